@@ -1,0 +1,139 @@
+"""Settings: the one place that reads the environment, on first use.
+
+`from coliseum.config import settings` gives the process's settings; tests build `Settings(...)` by hand.
+A wrong value stops at the first use with the variable's name and the expected form, never with the value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from coliseum.errors import ConfigurationError
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an http(s) URL such as https://example.com")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+OPENROUTER_KEY_PREFIX = "sk-or-v1-"
+
+
+class Settings(BaseSettings):
+    """Every setting of Coliseum. `.env.example` lists them with their meaning."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Literal["development", "test", "staging", "production"] = "development"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    secrets_path: str | None = None
+    """SSM Parameter Store path in AWS: `/coliseum/prod` holds `/coliseum/prod/KALSHI_API_KEY` and so on."""
+
+    upstash_redis_rest_url: HttpUrl | None = None
+    upstash_redis_rest_token: SecretStr | None = None
+    redis_key_prefix: str = Field(default="python:", pattern=r"^[A-Za-z0-9:_.-]*$")
+    feed_mode: Literal["doorbell", "poll"] = "doorbell"
+    """How stream readers wait for news: /subscribe, or an XRANGE every poll interval."""
+    feed_maxlen: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Entries the log keeps."""
+
+    supabase_url: HttpUrl | None = None
+    supabase_service_role_key: SecretStr | None = None
+
+    bot_status_endpoint: HttpUrl = "http://localhost:9000/status"
+    bot_trades_endpoint: HttpUrl = "http://localhost:9000/trades"
+    poll_interval_seconds: float = Field(default=3.0, ge=0.2, le=60)
+
+    kalshi_api_base: HttpUrl = "https://external-api.kalshi.com/trade-api/v2"
+    kalshi_api_key: SecretStr | None = None
+    kalshi_rsa_key_path: Path | None = None
+    kalshi_private_key: SecretStr | None = None
+
+    openrouter_api_key: SecretStr | None = None
+    openrouter_base_url: HttpUrl = "https://openrouter.ai/api/v1"
+    logfire_token: SecretStr | None = None
+
+    admin_token: SecretStr | None = None
+    cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    """Comma-separated origins, or * for any."""
+    stream_auth: Literal["none", "ticket"] = "none"
+    stream_ticket_secret: SecretStr | None = None
+    sse_session_max_seconds: float = Field(default=240.0, ge=1, le=86_400)
+    sse_heartbeat_seconds: float = Field(default=30.0, ge=0.1, le=300)
+
+    @field_validator("openrouter_api_key")
+    @classmethod
+    def _openrouter_form(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(OPENROUTER_KEY_PREFIX):
+            raise ValueError(f"expected an OpenRouter key, which starts with {OPENROUTER_KEY_PREFIX}")
+        return value
+
+    @field_validator("admin_token", "stream_ticket_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("expected at least 16 characters")
+        return value
+
+    @field_validator("cors_allow_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        return value
+
+    def key(self, name: str) -> str:
+        """The Redis key `name` under the prefix that keeps us apart from our neighbours."""
+        return f"{self.redis_key_prefix}{name}"
+
+    def require(self, *names: str) -> None:
+        """Stop with the variable's name where one of these settings is missing."""
+        for name in names:
+            if getattr(self, name) is None:
+                raise ConfigurationError(name.upper(), "is required for this and is not set")
+
+
+def load(values: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from the environment and `.env`, with `values` (by field name) on top.
+
+    Raises ConfigurationError that names the variable and the expected form.
+    """
+    try:
+        return Settings(**(values or {}))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise ConfigurationError(name, str(first["msg"]).removeprefix("Value error, ")) from None
+
+
+settings: Settings
+
+
+def use(values: Settings) -> None:
+    """Make `values` the process's settings, for secrets that were fetched after the start."""
+    globals()["settings"] = values
+
+
+def add_secrets(values: Mapping[str, str]) -> None:
+    """Put fetched secrets (by variable name) on top of the environment; the environment wins where both speak."""
+    fields = {name.lower(): value for name, value in values.items() if name not in os.environ}
+    use(load({name: value for name, value in fields.items() if name in Settings.model_fields}))
+
+
+def __getattr__(name: str) -> Settings:
+    if name != "settings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    use(load())
+    return globals()["settings"]  # type: ignore[no-any-return]  # set by use()

@@ -1,0 +1,71 @@
+-- Dedupe, append, trim, checkpoint and doorbell in one atomic step: no crash point lies between them.
+-- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> boot|at|digest
+-- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channel
+--       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)  8 n, then n times:
+--       key  digest  boot  at  kind  kind if corrected ('' = a repetition, whatever its digest)  value JSON
+-- Returns: {epoch, ms, first seq, last seq, index of each published candidate ...}
+local stream, meta, seen, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local now = tonumber(ARGV[1])
+local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms')
+local epoch, seq, last_ms = head[1], tonumber(head[2]), tonumber(head[3])
+if not epoch or not seq or not last_ms then
+  -- A log without its counter cannot prove contiguity: begin a new epoch rather than guess.
+  epoch, seq, last_ms = ARGV[4], 0, 0
+  redis.call('DEL', stream, meta, seen, known)
+  redis.call('HSET', meta, 'epoch', epoch, 'base_ms', ARGV[1])
+end
+local ms = math.max(now, last_ms) -- the publisher's clock may go back, ids may not
+local first, entries, published, size = seq + 1, {}, {}, 0
+
+for i = 0, tonumber(ARGV[8]) - 1 do
+  local at = 9 + 7 * i
+  local key, digest, boot, happened = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local kind, corrected, value = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  local use = nil
+  if redis.call('ZADD', seen, 'NX', now, key) == 1 then
+    use = kind
+  elseif corrected ~= '' then
+    local before = redis.call('HGET', known, key)
+    local old_boot, old_at, old_digest = string.match(before or '', '^(.-)|(.-)|(.*)$')
+    if old_digest ~= digest then
+      -- A known id from another run of the bot at another time is a new trade: ids began again.
+      use = (old_boot ~= boot and old_at ~= happened) and kind or corrected
+      redis.call('ZADD', seen, now, key)
+    end
+  end
+  if use then
+    seq = seq + 1
+    if corrected ~= '' then
+      redis.call('HSET', known, key, boot .. '|' .. happened .. '|' .. digest)
+    end
+    local text = '{"k":"' .. use .. '","v":' .. value .. '}'
+    redis.call('XADD', stream, string.format('%.0f-%.0f', ms, seq), 'd', text)
+    entries[#entries + 1] = text
+    published[#published + 1] = i
+    size = size + #text
+  end
+end
+
+local fields = { 'seq', string.format('%.0f', seq), 'ms', string.format('%.0f', seq >= first and ms or last_ms) }
+if ARGV[6] ~= '' then fields[#fields + 1] = 'checkpoint'; fields[#fields + 1] = ARGV[6] end
+if ARGV[7] ~= '' then fields[#fields + 1] = 'bot'; fields[#fields + 1] = ARGV[7] end
+redis.call('HSET', meta, unpack(fields))
+
+if #entries > 0 then
+  redis.call('XTRIM', stream, 'MAXLEN', ARGV[2])
+  local old = redis.call('ZRANGEBYSCORE', seen, '-inf', '(' .. (now - tonumber(ARGV[3])), 'LIMIT', 0, 500)
+  if #old > 0 then
+    redis.call('ZREM', seen, unpack(old))
+    redis.call('HDEL', known, unpack(old))
+  end
+  -- The doorbell names its predecessor, so that a reader knows when it missed one. Large news is fetched.
+  local bell = '{"e":"' .. epoch .. '","p":' .. string.format('"%.0f-%.0f"', last_ms, first - 1)
+    .. ',"m":' .. string.format('%.0f', ms) .. ',"s":' .. string.format('%.0f', first)
+    .. ',"n":' .. #entries
+  if size <= 32768 then bell = bell .. ',"d":[' .. table.concat(entries, ',') .. ']' end
+  redis.call('PUBLISH', ARGV[5], bell .. '}')
+end
+
+local reply = { epoch, string.format('%.0f', ms), string.format('%.0f', first), string.format('%.0f', seq) }
+for _, index in ipairs(published) do reply[#reply + 1] = index end
+return reply

@@ -1,0 +1,152 @@
+"""The log itself: publish in one atomic step, read with proof of contiguity, wait at the doorbell."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from uuid import uuid4
+
+from coliseum.errors import LogError
+from coliseum.feed.entries import Candidate, Entry, EntryId, Kind
+from coliseum.feed.readings import (
+    Bell,
+    FeedKeys,
+    Report,
+    State,
+    bell_from,
+    heartbeat_text,
+    latest_commands,
+    read_commands,
+    state_from,
+)
+from coliseum.upstash.client import AsyncRedis, Redis
+
+SEEN_TTL_MS = 14 * 24 * 3600 * 1000
+"""How long an identity is remembered: far longer than the log's retention or any bot's list of 100."""
+CORRECTABLE = {Kind.TRADE: Kind.TRADE_CORRECTED}
+PUBLISH_LUA = files("coliseum.feed").joinpath("publish.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What one publish appended; repetitions are not in it."""
+
+    epoch: str
+    head: EntryId
+    entries: tuple[tuple[EntryId, Candidate], ...]
+
+
+class Feed:
+    """The log for publishers and for short reads."""
+
+    def __init__(self, redis: Redis, *, prefix: str, maxlen: int) -> None:
+        self.keys = FeedKeys(prefix)
+        self._redis = redis
+        self._maxlen = maxlen
+
+    def publish(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        now_ms: int,
+        checkpoint: str = "",
+        bot: dict[str, object] | None = None,
+    ) -> Published:
+        """Append what is new, oldest first, in ONE script call; repeating the call appends nothing twice.
+
+        `checkpoint` and `bot` (the current bot status) are stored in the same step.
+        """
+        args: list[str | int] = [
+            now_ms,
+            self._maxlen,
+            SEEN_TTL_MS,
+            uuid4().hex,
+            self.keys.channel,
+            checkpoint,
+            "" if bot is None else _json(bot),
+            len(candidates),
+        ]
+        for candidate in candidates:
+            corrected = CORRECTABLE.get(candidate.kind)
+            args += [candidate.key, candidate.digest, candidate.boot, candidate.at, candidate.kind.value]
+            args += ["" if corrected is None else corrected.value, _json(candidate.data)]
+        keys = [self.keys.stream, self.keys.meta, self.keys.seen, self.keys.known]
+        reply = self._redis.script(PUBLISH_LUA, keys, args, idempotent=True)
+        try:
+            epoch, ms, first, last, *indexes = reply
+            ids = [EntryId(int(ms), seq) for seq in range(int(first), int(last) + 1)]
+            entries = tuple((entry_id, candidates[int(i)]) for entry_id, i in zip(ids, indexes, strict=True))
+            return Published(str(epoch), EntryId(int(ms), int(last)), entries)
+        except (ValueError, TypeError, IndexError) as error:
+            raise LogError(f"publish answered {str(reply)[:200]!r}") from error
+
+    def read(self, after: EntryId, *, count: int = 200) -> State:
+        """The log from `after` on, with head and poller report, in one transaction."""
+        return state_from(self._redis.transaction(read_commands(self.keys, after, count)))
+
+    def latest(self, count: int) -> State:
+        """The newest `count` entries, oldest first."""
+        return state_from(self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
+
+    def checkpoint(self) -> str | None:
+        """What the last publish stored beside its entries."""
+        value = self._redis.read("HGET", self.keys.meta, "checkpoint")
+        return value if isinstance(value, str) else None
+
+    def take_lease(self, report: Report, *, ttl_ms: int) -> Report | None:
+        """Become the poller unless another one is: None on success, else the holder's report. One command."""
+        held = self._redis.command("SET", self.keys.poller, report.text(), "NX", "GET", "PX", ttl_ms)
+        return None if held is None else Report.parse(held) or report
+
+    def report(self, report: Report, *, ttl_ms: int) -> None:
+        """Renew the lease and ring the doorbell with the poller's state. Two commands."""
+        self._redis.pipeline(
+            (
+                ("SET", self.keys.poller, report.text(), "PX", ttl_ms),
+                ("PUBLISH", self.keys.channel, heartbeat_text(report)),
+            )
+        )
+
+
+class AsyncFeed:
+    """The log for stream readers: the same reads, and the doorbell."""
+
+    def __init__(self, redis: AsyncRedis, *, prefix: str) -> None:
+        self.keys = FeedKeys(prefix)
+        self._redis = redis
+
+    async def read(self, after: EntryId, *, count: int = 200) -> State:
+        """The log from `after` on, with head and poller report, in one transaction."""
+        return state_from(await self._redis.transaction(read_commands(self.keys, after, count)))
+
+    async def latest(self, count: int) -> State:
+        """The newest `count` entries, oldest first."""
+        return state_from(await self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
+
+    async def bells(self) -> AsyncIterator[Bell | None]:
+        """Doorbells until the connection ends: None once when subscribed, and for a ring we cannot read.
+
+        Either means: look at the log. Raises SourceError where Redis does not answer.
+        """
+        async for message in self._redis.subscribe(self.keys.channel):
+            yield None if message is None else bell_from(message)
+
+
+def candidate(kind: Kind, key: str, data: dict[str, object], *, digest: str = "") -> Candidate:
+    """A candidate that is not correctable: the same key is the same happening."""
+    return Candidate(kind=kind, key=f"{kind.value}:{key}", digest=digest, data=data)
+
+
+def now_ms() -> int:
+    """The wall clock in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _json(data: dict[str, object]) -> str:
+    return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Published", "candidate", "now_ms"]

@@ -1,0 +1,138 @@
+"""Markets, quotes and order books in our words. Prices in dollars per contract, sizes in contracts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from coliseum.trading.money import ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Displayed size at one price."""
+
+    price: Decimal
+    count: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """Resting bids of both outcomes, best first. An ask is the other outcome's bid seen from here."""
+
+    yes_bids: tuple[Level, ...]
+    no_bids: tuple[Level, ...]
+
+    @property
+    def yes_asks(self) -> tuple[Level, ...]:
+        return tuple(Level(ONE - level.price, level.count) for level in self.no_bids)
+
+    @property
+    def no_asks(self) -> tuple[Level, ...]:
+        return tuple(Level(ONE - level.price, level.count) for level in self.yes_bids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """One market. A side without orders has no quote: None, never 0 or 1."""
+
+    ticker: str
+    event_ticker: str
+    title: str
+    subtitle: str
+    status: str
+    """The exchange's word: initialized, active, inactive, closed, determined, disputed, amended, finalized."""
+    market_type: str
+    yes_bid: Decimal | None
+    yes_ask: Decimal | None
+    no_bid: Decimal | None
+    no_ask: Decimal | None
+    last_price: Decimal | None
+    previous_price: Decimal | None
+    """The last price 24 hours ago."""
+    volume: Decimal
+    volume_24h: Decimal
+    open_interest: Decimal
+    open_time: datetime
+    close_time: datetime
+    expected_expiration_time: datetime | None
+    updated_time: datetime | None
+    result: str | None
+    """yes, no or scalar once determined."""
+    settlement_value: Decimal | None
+    """Dollars per YES contract once settled."""
+    settled_at: datetime | None
+    rules_primary: str
+    rules_secondary: str
+    price_level_structure: str
+    can_close_early: bool
+
+    @property
+    def spread(self) -> Decimal | None:
+        return None if self.yes_bid is None or self.yes_ask is None else self.yes_ask - self.yes_bid
+
+    @property
+    def midpoint(self) -> Decimal | None:
+        return None if self.yes_bid is None or self.yes_ask is None else (self.yes_ask + self.yes_bid) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candle:
+    """One period of a market's history; `price` parts are None where nothing traded."""
+
+    end: datetime
+    yes_bid_close: Decimal | None
+    yes_ask_close: Decimal | None
+    price_open: Decimal | None
+    price_high: Decimal | None
+    price_low: Decimal | None
+    price_close: Decimal | None
+    price_previous: Decimal | None
+    volume: Decimal
+    open_interest: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """The account's money, in dollars. Equity is cash plus the exchange's value of the positions."""
+
+    cash: Decimal
+    portfolio_value: Decimal
+    as_of: datetime
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.portfolio_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangePosition:
+    """What the exchange itself says about one market's position."""
+
+    ticker: str
+    position: Decimal
+    """Signed contracts: above 0 YES, below 0 NO."""
+    exposure: Decimal
+    realized_pnl: Decimal
+    fees_paid: Decimal
+    total_traded: Decimal
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """One settled position, in dollars and contracts."""
+
+    ticker: str
+    event_ticker: str
+    result: str
+    yes_count: Decimal
+    yes_cost: Decimal
+    no_count: Decimal
+    no_cost: Decimal
+    revenue: Decimal
+    value: Decimal | None
+    """Dollars per YES contract."""
+    fee: Decimal
+    settled_at: datetime

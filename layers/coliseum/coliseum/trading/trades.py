@@ -1,0 +1,125 @@
+"""Trades of the bot and fills of the exchange, and what makes two of them the same one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from coliseum.trading.money import decimal_text
+
+
+class Side(StrEnum):
+    """What the bot did with the contracts of `Trade.outcome`."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class Outcome(StrEnum):
+    """The side of a binary market that a contract pays on."""
+
+    YES = "yes"
+    NO = "no"
+
+    @property
+    def opposite(self) -> Outcome:
+        return Outcome.NO if self is Outcome.YES else Outcome.YES
+
+
+class BookSide(StrEnum):
+    """Direction on the YES book: a bid makes the holder longer YES, an ask longer NO."""
+
+    BID = "bid"
+    ASK = "ask"
+
+
+class TradeSource(StrEnum):
+    """Where a trade was learnt from."""
+
+    BOT_LIVE = "bot_live"
+    KALSHI = "kalshi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution, as the stream and the REST answers show it."""
+
+    trade_id: str
+    ticker: str
+    side: Side
+    outcome: Outcome | None
+    """None where the bot does not say which contract it traded."""
+    quantity: Decimal
+    """Contracts, above 0."""
+    price: Decimal
+    """Dollars per contract of `outcome`, 0 to 1."""
+    timestamp: float
+    """Execution time, unix seconds."""
+    fee: Decimal | None = None
+    """Dollars; None is unknown, not zero."""
+    order_id: str | None = None
+    source: TradeSource = TradeSource.BOT_LIVE
+    backfilled: bool = False
+    """Learnt later from the exchange, because the bot's own list no longer held it."""
+
+    def digest(self) -> str:
+        """Equal for two reports of one execution, different once any fact of it changed. 16 hex digits.
+
+        Where the report came from is not a fact of the trade, so `source` and `backfilled` stay out.
+        """
+        parts = (
+            self.trade_id,
+            self.ticker,
+            self.side,
+            self.outcome or "",
+            decimal_text(self.quantity),
+            decimal_text(self.price),
+            repr(self.timestamp),
+            "" if self.fee is None else decimal_text(self.fee),
+            self.order_id or "",
+        )
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One fill of the account on the exchange. Direction is `book_side`."""
+
+    fill_id: str
+    order_id: str
+    ticker: str
+    book_side: BookSide
+    outcome: Outcome
+    """The exchange's `outcome_side`: the contract this fill makes the holder longer in."""
+    sold: bool
+    """True where the order was a sale of the opposite outcome (wire `action` = sell)."""
+    count: Decimal
+    yes_price: Decimal
+    no_price: Decimal
+    fee: Decimal
+    is_taker: bool
+    timestamp: float
+
+    @property
+    def yes_delta(self) -> Decimal:
+        """Signed change of the net YES position."""
+        return self.count if self.book_side is BookSide.BID else -self.count
+
+    def as_trade(self, *, backfilled: bool = False) -> Trade:
+        """The fill in the words of the stream: BUY of `outcome`, or SELL of its opposite at that leg's price."""
+        outcome = self.outcome.opposite if self.sold else self.outcome
+        return Trade(
+            trade_id=self.fill_id,
+            ticker=self.ticker,
+            side=Side.SELL if self.sold else Side.BUY,
+            outcome=outcome,
+            quantity=self.count,
+            price=self.yes_price if outcome is Outcome.YES else self.no_price,
+            timestamp=self.timestamp,
+            fee=self.fee,
+            order_id=self.order_id,
+            source=TradeSource.KALSHI,
+            backfilled=backfilled,
+        )

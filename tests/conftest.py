@@ -1,0 +1,60 @@
+"""Every test's ground: embedded servers as fixtures, no way to the internet, no settings of the developer."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = [
+    "tests.fixtures.redis",
+    "tests.fixtures.postgres",
+    "tests.fixtures.exchange",
+    "tests.fixtures.stack",
+]
+
+settings.register_profile(
+    "suite", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("suite")
+
+ROOT = Path(__file__).resolve().parent.parent
+_ISOLATED = ("UPSTASH_", "SUPABASE_", "KALSHI_", "BOT_", "OPENROUTER_", "LOGFIRE_", "COLISEUM_", "ADMIN_", "SECRETS_")
+os.environ.update(
+    {name: "" for name in list(os.environ) if name.startswith(_ISOLATED)}
+    | {"ENVIRONMENT": "test", "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_METRICS_NAMESPACE": "Coliseum"}
+)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Public third-party data beside the project; tests that need it skip where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"third-party data folder {folder} is not here")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_internet() -> object:
+    """A test that reaches beyond this machine fails."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if isinstance(host, str) and host not in {"", "localhost", "::1"} and not host.startswith("127."):
+            raise AssertionError(f"a test tried to reach {host}")
+        connect(self, address)  # type: ignore[arg-type]  # passed through as it came
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", local_only)
+        yield
