@@ -79,9 +79,8 @@ class ServerProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while time.monotonic() < deadline:
-                if not selector.select(timeout=0.2):
-                    if self._process.poll() is None:
-                        continue
+                if not selector.select(timeout=0.2) and self._process.poll() is None:
+                    continue
                 line = stdout.readline()
                 if line.startswith(b"{"):
                     ready: dict[str, Any] = json.loads(line)
