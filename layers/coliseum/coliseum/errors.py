@@ -54,11 +54,13 @@ class NotFound(ColiseumError):
 class SourceError(ColiseumError):
     """A system outside Coliseum (bot, exchange, Redis, Postgres, model) failed us."""
 
-    def __init__(self, source: str, problem: str, *, status: int | None = None) -> None:
+    def __init__(self, source: str, problem: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(f"{source}: {problem}")
         self.source = source
         self.problem = problem
         self.status = status
+        self.code = code
+        """The source's own code for the problem, such as an SQLSTATE; None where it gave none."""
 
 
 class SourceUnavailable(SourceError):
