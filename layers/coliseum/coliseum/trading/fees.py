@@ -1,0 +1,143 @@
+"""The exchange's trading fee, and how it rounds. Dollars and contracts as Decimal.
+
+Two laws, both published by Kalshi in 2026:
+
+- Fee schedule: `order_fee`. A taker pays rate × multiplier × count × price × (1 − price) with rate 0.07, rounded up
+  to the cent on the whole order. A maker pays the same with rate 0.0175, and only where the series' `fee_type` says
+  so; elsewhere nothing. Settlement is free. Decimal only: with binary floats, a third of the published rows come
+  out one cent too dear.
+- Fee rounding: `charge_fill`. Each fill's fee is rounded up to $0.0001 (`trade_fee`), and the balance change is
+  floored to the account's precision; the difference is a rounding fee. What an order overpays in this way gathers in
+  its accumulator, and once that exceeds one cent, a cent comes back. So many small fills cost what one large one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import StrEnum
+
+from coliseum.errors import InvalidInput
+from coliseum.trading.money import CENT, ONE, ZERO
+
+TAKER_RATE = Decimal("0.07")
+MAKER_RATE = Decimal("0.0175")
+CENTICENT = Decimal("0.0001")
+"""Precision of a fill's fee, and of a direct member's balance. Other members' balances are whole cents (`CENT`)."""
+
+
+class FeeType(StrEnum):
+    """`fee_type` of a series. A multiplier of the series, or an override of the event, scales it."""
+
+    QUADRATIC = "quadratic"
+    QUADRATIC_WITH_MAKER_FEES = "quadratic_with_maker_fees"
+    QUADRATIC_WITH_COMBO_MAKER_FEES = "quadratic_with_combo_maker_fees"
+    """Makers pay on combos alone; on a single market this is `QUADRATIC`."""
+
+
+def fee_type_from(value: str) -> FeeType:
+    """The fee type of that name. `flat` and unknown names are refused: their formula is not published."""
+    try:
+        return FeeType(value)
+    except ValueError:
+        raise InvalidInput("fee_type", value, "one of " + ", ".join(FeeType)) from None
+
+
+def unrounded_fee(
+    *,
+    price: Decimal,
+    count: Decimal,
+    multiplier: Decimal = ONE,
+    fee_type: FeeType = FeeType.QUADRATIC,
+    maker: bool = False,
+) -> Decimal:
+    """The quadratic formula itself, in dollars. The price of either outcome gives the same."""
+    if not ZERO <= price <= ONE:
+        raise InvalidInput("price", price, "dollars per contract between 0 and 1")
+    if count < ZERO:
+        raise InvalidInput("count", count, "a number of contracts, 0 or more")
+    if multiplier < ZERO:
+        raise InvalidInput("multiplier", multiplier, "0 or more")
+    if not maker:
+        rate = TAKER_RATE
+    elif fee_type is FeeType.QUADRATIC_WITH_MAKER_FEES:
+        rate = MAKER_RATE
+    else:
+        return ZERO
+    return rate * multiplier * count * price * (ONE - price)
+
+
+def order_fee(
+    *,
+    price: Decimal,
+    count: Decimal,
+    multiplier: Decimal = ONE,
+    fee_type: FeeType = FeeType.QUADRATIC,
+    maker: bool = False,
+) -> Decimal:
+    """Fee of a whole order at one price, rounded up to the cent, as the fee schedule prints it."""
+    exact = unrounded_fee(price=price, count=count, multiplier=multiplier, fee_type=fee_type, maker=maker)
+    return exact.quantize(CENT, ROUND_CEILING)
+
+
+def trade_fee(
+    *,
+    price: Decimal,
+    count: Decimal,
+    multiplier: Decimal = ONE,
+    fee_type: FeeType = FeeType.QUADRATIC,
+    maker: bool = False,
+) -> Decimal:
+    """Fee of one fill before the balance is rounded: up to the next $0.0001."""
+    exact = unrounded_fee(price=price, count=count, multiplier=multiplier, fee_type=fee_type, maker=maker)
+    return exact.quantize(CENTICENT, ROUND_CEILING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillCharge:
+    """What one fill costs on top of its price, in dollars."""
+
+    trade_fee: Decimal
+    rounding_fee: Decimal
+    rebate: Decimal
+    """0 or one cent, returned from the order's accumulator."""
+    balance_change: Decimal
+    """Revenue less both fees, a multiple of the account's precision; the rebate comes on top."""
+    accumulated: Decimal
+    """The order's accumulator with this fill's rounding fee in it, before the rebate leaves it."""
+
+    @property
+    def net_fee(self) -> Decimal:
+        return self.trade_fee + self.rounding_fee - self.rebate
+
+    @property
+    def cash_change(self) -> Decimal:
+        """What the balance really changes by."""
+        return self.balance_change + self.rebate
+
+    @property
+    def carried(self) -> Decimal:
+        """The accumulator for the order's next fill."""
+        return self.accumulated - self.rebate
+
+
+def charge_fill(
+    *, revenue: Decimal, trade_fee: Decimal, accumulator: Decimal = ZERO, precision: Decimal = CENT
+) -> FillCharge:
+    """Round one fill onto the account's balance.
+
+    `revenue` is signed: below 0 for a buyer. `accumulator` is what the order's earlier fills left (0 for its first).
+    The net fee is never below 0: a rebate that would make it so waits for a later fill.
+    """
+    exact = revenue - trade_fee
+    floored = (exact / precision).to_integral_value(ROUND_FLOOR) * precision
+    rounding_fee = exact - floored
+    accumulated = accumulator + rounding_fee
+    rebate = CENT if accumulated > CENT and trade_fee + rounding_fee >= CENT else ZERO
+    return FillCharge(
+        trade_fee=trade_fee,
+        rounding_fee=rounding_fee,
+        rebate=rebate,
+        balance_change=floored,
+        accumulated=accumulated,
+    )
