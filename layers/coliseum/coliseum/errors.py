@@ -10,6 +10,7 @@ ColiseumError
 │   ├── SourceRateLimited     it said later (429); retryable
 │   └── SourceMalformed       it answered in a shape we do not know; names field and source
 └── LogError                  the feed cannot promise its order or completeness
+    └── LogMoved              another publisher was faster; reload what it left, then conclude again
 """
 
 from __future__ import annotations
@@ -89,3 +90,9 @@ class SourceMalformed(SourceError):
 
 class LogError(ColiseumError):
     """The feed cannot promise its order or completeness."""
+
+
+class LogMoved(LogError):
+    """Another publisher replaced the checkpoint this one concluded from. Nothing was published."""
+
+    retryable = True

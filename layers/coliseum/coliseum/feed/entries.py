@@ -88,6 +88,8 @@ class Candidate:
     """The bot's run that reported it: ids may begin again after a restart."""
     at: str = ""
     """The happening's own time; a known key from another boot at another time is a new thing, not a correction."""
+    correctable: bool = True
+    """False for a report from a second source, worded differently: it counts where the key is new, never corrects."""
 
 
 def payload(kind: Kind, data: dict[str, Any]) -> str:

@@ -1,12 +1,19 @@
 -- Dedupe, append, trim, checkpoint and doorbell in one atomic step: no crash point lies between them.
 -- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> boot|at|digest
 -- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channel
---       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)  8 n, then n times:
+--       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)
+--       8 fence the publisher expects  9 fence it leaves behind ('' = not fenced)  10 n, then n times:
 --       key  digest  boot  at  kind  kind if corrected ('' = a repetition, whatever its digest)  value JSON
--- Returns: {epoch, ms, first seq, last seq, index of each published candidate ...}
+-- Returns: {epoch, ms, first seq, last seq, index of each published candidate ...}, or {''} where the fence has moved
 local stream, meta, seen, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
-local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms')
+local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms', 'fence')
+local fence = head[4] or ''
+if ARGV[9] ~= '' and fence ~= ARGV[8] and fence ~= ARGV[9] then
+  -- Another publisher has moved the checkpoint on: what this one concluded rests on an old one.
+  -- (Its own fence means that this is a repetition after a lost reply.)
+  return { '' }
+end
 local epoch, seq, last_ms = head[1], tonumber(head[2]), tonumber(head[3])
 if not epoch or not seq or not last_ms then
   -- A log without its counter cannot prove contiguity: begin a new epoch rather than guess.
@@ -17,8 +24,8 @@ end
 local ms = math.max(now, last_ms) -- the publisher's clock may go back, ids may not
 local first, entries, published, size = seq + 1, {}, {}, 0
 
-for i = 0, tonumber(ARGV[8]) - 1 do
-  local at = 9 + 7 * i
+for i = 0, tonumber(ARGV[10]) - 1 do
+  local at = 11 + 7 * i
   local key, digest, boot, happened = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind, corrected, value = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   local use = nil
@@ -27,7 +34,10 @@ for i = 0, tonumber(ARGV[8]) - 1 do
   elseif corrected ~= '' then
     local before = redis.call('HGET', known, key)
     local old_boot, old_at, old_digest = string.match(before or '', '^(.-)|(.-)|(.*)$')
-    if old_digest ~= digest then
+    if not before then
+      -- Published from a second source so far, whose wording differs: the first own report is no correction.
+      redis.call('HSET', known, key, boot .. '|' .. happened .. '|' .. digest)
+    elseif old_digest ~= digest then
       -- A known id from another run of the bot at another time is a new trade: ids began again.
       use = (old_boot ~= boot and old_at ~= happened) and kind or corrected
       redis.call('ZADD', seen, now, key)
@@ -49,6 +59,7 @@ end
 local fields = { 'seq', string.format('%.0f', seq), 'ms', string.format('%.0f', seq >= first and ms or last_ms) }
 if ARGV[6] ~= '' then fields[#fields + 1] = 'checkpoint'; fields[#fields + 1] = ARGV[6] end
 if ARGV[7] ~= '' then fields[#fields + 1] = 'bot'; fields[#fields + 1] = ARGV[7] end
+if ARGV[9] ~= '' then fields[#fields + 1] = 'fence'; fields[#fields + 1] = ARGV[9] end
 redis.call('HSET', meta, unpack(fields))
 
 if #entries > 0 then

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
 
-from coliseum.errors import LogError
+from coliseum.errors import LogError, LogMoved
 from coliseum.feed.entries import Candidate, Entry, EntryId, Kind
 from coliseum.feed.readings import (
     Bell,
@@ -39,6 +39,29 @@ class Published:
     entries: tuple[tuple[EntryId, Candidate], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the log stands, and what its last fenced publisher left beside it."""
+
+    epoch: str | None
+    """None where nothing was ever published."""
+    head: EntryId
+    checkpoint: str | None
+    fence: str
+    """Empty before the first fenced publish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Publish only while the fence is `expected` (or already `token`: a repetition), and leave `token` behind.
+
+    Whoever concluded from a checkpoint must not publish after someone else has replaced it.
+    """
+
+    expected: str
+    token: str
+
+
 class Feed:
     """The log for publishers and for short reads."""
 
@@ -54,10 +77,12 @@ class Feed:
         now_ms: int,
         checkpoint: str = "",
         bot: dict[str, object] | None = None,
+        fence: Fence | None = None,
     ) -> Published:
         """Append what is new, oldest first, in ONE script call; repeating the call appends nothing twice.
 
-        `checkpoint` and `bot` (the current bot status) are stored in the same step.
+        `checkpoint` and `bot` (the current bot status) are stored in the same step. Raises LogMoved, having
+        changed nothing, where another publisher moved the fence.
         """
         args: list[str | int] = [
             now_ms,
@@ -67,14 +92,18 @@ class Feed:
             self.keys.channel,
             checkpoint,
             "" if bot is None else _json(bot),
+            "" if fence is None else fence.expected,
+            "" if fence is None else fence.token,
             len(candidates),
         ]
         for candidate in candidates:
-            corrected = CORRECTABLE.get(candidate.kind)
+            corrected = CORRECTABLE.get(candidate.kind) if candidate.correctable else None
             args += [candidate.key, candidate.digest, candidate.boot, candidate.at, candidate.kind.value]
             args += ["" if corrected is None else corrected.value, _json(candidate.data)]
         keys = [self.keys.stream, self.keys.meta, self.keys.seen, self.keys.known]
         reply = self._redis.script(PUBLISH_LUA, keys, args, idempotent=True)
+        if reply == [""]:
+            raise LogMoved("another publisher has moved the checkpoint")
         try:
             epoch, ms, first, last, *indexes = reply
             ids = [EntryId(int(ms), seq) for seq in range(int(first), int(last) + 1)]
@@ -96,19 +125,28 @@ class Feed:
         value = self._redis.read("HGET", self.keys.meta, "checkpoint")
         return value if isinstance(value, str) else None
 
+    def position(self) -> Position:
+        """Where the log stands, with checkpoint and fence. One command."""
+        names = ("epoch", "seq", "ms", "checkpoint", "fence")
+        reply = self._redis.read("HMGET", self.keys.meta, *names)
+        try:
+            epoch, seq, ms, checkpoint, fence = reply
+            return Position(epoch, EntryId(int(ms or 0), int(seq or 0)), checkpoint, fence or "")
+        except (ValueError, TypeError) as error:
+            raise LogError(f"the feed's meta answered {str(reply)[:200]!r}") from error
+
     def take_lease(self, report: Report, *, ttl_ms: int) -> Report | None:
         """Become the poller unless another one is: None on success, else the holder's report. One command."""
         held = self._redis.command("SET", self.keys.poller, report.text(), "NX", "GET", "PX", ttl_ms)
         return None if held is None else Report.parse(held) or report
 
-    def report(self, report: Report, *, ttl_ms: int) -> None:
-        """Renew the lease and ring the doorbell with the poller's state. Two commands."""
-        self._redis.pipeline(
-            (
-                ("SET", self.keys.poller, report.text(), "PX", ttl_ms),
-                ("PUBLISH", self.keys.channel, heartbeat_text(report)),
-            )
-        )
+    def report(self, report: Report, *, ttl_ms: int, ring: bool = True) -> None:
+        """Renew the lease and ring the doorbell with the poller's state. Two commands; one without the ring."""
+        renew = ("SET", self.keys.poller, report.text(), "PX", ttl_ms)
+        if ring:
+            self._redis.pipeline((renew, ("PUBLISH", self.keys.channel, heartbeat_text(report))))
+        else:
+            self._redis.command(*renew)
 
 
 class AsyncFeed:
@@ -149,4 +187,4 @@ def _json(data: dict[str, object]) -> str:
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Published", "candidate", "now_ms"]
+__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Fence", "Position", "Published", "candidate", "now_ms"]
