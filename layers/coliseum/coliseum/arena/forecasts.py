@@ -1,0 +1,149 @@
+"""A forecast, its seal, and the day's Merkle tree over all seals. Pure.
+
+The seal is the sha256 of the payload's canonical JSON. It is public at once, the payload when the round closes:
+nobody can change a forecast afterwards, and anyone can check that nobody did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from coliseum.errors import InvalidInput
+from coliseum.trading.money import ONE, ZERO, decimal_text
+
+LOWEST, HIGHEST = Decimal("0.01"), Decimal("0.99")
+
+
+class Track(StrEnum):
+    """Blind contestants see no price; aware ones see the frozen quote. Ranked apart."""
+
+    BLIND = "blind"
+    AWARE = "aware"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """One contestant's answer. Probabilities of YES; None where it abstained."""
+
+    probability: Decimal | None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    base_rate: Decimal | None = None
+    rationale: str = ""
+    stake: Decimal | None = None
+    """Dollars the contestant itself would risk; used by its self-sized account alone."""
+    numbers: Mapping[str, str] | None = None
+    """What a statistical contestant computed, so that it explains itself."""
+
+    def __post_init__(self) -> None:
+        for name in ("probability", "low", "high", "base_rate"):
+            value = getattr(self, name)
+            if value is not None and not ZERO <= value <= ONE:
+                raise InvalidInput(name, value, "a probability between 0 and 1")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise InvalidInput("low", self.low, f"at most high, which is {self.high}")
+
+    @property
+    def abstain(self) -> bool:
+        return self.probability is None
+
+
+def clamped(probability: Decimal) -> Decimal:
+    """Certainty is not on offer: 0.01 to 0.99, four places."""
+    return min(HIGHEST, max(LOWEST, probability)).quantize(Decimal("0.0001"))
+
+
+def payload(
+    *, round_id: str, ticker: str, agent_id: str, track: Track, context_hash: str, forecast: Forecast, made_at: str
+) -> dict[str, Any]:
+    """All that a seal covers. `made_at` is RFC 3339."""
+    return {
+        "round_id": round_id,
+        "ticker": ticker,
+        "agent_id": agent_id,
+        "track": track.value,
+        "context_hash": context_hash,
+        "made_at": made_at,
+        "probability": _text(forecast.probability),
+        "low": _text(forecast.low),
+        "high": _text(forecast.high),
+        "base_rate": _text(forecast.base_rate),
+        "rationale": forecast.rationale,
+        "stake": _text(forecast.stake),
+        "numbers": None if forecast.numbers is None else dict(forecast.numbers),
+    }
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """Canonical JSON: sorted keys, no white space, ASCII. Numbers travel as strings, so there is one form only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def seal(value: Mapping[str, Any]) -> str:
+    """sha256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a seal is under a root: the sibling hashes from leaf to root; `left` says where the sibling stands."""
+
+    seal: str
+    root: str
+    steps: tuple[tuple[bool, str], ...]
+
+
+def merkle_root(seals: Sequence[str]) -> str:
+    """Root over the sorted seals, RFC 6962 hashing (leaf 0x00, node 0x01; an odd node moves up unchanged)."""
+    return _levels(seals)[-1][0].hex()
+
+
+def prove(seals: Sequence[str], wanted: str) -> Proof:
+    """The proof that `wanted` is one of `seals`. Raises InvalidInput where it is not."""
+    ordered = sorted(set(seals))
+    if wanted not in ordered:
+        raise InvalidInput("seal", wanted, "a seal of that day")
+    levels, index, steps = _levels(seals), ordered.index(wanted), []
+    for level in levels[:-1]:
+        sibling = index ^ 1
+        if sibling < len(level):
+            steps.append((sibling < index, level[sibling].hex()))
+        index //= 2
+    return Proof(wanted, levels[-1][0].hex(), tuple(steps))
+
+
+def verify(proof: Proof) -> bool:
+    """Does the path lead from the seal to the root."""
+    node = _leaf(proof.seal)
+    for left, sibling in proof.steps:
+        other = bytes.fromhex(sibling)
+        node = _node(other, node) if left else _node(node, other)
+    return node.hex() == proof.root
+
+
+def _levels(seals: Sequence[str]) -> list[list[bytes]]:
+    if not seals:
+        raise InvalidInput("seals", [], "at least one seal")
+    levels = [[_leaf(value) for value in sorted(set(seals))]]
+    while len(levels[-1]) > 1:
+        level = levels[-1]
+        levels.append([_node(*level[i : i + 2]) if i + 1 < len(level) else level[i] for i in range(0, len(level), 2)])
+    return levels
+
+
+def _leaf(value: str) -> bytes:
+    return hashlib.sha256(b"\x00" + bytes.fromhex(value)).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else decimal_text(value)

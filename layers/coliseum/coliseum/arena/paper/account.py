@@ -1,0 +1,257 @@
+"""A paper account as an append-only ledger: every balance is the replay of its rows. Dollars as Decimal. Pure.
+
+Laws, each a property test:
+- cash + cost basis of open positions + fees paid = deposits + realised profit (settlement counts as realised);
+- a row is written once per key; replaying the rows gives the state; reversing a settlement restores it to the cent;
+- cash never falls below 0: positions are paid in full, nothing is borrowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+from coliseum.errors import InvalidInput
+from coliseum.trading.money import ONE, ZERO
+from coliseum.trading.trades import Outcome
+
+BASIS_STEP = Decimal("0.000001")
+"""Precision of a partial sale's share of the cost basis; the rest keeps the remainder, so that nothing is lost."""
+
+
+class RowKind(StrEnum):
+    DEPOSIT = "deposit"
+    BUY = "buy"
+    CLOSE = "close"
+    FEE = "fee"
+    SETTLE = "settle"
+    REVERSE = "reverse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One ledger row. `cash` is the signed change; `price` is per contract of `side`."""
+
+    seq: int
+    key: str
+    kind: RowKind
+    cash: Decimal
+    realized: Decimal = ZERO
+    ticker: str | None = None
+    side: Outcome | None = None
+    contracts: Decimal | None = None
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Contracts of one side and what they cost, fees aside."""
+
+    side: Outcome
+    contracts: Decimal
+    basis: Decimal
+
+    @property
+    def average(self) -> Decimal:
+        return self.basis / self.contracts
+
+    def share(self, contracts: Decimal) -> Decimal:
+        """The part of the basis that `contracts` of the position carry."""
+        if contracts == self.contracts:
+            return self.basis
+        return (self.basis * contracts / self.contracts).quantize(BASIS_STEP, ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The state after a ledger's last row."""
+
+    seq: int = 0
+    cash: Decimal = ZERO
+    deposits: Decimal = ZERO
+    realized: Decimal = ZERO
+    """Gross of fees."""
+    fees: Decimal = ZERO
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    settled: Mapping[str, Position] = field(default_factory=dict)
+    """What each settlement paid out, so that an amended result can put it back."""
+
+    @property
+    def basis(self) -> Decimal:
+        """Cost of all open positions."""
+        return sum((position.basis for position in self.positions.values()), ZERO)
+
+    def equity(self, marks: Mapping[str, Decimal | None]) -> Decimal:
+        """Cash plus liquidation values (dollars per market); a position without a mark counts at cost."""
+        value = self.cash
+        for ticker, position in self.positions.items():
+            mark = marks.get(ticker)
+            value += position.basis if mark is None else mark
+        return value
+
+
+def replay(rows: Iterable[Row], start: Account | None = None) -> Account:
+    """The state after `rows`. Raises InvalidInput for a hole in `seq` or a row that contradicts the state."""
+    account = start or Account()
+    for row in rows:
+        account = apply(account, row)
+    return account
+
+
+def apply(account: Account, row: Row) -> Account:
+    """The state after one more row."""
+    if row.seq != account.seq + 1:
+        raise InvalidInput("seq", row.seq, f"{account.seq + 1}: a ledger has no holes")
+    cash = account.cash + row.cash
+    if cash < ZERO:
+        raise InvalidInput("cash", row.cash, f"at most {account.cash} spent: an account never goes below 0")
+    account = replace(account, seq=row.seq, cash=cash, realized=account.realized + row.realized)
+    match row.kind:
+        case RowKind.DEPOSIT:
+            return replace(account, deposits=account.deposits + row.cash)
+        case RowKind.FEE:
+            return replace(account, fees=account.fees - row.cash)
+        case RowKind.BUY:
+            return _bought(account, row)
+        case RowKind.CLOSE:
+            return _closed(account, row)
+        case RowKind.SETTLE:
+            ticker, position = _held(account, row)
+            positions = {name: held for name, held in account.positions.items() if name != ticker}
+            return replace(account, positions=positions, settled={**account.settled, ticker: position})
+        case RowKind.REVERSE:
+            ticker = row.ticker or ""
+            if ticker not in account.settled:
+                raise InvalidInput("ticker", row.ticker, "a market that this account has settled")
+            settled = {name: held for name, held in account.settled.items() if name != ticker}
+            return replace(account, settled=settled, positions={**account.positions, ticker: account.settled[ticker]})
+
+
+def deposit(account: Account, amount: Decimal, *, key: str) -> tuple[Row, ...]:
+    """The opening row."""
+    return (Row(seq=account.seq + 1, key=key, kind=RowKind.DEPOSIT, cash=amount),)
+
+
+def buy(
+    account: Account, *, ticker: str, side: Outcome, fills: Iterable[tuple[Decimal, Decimal]], fee: Decimal, key: str
+) -> tuple[Row, ...]:
+    """Rows of one order: `fills` are (price, contracts) of `side`, `fee` is the order's whole fee.
+
+    Contracts that meet a position of the other side close it: buying NO at p sells YES at 1 - p. What is left
+    opens or adds. The fee is a row of its own.
+    """
+    rows: list[Row] = []
+    state = account
+    for index, (price, contracts) in enumerate(fills):
+        held = state.positions.get(ticker)
+        closing = min(contracts, held.contracts) if held is not None and held.side is not side else ZERO
+        if held is not None and closing:
+            sale = ONE - price
+            rows.append(
+                Row(
+                    seq=state.seq + 1,
+                    key=f"{key}/{index}/close",
+                    kind=RowKind.CLOSE,
+                    cash=closing * sale,
+                    realized=closing * sale - held.share(closing),
+                    ticker=ticker,
+                    side=held.side,
+                    contracts=closing,
+                    price=sale,
+                )
+            )
+            state = apply(state, rows[-1])
+        if contracts > closing:
+            rows.append(
+                Row(
+                    seq=state.seq + 1,
+                    key=f"{key}/{index}/buy",
+                    kind=RowKind.BUY,
+                    cash=-(contracts - closing) * price,
+                    ticker=ticker,
+                    side=side,
+                    contracts=contracts - closing,
+                    price=price,
+                )
+            )
+            state = apply(state, rows[-1])
+    if fee:
+        rows.append(Row(seq=state.seq + 1, key=f"{key}/fee", kind=RowKind.FEE, cash=-fee, ticker=ticker))
+        apply(state, rows[-1])
+    return tuple(rows)
+
+
+def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -> tuple[Row, ...]:
+    """The row that pays out a position at `yes_value` dollars per YES contract (0, 1 or a scalar between).
+
+    `version` numbers the market's results: settling a version twice writes the same key. No position, no row.
+    """
+    position = account.positions.get(ticker)
+    if position is None:
+        return ()
+    value = yes_value if position.side is Outcome.YES else ONE - yes_value
+    return (
+        Row(
+            seq=account.seq + 1,
+            key=f"settle/{ticker}/{version}",
+            kind=RowKind.SETTLE,
+            cash=position.contracts * value,
+            realized=position.contracts * value - position.basis,
+            ticker=ticker,
+            side=position.side,
+            contracts=position.contracts,
+            price=value,
+        ),
+    )
+
+
+def reverse(settlement: Row, account: Account) -> tuple[Row, ...]:
+    """The row that takes `settlement` back, for a result that was amended."""
+    return (
+        Row(
+            seq=account.seq + 1,
+            key=f"reverse/{settlement.key}",
+            kind=RowKind.REVERSE,
+            cash=-settlement.cash,
+            realized=-settlement.realized,
+            ticker=settlement.ticker,
+            side=settlement.side,
+            contracts=settlement.contracts,
+            price=settlement.price,
+        ),
+    )
+
+
+def _bought(account: Account, row: Row) -> Account:
+    ticker, side, contracts = row.ticker, row.side, row.contracts
+    if ticker is None or side is None or contracts is None:
+        raise InvalidInput("row", row.key, "a purchase with ticker, side and contracts")
+    held = account.positions.get(ticker)
+    if held is not None and held.side is not side:
+        raise InvalidInput("side", side, f"{held.side}: the other side closes before it opens")
+    before = held or Position(side, ZERO, ZERO)
+    after = Position(side, before.contracts + contracts, before.basis - row.cash)
+    return replace(account, positions={**account.positions, ticker: after})
+
+
+def _closed(account: Account, row: Row) -> Account:
+    ticker, held = _held(account, row)
+    contracts = row.contracts or ZERO
+    left = held.contracts - contracts
+    if left < ZERO:
+        raise InvalidInput("contracts", contracts, f"at most the {held.contracts} held")
+    positions = dict(account.positions)
+    if left:
+        positions[ticker] = Position(held.side, left, held.basis - held.share(contracts))
+    else:
+        del positions[ticker]
+    return replace(account, positions=positions)
+
+
+def _held(account: Account, row: Row) -> tuple[str, Position]:
+    ticker = row.ticker or ""
+    if ticker not in account.positions or account.positions[ticker].side is not row.side:
+        raise InvalidInput("ticker", row.ticker, "a market and side in which the account holds a position")
+    return ticker, account.positions[ticker]
