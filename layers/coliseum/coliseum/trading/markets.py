@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from coliseum.errors import InvalidInput
 from coliseum.trading.money import ONE
+from coliseum.trading.trades import Outcome
+
+_TICKER = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+
+
+def ticker_from(value: object, *, field: str = "ticker") -> str:
+    """A ticker that may stand in a path, a query, a log line and a Redis key. Raises InvalidInput otherwise."""
+    if not isinstance(value, str) or not _TICKER.fullmatch(value) or not value.strip("."):
+        raise InvalidInput(field, value, "a ticker: up to 100 letters, digits, dots, hyphens and underscores")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Market:
     rules_primary: str
     rules_secondary: str
     price_level_structure: str
-    can_close_early: bool
+    can_close_early: bool | None
 
     @property
     def spread(self) -> Decimal | None:
@@ -136,3 +148,17 @@ class Settlement:
     """Dollars per YES contract."""
     fee: Decimal
     settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicTrade:
+    """One anonymous trade of the whole market; its id says nothing about our own fills."""
+
+    trade_id: str
+    ticker: str
+    taker_outcome: Outcome
+    count: Decimal
+    yes_price: Decimal
+    no_price: Decimal
+    created_at: datetime
+    is_block_trade: bool

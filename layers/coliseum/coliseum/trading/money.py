@@ -9,22 +9,31 @@ from coliseum.errors import InvalidInput
 ZERO = Decimal(0)
 ONE = Decimal(1)
 CENT = Decimal("0.01")
+_MAX_TEXT = 64
+_MAX_WHOLE_DIGITS, _MAX_DECIMALS = 15, 30
+"""Beyond these a number is an attack on the memory of whoever writes it out, not money: 1e999999."""
 
 
 def decimal_from(value: object, *, field: str) -> Decimal:
     """An exact Decimal from a string, an int or a JSON number.
 
-    A float is read by its shortest decimal form (0.65 is 0.65). NaN, infinities, booleans and
-    everything else raise InvalidInput that names `field`.
+    A float is read by its shortest decimal form (0.65 is 0.65). NaN, infinities, booleans, numbers of more
+    than 15 whole digits or 30 decimals, and everything else raise InvalidInput that names `field`.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise InvalidInput(field, value, "a decimal number")
+    if isinstance(value, int) and abs(value) >= 10**_MAX_WHOLE_DIGITS:
+        raise InvalidInput(field, "a huge integer", f"at most {_MAX_WHOLE_DIGITS} digits")
+    text = str(value).strip()
     try:
-        number = Decimal(str(value).strip())
+        number = Decimal(text if len(text) <= _MAX_TEXT else "")
     except InvalidOperation:
         raise InvalidInput(field, value, "a decimal number") from None
-    if not number.is_finite():
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
         raise InvalidInput(field, value, "a finite decimal number")
+    if exponent < -_MAX_DECIMALS or exponent > _MAX_WHOLE_DIGITS or number.adjusted() >= _MAX_WHOLE_DIGITS:
+        raise InvalidInput(field, value, f"at most {_MAX_WHOLE_DIGITS} whole digits and {_MAX_DECIMALS} decimals")
     return number
 
 

@@ -1,0 +1,54 @@
+"""What stands behind the `?`, checked before it is sent. Times are unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from coliseum.errors import InvalidInput
+from coliseum.trading.markets import ticker_from
+
+Value = str | int | bool | Iterable[str] | None
+Query = Mapping[str, Value]
+
+MAX_LIMIT = 1000
+MAX_EVENTS = 200
+MAX_DEPTH = 100
+
+
+def pairs(query: Query) -> tuple[tuple[str, str], ...]:
+    """Names and texts as they stand in the URL; None is left out, a list repeats its name."""
+    texts: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            texts.append((name, "true" if value else "false"))
+        elif isinstance(value, str | int):
+            texts.append((name, str(value)))
+        else:
+            texts += [(name, item) for item in value]
+    return tuple(texts)
+
+
+def page(limit: int, cursor: str | None, *, most: int = MAX_LIMIT) -> dict[str, Value]:
+    """The query of one page. A cursor does not carry its filters: each page repeats them."""
+    return {"limit": bounded("limit", limit, least=1, most=most), "cursor": cursor or None}
+
+
+def window(since: int | None, until: int | None) -> dict[str, Value]:
+    """From `since` to `until`; both include their second."""
+    return {"min_ts": since, "max_ts": until}
+
+
+def bounded(name: str, value: int, *, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise InvalidInput(name, value, f"{least} to {most}")
+    return value
+
+
+def maybe_ticker(name: str, ticker: str | None) -> dict[str, Value]:
+    return {name: None if ticker is None else ticker_from(ticker, field=name)}
+
+
+def comma_list(name: str, tickers: Iterable[str]) -> dict[str, Value]:
+    return {name: ",".join(ticker_from(ticker, field=name) for ticker in tickers) or None}

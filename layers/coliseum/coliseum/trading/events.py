@@ -1,0 +1,43 @@
+"""What markets belong to: an event asks one question, a series asks it again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from coliseum.trading.markets import Market
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One question with its markets; `markets` is empty where none lives or none was asked for."""
+
+    ticker: str
+    series_ticker: str
+    title: str
+    subtitle: str
+    category: str | None
+    mutually_exclusive: bool
+    """At most one of its markets resolves to yes."""
+    strike_date: datetime | None
+    fee_type_override: str | None
+    fee_multiplier_override: Decimal | None
+    markets: tuple[Market, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A template of events, with what trading in it costs."""
+
+    ticker: str
+    title: str
+    category: str
+    categories: tuple[str, ...]
+    tags: tuple[str, ...]
+    frequency: str
+    fee_type: str
+    """The exchange's word: quadratic, quadratic_with_maker_fees, flat and others."""
+    fee_multiplier: Decimal
+    settlement_sources: tuple[str, ...]
+    contract_url: str
