@@ -1,0 +1,27 @@
+"""Model names: every accepted spelling, one canonical form `vendor/model[:variant]`. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from coliseum.errors import InvalidInput
+
+_PREFIX = re.compile(r"^(openai|openai-chat|openai-responses|openrouter):", re.ASCII)
+_SLUG = re.compile(r"^~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?$", re.ASCII)
+
+
+def canonical_model(name: str) -> str:
+    """OpenRouter's slug behind `name`.
+
+    `openai:{vendor}/{model}` is the older spelling of the same thing; `openrouter:` and bare slugs work too.
+    Raises InvalidInput for a name without a vendor, such as `openai:gpt-4o`.
+    """
+    slug = _PREFIX.sub("", name.strip())
+    if not _SLUG.match(slug):
+        raise InvalidInput("model", name, "vendor/model as OpenRouter lists it, such as anthropic/claude-haiku-5.5")
+    return slug
+
+
+def vendor(slug: str) -> str:
+    """The part before the slash: who makes the model, and whose outages it shares."""
+    return slug.lstrip("~").partition("/")[0]
