@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.brier import event_values
 from coliseum.arena.scoring.cells import Floats, Table
@@ -119,7 +121,7 @@ def _differences(table: Table) -> Floats:
 
 
 def _superiority(replicates: Floats) -> float | None:
-    numbers = replicates[~(replicates != replicates)]
+    numbers = replicates[~np.isnan(replicates)]
     if not len(numbers):
         return None
     return float(((numbers > 0).sum() + 0.5 * (numbers == 0).sum()) / len(numbers))

@@ -1,0 +1,203 @@
+"""Values with their age and source: asked for once at a time, kept in the process and in Redis, stale on failure.
+
+A fresh value costs nothing in the process that has it and one GET elsewhere; a refresh costs one SET more. The
+whole works without Redis, each process then for itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from coliseum.cache.breaker import Breaker
+from coliseum.cache.entries import Stored, stored_from, text_from
+from coliseum.cache.freshness import Freshness, Tier
+from coliseum.errors import SourceError
+from coliseum.upstash.client import Redis
+
+Value = TypeVar("Value")
+CACHE = "cache"
+"""The source of a value that its own source did not confirm this time."""
+_REDIS = "redis"
+_KEPT = 512
+"""Values the process keeps."""
+_LOOKS = 4
+"""Looks at Redis while another process has the turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot(Generic[Value]):
+    """What one cached value is: its name, who says it, how long it keeps, its form."""
+
+    key: str
+    source: str
+    tier: Tier
+    shape: TypeAdapter[Value]
+    pace_seconds: float | None = None
+    """Spaces refreshes over all processes, for sources with a limit per account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Generic[Value]):
+    """A value with where it is from. `error` says why it is stale."""
+
+    value: Value
+    source: str
+    as_of: float
+    """Unix seconds."""
+    age_seconds: float
+    stale: bool = False
+    error: SourceError | None = None
+
+
+class Cache:
+    """One per process."""
+
+    def __init__(
+        self,
+        redis: Redis | None,
+        *,
+        prefix: str,
+        breaker: Breaker,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._redis = redis
+        self._prefix = f"{prefix}cache:"
+        self._breaker = breaker
+        self._clock = clock
+        self._sleep = sleep
+        self._kept: OrderedDict[str, Stored[Any]] = OrderedDict()
+        self._flights: dict[str, _Flight] = {}
+        self._lock = threading.Lock()
+
+    def get(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
+        """The slot's value: fresh where possible, stale with its error where the source fails.
+
+        Raises the source's error where nothing was kept, and what is no source's failure as it is.
+        """
+        ready = self._fresh(slot, self._recall(slot.key))
+        if ready is not None:
+            return ready
+        with self._flight(slot.key):
+            stored = self._newest(slot)
+            ready = self._fresh(slot, stored)
+            if ready is not None:
+                return ready
+            try:
+                return self._refresh(slot, fetch)
+            except SourceError as error:
+                return self._stale(slot, stored, error)
+
+    def _refresh(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
+        if slot.pace_seconds is not None and not self._take_turn(slot.key, slot.pace_seconds):
+            awaited = self._await_other(slot, slot.pace_seconds)
+            if awaited is not None:
+                return awaited
+        value = self._breaker.call(slot.source, fetch)
+        stored = Stored(value, self._clock())
+        self._keep(slot.key, stored)
+        lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
+        self._ask_redis("SET", self._prefix + slot.key, text_from(stored, slot.shape), "PX", lifetime_ms)
+        return Served(value, slot.source, stored.as_of, 0.0)
+
+    def _take_turn(self, key: str, pace_seconds: float) -> bool:
+        """True for the one process that may ask now. The turn ends by itself, which is what spaces the calls.
+
+        True as well where Redis cannot say: then the source's own limit has to.
+        """
+        turn = ("SET", f"{self._prefix}{key}:turn", "1", "NX", "PX", round(pace_seconds * 1000))
+        reply = self._ask_redis(*turn, default="OK")
+        return reply == "OK"
+
+    def _await_other(self, slot: Slot[Value], pace_seconds: float) -> Served[Value] | None:
+        """What the process whose turn it is brings, or None where it brought nothing in time."""
+        for _ in range(_LOOKS):
+            self._sleep(pace_seconds / _LOOKS)
+            ready = self._fresh(slot, self._newest(slot))
+            if ready is not None:
+                return ready
+        return None
+
+    def _fresh(self, slot: Slot[Value], stored: Stored[Value] | None) -> Served[Value] | None:
+        if stored is None:
+            return None
+        age = self._age(stored)
+        if slot.tier.judge(age) is not Freshness.FRESH:
+            return None
+        self._keep(slot.key, stored)
+        return Served(stored.value, slot.source, stored.as_of, age)
+
+    def _stale(self, slot: Slot[Value], stored: Stored[Value] | None, error: SourceError) -> Served[Value]:
+        if stored is None or slot.tier.judge(self._age(stored)) is Freshness.GONE:
+            raise error
+        return Served(stored.value, CACHE, stored.as_of, self._age(stored), stale=True, error=error)
+
+    def _age(self, stored: Stored[Any]) -> float:
+        return max(0.0, self._clock() - stored.as_of)
+
+    def _newest(self, slot: Slot[Value]) -> Stored[Value] | None:
+        """What the process kept or what Redis holds, whichever is younger."""
+        kept: Stored[Value] | None = self._recall(slot.key)
+        shared = stored_from(self._ask_redis("GET", self._prefix + slot.key), slot.shape)
+        if kept is None or shared is None:
+            return kept or shared
+        return max(kept, shared, key=lambda stored: stored.as_of)
+
+    def _ask_redis(self, *parts: str | int, default: object = None) -> object:
+        """The reply, or `default` where Redis does not answer: a cache must not be what fails."""
+        redis = self._redis
+        if redis is None:
+            return default
+        with suppress(SourceError):
+            return self._breaker.call(_REDIS, lambda: redis.command(*parts))
+        return default
+
+    def _recall(self, key: str) -> Stored[Any] | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def _keep(self, key: str, stored: Stored[Any]) -> None:
+        with self._lock:
+            self._kept[key] = stored
+            self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+    def _flight(self, key: str) -> _Flight:
+        """The one refresh of `key` in this process; others wait for it."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None:
+                flight = self._flights[key] = _Flight(lambda: self._landed(key))
+            flight.waiting += 1
+            return flight
+
+    def _landed(self, key: str) -> None:
+        with self._lock:
+            self._flights[key].waiting -= 1
+            if not self._flights[key].waiting:
+                del self._flights[key]
+
+
+class _Flight:
+    """A lock that is forgotten once nobody wants it, so that keys do not pile up."""
+
+    def __init__(self, landed: Callable[[], None]) -> None:
+        self.waiting = 0
+        self._landed = landed
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._landed()

@@ -1,0 +1,121 @@
+"""The one FastAPI factory: correlation, CORS, problem details, the merged document, Swagger UI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
+from starlette.exceptions import HTTPException
+
+from coliseum import __version__
+from coliseum.config import Settings
+from coliseum.errors import ColiseumError
+from coliseum.http.correlation import HEADER, Correlated
+from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, Problem, problem_from, problem_of_status
+from coliseum.http.routes import PREFIX
+from coliseum.observability import logger
+
+
+def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) -> FastAPI:
+    """An app with these routers' routes and, like every other function, the documentation of all of them.
+
+    Routers name their whole path. Swagger UI's own files come from a CDN (cdn.jsdelivr.net).
+    """
+    app = FastAPI(
+        title=title,
+        version=__version__,
+        docs_url=f"{PREFIX}/docs",
+        openapi_url=f"{PREFIX}/openapi.json",
+        redoc_url=None,
+        redirect_slashes=False,  # behind CloudFront a redirect would name the wrong host
+    )
+    app.openapi = merged_document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
+    app.state.settings = settings
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(ColiseumError, _known_error)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
+    app.add_exception_handler(HTTPException, _bare_status)
+    app.add_middleware(Correlated)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_allow_origins,
+        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control", HEADER],
+        expose_headers=[HEADER, "Retry-After", "Content-Disposition"],
+        max_age=600,
+    )
+    return app
+
+
+def lambda_handler(app: FastAPI) -> Mangum:
+    """The app as a Lambda handler for API Gateway's HTTP API events."""
+    return Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+
+
+@cache
+def merged_document() -> dict[str, Any]:
+    """The OpenAPI document of all functions, as it ships with the package."""
+    document: dict[str, Any] = json.loads(files("coliseum.http").joinpath("openapi.json").read_text())
+    return document
+
+
+async def _known_error(request: Request, error: Exception) -> JSONResponse:
+    correlation_id = _correlation_id(request)
+    problem = problem_from(error, path=request.scope["path"], correlation_id=correlation_id)
+    if problem.status >= 500:
+        logger().warning(problem.detail, extra={"correlation_id": correlation_id, "problem": problem.kind.slug})
+    return _answer(problem)
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(part) for part in item["loc"][1:]), "in": item["loc"][0], "message": item["msg"]}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    problem = Problem(INVALID_PARAMETERS, detail, request.scope["path"], _correlation_id(request), {"errors": errors})
+    return _answer(problem)
+
+
+async def _bare_status(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    problem = problem_of_status(
+        error.status_code,
+        _explained(error, request),
+        path=request.scope["path"],
+        correlation_id=_correlation_id(request),
+    )
+    return _answer(problem, error.headers or {})
+
+
+def _explained(error: HTTPException, request: Request) -> str:
+    if error.status_code == 404:
+        return f"There is no {request.scope['path']} here; {PREFIX}/docs lists what there is."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{request.method} is not possible on {request.scope['path']}; {allowed} is."
+    return error.detail
+
+
+def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(
+        problem.body(),
+        status_code=problem.status,
+        headers={**problem.headers(), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _correlation_id(request: Request) -> str:
+    return str(request.state.correlation_id)

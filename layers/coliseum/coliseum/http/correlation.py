@@ -1,0 +1,79 @@
+"""One id per request, in every answer and log line; one log line per request; no exception gets past here."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coliseum.http.problems import MEDIA_TYPE, Problem, problem_from
+from coliseum.observability import logger
+
+HEADER = "X-Correlation-Id"
+_USABLE = re.compile(r"[A-Za-z0-9._=-]{1,64}", re.ASCII)
+
+
+class Correlated:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = correlation_of(Headers(scope=scope), scope.get("aws.event"))
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        began = time.monotonic()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = correlation_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            logger().exception("unexpected error", extra={"correlation_id": correlation_id, "path": scope["path"]})
+            if status:
+                raise
+            await _send_problem(problem_from(error, path=scope["path"], correlation_id=correlation_id), answer)
+        logger().info(
+            "request",
+            extra={
+                "correlation_id": correlation_id,
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round((time.monotonic() - began) * 1000, 1),
+            },
+        )
+
+
+def correlation_of(headers: Mapping[str, str], event: Mapping[str, Any] | None) -> str:
+    """The caller's id where it is a usable one, else API Gateway's, else a new one."""
+    gateway = (event or {}).get("requestContext") or {}
+    for offered in (headers.get(HEADER), gateway.get("requestId")):
+        if isinstance(offered, str) and _USABLE.fullmatch(offered):
+            return offered
+    return uuid4().hex
+
+
+async def _send_problem(problem: Problem, send: Send) -> None:
+    body = json.dumps(problem.body()).encode()
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

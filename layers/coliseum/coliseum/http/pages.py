@@ -1,0 +1,77 @@
+"""The list envelope, its cursors, and the parameters that all lists share. Pure."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from coliseum.errors import InvalidInput
+from coliseum.http.values import UtcTime
+
+MAX_LIMIT = 1000
+MAX_CURSOR = 2048
+TICKER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before, with the same filters."),
+]
+TickerPath = Annotated[str, Path(pattern=TICKER_PATTERN, description="The market's ticker.", examples=["PRES24-GOP"])]
+TickerQuery = Annotated[str | None, Query(pattern=TICKER_PATTERN, description="Only this market.")]
+
+
+class Sourced(BaseModel):
+    """An answer that says where it is from and how old it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str = Field(description="Who says so. `cache` where the source itself did not answer this time.")
+    as_of: UtcTime = Field(description="When the source said so.")
+    stale: bool = Field(description="True where the source failed and this is what it said before.")
+    age_seconds: float = Field(ge=0, description="Seconds between `as_of` and this answer.", examples=[0.4])
+
+
+class Listing(Sourced, Generic[Item]):
+    """One page of a list."""
+
+    items: Sequence[Item]
+    count: int = Field(ge=0, description="Items on this page.")
+    next_cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")
+
+
+def encode_cursor(kind: str, filters: Mapping[str, Any], position: Mapping[str, Any]) -> str:
+    """An opaque text that continues the list `kind` with the same `filters` from `position` (JSON values)."""
+    body = json.dumps(position, separators=(",", ":"), sort_keys=True).encode()
+    return urlsafe_b64encode(_seal(kind, filters, body) + body).decode().rstrip("=")
+
+
+def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The position behind a cursor of ours. Raises InvalidInput for any other text or other filters."""
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        seal, body = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
+        if seal == _seal(kind, filters, body):
+            position = json.loads(body)
+            if isinstance(position, dict):
+                return position
+    except (ValueError, binascii.Error):
+        pass
+    raise InvalidInput("cursor", text, "`next_cursor` of the page before, with the same filters")
+
+
+_SEAL_BYTES = 9
+
+
+def _seal(kind: str, filters: Mapping[str, Any], body: bytes) -> bytes:
+    """Tells our cursors from typing errors and from other lists' cursors. No secret: a cursor gives no rights."""
+    scope = json.dumps([kind, sorted(filters.items())], separators=(",", ":")).encode()
+    return hashlib.sha256(scope + b"\x1f" + body).digest()[:_SEAL_BYTES]

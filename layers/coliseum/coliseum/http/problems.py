@@ -1,0 +1,112 @@
+"""Every error as RFC 9457 problem details: one table from error class to status, type and title. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from coliseum.errors import (
+    ColiseumError,
+    ConfigurationError,
+    InvalidInput,
+    LogError,
+    NotFound,
+    SourceError,
+    SourceMalformed,
+    SourceRateLimited,
+    SourceRefused,
+    SourceUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:coliseum:problem:"
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: the same `slug` always has the same status and title."""
+
+    status: int
+    slug: str
+    title: str
+
+
+INVALID_PARAMETERS = Kind(422, "invalid-parameters", "A parameter is not of the form the API describes")
+UNEXPECTED = Kind(500, "unexpected", "Something went wrong on our side")
+KINDS: dict[type[ColiseumError], Kind] = {
+    ColiseumError: UNEXPECTED,
+    ConfigurationError: Kind(503, "not-configured", "A setting that this needs is missing or wrong"),
+    InvalidInput: Kind(400, "invalid-input", "The request is refused as it stands"),
+    NotFound: Kind(404, "not-found", "There is no such thing"),
+    SourceError: Kind(502, "source-failed", "A system behind this API failed"),
+    SourceUnavailable: Kind(503, "source-unavailable", "A system behind this API gives no answer"),
+    SourceRateLimited: Kind(503, "source-busy", "A system behind this API asks us to come back later"),
+    SourceRefused: Kind(502, "source-refused", "A system behind this API refused us"),
+    SourceMalformed: Kind(502, "source-malformed", "A system behind this API answered in an unknown shape"),
+    LogError: Kind(502, "feed-broken", "The feed's keys hold something else than the feed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the client is told. `more` holds extension members; it never replaces a standard one."""
+
+    kind: Kind
+    detail: str
+    path: str
+    """The path that was asked for."""
+    correlation_id: str
+    more: dict[str, Any] = field(default_factory=dict)
+    retry: bool = False
+
+    @property
+    def status(self) -> int:
+        return self.kind.status
+
+    def body(self) -> dict[str, Any]:
+        return {
+            **self.more,
+            "type": TYPE_PREFIX + self.kind.slug,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "instance": quote(self.path),
+            "correlation_id": self.correlation_id,
+        }
+
+    def headers(self) -> dict[str, str]:
+        """Headers that go with it: when to come back, where that helps."""
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.retry else {}
+
+
+def problem_from(error: Exception, *, path: str, correlation_id: str) -> Problem:
+    """The problem behind an error of ours; anything else is unexpected and keeps its words to the log."""
+    if not isinstance(error, ColiseumError):
+        detail = f"The request could not be answered. The log has the details under {correlation_id}."
+        return Problem(UNEXPECTED, detail, path, correlation_id)
+    kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
+    return Problem(kind, str(error), path, correlation_id, _facts(error), error.retryable)
+
+
+def problem_of_status(status: int, detail: str, *, path: str, correlation_id: str) -> Problem:
+    """The problem for a bare HTTP status, such as the router's own 404 and 405."""
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = f"HTTP {status}"
+    kind = Kind(status, title.lower().replace(" ", "-"), title)
+    return Problem(kind, detail, path, correlation_id)
+
+
+def _facts(error: ColiseumError) -> dict[str, Any]:
+    """The error's data, for programs: which field, which setting, which source."""
+    if isinstance(error, InvalidInput):
+        return {"errors": [{"field": error.field, "message": f"expected {error.expected}"}]}
+    if isinstance(error, ConfigurationError):
+        return {"variable": error.variable}
+    if isinstance(error, SourceError):
+        return {"source": error.source}
+    return {}

@@ -1,0 +1,41 @@
+"""Ask every part at once whether it is there, for as long as a health check may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from coliseum.errors import ColiseumError
+from coliseum.http.health import Finding
+from coliseum.observability import logger
+
+Probe = Callable[[], object]
+"""Returns when the part is there, raises a ColiseumError when it is not."""
+
+
+class Prober:
+    """Runs probes in parallel and never raises."""
+
+    def __init__(self, probes: Mapping[str, Probe], *, seconds: float = 2.0) -> None:
+        self._probes = dict(probes)
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(max_workers=4 * len(self._probes) or 1, thread_name_prefix="probe")
+
+    def ask(self) -> dict[str, Finding]:
+        """What each probe found within the time; a probe still running then is `unknown` and left to end."""
+        running = {name: self._threads.submit(probe) for name, probe in self._probes.items()}
+        wait(running.values(), timeout=self._seconds)
+        return {name: _finding(name, future) for name, future in running.items()}
+
+
+def _finding(name: str, future: Future[object]) -> Finding:
+    if not future.done():
+        future.cancel()
+        return "unknown"
+    error = future.exception()
+    if error is None:
+        return "up"
+    if isinstance(error, ColiseumError):
+        return "down"
+    logger().error("probe broke", extra={"probe": name, "error": f"{type(error).__name__}: {error}"})
+    return "unknown"

@@ -1,0 +1,89 @@
+"""How money, prices, counts and times look in answers: decimal strings, RFC 3339 in UTC with `Z`. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import PlainSerializer, WithJsonSchema
+
+from coliseum.errors import InvalidInput
+from coliseum.trading.money import decimal_text
+
+_DECIMAL = r"^-?[0-9]+\.[0-9]+$"
+_LATEST = 253_402_300_799.0
+"""9999-12-31T23:59:59Z, the last second that RFC 3339 can write."""
+
+
+def utc_text(time: datetime) -> str:
+    """2026-11-21T08:00:00Z, or with milliseconds where there are any. Raises on a time without its zone."""
+    if time.tzinfo is None:
+        raise ValueError(f"{time!r} has no zone")
+    utc = time.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def utc_from(seconds: float) -> datetime:
+    """Unix seconds as a time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def seconds_from(text: str, *, field: str) -> float:
+    """Unix seconds from what a caller sends: unix seconds, or an RFC 3339 time with its zone."""
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else _rfc3339(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LATEST:
+        raise InvalidInput(field, text, "an RFC 3339 time such as 2026-11-21T08:00:00Z, or unix seconds")
+    return seconds
+
+
+def _rfc3339(text: str) -> float:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("no zone")
+    return time.timestamp()
+
+
+def _text(value: Decimal) -> str:
+    return decimal_text(value)
+
+
+def _price_text(value: Decimal) -> str:
+    return decimal_text(value, places=4)
+
+
+Dollars = Annotated[
+    Decimal,
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": _DECIMAL, "description": "US dollars, exact", "examples": ["1234.56"]},
+        mode="serialization",
+    ),
+]
+Price = Annotated[
+    Decimal,
+    PlainSerializer(_price_text, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": _DECIMAL, "description": "US dollars per contract", "examples": ["0.6500"]},
+        mode="serialization",
+    ),
+]
+Contracts = Annotated[
+    Decimal,
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": _DECIMAL, "description": "Number of contracts", "examples": ["50.00"]},
+        mode="serialization",
+    ),
+]
+UtcTime = Annotated[
+    datetime,
+    PlainSerializer(utc_text, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-11-21T08:00:00Z"]},
+        mode="serialization",
+    ),
+]
