@@ -100,6 +100,7 @@ def announce_ready(**facts: object) -> None:
 
 
 def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin.read: its lock, held here at interpreter shutdown, would end the process with a fatal error.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
