@@ -1,0 +1,54 @@
+"""Who may do what: the standard and the read-only token, made once per state directory."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from urllib.parse import parse_qs
+
+
+class Role(Enum):
+    FULL = auto()
+    READER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The database's two secrets."""
+
+    token: str = field(repr=False)
+    read_only_token: str = field(repr=False)
+
+    def role(self, given: str) -> Role | None:
+        """Compared in constant time."""
+        found = None
+        for known, role in ((self.token, Role.FULL), (self.read_only_token, Role.READER)):
+            if hmac.compare_digest(known.encode(), given.encode(errors="replace")):
+                found = role
+        return found
+
+
+def tokens_of(state: Path) -> Tokens:
+    """The tokens of this state directory, readable by its owner alone."""
+    path = state / "tokens.json"
+    if path.exists():
+        return Tokens(**json.loads(path.read_text()))
+    tokens = Tokens(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(tokens)))
+    draft.replace(path)  # a crash leaves either no tokens or whole ones
+    return tokens
+
+
+def given_token(headers: Mapping[str, str], query: bytes) -> str:
+    """The caller's token: the Authorization header, else the `_token` parameter, else empty."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return parse_qs(query.decode("latin-1")).get("_token", [""])[0]
