@@ -128,7 +128,7 @@ def use(values: Settings) -> None:
 
 def add_secrets(values: Mapping[str, str]) -> None:
     """Put fetched secrets (by variable name) on top of the environment; the environment wins where both speak."""
-    fields = {name.lower(): value for name, value in values.items() if name not in os.environ}
+    fields = {name.lower(): value for name, value in values.items() if not os.environ.get(name)}
     use(load({name: value for name, value in fields.items() if name in Settings.model_fields}))
 
 

@@ -1,0 +1,94 @@
+"""The door to AWS: secrets and queues. Owns boto3, which is imported on first use: most functions never need it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from coliseum import config
+from coliseum.errors import ConfigurationError, SourceUnavailable
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+
+BATCH = 10
+"""The most messages SQS takes in one call."""
+
+
+def load_secrets() -> None:
+    """Put the parameters under `SECRETS_PATH` into the settings, where that path is set; the environment wins.
+
+    `/coliseum/prod/KALSHI_API_KEY` becomes KALSHI_API_KEY. Call it once per container, before the settings are used.
+    """
+    path = config.settings.secrets_path
+    if path is not None:
+        config.add_secrets(secrets_under(path))
+
+
+def secrets_under(path: str) -> dict[str, str]:
+    """Decrypted parameters directly under `path`, by the last part of their names."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    found: dict[str, str] = {}
+    try:
+        paginator = _ssm().get_paginator("get_parameters_by_path")
+        for page in paginator.paginate(Path=path.rstrip("/"), WithDecryption=True):
+            found |= {one["Name"].rpartition("/")[2]: one["Value"] for one in page["Parameters"]}
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        raise SourceUnavailable("ssm", f"parameters under {path} cannot be read: {code}", code=code) from error
+    except BotoCoreError as error:
+        raise SourceUnavailable("ssm", f"parameters under {path} cannot be read: {type(error).__name__}") from error
+    if not found:
+        raise ConfigurationError("SECRETS_PATH", f"holds no parameters: {path}")
+    return found
+
+
+def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None:
+    """Put JSON messages on a queue, ten a call. Raises SourceUnavailable unless every one was taken.
+
+    Who sends again after an error may send some of them twice: whoever receives must bear that.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    for start in range(0, len(messages), BATCH):
+        batch = messages[start : start + BATCH]
+        try:
+            reply = _sqs().send_message_batch(
+                QueueUrl=queue_url,
+                Entries=[{"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(batch)],
+            )
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            raise SourceUnavailable("sqs", f"did not take messages {start} and on: {code}", code=code) from error
+        except BotoCoreError as error:
+            raise SourceUnavailable("sqs", f"did not take messages {start} and on: {type(error).__name__}") from error
+        if failed := reply.get("Failed"):
+            first = failed[0]
+            told = f"did not take {len(failed)} of {len(messages)} messages: {first['Code']}"
+            raise SourceUnavailable("sqs", told, code=first["Code"])
+
+
+@cache
+def _ssm() -> SSMClient:
+    import boto3
+
+    return boto3.client("ssm", config=_limits())
+
+
+@cache
+def _sqs() -> SQSClient:
+    import boto3
+
+    return boto3.client("sqs", config=_limits())
+
+
+def _limits() -> Config:
+    """boto's own time-outs are a minute each, longer than most of our functions live."""
+    from botocore.config import Config
+
+    return Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})

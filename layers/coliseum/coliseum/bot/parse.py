@@ -1,0 +1,244 @@
+"""The bot's answers in our words. Pure and total: a bad trade is a `RejectedTrade`, a bad envelope SourceMalformed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from coliseum.bot import wire
+from coliseum.errors import InvalidInput, SourceMalformed
+from coliseum.trading.markets import ticker_from
+from coliseum.trading.money import count_from, decimal_from, price_from
+from coliseum.trading.trades import Outcome, Side, Trade
+
+SOURCE = "bot"
+_MOST_DIGITS = 18
+_TIME = "unix seconds of the years 2000 to 2100 (1698676800.123, not milliseconds), or RFC 3339 with its offset"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedTrade:
+    """A row that is no trade, with the reason. The digest (16 hex digits of the row) tells repetitions apart."""
+
+    trade_id: str | None
+    problem: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotTrades:
+    """What the bot listed. `trades` are ordered oldest first, whatever the bot's order was."""
+
+    trades: tuple[Trade, ...]
+    rejected: tuple[RejectedTrade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BotHealth:
+    """None is what the bot did not say."""
+
+    alive: bool
+    trade_count: int | None
+    started_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BotStatus:
+    """What the bot says of itself; `raw` is all of it."""
+
+    mode: str | None
+    """paper or live, as the bot says it, in lower case."""
+    strategy: str | None
+    positions: tuple[wire.JsonObject, ...] = field(hash=False)
+    last_error: str | None
+    raw: wire.JsonObject = field(hash=False)
+
+
+def trades_from(body: bytes) -> BotTrades:
+    """The trades of a list, each once.
+
+    A row that repeats another exactly is dropped; one that repeats its id with other facts is rejected, and the row
+    that stands first in the list is kept. Oldest first by time; of trades at the same time the one that stands later
+    in the list is the older, as the bot lists the newest first - unless the list's times rise, which shows the reverse.
+    """
+    rows = _rows(body)
+    kept: dict[str, tuple[Trade, int]] = {}
+    rejected: list[RejectedTrade] = []
+    for position, row in enumerate(rows):
+        try:
+            trade = _trade_from(row)
+        except (InvalidInput, RecursionError) as error:
+            rejected.append(RejectedTrade(_readable_id(row), str(error), _digest(row)))
+            continue
+        first, _ = kept.setdefault(trade.trade_id, (trade, position))
+        if first.digest() != trade.digest():
+            told = f"trade_id: {trade.trade_id!r} stands twice in one list with different facts; the first is kept"
+            rejected.append(RejectedTrade(trade.trade_id, told, _digest(row)))
+    listed = list(kept.values())
+    direction = 1 if _rises([trade for trade, _ in listed]) else -1
+    listed.sort(key=lambda entry: (entry[0].timestamp, direction * entry[1]))
+    return BotTrades(tuple(trade for trade, _ in listed), tuple(rejected))
+
+
+def _rises(trades: Sequence[Trade]) -> bool:
+    """The list begins with its oldest trade."""
+    times = [trade.timestamp for trade in trades]
+    return len(times) > 1 and times[0] < times[-1] and all(a <= b for a, b in pairwise(times))
+
+
+def _rows(body: bytes) -> list[Any]:
+    envelope = _json(body, "/trades")
+    rows = envelope.get("trades") if isinstance(envelope, dict) else envelope
+    if not isinstance(rows, list):
+        came = "an object without a list of trades" if isinstance(envelope, dict) else type(envelope).__name__
+        raise SourceMalformed(SOURCE, f"/trades: expected a list or an object with trades, got {came}", field="trades")
+    return rows
+
+
+def _json(body: bytes, endpoint: str) -> Any:
+    try:
+        return json.loads(body, parse_int=_integer)
+    except (ValueError, RecursionError):
+        shown = body[:60].decode("utf-8", "replace")
+        raise SourceMalformed(SOURCE, f"{endpoint}: expected JSON, got {shown!r}", field="body") from None
+
+
+def _integer(digits: str) -> int | str:
+    """An integer no honest bot sends stays text: Python would refuse the whole list because of it."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+def _trade_from(row: Any) -> Trade:
+    if not isinstance(row, dict):
+        raise InvalidInput("trade", row, "an object")
+    fee = row.get("fee")
+    order_id = row.get("order_id")
+    return Trade(
+        trade_id=_id_from(_required(row, "trade_id"), "trade_id"),
+        ticker=ticker_from(_required(row, "ticker")),
+        side=_side_from(_required(row, "side")),
+        outcome=_outcome_from(row.get("outcome")),
+        quantity=count_from(_required(row, "quantity")),
+        price=price_from(_required(row, "price")),
+        timestamp=_seconds_from(_required(row, "timestamp")),
+        fee=None if fee is None else decimal_from(fee, field="fee"),
+        order_id=None if order_id is None else _id_from(order_id, "order_id"),
+    )
+
+
+def _required(row: wire.JsonObject, name: str) -> object:
+    value = row.get(name)
+    if value is None:
+        raise InvalidInput(name, value, "a value; the trade has none")
+    return value
+
+
+def _id_from(value: object, name: str) -> str:
+    """Printable text, so that it may stand in a log line and a Redis key; a whole number is read as its digits."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
+        return str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > wire.MAX_ID_CHARACTERS:
+        raise InvalidInput(name, value, f"1 to {wire.MAX_ID_CHARACTERS} characters")
+    if not value.isprintable():
+        raise InvalidInput(name, value, "printable characters only")
+    return value
+
+
+def _side_from(value: object) -> Side:
+    word = value.upper() if isinstance(value, str) else ""
+    if word not in {"BUY", "SELL"}:
+        raise InvalidInput("side", value, "BUY or SELL")
+    return Side(word)
+
+
+def _outcome_from(value: object) -> Outcome | None:
+    """None where the bot does not say which contract it traded."""
+    if value is None:
+        return None
+    word = value.lower() if isinstance(value, str) else ""
+    if word not in {"yes", "no"}:
+        raise InvalidInput("outcome", value, "yes or no")
+    return Outcome(word)
+
+
+def _seconds_from(value: object) -> float:
+    """Unix seconds. A time without an offset could be any of 24 hours and is refused."""
+    seconds: object = value
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidInput("timestamp", value, _TIME) from None
+        seconds = moment.timestamp() if moment.tzinfo is not None else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidInput("timestamp", value, _TIME)
+    if not wire.EARLIEST_SECONDS <= seconds < wire.LATEST_SECONDS:  # NaN is in no range
+        raise InvalidInput("timestamp", value, _TIME)
+    return float(seconds)
+
+
+def _readable_id(row: Any) -> str | None:
+    """The id of a row that is no trade, where that much can be read."""
+    try:
+        return _id_from(row.get("trade_id"), "trade_id") if isinstance(row, dict) else None
+    except InvalidInput:
+        return None
+
+
+def _digest(row: Any) -> str:
+    try:
+        text = json.dumps(row, sort_keys=True)
+    except RecursionError:
+        text = "nested too deeply to be written out"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def health_from(body: bytes) -> BotHealth:
+    """Alive is a bot that says so in one of the usual words, or answers without saying how it is."""
+    raw = _object(body, "/health")
+    word, count = raw.get("status"), raw.get("trade_count")
+    return BotHealth(
+        alive=word is None or (isinstance(word, str) and word.lower() in wire.ALIVE_WORDS),
+        trade_count=count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None,
+        started_at=_started(raw.get("started_at")),
+    )
+
+
+def _started(value: object) -> str | None:
+    """The text that tells one run of the bot from the next; a number is as good as a date for that."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)[: wire.MAX_ID_CHARACTERS]
+    return _text(value)
+
+
+def status_from(body: bytes) -> BotStatus:
+    """Whatever the bot tells; what it does not tell, or tells in another shape, is None or empty."""
+    raw = _object(body, "/status")
+    mode, positions = _text(raw.get("mode")), raw.get("positions")
+    return BotStatus(
+        mode=None if mode is None else mode.lower(),
+        strategy=_text(raw.get("strategy")),
+        positions=tuple(row for row in positions if isinstance(row, dict)) if isinstance(positions, list) else (),
+        last_error=_text(raw.get("last_error"), most=1000),
+        raw=raw,
+    )
+
+
+def _text(value: object, *, most: int = wire.MAX_ID_CHARACTERS) -> str | None:
+    """One line, of reasonable length."""
+    if not isinstance(value, str):
+        return None
+    line = "".join(character if character.isprintable() else " " for character in value).strip()
+    return line[:most] or None
+
+
+def _object(body: bytes, endpoint: str) -> wire.JsonObject:
+    raw = _json(body, endpoint)
+    if not isinstance(raw, dict):
+        raise SourceMalformed(SOURCE, f"{endpoint}: expected an object, got {type(raw).__name__}", field="body")
+    return raw

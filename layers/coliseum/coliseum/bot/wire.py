@@ -1,0 +1,39 @@
+"""What the bot sends, as its contract says it, and how far we follow it. The bot is a stranger: everything is checked.
+
+GET /health  {"status": "alive", "trade_count": n, "started_at": RFC 3339}
+GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_error"}
+GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+MAX_BODY_BYTES = 5 * 1024 * 1024
+MAX_ID_CHARACTERS = 200
+EARLIEST_SECONDS, LATEST_SECONDS = 946_684_800, 4_102_444_800
+"""Unix seconds of the years 2000 and 2100. A time in milliseconds lies far behind."""
+ALIVE_WORDS = frozenset({"alive", "healthy", "ok", "running", "up"})
+
+
+class TradeRow(TypedDict, total=False):
+    """One trade. Only `outcome`, `fee` and `order_id` may be missing or null; unknown keys are ignored."""
+
+    trade_id: str | int
+    ticker: str
+    side: str
+    """BUY or SELL, in any case."""
+    quantity: float | str
+    """Contracts, above 0."""
+    price: float | str
+    """Dollars per contract, 0 to 1: 0.65, not 65."""
+    timestamp: float | str
+    """Unix seconds, or RFC 3339 with its offset."""
+    outcome: str | None
+    """yes or no, in any case."""
+    fee: float | str | None
+    """Dollars; below 0 is a rebate."""
+    order_id: str | int | None
+
+
+JsonObject = dict[str, Any]
