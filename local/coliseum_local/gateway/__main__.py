@@ -1,0 +1,83 @@
+"""`python -m coliseum_local.gateway --port P --state DIR [--template FILE]`: the gateway as a server of the stack."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from dotenv import dotenv_values
+
+from coliseum_local.gateway.app import Gateway
+from coliseum_local.processes import announce_ready
+from coliseum_local.template import Template
+
+# Set on Lambda, meaningless here: secrets come from the environment, and this process is the runtime.
+CLOUD_ONLY = ("SECRETS_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
+
+
+def main() -> None:
+    arguments = _parse()
+    template = Template.read(arguments.template.resolve())
+    arguments.state.mkdir(parents=True, exist_ok=True)
+    _set_variables(template)
+    os.chdir(arguments.state)  # .env has been read: what the supervisor unset must not come back from it
+    asyncio.run(_serve(Gateway(template), arguments.port))
+    os._exit(0)  # a handler that still runs is killed, as Lambda would
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="coliseum_local.gateway")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--state", type=Path, default=Path(".coliseum/gateway"))
+    parser.add_argument("--template", type=Path, default=Path("template.yaml"))
+    return parser.parse_args()
+
+
+def _set_variables(template: Template) -> None:
+    """The environment first, then `.env`, then the template's defaults."""
+    for name, value in dotenv_values(".env").items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+    for name, value in template.variables.items():
+        if name not in CLOUD_ONLY:
+            os.environ.setdefault(name, value)
+
+
+async def _serve(gateway: Gateway, port: int) -> None:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(1024)
+    config = uvicorn.Config(
+        gateway, lifespan="off", access_log=False, log_level="warning", timeout_graceful_shutdown=1, ws="none"
+    )
+    server = _Server(config)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await gateway.start()
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    announce_ready(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    await stopping.wait()
+    await gateway.stop()
+    server.should_exit = True
+    await serving
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: streams say goodbye before the server closes their connections."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+if __name__ == "__main__":
+    main()

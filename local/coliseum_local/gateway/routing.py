@@ -1,0 +1,51 @@
+"""Which function answers: the edge's path patterns first, then the HTTP API's routes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from coliseum_local.template import Behaviour, Function, Route
+
+
+@dataclass(frozen=True)
+class Match:
+    """A function, the route that chose it, and the path parameters the route found."""
+
+    function: Function
+    route: Route
+    parameters: dict[str, str]
+
+
+def streaming_function(behaviours: Iterable[Behaviour], functions: Iterable[Function], path: str) -> Function | None:
+    """The function whose URL the edge calls for `path`, or None where it calls the HTTP API."""
+    target = next((behaviour.function for behaviour in behaviours if fnmatchcase(path, behaviour.pattern)), None)
+    return next((function for function in functions if function.logical_id == target), None)
+
+
+def route(functions: Iterable[Function], method: str, path: str) -> Match | None:
+    """The most specific route for the request, as API Gateway chooses: exact before greedy, longer before shorter.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+    matches = [
+        Match(function, candidate, parameters)
+        for function in functions
+        for candidate in function.routes
+        if candidate.method in {"ANY", method} and (parameters := _parameters(candidate.path, path)) is not None
+    ]
+    return max(matches, key=_specificity, default=None)
+
+
+def _specificity(match: Match) -> tuple[bool, int, bool]:
+    return "+}" not in match.route.path, len(match.route.path), match.route.method != "ANY"
+
+
+def _parameters(pattern: str, path: str) -> dict[str, str] | None:
+    expression = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", re.escape(pattern))
+    expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", expression)
+    # API Gateway lets one slash at the end pass: /markets/ reaches /markets.
+    found = re.fullmatch(expression, path) or re.fullmatch(expression, path.removesuffix("/"))
+    return None if found is None else found.groupdict()
