@@ -1,0 +1,148 @@
+"""The stream as a raw ASGI app: the same on Lambda, in a container and on one machine.
+
+No framework: between an entry of the log and a client's socket lie one joined bytes object and one `send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from coliseum.config import Settings
+from coliseum.errors import ConfigurationError, InvalidInput
+from coliseum.feed.service import AsyncFeed
+from coliseum.observability import logger
+from coliseum.streaming.answers import CrossOrigin, problem
+from coliseum.streaming.connections import SEND_SECONDS, Listen, Register, Write
+from coliseum.streaming.counts import Counts
+from coliseum.streaming.routes import Desk, Request, reply, request_from, respond
+from coliseum.streaming.service import LogReader, Pace
+from coliseum.upstash.client import AsyncRedis
+
+PREFIX = "/api/python"
+DRAIN_SECONDS = 8.0
+
+
+class StreamApp:
+    """One process's stream. Call it as ASGI; `drain` lets its clients go."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pace: Pace | None = None,
+        drain_seconds: float = DRAIN_SECONDS,
+        send_seconds: float = SEND_SECONDS,
+    ) -> None:
+        if settings.stream_auth == "ticket":
+            settings.require("admin_token", "stream_ticket_secret")
+        self._settings = settings
+        self._pace = pace or Pace(poll=settings.poll_interval_seconds)
+        self._drain_seconds = drain_seconds
+        self._reader: LogReader | None = None
+        self._redis: AsyncRedis | None = None
+        self.desk = Desk(
+            settings=settings,
+            counts=Counts(time.monotonic()),
+            register=Register(set()),
+            cross_origin=CrossOrigin(settings.cors_allow_origins),
+            send_seconds=send_seconds,
+        )
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Listen, send: Write) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            raise RuntimeError(f"no {scope['type']} here, only http")
+
+    def drain(self) -> None:
+        """Let every client go within the grace, not all at once. Call it from the app's loop."""
+        if self._reader is None or self.desk.draining_until is not None:
+            return
+        now = self._reader.loop.time()
+        self.desk.draining_until = now + self._drain_seconds
+        for connection in self.desk.register:
+            connection.session.drain(now + self.desk.rng.uniform(0, self._drain_seconds))
+            connection.wake()
+
+    async def close(self) -> None:
+        """Stop reading and hang up on Redis."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+        if self._redis is not None:
+            await self._redis.close()
+            self._redis = None
+
+    async def _http(self, scope: MutableMapping[str, Any], receive: Listen, send: Write) -> None:
+        path = _inner_path(scope)
+        bare = Request(scope["method"], path, scope["path"], dict(scope["headers"]), {}, None)
+        try:
+            await respond(self.desk, self._own_reader(), request_from(scope, path), receive, send)
+        except InvalidInput as error:
+            # Raised only while the request is read, so before any byte was sent.
+            await reply(self.desk, bare, problem(400, str(error), path=scope["path"]), send)
+        except Exception as error:  # noqa: BLE001  # a request must be answered; sessions catch their own
+            logger().exception("a request failed")
+            known = isinstance(error, ConfigurationError)
+            detail = str(error) if known else "an error of ours; it is logged"
+            await reply(self.desk, bare, problem(503 if known else 500, detail, path=scope["path"]), send)
+
+    def _own_reader(self) -> LogReader:
+        """The reader of the running loop: Lambda's loop may be another one after an error."""
+        loop = asyncio.get_running_loop()
+        if self._reader is None or self._reader.loop is not loop:
+            self._redis = AsyncRedis.from_settings(self._settings)
+            feed = AsyncFeed(self._redis, prefix=self._settings.redis_key_prefix)
+            self._reader = LogReader(
+                feed, doorbell=self._settings.feed_mode == "doorbell", pace=self._pace, counts=self.desk.counts
+            )
+        return self._reader
+
+    async def _lifespan(self, receive: Listen, send: Write) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                _on_sigterm(asyncio.get_running_loop(), self.drain)
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.drain()
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def create_app(settings: Settings) -> StreamApp:
+    """The app for these settings. Nothing is connected before the first request."""
+    return StreamApp(settings)
+
+
+def _inner_path(scope: MutableMapping[str, Any]) -> str:
+    """The path below any mount: the app answers under `/api/python` and at the root of a function URL."""
+    path: str = scope["path"]
+    path = path.removeprefix(scope.get("root_path", "").rstrip("/"))
+    return path.removeprefix(PREFIX)
+
+
+def _on_sigterm(loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
+    """Begin to drain with the signal: servers wait for their connections before they tell the app to shut down."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    previous = signal.getsignal(signal.SIGTERM)
+    if not callable(previous):
+        return  # nobody handles it: the process just ends
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # the loop may be closed already
+            loop.call_soon_threadsafe(drain)
+        previous(number, frame)
+
+    signal.signal(signal.SIGTERM, handle)

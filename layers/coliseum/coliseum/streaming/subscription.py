@@ -1,0 +1,204 @@
+"""What one client asked for: stream, filters and where to begin, parsed completely before the first byte. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import parse_qs
+
+from coliseum.errors import InvalidInput
+from coliseum.feed.entries import Entry, EntryId, Kind
+
+MAX_NAMES = 50
+"""Tickers or series in one filter."""
+_TICKER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", re.ASCII)
+_AGO = re.compile(r"^-([1-9]\d{0,6})(s|m|h|d)$", re.ASCII)
+_AGO_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_VALUE = 4096
+
+_TRADES = (Kind.TRADE, Kind.TRADE_CORRECTED, Kind.SOURCE_GAP)
+STREAMS: Mapping[str, frozenset[Kind]] = {
+    "trading": frozenset({*_TRADES, Kind.BOT_STATUS, Kind.TRADE_CONTEXT}),
+    "trades": frozenset(_TRADES),
+    "portfolio": frozenset(_TRADES),
+    "status": frozenset({Kind.BOT_STATUS}),
+    "arena": frozenset({Kind.ROUND_OPENED, Kind.FORECAST, Kind.PAPER_TRADE, Kind.SETTLED, Kind.LEADERBOARD_CHANGED}),
+}
+EVENT_NAMES: Mapping[Kind, str] = {kind: "new_trades" if kind is Kind.TRADE else kind.value for kind in Kind}
+_KINDS = {name: kind for kind, name in EVENT_NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries a client gets. Equal selections share their encoded bytes."""
+
+    kinds: frozenset[Kind]
+    tickers: frozenset[str] = frozenset()
+    series: frozenset[str] = frozenset()
+
+    def takes(self, entry: Entry) -> bool:
+        """An entry without a market concerns every reader of its kind."""
+        if entry.kind not in self.kinds:
+            return False
+        ticker = entry.ticker
+        if ticker is None or not (self.tickers or self.series):
+            return True
+        return ticker in self.tickers or series_of(ticker) in self.series
+
+    def within(self, other: Selection) -> bool:
+        """True where `other` takes everything that this one takes."""
+        if not self.kinds <= other.kinds:
+            return False
+        if not (other.tickers or other.series):
+            return True
+        named = bool(self.tickers or self.series)
+        tickers_in = all(name in other.tickers or series_of(name) in other.series for name in self.tickers)
+        return named and tickers_in and self.series <= other.series
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Begin with what happens from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earliest:
+    """Begin with the oldest entry still kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Begin with the first entry at or after a time."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on after this entry, or say what is missing."""
+
+    after: EntryId
+
+
+Begin = Now | Earliest | Since | Resume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One client's request."""
+
+    stream: str
+    selection: Selection
+    begin: Begin
+    snapshot: Literal["auto", "none", "always"] = "auto"
+    strict: bool = False
+    """Answer 503 where Redis is down, for clients that can retry by themselves."""
+
+
+def series_of(ticker: str) -> str:
+    """The exchange's series: everything before the first hyphen."""
+    return ticker.partition("-")[0]
+
+
+def parse_query(query_string: bytes) -> dict[str, list[str]]:
+    """Names and values. Raises InvalidInput for a query no client of ours sends."""
+    if len(query_string) > 16_384:
+        raise InvalidInput("query", f"{len(query_string)} bytes", "at most 16384 bytes")
+    try:
+        return parse_qs(query_string.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
+    except ValueError:
+        raise InvalidInput("query", "…", "an URL-encoded UTF-8 query of at most 100 fields") from None
+
+
+def subscription_from(
+    stream: str, query: Mapping[str, Sequence[str]], last_event_id: str | None, *, now_ms: int
+) -> Subscription:
+    """The request in our words; `last_event_id` is the header. Raises InvalidInput."""
+    return Subscription(
+        stream=stream,
+        selection=_selection(stream, query),
+        begin=_begin(query, last_event_id, now_ms),
+        snapshot=_choice(query, "snapshot", ("auto", "none", "always")),  # type: ignore[arg-type]  # one of these
+        strict=_choice(query, "strict", ("0", "1")) == "1",
+    )
+
+
+def begin_from(field: str, text: str, now_ms: int) -> Begin:
+    """`earliest`, `now`, an event id, an RFC 3339 time, or `-15m`. Raises InvalidInput."""
+    if text in {"now", "earliest"}:
+        return Now() if text == "now" else Earliest()
+    ago = _AGO.match(text)
+    if ago is not None:
+        return Since(max(0, now_ms - 1000 * int(ago[1]) * _AGO_SECONDS[ago[2]]))
+    if len(text) <= 40 and "T" in text.upper():
+        try:
+            moment = datetime.fromisoformat(text.upper().replace(" ", "+"))  # `+` arrives as a blank in a query
+        except ValueError:
+            moment = None
+        if moment is not None and moment.tzinfo is not None:
+            return Since(max(0, int(moment.astimezone(UTC).timestamp() * 1000)))
+        raise InvalidInput(field, text[:80], "an RFC 3339 time with its offset, such as 2026-11-21T12:00:00Z")
+    return Resume(_entry_id(field, text))
+
+
+def _begin(query: Mapping[str, Sequence[str]], last_event_id: str | None, now_ms: int) -> Begin:
+    if last_event_id:
+        return Resume(_entry_id("Last-Event-ID", last_event_id))
+    resumed = _single(query, "last_event_id")
+    if resumed:
+        return Resume(_entry_id("last_event_id", resumed))
+    since = _single(query, "since")
+    return begin_from("since", since, now_ms) if since else Now()
+
+
+def _entry_id(field: str, text: str) -> EntryId:
+    try:
+        return EntryId.parse(text[:80])
+    except InvalidInput as error:
+        raise InvalidInput(field, text[:80], error.expected) from None
+
+
+def _selection(stream: str, query: Mapping[str, Sequence[str]]) -> Selection:
+    kinds = STREAMS[stream]
+    wanted = _names(query, "events")
+    unknown = wanted - {EVENT_NAMES[kind] for kind in kinds}
+    if unknown:
+        raise InvalidInput("events", min(unknown), f"names among {', '.join(sorted(EVENT_NAMES[k] for k in kinds))}")
+    if wanted:
+        kinds = frozenset(_KINDS[name] for name in wanted)
+    tickers = _names(query, "ticker") | _names(query, "tickers")
+    series = _names(query, "series")
+    for field, names in (("ticker", tickers), ("series", series)):
+        if len(names) > MAX_NAMES:
+            raise InvalidInput(field, f"{len(names)} names", f"at most {MAX_NAMES}")
+        for name in names:
+            if not _TICKER.match(name):
+                raise InvalidInput(field, name, "letters, digits, '.', '_' and '-', at most 64")
+    return Selection(kinds, tickers, series)
+
+
+def _names(query: Mapping[str, Sequence[str]], field: str) -> frozenset[str]:
+    values = query.get(field, ())
+    if sum(map(len, values)) > _LONGEST_VALUE:
+        raise InvalidInput(field, "…", f"at most {_LONGEST_VALUE} characters")
+    # Blanks around a name are forgiven; a line break or NUL inside the value is refused with the name.
+    return frozenset(name.strip(" ") for value in values for name in value.split(",") if name.strip(" "))
+
+
+def _single(query: Mapping[str, Sequence[str]], field: str) -> str | None:
+    values = query.get(field, ())
+    if len(values) > 1:
+        raise InvalidInput(field, f"{len(values)} values", "one value")
+    return values[0] if values else None
+
+
+def _choice(query: Mapping[str, Sequence[str]], field: str, allowed: Sequence[str]) -> str:
+    value = _single(query, field)
+    if value is None:
+        return allowed[0]
+    if value not in allowed:
+        raise InvalidInput(field, value[:80], " or ".join(allowed))
+    return value
