@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
@@ -164,13 +165,14 @@ class AsyncFeed:
         """The newest `count` entries, oldest first."""
         return state_from(await self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
 
-    async def bells(self) -> AsyncIterator[Bell | None]:
+    async def bells(self) -> AsyncGenerator[Bell | None, None]:
         """Doorbells until the connection ends: None once when subscribed, and for a ring we cannot read.
 
-        Either means: look at the log. Raises SourceError where Redis does not answer.
+        Either means: look at the log. Raises SourceError where Redis does not answer. Close it when leaving early.
         """
-        async for message in self._redis.subscribe(self.keys.channel):
-            yield None if message is None else bell_from(message)
+        async with aclosing(self._redis.subscribe(self.keys.channel)) as messages:
+            async for message in messages:
+                yield None if message is None else bell_from(message)
 
 
 def candidate(kind: Kind, key: str, data: dict[str, object], *, digest: str = "") -> Candidate:

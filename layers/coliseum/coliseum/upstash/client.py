@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -150,7 +150,7 @@ class AsyncRedis:
 
         return await (_again_async(run) if idempotent else run())
 
-    async def subscribe(self, channel: str) -> AsyncIterator[str | None]:
+    async def subscribe(self, channel: str) -> AsyncGenerator[str | None, None]:
         """None once the subscription is confirmed, then each payload; ends when the connection does.
 
         The service promises no sign of life, so a watchdog is the caller's. Close it (`contextlib.aclosing`)
