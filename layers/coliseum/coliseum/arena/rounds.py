@@ -162,7 +162,7 @@ def context(
     """
     market, probability = offer.market, quoted_probability(book)
     return {
-        "as_of": _time(as_of),
+        "as_of": time_text(as_of),
         "question": {
             "ticker": market.ticker,
             "event_ticker": market.event_ticker,
@@ -172,8 +172,8 @@ def context(
             "subtitle": market.subtitle,
             "rules": market.rules_primary,
             "rules_secondary": market.rules_secondary,
-            "open_time": _time(market.open_time),
-            "close_time": _time(market.close_time),
+            "open_time": time_text(market.open_time),
+            "close_time": time_text(market.close_time),
             "can_close_early": market.can_close_early,
             "other_outcomes": list(siblings),
         },
@@ -227,7 +227,8 @@ def _shuffle_key(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\x1f{name}".encode()).digest()
 
 
-def _time(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC, whole seconds, with Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
