@@ -72,10 +72,11 @@ class Credentials:
 class _Door:
     """What both clients share: where, who, how fast, and until when."""
 
-    def __init__(self, base_url: str, credentials: Credentials) -> None:
+    def __init__(self, base_url: str, credentials: Credentials | None, *, jitter: Callable[[], float]) -> None:
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
-        self._credentials = credentials
+        self._credentials = credentials or Credentials()
+        self._jitter = jitter
         self._pace = Pace(time.monotonic)
         self._caller_left: Callable[[], float] | None = None
 
@@ -88,7 +89,7 @@ class _Door:
             private_key=None if pem is None else pem.get_secret_value(),
             private_key_path=settings.kalshi_rsa_key_path,
         )
-        return cls(settings.kalshi_api_base, credentials)
+        return cls(settings.kalshi_api_base, credentials, jitter=random.random)
 
     def within(self, time_left: Callable[[], float]) -> Self:
         """The same door for a caller who has `time_left()` seconds, over the same connections and pace."""
@@ -99,7 +100,7 @@ class _Door:
     def _calls(self) -> Calls:
         end = time.monotonic() + DEFAULT_SECONDS
         time_left = self._caller_left or (lambda: end - time.monotonic())
-        return Calls(Terms(self._pace, time_left, random.random))
+        return Calls(Terms(self._pace, time_left, self._jitter))
 
     def _request(self, step: Send) -> tuple[str, httpx.QueryParams, dict[str, str], httpx.Timeout]:
         """URL, query, headers and time-outs of one attempt, signed now."""
@@ -162,8 +163,10 @@ def _awaited(steps: Callable[Concatenate[Calls, P], Steps[T]]) -> Callable[Conca
 class Kalshi(_Door):
     """The exchange for functions and threads. One per process: its connections, key and pace are shared."""
 
-    def __init__(self, base_url: str, credentials: Credentials | None = None) -> None:
-        super().__init__(base_url, credentials or Credentials())
+    def __init__(
+        self, base_url: str, credentials: Credentials | None = None, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        super().__init__(base_url, credentials, jitter=jitter)
         self._http = httpx.Client(headers=_HEADERS)
 
     exchange_status = _plain(Calls.exchange_status)
@@ -225,10 +228,12 @@ class Kalshi(_Door):
 
 
 class AsyncKalshi(_Door):
-    """The exchange for asyncio, with the same calls."""
+    """The exchange for asyncio, with the same calls. One per event loop."""
 
-    def __init__(self, base_url: str, credentials: Credentials | None = None) -> None:
-        super().__init__(base_url, credentials or Credentials())
+    def __init__(
+        self, base_url: str, credentials: Credentials | None = None, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        super().__init__(base_url, credentials, jitter=jitter)
         self._http = httpx.AsyncClient(headers=_HEADERS)
 
     exchange_status = _awaited(Calls.exchange_status)

@@ -41,7 +41,7 @@ def load_private_key(text: str, *, variable: str) -> PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigurationError(variable, f"holds a damaged {label}; {_EXPECTED}") from None
     if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-        raise ConfigurationError(variable, f"holds a {type(key).__name__}; {_EXPECTED}")
+        raise ConfigurationError(variable, f"holds a key of another kind, {type(key).__name__}; {_EXPECTED}")
     return key
 
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.unit.kalshi import payloads
+from tests.unit.kalshi.payloads import fill_number
+from tests.unit.kalshi.steps import Exchange
+
+from coliseum.kalshi.attempts import Send
+
+BASE = 1_795_168_800
+
+
+def _tiers(*, live: list[int], historical: list[int], cutoff: str = "2026-11-20T10:00:00Z") -> Callable[[Send], object]:
+    """Fills by number in both tiers; the cutoff is at fill 0."""
+
+    def answer(step: Send) -> object:
+        if step.path == "/historical/cutoff":
+            return payloads.CUTOFF | {"trades_created_ts": cutoff}
+        numbers = historical if step.path == "/historical/fills" else live
+        return payloads.fills(*(fill_number(number) for number in numbers))
+
+    return answer
+
+
+def test_fills_of_both_tiers_are_merged_each_once_newest_first() -> None:
+    exchange = Exchange(_tiers(live=[9, 8, 7], historical=[7, 6, 5]))
+    found = exchange.run(exchange.calls.all_fills())
+    assert [fill.fill_id for fill in found] == [f"fill-{number:04d}" for number in (9, 8, 7, 6, 5)]
+
+
+def test_the_live_tier_is_read_before_the_historical_one() -> None:
+    exchange = Exchange(_tiers(live=[2], historical=[1]))
+    exchange.run(exchange.calls.all_fills(ticker="KXRAIN-26NOV21-NYC", until=BASE + 99))
+    assert [step.path for step in exchange.sent] == ["/portfolio/fills", "/historical/cutoff", "/historical/fills"]
+
+
+def test_recent_fills_need_the_live_tier_only() -> None:
+    exchange = Exchange(_tiers(live=[2], historical=[1]))
+    found = exchange.run(exchange.calls.all_fills(since=BASE + 1))
+    assert [step.path for step in exchange.sent] == ["/portfolio/fills", "/historical/cutoff"]
+    assert len(found) == 1
+
+
+def test_fills_since_the_cutoffs_own_second_ask_both_tiers() -> None:
+    exchange = Exchange(_tiers(live=[2], historical=[1]))
+    exchange.run(exchange.calls.all_fills(since=BASE))
+    assert exchange.sent[-1].path == "/historical/fills"
+
+
+def test_fills_of_one_second_have_one_order() -> None:
+    def answer(step: Send) -> object:
+        same = [payloads.fill(fill_id=name, trade_id=name) for name in ("b", "c", "a")]
+        return payloads.CUTOFF if step.path.endswith("cutoff") else payloads.fills(*same)
+
+    exchange = Exchange(answer)
+    assert [fill.fill_id for fill in exchange.run(exchange.calls.all_fills(since=BASE))] == ["c", "b", "a"]
+
+
+def test_the_subaccount_is_always_sent() -> None:
+    def answer(step: Send) -> object:
+        return payloads.BODIES[step.path]
+
+    exchange = Exchange(answer)
+    calls = exchange.calls
+    for steps in (calls.balance(), calls.positions(), calls.fills(), calls.settlements(), calls.orders()):
+        exchange.run(steps)
+    assert {dict(step.query)["subaccount"] for step in exchange.sent} == {"0"}
+
+
+def test_positions_are_all_pages() -> None:
+    def answer(step: Send) -> object:
+        last = "cursor" in dict(step.query)
+        row = payloads.position(ticker="B" if last else "A")
+        return {"market_positions": [row], "event_positions": [], "cursor": "" if last else "next"}
+
+    exchange = Exchange(answer)
+    found = exchange.run(exchange.calls.positions(settlement_status="all"))
+    assert [position.ticker for position in found] == ["A", "B"]
+    assert dict(exchange.sent[1].query)["settlement_status"] == "all"
+
+
+def test_everything_of_the_account_is_signed() -> None:
+    exchange = Exchange(_tiers(live=[2], historical=[1]))
+    exchange.run(exchange.calls.all_fills())
+    assert [step.signed for step in exchange.sent] == [True, False, True]

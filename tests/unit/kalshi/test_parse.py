@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.kalshi import payloads
+from tests.unit.kalshi.payloads import Row, text
+
+from coliseum.errors import SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
+from coliseum.kalshi import parse, wire
+from coliseum.trading.markets import Level, Market
+from coliseum.trading.money import decimal_text
+from coliseum.trading.trades import BookSide, Fill, Outcome, Side
+
+
+def _market(**changes: object) -> Market:
+    return parse.market_from(wire.Market.model_validate(payloads.market(**changes)))
+
+
+def _fill(**changes: object) -> Fill:
+    return parse.fill_from(wire.Fill.model_validate(payloads.fill(**changes)), endpoint="GET /portfolio/fills")
+
+
+def _malformed(model: type[wire.Wire], body: object) -> SourceMalformed:
+    with pytest.raises(SourceMalformed) as caught:
+        parse.document(model, body if isinstance(body, bytes) else text(body), endpoint="GET /there")
+    return caught.value
+
+
+def test_a_market_keeps_its_exact_prices_and_counts() -> None:
+    market = _market()
+    assert (market.yes_bid, market.yes_ask) == (Decimal("0.5600"), Decimal("0.5900"))
+    assert (market.no_bid, market.no_ask) == (Decimal("0.4100"), Decimal("0.4400"))
+    assert (market.last_price, market.previous_price) == (Decimal("0.5800"), Decimal("0.5200"))
+    assert market.volume == Decimal("1043.25")
+    assert (market.spread, market.midpoint) == (Decimal("0.0300"), Decimal("0.575"))
+    assert market.updated_time == datetime(2026, 11, 20, 9, 30, 0, 123450, UTC)
+    assert (market.subtitle, market.result, market.settlement_value) == ("Rain", None, None)
+
+
+def test_an_empty_side_has_no_quote() -> None:
+    market = _market(
+        yes_bid_dollars="0.0000",
+        yes_bid_size_fp="0.00",
+        no_ask_dollars="1.0000",
+        yes_ask_dollars="1.0000",
+        yes_ask_size_fp="0.00",
+        no_bid_dollars="0.0000",
+    )
+    assert (market.yes_bid, market.yes_ask, market.no_bid, market.no_ask) == (None, None, None, None)
+    assert (market.spread, market.midpoint) == (None, None)
+
+
+def test_one_empty_side_leaves_the_other_alone() -> None:
+    market = _market(yes_bid_dollars="0.0000", yes_bid_size_fp="0.00", no_ask_dollars="1.0000")
+    assert (market.yes_bid, market.no_ask) == (None, None)
+    assert (market.yes_ask, market.no_bid) == (Decimal("0.59"), Decimal("0.41"))
+
+
+def test_a_quote_at_the_edge_with_size_is_a_quote() -> None:
+    assert _market(yes_ask_dollars="1.0000", yes_ask_size_fp="3.00").yes_ask == 1
+
+
+def test_a_market_that_never_traded_has_no_last_price() -> None:
+    market = _market(last_price_dollars="0.0000", previous_price_dollars="0.0000")
+    assert (market.last_price, market.previous_price) == (None, None)
+
+
+def test_a_settled_market_tells_its_result_and_value() -> None:
+    settled = {"result": "scalar", "settlement_value_dollars": "0.3700", "settlement_ts": "2026-11-22T06:00:00Z"}
+    market = _market(status="finalized", **settled)
+    assert (market.result, market.settlement_value) == ("scalar", Decimal("0.37"))
+    assert market.settled_at == datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+def test_words_the_exchange_invents_tomorrow_pass() -> None:
+    market = _market(status="slumbering", market_type="trinary", result="maybe", brand_new_field=[1, 2])
+    assert (market.status, market.market_type, market.result) == ("slumbering", "trinary", "maybe")
+
+
+@pytest.mark.parametrize(
+    "vanished",
+    ["title", "yes_sub_title", "rules_primary", "can_close_early", "updated_time", "liquidity_dollars", "price_ranges"],
+)
+def test_a_market_survives_without_what_our_words_do_not_need(vanished: str) -> None:
+    row = payloads.market()
+    del row[vanished]
+    parse.market_from(wire.Market.model_validate(row))
+
+
+@pytest.mark.parametrize(
+    "vanished",
+    ["ticker", "event_ticker", "status", "market_type", "result", "yes_bid_dollars", "no_ask_dollars", "last_price_dollars", "volume_fp", "open_interest_fp", "open_time", "close_time"],
+)
+def test_a_missing_required_field_names_endpoint_field_and_ticker(vanished: str) -> None:
+    row = payloads.market()
+    del row[vanished]
+    error = _malformed(wire.MarketsDocument, {"markets": [payloads.market(), row], "cursor": ""})
+    assert error.field == f"markets[1].{vanished}"
+    assert str(error).startswith(f"kalshi: GET /there: markets[1].{vanished}: Field required")
+    assert vanished == "ticker" or "(in 'KXRAIN-26NOV21-NYC')" in str(error)
+
+
+@pytest.mark.parametrize("cents", [56, 0.56, "56", "-0.1", "1.01", "NaN", "Infinity", "", "٠.٥", "1e-2", True, None])
+def test_what_might_be_cents_is_no_price(cents: object) -> None:
+    assert _malformed(wire.MarketDocument, {"market": payloads.market(yes_bid_dollars=cents)}).field == (
+        "market.yes_bid_dollars"
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>busy</html>", b'{"market":', b"[]", b"null", b"\xff\xfe", b"[" * 100_000]
+)
+def test_a_body_that_is_no_document_is_malformed(body: bytes) -> None:
+    _malformed(wire.MarketDocument, body)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*payloads.fill(), "fills", "cursor"]), inner),
+    )
+)
+def test_reading_is_total(body: object) -> None:
+    with contextlib.suppress(SourceMalformed):
+        document = parse.document(wire.FillsDocument, text(body), endpoint="GET /there")
+        for row in document.fills:
+            parse.fill_from(row, endpoint="GET /there")
+
+
+@given(st.decimals(0, 1, places=6), st.decimals(0, 10**9, places=2))
+def test_prices_and_counts_come_out_as_they_went_in(price: Decimal, count: Decimal) -> None:
+    market = _market(last_price_dollars=decimal_text(price, places=4), volume_fp=decimal_text(count))
+    assert market.last_price == (price or None)
+    assert market.volume == count
+
+
+def test_a_null_list_is_an_empty_one_and_a_null_cursor_the_last() -> None:
+    document = parse.document(wire.FillsDocument, b'{"fills":null,"cursor":null}', endpoint="GET /there")
+    assert (document.fills, document.cursor) == ([], None)
+
+
+def test_books_are_sorted_best_first_and_asks_are_the_other_sides_bids() -> None:
+    rows: Row = {
+        "yes_dollars": [["0.0100", "200.00"], ["0.5600", "120.00"], ["0.4000", "0.00"]],
+        "no_dollars": [["0.4100", "15.50"], ["0.0200", "9.00"]],
+    }
+    book = parse.book_from(wire.Book.model_validate(rows))
+    assert book.yes_bids == (Level(Decimal("0.56"), Decimal(120)), Level(Decimal("0.01"), Decimal(200)))
+    assert book.yes_asks[0] == Level(Decimal("0.59"), Decimal("15.5"))
+    assert book.no_asks[0] == Level(Decimal("0.44"), Decimal(120))
+
+
+def test_an_empty_book_is_a_book() -> None:
+    book = parse.book_from(wire.Book.model_validate({"yes_dollars": None, "no_dollars": []}))
+    assert (book.yes_bids, book.yes_asks) == ((), ())
+
+
+DIRECTIONS: list[tuple[Row, Side, Outcome, str, int]] = [
+    ({"action": "buy", "book_side": "bid", "outcome_side": "yes", "side": "yes"}, Side.BUY, Outcome.YES, "0.58", 1),
+    ({"action": "buy", "book_side": "ask", "outcome_side": "no", "side": "no"}, Side.BUY, Outcome.NO, "0.42", -1),
+    ({"action": "sell", "book_side": "ask", "outcome_side": "no", "side": "no"}, Side.SELL, Outcome.YES, "0.58", -1),
+    ({"action": "sell", "book_side": "bid", "outcome_side": "yes", "side": "yes"}, Side.SELL, Outcome.NO, "0.42", 1),
+    ({"action": "", "book_side": "bid", "outcome_side": "yes"}, Side.BUY, Outcome.YES, "0.58", 1),
+    ({"action": None, "book_side": "ask", "outcome_side": "no"}, Side.BUY, Outcome.NO, "0.42", -1),
+    ({"action": "buy", "book_side": "bid", "outcome_side": "yes", "side": "no"}, Side.BUY, Outcome.YES, "0.58", 1),
+]
+
+
+@pytest.mark.parametrize(("row", "side", "outcome", "price", "sign"), DIRECTIONS)
+def test_direction_comes_from_the_book_side_and_action_only_says_sold(
+    row: Row, side: Side, outcome: Outcome, price: str, sign: int
+) -> None:
+    """The deprecated `side` decides nothing, whatever it says."""
+    fill = _fill(**row)
+    trade = fill.as_trade()
+    assert (trade.side, trade.outcome, trade.price) == (side, outcome, Decimal(price))
+    assert fill.yes_delta == sign * Decimal("10.50")
+
+
+def test_a_fill_without_the_old_direction_words_is_read() -> None:
+    row = payloads.fill()
+    del row["action"], row["side"]
+    fill = parse.fill_from(wire.Fill.model_validate(row), endpoint="GET /portfolio/fills")
+    assert (fill.book_side, fill.sold) == (BookSide.BID, False)
+
+
+def test_a_fill_that_contradicts_itself_stops_loudly() -> None:
+    with pytest.raises(SourceMalformed, match="book_side bid contradicts outcome_side no") as caught:
+        _fill(book_side="bid", outcome_side="no")
+    assert caught.value.field == "book_side"
+
+
+def test_an_unknown_direction_stops_loudly() -> None:
+    assert _malformed(wire.FillsDocument, payloads.fills(payloads.fill(book_side="buy"))).field == "fills[0].book_side"
+
+
+def test_a_fill_tells_microseconds_or_at_least_seconds() -> None:
+    assert _fill().timestamp == 1_795_168_800.25
+    assert _fill(created_time=None).timestamp == 1_795_168_800.0
+    with pytest.raises(SourceMalformed, match="neither created_time nor ts"):
+        _fill(created_time="", ts=None)
+
+
+def test_fees_and_ids_are_the_exchanges() -> None:
+    fill = _fill()
+    assert (fill.fee, fill.count, fill.fill_id[:8]) == (Decimal("0.179"), Decimal("10.5"), "3f1b0f0e")
+
+
+def test_the_balance_is_exact_dollars_and_the_value_was_cents() -> None:
+    balance = parse.balance_from(wire.Balance.model_validate(payloads.BALANCE))
+    assert (balance.cash, balance.portfolio_value) == (Decimal("98.0186"), Decimal("1.98"))
+    assert balance.equity == Decimal("99.9986")
+    assert balance.as_of == datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+def test_a_balance_from_before_the_exact_field_is_its_cents() -> None:
+    body = {name: value for name, value in payloads.BALANCE.items() if name != "balance_dollars"}
+    assert parse.balance_from(wire.Balance.model_validate(body)).cash == Decimal("98.01")
+
+
+def test_a_position_below_zero_is_no_contracts() -> None:
+    position = parse.position_from(wire.MarketPosition.model_validate(payloads.position()))
+    assert (position.position, position.realized_pnl) == (Decimal("-10.5"), Decimal("-0.12"))
+
+
+def test_a_settlements_cents_become_dollars() -> None:
+    settlement = parse.settlement_from(wire.Settlement.model_validate(payloads.settlement()))
+    assert (settlement.revenue, settlement.value, settlement.fee) == (Decimal(10), Decimal(1), Decimal("0.34"))
+    unknown = parse.settlement_from(wire.Settlement.model_validate(payloads.settlement(value=None)))
+    assert unknown.value is None
+
+
+def test_an_order_adds_what_it_took_and_made() -> None:
+    order = parse.order_from(wire.Order.model_validate(payloads.order()), endpoint="GET /portfolio/orders")
+    assert (order.fill_cost, order.fees, order.client_order_id) == (Decimal("4.41"), Decimal("0.17"), None)
+    assert (order.book_side, order.outcome) == (BookSide.ASK, Outcome.NO)
+
+
+def test_an_event_carries_its_markets_or_none() -> None:
+    row = wire.Event.model_validate(payloads.event(markets=[payloads.market()]))
+    event = parse.event_from(row, row.markets)
+    assert [market.ticker for market in event.markets] == ["KXRAIN-26NOV21-NYC"]
+    assert event.fee_multiplier_override == Decimal("0.5")
+    assert wire.Event.model_validate(payloads.event()).markets == []
+
+
+def test_a_series_tells_what_trading_costs() -> None:
+    series = parse.series_from(wire.Series.model_validate(payloads.series(fee_multiplier=0.07)))
+    assert (series.fee_type, series.fee_multiplier, series.tags) == ("quadratic", Decimal("0.07"), ())
+    assert series.settlement_sources == ("NWS",)
+
+
+def test_a_candle_without_a_trade_has_no_price_but_the_one_before() -> None:
+    row = payloads.candle(price={"previous_dollars": "0.0010"}, volume_fp="0.00")
+    candle = parse.candle_from(wire.Candle.model_validate(row))
+    assert (candle.price_open, candle.price_close) == (None, None)
+    assert (candle.price_previous, candle.volume) == (Decimal("0.001"), Decimal(0))
+
+
+def test_a_candle_of_an_empty_book_has_no_quotes() -> None:
+    row = payloads.candle(yes_bid={"close_dollars": "0.0000"}, yes_ask={"close_dollars": "1.0000"})
+    candle = parse.candle_from(wire.Candle.model_validate(row))
+    assert (candle.yes_bid_close, candle.yes_ask_close) == (None, None)
+
+
+def test_historical_candles_say_the_same_without_suffixes() -> None:
+    candle = parse.candle_from(wire.HistoricalCandle.model_validate(payloads.historical_candle()))
+    assert (candle.price_close, candle.price_high, candle.volume) == (Decimal("0.55"), Decimal("0.6"), Decimal(12))
+
+
+ERRORS: list[tuple[int, object, type[Exception], str | None, str]] = [
+    (401, {"error": {"code": "a_e", "message": "a_e", "details": "BAD"}}, SourceRefused, "a_e", "a_e: BAD"),
+    (
+        400,
+        {"code": "bad_request", "message": "bad request", "details": ""},
+        SourceRefused,
+        "bad_request",
+        "bad request",
+    ),
+    (400, {"msg": "Parameter validation failed"}, SourceRefused, None, "Parameter validation failed"),
+    (429, {"error": "too many requests"}, SourceRateLimited, "too_many_requests", "too many requests"),
+    (429, {"error": {"code": "too_many_requests"}}, SourceRateLimited, "too_many_requests", "too_many_requests"),
+    (500, "<html>", SourceUnavailable, None, "answered 500"),
+    (502, [1], SourceUnavailable, None, "answered 502"),
+    (400, {"error": 7}, SourceRefused, None, "answered 400"),
+    (400, {"code": 7, "message": None}, SourceRefused, None, "answered 400"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "code", "told"), ERRORS)
+def test_every_shape_of_an_error_becomes_one_with_its_code(
+    status: int, body: object, kind: type[Exception], code: str | None, told: str
+) -> None:
+    error = parse.error_from(status, body.encode() if isinstance(body, str) else text(body), endpoint="GET /x")
+    assert type(error) is kind
+    assert (error.code, error.status) == (code, status)
+    assert told in str(error)
+
+
+def test_a_flood_of_words_in_an_error_is_cut() -> None:
+    assert len(str(parse.error_from(400, text({"msg": "x" * 100_000}), endpoint="GET /x"))) < 400
