@@ -119,7 +119,17 @@ def _frozen_markets(plan: Plan, slot: Slot, now: datetime, kalshi: Kalshi) -> li
             precedents[name] = _precedent(kalshi, name)
             series[name] = _series(kalshi, name)
         event = by_event[offer.market.event_ticker]
-        frozen.append(_row(slot, offer, book, now, event, series[name], _history(kalshi, offer, now), precedents[name]))
+        siblings = [other.subtitle or other.title for other in event.markets if other.ticker != offer.market.ticker]
+        full = rounds.context(
+            offer,
+            book,
+            as_of=now,
+            history=_history(kalshi, offer, now),
+            precedent=precedents[name],
+            siblings=siblings,
+        )
+        full["terms"] = _terms(event, series[name])
+        frozen.append(_row(slot, offer, book, full))
     return frozen
 
 
