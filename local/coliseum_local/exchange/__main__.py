@@ -1,0 +1,71 @@
+"""`python -m coliseum_local.exchange --port P --state DIR`: the sandbox exchange as a server of the local stack."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from coliseum.errors import ConfigurationError
+from coliseum_local.exchange.app import create_app
+from coliseum_local.exchange.journal import Journal
+from coliseum_local.exchange.keys import credentials
+from coliseum_local.exchange.service import open_service
+from coliseum_local.processes import announce_ready
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="coliseum_local.exchange", description=__doc__)
+    port = int(os.environ.get("COLISEUM_KALSHI_PORT") or 8003)
+    parser.add_argument("--port", type=int, default=port, help="0 takes any free port (default %(default)s)")
+    parser.add_argument("--state", type=Path, required=True, help="folder of the keys and the journal")
+    parser.add_argument("--seed", default="coliseum", help="decides what a new exchange lists and how it moves")
+    parser.add_argument("--start", type=float, default=None, help="unix seconds at which its clock starts (now)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="seconds of the exchange per real second; 0 stands still"
+    )
+    parser.add_argument("--still", action="store_true", help="odds do not move and nobody but members trades")
+    parser.add_argument("--no-rate-limits", action="store_true", help="answer however often it is asked")
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    keys = credentials(arguments.state)
+    service = open_service(
+        journal=Journal(arguments.state / "exchange.sqlite3"),
+        credentials=keys,
+        seed=arguments.seed,
+        start=arguments.start,
+        speed=arguments.speed,
+        simulate=not arguments.still,
+    )
+    service.switches.rate_limits = not arguments.no_rate_limits
+    listener = socket.create_server(("127.0.0.1", arguments.port))
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    announce_ready(  # the socket listens already: early callers wait in its queue
+        url=f"{base}/trade-api/v2",
+        api_key=keys.rsa_key_id,
+        private_key_path=str(keys.rsa_path),
+        ed25519_api_key=keys.ed25519_key_id,
+        ed25519_private_key_path=str(keys.ed25519_path),
+        admin_url=f"{base}/_sandbox",
+        admin_token_path=str(keys.admin_token_path),
+    )
+    config = uvicorn.Config(create_app(service), log_level="warning", access_log=False, lifespan="on", ws="none")
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def main() -> None:
+    os.umask(0o077)  # the journal is nobody else's business
+    try:
+        asyncio.run(_serve(_arguments()))
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""One HTTP call on the exchange: who calls, what is due to them, and how the answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from coliseum_local.exchange.orders import OrderRefused
+from coliseum_local.exchange.parameters import Parameters
+from coliseum_local.exchange.refusals import Refusal, nested, too_many_requests
+from coliseum_local.exchange.service import Service
+from coliseum_local.exchange.signatures import authenticate
+from coliseum_local.exchange.venue import Venue
+
+Body = dict[str, Any]
+MAX_BODY = 64 * 1024
+
+
+@dataclass(slots=True)
+class Call:
+    service: Service
+    request: Request
+    account_id: str
+    """"" on public calls."""
+    content: bytes
+
+    @property
+    def venue(self) -> Venue:
+        return self.service.venue
+
+    @property
+    def legacy(self) -> bool:
+        return self.service.switches.legacy_fields
+
+    def path(self, name: str) -> str:
+        return str(self.request.path_params[name])
+
+    def parameters(self, operation: str) -> Parameters:
+        return Parameters(self.request.query_params, operation)
+
+
+Handler = Callable[[Call], Body | tuple[int, Body]]
+PREFIX = "/trade-api/v2"
+
+
+def route(service: Service, method: str, path: str, handler: Handler, *, signed: bool) -> Route:
+    """A route of the exchange: limits, signature, switches and error bodies around a plain function."""
+
+    async def answer(request: Request) -> Response:
+        if service.switches.latency_seconds:
+            await asyncio.sleep(service.switches.latency_seconds)
+        try:
+            content = await _content(request)
+            _admit(service, request, method, path, signed=signed)
+            account_id = _caller(service, request) if signed else ""
+            service.tick()
+            result = handler(Call(service, request, account_id, content))
+            service.flush()
+        except Refusal as refusal:
+            return _json(refusal.status, refusal.body)
+        except OrderRefused as refused:
+            details = nested(refused.status, refused.code, details=refused.details, service="exchange")
+            return _json(details.status, details.body)
+        status, body = result if isinstance(result, tuple) else (200, result)
+        return _json(status, body)
+
+    return Route(PREFIX + path, answer, methods=[method])
+
+
+def exchange_status(service: Service) -> Body:
+    """Also the body of a 503: the exchange says so itself when it is down."""
+    active = not service.switches.outage
+    trading = active and service.venue.trading_active
+    shards = {0: "Default", 1: "Combos", 2: "Crypto & Commodities", 3: "Tennis, Baseball, Basketball"}
+    flags = {"exchange_active": active, "trading_active": trading, "intra_exchange_transfers_active": active}
+    body: Body = dict(flags)
+    if service.switches.resume_time is not None:
+        body["exchange_estimated_resume_time"] = service.switches.resume_time
+    body["exchange_index_statuses"] = [
+        {"exchange_index": index, "description": name, **flags} for index, name in shards.items()
+    ]
+    return body
+
+
+def _admit(service: Service, request: Request, method: str, path: str, *, signed: bool) -> None:
+    if service.switches.outage:
+        raise Refusal(503, exchange_status(service))
+    if service.switches.too_many_requests > 0:
+        service.switches.too_many_requests -= 1
+        raise too_many_requests()
+    caller = f"address:{request.client.host if request.client else ''}"
+    if signed:
+        key = service.credentials.registered.get(request.headers.get("kalshi-access-key", ""))
+        caller = f"account:{key.account_id}" if key else caller
+    if not service.admits(caller, method, path):
+        raise too_many_requests()
+
+
+def _caller(service: Service, request: Request) -> str:
+    key = authenticate(
+        request.headers,
+        method=request.method,
+        path=request.url.path,
+        now_ms=int(time.time() * 1000),
+        keys=service.credentials.registered,
+    )
+    return key.account_id
+
+
+async def _content(request: Request) -> bytes:
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise nested(413, "request_too_large")
+    return content
+
+
+def _json(status: int, body: Body) -> Response:
+    if status == 204:
+        return Response(status_code=204)
+    return JSONResponse(body, status_code=status, headers={"cache-control": "no-store"})
+
+
+def decoded(content: bytes) -> Body:
+    """A JSON object from a request body; ValueError says what is wrong."""
+    body = json.loads(content)
+    if not isinstance(body, dict):
+        raise ValueError(f"json: cannot unmarshal {type(body).__name__} into an object")  # noqa: TRY004  # bad input
+    return body

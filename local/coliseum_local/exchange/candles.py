@@ -1,0 +1,162 @@
+"""Candles: what quotes and trades did in each minute, and minutes merged into hours and days.
+
+A candle carries the unix second at which its period ends. A side without orders counts as bid 0 and ask 1, as the
+exchange's own candles do. Prices are dollars per YES contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from coliseum.trading.money import ZERO
+
+MINUTE, HOUR = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First, highest, lowest and last price of a period."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+    @classmethod
+    def flat(cls, price: Decimal) -> Span:
+        return cls(price, price, price, price)
+
+    def then(self, later: Span) -> Span:
+        return Span(self.open, max(self.high, later.high), min(self.low, later.low), later.close)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candle:
+    end: int
+    bid: Span
+    ask: Span
+    price: Span | None
+    """None where nothing traded."""
+    turnover: Decimal
+    """Dollars of YES price traded: turnover / volume is the mean price."""
+    previous: Decimal | None
+    """The last price before the period."""
+    volume: Decimal
+    interest: Decimal
+
+    def then(self, later: Candle, *, end: int) -> Candle:
+        prices = [span for span in (self.price, later.price) if span is not None]
+        return Candle(
+            end=end,
+            bid=self.bid.then(later.bid),
+            ask=self.ask.then(later.ask),
+            price=prices[0].then(prices[-1]) if prices else None,
+            turnover=self.turnover + later.turnover,
+            previous=self.previous,
+            volume=self.volume + later.volume,
+            interest=later.interest,
+        )
+
+
+def period_end(time: float, minutes: int) -> int:
+    """End of the period that holds this time; a time on the border belongs to the period it ends."""
+    seconds = minutes * MINUTE
+    return -int(-time // seconds) * seconds
+
+
+def merge(candles: Iterable[Candle], minutes: int) -> list[Candle]:
+    """Candles of a longer period out of shorter ones, which come in order."""
+    merged: list[Candle] = []
+    for candle in candles:
+        end = period_end(candle.end, minutes)
+        if merged and merged[-1].end == end:
+            merged[-1] = merged[-1].then(candle, end=end)
+        else:
+            merged.append(candle if candle.end == end else _ending(candle, end))
+    return merged
+
+
+def _ending(candle: Candle, end: int) -> Candle:
+    return Candle(
+        end=end,
+        bid=candle.bid,
+        ask=candle.ask,
+        price=candle.price,
+        turnover=candle.turnover,
+        previous=candle.previous,
+        volume=candle.volume,
+        interest=candle.interest,
+    )
+
+
+KEEP_MINUTES = 6 * HOUR
+"""Seconds for which single minutes are kept; older ones are merged into hours."""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """The candles of one market as it trades."""
+
+    drawn: list[Candle] = field(default_factory=list)
+    """Its generated past, from before this exchange was started."""
+    past: list[Candle] = field(default_factory=list)
+    current: Candle | None = None
+    compacted: int = 0
+
+    @property
+    def last_price(self) -> Decimal | None:
+        last = self.current or next((row[-1] for row in (self.past, self.drawn) if row), None)
+        if last is None:
+            return None
+        return last.price.close if last.price else last.previous
+
+    def quote(self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal) -> Candle | None:
+        """Note the best prices; returns the candle that this moment closed, if it did."""
+        return self._add(now, bid=bid, ask=ask, interest=interest, price=None, count=ZERO)
+
+    def trade(
+        self, now: float, *, price: Decimal, count: Decimal, bid: Decimal, ask: Decimal, interest: Decimal
+    ) -> Candle | None:
+        return self._add(now, bid=bid, ask=ask, interest=interest, price=price, count=count)
+
+    def all(self) -> list[Candle]:
+        """Oldest first, the running minute last."""
+        return [*self.drawn, *self.past, *([self.current] if self.current else [])]
+
+    def compact(self, now: float) -> tuple[list[Candle], list[Candle]]:
+        """Merge minutes older than `KEEP_MINUTES` into hours; the minutes that went, and the hours that came."""
+        border = int((now - KEEP_MINUTES) // HOUR) * HOUR
+        old = [candle for candle in self.past if self.compacted < candle.end <= border]
+        hours = merge(old, 60)
+        self.past = [
+            *(candle for candle in self.past if candle.end <= self.compacted),
+            *hours,
+            *(candle for candle in self.past if candle.end > max(border, self.compacted)),
+        ]
+        self.compacted = max(border, self.compacted)
+        return old, hours
+
+    def _add(
+        self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal, price: Decimal | None, count: Decimal
+    ) -> Candle | None:
+        end = period_end(now, 1)
+        closed = None
+        if self.current is not None and self.current.end < end:
+            closed = self.current
+            self.past.append(closed)
+            self.current = None
+        previous = self.last_price
+        fresh = Candle(
+            end=end,
+            bid=Span.flat(bid),
+            ask=Span.flat(ask),
+            price=None if price is None else Span.flat(price),
+            turnover=ZERO if price is None else price * count,
+            previous=previous,
+            volume=count,
+            interest=interest,
+        )
+        self.current = fresh if self.current is None else self.current.then(fresh, end=end)
+        return closed

@@ -1,0 +1,349 @@
+"""What this exchange lists: a dozen series in eight categories, each on a fixed rolling schedule.
+
+Event k of a series opens at k × `every` seconds and lives for `lifetime`; a lifetime of at least `every` means that one
+is always open. The seed, the series and k decide everything about an event, so listings can be drawn again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from types import MappingProxyType
+
+from coliseum.trading.fees import FeeType
+from coliseum_local.exchange.latent import Choice, Latent, Value, draw
+from coliseum_local.exchange.listing import Event, Listing, Market, Series
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+CRYPTO, SPORTS = 2, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Markets "above K" (or, with `brackets`, "between") around a number."""
+
+    level: float
+    spread: float
+    """Standard deviation of the final number as seen from the opening."""
+    gap: float
+    """Distance between strikes; strikes are multiples of it."""
+    rungs: int
+    decimals: int
+    unit: str
+    brackets: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One market per candidate; exactly one of them wins."""
+
+    odds: tuple[tuple[str, str, float], ...]
+    """(ticker suffix, name, share) or, with `pick`, the pool to draw opponents from."""
+    pick: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One yes/no market."""
+
+    chance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    series: Series
+    question: str
+    """Title; {date} is the close, {what} the market's own part."""
+    every: int
+    lifetime: int
+    settlement_seconds: int
+    shape: Ladder | Field | Question
+    structure: str = "linear_cent"
+
+
+def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> Series:
+    url = "https://example.com/" + source.lower().replace(" ", "-")
+    defaults: dict[str, object] = {"tags": (category,), **more}
+    return Series(
+        ticker=ticker,
+        title=title,
+        category=category,
+        frequency=frequency,
+        source_name=source,
+        source_url=url,
+        **defaults,  # type: ignore[arg-type]  # the callers below are the only ones
+    )
+
+
+_TEAMS = ("Boston", "Denver", "Milwaukee", "Phoenix", "Dallas", "Oklahoma City", "New York", "Sacramento")
+_PLAYERS = ("Alvarez", "Brandt", "Castelli", "Dvorak", "Ekman", "Fontaine", "Guerra", "Horvat", "Ishida", "Jansen")
+
+_BLUEPRINTS: Sequence[Blueprint] = (
+    Blueprint(
+        series=_series(
+            "KXBTC5M", "Bitcoin price, 5 minutes", "Crypto", "5 minutes", "Index Desk", exchange_index=CRYPTO
+        ),
+        question="Bitcoin price at {date}?",
+        every=150,
+        lifetime=300,
+        settlement_seconds=5,
+        shape=Ladder(level=96_500, spread=60, gap=50, rungs=3, decimals=2, unit="$"),
+        structure="tapered_deci_cent",
+    ),
+    Blueprint(
+        series=_series(
+            "KXETH15M", "Ethereum price, 15 minutes", "Crypto", "15 minutes", "Index Desk", exchange_index=CRYPTO
+        ),
+        question="Ethereum price at {date}?",
+        every=15 * MINUTE,
+        lifetime=15 * MINUTE,
+        settlement_seconds=10,
+        shape=Ladder(level=3_400, spread=9, gap=8, rungs=3, decimals=2, unit="$"),
+        structure="deci_cent",
+    ),
+    Blueprint(
+        series=_series("KXTENNISSET", "Tennis set winner", "Sports", "custom", "Court Desk", exchange_index=SPORTS),
+        question="Set winner, {date}",
+        every=4 * MINUTE,
+        lifetime=8 * MINUTE,
+        settlement_seconds=5,
+        shape=Field(odds=tuple((name[:3].upper(), name, 1.0) for name in _PLAYERS), pick=2),
+    ),
+    Blueprint(
+        series=_series(
+            "KXNBAGAME",
+            "Basketball game",
+            "Sports",
+            "custom",
+            "League Desk",
+            exchange_index=SPORTS,
+            fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES,
+        ),
+        question="Game winner, {date}",
+        every=6 * HOUR,
+        lifetime=12 * HOUR,
+        settlement_seconds=60,
+        shape=Field(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in _TEAMS), pick=2),
+    ),
+    Blueprint(
+        series=_series("KXRAINNYC", "Rain in New York, hourly", "Climate and Weather", "hourly", "Weather Desk"),
+        question="Will it rain in New York before {date}?",
+        every=HOUR,
+        lifetime=2 * HOUR,
+        settlement_seconds=30,
+        shape=Question(chance=0.35),
+    ),
+    Blueprint(
+        series=_series("KXHIGHNY", "Highest temperature in New York", "Climate and Weather", "daily", "Weather Desk"),
+        question="Highest temperature in New York on {date}?",
+        every=DAY,
+        lifetime=36 * HOUR,
+        settlement_seconds=60,
+        shape=Ladder(level=54, spread=3, gap=2, rungs=4, decimals=0, unit="°", brackets=True),
+    ),
+    Blueprint(
+        series=_series(
+            "KXINXD", "S&P 500 daily close", "Financials", "daily", "Index Desk", fee_multiplier=Decimal("0.5")
+        ),
+        question="S&P 500 at {date}?",
+        every=DAY,
+        lifetime=DAY,
+        settlement_seconds=60,
+        shape=Ladder(level=6_820, spread=45, gap=25, rungs=3, decimals=2, unit=""),
+    ),
+    Blueprint(
+        series=_series("KXAPPROVAL", "Presidential approval", "Politics", "weekly", "Poll Desk"),
+        question="Presidential approval on {date}?",
+        every=7 * DAY,
+        lifetime=7 * DAY,
+        settlement_seconds=120,
+        shape=Ladder(level=42.6, spread=0.8, gap=0.5, rungs=3, decimals=1, unit="%"),
+    ),
+    Blueprint(
+        series=_series("KXSHUTDOWN", "Government shutdown", "Politics", "monthly", "Records Desk"),
+        question="Government shutdown before {date}?",
+        every=30 * DAY,
+        lifetime=30 * DAY,
+        settlement_seconds=120,
+        shape=Question(chance=0.3),
+    ),
+    Blueprint(
+        series=_series("KXCPIYOY", "Inflation", "Economics", "monthly", "Statistics Desk"),
+        question="Inflation, year over year, published {date}?",
+        every=10 * DAY,
+        lifetime=15 * DAY,
+        settlement_seconds=120,
+        shape=Ladder(level=2.9, spread=0.18, gap=0.1, rungs=3, decimals=2, unit="%"),
+    ),
+    Blueprint(
+        series=_series(
+            "KXFEDDECISION",
+            "Central bank decision",
+            "Economics",
+            "custom",
+            "Central Bank",
+            fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES,
+        ),
+        question="Central bank decision on {date}?",
+        every=21 * DAY,
+        lifetime=21 * DAY,
+        settlement_seconds=120,
+        shape=Field(
+            odds=(
+                ("H0", "No change", 0.55),
+                ("C25", "Cut 25bps", 0.33),
+                ("C50", "Cut more than 25bps", 0.06),
+                ("H25", "Hike", 0.06),
+            )
+        ),
+    ),
+    Blueprint(
+        series=_series("KXDELIVERIES", "Electric car deliveries", "Companies", "quarterly", "Filings Desk"),
+        question="Deliveries reported {date}, in thousands?",
+        every=14 * DAY,
+        lifetime=14 * DAY,
+        settlement_seconds=120,
+        shape=Ladder(level=495, spread=14, gap=10, rungs=3, decimals=0, unit="k"),
+    ),
+)
+BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType({each.series.ticker: each for each in _BLUEPRINTS})
+"""By series."""
+MIN_OPEN = 24
+"""Markets open at any moment, whatever the moment; a test walks through months of schedule."""
+
+
+def alive(blueprint: Blueprint, now: float) -> range:
+    """Indices of the events that are open now."""
+    newest = math.floor(now / blueprint.every)
+    oldest = math.floor((now - blueprint.lifetime) / blueprint.every) + 1
+    return range(oldest, newest + 1)
+
+
+def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | None = None) -> tuple[Listing, Latent]:
+    """Event number `index` of a series, with its hidden truth as it stands at the opening.
+
+    `level` continues a ladder from where the series' previous number stands.
+    """
+    series = blueprint.series
+    rng = Random(f"{seed}:{series.ticker}:{index}")
+    opens = float(index * blueprint.every)
+    closes = opens + blueprint.lifetime
+    stamp = _stamp(closes, blueprint.every)
+    event_ticker = f"{series.ticker}-{stamp}"
+    parts, latent = _shape(blueprint, event_ticker, opens=opens, closes=closes, rng=rng, level=level)
+    date = f"{datetime.fromtimestamp(closes, UTC):%b %d, %H:%M} UTC"
+    title = blueprint.question.format(date=date)
+    markets = [
+        Market(
+            ticker=ticker,
+            event_ticker=event_ticker,
+            series_ticker=series.ticker,
+            title=title if name == "Yes" else f"{title.rstrip('?')}: {name}?",
+            yes_sub_title=name,
+            no_sub_title=name,
+            rules=f"If the {series.source_name} reports “{name}” for {title.rstrip('?')}, the market resolves to Yes.",
+            structure=blueprint.structure,
+            created=opens - min(blueprint.every, HOUR),
+            updated=opens - min(blueprint.every, HOUR),
+            open_time=opens,
+            close_time=closes,
+            settlement_seconds=blueprint.settlement_seconds,
+            exchange_index=series.exchange_index,
+            strike_type=strike_type,
+            floor_strike=span[0],
+            cap_strike=span[1],
+        )
+        for ticker, name, strike_type, span in parts
+    ]
+    event = Event(
+        event_ticker=event_ticker,
+        series_ticker=series.ticker,
+        title=title,
+        sub_title=date,
+        mutually_exclusive=isinstance(blueprint.shape, Field)
+        or (isinstance(blueprint.shape, Ladder) and blueprint.shape.brackets),
+        strike_time=closes,
+        created=markets[0].created,
+        markets=tuple(market.ticker for market in markets),
+    )
+    return Listing(event=event, markets=markets), latent
+
+
+Span = tuple[float | None, float | None]
+Part = tuple[str, str, str | None, Span]
+"""(ticker, name, strike type, (floor, cap))"""
+
+
+def _shape(
+    blueprint: Blueprint, event: str, *, opens: float, closes: float, rng: Random, level: float | None
+) -> tuple[list[Part], Latent]:
+    shape = blueprint.shape
+    if isinstance(shape, Ladder):
+        mean = (shape.level if level is None else level) + rng.gauss(0, shape.spread * 0.2)
+        return _ladder(shape, event, mean, opens, closes)
+    evidence = 4.0 / (closes - opens)
+    if isinstance(shape, Question):
+        odds = {f"{event}-Y": shape.chance, "": 1 - shape.chance}
+        parts: list[Part] = [(f"{event}-Y", "Yes", None, (None, None))]
+    else:
+        chosen = list(shape.odds)
+        if shape.pick is not None:
+            chosen = [(suffix, name, rng.uniform(0.6, 1.4)) for suffix, name, _ in rng.sample(chosen, shape.pick)]
+        odds = {f"{event}-{suffix}": share for suffix, _, share in chosen}
+        parts = [(f"{event}-{suffix}", name, "custom", (None, None)) for suffix, name, _ in chosen]
+    total = sum(odds.values())
+    weights = {name: math.log(share / total) for name, share in odds.items()}
+    return parts, Choice(weights=weights, winner=draw(odds, rng), evidence=evidence, now=opens, end=closes)
+
+
+def _ladder(shape: Ladder, event: str, mean: float, opens: float, closes: float) -> tuple[list[Part], Latent]:
+    middle = round(mean / shape.gap)
+    places = max(0, -math.floor(math.log10(shape.gap)))
+    first = middle - (shape.rungs - 1) // 2
+    strikes = [round((first + rung) * shape.gap, places) for rung in range(shape.rungs)]
+    parts = (_brackets if shape.brackets else _thresholds)(shape, event, strikes, places)
+    spread = shape.spread / math.sqrt(closes - opens)
+    spans = {ticker: span for ticker, _, _, span in parts}
+    return parts, Value(mean=mean, spread=spread, now=opens, end=closes, spans=spans, decimals=shape.decimals)
+
+
+def _thresholds(shape: Ladder, event: str, strikes: list[float], places: int) -> list[Part]:
+    return [
+        (f"{event}-T{strike:.{places}f}", f"Above {_amount(shape, strike, places)}", "greater", (strike, None))
+        for strike in strikes
+    ]
+
+
+def _brackets(shape: Ladder, event: str, strikes: list[float], places: int) -> list[Part]:
+    """Below the first, between neighbours, above the last: together they cover every number once."""
+    borders = strikes[1:]
+    low, high = borders[0], borders[-1]
+    inner = pairwise(borders)
+    return [
+        (f"{event}-L{low:.{places}f}", f"{_amount(shape, low, places)} or below", "less_or_equal", (None, low)),
+        *(
+            (
+                f"{event}-B{cap:.{places}f}",
+                f"Above {_amount(shape, floor, places)}, up to {_amount(shape, cap, places)}",
+                "between",
+                (floor, cap),
+            )
+            for floor, cap in inner
+        ),
+        (f"{event}-T{high:.{places}f}", f"Above {_amount(shape, high, places)}", "greater", (high, None)),
+    ]
+
+
+def _amount(shape: Ladder, number: float, places: int) -> str:
+    text = f"{number:,.{places}f}"
+    return f"${text}" if shape.unit == "$" else f"{text}{shape.unit}"
+
+
+def _stamp(closes: float, every: int) -> str:
+    time = datetime.fromtimestamp(closes, UTC)
+    return f"{time:%y%b%d}".upper() if every >= DAY else f"{time:%y%b%d%H%M}".upper()

@@ -1,0 +1,101 @@
+"""Time passing on the exchange: lives go on, makers requote, visitors trade.
+
+Steps lie on a fixed grid, so the same seed and the same calls give the same exchange, however often it is looked at.
+"""
+
+from __future__ import annotations
+
+from coliseum.trading.trades import BookSide
+from coliseum_local.exchange import life
+from coliseum_local.exchange.listing import Market
+from coliseum_local.exchange.orders import OPPOSITE
+from coliseum_local.exchange.traders import CROWD, MAKERS, behind, visit
+from coliseum_local.exchange.venue import SIMULATED_CASH, Venue
+
+STEP_SECONDS = 0.5
+MAX_STEPS = 1200
+"""A longer absence is not traded through: lives go on in coarse steps, and the makers come back at its end."""
+COARSE_SECONDS = 30.0
+VISITS_PER_SECOND = 1.4
+"""Over all markets together."""
+REQUOTE_SECONDS = (4.0, 11.0)
+REQUOTE_MOVE = 0.02
+"""Makers come back early when the odds have moved this far."""
+
+
+def found(venue: Venue) -> None:
+    """Open the crowd's accounts and list what a new exchange starts with."""
+    for name in (*MAKERS, *CROWD):
+        venue.open_account(name, cash=SIMULATED_CASH, member=False)
+    life.found(venue)
+
+
+def advance(venue: Venue, now: float, *, active: bool = True) -> None:
+    """Let time pass until `now`. With `active` off nobody but the members trades, and no odds move."""
+    if now - venue.stepped > MAX_STEPS * STEP_SECONDS:
+        while now - venue.stepped > COARSE_SECONDS:
+            _step(venue, COARSE_SECONDS, active=active)
+        for ticker in venue.next_quote:
+            venue.next_quote[ticker] = 0.0
+    while now - venue.stepped >= STEP_SECONDS:
+        _step(venue, STEP_SECONDS, active=active)
+        if active and venue.trading_active:
+            _trade(venue)
+    venue.now = max(venue.now, now)
+
+
+def _step(venue: Venue, seconds: float, *, active: bool) -> None:
+    venue.stepped += seconds
+    venue.now = max(venue.now, venue.stepped)
+    life.advance(venue, seconds if active else 0.0)
+
+
+def requote(venue: Venue, market: Market) -> None:
+    """All makers of a market take their quotes back and place new ones."""
+    odds = venue.latents[market.event_ticker].probability(market.ticker)
+    book = venue.books[market.ticker]
+    for maker in venue.makers[market.ticker]:
+        for order_id in maker.order_ids:
+            if (order := book.orders.get(order_id)) is not None:
+                venue.withdraw(order)
+        maker.order_ids.clear()
+        inventory = float(venue.accounts[maker.account_id].held(market.ticker))
+        intents = maker.quotes(odds=odds, inventory=inventory, structure=market.structure, rng=venue.rng)
+        for intent in intents:
+            best = book.best_ask if intent.side is BookSide.BID else book.best_bid
+            resting = behind(intent, best=best, structure=market.structure)
+            order = venue.submit(resting, market.ticker, rest=True) if resting else None
+            if order is not None:
+                maker.order_ids.append(order.order_id)
+    venue.quoted[market.ticker] = odds
+    venue.next_quote[market.ticker] = venue.now + venue.rng.uniform(*REQUOTE_SECONDS)
+    _record_quote(venue, market)
+
+
+def _trade(venue: Venue) -> None:
+    markets = list(venue.open_markets())
+    for market in markets:
+        odds = venue.latents[market.event_ticker].probability(market.ticker)
+        moved = abs(odds - venue.quoted.get(market.ticker, 2.0)) > REQUOTE_MOVE
+        if moved or venue.now >= venue.next_quote[market.ticker]:
+            requote(venue, market)
+    expected = VISITS_PER_SECOND * STEP_SECONDS
+    visits = int(expected) + (venue.rng.random() < expected % 1)
+    for _ in range(visits if markets else 0):
+        _visit(venue, venue.rng.choice(markets))
+
+
+def _visit(venue: Venue, market: Market) -> None:
+    book = venue.books[market.ticker]
+    odds = venue.latents[market.event_ticker].probability(market.ticker)
+    intent = visit(odds=odds, bid=book.best_bid, ask=book.best_ask, rng=venue.rng)
+    if intent is not None and next(book.queue(OPPOSITE[intent.side]), None) is not None:
+        venue.submit(intent, market.ticker, rest=False)
+
+
+def _record_quote(venue: Venue, market: Market) -> None:
+    recorder = venue.recorders[market.ticker]
+    bid, ask = venue.quotes(market.ticker)
+    closed = recorder.quote(venue.now, bid=bid, ask=ask, interest=market.open_interest)
+    if closed is not None:
+        venue.note_candle(market.ticker, closed)

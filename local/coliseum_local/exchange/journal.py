@@ -1,0 +1,164 @@
+"""The exchange's state on disk: one SQLite file, one row per thing, written in whole transactions.
+
+A member's fill is on disk before anybody is told of it (`synchronous=FULL`); what only concerns the simulated crowd is
+written every few seconds. The file is locked while an exchange uses it, so that two never share one state.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from coliseum.errors import ConfigurationError
+from coliseum_local.exchange.candles import Candle
+from coliseum_local.exchange.changes import Kind
+from coliseum_local.exchange.latent import Choice, Value
+from coliseum_local.exchange.ledger import Account, Position
+from coliseum_local.exchange.life import Origin, readmit
+from coliseum_local.exchange.listing import Market
+from coliseum_local.exchange.orders import AccountFill, Order
+from coliseum_local.exchange.venue import Settlement, Venue
+
+
+@dataclass(slots=True, kw_only=True)
+class VenueRow:
+    """The venue's own few facts."""
+
+    seed: str
+    generation: int
+    now: float
+    next_index: dict[str, int]
+    members: list[str]
+    fees_collected: Decimal
+    trading_active: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountRow:
+    account_id: str
+    cash: Decimal
+    precision: Decimal
+    updated: float
+
+
+@dataclass(slots=True)
+class Stored:
+    """Everything the file held, by kind and key."""
+
+    rows: dict[Kind, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+
+
+ADAPTERS: Mapping[Kind, TypeAdapter[Any]] = {
+    Kind.VENUE: TypeAdapter(VenueRow),
+    Kind.ACCOUNT: TypeAdapter(AccountRow),
+    Kind.POSITION: TypeAdapter(Position),
+    Kind.EVENT: TypeAdapter(Origin),
+    Kind.MARKET: TypeAdapter(Market),
+    Kind.LATENT: TypeAdapter(Value | Choice),
+    Kind.ORDER: TypeAdapter(Order),
+    Kind.FILL: TypeAdapter(AccountFill),
+    Kind.SETTLEMENT: TypeAdapter(Settlement),
+    Kind.CANDLE: TypeAdapter(Candle),
+}
+
+
+class Journal:
+    """The file. One process uses it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
+        try:
+            self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS row (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key))"
+            )
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            raise ConfigurationError("--state", f"{path} is in use by another exchange ({error})") from None
+
+    def write(self, venue: Venue) -> None:
+        """Everything that changed, in one transaction."""
+        changed = venue.changes.take()
+        rows = {key: value for key, value in changed.items() if value is not None}
+        rows[Kind.VENUE, ""] = _venue_row(venue)
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._database.executemany(
+                "INSERT INTO row VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+                [(kind, key, ADAPTERS[kind].dump_json(_storable(value))) for (kind, key), value in rows.items()],
+            )
+            self._database.executemany(
+                "DELETE FROM row WHERE kind = ? AND key = ?", [key for key, value in changed.items() if value is None]
+            )
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def read(self) -> Stored:
+        stored = Stored()
+        for kind, key, body in self._database.execute("SELECT kind, key, body FROM row ORDER BY rowid"):
+            stored.rows[Kind(kind)][key] = ADAPTERS[Kind(kind)].validate_json(body)
+        return stored
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def restore(stored: Stored, *, now: float) -> Venue | None:
+    """The exchange as it was left, at `now` or its own last moment, whichever is later. None for an empty file."""
+    rows = stored.rows
+    facts: VenueRow | None = rows[Kind.VENUE].get("")
+    if facts is None:
+        return None
+    venue = Venue(seed=facts.seed, now=max(now, facts.now), generation=facts.generation + 1)
+    venue.stepped = facts.now
+    venue.next_index = facts.next_index
+    venue.fees_collected = facts.fees_collected
+    venue.trading_active = facts.trading_active
+    for row in rows[Kind.ACCOUNT].values():
+        account = venue.open_account(row.account_id, cash=row.cash, member=row.account_id in facts.members)
+        account.precision, account.updated = row.precision, row.updated
+    for key, position in rows[Kind.POSITION].items():
+        venue.accounts[key.split("|")[0]].positions[position.ticker] = position
+    for event_ticker, origin in rows[Kind.EVENT].items():
+        readmit(venue, origin, rows[Kind.MARKET], rows[Kind.LATENT].get(event_ticker))
+    for key, candle in sorted(rows[Kind.CANDLE].items(), key=lambda row: row[1].end):
+        venue.recorders[key.split("|")[0]].past.append(candle)
+    for order in sorted(rows[Kind.ORDER].values(), key=lambda each: each.created):
+        venue.restore(order)
+    for fill in rows[Kind.FILL].values():
+        venue.fills[fill.account_id].append(fill)
+    for settlement in rows[Kind.SETTLEMENT].values():
+        venue.settlements[settlement.account_id].append(settlement)
+    venue.changes.take()
+    return venue
+
+
+def _venue_row(venue: Venue) -> VenueRow:
+    return VenueRow(
+        seed=venue.seed,
+        generation=venue.generation,
+        now=venue.stepped,
+        next_index=venue.next_index,
+        members=sorted(venue.members),
+        fees_collected=venue.fees_collected,
+        trading_active=venue.trading_active,
+    )
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, Account):
+        return AccountRow(
+            account_id=value.account_id, cash=value.cash, precision=value.precision, updated=value.updated
+        )
+    return value

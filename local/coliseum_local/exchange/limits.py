@@ -1,0 +1,48 @@
+"""Rate limits: token buckets per member, and the balance's own slow one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_COST = 10
+COSTS = {("GET", "/portfolio/orders/{order_id}"): 2, ("DELETE", "/portfolio/events/orders/{order_id}"): 2}
+"""Endpoints that cost other than `DEFAULT_COST` tokens."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """`refill` tokens per second, at most `capacity` of them."""
+
+    refill: float
+    capacity: float
+    tokens: float = field(init=False)
+    filled_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.tokens = self.capacity
+
+    def take(self, cost: float, now: float) -> bool:
+        """Spend tokens if there are enough. A refused request costs nothing. `now` in seconds of any steady clock."""
+        if self.filled_at is not None:
+            self.tokens = min(self.capacity, self.tokens + (now - self.filled_at) * self.refill)
+        self.filled_at = now
+        if self.tokens < cost:
+            return False
+        self.tokens -= cost
+        return True
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What one caller may do: the basic tier. Reads may burst for three seconds."""
+
+    read: Bucket = field(default_factory=lambda: Bucket(refill=200, capacity=600))
+    write: Bucket = field(default_factory=lambda: Bucket(refill=100, capacity=100))
+    balance: Bucket = field(default_factory=lambda: Bucket(refill=1, capacity=1))
+    """GET /portfolio/balance: one call a second, no burst, and apart from the other reads."""
+
+    def admits(self, method: str, route: str, now: float) -> bool:
+        if (method, route) == ("GET", "/portfolio/balance"):
+            return self.balance.take(1, now)
+        bucket = self.read if method == "GET" else self.write
+        return bucket.take(COSTS.get((method, route), DEFAULT_COST), now)

@@ -1,0 +1,130 @@
+"""Words of the matching engine. Prices are dollars per YES contract, counts are contracts, times are unix seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from coliseum.trading.money import ONE, ZERO
+from coliseum.trading.trades import BookSide, Outcome
+
+
+class TimeInForce(StrEnum):
+    GOOD_TILL_CANCELED = "good_till_canceled"
+    IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
+    FILL_OR_KILL = "fill_or_kill"
+
+
+class SelfTradePrevention(StrEnum):
+    """Who gives way when an order meets one of the same account."""
+
+    TAKER_AT_CROSS = "taker_at_cross"
+    MAKER = "maker"
+
+
+class OrderStatus(StrEnum):
+    RESTING = "resting"
+    CANCELED = "canceled"
+    EXECUTED = "executed"
+
+
+class Action(StrEnum):
+    """The deprecated word for what an order does to the position its account held."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+OPPOSITE = {BookSide.BID: BookSide.ASK, BookSide.ASK: BookSide.BID}
+OUTCOME = {BookSide.BID: Outcome.YES, BookSide.ASK: Outcome.NO}
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """One order. The book changes `remaining`, `status` and the sums; all else stays as placed."""
+
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    price: Decimal
+    initial: Decimal
+    remaining: Decimal
+    time_in_force: TimeInForce
+    self_trade_prevention: SelfTradePrevention
+    action: Action
+    created: float
+    updated: float
+    client_order_id: str = ""
+    expires: float | None = None
+    cancel_on_pause: bool = False
+    post_only: bool = False
+    reduce_only: bool = False
+    status: OrderStatus = OrderStatus.RESTING
+    filled: Decimal = ZERO
+    taker_cost: Decimal = ZERO
+    maker_cost: Decimal = ZERO
+    taker_fees: Decimal = ZERO
+    maker_fees: Decimal = ZERO
+    fee_accumulator: Decimal = ZERO
+
+    @property
+    def leg_price(self) -> Decimal:
+        """What one contract of the outcome this order buys costs at most."""
+        return self.price if self.side is BookSide.BID else ONE - self.price
+
+    @property
+    def sign(self) -> int:
+        """+1 where a fill adds YES, −1 where it adds NO."""
+        return 1 if self.side is BookSide.BID else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two orders met: `count` contracts at the resting order's price."""
+
+    maker: Order
+    taker: Order
+    price: Decimal
+    count: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFill:
+    """One account's half of a trade."""
+
+    fill_id: str
+    order_id: str
+    account_id: str
+    ticker: str
+    side: BookSide
+    action: Action
+    count: Decimal
+    price: Decimal
+    """Dollars per YES contract."""
+    fee: Decimal
+    is_taker: bool
+    time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicTrade:
+    """What everyone sees of a trade."""
+
+    trade_id: str
+    ticker: str
+    price: Decimal
+    count: Decimal
+    taker_side: BookSide
+    time: float
+
+
+class OrderRefused(Exception):
+    """The engine says no. `code` is Kalshi's word, `status` its HTTP status."""
+
+    def __init__(self, code: str, *, status: int = 400, details: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.details = details

@@ -1,0 +1,37 @@
+"""Pages over a list, newest first. A cursor names the last row seen; one we cannot read means the first page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+Key = tuple[float, str]
+"""(unix seconds, id): rows of one moment are ordered by id."""
+
+
+def page(rows: Iterable[T], *, key: Callable[[T], Key], limit: int, cursor: str) -> tuple[list[T], str]:
+    """One page and the cursor of the next; "" on the last page."""
+    ordered = sorted(rows, key=key, reverse=True)
+    after = _decode(cursor)
+    if after is not None:
+        ordered = [row for row in ordered if key(row) < after]
+    shown = ordered[:limit]
+    return shown, _encode(key(shown[-1])) if len(ordered) > limit else ""
+
+
+def _encode(key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> Key | None:
+    if not cursor:
+        return None
+    try:
+        time, name = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError):
+        return None
+    return (float(time), name) if isinstance(time, int | float) and isinstance(name, str) else None

@@ -1,0 +1,79 @@
+"""Query parameters of one request, read strictly and refused in the exchange's words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.datastructures import QueryParams
+
+from coliseum_local.exchange.refusals import bad_request, parameter, unreadable
+
+MAX_INT = 2**63
+
+
+class Parameters:
+    """`operation` is the name the exchange gives the call in its refusals."""
+
+    def __init__(self, query: QueryParams, operation: str) -> None:
+        self._query = query
+        self._operation = operation
+
+    def text(self, name: str) -> str:
+        return self._query.get(name, "")
+
+    def names(self, name: str) -> list[str]:
+        """A comma list, or the parameter repeated, or both."""
+        values = [part.strip() for value in self._query.getlist(name) for part in value.split(",")]
+        return [value for value in values if value]
+
+    def integer(self, name: str) -> int | None:
+        value = self._query.get(name)
+        if value is None or value == "":
+            return None
+        if not value.lstrip("-").isdecimal() or not value.isascii() or abs(int(value)) >= MAX_INT:
+            raise unreadable(name, value)
+        return int(value)
+
+    def required(self, name: str) -> int:
+        value = self.integer(name)
+        if value is None:
+            raise parameter(self._operation, _field(name), "required")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._query.get(name, "false").lower()
+        if value not in {"true", "false", "1", "0", ""}:
+            raise unreadable(name, value)
+        return value in {"true", "1"}
+
+    def limit(self, *, default: int, most: int, least: int = 0) -> int:
+        """Page size; 0, where it is allowed, means the default."""
+        value = self.integer("limit")
+        if value is None:
+            return default
+        if value > most:
+            raise parameter(self._operation, "Limit", "lte")
+        if value < least:
+            raise parameter(self._operation, "Limit", "gte")
+        return value or default
+
+    def one_of(self, name: str, allowed: Collection[str], *, complaint: str) -> str:
+        values = self._query.getlist(name)
+        if len(values) > 1 or any("," in value for value in values):
+            raise bad_request(f"only one {name} filter may be supplied")
+        value = self._query.get(name, "")
+        if value and value not in allowed:
+            raise bad_request(complaint)
+        return value
+
+    def within(self, time: float, prefix: str = "") -> bool:
+        """Whether a time lies between `min_…ts` and `max_…ts`, both whole seconds and inclusive."""
+        low, high = self.integer(f"min_{prefix}ts"), self.integer(f"max_{prefix}ts")
+        return (low is None or int(time) >= low) and (high is None or int(time) <= high)
+
+    def given(self, *names: str) -> bool:
+        return any(self._query.get(name) for name in names)
+
+
+def _field(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

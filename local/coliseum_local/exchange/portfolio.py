@@ -1,0 +1,321 @@
+"""Calls of a member: balance, positions, fills, settlements, orders, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+
+from coliseum.trading.money import ZERO
+from coliseum.trading.trades import BookSide
+from coliseum_local.exchange import wire
+from coliseum_local.exchange.calls import Body, Call, decoded
+from coliseum_local.exchange.ledger import Position
+from coliseum_local.exchange.limits import Allowance
+from coliseum_local.exchange.orders import AccountFill, Order, OrderStatus, SelfTradePrevention, TimeInForce
+from coliseum_local.exchange.pages import Key, page
+from coliseum_local.exchange.parameters import Parameters
+from coliseum_local.exchange.refusals import bad_request, flat, nested
+from coliseum_local.exchange.venue import OrderRequest, Settlement
+
+T = TypeVar("T")
+SHARDS = range(4)
+
+
+def balance(call: Call) -> Body:
+    """`balance` is what new orders may use: cash less what resting orders hold back. Whole cents are cut off."""
+    query = call.parameters("GetBalance")
+    account = call.venue.accounts[call.account_id]
+    mine = _is_mine(query)
+    shard = query.integer("exchange_index")
+    available = call.venue.available(call.account_id) if mine and shard in {None, 0} else ZERO
+    value = call.venue.portfolio_value(call.account_id) if mine and shard in {None, 0} else ZERO
+    shards = SHARDS if shard is None else [shard]
+    return {
+        "balance": wire.cents(available),
+        "balance_dollars": wire.dollars(available),
+        "portfolio_value": wire.cents(value),
+        "updated_ts": int(account.updated),
+        "balance_breakdown": [
+            {"exchange_index": index, "balance": wire.dollars(ZERO if index else available)} for index in shards
+        ],
+    }
+
+
+def positions(call: Call) -> Body:
+    query = call.parameters("GetPositions")
+    wanted = query.one_of("settlement_status", {"unsettled", "settled", "all"}, complaint="invalid settlement_status")
+    return _positions(call, query, settled={"": False, "unsettled": False, "settled": True}.get(wanted), old=False)
+
+
+def historical_positions(call: Call) -> Body:
+    return _positions(call, call.parameters("GetHistoricalPositions"), settled=True, old=True)
+
+
+def _positions(call: Call, query: Parameters, *, settled: bool | None, old: bool) -> Body:
+    limit = query.limit(default=100, most=1000, least=1)
+    counts = query.names("count_filter")
+    if not set(counts) <= {"position", "total_traded"}:
+        raise bad_request("invalid count_filter")
+    events = query.names("event_ticker")
+    if len(events) > 1:
+        raise bad_request("only one event_ticker may be supplied")
+    cutoff = call.service.cutoffs.market(call.venue.now)
+    rows = [
+        each
+        for each in call.venue.accounts[call.account_id].positions.values()
+        if _is_mine(query)
+        and (settled is None or each.settled is settled)
+        and (each.settled and each.updated < cutoff) is old
+        and _matches(call, query, each.ticker)
+        and all(each.contracts if count == "position" else each.traded for count in counts)
+    ]
+    shown, following = page(
+        rows, key=lambda each: (each.updated, each.ticker), limit=limit, cursor=query.text("cursor")
+    )
+    by_event: dict[str, list[Position]] = {}
+    for each in shown:
+        by_event.setdefault(call.venue.markets[each.ticker].event_ticker, []).append(each)
+    return {
+        "cursor": following,
+        "market_positions": [wire.position(each, exchange_index=_shard(call, each.ticker)) for each in shown],
+        "event_positions": [wire.event_position(ticker, parts) for ticker, parts in by_event.items()],
+    }
+
+
+def fills(call: Call) -> Body:
+    return _fills(call, "GetFills", historical=False)
+
+
+def historical_fills(call: Call) -> Body:
+    return _fills(call, "GetHistoricalFills", historical=True)
+
+
+def _fills(call: Call, operation: str, *, historical: bool) -> Body:
+    query = call.parameters(operation)
+    cutoff = call.service.cutoffs.trade(call.venue.now)
+    order_id = query.text("order_id")
+    rows = [
+        each
+        for each in call.venue.fills[call.account_id]
+        if (each.time < cutoff) is historical
+        and (not order_id or each.order_id == order_id)
+        and query.within(each.time)
+        and _matches(call, query, each.ticker)
+    ]
+    return _list(
+        query,
+        "fills",
+        rows,
+        key=lambda each: (each.time, each.fill_id),
+        body=lambda each: wire.fill(each, exchange_index=_shard(call, each.ticker), legacy=call.legacy),
+    )
+
+
+def settlements(call: Call) -> Body:
+    query = call.parameters("GetSettlements")
+    cutoff = call.service.cutoffs.market(call.venue.now)
+    rows = [
+        each
+        for each in call.venue.settlements[call.account_id]
+        if each.time >= cutoff and query.within(each.time) and _matches(call, query, each.ticker)
+    ]
+    return _list(query, "settlements", rows, key=_settlement_key, body=wire.settlement)
+
+
+def _settlement_key(each: Settlement) -> Key:
+    return each.time, each.ticker
+
+
+def orders(call: Call) -> Body:
+    query = call.parameters("GetOrders")
+    status = query.one_of("status", set(OrderStatus), complaint="invalid status filter")
+    return _orders(call, query, status=status, historical=False)
+
+
+def historical_orders(call: Call) -> Body:
+    return _orders(call, call.parameters("GetHistoricalOrders"), status="", historical=True)
+
+
+def _orders(call: Call, query: Parameters, *, status: str, historical: bool) -> Body:
+    cutoff = call.service.cutoffs.order(call.venue.now)
+    rows = [
+        each
+        for each in call.venue.orders.values()
+        if each.account_id == call.account_id
+        and (not status or each.status == status)
+        and (each.status is not OrderStatus.RESTING and each.updated < cutoff) is historical
+        and query.within(each.created)
+        and _matches(call, query, each.ticker)
+    ]
+    return _list(
+        query,
+        "orders",
+        rows,
+        key=lambda each: (each.created, each.order_id),
+        body=lambda each: wire.order(each, exchange_index=_shard(call, each.ticker), legacy=call.legacy),
+    )
+
+
+def order(call: Call) -> Body:
+    each = call.venue.orders.get(call.path("order_id"))
+    if each is None or each.account_id != call.account_id:
+        raise nested(404, "not_found", service="exchange")
+    return {"order": wire.order(each, exchange_index=_shard(call, each.ticker), legacy=call.legacy)}
+
+
+def create_order(call: Call) -> tuple[int, Body]:
+    request = _order_request(call.content)
+    done_before = len(call.venue.fills[call.account_id])
+    each = call.venue.place(call.account_id, request)
+    done = [fill for fill in call.venue.fills[call.account_id][done_before:] if fill.order_id == each.order_id]
+    return 201, _acknowledged(call, each) | {
+        "fill_count": wire.contracts(each.filled),
+        "remaining_count": wire.contracts(each.remaining),
+        **_averages(done),
+    }
+
+
+def cancel_order(call: Call) -> Body:
+    each, reduced_by = call.venue.cancel(call.account_id, call.path("order_id"))
+    return _acknowledged(call, each) | {"reduced_by": wire.contracts(reduced_by)}
+
+
+def resting_value(call: Call) -> Body:
+    value = call.venue.reserved(call.account_id)
+    breakdown = [{"exchange_index": index, "balance": wire.dollars(ZERO if index else value)} for index in SHARDS]
+    return {"total_resting_order_value": wire.cents(value), "resting_order_value_breakdown": breakdown}
+
+
+def account_limits(call: Call) -> Body:
+    del call
+    allowance = Allowance()
+    buckets = {"read": allowance.read, "write": allowance.write}
+    return {
+        "usage_tier": "basic",
+        "grants": [],
+        **{
+            name: {"refill_rate": int(bucket.refill), "bucket_capacity": int(bucket.capacity)}
+            for name, bucket in buckets.items()
+        },
+    }
+
+
+def _acknowledged(call: Call, each: Order) -> Body:
+    body: Body = {"order_id": each.order_id, "ts_ms": int(call.venue.now * 1000)}
+    return body | ({"client_order_id": each.client_order_id} if each.client_order_id else {})
+
+
+def _averages(done: list[AccountFill]) -> Body:
+    count = sum((fill.count for fill in done), ZERO)
+    if not count:
+        return {}
+    cost = sum((fill.count * fill.price for fill in done), ZERO)
+    fees = sum((fill.fee for fill in done), ZERO)
+    return {
+        "average_fill_price": f"{cost / count:.4f}",
+        "average_fee_paid": f"{fees / count:.4f}",
+    }
+
+
+def _list(
+    query: Parameters, name: str, rows: Iterable[T], *, key: Callable[[T], Key], body: Callable[[T], Body]
+) -> Body:
+    limit = query.limit(default=100, most=1000, least=1)
+    found = rows if _is_mine(query) else ()
+    shown, following = page(found, key=key, limit=limit, cursor=query.text("cursor"))
+    return {name: [body(each) for each in shown], "cursor": following}
+
+
+def _matches(call: Call, query: Parameters, ticker: str) -> bool:
+    tickers, events = query.names("ticker"), query.names("event_ticker")
+    shard = query.integer("exchange_index")
+    return (
+        (not tickers or ticker in tickers)
+        and (not events or call.venue.markets[ticker].event_ticker in events)
+        and (shard is None or _shard(call, ticker) == shard)
+    )
+
+
+def _is_mine(query: Parameters) -> bool:
+    """There is only the primary subaccount; others are empty."""
+    return query.integer("subaccount") in {None, 0}
+
+
+def _shard(call: Call, ticker: str) -> int:
+    return call.venue.markets[ticker].exchange_index
+
+
+# The order's own body
+
+_STRINGS = ("ticker", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "client_order_id")
+_FLAGS = ("post_only", "reduce_only", "cancel_order_on_pause")
+
+
+def _order_request(content: bytes) -> OrderRequest:
+    """A request body in our words. Numbers where strings belong are refused, as the exchange's decoder does."""
+    try:
+        body = decoded(content)
+    except ValueError as error:
+        raise flat(str(error)) from None
+    _check_types(body)
+    expires = body.get("expiration_time")
+    return OrderRequest(
+        ticker=body["ticker"],
+        side=_word(body, "side", BookSide),
+        count=_decimal(body, "count", places=2),
+        price=_decimal(body, "price", places=4),
+        time_in_force=_word(body, "time_in_force", TimeInForce),
+        self_trade_prevention=_word(body, "self_trade_prevention_type", SelfTradePrevention),
+        client_order_id=body.get("client_order_id") or "",
+        expires=float(expires) if expires else None,
+        post_only=bool(body.get("post_only")),
+        reduce_only=bool(body.get("reduce_only")),
+        cancel_on_pause=bool(body.get("cancel_order_on_pause")),
+    )
+
+
+def _check_types(body: Body) -> None:
+    for name in _STRINGS:
+        value = body.get(name)
+        if value is None:
+            if name == "client_order_id":
+                continue
+            raise bad_request(f"{name} is required")
+        if not isinstance(value, str):
+            raise _mistyped(name, value, "string")
+    for name in _FLAGS:
+        if not isinstance(body.get(name), bool | None):
+            raise _mistyped(name, body[name], "bool")
+    expires = body.get("expiration_time")
+    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int)):
+        raise _mistyped("expiration_time", expires, "int64")
+    if body.get("subaccount") not in {None, 0}:
+        raise bad_request("subaccount does not exist")
+
+
+def _mistyped(name: str, value: object, wanted: str) -> Exception:
+    kind = {bool: "bool", str: "string", list: "array", dict: "object"}.get(type(value), "number")
+    return flat(f"json: cannot unmarshal {kind} into Go struct field CreateOrderV2Request.{name} of type {wanted}")
+
+
+W = TypeVar("W", BookSide, TimeInForce, SelfTradePrevention)
+
+
+def _word(body: Body, name: str, words: type[W]) -> W:
+    try:
+        return words(body[name])
+    except ValueError:
+        raise bad_request(f"invalid {name}") from None
+
+
+def _decimal(body: Body, name: str, *, places: int) -> Decimal:
+    text = body[name]
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise bad_request(f"invalid {name}") from None
+    exponent = value.as_tuple().exponent
+    if len(text) > 24 or not isinstance(exponent, int) or exponent < -places or value.adjusted() > 12:
+        raise bad_request(f"invalid {name}")
+    return value

@@ -1,0 +1,369 @@
+"""Calls that need no key: status, series, events, markets, books, trades, candles, the historical tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from coliseum.trading.money import ZERO
+from coliseum_local.exchange import wire
+from coliseum_local.exchange.calls import Body, Call, exchange_status
+from coliseum_local.exchange.candles import Candle, merge, period_end
+from coliseum_local.exchange.limits import COSTS, DEFAULT_COST
+from coliseum_local.exchange.listing import FILTERS, Event, Market
+from coliseum_local.exchange.pages import page
+from coliseum_local.exchange.parameters import Parameters
+from coliseum_local.exchange.refusals import bad_request, nested, not_found, parameter
+
+MAX_CANDLES, MAX_BATCH_CANDLES = 5_000, 10_000
+MAX_TICKERS = 100
+TIME_FAMILIES = {"created": {"", "unopened", "open"}, "close": {"", "closed"}, "settled": {"", "settled"}}
+"""Time filters of GET /markets, and the status filters each one goes with."""
+
+
+def status(call: Call) -> Body:
+    return exchange_status(call.service)
+
+
+def schedule(call: Call) -> Body:
+    """Open around the clock but for the weekly pause, Thursday 03:00 to 05:00 Eastern."""
+    del call
+    all_day = [{"open_time": "00:00", "close_time": "00:00"}]
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    week: Body = dict.fromkeys(days, all_day)
+    week["thursday"] = [
+        {"open_time": "00:00", "close_time": "03:00"},
+        {"open_time": "05:00", "close_time": "00:00"},
+    ]
+    hours = {"start_time": "2024-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z", **week}
+    return {"schedule": {"standard_hours": [hours], "maintenance_windows": []}}
+
+
+def user_data_timestamp(call: Call) -> Body:
+    return {"as_of_time": wire.rfc3339(call.venue.now)}
+
+
+def endpoint_costs(call: Call) -> Body:
+    del call
+    rows = [
+        {"method": method, "path": "/trade-api/v2" + path.replace("{order_id}", ":order_id"), "cost": cost}
+        for (method, path), cost in COSTS.items()
+    ]
+    return {"default_cost": DEFAULT_COST, "endpoint_costs": rows}
+
+
+# Markets
+
+
+def markets(call: Call) -> Body:
+    query = call.parameters("GetMarkets")
+    limit = query.limit(default=100, most=1000)
+    rows = _filtered(query, _live_tier(call))
+    return _market_page(call, rows, limit, query.text("cursor"))
+
+
+def market(call: Call) -> Body:
+    each = call.venue.markets.get(call.path("ticker"))
+    if each is None or _is_archived(call, each):
+        raise not_found()
+    return {"market": wire.market(call.venue, each, legacy=call.legacy)}
+
+
+def historical_markets(call: Call) -> Body:
+    query = call.parameters("GetHistoricalMarkets")
+    limit = query.limit(default=100, most=1000)
+    rows = [each for each in call.venue.markets.values() if _is_archived(call, each)]
+    return _market_page(call, _named(query, rows), limit, query.text("cursor"))
+
+
+def historical_market(call: Call) -> Body:
+    return {"market": wire.market(call.venue, _archived(call), legacy=call.legacy)}
+
+
+def _archived(call: Call) -> Market:
+    each = call.venue.markets.get(call.path("ticker"))
+    if each is None or not _is_archived(call, each):
+        raise nested(404, "failed_to_get_market_by_ticker:_not_found")
+    return each
+
+
+def _is_archived(call: Call, each: Market) -> bool:
+    return each.settled is not None and each.settled < call.service.cutoffs.market(call.venue.now)
+
+
+def _live_tier(call: Call) -> list[Market]:
+    return [each for each in call.venue.markets.values() if not _is_archived(call, each)]
+
+
+def _market_page(call: Call, rows: Iterable[Market], limit: int, cursor: str) -> Body:
+    shown, following = page(rows, key=lambda each: (each.created, each.ticker), limit=limit, cursor=cursor)
+    return {"markets": [wire.market(call.venue, each, legacy=call.legacy) for each in shown], "cursor": following}
+
+
+def _filtered(query: Parameters, rows: Iterable[Market]) -> list[Market]:
+    wanted = query.one_of("status", FILTERS, complaint="invalid status filter")
+    _refuse_mixed_times(query, wanted)
+    statuses = FILTERS.get(wanted)
+    return [
+        each
+        for each in _named(query, rows)
+        if (statuses is None or each.status in statuses)
+        and query.within(each.created, "created_")
+        and query.within(each.close_time, "close_")
+        and (not query.given("min_settled_ts", "max_settled_ts") or _settled_within(query, each))
+        and query.within(max(each.updated, each.created), "updated_")
+    ]
+
+
+def _settled_within(query: Parameters, each: Market) -> bool:
+    return each.settled is not None and query.within(each.settled, "settled_")
+
+
+def _named(query: Parameters, rows: Iterable[Market]) -> list[Market]:
+    """By ticker, event and series. There are no combos here: `mve_filter=only` finds nothing."""
+    combos = query.one_of("mve_filter", {"only", "exclude"}, complaint="invalid mve_filter")
+    tickers, events = set(query.names("tickers")), query.names("event_ticker")
+    series = query.text("series_ticker")
+    if len(events) > 1:
+        raise bad_request("only one event_ticker may be supplied")
+    return [
+        each
+        for each in rows
+        if combos != "only"
+        and (not tickers or each.ticker in tickers)
+        and (not events or each.event_ticker == events[0])
+        and (not series or each.series_ticker == series)
+    ]
+
+
+def _refuse_mixed_times(query: Parameters, status: str) -> None:
+    families = [name for name in ("created", "close", "settled", "updated") if query.given(*_pair(name))]
+    if len(families) > 1:
+        raise bad_request("timestamp filters are mutually exclusive")
+    for name in families:
+        if name == "updated":
+            _refuse_beside_updated(query, status)
+        elif status not in TIME_FAMILIES[name]:
+            raise bad_request(f"min_{name}_ts and max_{name}_ts do not go with status {status}")
+
+
+def _refuse_beside_updated(query: Parameters, status: str) -> None:
+    if status or query.given("event_ticker", "tickers") or query.text("mve_filter") == "only":
+        raise bad_request("min_updated_ts goes with no other filter than mve_filter=exclude and series_ticker")
+    if query.given("series_ticker") and query.text("mve_filter") != "exclude":
+        raise bad_request("min_updated_ts with series_ticker requires mve_filter=exclude")
+
+
+def _pair(name: str) -> tuple[str, str]:
+    return f"min_{name}_ts", f"max_{name}_ts"
+
+
+# Books and trades
+
+
+def order_book(call: Call) -> Body:
+    ticker = call.path("ticker")
+    if ticker not in call.venue.markets:
+        raise not_found()
+    depth = call.parameters("GetMarketOrderbook").integer("depth") or 0
+    if not 0 <= depth <= 100:
+        raise parameter("GetMarketOrderbook", "Depth", "lte" if depth > 100 else "gte")
+    return {"orderbook_fp": wire.order_book(call.venue.books.get(ticker), depth)}
+
+
+def order_books(call: Call) -> Body:
+    """The parameter is repeated, not a comma list; unknown tickers are left out."""
+    tickers = call.request.query_params.getlist("tickers")
+    if not 1 <= len(tickers) <= MAX_TICKERS:
+        raise parameter("GetMarketOrderbooks", "Tickers", "max" if tickers else "required")
+    return {
+        "orderbooks": [
+            {"ticker": ticker, "orderbook_fp": wire.order_book(call.venue.books.get(ticker), 0)}
+            for ticker in tickers
+            if ticker in call.venue.markets
+        ]
+    }
+
+
+def trades(call: Call) -> Body:
+    return _trades(call, "GetTrades", historical=False)
+
+
+def historical_trades(call: Call) -> Body:
+    return _trades(call, "GetHistoricalTrades", historical=True)
+
+
+def _trades(call: Call, operation: str, *, historical: bool) -> Body:
+    query = call.parameters(operation)
+    limit = query.limit(default=100, most=1000)
+    ticker, cutoff = query.text("ticker"), call.service.cutoffs.trade(call.venue.now)
+    blocks = query.flag("is_block_trade")  # nothing here is traded off the book
+    rows = [
+        each
+        for each in call.venue.trades
+        if not blocks
+        and (not ticker or each.ticker == ticker)
+        and (each.time < cutoff) is historical
+        and query.within(each.time)
+    ]
+    shown, following = page(rows, key=lambda each: (each.time, each.trade_id), limit=limit, cursor=query.text("cursor"))
+    return {"trades": [wire.trade(each, legacy=call.legacy) for each in shown], "cursor": following}
+
+
+# Candles
+
+
+def candlesticks(call: Call) -> Body:
+    each = call.venue.markets.get(call.path("ticker"))
+    if each is None or each.series_ticker != call.path("series_ticker") or _is_archived(call, each):
+        raise not_found()
+    query = call.parameters("GetMarketCandlesticks")
+    rows = _candles(call, query, each, most=MAX_CANDLES)
+    return {"ticker": each.ticker, "candlesticks": rows}
+
+
+def batch_candlesticks(call: Call) -> Body:
+    query = call.parameters("BatchGetMarketCandlesticks")
+    tickers = query.names("market_tickers")
+    if not 1 <= len(tickers) <= MAX_TICKERS:
+        raise parameter("BatchGetMarketCandlesticks", "MarketTickers", "max" if tickers else "required")
+    found = [call.venue.markets[ticker] for ticker in tickers if ticker in call.venue.markets]
+    rows = [
+        {"market_ticker": each.ticker, "candlesticks": _candles(call, query, each, most=MAX_BATCH_CANDLES)}
+        for each in found
+        if not _is_archived(call, each)
+    ]
+    if sum(len(row["candlesticks"]) for row in rows) > MAX_BATCH_CANDLES:
+        raise bad_request("too many candlesticks requested")
+    return {"markets": rows}
+
+
+def historical_candlesticks(call: Call) -> Body:
+    each = _archived(call)
+    query = call.parameters("GetMarketCandlesticksHistorical")
+    start, end, minutes = _range(query, MAX_CANDLES)
+    rows = [row for row in _merged(call, each, minutes) if start <= row.end <= end]
+    return {"ticker": each.ticker, "candlesticks": [wire.historical_candle(row) for row in rows]}
+
+
+def _candles(call: Call, query: Parameters, each: Market, *, most: int) -> list[Body]:
+    start, end, minutes = _range(query, most)
+    merged = _merged(call, each, minutes)
+    rows = [wire.candle(row) for row in merged if start <= row.end <= end]
+    before = next((row for row in reversed(merged) if row.end < start), None)
+    if query.flag("include_latest_before_start") and before is not None:
+        first = period_end(start, minutes)
+        if not rows or rows[0]["end_period_ts"] > first:
+            rows.insert(0, wire.projected_candle(before, first))
+    return rows
+
+
+def _range(query: Parameters, most: int) -> tuple[int, int, int]:
+    start, end, minutes = (query.required(name) for name in ("start_ts", "end_ts", "period_interval"))
+    if minutes not in {1, 60, 1440}:
+        raise parameter("GetMarketCandlesticks", "PeriodInterval", "oneof")
+    if end < start:
+        raise bad_request("end_ts must not be before start_ts")
+    if (end - start) / (minutes * 60) > most:
+        raise bad_request("too many candlesticks requested")
+    return start, end, minutes
+
+
+def _merged(call: Call, each: Market, minutes: int) -> list[Candle]:
+    return merge(call.venue.recorders[each.ticker].all(), minutes)
+
+
+# Events and series
+
+
+def events(call: Call) -> Body:
+    query = call.parameters("GetEvents")
+    limit = query.limit(default=200, most=200)
+    wanted = query.one_of("status", set(FILTERS) - {"paused"}, complaint="invalid status filter")
+    tickers, series = set(query.names("tickers")), query.text("series_ticker")
+    nested_markets = query.flag("with_nested_markets")
+    close_after, updated_after = query.integer("min_close_ts"), query.integer("min_updated_ts")
+    rows = [
+        each
+        for each in call.venue.events.values()
+        if (not tickers or each.event_ticker in tickers)
+        and (not series or each.series_ticker == series)
+        and (not wanted or _has_status(call, each, wanted))
+        and (close_after is None or int(each.strike_time) >= close_after)
+        and (updated_after is None or int(each.created) >= updated_after)
+    ]
+    shown, following = page(
+        rows, key=lambda each: (each.created, each.event_ticker), limit=limit, cursor=query.text("cursor")
+    )
+    body: Body = {"events": [_event(call, each, nested_markets=nested_markets) for each in shown], "cursor": following}
+    return body | ({"milestones": []} if query.flag("with_milestones") else {})
+
+
+def event(call: Call) -> Body:
+    each = call.venue.events.get(call.path("event_ticker"))
+    if each is None:
+        raise not_found()
+    query = call.parameters("GetEvent")
+    inside = query.flag("with_nested_markets")
+    shown = [] if inside or query.flag("exclude_markets") else _markets_of(call, each)
+    return {"event": _event(call, each, nested_markets=inside), "markets": shown}
+
+
+def event_metadata(call: Call) -> Body:
+    each = call.venue.events.get(call.path("event_ticker"))
+    if each is None:
+        raise not_found()
+    sources = wire.event(each, call.venue.series[each.series_ticker], markets=None)["settlement_sources"]
+    details = [{"market_ticker": ticker, "image_url": "", "color_code": "#777777"} for ticker in each.markets]
+    return {"image_url": "", "market_details": details, "settlement_sources": sources}
+
+
+def _event(call: Call, each: Event, *, nested_markets: bool) -> Body:
+    inside = _markets_of(call, each) if nested_markets else None
+    return wire.event(each, call.venue.series[each.series_ticker], markets=inside)
+
+
+def _markets_of(call: Call, each: Event) -> list[Body]:
+    rows = (call.venue.markets[ticker] for ticker in each.markets)
+    return [wire.market(call.venue, row, legacy=call.legacy) for row in rows if not _is_archived(call, row)]
+
+
+def _has_status(call: Call, each: Event, wanted: str) -> bool:
+    return any(call.venue.markets[ticker].status in FILTERS[wanted] for ticker in each.markets)
+
+
+def series_list(call: Call) -> Body:
+    query = call.parameters("GetSeriesList")
+    category, tags = query.text("category"), set(query.names("tags"))
+    rows = [
+        each
+        for each in call.venue.series.values()
+        if (not category or each.category == category) and (not tags or tags & set(each.tags))
+    ]
+    volumes = _volumes(call) if query.flag("include_volume") else {}
+    return {"series": [wire.series(each, volume=volumes.get(each.ticker)) for each in rows]}
+
+
+def series(call: Call) -> Body:
+    each = call.venue.series.get(call.path("series_ticker"))
+    if each is None:
+        raise not_found()
+    volumes = _volumes(call) if call.parameters("GetSeries").flag("include_volume") else {}
+    return {"series": wire.series(each, volume=volumes.get(each.ticker))}
+
+
+def _volumes(call: Call) -> dict[str, Decimal]:
+    totals = dict.fromkeys(call.venue.series, ZERO)
+    for each in call.venue.markets.values():
+        totals[each.series_ticker] += each.base_volume + each.volume
+    return totals
+
+
+def historical_cutoff(call: Call) -> Body:
+    cutoffs, now = call.service.cutoffs, call.venue.now
+    return {
+        "market_settled_ts": wire.rfc3339(cutoffs.market(now)),
+        "trades_created_ts": wire.rfc3339(cutoffs.trade(now)),
+        "orders_updated_ts": wire.rfc3339(cutoffs.order(now)),
+        "market_positions_last_updated_ts": wire.rfc3339(cutoffs.market(now)),
+    }

@@ -1,0 +1,56 @@
+"""Price grids. A market's structure names one; an order's price must lie on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from types import MappingProxyType
+
+from coliseum.trading.money import ONE, ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """Prices from `start` to `end` dollars move in steps of `step`."""
+
+    start: Decimal
+    end: Decimal
+    step: Decimal
+
+
+def _range(start: str, end: str, step: str) -> PriceRange:
+    return PriceRange(Decimal(start), Decimal(end), Decimal(step))
+
+
+STRUCTURES: Mapping[str, Sequence[PriceRange]] = MappingProxyType(
+    {
+        "linear_cent": (_range("0", "1", "0.01"),),
+        "tapered_deci_cent": (
+            _range("0", "0.10", "0.001"),
+            _range("0.10", "0.90", "0.01"),
+            _range("0.90", "1", "0.001"),
+        ),
+        "deci_cent": (_range("0", "1", "0.001"),),
+    }
+)
+
+
+def step_at(structure: str, price: Decimal) -> Decimal:
+    """The smallest price change around `price`; at a border, the finer one."""
+    return min(each.step for each in STRUCTURES[structure] if each.start <= price <= each.end)
+
+
+def is_valid(structure: str, price: Decimal) -> bool:
+    """Whether an order may carry this price: on the grid, above 0 and below 1 dollar."""
+    return ZERO < price < ONE and price % step_at(structure, price) == ZERO
+
+
+def nearest(structure: str, price: float) -> Decimal:
+    """The valid price closest to a number between 0 and 1; the ends are one step inside."""
+    exact = min(ONE, max(ZERO, Decimal(str(round(price, 6)))))
+    step = step_at(structure, exact)
+    on_grid = (exact / step).to_integral_value(ROUND_HALF_EVEN) * step
+    lowest = STRUCTURES[structure][0].step
+    highest = ONE - STRUCTURES[structure][-1].step
+    return min(highest, max(lowest, on_grid))

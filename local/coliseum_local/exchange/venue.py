@@ -1,0 +1,406 @@
+"""The exchange itself: accounts, books and what is listed, and every way in which orders and money move.
+
+Time comes in with each call; nothing here reads a clock or a disk. What changed is noted in `changes`, for the journal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from uuid import UUID
+
+from coliseum.trading.fees import CENTICENT, charge_fill, trade_fee
+from coliseum.trading.money import CENT, ONE, ZERO
+from coliseum.trading.trades import BookSide
+from coliseum_local.exchange.book import Book, Placement
+from coliseum_local.exchange.candles import HOUR, Candle, Recorder
+from coliseum_local.exchange.changes import Changes, Kind
+from coliseum_local.exchange.latent import Latent
+from coliseum_local.exchange.ledger import Account, change, payout
+from coliseum_local.exchange.listing import Event, Market, Series, Status
+from coliseum_local.exchange.orders import (
+    AccountFill,
+    Action,
+    Match,
+    Order,
+    OrderRefused,
+    OrderStatus,
+    PublicTrade,
+    SelfTradePrevention,
+    TimeInForce,
+)
+from coliseum_local.exchange.ticks import is_valid
+from coliseum_local.exchange.traders import Intent, Maker
+
+MAX_CONTRACTS = Decimal(1_000_000)
+SIMULATED_CASH = Decimal(10_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What a member asks for. Price is dollars per YES contract, `expires` unix seconds."""
+
+    ticker: str
+    side: BookSide
+    count: Decimal
+    price: Decimal
+    time_in_force: TimeInForce
+    self_trade_prevention: SelfTradePrevention
+    client_order_id: str = ""
+    expires: float | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    cancel_on_pause: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """One position of one account, paid out. Dollars and contracts."""
+
+    account_id: str
+    ticker: str
+    event_ticker: str
+    exchange_index: int
+    result: str
+    contracts: Decimal
+    """Signed: above 0 YES, below 0 NO."""
+    cost: Decimal
+    revenue: Decimal
+    yes_value: Decimal
+    fees: Decimal
+    time: float
+
+
+class Venue:
+    """All state of the exchange."""
+
+    def __init__(self, *, seed: str, now: float, generation: int = 0) -> None:
+        self.seed = seed
+        self.now = now
+        self.stepped = now
+        """Up to where the crowd's grid of steps has been walked; never after `now`."""
+        self.generation = generation
+        """How often this exchange was started; each run draws fresh randomness and never an old id."""
+        self.ids = Random(f"{seed}:{generation}:ids")
+        self.rng = Random(f"{seed}:{generation}:crowd")
+        self.changes = Changes()
+        self.accounts: dict[str, Account] = {}
+        self.members: set[str] = set()
+        self.series: dict[str, Series] = {}
+        self.events: dict[str, Event] = {}
+        self.markets: dict[str, Market] = {}
+        self.live: dict[str, Market] = {}
+        """Markets that are not finalized."""
+        self.latents: dict[str, Latent] = {}
+        """By event."""
+        self.recorders: dict[str, Recorder] = {}
+        self.books: dict[str, Book] = {}
+        self.makers: dict[str, list[Maker]] = {}
+        self.next_quote: dict[str, float] = {}
+        self.quoted: dict[str, float] = {}
+        self.next_index: dict[str, int] = {}
+        """By series: the event that is listed next."""
+        self.orders: dict[str, Order] = {}
+        """The members' orders, finished ones too."""
+        self.resting: dict[str, Order] = {}
+        """The members' orders that are in a book."""
+        self.client_ids: set[tuple[str, str]] = set()
+        self.fills: dict[str, list[AccountFill]] = {}
+        self.settlements: dict[str, list[Settlement]] = {}
+        self.trades: deque[PublicTrade] = deque(maxlen=20_000)
+        self.fees_collected = ZERO
+        self.trading_active = True
+
+    # Accounts
+
+    def open_account(self, account_id: str, *, cash: Decimal, member: bool) -> Account:
+        account = Account(account_id, cash, CENTICENT, updated=self.now)
+        self.accounts[account_id] = account
+        self.changes.note(Kind.ACCOUNT, account_id, account, urgent=member)
+        if member:
+            self.members.add(account_id)
+            self.fills[account_id] = []
+            self.settlements[account_id] = []
+        return account
+
+    def reserved(self, account_id: str) -> Decimal:
+        """Cash held back for a member's resting orders; contracts that would close a position need none."""
+        total = ZERO
+        closable: dict[tuple[str, BookSide], Decimal] = {}
+        for order in self.resting.values():
+            if order.account_id != account_id:
+                continue
+            key = (order.ticker, order.side)
+            free = closable.get(key, max(ZERO, -order.sign * self.accounts[account_id].held(order.ticker)))
+            closing = min(free, order.remaining)
+            closable[key] = free - closing
+            total += (order.remaining - closing) * order.leg_price + self._fee(order, order.remaining, maker=True)
+        return total
+
+    def available(self, account_id: str) -> Decimal:
+        """Cash that a new order may use."""
+        return self.accounts[account_id].cash - self.reserved(account_id)
+
+    def portfolio_value(self, account_id: str) -> Decimal:
+        """What the open positions are worth at the last price, or at their result once there is one."""
+        total = ZERO
+        for ticker, position in self.accounts[account_id].positions.items():
+            if position.contracts:
+                market = self.markets[ticker]
+                total += payout(position.contracts, market.last_price if market.yes_value is None else market.yes_value)
+        return total
+
+    # Orders
+
+    def place(self, account_id: str, request: OrderRequest) -> Order:
+        """Take a member's order, or refuse it without a trace."""
+        market = self.markets.get(request.ticker)
+        if market is None:
+            raise OrderRefused("market_not_found", status=404)
+        if not self.trading_active:
+            raise OrderRefused("trading_is_paused", status=503)
+        if market.status is not Status.ACTIVE:
+            raise OrderRefused("MARKET_INACTIVE")
+        if not is_valid(market.structure, request.price):
+            raise OrderRefused("invalid_price")
+        if not CENT <= request.count <= MAX_CONTRACTS or request.count % CENT:
+            raise OrderRefused("invalid_order_size")
+        if request.expires is not None and request.expires <= self.now:
+            raise OrderRefused("invalid_order", details="expiration time is in the past")
+        if request.client_order_id and (account_id, request.client_order_id) in self.client_ids:
+            raise OrderRefused("order_already_exists", status=409)
+        order = self._order(account_id, request)
+        self._require_funds(order)
+        placement = self.books[order.ticker].place(order)
+        if order.client_order_id:
+            self.client_ids.add((account_id, order.client_order_id))
+        self.orders[order.order_id] = order
+        self._settle_trades(placement)
+        self._note_order(order)
+        return order
+
+    def submit(self, intent: Intent, ticker: str, *, rest: bool) -> Order | None:
+        """Take an order of the simulated crowd: it rests or it fills at once, and it is never stored."""
+        held = self.accounts[intent.account_id].held(ticker)
+        request = OrderRequest(
+            ticker=ticker,
+            side=intent.side,
+            count=intent.count,
+            price=intent.price,
+            time_in_force=TimeInForce.GOOD_TILL_CANCELED if rest else TimeInForce.IMMEDIATE_OR_CANCEL,
+            self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
+            post_only=rest,
+        )
+        order = self._order(intent.account_id, request, held=held)
+        try:
+            placement = self.books[ticker].place(order)
+        except OrderRefused:
+            return None
+        self._settle_trades(placement)
+        return order
+
+    def cancel(self, account_id: str, order_id: str) -> tuple[Order, Decimal]:
+        """Cancel a member's resting order; the order and how many contracts were still open."""
+        order = self.resting.get(order_id)
+        if order is None or order.account_id != account_id:
+            raise OrderRefused("not_found", status=404)
+        return order, self.withdraw(order)
+
+    def withdraw(self, order: Order) -> Decimal:
+        """Take any resting order out of its book."""
+        open_count = self.books[order.ticker].cancel(order)
+        order.updated = self.now
+        if order.order_id in self.orders:
+            self._note_order(order)
+        return open_count
+
+    def restore(self, order: Order) -> None:
+        """Put a stored order back where it was."""
+        self.orders[order.order_id] = order
+        if order.client_order_id:
+            self.client_ids.add((order.account_id, order.client_order_id))
+        if order.status is OrderStatus.RESTING:
+            self.resting[order.order_id] = order
+            self.books[order.ticker].rest(order)
+
+    def new_id(self) -> str:
+        return str(UUID(int=self.ids.getrandbits(128), version=4))
+
+    # What an order needs, and what a trade moves
+
+    def _order(self, account_id: str, request: OrderRequest, *, held: Decimal | None = None) -> Order:
+        if held is None:
+            held = self.accounts[account_id].held(request.ticker)
+        sign = 1 if request.side is BookSide.BID else -1
+        closable = max(ZERO, -sign * held)
+        count = request.count
+        if request.reduce_only:
+            if request.time_in_force is not TimeInForce.IMMEDIATE_OR_CANCEL:
+                raise OrderRefused("invalid_order", details="reduce only orders must be immediate or cancel")
+            count = min(count, closable)
+            if not count:
+                raise OrderRefused("invalid_order", details="reduce only order would not reduce the position")
+        return Order(
+            order_id=self.new_id(),
+            account_id=account_id,
+            ticker=request.ticker,
+            side=request.side,
+            price=request.price,
+            initial=count,
+            remaining=count,
+            time_in_force=request.time_in_force,
+            self_trade_prevention=request.self_trade_prevention,
+            action=Action.SELL if count <= closable else Action.BUY,
+            created=self.now,
+            updated=self.now,
+            client_order_id=request.client_order_id,
+            expires=request.expires,
+            cancel_on_pause=request.cancel_on_pause,
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+        )
+
+    def _require_funds(self, order: Order) -> None:
+        held = self.accounts[order.account_id].held(order.ticker)
+        opening = order.remaining - min(order.remaining, max(ZERO, -order.sign * held))
+        need = opening * order.leg_price + (self._fee(order, opening, maker=False) if opening else ZERO)
+        if opening and need > self.available(order.account_id):
+            raise OrderRefused("insufficient_balance")
+
+    def _fee(self, order: Order, count: Decimal, *, maker: bool, price: Decimal | None = None) -> Decimal:
+        series = self.series[self.markets[order.ticker].series_ticker]
+        return trade_fee(
+            price=order.price if price is None else price,
+            count=count,
+            multiplier=series.fee_multiplier,
+            fee_type=series.fee_type,
+            maker=maker,
+        )
+
+    def _settle_trades(self, placement: Placement) -> None:
+        for order in placement.gave_way:
+            order.updated = self.now
+            if order.order_id in self.orders:
+                self._note_order(order)
+        for match in placement.matches:
+            self._trade(match)
+        for account_id in {match.maker.account_id for match in placement.matches} & self.members:
+            self._trim_resting(account_id)
+
+    def _trade(self, match: Match) -> None:
+        market = self.markets[match.taker.ticker]
+        opened = ZERO
+        for order, is_taker in ((match.maker, False), (match.taker, True)):
+            opened += self._fill(order, match, is_taker=is_taker)
+        market.open_interest += opened / 2
+        market.volume += match.count
+        market.last_price = match.price
+        trade = PublicTrade(
+            trade_id=self.new_id(),
+            ticker=market.ticker,
+            price=match.price,
+            count=match.count,
+            taker_side=match.taker.side,
+            time=self.now,
+        )
+        self.trades.append(trade)
+        self.changes.note(Kind.MARKET, market.ticker, market)
+        bid, ask = self.quotes(market.ticker)
+        closed = self.recorders[market.ticker].trade(
+            self.now, price=match.price, count=match.count, bid=bid, ask=ask, interest=market.open_interest
+        )
+        if closed is not None:
+            self.note_candle(market.ticker, closed)
+
+    def _fill(self, order: Order, match: Match, *, is_taker: bool) -> Decimal:
+        """Book one half of a trade; contracts opened less contracts closed."""
+        account = self.accounts[order.account_id]
+        delta = order.sign * match.count
+        parts = change(account.held(order.ticker), delta, match.price)
+        charge = charge_fill(
+            revenue=parts.revenue,
+            trade_fee=self._fee(order, match.count, maker=not is_taker, price=match.price),
+            accumulator=order.fee_accumulator,
+            precision=account.precision,
+        )
+        account.apply(ticker=order.ticker, delta=delta, price=match.price, fee=charge.net_fee, now=self.now)
+        self.fees_collected += charge.net_fee
+        order.fee_accumulator = charge.carried
+        order.filled += match.count
+        order.updated = self.now
+        cost = match.count * (match.price if order.sign > 0 else ONE - match.price)
+        if is_taker:
+            order.taker_cost += cost
+            order.taker_fees += charge.net_fee
+        else:
+            order.maker_cost += cost
+            order.maker_fees += charge.net_fee
+        member = order.account_id in self.members
+        self.changes.note(Kind.ACCOUNT, account.account_id, account, urgent=member)
+        position = account.position(order.ticker)
+        self.changes.note(Kind.POSITION, f"{account.account_id}|{order.ticker}", position, urgent=member)
+        if member:
+            self._record(order, match, fee=charge.net_fee, is_taker=is_taker)
+        return parts.opened - parts.closed
+
+    def _record(self, order: Order, match: Match, *, fee: Decimal, is_taker: bool) -> None:
+        fill = AccountFill(
+            fill_id=self.new_id(),
+            order_id=order.order_id,
+            account_id=order.account_id,
+            ticker=order.ticker,
+            side=order.side,
+            action=order.action,
+            count=match.count,
+            price=match.price,
+            fee=fee,
+            is_taker=is_taker,
+            time=self.now,
+        )
+        self.fills[order.account_id].append(fill)
+        self.changes.note(Kind.FILL, fill.fill_id, fill, urgent=True)
+        self._note_order(order)
+
+    def _note_order(self, order: Order) -> None:
+        if order.status is OrderStatus.RESTING and order.order_id in self.books[order.ticker].orders:
+            self.resting[order.order_id] = order
+        else:
+            self.resting.pop(order.order_id, None)
+        self.changes.note(Kind.ORDER, order.order_id, order, urgent=True)
+
+    def _trim_resting(self, account_id: str) -> None:
+        """Cancel a member's newest resting orders until its cash covers what is left of them."""
+        while self.available(account_id) < ZERO:
+            mine = [order for order in self.resting.values() if order.account_id == account_id]
+            if not mine:
+                return
+            self.withdraw(mine[-1])
+
+    def note_candle(self, ticker: str, closed: Candle) -> None:
+        """Keep a closed minute, and once an hour merge the old ones."""
+        self.changes.note(Kind.CANDLE, f"{ticker}|{closed.end}", closed)
+        if closed.end % HOUR == 0:
+            minutes, hours = self.recorders[ticker].compact(self.now)
+            for gone in minutes:
+                self.changes.note(Kind.CANDLE, f"{ticker}|{gone.end}", None)
+            for kept in hours:
+                self.changes.note(Kind.CANDLE, f"{ticker}|{kept.end}", kept)
+
+    # Looking
+
+    def quotes(self, ticker: str) -> tuple[Decimal, Decimal]:
+        """Best bid and ask of YES; an empty side is 0 and 1."""
+        book = self.books.get(ticker)
+        bid, ask = (book.best_bid, book.best_ask) if book else (None, None)
+        return (bid.price if bid else ZERO, ask.price if ask else ONE)
+
+    def open_markets(self) -> Iterable[Market]:
+        return (market for market in self.live.values() if market.status is Status.ACTIVE)
+
+    def money(self) -> Decimal:
+        """All cash, all fees, and one dollar for each open pair: constant but for deposits."""
+        cash = sum((account.cash for account in self.accounts.values()), ZERO)
+        return cash + self.fees_collected + sum((market.open_interest for market in self.live.values()), ZERO)

@@ -1,0 +1,356 @@
+"""Our words in Kalshi's shapes, as its spec 3.34 has them and its wire sends them.
+
+Quirks on purpose: an empty side is bid 0 and ask 1; `balance` drops what is below a cent; fills and orders still carry
+the deprecated direction pair, in which a fill's `side` names the outcome gained while an order's names the leg traded;
+markets still carry `liquidity_dollars`. With `legacy` off, the deprecated fields are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from coliseum.trading.money import CENT, ONE, ZERO
+from coliseum.trading.trades import BookSide, Outcome
+from coliseum_local.exchange.book import Book
+from coliseum_local.exchange.candles import Candle, Span
+from coliseum_local.exchange.ledger import Position
+from coliseum_local.exchange.listing import Event, Market, Series, Status
+from coliseum_local.exchange.orders import OUTCOME, AccountFill, Action, Order, PublicTrade, SelfTradePrevention
+from coliseum_local.exchange.ticks import STRUCTURES
+from coliseum_local.exchange.venue import Settlement, Venue
+
+Body = dict[str, Any]
+DAY = 86_400
+
+
+def dollars(value: Decimal, places: int = 4) -> str:
+    """At least `places` decimals, six where the value needs them."""
+    exact = value if value == value.quantize(Decimal(1).scaleb(-places)) else None
+    return f"{value:.{places}f}" if exact is not None else f"{value:.6f}"
+
+
+def contracts(value: Decimal) -> str:
+    return f"{value:.2f}"
+
+
+def cents(value: Decimal) -> int:
+    """Whole cents; the rest is dropped."""
+    return int((value / CENT).to_integral_value(ROUND_FLOOR))
+
+
+def rfc3339(time: float) -> str:
+    """UTC with microseconds, without them on a whole second."""
+    moment = datetime.fromtimestamp(round(time, 6), UTC)
+    return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def market(venue: Venue, each: Market, *, legacy: bool) -> Body:
+    book = venue.books.get(each.ticker)
+    best_bid, best_ask = (book.best_bid, book.best_ask) if book else (None, None)
+    bid = best_bid.price if best_bid else ZERO
+    ask = best_ask.price if best_ask else ONE
+    before, volume_24h = yesterday(venue, each)
+    body: Body = {
+        "ticker": each.ticker,
+        "event_ticker": each.event_ticker,
+        "exchange_index": each.exchange_index,
+        "market_type": "binary",
+        "title": each.title,
+        "subtitle": "",
+        "yes_sub_title": each.yes_sub_title,
+        "no_sub_title": each.no_sub_title,
+        "created_time": rfc3339(each.created),
+        "updated_time": rfc3339(max(each.updated, each.created)),
+        "open_time": rfc3339(each.open_time),
+        "close_time": rfc3339(each.close_time),
+        "expected_expiration_time": rfc3339(each.close_time),
+        "expiration_time": rfc3339(each.close_time + DAY),
+        "latest_expiration_time": rfc3339(each.close_time + DAY),
+        "settlement_timer_seconds": each.settlement_seconds,
+        "status": each.status.value,
+        "yes_bid_dollars": dollars(bid),
+        "yes_bid_size_fp": contracts(best_bid.count if best_bid else ZERO),
+        "yes_ask_dollars": dollars(ask),
+        "yes_ask_size_fp": contracts(best_ask.count if best_ask else ZERO),
+        "no_bid_dollars": dollars(ONE - ask),
+        "no_ask_dollars": dollars(ONE - bid),
+        "last_price_dollars": dollars(each.last_price),
+        "previous_yes_bid_dollars": dollars(before.bid.close if before else ZERO),
+        "previous_yes_ask_dollars": dollars(before.ask.close if before else ZERO),
+        "previous_price_dollars": dollars((_last(before) if before else None) or ZERO),
+        "volume_fp": contracts(each.base_volume + each.volume),
+        "volume_24h_fp": contracts(volume_24h),
+        "open_interest_fp": contracts(_interest(each)),
+        "notional_value_dollars": "1.0000",
+        "result": each.result,
+        "settlement_bounds_type": "default",
+        "expiration_value": each.expiration_value,
+        "can_close_early": True,
+        "early_close_condition": "This market closes early once its outcome is certain.",
+        "rules_primary": each.rules,
+        "rules_secondary": "A market of the sandbox exchange: its outcome is drawn by the simulation.",
+        "price_level_structure": each.structure,
+        "price_ranges": [
+            {"start": dollars(row.start), "end": dollars(row.end), "step": dollars(row.step)}
+            for row in STRUCTURES[each.structure]
+        ],
+    }
+    if each.strike_type is not None:
+        body["strike_type"] = each.strike_type
+    body |= {
+        name: strike
+        for name, strike in (("floor_strike", each.floor_strike), ("cap_strike", each.cap_strike))
+        if strike is not None
+    }
+    if each.yes_value is not None:
+        body["settlement_value_dollars"] = dollars(each.yes_value)
+    if each.settled is not None:
+        body["settlement_ts"] = rfc3339(each.settled)
+    if legacy:
+        body["liquidity_dollars"] = "0.0000"
+    return body
+
+
+def yesterday(venue: Venue, each: Market) -> tuple[Candle | None, Decimal]:
+    """The candle of 24 hours ago, and the volume since."""
+    before: Candle | None = None
+    volume = ZERO
+    for candle in reversed(venue.recorders[each.ticker].all()):
+        if candle.end <= venue.now - DAY:
+            before = candle
+            break
+        volume += candle.volume
+    return before, volume
+
+
+def _interest(each: Market) -> Decimal:
+    return ZERO if each.status is Status.FINALIZED else each.base_interest + each.open_interest
+
+
+def _last(candle: Candle) -> Decimal | None:
+    return candle.price.close if candle.price else candle.previous
+
+
+def event(each: Event, series: Series, *, markets: Sequence[Body] | None) -> Body:
+    """With `markets` empty the key is absent, not an empty list."""
+    body: Body = {
+        "event_ticker": each.event_ticker,
+        "series_ticker": each.series_ticker,
+        "title": each.title,
+        "sub_title": each.sub_title,
+        "collateral_return_type": "MECNET" if each.mutually_exclusive else "",
+        "mutually_exclusive": each.mutually_exclusive,
+        "category": series.category,
+        "strike_date": rfc3339(each.strike_time),
+        "settlement_sources": _sources(series),
+        "last_updated_ts": rfc3339(each.created),
+        "exchange_index": series.exchange_index,
+    }
+    if markets:
+        body["markets"] = list(markets)
+    return body
+
+
+def series(each: Series, *, volume: Decimal | None = None) -> Body:
+    body: Body = {
+        "ticker": each.ticker,
+        "title": each.title,
+        "category": each.category,
+        "categories": [each.category],
+        "tags": list(each.tags),
+        "frequency": each.frequency,
+        "fee_type": each.fee_type.value,
+        "fee_multiplier": float(each.fee_multiplier),
+        "settlement_sources": _sources(each),
+        "contract_url": each.source_url,
+        "contract_terms_url": each.source_url,
+        "additional_prohibitions": [],
+        "exchange_index": each.exchange_index,
+    }
+    if volume is not None:
+        body["volume_fp"] = contracts(volume)
+    return body
+
+
+def _sources(each: Series) -> list[Body]:
+    return [{"name": each.source_name, "url": each.source_url}]
+
+
+def order_book(book: Book | None, depth: int) -> Body:
+    """Bids only, each leg in its own prices, best last. Depth 0 is the whole book."""
+
+    def leg(side: BookSide) -> list[list[str]]:
+        levels = book.leg(side) if book else []
+        return [[dollars(level.price), contracts(level.count)] for level in levels[-depth if depth else 0 :]]
+
+    return {"yes_dollars": leg(BookSide.BID), "no_dollars": leg(BookSide.ASK)}
+
+
+def trade(each: PublicTrade, *, legacy: bool) -> Body:
+    outcome = OUTCOME[each.taker_side].value
+    body: Body = {
+        "trade_id": each.trade_id,
+        "ticker": each.ticker,
+        "count_fp": contracts(each.count),
+        "yes_price_dollars": dollars(each.price),
+        "no_price_dollars": dollars(ONE - each.price),
+        "taker_outcome_side": outcome,
+        "taker_book_side": each.taker_side.value,
+        "created_time": rfc3339(each.time),
+        "is_block_trade": False,
+    }
+    return body | ({"taker_side": outcome} if legacy else {})
+
+
+def candle(each: Candle) -> Body:
+    """Prices carry `_dollars`; a period without trades has no price keys but `previous_dollars`."""
+    price: Body = {}
+    if each.price is not None:
+        price = _span(each.price, "_dollars") | {"mean_dollars": dollars(each.turnover / each.volume)}
+    if each.previous is not None:
+        price["previous_dollars"] = dollars(each.previous)
+    return {
+        "end_period_ts": each.end,
+        "yes_bid": _span(each.bid, "_dollars"),
+        "yes_ask": _span(each.ask, "_dollars"),
+        "price": price,
+        "volume_fp": contracts(each.volume),
+        "open_interest_fp": contracts(each.interest),
+    }
+
+
+def projected_candle(each: Candle, end: int) -> Body:
+    """The last candle before a range, carried to the range's first period: no prices but what was last traded."""
+    last = _last(each)
+    return {
+        "end_period_ts": end,
+        "yes_bid": _span(Span.flat(each.bid.close), "_dollars"),
+        "yes_ask": _span(Span.flat(each.ask.close), "_dollars"),
+        "price": {} if last is None else {"previous_dollars": dollars(last)},
+        "volume_fp": "0.00",
+        "open_interest_fp": contracts(each.interest),
+    }
+
+
+def historical_candle(each: Candle) -> Body:
+    """The historical tier leaves the suffixes away and writes nulls where nothing traded."""
+    price: Body = dict.fromkeys(("open", "high", "low", "close", "mean"))
+    if each.price is not None:
+        price = _span(each.price, "") | {"mean": dollars(each.turnover / each.volume)}
+    price["previous"] = None if each.previous is None else dollars(each.previous)
+    return {
+        "end_period_ts": each.end,
+        "yes_bid": _span(each.bid, ""),
+        "yes_ask": _span(each.ask, ""),
+        "price": price,
+        "volume": contracts(each.volume),
+        "open_interest": contracts(each.interest),
+    }
+
+
+def _span(span: Span, suffix: str) -> Body:
+    parts = {"open": span.open, "high": span.high, "low": span.low, "close": span.close}
+    return {f"{name}{suffix}": dollars(price) for name, price in parts.items()}
+
+
+def fill(each: AccountFill, *, exchange_index: int, legacy: bool) -> Body:
+    outcome = OUTCOME[each.side].value
+    body: Body = {
+        "fill_id": each.fill_id,
+        "trade_id": each.fill_id,
+        "order_id": each.order_id,
+        "ticker": each.ticker,
+        "market_ticker": each.ticker,
+        "exchange_index": exchange_index,
+        "outcome_side": outcome,
+        "book_side": each.side.value,
+        "count_fp": contracts(each.count),
+        "yes_price_dollars": dollars(each.price),
+        "no_price_dollars": dollars(ONE - each.price),
+        "is_taker": each.is_taker,
+        "created_time": rfc3339(each.time),
+        "ts": int(each.time),
+        "fee_cost": dollars(each.fee, 6),
+        "subaccount_number": 0,
+    }
+    return body | ({"side": outcome, "action": each.action.value} if legacy else {})
+
+
+def order(each: Order, *, exchange_index: int, legacy: bool) -> Body:
+    body: Body = {
+        "order_id": each.order_id,
+        "user_id": each.account_id,
+        "client_order_id": each.client_order_id,
+        "ticker": each.ticker,
+        "outcome_side": OUTCOME[each.side].value,
+        "book_side": each.side.value,
+        "type": "limit",
+        "status": each.status.value,
+        "yes_price_dollars": dollars(each.price),
+        "no_price_dollars": dollars(ONE - each.price),
+        "fill_count_fp": contracts(each.filled),
+        "remaining_count_fp": contracts(each.remaining),
+        "initial_count_fp": contracts(each.initial),
+        "taker_fill_cost_dollars": dollars(each.taker_cost, 6),
+        "maker_fill_cost_dollars": dollars(each.maker_cost, 6),
+        "taker_fees_dollars": dollars(each.taker_fees, 6),
+        "maker_fees_dollars": dollars(each.maker_fees, 6),
+        "created_time": rfc3339(each.created),
+        "last_update_time": rfc3339(each.updated),
+        "expiration_time": None if each.expires is None else rfc3339(each.expires),
+        "self_trade_prevention_type": SelfTradePrevention(each.self_trade_prevention).value,
+        "cancel_order_on_pause": each.cancel_on_pause,
+        "subaccount_number": 0,
+        "exchange_index": exchange_index,
+    }
+    if legacy:
+        gained = OUTCOME[each.side]
+        leg: Outcome = gained if each.action is Action.BUY else gained.opposite
+        body |= {"side": leg.value, "action": each.action.value}
+    return body
+
+
+def position(each: Position, *, exchange_index: int) -> Body:
+    return {
+        "ticker": each.ticker,
+        "exchange_index": exchange_index,
+        "total_traded_dollars": dollars(each.traded, 6),
+        "position_fp": contracts(each.contracts),
+        "market_exposure_dollars": dollars(each.cost, 6),
+        "realized_pnl_dollars": dollars(each.realized, 6),
+        "fees_paid_dollars": dollars(each.fees, 6),
+        "last_updated_ts": rfc3339(each.updated),
+    }
+
+
+def event_position(event_ticker: str, rows: Iterable[Position]) -> Body:
+    parts = list(rows)
+    return {
+        "event_ticker": event_ticker,
+        "total_cost_dollars": dollars(sum((row.traded for row in parts), ZERO), 6),
+        "total_cost_shares_fp": contracts(sum((row.shares for row in parts), ZERO)),
+        "event_exposure_dollars": dollars(sum((row.cost for row in parts), ZERO), 6),
+        "realized_pnl_dollars": dollars(sum((row.realized for row in parts), ZERO), 6),
+        "fees_paid_dollars": dollars(sum((row.fees for row in parts), ZERO), 6),
+    }
+
+
+def settlement(each: Settlement) -> Body:
+    yes, no = max(each.contracts, ZERO), max(-each.contracts, ZERO)
+    return {
+        "ticker": each.ticker,
+        "event_ticker": each.event_ticker,
+        "exchange_index": each.exchange_index,
+        "market_result": each.result,
+        "yes_count_fp": contracts(yes),
+        "yes_total_cost_dollars": dollars(each.cost if yes else ZERO, 6),
+        "no_count_fp": contracts(no),
+        "no_total_cost_dollars": dollars(each.cost if no else ZERO, 6),
+        "revenue": cents(each.revenue),
+        "value": cents(each.yes_value),
+        "fee_cost": dollars(each.fees, 6),
+        "settled_time": rfc3339(each.time),
+    }
