@@ -1,0 +1,95 @@
+"""Which of the exchange's fills stand in for trades the bot can no longer tell. Pure.
+
+The exchange may stand in only where both speak of trades by the same ids: some trade the bot told us must be among
+the fills. A bot that invents its own ids (or trades on paper) never joins; then a hole is announced, not guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from coliseum.polling.checkpoint import Hole, Known
+from coliseum.trading.trades import Fill, Trade
+
+OVERLAP_MS = 30_000
+"""Fills are looked up from this long before the hole: the exchange shows them late, and clocks differ."""
+SLACK_MS = 5_000
+"""And until this long after its end."""
+LAG_MS = 10_000
+"""A fill may be this late at the exchange's own interface; an answer given sooner may be incomplete."""
+EVIDENCE_MS = 24 * 3_600_000
+"""How far back we look for one trade known from both sides."""
+PATIENCE_MS = 15 * 60_000
+"""A hole not filled by then stays a hole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What the exchange contributed to a hole."""
+
+    trades: tuple[Trade, ...]
+    """Oldest first, marked as backfilled."""
+    hole: Hole
+    """What remains of it."""
+    settled: bool
+    """No later answer can tell more."""
+
+
+def since_seconds(from_ms: int, known: Mapping[str, Known]) -> int:
+    """From when to ask for fills: the overlap, and back to the newest trade told by the bot, the proof of joining."""
+    told = max((trade.at for trade in known.values() if trade.digest), default=0.0) * 1000
+    start = from_ms - OVERLAP_MS
+    if start > told >= from_ms - EVIDENCE_MS:
+        start = int(told) - 1000
+    return max(0, start // 1000)
+
+
+def joins(fills: Iterable[Fill], known: Mapping[str, Known], listed: Iterable[Trade] = ()) -> bool:
+    """Whether a trade told by the bot is among the fills under the same id.
+
+    A known trade that only the exchange told proves the same: it became known behind such a proof.
+    """
+    told = set(known) | {trade.trade_id for trade in listed}
+    return any(fill.fill_id in told for fill in fills)
+
+
+def recover(
+    hole: Hole, fills: Collection[Fill], *, known: Mapping[str, Known], listed: Collection[Trade], now_ms: int
+) -> Recovery:
+    """The trades of `hole` among `fills`. `known` and `listed` are the bot's trades, so not missing."""
+    if not joins(fills, known, listed):
+        return Recovery(trades=(), hole=hole, settled=True)
+    trades = unknown(
+        fills,
+        known=known,
+        listed=listed,
+        from_ms=hole.from_ms - OVERLAP_MS,
+        to_ms=hole.to_ms + SLACK_MS,
+        backfilled=True,
+    )
+    complete = now_ms - hole.to_ms >= LAG_MS
+    at_least = max(0, hole.at_least - len(trades))
+    lost = None if hole.lost is None else max(0, hole.lost - len(trades))
+    if lost is None and complete and at_least == 0:
+        lost = 0
+    rest = replace(hole, lost=lost, at_least=at_least, backfilled=hole.backfilled + len(trades))
+    return Recovery(trades=trades, hole=rest, settled=complete or lost == 0)
+
+
+def unknown(
+    fills: Iterable[Fill],
+    *,
+    known: Mapping[str, Known],
+    listed: Iterable[Trade] = (),
+    from_ms: int,
+    to_ms: int,
+    backfilled: bool,
+) -> tuple[Trade, ...]:
+    """The fills between the two times that nobody told us yet, as trades, oldest first."""
+    told = set(known) | {trade.trade_id for trade in listed}
+    inside = {
+        fill.fill_id: fill for fill in fills if fill.fill_id not in told and from_ms <= fill.timestamp * 1000 <= to_ms
+    }
+    ordered = sorted(inside.values(), key=lambda fill: (fill.timestamp, fill.fill_id))
+    return tuple(fill.as_trade(backfilled=backfilled) for fill in ordered)

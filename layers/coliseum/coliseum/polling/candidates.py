@@ -1,0 +1,63 @@
+"""The poller's findings as entries for the log, each with what makes it the same finding twice. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coliseum.bot.parse import RejectedTrade
+from coliseum.feed.entries import Candidate, Kind, trade_json
+from coliseum.polling.checkpoint import Hole
+from coliseum.polling.status import instant
+from coliseum.trading.trades import Trade, TradeSource
+
+
+def told(trade: Trade, *, run: str) -> Candidate:
+    """A trade as the bot's run `run` told it, or a correction of it; the log decides which."""
+    return Candidate(
+        kind=Kind.TRADE,
+        key=f"trade:{trade.trade_id}",
+        digest=trade.digest(),
+        data=trade_json(trade),
+        boot=run.replace("|", " "),
+        at=repr(trade.timestamp),
+        correctable=trade.source is TradeSource.BOT_LIVE,
+    )
+
+
+def refused(entry: RejectedTrade) -> Candidate:
+    """A trade the bot told in a form we do not understand: lost for the readers, so announced."""
+    data = {
+        "reason": "invalid_trade",
+        "lost": 1,
+        "trade_id": entry.trade_id,
+        "detail": entry.problem,
+    }
+    return _once(Kind.SOURCE_GAP, f"invalid_trade:{entry.trade_id or ''}:{entry.digest}", data)
+
+
+def missing(hole: Hole, *, late: bool = False) -> Candidate:
+    """A hole: how many trades remain unknown, and how many the exchange stood in for.
+
+    `late` replaces an earlier announcement of the same hole (same reason, from and to).
+    """
+    data: dict[str, Any] = {
+        "reason": hole.reason,
+        "from": instant(hole.from_ms),
+        "to": instant(hole.to_ms),
+        "lost": hole.lost,
+        "backfilled": hole.backfilled,
+    }
+    if hole.lost is None:
+        data["at_least"] = hole.at_least
+    if late:
+        data["late"] = True
+    return _once(Kind.SOURCE_GAP, f"{hole.key}:late:{hole.lost}:{hole.backfilled}" if late else hole.key, data)
+
+
+def bot_status(status: dict[str, Any]) -> Candidate:
+    """The bot went online or offline."""
+    return _once(Kind.BOT_STATUS, f"{status['status']}:{status['since']}", status)
+
+
+def _once(kind: Kind, key: str, data: dict[str, Any]) -> Candidate:
+    return Candidate(kind=kind, key=f"{kind.value}:{key}", digest="", data=data)

@@ -1,0 +1,82 @@
+"""What one look at the bot or the exchange adds to the log, and what is known once it is there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coliseum.feed.entries import Candidate
+from coliseum.polling import candidates
+from coliseum.polling.backfill import PATIENCE_MS, Recovery
+from coliseum.polling.checkpoint import Checkpoint, Known, newest
+from coliseum.polling.diff import Difference
+from coliseum.trading.trades import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Entries to publish, in their order, and the checkpoint that they make true."""
+
+    entries: tuple[Candidate, ...]
+    after: Checkpoint
+
+
+def of_status(after: Checkpoint, status: dict[str, Any] | None) -> Findings:
+    """The bot's new status, where it has one."""
+    if status is None:
+        return Findings((), after)
+    return Findings((candidates.bot_status(status),), replace(after, status=status))
+
+
+def of_list(difference: Difference, recovery: Recovery | None, *, trades: Iterable[Trade]) -> Findings:
+    """A look at the bot's list: the hole before it, what the exchange has of it, what was refused, then `trades`.
+
+    `recovery` is None where the exchange gave no answer: a hole then stays open for a later one.
+    """
+    after, hole = difference.after, difference.hole
+    entries: list[Candidate] = []
+    if hole is not None and recovery is None:
+        entries.append(candidates.missing(hole))
+        after = replace(after, hole=hole)
+    elif hole is not None and recovery is not None:
+        entries.append(candidates.missing(recovery.hole))
+        entries += _told(recovery.trades, after)
+        after = _filled(after, recovery)
+    entries += map(candidates.refused, difference.rejected)
+    entries += _told(trades, difference.after)
+    return Findings(tuple(entries), after)
+
+
+def of_late_answer(before: Checkpoint, recovery: Recovery) -> Findings:
+    """The exchange's later answer about a hole announced before; nothing where it tells nothing new."""
+    if not recovery.trades and before.hole == recovery.hole:
+        return Findings((), _filled(before, recovery))
+    entries = (candidates.missing(recovery.hole, late=True), *_told(recovery.trades, before))
+    return Findings(entries, _filled(before, recovery))
+
+
+def of_fills(before: Checkpoint, trades: tuple[Trade, ...]) -> Findings:
+    """What the exchange tells while the bot is silent."""
+    return Findings(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
+
+
+def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:
+    """The checkpoint without a hole that has been open for too long."""
+    hole = before.hole
+    return before if hole is None or now_ms - hole.to_ms <= PATIENCE_MS else replace(before, hole=None)
+
+
+def _told(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[Candidate]:
+    return [candidates.told(trade, run=checkpoint.run) for trade in trades]
+
+
+def _filled(checkpoint: Checkpoint, recovery: Recovery) -> Checkpoint:
+    hole = None if recovery.settled else recovery.hole
+    return replace(checkpoint, hole=hole, known=_with(checkpoint, recovery.trades))
+
+
+def _with(checkpoint: Checkpoint, trades: Iterable[Trade]) -> dict[str, Known]:
+    """Trades the exchange told are known, but not in the bot's wording."""
+    merged = dict(checkpoint.known) | {trade.trade_id: Known("", trade.timestamp) for trade in trades}
+    return newest(merged, at_least=checkpoint.listed)
