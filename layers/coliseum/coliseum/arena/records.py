@@ -132,6 +132,15 @@ class LedgerEntry:
     round_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an account was worth, in dollars: cash, and cash plus positions at the bid after fee."""
+
+    at: datetime
+    cash: Decimal
+    equity: Decimal
+
+
 _AGENT = "agent_id,kind,name,model,tracks,status,season,output_mode,params"
 _ROUND = "round_id,slot,season,opened_at,closes_at,status,exchange,seed,markets"
 _MARKET = (
@@ -427,6 +436,39 @@ class ArenaRecords:
     def note_paper_decision(self, values: Mapping[str, Any]) -> None:
         """Why an account traded or did not; the first note of a decision and account stays."""
         self._store.insert("arena_paper_decisions", [values], ignore_duplicates_on="decision_id,account_id")
+
+    def last_seen(self, tickers: Iterable[str]) -> dict[str, RoundMarket]:
+        """Each market as the newest round froze it."""
+        names = sorted(set(tickers))
+        rows = self._store.select("arena_round_markets", _MARKET, where=[("ticker", "in", names)]) if names else []
+        newest: dict[str, RoundMarket] = {}
+        for market in map(_round_market, rows):
+            if market.ticker not in newest or newest[market.ticker].snapshot_at < market.snapshot_at:
+                newest[market.ticker] = market
+        return newest
+
+    def mark(self, account_id: str, *, at: datetime, cash: Decimal, equity: Decimal) -> None:
+        """Write down what an account was worth; a second mark of the same instant is dropped."""
+        self._store.insert(
+            "arena_marks",
+            [
+                {
+                    "account_id": account_id,
+                    "at": at.isoformat(),
+                    "cash": decimal_text(cash),
+                    "equity": decimal_text(equity),
+                }
+            ],
+            ignore_duplicates_on="account_id,at",
+        )
+
+    def marks(self, account_id: str, *, since: datetime | None = None) -> tuple[Mark, ...]:
+        """Oldest first."""
+        where: list[Condition] = [("account_id", "eq", account_id)]
+        if since is not None:
+            where.append(("at", "gte", since.isoformat()))
+        rows = self._store.select("arena_marks", "at,cash::text,equity::text", where=where, order=("at",))
+        return tuple(Mark(_moment(row["at"]), Decimal(row["cash"]), Decimal(row["equity"])) for row in rows)
 
     # -- reports
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from coliseum.arena import rounds
-from coliseum.arena.records import Agent, ArenaRecords, decision_id
+from coliseum.arena.records import Agent, ArenaRecords, Decision, decision_id
 from coliseum.arena.rounds import Offer, Precedent, Slot
 from coliseum.errors import ColiseumError
 from coliseum.feed.entries import Kind
@@ -25,7 +25,10 @@ EVENT_PAGES = 5
 """Pages of 200 events looked at: the exchange lists more open markets than anyone should scan."""
 HISTORY = timedelta(hours=24)
 PRECEDENT_LIMIT = 200
-Enqueue = Callable[[Sequence[Mapping[str, object]]], None]
+Enqueue = Callable[[Sequence[Mapping[str, object]], int], None]
+"""(messages, seconds to hold them back)."""
+LONGEST_DELAY = 900
+"""The most seconds SQS holds a message back."""
 Reserve = Callable[[Sequence[Agent], int], frozenset[str]]
 """(agents that cost money, markets) -> the ids of those whose whole round is paid for."""
 
@@ -72,10 +75,9 @@ def open_round(
         )
     else:
         new, round_id = False, known.round_id
-    pending = records.decisions(round_id, status="pending")
-    if pending:
-        enqueue([{"decision_id": one.decision_id} for one in pending])
     row = records.round(round_id)
+    pending = records.decisions(round_id, status="pending")
+    _hand_out(pending, {agent.agent_id for agent in records.agents() if agent.kind == "consensus"}, plan, enqueue)
     feed.publish(
         [
             candidate(
@@ -92,6 +94,16 @@ def open_round(
         now_ms=int(now.timestamp() * 1000),
     )
     return Opened(round_id=round_id, new=new, markets=row.markets, decisions=len(pending))
+
+
+def _hand_out(pending: Sequence[Decision], pools: Set[str], plan: Plan, enqueue: Enqueue) -> None:
+    """The consensus comes last: it pools what the others said by then."""
+    own = [{"decision_id": one.decision_id} for one in pending if one.agent_id not in pools]
+    pooled = [{"decision_id": one.decision_id} for one in pending if one.agent_id in pools]
+    if own:
+        enqueue(own, 0)
+    if pooled:
+        enqueue(pooled, min(LONGEST_DELAY, int(plan.open_for.total_seconds() * 2 / 3)))
 
 
 def _frozen_markets(plan: Plan, slot: Slot, now: datetime, kalshi: Kalshi) -> list[dict[str, Any]]:
@@ -185,7 +197,6 @@ def _decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: Slot, rese
             "reason": "budget" if agent.kind == "llm" and agent.agent_id not in funded else None,
         }
         for agent in active
-        if agent.kind != "consensus"
         for ticker in tickers
         for track in agent.tracks
     ]

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     VOLUME_LIMIT = "volume_limit"
     CASH = "cash"
     NO_DEPTH = "no_depth"
+    UNKNOWN_FEE = "unknown_fee"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,10 @@ class Situation:
     reduce_only: bool
     held: Outcome | None
     """The side held in this market."""
-    multiplier: Decimal = ONE
-    """The series' fee multiplier."""
+    multiplier: Decimal | None = ONE
+    """The series' fee multiplier; None where the fee is not known."""
+    close_margin_seconds: float = CLOSE_MARGIN_SECONDS
+    """No trade later than this before the close; shorter on a sandbox whose markets live for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ def size(
     if refused is not None or probability is None:
         return NoTrade(refused or Reason.ABSTAINED)
     side, chance, ask = _better_side(probability, situation)
+    if situation.multiplier is None:
+        return NoTrade(Reason.UNKNOWN_FEE)
     cost = ask + unrounded_fee(price=ask, count=ONE, multiplier=situation.multiplier)
     if chance - cost < MINIMUM_EDGE:
         return NoTrade(Reason.NO_EDGE)
@@ -144,7 +149,7 @@ def _untradable(probability: Decimal | None, situation: Situation) -> Reason | N
         return Reason.ABSTAINED
     if not situation.active:
         return Reason.INACTIVE
-    if situation.seconds_to_close < CLOSE_MARGIN_SECONDS:
+    if situation.seconds_to_close < situation.close_margin_seconds:
         return Reason.NEAR_CLOSE
     if situation.snapshot_age_seconds > SNAPSHOT_SECONDS:
         return Reason.STALE
