@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
+import queue
 import signal
 import subprocess
 import sys
@@ -30,9 +30,13 @@ class ServerProcess:
         log: Path,
         environment: Mapping[str, str] | None = None,
         ready_seconds: float = 60.0,
+        cancelled: threading.Event | None = None,
     ) -> None:
+        """Start it and wait until it serves. Raises RuntimeError with the end of its log where it does not, or where
+        `cancelled` is set before it does; then nothing is left running."""
         self.module = module
         self._log = log
+        self._cancelled = cancelled or threading.Event()
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
@@ -43,6 +47,9 @@ class ServerProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone; it stops the rest in order
             )
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_output, name=f"{module}-output", daemon=True)
+        self._reader.start()
         self.ready: dict[str, Any] = self._wait_ready(ready_seconds)
 
     @property
@@ -63,9 +70,9 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._reader.join(timeout=2)  # longer only where a grandchild outlives it
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -73,23 +80,34 @@ class ServerProcess:
         self.stop()
 
     def _wait_ready(self, seconds: float) -> dict[str, Any]:
-        stdout = self._process.stdout
-        assert stdout is not None
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            while time.monotonic() < deadline:
-                if not selector.select(timeout=0.2) and self._process.poll() is None:
-                    continue
-                line = stdout.readline()
-                if line.startswith(b"{"):
-                    ready: dict[str, Any] = json.loads(line)
-                    return ready
-                if not line:
-                    break
+        while time.monotonic() < deadline and not self._cancelled.is_set():
+            try:
+                line = self._lines.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if line is None:
+                break
+            ready: dict[str, Any] = json.loads(line)
+            return ready
         self.stop(grace_seconds=1)
         tail = self._log.read_text(errors="replace").splitlines()[-15:]
         raise RuntimeError(f"{self.module} did not start; the end of {self._log}:\n" + "\n".join(tail))
+
+    def _read_output(self) -> None:
+        """Hand over the ready line, keep the rest in the log: a pipe nobody reads would stop the server."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        announced = False
+        with stdout, self._log.open("ab") as sink:
+            while line := stdout.readline():
+                if not announced and line.startswith(b"{"):
+                    announced = True
+                    self._lines.put(line)
+                else:
+                    sink.write(line)
+                    sink.flush()
+        self._lines.put(None)
 
 
 def announce_ready(**facts: object) -> None:

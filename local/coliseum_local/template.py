@@ -50,6 +50,7 @@ class Function:
     memory_megabytes: int
     concurrency: int | None
     variables: Mapping[str, str]
+    layers: tuple[str, ...]
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
     streams: bool
@@ -177,6 +178,7 @@ def _function(
         memory_megabytes=properties["MemorySize"],
         concurrency=None if concurrency is None else int(concurrency),
         variables=_variables(defaults, resolve) | _variables(own, resolve),
+        layers=tuple(layer["Ref"] for layer in (*defaults.get("Layers", ()), *own.get("Layers", ()))),
         routes=tuple(
             Route(event["Properties"]["Method"].upper(), event["Properties"]["Path"])
             for event in events.values()

@@ -1,0 +1,150 @@
+"""A built function under AWS's own runtime client and Runtime Interface Emulator, on this machine, without Docker.
+
+The function sees what Lambda would give it: its folder, its layers and the runtime client. Nothing of this project's
+environment leaks in, so a package missing from a layer is missing here too.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from coliseum_local.template import Function
+
+RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+BOOT_SECONDS = 10.0
+
+
+class CannotEmulate(Exception):
+    """Something that is needed is not here; the message names it."""
+
+
+class Emulator:
+    """One execution environment of a built function. One invocation at a time: the emulator cannot do more."""
+
+    def __init__(
+        self,
+        function: Function,
+        *,
+        bundle: Path,
+        emulator: Path,
+        variables: Mapping[str, str],
+        timeout_seconds: int | None = None,
+    ) -> None:
+        self._timeout = timeout_seconds or function.timeout_seconds
+        self._folder = tempfile.TemporaryDirectory(prefix="coliseum-runtime-")
+        self._port, runtime_port = _free_port(), _free_port()
+        task = bundle / function.logical_id
+        layers = [str(bundle / layer / "python") for layer in function.layers]
+        if not task.is_dir():
+            raise CannotEmulate(f"{task} is not built; run `make invoke`, which builds it")
+        _link_runtime_client(Path(self._folder.name))
+        self._process = subprocess.Popen(
+            [
+                str(emulator),
+                *("--log-level", "error"),
+                *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
+                *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
+                *_command(function, bundle),
+            ],
+            cwd=task,
+            stdout=sys.stderr,
+            env={
+                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                "LAMBDA_TASK_ROOT": str(task),
+                "PYTHONPATH": os.pathsep.join([str(task), *layers, self._folder.name]),
+                "PYTHONNOUSERSITE": "1",
+                "AWS_REGION": "us-east-1",
+                "AWS_LAMBDA_FUNCTION_NAME": f"coliseum-built-{function.name}",
+                "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self._timeout),
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_megabytes),
+                "_HANDLER": function.handler,
+                **variables,
+            },
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + BOOT_SECONDS
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return self
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.close()
+        raise CannotEmulate("the Runtime Interface Emulator did not start")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._folder.cleanup()
+
+    def invoke(self, event: Any) -> Any:
+        """The handler's answer, or Lambda's error document; a time-out comes back as text, as from Lambda."""
+        url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
+        answer = httpx.post(url, json=event, timeout=self._timeout + BOOT_SECONDS, trust_env=False)
+        try:
+            return answer.json()
+        except json.JSONDecodeError:
+            return answer.text
+
+
+def find_emulator(root: Path) -> Path:
+    """The binary that aws-sam-cli ships. Raises CannotEmulate."""
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    pattern = f".venv-sam/lib/python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"
+    found = next(iter(root.glob(pattern)), None)
+    if found is None or sys.platform != "linux":
+        raise CannotEmulate("the Runtime Interface Emulator comes with aws-sam-cli in .venv-sam and runs on Linux")
+    if sys.version_info[:2] != (3, 13):
+        raise CannotEmulate("the bundle is built for Python 3.13, and .venv runs another one")
+    return found
+
+
+def _command(function: Function, bundle: Path) -> list[str]:
+    python = str(Path(getattr(sys, "_base_executable", sys.executable)))
+    wrapper = function.variables.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if wrapper is None:
+        return [python, "-S", "-m", "awslambdaric", function.handler]
+    local = next(path for layer in function.layers if (path := bundle / layer / wrapper.removeprefix("/opt/")).exists())
+    return [str(local), python]
+
+
+def _link_runtime_client(folder: Path) -> None:
+    """The runtime client as Lambda's image has it, apart from everything else that is installed here."""
+    for name in RUNTIME_CLIENT:
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise CannotEmulate(f"{name} is not installed; `make test` installs it") from None
+        for part in {file.parts[0] for file in distribution.files or () if file.parts[0] != ".."}:
+            (folder / part).symlink_to(Path(str(distribution.locate_file(part))))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,68 @@
+"""`make invoke`: one event through a built function, against the running system or one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from coliseum_local.emulator import CannotEmulate, Emulator, find_emulator
+from coliseum_local.gateway.__main__ import CLOUD_ONLY
+from coliseum_local.run import ROOT
+from coliseum_local.services import BOT, EXCHANGE, POSTGRES, REDIS
+from coliseum_local.state import PUBLISHED, StateFolder
+from coliseum_local.supervisor import CannotStart, Supervisor
+from coliseum_local.template import Function, Template
+from coliseum_local.variables import Variables, merged
+
+BUNDLE = Path(".aws-sam/host")
+
+
+def invoke(name: str, event: Path, *, root: Path = ROOT) -> int:
+    """Print the answer; 0 for an answer, 1 for an error."""
+    try:
+        function = Template.read(root / "template.yaml").function(name)
+        emulator = find_emulator(root)
+        with _servers(root) as servers:
+            variables = variables_of(function) | servers
+            with Emulator(function, bundle=root / BUNDLE, emulator=emulator, variables=variables) as environment:
+                answer = environment.invoke(json.loads(event.read_text()))
+    except (CannotEmulate, CannotStart, LookupError, json.JSONDecodeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+    return 1 if isinstance(answer, str) or (isinstance(answer, dict) and "errorType" in answer) else 0
+
+
+def variables_of(function: Function) -> Variables:
+    """The function's own variables, as far as they mean something on this machine."""
+    return {name: value for name, value in function.variables.items() if name not in CLOUD_ONLY}
+
+
+@contextmanager
+def _servers(root: Path) -> Iterator[Variables]:
+    """The variables of the running system, or of servers that live as long as this."""
+    variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
+    running = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")).published()
+    if running is not None:
+        yield running
+        return
+    any_port = {service.port_variable: "0" for service in (REDIS, POSTGRES, EXCHANGE, BOT)}
+    with tempfile.TemporaryDirectory(prefix="coliseum-invoke-") as folder:
+        supervisor = Supervisor(
+            root=root,
+            state=StateFolder(Path(folder)),
+            variables=variables | any_port,
+            report=lambda text: print(text, file=sys.stderr),
+        )
+        try:
+            supervisor.start(gateway=False)
+            yield {name: value for name, value in supervisor.variables.items() if name in PUBLISHED}
+        finally:
+            supervisor.stop()

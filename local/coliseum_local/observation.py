@@ -1,0 +1,82 @@
+"""What the running stack says of itself, asked over its own interfaces. What does not answer is None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from coliseum_local.services import GATEWAY, REDIS
+from coliseum_local.supervisor import Supervisor
+
+TRADES_SHOWN = 8
+ASK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at the stack."""
+
+    bot_alive: bool = False
+    bot: dict[str, Any] | None = None
+    """The bot's own `/status`."""
+    trades: list[dict[str, Any]] = field(default_factory=list)
+    """Newest first."""
+    gateway: dict[str, Any] | None = None
+    """`/_local/status`: functions, streams, schedules."""
+    commands: int | None = None
+    """Redis commands since the embedded Redis started, as Upstash bills them."""
+    health: dict[str, Any] | None = None
+
+    @property
+    def streams_open(self) -> int | None:
+        return None if self.gateway is None else sum(stream["open"] for stream in self.gateway["streams"])
+
+    @property
+    def schedules(self) -> list[dict[str, Any]]:
+        return [] if self.gateway is None else list(self.gateway["schedules"])
+
+
+class Observer:
+    """Asks the services of a supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._client = httpx.Client(timeout=ASK_SECONDS, trust_env=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def look(self, *, health: bool = False) -> Observation:
+        """`health` asks the functions too, which costs Redis commands."""
+        bot_url = self._supervisor.variables.get("BOT_STATUS_ENDPOINT") or "http://localhost:9000/status"
+        trades_url = self._supervisor.variables.get("BOT_TRADES_ENDPOINT") or "http://localhost:9000/trades"
+        bot = self._ask(bot_url)
+        trades = self._ask(trades_url)
+        trades = trades.get("trades") if isinstance(trades, dict) else trades
+        gateway = self._supervisor.url(GATEWAY)
+        meter = self._meter()
+        return Observation(
+            bot_alive=bot is not None,
+            bot=bot if isinstance(bot, dict) else None,
+            trades=[trade for trade in trades or [] if isinstance(trade, dict)][:TRADES_SHOWN],
+            gateway=self._ask(f"{gateway}/_local/status"),
+            commands=None if meter is None else meter.get("total"),
+            health=self._ask(f"{gateway}/api/python/health") if health else None,
+        )
+
+    def _meter(self) -> dict[str, Any] | None:
+        redis = next(standing for standing in self._supervisor.standings() if standing.service is REDIS)
+        if redis.keeper is None or redis.url is None:
+            return None
+        answer = self._ask(f"{redis.url}/_meter", token=redis.keeper.ready["token"])
+        return answer if isinstance(answer, dict) else None
+
+    def _ask(self, url: str, *, token: str | None = None) -> Any:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        try:
+            answer = self._client.get(url, headers=headers)
+            return answer.json() if answer.status_code in {200, 503} else None
+        except (httpx.HTTPError, ValueError):
+            return None

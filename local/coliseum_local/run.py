@@ -1,0 +1,121 @@
+"""One run of the stack, from the lock to the last stopped process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dotenv import dotenv_values
+from rich.console import Console, RenderableType
+
+from coliseum_local.observation import Observer
+from coliseum_local.services import GATEWAY
+from coliseum_local.state import Held, StateFolder
+from coliseum_local.supervisor import CannotStart, Supervisor
+from coliseum_local.variables import merged
+from coliseum_local.view import LiveView, PlainView, links, table
+
+LOOK_SECONDS = 1.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(root: Path = ROOT) -> int:
+    """Start, show, wait for a signal, stop. Returns the exit code."""
+    console = Console(soft_wrap=False)
+    variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
+    state = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum"))
+    try:
+        state.acquire()
+    except Held as held:
+        return _refuse(str(held))
+    try:
+        if left := state.clean_up():
+            console.print(f"Ended what an earlier run had left: {', '.join(left)}")
+        return _run(console, root, state, variables)
+    except CannotStart as error:
+        return _refuse(str(error))
+    finally:
+        state.release()
+
+
+def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, str]) -> int:
+    said: list[str] = []
+    supervisor = Supervisor(root=root, state=state, variables=variables, report=said.append)
+    with _stop_signal(supervisor) as stopping:
+        try:
+            console.print(f"Starting; state and logs in {state.path} ...", highlight=False)
+            supervisor.start()
+            state.publish(supervisor.variables)
+            if not stopping.is_set():
+                _show(console, supervisor, said, stopping)
+        except CannotStart:
+            if not stopping.is_set():
+                raise
+        finally:
+            console.print("Stopping ...")
+            supervisor.stop()
+    state.clean_up()
+    return 0
+
+
+def _show(console: Console, supervisor: Supervisor, said: list[str], stopping: threading.Event) -> None:
+    """The table, then the live view until the end."""
+
+    def header() -> list[RenderableType]:
+        return [table(supervisor.standings()), links(supervisor.url(GATEWAY) or "")]
+
+    observer = Observer(supervisor)
+    view: LiveView | PlainView
+    if console.is_terminal:
+        view = LiveView(console, header)
+    else:
+        console.print(*header(), sep="\n")
+        view = PlainView(console)
+    view.open()
+    try:
+        view.event(_health(observer))
+        while not stopping.is_set():
+            while said:
+                view.event(said.pop(0))
+            view.show(observer.look())
+            stopping.wait(LOOK_SECONDS)
+    finally:
+        view.close()
+        observer.close()
+
+
+def _health(observer: Observer) -> str:
+    health = observer.look(health=True).health
+    if health is None:
+        return "health: the functions do not answer"
+    return "health: " + ", ".join(
+        f"{key} {health[key]}" for key in ("status", "database", "redis", "bot") if key in health
+    )
+
+
+@contextmanager
+def _stop_signal(supervisor: Supervisor) -> Iterator[threading.Event]:
+    """Set by Ctrl-C, SIGTERM or the terminal's end; a second Ctrl-C does not hurry what is being stopped in order."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+        threading.Thread(target=supervisor.cancel, daemon=True).start()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield stopping
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _refuse(problem: str) -> int:
+    print(f"Coliseum does not start: {problem}", file=sys.stderr)
+    return 1

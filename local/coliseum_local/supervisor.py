@@ -1,0 +1,181 @@
+"""Starts the stack in order, keeps it running, and stops it.
+
+   redis ─┐
+postgres ─┼─> gateway       each replaced, not started, where its variable points elsewhere
+exchange ─┴─> bot ─┘
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from coliseum_local import variables as names
+from coliseum_local.keeper import Keeper
+from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, Replacement, Service, replacements
+from coliseum_local.state import StateFolder, port_is_free
+
+SERVICES = (REDIS, POSTGRES, EXCHANGE, BOT, GATEWAY)
+
+
+class CannotStart(Exception):
+    """The stack cannot start; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the table: a service, where it is, and whether it is ours."""
+
+    service: Service
+    url: str | None
+    note: str
+    keeper: Keeper | None
+
+
+class Supervisor:
+    """The stack of one state folder."""
+
+    def __init__(
+        self, *, root: Path, state: StateFolder, variables: Mapping[str, str], report: Callable[[str], None]
+    ) -> None:
+        self._root = root
+        self._state = state
+        self._variables = dict(variables)
+        self._report = report
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._keepers: dict[Service, Keeper] = {}
+        try:
+            self._replaced = replacements(variables)
+            self._ports = {service: service.port(variables) for service in SERVICES if service not in self._replaced}
+        except ValueError as error:
+            raise CannotStart(str(error)) from None
+
+    def start(self, *, gateway: bool = True) -> None:
+        """Returns when everything serves; without `gateway`, everything the functions talk to.
+
+        Raises CannotStart; what had started by then is for `stop` to end.
+        """
+        self._check_ports()
+        if BOT in self._replaced and self._replaced[BOT].url is not None:
+            self._learn(names.of_external_bot(self._variables))
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            started = [pool.submit(step) for step in (self._start_redis, self._start_postgres, self._start_exchange)]
+        for step in started:
+            self._raise(step.exception())
+        if not gateway:
+            return
+        try:
+            self._start(GATEWAY, ["--template", str(self._root / "template.yaml")])
+        except RuntimeError as error:
+            self._raise(error)
+
+    def cancel(self) -> None:
+        """Give up starting, soon."""
+        self._stopping.set()
+        with self._lock:
+            for keeper in self._keepers.values():
+                keeper.cancel()
+
+    def stop(self) -> None:
+        """Readers first, stores last: nobody writes to what has gone."""
+        self.cancel()
+        for wave in ((GATEWAY,), (BOT,), (EXCHANGE, REDIS, POSTGRES)):
+            keepers = [self._keepers[service] for service in wave if service in self._keepers]
+            if keepers:
+                with ThreadPoolExecutor(max_workers=len(keepers)) as pool:
+                    list(pool.map(Keeper.stop, keepers))
+
+    def standings(self) -> list[Standing]:
+        return [self._standing(service) for service in SERVICES]
+
+    def url(self, service: Service) -> str | None:
+        return self._standing(service).url
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment the functions run under."""
+        return self._variables
+
+    def _check_ports(self) -> None:
+        seen: dict[int, Service] = {}
+        for service, port in self._ports.items():
+            if port == 0:
+                continue
+            if port in seen:
+                other = seen[port].port_variable
+                raise CannotStart(f"port {port} is wanted twice; change {service.port_variable} or {other}")
+            seen[port] = service
+            if not port_is_free(port):
+                raise CannotStart(
+                    f"port {port} ({service.name}) is taken; set {service.port_variable} to another one, 0 for any free"
+                )
+
+    def _start_redis(self) -> None:
+        if keeper := self._start(REDIS, ["--state", str(self._state.folder("redis"))]):
+            self._learn(names.of_redis(keeper.ready))
+
+    def _start_postgres(self) -> None:
+        if keeper := self._start(POSTGRES, ["--state", str(self._state.folder("postgres"))]):
+            self._learn(names.of_postgres(keeper.ready))
+
+    def _start_exchange(self) -> None:
+        """The bot too: it needs the exchange alone."""
+        if keeper := self._start(EXCHANGE, ["--state", str(self._state.folder("exchange"))]):
+            self._learn(names.of_exchange(keeper.ready))
+        if BOT in self._replaced:
+            return
+        arguments = [
+            *("--state", str(self._state.folder("bot"))),
+            *("--exchange", self._variables["KALSHI_API_BASE"]),
+            *("--api-key", self._variables["KALSHI_API_KEY"]),
+            *("--private-key", self._variables["KALSHI_RSA_KEY_PATH"]),
+        ]
+        if keeper := self._start(BOT, arguments):
+            self._learn(names.of_bot(keeper.ready["url"]))
+
+    def _learn(self, variables: Mapping[str, str]) -> None:
+        """Known to whatever starts from now on."""
+        with self._lock:
+            self._variables |= variables
+
+    def _start(self, service: Service, arguments: Sequence[str]) -> Keeper | None:
+        if service in self._replaced:
+            return None
+        if service is GATEWAY:
+            arguments = [*arguments, "--state", str(self._state.folder("gateway"))]
+        with self._lock:
+            environment = dict(self._variables)
+        keeper = Keeper(
+            service,
+            port=self._ports[service],
+            arguments=arguments,
+            environment=environment,
+            log=self._state.log(service.name),
+            started=lambda started, pid: self._state.remember(started.name, pid=pid, module=started.module),
+            report=self._report,
+        )
+        with self._lock:
+            self._keepers[service] = keeper
+            if self._stopping.is_set():
+                keeper.cancel()
+        keeper.start()
+        return keeper
+
+    def _standing(self, service: Service) -> Standing:
+        replacement: Replacement | None = self._replaced.get(service)
+        keeper = self._keepers.get(service)
+        if replacement is not None and replacement.url is not None:
+            return Standing(service, replacement.url, f"yours, by {replacement.reason}", None)
+        if replacement is not None:
+            return Standing(service, None, f"not started: {replacement.reason}", None)
+        return Standing(service, None if keeper is None else keeper.ready.get("url"), service.what, keeper)
+
+    def _raise(self, error: BaseException | None) -> None:
+        if isinstance(error, RuntimeError):
+            raise CannotStart(str(error)) from None
+        if error is not None:
+            raise error

@@ -1,0 +1,52 @@
+"""The variables the stack runs under: the environment over `.env`, and what the embedded servers put on top. Pure."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+Variables = dict[str, str]
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def merged(environment: Mapping[str, str], dotenv: Mapping[str, str | None], *, folder: str) -> Variables:
+    """The environment wins, also where it says "empty", which means unset. Paths count from `folder`."""
+    variables = {name: value for name, value in dotenv.items() if value is not None} | dict(environment)
+    key_path = variables.get("KALSHI_RSA_KEY_PATH")
+    if key_path:
+        variables["KALSHI_RSA_KEY_PATH"] = os.path.join(folder, os.path.expanduser(key_path))
+    return variables
+
+
+def of_redis(ready: Mapping[str, str]) -> Variables:
+    return {"UPSTASH_REDIS_REST_URL": ready["url"], "UPSTASH_REDIS_REST_TOKEN": ready["token"]}
+
+
+def of_postgres(ready: Mapping[str, str]) -> Variables:
+    return {"SUPABASE_URL": ready["url"], "SUPABASE_SERVICE_ROLE_KEY": ready["secret_key"]}
+
+
+def of_exchange(ready: Mapping[str, str]) -> Variables:
+    """The sandbox's key replaces whatever key the user has: it is not for this exchange."""
+    return {
+        "KALSHI_API_BASE": ready["url"],
+        "KALSHI_API_KEY": ready["api_key"],
+        "KALSHI_RSA_KEY_PATH": ready["private_key_path"],
+        "KALSHI_PRIVATE_KEY": "",
+    }
+
+
+def of_bot(url: str) -> Variables:
+    return {"BOT_STATUS_ENDPOINT": f"{url}/status", "BOT_TRADES_ENDPOINT": f"{url}/trades"}
+
+
+def of_external_bot(variables: Mapping[str, str]) -> Variables:
+    """Both endpoints, where the user named at least one: they stand side by side."""
+    known = variables.get("BOT_TRADES_ENDPOINT") or variables.get("BOT_STATUS_ENDPOINT") or ""
+    base = known.rsplit("/", 1)[0]
+    return {name: variables.get(name) or value for name, value in of_bot(base).items()}
+
+
+def is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK

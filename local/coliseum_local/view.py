@@ -1,0 +1,148 @@
+"""What `make run` shows: a table of what runs where, then the system live; plain lines where stdout is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from coliseum_local.observation import Observation
+from coliseum_local.supervisor import Standing
+
+EVENTS_SHOWN = 6
+
+
+def table(standings: Iterable[Standing]) -> Table:
+    """What runs where."""
+    grid = Table(title="Coliseum", title_justify="left", title_style="bold")
+    for heading in ("service", "address", "what it is", "pid"):
+        grid.add_column(heading)
+    for standing in standings:
+        pid = standing.keeper.pid if standing.keeper is not None else None
+        grid.add_row(standing.service.name, standing.url or "–", standing.note, str(pid or "–"))
+    return grid
+
+
+def links(gateway: str) -> Text:
+    lines = (
+        f"Live trades  curl -N {gateway}/api/python/sse/trading",
+        f"Portfolio    {gateway}/api/python/portfolio/summary",
+        f"Documents    {gateway}/docs",
+    )
+    return Text("\n".join(lines))
+
+
+class LiveView:
+    """The screen of a terminal, redrawn at every look."""
+
+    def __init__(self, console: Console, header: Callable[[], Sequence[RenderableType]]) -> None:
+        self._header = header
+        self._events: list[str] = []
+        self._last = Observation()
+        self._live = Live(self._screen(), console=console, refresh_per_second=4, auto_refresh=False)
+
+    def open(self) -> None:
+        self._live.start()
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def event(self, text: str) -> None:
+        self._events = [*self._events, f"{_clock()} {text}"][-EVENTS_SHOWN:]
+
+    def show(self, observation: Observation) -> None:
+        self._last = observation
+        self._live.update(self._screen(), refresh=True)
+
+    def _screen(self) -> RenderableType:
+        parts: list[RenderableType] = [*self._header(), Panel(_facts(self._last)), _trades(self._last.trades)]
+        if self._events:
+            parts.append(Panel(Text("\n".join(self._events)), title="events", title_align="left"))
+        return Group(*parts, Text("Ctrl-C stops everything; the state stays.", style="dim"))
+
+
+class PlainView:
+    """Lines for a log: what changed, and a summary now and then."""
+
+    SUMMARY_EVERY = 60
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bot_alive: bool | None = None
+        self._seen: set[str] = set()
+        self._looks = 0
+
+    def open(self) -> None:
+        """Nothing to set up."""
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+    def event(self, text: str) -> None:
+        self._print(text)
+
+    def show(self, observation: Observation) -> None:
+        if observation.bot_alive != self._bot_alive:
+            self._bot_alive = observation.bot_alive
+            self._print(f"bot {'online' if observation.bot_alive else 'offline'}")
+        for trade in reversed(observation.trades):
+            key = str(trade.get("trade_id"))
+            if key not in self._seen:
+                self._seen.add(key)
+                self._print("trade " + " ".join(_trade_cells(trade)))
+        if self._looks % self.SUMMARY_EVERY == 0:
+            self._print(_facts(observation).plain.replace("\n", " · "))
+        self._looks += 1
+
+    def _print(self, text: str) -> None:
+        self._console.print(f"{_clock()} {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _facts(seen: Observation) -> Text:
+    bot = seen.bot or {}
+    words = [str(bot[key]) for key in ("mode", "strategy") if bot.get(key)]
+    lines = [
+        f"bot       {'online' if seen.bot_alive else 'offline'} {' '.join(words)}".rstrip(),
+        *(_schedule(schedule) for schedule in seen.schedules),
+        f"streams   {_or_unknown(seen.streams_open)} open",
+        f"redis     {_or_unknown(seen.commands)} commands billed",
+    ]
+    return Text("\n".join(lines))
+
+
+def _schedule(schedule: dict[str, Any]) -> str:
+    result = schedule.get("last_result")
+    counts = result.items() if isinstance(result, dict) else ()
+    figures = ", ".join(f"{name} {value}" for name, value in counts if isinstance(value, int))
+    return f"{schedule['function']:<9} minute {schedule['fired']}, {schedule['failed']} failed" + (
+        f"; last: {figures}" if figures else ""
+    )
+
+
+def _trades(trades: Sequence[dict[str, Any]]) -> Table:
+    grid = Table(title="last trades", title_justify="left")
+    for heading in ("time", "side", "quantity", "ticker", "price"):
+        grid.add_column(heading)
+    for trade in trades:
+        grid.add_row(*_trade_cells(trade))
+    return grid
+
+
+def _trade_cells(trade: dict[str, Any]) -> list[str]:
+    stamp = trade.get("timestamp")
+    time = datetime.fromtimestamp(stamp, UTC).strftime("%H:%M:%S") if isinstance(stamp, int | float) else str(stamp)
+    return [time, *(str(trade.get(key, "?")) for key in ("side", "quantity", "ticker", "price"))]
+
+
+def _or_unknown(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
+def _clock() -> str:
+    return datetime.now(UTC).strftime("%H:%M:%S")
