@@ -324,6 +324,11 @@ class ArenaRecords:
         rows = self._store.select("arena_forecasts", _FORECAST, where=where, order=order, limit=limit)
         return tuple(_forecast(row) for row in rows)
 
+    def forecast_tickers(self) -> frozenset[str]:
+        """Every market that was ever put into a round and has not been settled for long."""
+        rows = self._store.select("arena_waiting_tickers", "ticker", order=("ticker",))
+        return frozenset(row["ticker"] for row in rows)
+
     # -- money for models
 
     def reserve(self, day: date, amount: Decimal, *, cap: Decimal, scope: str = "global") -> bool:
