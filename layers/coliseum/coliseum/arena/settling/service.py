@@ -97,7 +97,7 @@ def _markets(kalshi: Kalshi, tickers: Sequence[str]) -> list[Market]:
 
 
 def _outcome(market: Market) -> tuple[str, Decimal]:
-    """(yes, no, scalar or void, dollars per YES contract). A scalar result on a binary market is a void at fair price."""
+    """(result, dollars per YES contract). A scalar result on a binary market is a void at fair price."""
     match market.result:
         case "yes":
             return "yes", ONE
