@@ -28,7 +28,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--speed", type=float, default=1.0, help="seconds of the exchange per real second; 0 stands still"
     )
-    parser.add_argument("--still", action="store_true", help="odds do not move and nobody but members trades")
+    parser.add_argument("--still", action="store_true", help="odds do not move; makers quote each market once")
     parser.add_argument("--no-rate-limits", action="store_true", help="answer however often it is asked")
     return parser.parse_args()
 

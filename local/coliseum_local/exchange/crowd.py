@@ -31,7 +31,7 @@ def found(venue: Venue) -> None:
 
 
 def advance(venue: Venue, now: float, *, active: bool = True) -> None:
-    """Let time pass until `now`. With `active` off nobody but the members trades, and no odds move."""
+    """Let time pass until `now`. With `active` off no odds move and makers quote each market once, for the members."""
     if now - venue.stepped > MAX_STEPS * STEP_SECONDS:
         while now - venue.stepped > COARSE_SECONDS:
             _step(venue, COARSE_SECONDS, active=active)
@@ -42,6 +42,9 @@ def advance(venue: Venue, now: float, *, active: bool = True) -> None:
         if active and venue.trading_active:
             _trade(venue)
     venue.now = max(venue.now, now)
+    if not active:
+        for market in [each for each in venue.open_markets() if each.ticker not in venue.quoted]:
+            requote(venue, market)
 
 
 def _step(venue: Venue, seconds: float, *, active: bool) -> None:
