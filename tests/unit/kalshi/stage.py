@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,10 +107,3 @@ def in_order(*replies: Reply) -> Script:
     """One answer after the other; the last one stays."""
     remaining = list(replies)
     return lambda asked: remaining.pop(0) if len(remaining) > 1 else remaining[0]
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that `action` took."""
-    start = time.monotonic()
-    action()
-    return time.monotonic() - start

@@ -94,7 +94,10 @@ def test_a_market_survives_without_what_our_words_do_not_need(vanished: str) -> 
 
 @pytest.mark.parametrize(
     "vanished",
-    ["ticker", "event_ticker", "status", "market_type", "result", "yes_bid_dollars", "no_ask_dollars", "last_price_dollars", "volume_fp", "open_interest_fp", "open_time", "close_time"],
+    [
+        *("ticker", "event_ticker", "status", "market_type", "result", "open_time", "close_time"),
+        *("yes_bid_dollars", "no_ask_dollars", "last_price_dollars", "volume_fp", "open_interest_fp"),
+    ],
 )
 def test_a_missing_required_field_names_endpoint_field_and_ticker(vanished: str) -> None:
     row = payloads.market()
