@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.entries import Stored, stored_from, text_from
 from coliseum.cache.freshness import Freshness, Tier
+from coliseum.cache.memory import Memory
 from coliseum.errors import SourceError
 from coliseum.upstash.client import Redis
 
@@ -26,8 +27,8 @@ Value = TypeVar("Value")
 CACHE = "cache"
 """The source of a value that its own source did not confirm this time."""
 _REDIS = "redis"
-_KEPT = 512
-"""Values the process keeps."""
+_SHARED_CHARACTERS = 256 * 1024
+"""Longer texts stay in the process: Redis is billed by traffic, and refuses a request above a size."""
 _LOOKS = 4
 """Looks at Redis while another process has the turn."""
 
@@ -56,6 +57,15 @@ class Served(Generic[Value]):
     stale: bool = False
     error: SourceError | None = None
 
+    def origin(self) -> dict[str, Any]:
+        """Source, time, age and staleness by the names that every answer uses."""
+        return {
+            "source": self.source,
+            "as_of": datetime.fromtimestamp(self.as_of, UTC),
+            "stale": self.stale,
+            "age_seconds": round(self.age_seconds, 3),
+        }
+
 
 class Cache:
     """One per process."""
@@ -74,7 +84,7 @@ class Cache:
         self._breaker = breaker
         self._clock = clock
         self._sleep = sleep
-        self._kept: OrderedDict[str, Stored[Any]] = OrderedDict()
+        self._memory = Memory()
         self._flights: dict[str, _Flight] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +93,7 @@ class Cache:
 
         Raises the source's error where nothing was kept, and what is no source's failure as it is.
         """
-        ready = self._fresh(slot, self._recall(slot.key))
+        ready = self._fresh(slot, self._memory.recall(slot.key))
         if ready is not None:
             return ready
         with self._flight(slot.key):
@@ -103,9 +113,11 @@ class Cache:
                 return awaited
         value = self._breaker.call(slot.source, fetch)
         stored = Stored(value, self._clock())
-        self._keep(slot.key, stored)
-        lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
-        self._ask_redis("SET", self._prefix + slot.key, text_from(stored, slot.shape), "PX", lifetime_ms)
+        text = text_from(stored, slot.shape)
+        self._memory.keep(slot.key, stored, size=len(text))
+        if len(text) <= _SHARED_CHARACTERS:
+            lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
+            self._ask_redis("SET", self._prefix + slot.key, text, "PX", lifetime_ms)
         return Served(value, slot.source, stored.as_of, 0.0)
 
     def _take_turn(self, key: str, pace_seconds: float) -> bool:
@@ -132,7 +144,6 @@ class Cache:
         age = self._age(stored)
         if slot.tier.judge(age) is not Freshness.FRESH:
             return None
-        self._keep(slot.key, stored)
         return Served(stored.value, slot.source, stored.as_of, age)
 
     def _stale(self, slot: Slot[Value], stored: Stored[Value] | None, error: SourceError) -> Served[Value]:
@@ -145,11 +156,13 @@ class Cache:
 
     def _newest(self, slot: Slot[Value]) -> Stored[Value] | None:
         """What the process kept or what Redis holds, whichever is younger."""
-        kept: Stored[Value] | None = self._recall(slot.key)
-        shared = stored_from(self._ask_redis("GET", self._prefix + slot.key), slot.shape)
-        if kept is None or shared is None:
-            return kept or shared
-        return max(kept, shared, key=lambda stored: stored.as_of)
+        kept: Stored[Value] | None = self._memory.recall(slot.key)
+        text = self._ask_redis("GET", self._prefix + slot.key)
+        shared = stored_from(text, slot.shape)
+        if shared is None or (kept is not None and kept.as_of >= shared.as_of):
+            return kept
+        self._memory.keep(slot.key, shared, size=len(str(text)))
+        return shared
 
     def _ask_redis(self, *parts: str | int, default: object = None) -> object:
         """The reply, or `default` where Redis does not answer: a cache must not be what fails."""
@@ -159,17 +172,6 @@ class Cache:
         with suppress(SourceError):
             return self._breaker.call(_REDIS, lambda: redis.command(*parts))
         return default
-
-    def _recall(self, key: str) -> Stored[Any] | None:
-        with self._lock:
-            return self._kept.get(key)
-
-    def _keep(self, key: str, stored: Stored[Any]) -> None:
-        with self._lock:
-            self._kept[key] = stored
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
 
     def _flight(self, key: str) -> _Flight:
         """The one refresh of `key` in this process; others wait for it."""

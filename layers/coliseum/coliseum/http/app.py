@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from starlette.exceptions import HTTPException
@@ -22,7 +22,9 @@ from coliseum.errors import ColiseumError
 from coliseum.http.correlation import HEADER, Correlated
 from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, Problem, problem_from, problem_of_status
 from coliseum.http.routes import PREFIX
-from coliseum.observability import logger
+from coliseum.observability import logger, metrics
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) -> FastAPI:
@@ -42,6 +44,8 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     app.state.settings = settings
     for router in routers:
         app.include_router(router)
+    for path in ("/docs", "/openapi.json"):
+        app.add_route(path, _moved, include_in_schema=False)
     app.add_exception_handler(ColiseumError, _known_error)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _bare_status)
@@ -57,9 +61,17 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     return app
 
 
-def lambda_handler(app: FastAPI) -> Mangum:
-    """The app as a Lambda handler for API Gateway's HTTP API events."""
-    return Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+def lambda_handler(app: FastAPI) -> Handler:
+    """The app as a Lambda handler for API Gateway's HTTP API events; metrics leave with the answer."""
+    adapter = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        answer = adapter(event, context)
+        if metrics().metric_set:
+            metrics().flush_metrics()
+        return answer
+
+    return handler
 
 
 @cache
@@ -67,6 +79,10 @@ def merged_document() -> dict[str, Any]:
     """The OpenAPI document of all functions, as it ships with the package."""
     document: dict[str, Any] = json.loads(files("coliseum.http").joinpath("openapi.json").read_text())
     return document
+
+
+async def _moved(request: Request) -> RedirectResponse:
+    return RedirectResponse(PREFIX + request.scope["path"])
 
 
 async def _known_error(request: Request, error: Exception) -> JSONResponse:

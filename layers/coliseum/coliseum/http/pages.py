@@ -13,6 +13,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from coliseum.errors import InvalidInput
+from coliseum.http.problems import MEDIA_TYPE
 from coliseum.http.values import UtcTime
 
 MAX_LIMIT = 1000
@@ -29,6 +30,29 @@ TickerPath = Annotated[str, Path(pattern=TICKER_PATTERN, description="The market
 TickerQuery = Annotated[str | None, Query(pattern=TICKER_PATTERN, description="Only this market.")]
 
 
+class ProblemDetails(BaseModel):
+    """What went wrong, after RFC 9457. Further members name the setting, source or parameters concerned."""
+
+    model_config = ConfigDict(extra="allow", title="Problem")
+
+    type: str = Field(
+        description="Always the same for this kind of problem.", examples=["urn:coliseum:problem:not-found"]
+    )
+    title: str = Field(examples=["There is no such thing"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["no market named 'NOPE'"])
+    instance: str = Field(description="The path asked for.", examples=["/api/python/markets/NOPE"])
+    correlation_id: str = Field(description="As in the header X-Correlation-Id; the log has it too.")
+
+
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request cannot be served as it stands.", "content": _PROBLEM},
+    "5XX": {"description": "A system behind this API, or this API itself, failed.", "content": _PROBLEM},
+}
+"""The responses that every route may give besides its own."""
+
+
 class Sourced(BaseModel):
     """An answer that says where it is from and how old it is."""
 
@@ -38,6 +62,15 @@ class Sourced(BaseModel):
     as_of: UtcTime = Field(description="When the source said so.")
     stale: bool = Field(description="True where the source failed and this is what it said before.")
     age_seconds: float = Field(ge=0, description="Seconds between `as_of` and this answer.", examples=[0.4])
+
+
+class Failure(BaseModel):
+    """A source that did not answer as it should."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    problem: str = Field(description="In plain words.")
 
 
 class Listing(Sourced, Generic[Item]):

@@ -85,4 +85,5 @@ def health(
 
 
 router.add_api_route("", about, include_in_schema=False)
+plain_router.add_api_route("/", about)
 plain_router.add_api_route("/health", health)

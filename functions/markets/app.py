@@ -1,0 +1,30 @@
+"""The markets function: public market data, for which no key is needed."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from coliseum import config
+from coliseum.aws.client import load_secrets
+from coliseum.cache.breaker import Breaker
+from coliseum.cache.service import Cache
+from coliseum.config import Settings
+from coliseum.http.app import create_app, lambda_handler
+from coliseum.kalshi.client import Kalshi
+from coliseum.markets import routes
+from coliseum.markets.service import Markets
+from coliseum.upstash.client import Redis
+
+
+def build(settings: Settings) -> FastAPI:
+    """The app with its clients, which live as long as the container."""
+    redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
+    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=Breaker())
+    app = create_app(title="Coliseum markets", routers=[routes.router], settings=settings)
+    app.state.markets = Markets(Kalshi.from_settings(settings), cache)
+    return app
+
+
+load_secrets()
+app = build(config.settings)
+handler = lambda_handler(app)

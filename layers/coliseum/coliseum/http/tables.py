@@ -1,0 +1,47 @@
+"""Answers as CSV for spreadsheets. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TypeVar
+
+from fastapi import Response
+from pydantic import BaseModel
+from starlette.datastructures import URL
+
+from coliseum.http.pages import Listing
+
+MEDIA_TYPE = "text/csv; charset=utf-8"
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def csv_response(shape: type[Row], page: Listing[Row], url: URL, *, name: str) -> Response:
+    """A page's items as a table to save. `url` is what was asked for; the next page is it with another cursor."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    if page.next_cursor is not None:
+        following = url.include_query_params(cursor=page.next_cursor)
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return Response(csv_text(shape, page.items), media_type=MEDIA_TYPE, headers=headers)
+
+
+def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
+    """A header line and one line per row, in the order of the model's fields, with the JSON answer's values."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(shape.model_fields), lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.model_dump(mode="json").items()})
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would run as a formula is quoted; a negative number is none."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _number(value):
+        return f"'{value}"
+    return value
+
+
+def _number(text: str) -> bool:
+    return text[1:].replace(".", "", 1).isdigit()

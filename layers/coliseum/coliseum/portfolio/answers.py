@@ -1,0 +1,219 @@
+"""What the portfolio routes answer. Money is exact text, unknown is null, every part says its source and age."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coliseum.http.pages import Failure, Listing, Sourced
+from coliseum.http.values import Contracts, Dollars, Price, UtcTime, utc_from
+from coliseum.portfolio.positions import Position
+from coliseum.portfolio.reconciliation import Difference
+from coliseum.trading.trades import Trade
+
+Data = TypeVar("Data")
+
+
+class Answer(BaseModel):
+    """Base of the parts of answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class BalanceData(Answer):
+    """The account's money."""
+
+    cash: Dollars = Field(description="Dollars that can be spent.")
+    portfolio_value: Dollars = Field(description="The exchange's value of the open positions.")
+    equity: Dollars = Field(description="Cash plus portfolio value.")
+    updated_at: UtcTime = Field(description="When the exchange last changed the balance.")
+
+
+class BalanceAnswer(BalanceData, Sourced):
+    """The account's money, with its source and age."""
+
+
+class PositionData(Answer):
+    """One open position."""
+
+    ticker: str
+    side: Literal["yes", "no"] = Field(description="The outcome that the contracts pay on.")
+    contracts: Contracts
+    average_cost: Price = Field(description="Paid per contract, without fees.")
+    exposure: Dollars = Field(description="Paid for what is held: the most that can still be lost.")
+    realized_pnl: Dollars = Field(description="Profit of contracts already closed, before fees.")
+    fees: Dollars
+    mark: Price | None = Field(description="Best bid for this side; null where nobody bids or nothing answers.")
+    market_value: Dollars | None = Field(description="Contracts times mark.")
+    unrealized_pnl: Dollars | None = Field(description="Market value less exposure.")
+
+
+class PositionsAnswer(Listing[PositionData]):
+    """Open positions, largest exposure first."""
+
+    failures: list[Failure] = Field(description="What did not answer; the numbers that need it are null or older.")
+
+
+class TradeData(Answer):
+    """One execution."""
+
+    trade_id: str
+    ticker: str
+    side: Literal["BUY", "SELL"] = Field(description="What was done with contracts of `outcome`.")
+    outcome: Literal["yes", "no"] | None = Field(description="Null where the bot does not say.")
+    quantity: Contracts
+    price: Price = Field(description="Dollars per contract of `outcome`.")
+    timestamp: UtcTime
+    fee: Dollars | None = Field(description="Null is unknown, not zero.")
+    order_id: str | None
+    source: str = Field(description="Where this trade was learnt from: `bot_live` or `kalshi`.")
+    backfilled: bool = Field(description="Learnt later from the exchange, after the bot had forgotten it.")
+
+
+class FillsAnswer(Listing[TradeData]):
+    """Trade history, newest first."""
+
+    failures: list[Failure] = Field(description="Sources that were asked first and did not answer.")
+
+
+class Refusal(Answer):
+    """A row of the bot's list that is no trade."""
+
+    trade_id: str | None
+    problem: str
+
+
+class LiveTradesAnswer(Listing[TradeData]):
+    """The bot's trades, newest first."""
+
+    rejected: list[Refusal] = Field(description="Rows of the bot's list that are no trades, each with its reason.")
+    failures: list[Failure] = Field(description="Sources that were asked first and did not answer.")
+
+
+class SnapshotData(Answer):
+    """The account at one moment."""
+
+    taken_at: UtcTime
+    cash: Dollars
+    portfolio_value: Dollars
+    equity: Dollars
+    source: str
+
+
+class HistoryAnswer(Listing[SnapshotData]):
+    """The equity curve, oldest first."""
+
+
+class Part(Answer, Generic[Data]):
+    """A part of the summary, which stands or fails alone. `data` is null where nothing is known."""
+
+    data: Data | None
+    source: str | None
+    as_of: UtcTime | None
+    stale: bool
+    age_seconds: float | None
+    error: str | None = Field(description="Why there is no data, or why it is stale.")
+
+
+class BotData(Answer):
+    """The bot's own word about itself, or the last the poller heard of it."""
+
+    status: Literal["online", "offline", "unknown"]
+    mode: str | None = Field(description="`paper` or `live`, as the bot says it.")
+    strategy: str | None
+    last_error: str | None
+    trade_count: int | None
+    started_at: str | None
+
+
+class TotalsData(Answer):
+    """Sums. Null where a part of the sum is unknown: half a sum would pass for the whole."""
+
+    equity: Dollars | None
+    cash: Dollars | None
+    open_positions: int | None
+    contracts: Contracts | None
+    exposure: Dollars | None
+    market_value: Dollars | None = Field(description="Of the open positions, at the bid.")
+    unmarked: int | None = Field(description="Open positions without a bid.")
+    realized_pnl: Dollars | None = Field(description="From our books: all markets ever traded, before fees.")
+    unrealized_pnl: Dollars | None
+    fees: Dollars | None = Field(description="From our books: all fees ever paid.")
+    net_pnl: Dollars | None = Field(description="Realised plus unrealised, less fees.")
+
+
+class DifferenceData(Answer):
+    """One number that we and the exchange have differently."""
+
+    ticker: str
+    field: str = Field(examples=["contracts"])
+    ours: Dollars
+    exchange: Dollars
+    difference: Dollars = Field(description="Ours less the exchange's.")
+
+
+class ReconciliationData(Answer):
+    """Our books, kept from fills and settlements, against the exchange's own numbers."""
+
+    status: Literal["agrees", "differs", "unknown"]
+    differences: list[DifferenceData]
+    checked_at: UtcTime | None
+    implied_deposits: Dollars | None = Field(
+        description="Cash less what trading brought by our books. It changes only by deposits and withdrawals."
+    )
+    error: str | None
+
+
+class SummaryAnswer(Answer):
+    """Everything in one call. Each part says its own source, age and error."""
+
+    as_of: UtcTime
+    stale: bool = Field(description="True where any part is stale or missing.")
+    balance: Part[BalanceData]
+    positions: Part[list[PositionData]]
+    recent_trades: Part[list[TradeData]]
+    bot: Part[BotData]
+    totals: TotalsData
+    reconciliation: ReconciliationData
+
+
+def position_data(position: Position) -> PositionData:
+    return PositionData(
+        ticker=position.ticker,
+        side=position.outcome.value,
+        contracts=position.contracts,
+        average_cost=position.average_cost,
+        exposure=position.exposure,
+        realized_pnl=position.realized_pnl,
+        fees=position.fees_paid,
+        mark=position.mark,
+        market_value=position.market_value,
+        unrealized_pnl=position.unrealized_pnl,
+    )
+
+
+def trade_data(trade: Trade) -> TradeData:
+    return TradeData(
+        trade_id=trade.trade_id,
+        ticker=trade.ticker,
+        side=trade.side.value,
+        outcome=None if trade.outcome is None else trade.outcome.value,
+        quantity=trade.quantity,
+        price=trade.price,
+        timestamp=utc_from(trade.timestamp),
+        fee=trade.fee,
+        order_id=trade.order_id,
+        source=trade.source.value,
+        backfilled=trade.backfilled,
+    )
+
+
+def difference_data(difference: Difference) -> DifferenceData:
+    return DifferenceData(
+        ticker=difference.ticker,
+        field=difference.field,
+        ours=difference.ours,
+        exchange=difference.exchange,
+        difference=difference.difference,
+    )

@@ -1,0 +1,98 @@
+"""Positions as the answers show them: the exchange's counts, our average cost, marks at the bid. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from coliseum.portfolio.ledger import MICRO_DOLLAR, Holding
+from coliseum.portfolio.standing import Bids
+from coliseum.trading.markets import ExchangePosition
+from coliseum.trading.money import ZERO
+from coliseum.trading.trades import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One open position. Unknown is None, never 0."""
+
+    ticker: str
+    outcome: Outcome
+    contracts: Decimal
+    """Above 0."""
+    average_cost: Decimal
+    """Dollars per contract, without fees."""
+    exposure: Decimal
+    """Cost of what is held: the most that can still be lost."""
+    realized_pnl: Decimal
+    fees_paid: Decimal
+    mark: Decimal | None
+    """The best bid for the outcome held, which is what selling now would bring; None where nobody bids."""
+
+    @property
+    def market_value(self) -> Decimal | None:
+        return None if self.mark is None else self.contracts * self.mark
+
+    @property
+    def unrealized_pnl(self) -> Decimal | None:
+        value = self.market_value
+        return None if value is None else value - self.exposure
+
+
+def positions_from(
+    rows: Iterable[ExchangePosition], holdings: Mapping[str, Holding], bids: Mapping[str, Bids]
+) -> tuple[Position, ...]:
+    """Open positions, largest exposure first.
+
+    Counts and money are the exchange's. The average cost is ours where our books hold the same contracts, else
+    the exchange's exposure divided by its count.
+    """
+    positions = [_position(row, holdings.get(row.ticker), bids.get(row.ticker)) for row in rows if row.position]
+    return tuple(sorted(positions, key=lambda position: (-position.exposure, position.ticker)))
+
+
+def _position(row: ExchangePosition, holding: Holding | None, bids: Bids | None) -> Position:
+    outcome = Outcome.YES if row.position > ZERO else Outcome.NO
+    contracts = abs(row.position)
+    ours = holding is not None and holding.contracts == row.position
+    basis = holding.basis if ours and holding is not None else row.exposure
+    return Position(
+        ticker=row.ticker,
+        outcome=outcome,
+        contracts=contracts,
+        average_cost=(basis / contracts).quantize(MICRO_DOLLAR),
+        exposure=row.exposure,
+        realized_pnl=row.realized_pnl,
+        fees_paid=row.fees_paid,
+        mark=None if bids is None else (bids.yes if outcome is Outcome.YES else bids.no),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionTotals:
+    """Sums over the open positions, in dollars."""
+
+    open_positions: int
+    contracts: Decimal
+    exposure: Decimal
+    market_value: Decimal | None
+    """None as soon as one position has no mark: half a sum would pass for the whole."""
+    unrealized_pnl: Decimal | None
+    unmarked: int
+    """Positions without a bid, or whose market did not answer."""
+
+
+def totals_of(positions: Iterable[Position]) -> PositionTotals:
+    rows = tuple(positions)
+    values = [row.market_value for row in rows if row.market_value is not None]
+    gains = [row.unrealized_pnl for row in rows if row.unrealized_pnl is not None]
+    whole = len(values) == len(rows)
+    return PositionTotals(
+        open_positions=len(rows),
+        contracts=sum((row.contracts for row in rows), ZERO),
+        exposure=sum((row.exposure for row in rows), ZERO),
+        market_value=sum(values, ZERO) if whole else None,
+        unrealized_pnl=sum(gains, ZERO) if whole else None,
+        unmarked=len(rows) - len(values),
+    )

@@ -1,0 +1,159 @@
+"""Rows of Postgres and entries of the feed as trades and snapshots. The only file here that knows columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from coliseum.errors import InvalidInput, LogError, SourceMalformed
+from coliseum.feed.entries import Entry, Kind
+from coliseum.store.client import Condition, Store
+from coliseum.trading.money import decimal_from
+from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
+
+POSTGRES = "postgres"
+_TRADE_COLUMNS = (
+    "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled"
+)
+_SNAPSHOT_COLUMNS = "taken_at,cash::text,portfolio_value::text,equity::text,source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrade:
+    """A trade with its place in the list: time as Postgres wrote it, then event id."""
+
+    trade: Trade
+    executed_at: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The account at one moment, in dollars."""
+
+    taken_at: datetime
+    cash: Decimal
+    portfolio_value: Decimal
+    equity: Decimal
+    source: str
+
+
+def trades_before(
+    store: Store,
+    *,
+    ticker: str | None,
+    since: datetime | None,
+    executed_at: str | None,
+    event_id: str | None,
+    limit: int,
+) -> list[StoredTrade]:
+    """The newest `limit` trades that count, after the place (`executed_at`, `event_id`) in newest-first order.
+
+    Without an event id the place is the whole moment, which is then given again.
+    """
+    filters: list[Condition] = [("corrected_by", "is", None)]
+    if ticker is not None:
+        filters.append(("ticker", "eq", ticker))
+    if since is not None:
+        filters.append(("executed_at", "gte", since))
+    if executed_at is None:
+        return _trades(store, filters, limit)
+    if event_id is None:
+        return _trades(store, [*filters, ("executed_at", "lte", executed_at)], limit)
+    same = _trades(store, [*filters, ("executed_at", "eq", executed_at), ("event_id", "lt", event_id)], limit)
+    if len(same) == limit:
+        return same
+    return same + _trades(store, [*filters, ("executed_at", "lt", executed_at)], limit - len(same))
+
+
+def _trades(store: Store, where: Sequence[Condition], limit: int) -> list[StoredTrade]:
+    rows = store.select("trades", _TRADE_COLUMNS, where=where, order=("executed_at.desc", "event_id.desc"), limit=limit)
+    return [_stored_trade(row) for row in rows]
+
+
+def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
+    try:
+        trade = Trade(
+            trade_id=row["trade_id"],
+            ticker=row["ticker"],
+            side=Side(row["side"]),
+            outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+            quantity=Decimal(row["quantity"]),
+            price=Decimal(row["price"]),
+            timestamp=datetime.fromisoformat(row["executed_at"]).timestamp(),
+            fee=None if row["fee"] is None else Decimal(row["fee"]),
+            order_id=row["order_id"],
+            source=TradeSource(row["source"]),
+            backfilled=row["backfilled"],
+        )
+        return StoredTrade(trade=trade, executed_at=row["executed_at"], event_id=row["event_id"])
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
+
+
+def snapshots_after(
+    store: Store, *, since: datetime | None, until: datetime | None, after: str | None, limit: int
+) -> list[tuple[str, Snapshot]]:
+    """Balance snapshots, oldest first, behind the moment `after`; each with its moment as Postgres wrote it."""
+    where: list[Condition] = []
+    if since is not None:
+        where.append(("taken_at", "gte", since))
+    if until is not None:
+        where.append(("taken_at", "lt", until))
+    if after is not None:
+        where.append(("taken_at", "gt", after))
+    rows = store.select("balance_snapshots", _SNAPSHOT_COLUMNS, where=where, order=("taken_at",), limit=limit)
+    return [(str(row["taken_at"]), _snapshot(row)) for row in rows]
+
+
+def _snapshot(row: Mapping[str, Any]) -> Snapshot:
+    try:
+        return Snapshot(
+            taken_at=datetime.fromisoformat(row["taken_at"]),
+            cash=Decimal(row["cash"]),
+            portfolio_value=Decimal(row["portfolio_value"]),
+            equity=Decimal(row["equity"]),
+            source=row["source"],
+        )
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        told = f"a row of balance_snapshots: {type(error).__name__}: {error}"
+        raise SourceMalformed(POSTGRES, told, field="balance_snapshots") from error
+
+
+def trades_of_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
+    """The trades among the log's entries, newest first; a correction replaces the trade it corrects."""
+    trades: list[Trade] = []
+    for entry in entries:
+        if entry.kind is Kind.TRADE_CORRECTED:
+            corrected = _feed_trade(entry)
+            earlier = [index for index, trade in enumerate(trades) if trade.trade_id == corrected.trade_id]
+            if earlier:
+                trades[earlier[-1]] = corrected
+            else:
+                trades.append(corrected)
+        elif entry.kind is Kind.TRADE:
+            trades.append(_feed_trade(entry))
+    return tuple(sorted(trades, key=lambda trade: trade.timestamp)[::-1])
+
+
+def _feed_trade(entry: Entry) -> Trade:
+    data = entry.data
+    try:
+        return Trade(
+            trade_id=str(data["trade_id"]),
+            ticker=str(data["ticker"]),
+            side=Side(data["side"]),
+            outcome=None if data.get("outcome") is None else Outcome(data["outcome"]),
+            quantity=decimal_from(data.get("quantity_contracts", data["quantity"]), field="quantity"),
+            price=decimal_from(data.get("price_dollars", data["price"]), field="price"),
+            timestamp=float(data["timestamp"]),
+            fee=None if data.get("fee") is None else decimal_from(data["fee"], field="fee"),
+            order_id=data.get("order_id"),
+            source=TradeSource(data.get("source", TradeSource.BOT_LIVE)),
+            backfilled=bool(data.get("backfilled", False)),
+        )
+    except (KeyError, ValueError, TypeError, InvalidInput) as error:
+        raise LogError(f"feed entry {entry.id} is no trade: {type(error).__name__}: {error}") from error

@@ -1,0 +1,43 @@
+"""What is known of the account's positions at one moment, as it is cached. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from coliseum.portfolio.ledger import Holding, Totals
+from coliseum.portfolio.reconciliation import Difference
+from coliseum.trading.markets import ExchangePosition, Market
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What our ledger says, and where the exchange says otherwise."""
+
+    holdings: tuple[Holding, ...]
+    """Of the markets with an open position, here or there."""
+    totals: Totals
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The exchange's positions, and our books where they could be brought up to date."""
+
+    rows: tuple[ExchangePosition, ...]
+    books: Books | None
+    problem: str | None
+    """Why our books are unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bids:
+    """What a market's contracts can be sold for now; None where nobody bids."""
+
+    ticker: str
+    yes: Decimal | None
+    no: Decimal | None
+
+
+def bids_of(market: Market) -> Bids:
+    return Bids(ticker=market.ticker, yes=market.yes_bid, no=market.no_bid)
