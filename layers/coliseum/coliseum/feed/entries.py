@@ -12,7 +12,7 @@ from coliseum.errors import InvalidInput, LogError
 from coliseum.trading.money import decimal_text
 from coliseum.trading.trades import Trade
 
-_ID = re.compile(r"^(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})$", re.ASCII)
+_ID = re.compile(r"(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})", re.ASCII)
 FIELD = "d"
 """The one field of a stream entry; its value is JSON."""
 
@@ -48,7 +48,7 @@ class EntryId:
     @classmethod
     def parse(cls, text: str) -> EntryId:
         """Raises InvalidInput unless `text` is exactly two plain integers joined by a hyphen."""
-        match = _ID.match(text)
+        match = _ID.fullmatch(text)
         if match is None:
             raise InvalidInput("event id", text, "<milliseconds>-<sequence>, such as 1698676800123-42")
         return cls(int(match[1]), int(match[2]))
@@ -101,8 +101,8 @@ def entry_from(entry_id: str, text: str) -> Entry:
     """The entry behind a stream id and its JSON text. Raises LogError for anything we did not write."""
     try:
         body = json.loads(text)
-        return Entry(EntryId.parse(entry_id), Kind(body["k"]), dict(body["v"]))
-    except (ValueError, KeyError, TypeError, InvalidInput) as error:
+        return Entry(EntryId.parse(entry_id), Kind(body["k"]), {**body["v"]})
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidInput) as error:
         raise LogError(f"feed entry {entry_id!r} is not ours: {type(error).__name__}: {error}") from error
 
 

@@ -1,10 +1,10 @@
 -- Dedupe, append, trim, checkpoint and doorbell in one atomic step: no crash point lies between them.
--- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> boot|at|digest
+-- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> its boot, time and digest
 -- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channel
 --       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)
 --       8 fence the publisher expects  9 fence it leaves behind ('' = not fenced)  10 n, then n times:
 --       key  digest  boot  at  kind  kind if corrected ('' = a repetition, whatever its digest)  value JSON
--- Returns: {epoch, ms, first seq, last seq, index of each published candidate ...}, or {''} where the fence has moved
+-- Returns: {epoch, head's ms, first seq, last seq, index of each published candidate ...}, or {''} where the fence moved
 local stream, meta, seen, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
 local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms', 'fence')
@@ -24,39 +24,67 @@ end
 local ms = math.max(now, last_ms) -- the publisher's clock may go back, ids may not
 local first, entries, published, size = seq + 1, {}, {}, 0
 
+local function id(number) return string.format('%.0f-%.0f', ms, number) end
+
+-- What is remembered of a correctable happening. Lengths, not separators: boot and time are the bot's own text.
+local function remembered(boot, happened, digest)
+  return #boot .. ':' .. #happened .. ':' .. boot .. happened .. digest
+end
+
+local function recall(text)
+  local boot_length, at_length, rest = string.match(text, '^(%d+):(%d+):(.*)$')
+  local split, stop = tonumber(boot_length), tonumber(boot_length) + tonumber(at_length)
+  return string.sub(rest, 1, split), string.sub(rest, split + 1, stop), string.sub(rest, stop + 1)
+end
+
 for i = 0, tonumber(ARGV[10]) - 1 do
   local at = 11 + 7 * i
   local key, digest, boot, happened = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind, corrected, value = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   local use = nil
-  if redis.call('ZADD', seen, 'NX', now, key) == 1 then
+  -- GT: an identity that is still reported stays remembered, however old it grows.
+  local added = redis.call('ZADD', seen, 'GT', now, key) == 1
+  if added then
     use = kind
   elseif corrected ~= '' then
     local before = redis.call('HGET', known, key)
-    local old_boot, old_at, old_digest = string.match(before or '', '^(.-)|(.-)|(.*)$')
     if not before then
       -- Published from a second source so far, whose wording differs: the first own report is no correction.
-      redis.call('HSET', known, key, boot .. '|' .. happened .. '|' .. digest)
-    elseif old_digest ~= digest then
-      -- A known id from another run of the bot at another time is a new trade: ids began again.
-      use = (old_boot ~= boot and old_at ~= happened) and kind or corrected
-      redis.call('ZADD', seen, now, key)
+      redis.call('HSET', known, key, remembered(boot, happened, digest))
+    else
+      local old_boot, old_at, old_digest = recall(before)
+      if old_digest ~= digest then
+        -- A known id from another run of the bot at another time is a new trade: ids began again.
+        use = (old_boot ~= boot and old_at ~= happened) and kind or corrected
+      end
     end
   end
   if use then
+    local text = '{"k":"' .. use .. '","v":' .. value .. '}'
+    local appended = redis.pcall('XADD', stream, id(seq + 1), 'd', text)
+    if type(appended) == 'table' and appended.err and string.find(appended.err, 'equal or smaller', 1, true) then
+      -- The stream is ahead of its counter: one of the two was restored. Only a batch's first entry can meet this.
+      epoch, seq, last_ms, ms, first = ARGV[4], 0, 0, now, 1
+      redis.call('DEL', stream)
+      redis.call('HSET', meta, 'epoch', epoch, 'base_ms', ARGV[1], 'seq', '0', 'ms', '0')
+      appended = redis.pcall('XADD', stream, id(1), 'd', text)
+    end
+    if type(appended) == 'table' and appended.err then
+      if added then redis.call('ZREM', seen, key) end -- not published, so not seen
+      return appended
+    end
     seq = seq + 1
     if corrected ~= '' then
-      redis.call('HSET', known, key, boot .. '|' .. happened .. '|' .. digest)
+      redis.call('HSET', known, key, remembered(boot, happened, digest))
     end
-    local text = '{"k":"' .. use .. '","v":' .. value .. '}'
-    redis.call('XADD', stream, string.format('%.0f-%.0f', ms, seq), 'd', text)
     entries[#entries + 1] = text
     published[#published + 1] = i
     size = size + #text
   end
 end
 
-local fields = { 'seq', string.format('%.0f', seq), 'ms', string.format('%.0f', seq >= first and ms or last_ms) }
+local head_ms = #entries > 0 and ms or last_ms
+local fields = { 'seq', string.format('%.0f', seq), 'ms', string.format('%.0f', head_ms) }
 if ARGV[6] ~= '' then fields[#fields + 1] = 'checkpoint'; fields[#fields + 1] = ARGV[6] end
 if ARGV[7] ~= '' then fields[#fields + 1] = 'bot'; fields[#fields + 1] = ARGV[7] end
 if ARGV[9] ~= '' then fields[#fields + 1] = 'fence'; fields[#fields + 1] = ARGV[9] end
@@ -77,6 +105,6 @@ if #entries > 0 then
   redis.call('PUBLISH', ARGV[5], bell .. '}')
 end
 
-local reply = { epoch, string.format('%.0f', ms), string.format('%.0f', first), string.format('%.0f', seq) }
+local reply = { epoch, string.format('%.0f', head_ms), string.format('%.0f', first), string.format('%.0f', seq) }
 for _, index in ipairs(published) do reply[#reply + 1] = index end
 return reply

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coliseum.errors import LogError
+from coliseum.errors import InvalidInput, LogError
 from coliseum.feed.contiguity import Reading
 from coliseum.feed.entries import FIELD, START, Entry, EntryId, entry_from
 
@@ -84,10 +84,10 @@ class Report:
                 owner=str(body["owner"]),
                 at=int(body["at"]),
                 fresh_for=int(body["fresh_for"]),
-                bot_ok_at=body["bot_ok_at"],
-                bot=body["bot"],
+                bot_ok_at=None if body["bot_ok_at"] is None else int(body["bot_ok_at"]),
+                bot=None if body["bot"] is None else dict(body["bot"]),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 
@@ -155,9 +155,12 @@ class Bell:
     report: Report | None
 
 
-def heartbeat_text(report: Report) -> str:
-    """The doorbell of a quiet time."""
-    return json.dumps({"r": report.text()}, separators=(",", ":"))
+def heartbeat_text(report: Report, known: tuple[str, EntryId] | None = None) -> str:
+    """The doorbell of a quiet time. It names the log's epoch and newest entry, so that a lost ring is noticed."""
+    body: dict[str, str] = {"r": report.text()}
+    if known is not None:
+        body |= {"e": known[0], "l": str(known[1])}
+    return json.dumps(body, separators=(",", ":"))
 
 
 def bell_from(text: str) -> Bell | None:
@@ -165,14 +168,16 @@ def bell_from(text: str) -> Bell | None:
     try:
         body = json.loads(text)
         if "r" in body:
-            return Bell(None, None, None, None, Report.parse(body["r"]))
-        ms, first, count = int(body["m"]), int(body["s"]), int(body["n"])
+            last = EntryId.parse(body["l"]) if "l" in body else None
+            return Bell(str(body["e"]) if "e" in body else None, None, last, None, Report.parse(body["r"]))
+        first, count = EntryId.parse(f"{body['m']}-{body['s']}"), int(body["n"])
         news = body.get("d")
-        entries = (
-            None
-            if news is None
-            else tuple(entry_from(f"{ms}-{first + index}", json.dumps(value)) for index, value in enumerate(news))
+        if count < 1 or (news is not None and len(news) != count):
+            return None
+        entries = tuple(
+            entry_from(f"{first.ms}-{first.seq + index}", json.dumps(value)) for index, value in enumerate(news or ())
         )
-        return Bell(str(body["e"]), EntryId.parse(body["p"]), EntryId(ms, first + count - 1), entries, None)
-    except (ValueError, KeyError, TypeError, LogError):
+        last = EntryId(first.ms, first.seq + count - 1)
+        return Bell(str(body["e"]), EntryId.parse(body["p"]), last, entries or None, None)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, LogError, InvalidInput):
         return None
