@@ -1,0 +1,132 @@
+"""The door to the bot against a real server that misbehaves on cue."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.unit.kalshi.stage import Asked, Reply, Script, Stage, in_order, reply
+
+from coliseum.bot.client import Bot
+from coliseum.config import Settings
+from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
+
+TRADE = {
+    "timestamp": 1698676800.123,
+    "ticker": "PRES24-GOP",
+    "side": "BUY",
+    "quantity": 50,
+    "price": 0.65,
+    "trade_id": "abc123",
+}
+
+
+@contextmanager
+def _bot(script: Script, *, seconds: float = 2.0) -> Iterator[tuple[Bot, Stage]]:
+    with Stage(script).open() as stage:
+        bot = Bot(status_url=stage.url + "/bot/status", trades_url=stage.url + "/bot/trades", timeout_seconds=seconds)
+        try:
+            yield bot, stage
+        finally:
+            bot.close()
+
+
+def _well(asked: Asked) -> Reply:
+    bodies: dict[str, object] = {
+        "/bot/health": {"status": "alive", "trade_count": 1, "started_at": "2026-11-21T07:00:00Z"},
+        "/bot/status": {"mode": "live", "strategy": "momentum", "positions": [], "last_error": None},
+        "/bot/trades": [TRADE],
+    }
+    return reply(bodies[asked.path])
+
+
+def test_a_bot_that_keeps_the_contract_is_understood() -> None:
+    with _bot(_well) as (bot, stage):
+        assert bot.health().trade_count == 1
+        assert bot.status().mode == "live"
+        assert [trade.trade_id for trade in bot.trades().trades] == ["abc123"]
+        assert [asked.path for asked in stage.asked] == ["/bot/health", "/bot/status", "/bot/trades"]
+
+
+def test_the_settings_say_where_it_is_and_health_stands_beside_status() -> None:
+    with Stage(_well).open() as stage:
+        settings = Settings(
+            bot_status_endpoint=stage.url + "/bot/status", bot_trades_endpoint=stage.url + "/bot/trades"
+        )
+        bot = Bot.from_settings(settings)
+        assert bot.health().alive
+        bot.close()
+
+
+MISBEHAVIOUR: list[tuple[Reply, type[SourceError], str]] = [
+    (Reply(status=500, body=b"<html>"), SourceUnavailable, "answered 500"),
+    (Reply(status=503), SourceUnavailable, "answered 503"),
+    (Reply(status=404), SourceRefused, "answered 404"),
+    (Reply(status=401), SourceRefused, "answered 401"),
+    (Reply(status=429), SourceRateLimited, "answered 429"),
+    (Reply(status=302, headers={"location": "http://127.0.0.1:1/"}), SourceRefused, "answered 302"),
+    (Reply(body=b"<html><body>Welcome</body></html>"), SourceMalformed, "expected JSON, got '<html>"),
+    (Reply(body=b'[{"trade_id":"ab'), SourceMalformed, "expected JSON"),
+    (Reply(body=b""), SourceMalformed, "expected JSON, got ''"),
+    (Reply(body=b"[" + b" " * 100, hang_up=True), SourceUnavailable, "RemoteProtocolError"),
+    (
+        Reply(body=gzip.compress(b" " * 10**7), headers={"content-encoding": "gzip"}),
+        SourceMalformed,
+        "uncompressed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("misbehaviour", "error", "told"), MISBEHAVIOUR)
+def test_misbehaviour_is_told_by_its_kind_after_one_try(
+    misbehaviour: Reply, error: type[SourceError], told: str
+) -> None:
+    with _bot(in_order(misbehaviour)) as (bot, stage):
+        with pytest.raises(error, match=told) as caught:
+            bot.trades()
+        assert caught.value.source == "bot"
+        assert len(stage.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "slow", [Reply(body=b"[]", delay_seconds=30), Reply(body=b" " * 1000, drip_seconds=0.1)], ids=["silent", "drips"]
+)
+def test_a_slow_bot_costs_its_time_out_and_no_more(slow: Reply) -> None:
+    with _bot(in_order(slow), seconds=0.3) as (bot, _):
+        start = time.monotonic()
+        with pytest.raises(SourceUnavailable):
+            bot.trades()
+        assert time.monotonic() - start < 2
+
+
+def test_no_bot_is_unavailable() -> None:
+    with Stage(_well).open() as stage:
+        url = stage.url
+    bot = Bot(status_url=url + "/status", trades_url=url + "/trades")
+    with pytest.raises(SourceUnavailable, match="/health: ConnectError"):
+        bot.health()
+    bot.close()
+
+
+def test_one_bad_trade_does_not_hide_the_others() -> None:
+    rows = [TRADE | {"trade_id": "2", "price": 65}, TRADE | {"trade_id": "1"}, "nonsense"]
+    with _bot(in_order(Reply(body=json.dumps({"trades": rows}).encode()))) as (bot, _):
+        read = bot.trades()
+    assert [trade.trade_id for trade in read.trades] == ["1"]
+    assert [rejected.trade_id for rejected in read.rejected] == ["2", None]
+
+
+def test_a_body_of_fifty_megabytes_is_cut_at_five() -> None:
+    with _bot(in_order(Reply(body=b"[1" + b",1" * (25 * 1024 * 1024) + b"]"))) as (bot, _):
+        with pytest.raises(SourceMalformed, match="/bot/trades: answered more than 5242880 bytes"):
+            bot.trades()
+
+
+def test_a_list_just_below_the_limit_is_read() -> None:
+    rows = [TRADE | {"trade_id": str(number), "note": "x" * 1000} for number in range(4000)]
+    with _bot(in_order(reply(rows))) as (bot, _):
+        assert len(bot.trades().trades) == 4000
