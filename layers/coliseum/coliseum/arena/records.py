@@ -106,6 +106,7 @@ class Result:
     version: int
     result: str
     value: Decimal
+    decided_at: datetime | None
     recorded_at: datetime
 
     @property
@@ -236,10 +237,15 @@ class ArenaRecords:
         return _round(rows[0])
 
     def rounds(
-        self, *, status: str | None = None, before: datetime | None = None, limit: int = 50
+        self,
+        *,
+        season: str | None = None,
+        status: str | None = None,
+        before: datetime | None = None,
+        limit: int | None = 50,
     ) -> tuple[Round, ...]:
         """Newest first."""
-        where: list[Condition] = []
+        where: list[Condition] = [] if season is None else [("season", "eq", season)]
         if status is not None:
             where.append(("status", "eq", status))
         if before is not None:
@@ -289,6 +295,20 @@ class ArenaRecords:
             order=("decision_id",),
         )
         return tuple(_decision(row) for row in rows)
+
+    def offers(self, rounds: Iterable[str], track: Track) -> dict[str, int]:
+        """How many cells each agent was asked for; what the house skipped (budget, circuit) was not an offer."""
+        counts: dict[str, int] = {}
+        for round_id in rounds:
+            rows = self._store.select(
+                "arena_decisions",
+                "decision_id,agent_id,status",
+                where=[("round_id", "eq", round_id), ("track", "eq", track.value), ("status", "neq", "skipped")],
+                order=("decision_id",),
+            )
+            for row in rows:
+                counts[row["agent_id"]] = counts.get(row["agent_id"], 0) + 1
+        return counts
 
     def lease_decision(self, decision_id: str, *, seconds: int) -> Decision | None:
         """The decision, taken for `seconds`; None where it is finished, taken, or its round is over."""
@@ -371,7 +391,7 @@ class ArenaRecords:
 
     def results(self, tickers: Iterable[str] | None = None) -> dict[str, tuple[Result, ...]]:
         """All versions per ticker, oldest first."""
-        columns = "ticker,version,result,value::text,recorded_at"
+        columns = "ticker,version,result,value::text,decided_at,recorded_at"
         if tickers is None:
             rows = self._store.select("arena_results", columns, order=("ticker", "version"))
         else:
@@ -385,6 +405,7 @@ class ArenaRecords:
                     version=row["version"],
                     result=row["result"],
                     value=Decimal(row["value"]),
+                    decided_at=None if row["decided_at"] is None else _moment(row["decided_at"]),
                     recorded_at=_moment(row["recorded_at"]),
                 )
             )

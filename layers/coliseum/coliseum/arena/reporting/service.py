@@ -1,0 +1,166 @@
+"""A season's board: every sealed forecast beside its market's price and outcome, scored, ranked, stamped, stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from coliseum.arena import leaderboard
+from coliseum.arena.forecasts import Track
+from coliseum.arena.leaderboard import Gates
+from coliseum.arena.records import ArenaRecords, Result, Round, RoundMarket, StoredForecast
+from coliseum.arena.rounds import horizon_label, time_text
+from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.intervals import DRAWS
+from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, canonical, score
+from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.service import candidate
+
+LAST_HOURS = "0-3h"
+"""In its last hours a market knows more than anyone; such cells keep their own slice and stay out of the headline."""
+SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
+"""On the sandbox exchange a newcomer shall see a board within minutes; it is labelled as such."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which board: bitemporal, so that any board of the past can be asked for again."""
+
+    season: str
+    track: Track
+    as_of: datetime
+    """Results decided until then."""
+    known_at: datetime
+    """Rows recorded until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A report and its ranking; `body` is JSON-ready and `digest` covers it."""
+
+    question: Question
+    report: Report
+    body: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(canonical(self.body).encode()).hexdigest()
+
+
+def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates: Gates | None = None) -> Board:
+    """Score and rank. Only rounds that are closed count: an open round's forecasts are still secret."""
+    rounds = {
+        one.round_id: one
+        for one in records.rounds(season=question.season, limit=None)
+        if one.closes_at <= question.known_at
+    }
+    markets = {(m.round_id, m.ticker): m for m in records.round_markets(rounds)}
+    results = _known(records.results({ticker for _, ticker in markets}), question)
+    answers = [
+        one
+        for round_id in rounds
+        for one in records.forecasts(
+            where=[("round_id", "eq", round_id), ("track", "eq", question.track.value)], order=("forecast_id",)
+        )
+        if one.created_at <= question.known_at
+    ]
+    sandbox = any(one.exchange == "sandbox" for one in rounds.values())
+    cells = _cells(answers, markets, results)
+    table = table_from(cell for cell in cells if sandbox or cell.horizon != LAST_HOURS)
+    seed = int.from_bytes(hashlib.sha256(f"{question.season}/{question.track}".encode()).digest()[:6], "big")
+    report = score(table, seed=seed, draws=draws, offered=records.offers(rounds, question.track))
+    pairs = leaderboard.pairwise(table, seed=seed, draws=draws)
+    standings = leaderboard.board(
+        report.agents(), pairs, days=_days(answers, rounds), gates=gates or (SANDBOX_GATES if sandbox else Gates())
+    )
+    body: dict[str, Any] = {
+        "season": question.season,
+        "track": question.track.value,
+        "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
+        "rounds": len(rounds),
+        "standings": [asdict(standing) for standing in standings],
+        "pairs": [asdict(pair) for pair in pairs],
+        "report": report.body,
+    }
+    return Board(question, report, body)
+
+
+def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
+    """Store a board that says something new, and the entry that announces it; nothing for an unchanged one."""
+    new = records.save_report(
+        {
+            "digest": board.digest,
+            "season": board.question.season,
+            "track": board.question.track.value,
+            "as_of": board.question.as_of.isoformat(),
+            "known_at": board.question.known_at.isoformat(),
+            "engine_version": ENGINE_VERSION,
+            "rules_version": RULES_VERSION,
+            "input_hash": board.report.body["input_hash"],
+            "report": dict(board.body),
+        }
+    )
+    if not new:
+        return ()
+    top = [
+        {"agent": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": line["scores"]["skill"]}
+        for line in board.body["standings"][:10]
+    ]
+    data: dict[str, object] = {
+        "season": board.question.season,
+        "track": board.question.track.value,
+        "digest": board.digest,
+        "as_of": time_text(board.question.as_of),
+        "standings": top,
+    }
+    return (candidate(Kind.LEADERBOARD_CHANGED, board.digest, data),)
+
+
+def _cells(
+    answers: Sequence[StoredForecast],
+    markets: Mapping[tuple[str, str], RoundMarket],
+    results: Mapping[str, Result],
+) -> list[Cell]:
+    cells: list[Cell] = []
+    for answer in answers:
+        market, result = markets.get((answer.round_id, answer.ticker)), results.get(answer.ticker)
+        if answer.p is None or market is None or result is None:
+            continue
+        hours = (market.close_time - market.snapshot_at).total_seconds() / 3600
+        cells.append(
+            Cell(
+                agent=answer.agent_id,
+                event=market.event_ticker,
+                market=answer.ticker,
+                window=answer.round_id,
+                p=float(answer.p),
+                q=None if market.q is None else float(market.q),
+                y=result.graded,
+                category=market.category,
+                horizon=horizon_label(hours),
+            )
+        )
+    return cells
+
+
+def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:
+    """The newest version of each result that was decided by `as_of` and recorded by `known_at`."""
+    found: dict[str, Result] = {}
+    for ticker, all_versions in versions.items():
+        for one in all_versions:
+            decided = one.decided_at or one.recorded_at
+            if one.recorded_at <= question.known_at and decided <= question.as_of:
+                found[ticker] = one
+    return found
+
+
+def _days(answers: Sequence[StoredForecast], rounds: Mapping[str, Round]) -> dict[str, float]:
+    """Days between an agent's first and last round."""
+    slots: defaultdict[str, list[datetime]] = defaultdict(list)
+    for answer in answers:
+        slots[answer.agent_id].append(rounds[answer.round_id].slot)
+    return {agent: (max(times) - min(times)).total_seconds() / 86_400 for agent, times in slots.items()}
