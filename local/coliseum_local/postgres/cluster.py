@@ -1,0 +1,210 @@
+"""One embedded Postgres server: create its data, start it, watch it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from coliseum_local.postgres.binaries import Account, account, programs
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 8.0
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "logging_collector": "off",
+}
+
+
+class Cluster:
+    """Postgres over one data directory, reached by password on a loopback port.
+
+    As root the server runs as an account without rights. That account may be locked out of the directories above
+    the data (a home, pytest's folders), so it gets the data as an open file descriptor, not as a path.
+    """
+
+    def __init__(self, state: Path, *, password: str) -> None:
+        self._data = state / "pg16"
+        self._password = password
+        self._runner = account()
+        self._programs = programs(self._runner, spare=state / "programs")
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def dsn(self) -> str:
+        """Of the superuser."""
+        return self.dsn_of("postgres")
+
+    def dsn_of(self, login: str) -> str:
+        return f"postgresql://{login}:{self._password}@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it answers. The data of an earlier run is used again. Raises RuntimeError."""
+        self._end_predecessor()
+        if not (self._data / "PG_VERSION").exists():
+            self._create()
+        self._port = _free_port()
+        self._launch()
+        threading.Thread(target=self._watch, name="postgres-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """End it in order: clients are cut off, everything committed is on disk."""
+        self._stopping.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(2)  # SIGINT is Postgres' fast shutdown
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _create(self) -> None:
+        """initdb into a draft that becomes the data only when complete: a crash in between leaves no half."""
+        draft = self._data.with_suffix(".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True, mode=0o700)
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(self._password.encode() + b"\n")
+        try:
+            if self._runner is not None:
+                os.chown(draft, self._runner.uid, self._runner.gid)
+                os.fchown(reading, self._runner.uid, self._runner.gid)
+            with self._reachable(draft) as (path, descriptors):
+                done = subprocess.run(
+                    [
+                        *(self._programs / "initdb", "-D", path, "-U", "postgres", "-E", "UTF8"),
+                        *("--auth=scram-sha-256", f"--pwfile=/dev/fd/{reading}", f"--locale={_locale()}"),
+                        *("--no-sync", "--no-instructions"),
+                    ],
+                    pass_fds=(*descriptors, reading),
+                    capture_output=True,
+                    check=False,
+                    **_as(self._runner),
+                )
+        finally:
+            os.close(reading)
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+        draft.rename(self._data)
+
+    def _launch(self) -> None:
+        """Start the server, and again while the last one's processes still hold its memory."""
+        deadline = time.monotonic() + READY_SECONDS
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        while True:
+            with self._reachable(self._data) as (path, descriptors):
+                self._process = subprocess.Popen(
+                    [self._programs / "postgres", "-D", path, "-p", str(self._port), *settings],
+                    stdin=subprocess.DEVNULL,
+                    stdout=sys.stderr,
+                    pass_fds=descriptors,
+                    start_new_session=True,
+                    **_as(self._runner),
+                )
+            if self._answers(deadline):
+                return
+            if self._stopping.is_set():
+                return
+            if time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("Postgres does not start; its own words are above")
+            time.sleep(0.2)
+
+    def _answers(self, deadline: float) -> bool:
+        """Wait until it answers; False when it ends instead, or the time is over."""
+        assert self._process is not None
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                psycopg.connect(self.dsn, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.03)
+            else:
+                return True
+        return False
+
+    def _watch(self) -> None:
+        """Start the server again whenever it dies under us, on the same port."""
+        while not self._stopping.is_set():
+            assert self._process is not None
+            code = self._process.wait()
+            if not self._stopping.is_set():
+                print(f"Postgres ended (exit code {code}); starting it again", file=sys.stderr, flush=True)
+                try:
+                    self._launch()
+                except RuntimeError as error:
+                    print(f"{error}; giving up", file=sys.stderr, flush=True)
+                    os.kill(os.getpid(), 15)
+                    return
+
+    def _end_predecessor(self) -> None:
+        """Stop the server that a killed run left over our data, if it really is one."""
+        process = _server_over(self._data)
+        if process is not None:
+            process.send_signal(2)
+            try:
+                process.wait(STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_SECONDS)
+
+    @contextlib.contextmanager
+    def _reachable(self, folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """A path under which the runner reaches `folder`, and the descriptors it needs for that."""
+        if self._runner is None:
+            yield str(folder), ()
+            return
+        if not Path("/proc/self/fd").is_dir():
+            raise RuntimeError("Postgres refuses to run as root here; run as a user, or set DATABASE_URL")
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{descriptor}", (descriptor,)
+        finally:
+            os.close(descriptor)
+
+
+def _as(runner: Account | None) -> dict[str, Any]:
+    """Popen's arguments for running as `runner`, in a directory that it can enter."""
+    return {} if runner is None else {"user": runner.uid, "group": runner.gid, "extra_groups": [], "cwd": "/"}
+
+
+def _server_over(data: Path) -> psutil.Process | None:
+    """The running server whose working directory `data` is; a stranger with a reused pid is none."""
+    note = data / "postmaster.pid"
+    try:
+        process = psutil.Process(int(note.read_text().splitlines()[0]))
+        if process.name().startswith("postgres") and Path(process.cwd()) == data:
+            return process
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        pass
+    note.unlink(missing_ok=True)  # Postgres would take a stranger with this pid for its predecessor
+    return None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _locale() -> str:
+    return "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"

@@ -1,0 +1,98 @@
+"""Refusals in the form PostgREST gives them, and the HTTP status of every SQLSTATE. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+
+@dataclass
+class Problem(Exception):
+    """Ends a request: status and error body."""
+
+    status: int
+    code: str | None
+    message: str
+    details: str | None = None
+    hint: str | None = None
+
+    @property
+    def body(self) -> dict[str, str | None]:
+        return {"code": self.code, "message": self.message, "details": self.details, "hint": self.hint}
+
+
+def not_offered(what: str) -> Problem:
+    """PostgREST can do this, the gateway cannot: said aloud, never ignored."""
+    return Problem(501, "PGRST100", f"{what} is not offered by the local gateway", hint=_SUBSET)
+
+
+def malformed(parameter: str, text: str, expected: str) -> Problem:
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    return Problem(400, "PGRST100", f"failed to parse {parameter} ({shown})", details=f"expected {expected}")
+
+
+def unauthorized(message: str, hint: str) -> Problem:
+    return Problem(401, None, message, hint=hint)
+
+
+_SUBSET = "It speaks a subset of PostgREST; see the README beside its code."
+_BY_CODE = {
+    "21000": 400,
+    "23503": 409,
+    "23505": 409,
+    "25006": 405,
+    "42501": 403,
+    "42883": 404,
+    "42P01": 404,
+    "42P17": 500,
+    "53400": 500,
+    "57P01": 503,
+    "P0001": 400,
+}
+_BY_CLASS = {
+    "08": 503,
+    "09": 500,
+    "0L": 403,
+    "0P": 403,
+    "25": 500,
+    "28": 403,
+    "2D": 500,
+    "38": 500,
+    "39": 500,
+    "3B": 500,
+    "40": 500,
+    "53": 503,
+    "54": 500,
+    "55": 500,
+    "57": 500,
+    "58": 500,
+    "F0": 500,
+    "HV": 500,
+    "P0": 500,
+    "XX": 500,
+}
+
+
+def from_postgres(error: psycopg.Error, *, role: str) -> Problem:
+    """Postgres' own error with the status PostgREST gives its SQLSTATE."""
+    code = error.sqlstate
+    if code is None:
+        if isinstance(error, psycopg.DataError):  # psycopg refuses NUL before the server sees it
+            return Problem(400, "22021", str(error))
+        return no_connection()
+    told = error.diag
+    message = told.message_primary or str(error)
+    return Problem(_status(code, role), code, message, told.message_detail, told.message_hint)
+
+
+def no_connection() -> Problem:
+    return Problem(503, "PGRST001", "Database client error. Retrying the connection.")
+
+
+def _status(code: str, role: str) -> int:
+    if code.startswith("PT") and code[2:].isdigit():  # a function may choose its status
+        return int(code[2:])
+    if code == "42501" and role == "anon":
+        return 401
+    return _BY_CODE.get(code) or _BY_CLASS.get(code[:2], 400)
