@@ -1,0 +1,415 @@
+"""The log on real Valkey, through the gateway and the real SDK."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
+
+import pytest
+from tests.fixtures.redis import RedisServer
+
+from coliseum.errors import LogMoved, SourceRefused
+from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
+from coliseum.feed.entries import START, Candidate, EntryId, Kind
+from coliseum.feed.readings import Bell, Report
+from coliseum.feed.service import SEEN_TTL_MS, AsyncFeed, Feed, Fence, candidate
+from coliseum.upstash.client import AsyncRedis, Redis
+
+Connect = Callable[[], AbstractAsyncContextManager[AsyncRedis]]
+NOW = 1_698_676_800_000
+
+
+@pytest.fixture
+def feed(redis: Redis, prefix: str) -> Feed:
+    return Feed(redis, prefix=prefix, maxlen=100)
+
+
+def _trade(name: str, **changes: Any) -> Candidate:
+    values: dict[str, Any] = {
+        "kind": Kind.TRADE,
+        "key": f"trade:{name}",
+        "digest": f"digest-{name}",
+        "data": {"trade_id": name, "ticker": "T"},
+        "boot": "boot-1",
+        "at": "1",
+    }
+    return Candidate(**(values | changes))
+
+
+def _report(owner: str = "me") -> Report:
+    return Report(owner=owner, at=NOW, fresh_for=9000, bot_ok_at=NOW, bot={"status": "online"})
+
+
+def _told(feed: Feed) -> list[tuple[str, str]]:
+    """Kind and trade id of everything in the log."""
+    return [(entry.kind.value, entry.data.get("trade_id", "")) for entry in feed.read(START).reading.entries]
+
+
+# --- publish ---
+
+
+def test_what_is_published_can_be_read_in_its_order(feed: Feed) -> None:
+    published = feed.publish([_trade("a"), _trade("b")], now_ms=NOW, bot={"status": "online"}, checkpoint="c1")
+    assert [str(entry_id) for entry_id, _ in published.entries] == [f"{NOW}-1", f"{NOW}-2"]
+    assert published.head == EntryId(NOW, 2)
+    state = feed.read(START)
+    assert [entry.data["trade_id"] for entry in state.reading.entries] == ["a", "b"]
+    assert (state.reading.epoch, state.reading.head, state.reading.base_ms) == (published.epoch, published.head, NOW)
+    assert (state.bot, feed.checkpoint()) == ({"status": "online"}, "c1")
+
+
+def test_text_of_every_kind_comes_back_as_it_was(feed: Feed) -> None:
+    data: dict[str, Any] = {"note": 'é,"\\\n\r\u2028\x00😀|{}%', "n": 0.1, "null": None, "deep": {"a": [1, {}, []]}}
+    feed.publish([_trade("a|b:c\n", data=data, boot="x|y\n|", at="1|2")], now_ms=NOW)
+    assert feed.read(START).reading.entries[0].data == data
+
+
+def test_a_repetition_publishes_nothing_and_leaves_the_head(feed: Feed) -> None:
+    first = feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
+    again = feed.publish([_trade("a"), _trade("b"), _trade("a")], now_ms=NOW + 5000)
+    assert again.entries == ()
+    assert (again.head, again.epoch) == (first.head, first.epoch)
+    assert feed.read(START).reading.head == first.head
+
+
+def test_news_among_repetitions_is_found(feed: Feed) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+    published = feed.publish([_trade("a"), _trade("b"), _trade("a"), _trade("c")], now_ms=NOW + 1)
+    assert [news.data["trade_id"] for _, news in published.entries] == ["b", "c"]
+    assert published.head == EntryId(NOW + 1, 3)
+
+
+def test_a_changed_trade_is_a_correction_each_time_it_changes(feed: Feed) -> None:
+    for digest in ("one", "two", "two", "one"):
+        feed.publish([_trade("a", digest=digest)], now_ms=NOW)
+    assert _told(feed) == [("trade", "a"), ("trade_corrected", "a"), ("trade_corrected", "a")]
+
+
+def test_an_id_used_again_by_another_run_at_another_time_is_a_new_trade(feed: Feed) -> None:
+    feed.publish([_trade("1", boot="boot-1", at="100", digest="x")], now_ms=NOW)
+    feed.publish([_trade("1", boot="boot-2", at="200", digest="y")], now_ms=NOW)
+    assert _told(feed) == [("trade", "1"), ("trade", "1")]
+
+
+def test_a_restarted_bot_that_reports_the_same_trade_repeats_itself(feed: Feed) -> None:
+    feed.publish([_trade("1", boot="boot-1")], now_ms=NOW)
+    feed.publish([_trade("1", boot="boot-2")], now_ms=NOW)
+    assert _told(feed) == [("trade", "1")]
+
+
+def test_a_restarted_bot_that_words_the_same_moment_differently_corrects(feed: Feed) -> None:
+    feed.publish([_trade("1", boot="boot-1", at="100", digest="x")], now_ms=NOW)
+    feed.publish([_trade("1", boot="boot-2", at="100", digest="y")], now_ms=NOW)
+    assert _told(feed) == [("trade", "1"), ("trade_corrected", "1")]
+
+
+@pytest.mark.parametrize("text", ["a|b", "|", "3:4:x", "\n", "x" * 300, "é"])
+def test_a_bots_own_text_cannot_confuse_what_is_remembered(feed: Feed, text: str) -> None:
+    for _ in range(2):
+        feed.publish([_trade("1", boot=text, at=text, digest=text)], now_ms=NOW)
+    feed.publish([_trade("1", boot=text, at=text + "!", digest="other")], now_ms=NOW)
+    assert _told(feed) == [("trade", "1"), ("trade_corrected", "1")]
+
+
+def test_a_second_source_adds_what_is_missing_and_never_corrects(feed: Feed) -> None:
+    feed.publish([_trade("own")], now_ms=NOW)
+    feed.publish([_trade("own", digest="other words", correctable=False)], now_ms=NOW)
+    feed.publish([_trade("lost", digest="other words", correctable=False)], now_ms=NOW)
+    feed.publish([_trade("lost")], now_ms=NOW)  # the bot's own first report of it is no correction
+    feed.publish([_trade("lost", digest="changed")], now_ms=NOW)
+    assert _told(feed) == [("trade", "own"), ("trade", "lost"), ("trade_corrected", "lost")]
+
+
+def test_happenings_without_a_digest_are_told_once(feed: Feed) -> None:
+    for number in range(2):
+        feed.publish([candidate(Kind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
+    assert [entry.data for entry in feed.read(START).reading.entries] == [{"n": 0}]
+
+
+def test_ids_do_not_go_back_with_the_clock(feed: Feed) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+    published = feed.publish([_trade("b")], now_ms=NOW - 60_000)
+    assert published.head == EntryId(NOW, 2)
+
+
+def test_the_log_keeps_its_newest_entries_and_counts_what_it_drops(redis: Redis, prefix: str) -> None:
+    feed = Feed(redis, prefix=prefix, maxlen=3)
+    published = feed.publish([_trade(str(number)) for number in range(5)], now_ms=NOW)
+    assert len(published.entries) == 5
+    reading = feed.read(START).reading
+    assert follow(START, None, reading) == Gap(2, START, EntryId(NOW, 2))
+
+
+def test_an_identity_is_forgotten_only_when_nobody_reports_it_any_more(feed: Feed) -> None:
+    feed.publish([_trade("listed"), _trade("gone")], now_ms=NOW)
+    feed.publish([_trade("listed")], now_ms=NOW + SEEN_TTL_MS - 1)
+    later = NOW + SEEN_TTL_MS + 10
+    feed.publish([_trade("new")], now_ms=later)  # clears out what is old
+    published = feed.publish([_trade("listed"), _trade("gone")], now_ms=later)
+    assert [news.data["trade_id"] for _, news in published.entries] == ["gone"]
+
+
+def test_checkpoint_and_bot_state_stay_until_they_are_replaced(feed: Feed) -> None:
+    feed.publish([], now_ms=NOW, checkpoint="c1", bot={"status": "online"})
+    feed.publish([_trade("a")], now_ms=NOW)
+    assert (feed.checkpoint(), feed.read(START).bot) == ("c1", {"status": "online"})
+
+
+def test_a_publisher_whose_fence_has_moved_changes_nothing(feed: Feed) -> None:
+    feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1", fence=Fence("", "f1"))
+    feed.publish([], now_ms=NOW, checkpoint="c1", fence=Fence("", "f1"))  # its own repetition
+    with pytest.raises(LogMoved):
+        feed.publish([_trade("b")], now_ms=NOW, checkpoint="late", fence=Fence("", "f2"))
+    position = feed.position()
+    assert (position.checkpoint, position.fence, position.head) == ("c1", "f1", EntryId(NOW, 1))
+
+
+# --- lost replies, restarts, restored data ---
+
+
+def test_a_reply_lost_after_the_execution_publishes_nothing_twice(feed: Feed, redis_server: RedisServer) -> None:
+    feed.publish([], now_ms=NOW)
+    redis_server.faults(drop_reply=1)
+    feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
+    assert _told(feed) == [("trade", "a"), ("trade", "b")]
+    assert feed.read(START).reading.head == EntryId(NOW, 2)
+
+
+def test_a_script_that_redis_forgot_is_sent_again(feed: Feed, redis: Redis) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+    redis.command("SCRIPT", "FLUSH")
+    feed.publish([_trade("b")], now_ms=NOW)
+    assert _told(feed) == [("trade", "a"), ("trade", "b")]
+
+
+def test_without_its_counter_the_log_begins_a_new_epoch(feed: Feed, redis: Redis) -> None:
+    before = feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
+    redis.command("DEL", feed.keys.meta)
+    after = feed.publish([_trade("a")], now_ms=NOW + 1)
+    assert after.epoch != before.epoch
+    assert [str(entry_id) for entry_id, _ in after.entries] == [f"{NOW + 1}-1"]
+    assert follow(before.head, before.epoch, feed.read(before.head).reading) == Reset("epoch")
+    assert follow(before.head, None, feed.read(before.head).reading) == Reset("epoch")
+
+
+def test_a_deleted_stream_is_a_gap_of_exactly_what_it_held(feed: Feed, redis: Redis) -> None:
+    feed.publish([_trade(str(number)) for number in range(5)], now_ms=NOW)
+    cursor = EntryId(NOW, 2)
+    redis.command("DEL", feed.keys.stream)
+    assert follow(cursor, None, feed.read(cursor).reading) == Gap(3, cursor, EntryId(NOW, 5))
+    feed.publish([_trade("new")], now_ms=NOW)
+    assert follow(cursor, None, feed.read(cursor).reading) == Gap(3, cursor, EntryId(NOW, 5))
+    after = follow(EntryId(NOW, 5), None, feed.read(EntryId(NOW, 5)).reading)
+    assert isinstance(after, Continue)
+    assert [entry.data["trade_id"] for entry in after.entries] == ["new"]
+
+
+def _restore(redis: Redis, feed: Feed, names: dict[str, Any]) -> None:
+    """Put keys back as they were: strings as a hash's fields, rows as a stream."""
+    for key, fields in names.items():
+        redis.command("DEL", key)
+        if key == feed.keys.meta:
+            redis.command("HSET", key, *fields)
+        else:
+            for entry_id, values in fields:
+                redis.command("XADD", key, entry_id, *values)
+
+
+def test_after_an_old_backup_a_reader_is_ahead_and_then_reset(feed: Feed, redis: Redis) -> None:
+    first = feed.publish([_trade("a")], now_ms=NOW)
+    backup = {
+        feed.keys.meta: redis.read("HGETALL", feed.keys.meta),
+        feed.keys.stream: redis.read("XRANGE", feed.keys.stream, "-", "+"),
+    }
+    cursor = feed.publish([_trade("b"), _trade("c")], now_ms=NOW + 10).head
+    _restore(redis, feed, backup)
+    assert follow(cursor, first.epoch, feed.read(cursor).reading) == Ahead()
+    feed.publish([_trade("d"), _trade("e"), _trade("f")], now_ms=NOW + 20)
+    assert follow(cursor, first.epoch, feed.read(cursor).reading) == Reset("history")
+
+
+def test_a_counter_older_than_its_stream_begins_a_new_epoch_and_loses_no_news(feed: Feed, redis: Redis) -> None:
+    """Fail-over gave the counter back from a moment ago, and the clock stands where the stream ends."""
+    before = feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1")
+    meta = {feed.keys.meta: redis.read("HGETALL", feed.keys.meta)}
+    feed.publish([_trade("b"), _trade("c")], now_ms=NOW)
+    _restore(redis, feed, meta)
+    after = feed.publish([_trade("b"), _trade("d"), _trade("e")], now_ms=NOW)
+    assert after.epoch != before.epoch
+    assert [news.data["trade_id"] for _, news in after.entries] == ["d", "e"]
+    assert _told(feed) == [("trade", "d"), ("trade", "e")]
+    assert feed.checkpoint() == "c1"
+    assert feed.publish([_trade("d")], now_ms=NOW).entries == ()
+
+
+def test_foreign_data_under_the_streams_key_is_refused_and_nothing_is_taken_for_published(
+    feed: Feed, redis: Redis
+) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+    redis.command("DEL", feed.keys.stream)
+    redis.command("SET", feed.keys.stream, "foreign")
+    with pytest.raises(SourceRefused, match="WRONGTYPE"):
+        feed.publish([_trade("b")], now_ms=NOW)
+    redis.command("DEL", feed.keys.stream)
+    assert [news.data["trade_id"] for _, news in feed.publish([_trade("b")], now_ms=NOW).entries] == ["b"]
+
+
+# --- reading ---
+
+
+def test_pages_join_without_a_seam(feed: Feed) -> None:
+    feed.publish([_trade(str(number)) for number in range(7)], now_ms=NOW)
+    cursor, pages = START, []
+    while cursor != EntryId(NOW, 7):
+        answer = follow(cursor, None, feed.read(cursor, count=3).reading)
+        assert isinstance(answer, Continue)
+        pages += [entry.data["trade_id"] for entry in answer.entries]
+        cursor = answer.entries[-1].id
+    assert pages == [str(number) for number in range(7)]
+
+
+def test_the_latest_come_oldest_first(feed: Feed) -> None:
+    feed.publish([_trade(str(number)) for number in range(5)], now_ms=NOW)
+    assert [entry.data["trade_id"] for entry in feed.latest(2).reading.entries] == ["3", "4"]
+
+
+def test_a_log_nobody_has_written_is_empty(feed: Feed) -> None:
+    state = feed.read(START)
+    assert (state.reading.epoch, state.reading.head, state.report, state.bot) == (None, START, None, None)
+    assert feed.checkpoint() is None
+    assert feed.position().epoch is None
+
+
+# --- the poller's lease and report ---
+
+
+def test_only_one_poller_gets_the_lease(feed: Feed) -> None:
+    assert feed.take_lease(_report("one"), ttl_ms=60_000) is None
+    held = feed.take_lease(_report("two"), ttl_ms=60_000)
+    assert held is not None
+    assert held.owner == "one"
+
+
+def test_a_poller_that_lost_the_reply_sees_its_own_name(feed: Feed, redis: Redis) -> None:
+    feed.take_lease(_report("one"), ttl_ms=60_000)
+    held = feed.take_lease(_report("one"), ttl_ms=60_000)
+    assert held is not None
+    assert held.owner == "one"
+    assert 0 < redis.read("PTTL", feed.keys.poller) <= 60_000
+
+
+def test_a_lease_ends_with_its_time(feed: Feed, redis: Redis) -> None:
+    feed.take_lease(_report("one"), ttl_ms=60_000)
+    redis.command("PEXPIRE", feed.keys.poller, 0)
+    assert feed.take_lease(_report("two"), ttl_ms=60_000) is None
+
+
+def test_a_report_renews_the_lease_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
+    feed.take_lease(_report("one"), ttl_ms=1000)
+    feed.report(_report("one"), ttl_ms=60_000)
+    assert redis.read("PTTL", feed.keys.poller) > 1000
+    assert feed.read(START).report == _report("one")
+
+
+def test_foreign_text_under_the_lease_still_means_that_it_is_held(feed: Feed, redis: Redis) -> None:
+    redis.command("SET", feed.keys.poller, "foreign")
+    assert feed.take_lease(_report("one"), ttl_ms=1000) is not None
+
+
+# --- what it costs ---
+
+
+def test_the_price_list(feed: Feed, redis_server: RedisServer) -> None:
+    """Commands the cloud bills, so that no change makes the poller dearer unnoticed."""
+    feed.publish([_trade("first")], now_ms=NOW)
+
+    def price(action: Callable[[], object]) -> int:
+        redis_server.reset_meter()
+        action()
+        total: int = redis_server.meter()["total"]
+        return total
+
+    assert price(lambda: feed.take_lease(_report(), ttl_ms=1000)) == 1
+    assert price(lambda: feed.report(_report(), ttl_ms=1000)) == 2
+    assert price(lambda: feed.report(_report(), ttl_ms=1000, ring=False)) == 1
+    assert price(feed.position) == 1
+    assert price(lambda: feed.read(START)) == 3
+    # EVALSHA, HMGET, HSET and for one trade ZADD, XADD, HSET, then XTRIM, ZRANGEBYSCORE, PUBLISH
+    assert price(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 9
+    assert price(lambda: feed.publish([_trade("b"), _trade("c")], now_ms=NOW)) == 12
+    # a repetition: EVALSHA, HMGET, ZADD, HGET, HSET
+    assert price(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 5
+
+
+# --- the doorbell ---
+
+
+async def _rings(connect: Connect, prefix: str, actions: list[Callable[[], object]]) -> list[Bell | None]:
+    """What a listener hears: the confirmation, then one ring per action."""
+    async with connect() as redis, aclosing(AsyncFeed(redis, prefix=prefix).bells()) as bells:
+        heard = [await anext(bells)]
+        for action in actions:
+            await asyncio.to_thread(action)
+            heard.append(await anext(bells))
+        return heard
+
+
+def test_a_bell_carries_its_entries_and_names_its_predecessor(async_redis: Connect, feed: Feed, prefix: str) -> None:
+    actions: list[Callable[[], object]] = [
+        lambda: feed.publish([_trade("a")], now_ms=NOW),
+        lambda: feed.publish([_trade("b"), _trade("c")], now_ms=NOW + 7),
+    ]
+    confirmed, first, second = asyncio.run(_rings(async_redis, prefix, actions))
+    assert confirmed is None
+    assert first is not None
+    assert second is not None
+    assert (first.previous, first.last) == (START, EntryId(NOW, 1))
+    assert (second.previous, second.last) == (EntryId(NOW, 1), EntryId(NOW + 7, 3))
+    assert second.entries == feed.latest(2).reading.entries
+    assert second.epoch == feed.read(START).reading.epoch
+
+
+def test_large_news_only_rings(async_redis: Connect, feed: Feed, prefix: str) -> None:
+    news = [_trade(str(number), data={"text": "x" * 9000}) for number in range(4)]
+    _, bell = asyncio.run(_rings(async_redis, prefix, [lambda: feed.publish(news, now_ms=NOW)]))
+    assert bell is not None
+    assert (bell.entries, bell.last) == (None, EntryId(NOW, 4))
+
+
+def test_a_heartbeat_tells_the_pollers_state_and_the_newest_entry(
+    async_redis: Connect, feed: Feed, prefix: str
+) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+    _, bell = asyncio.run(_rings(async_redis, prefix, [lambda: feed.report(_report(), ttl_ms=1000)]))
+    assert bell is not None
+    assert (bell.report, bell.last) == (_report(), EntryId(NOW, 1))
+
+
+def test_a_repetition_does_not_ring(async_redis: Connect, feed: Feed, prefix: str) -> None:
+    feed.publish([_trade("a")], now_ms=NOW)
+
+    def repeat_then_ring() -> None:
+        feed.publish([_trade("a")], now_ms=NOW)
+        feed.publish([_trade("b")], now_ms=NOW)
+
+    _, bell = asyncio.run(_rings(async_redis, prefix, [repeat_then_ring]))
+    assert bell is not None
+    assert bell.previous == EntryId(NOW, 1)
+
+
+def test_a_foreign_ring_says_look_for_yourself(async_redis: Connect, redis: Redis, feed: Feed, prefix: str) -> None:
+    ring: list[Callable[[], object]] = [lambda: redis.command("PUBLISH", feed.keys.channel, '{"e":"x","p":"?"}')]
+    assert asyncio.run(_rings(async_redis, prefix, ring)) == [None, None]
+
+
+def test_stream_readers_read_as_publishers_do(async_redis: Connect, feed: Feed, prefix: str) -> None:
+    feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
+
+    async def both() -> tuple[object, object]:
+        async with async_redis() as redis:
+            reader = AsyncFeed(redis, prefix=prefix)
+            return await reader.read(START), await reader.latest(1)
+
+    assert asyncio.run(both()) == (feed.read(START), feed.latest(1))
