@@ -296,19 +296,18 @@ class ArenaRecords:
         )
         return tuple(_decision(row) for row in rows)
 
-    def offers(self, rounds: Iterable[str], track: Track) -> dict[str, int]:
-        """How many cells each agent was asked for; what the house skipped (budget, circuit) was not an offer."""
-        counts: dict[str, int] = {}
-        for round_id in rounds:
-            rows = self._store.select(
+    def offers(self, rounds: Iterable[str], track: Track) -> tuple[tuple[str, str, str], ...]:
+        """(agent, round, ticker) of what agents were asked; what the house skipped (budget, circuit) was no offer."""
+        return tuple(
+            (row["agent_id"], round_id, row["ticker"])
+            for round_id in rounds
+            for row in self._store.select(
                 "arena_decisions",
-                "decision_id,agent_id,status",
+                "decision_id,agent_id,ticker",
                 where=[("round_id", "eq", round_id), ("track", "eq", track.value), ("status", "neq", "skipped")],
                 order=("decision_id",),
             )
-            for row in rows:
-                counts[row["agent_id"]] = counts.get(row["agent_id"], 0) + 1
-        return counts
+        )
 
     def lease_decision(self, decision_id: str, *, seconds: int) -> Decision | None:
         """The decision, taken for `seconds`; None where it is finished, taken, or its round is over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -69,10 +69,17 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         if one.created_at <= question.known_at
     ]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
-    cells = _cells(answers, markets, results)
-    table = table_from(cell for cell in cells if sandbox or cell.horizon != LAST_HOURS)
+    asked = {
+        key: market
+        for key, market in markets.items()
+        if market.ticker in results and (sandbox or _horizon(market) != LAST_HOURS)
+    }
+    table = table_from(_cells(answers, asked, results))
+    offered = Counter(
+        agent for agent, round_id, ticker in records.offers(rounds, question.track) if (round_id, ticker) in asked
+    )
     seed = int.from_bytes(hashlib.sha256(f"{question.season}/{question.track}".encode()).digest()[:6], "big")
-    report = score(table, seed=seed, draws=draws, offered=records.offers(rounds, question.track))
+    report = score(table, seed=seed, draws=draws, offered=offered)
     pairs = leaderboard.pairwise(table, seed=seed, draws=draws)
     standings = leaderboard.board(
         report.agents(), pairs, days=_days(answers, rounds), gates=gates or (SANDBOX_GATES if sandbox else Gates())
@@ -127,10 +134,9 @@ def _cells(
 ) -> list[Cell]:
     cells: list[Cell] = []
     for answer in answers:
-        market, result = markets.get((answer.round_id, answer.ticker)), results.get(answer.ticker)
-        if answer.p is None or market is None or result is None:
+        market = markets.get((answer.round_id, answer.ticker))
+        if answer.p is None or market is None:
             continue
-        hours = (market.close_time - market.snapshot_at).total_seconds() / 3600
         cells.append(
             Cell(
                 agent=answer.agent_id,
@@ -139,12 +145,16 @@ def _cells(
                 window=answer.round_id,
                 p=float(answer.p),
                 q=None if market.q is None else float(market.q),
-                y=result.graded,
+                y=results[answer.ticker].graded,
                 category=market.category,
-                horizon=horizon_label(hours),
+                horizon=_horizon(market),
             )
         )
     return cells
+
+
+def _horizon(market: RoundMarket) -> str:
+    return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
 
 
 def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:
