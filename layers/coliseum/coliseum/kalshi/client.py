@@ -63,7 +63,7 @@ class Credentials:
             told = "is required beside KALSHI_API_KEY and is not set; or name a file in KALSHI_RSA_KEY_PATH"
             raise ConfigurationError("KALSHI_PRIVATE_KEY", told)
         try:
-            text = self._path.read_text()
+            text = self._path.expanduser().read_text()
         except (OSError, UnicodeDecodeError):
             raise ConfigurationError("KALSHI_RSA_KEY_PATH", "names no readable file") from None
         return load_private_key(text, variable="KALSHI_RSA_KEY_PATH")

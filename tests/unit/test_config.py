@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from coliseum import config
+from coliseum.config import Settings, load
+from coliseum.errors import ConfigurationError
+
+OPENROUTER = "sk-or-v1-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no `.env` of this machine; settings of the process come back afterwards."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(vars(config), "settings", None)
+    monkeypatch.delitem(vars(config), "settings")
+
+
+BAD: list[tuple[str, str, str]] = [
+    ("ENVIRONMENT", "moon-base", "Input should be 'development'"),
+    ("LOG_LEVEL", "LOUD-secret", "Input should be 'DEBUG'"),
+    ("UPSTASH_REDIS_REST_URL", "redis://user:hunter2@host", "expected an http(s) URL"),
+    ("REDIS_KEY_PREFIX", "spaced prefix", "String should match pattern"),
+    ("FEED_MODE", "telepathy", "Input should be 'doorbell' or 'poll'"),
+    ("FEED_MAXLEN", "99", "Input should be greater than or equal to 100"),
+    ("FEED_MAXLEN", "many-entries", "Input should be a valid integer"),
+    ("SUPABASE_URL", "my-project", "expected an http(s) URL"),
+    ("BOT_STATUS_ENDPOINT", "localhost:9000/status", "expected an http(s) URL"),
+    ("BOT_TRADES_ENDPOINT", "http://", "expected an http(s) URL"),
+    ("POLL_INTERVAL_SECONDS", "0.01", "Input should be greater than or equal to 0.2"),
+    ("POLL_INTERVAL_SECONDS", "nan", "Input should be"),
+    ("POLL_INTERVAL_SECONDS", "soon-ish", "Input should be a valid number"),
+    ("KALSHI_API_BASE", "ftp://kalshi", "expected an http(s) URL"),
+    ("OPENROUTER_API_KEY", "sk-proj-hunter2", "expected an OpenRouter key, which starts with sk-or-v1-"),
+    ("OPENROUTER_BASE_URL", "openrouter.ai", "expected an http(s) URL"),
+    ("ADMIN_TOKEN", "hunter2", "expected at least 16 characters"),
+    ("STREAM_TICKET_SECRET", "hunter2", "expected at least 16 characters"),
+    ("STREAM_AUTH", "password1", "Input should be 'none' or 'ticket'"),
+    ("SSE_SESSION_MAX_SECONDS", "0.5", "Input should be greater than or equal to 1"),
+    ("SSE_HEARTBEAT_SECONDS", "1e9", "Input should be less than or equal to 300"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "problem"), BAD)
+def test_a_bad_value_stops_with_its_variables_name_and_never_its_value(
+    variable: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert caught.value.variable == variable
+    assert str(caught.value).startswith(f"{variable}: {problem}")
+    assert len(value) < 4 or value not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_every_setting_with_rules_has_its_bad_value_in_the_table() -> None:
+    free = {"SECRETS_PATH", "LOGFIRE_TOKEN", "CORS_ALLOW_ORIGINS", "KALSHI_RSA_KEY_PATH", "KALSHI_API_KEY"}
+    free |= {"KALSHI_PRIVATE_KEY", "UPSTASH_REDIS_REST_TOKEN", "SUPABASE_SERVICE_ROLE_KEY"}
+    assert {name.upper() for name in Settings.model_fields} == {variable for variable, _, _ in BAD} | free
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    settings = load()
+    assert settings.environment == "development"
+    assert settings.redis_key_prefix == "python:"
+    assert settings.poll_interval_seconds == 3
+    assert settings.bot_trades_endpoint == "http://localhost:9000/trades"
+
+
+def test_the_dot_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\nFEED_MODE=poll\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    settings = load()
+    assert (settings.log_level, settings.feed_mode) == ("DEBUG", "poll")
+
+
+def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    assert load() == Settings()
+
+
+def test_urls_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.co/")
+    assert load().supabase_url == "https://project.supabase.co"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("https://a.example, https://b.example,", ("https://a.example", "https://b.example")),
+        ("*", ("*",)),
+        (",", ()),
+    ],
+)
+def test_origins_are_separated_by_commas(text: str, origins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ALLOW_ORIGINS", text)
+    assert load().cors_allow_origins == origins
+
+
+SECRETS = {
+    "upstash_redis_rest_token": "s3cret-upstash-token",
+    "supabase_service_role_key": "sb_secret_s3cret",
+    "kalshi_api_key": "s3cret-key-id",
+    "kalshi_private_key": "-----BEGIN s3cret-----",
+    "openrouter_api_key": OPENROUTER,
+    "logfire_token": "s3cret-logfire-token",
+    "admin_token": "s3cret-admin-token",
+    "stream_ticket_secret": "s3cret-stream-ticket",
+}
+
+
+def test_secrets_are_never_shown() -> None:
+    settings = Settings.model_validate(SECRETS)
+    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert not [value for value in SECRETS.values() if value in shown]
+
+
+def test_every_setting_that_sounds_secret_is_one() -> None:
+    sounding = {name for name in Settings.model_fields if name.endswith(("_token", "_key", "_secret"))}
+    assert sounding == set(SECRETS)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().environment = "production"  # type: ignore[misc]  # that is the point
+
+
+def test_what_is_required_and_missing_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="SUPABASE_URL: is required"):
+        Settings(kalshi_api_key="id").require("kalshi_api_key", "supabase_url")
+
+
+def test_keys_stand_under_the_prefix() -> None:
+    assert Settings(redis_key_prefix="a:").key("feed") == "a:feed"
+
+
+def test_the_processs_settings_are_read_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    assert config.settings.log_level == "ERROR"
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    assert config.settings.log_level == "ERROR"
+
+
+def test_the_module_has_no_other_magic_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'setings'"):
+        config.setings  # noqa: B018 - reading it is the test
+
+
+def test_fetched_secrets_come_on_top_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KALSHI_API_KEY", "from-environment")
+    monkeypatch.setenv("ADMIN_TOKEN", "")
+    fetched = {"KALSHI_API_KEY": "fetched", "ADMIN_TOKEN": "fetched-admin-token", "UNKNOWN": "x"}
+    config.add_secrets(fetched)
+    key, token = config.settings.kalshi_api_key, config.settings.admin_token
+    assert key is not None
+    assert key.get_secret_value() == "from-environment"
+    assert token is not None
+    assert token.get_secret_value() == "fetched-admin-token"
+
+
+def test_a_fetched_secret_in_a_wrong_form_is_named_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="OPENROUTER_API_KEY") as caught:
+        config.add_secrets({"OPENROUTER_API_KEY": "sk-hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_documented_line_prints_the_environment(root: Path, tmp_path: Path) -> None:
+    line = "from coliseum.config import settings; print('Environment:', settings.environment)"
+    package = str(root / "layers" / "coliseum")
+    run = subprocess.run(
+        [sys.executable, "-c", line],
+        cwd=tmp_path,
+        env={"PYTHONPATH": package, "ENVIRONMENT": "staging"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "Environment: staging\n"
