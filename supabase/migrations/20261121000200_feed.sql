@@ -29,8 +29,8 @@ comment on column public.trades.backfilled is 'Learnt later from the exchange, w
 comment on column public.trades.correction is 'This row corrects an earlier report of the same trade.';
 comment on column public.trades.corrected_by is 'event_id of the row that replaces this one; null on rows that count.';
 
-create index trades_newest on public.trades (executed_at desc, epoch desc, seq desc) where corrected_by is null;
-create index trades_by_ticker on public.trades (ticker, executed_at desc, epoch desc, seq desc)
+create index trades_newest on public.trades (executed_at desc, event_id desc) where corrected_by is null;
+create index trades_by_ticker on public.trades (ticker, executed_at desc, event_id desc)
     where corrected_by is null;
 create index trades_by_identity on public.trades (trade_id, ticker, executed_at) where corrected_by is null;
 

@@ -45,6 +45,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
     )
     service.switches.rate_limits = not arguments.no_rate_limits
     listener = socket.create_server(("127.0.0.1", arguments.port))
+    # Inherited by accepted connections. asyncio sets it only on sockets made with an explicit protocol; without it
+    # every answer that leaves in two pieces waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     announce_ready(  # the socket listens already: early callers wait in its queue
         url=f"{base}/trade-api/v2",

@@ -47,7 +47,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Run until a signal."""
     keys = keys_of(arguments.state)
     listener = socket.create_server(("127.0.0.1", arguments.port), backlog=1024)
-    # Inherited by the accepted connections; asyncio sets it only on sockets made with an explicit protocol.
+    # Inherited by accepted connections. asyncio sets it only on sockets made with an explicit protocol; without it
+    # every answer that leaves in two pieces waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     own = os.environ.get("DATABASE_URL", "")
     cluster = None if own else Cluster(arguments.state, password=keys.password)
