@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -63,10 +64,12 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
 
 def lambda_handler(app: FastAPI) -> Handler:
     """The app as a Lambda handler for API Gateway's HTTP API events; metrics leave with the answer."""
-    adapter = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+    text_types = [*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE]
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        answer = adapter(event, context)
+        with asyncio.Runner() as runner:
+            runner.get_loop()  # Mangum takes the thread's loop and warns where there is none
+            answer = Mangum(app, lifespan="off", text_mime_types=text_types)(event, context)
         if metrics().metric_set:
             metrics().flush_metrics()
         return answer

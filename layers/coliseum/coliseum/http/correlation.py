@@ -1,4 +1,7 @@
-"""One id per request, in every answer and log line; one log line per request; no exception gets past here."""
+"""One id per request, in every answer and log line; one log line per request; no exception gets past here.
+
+HEAD is answered as GET without the body, which monitors rely on.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,10 @@ class Correlated:
             return
         correlation_id = correlation_of(Headers(scope=scope), scope.get("aws.event"))
         scope.setdefault("state", {})["correlation_id"] = correlation_id
+        method = scope["method"]
+        bodiless = method == "HEAD"
+        if bodiless:
+            scope["method"] = "GET"
         began = time.monotonic()
         status = 0
 
@@ -42,6 +49,8 @@ class Correlated:
                 headers[HEADER] = correlation_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("Cache-Control", "no-store")
+            elif bodiless:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -55,7 +64,7 @@ class Correlated:
             "request",
             extra={
                 "correlation_id": correlation_id,
-                "method": scope["method"],
+                "method": method,
                 "path": scope["path"],
                 "status": status,
                 "milliseconds": round((time.monotonic() - began) * 1000, 1),

@@ -68,13 +68,13 @@ class Problem:
 
     def body(self) -> dict[str, Any]:
         return {
-            **self.more,
             "type": TYPE_PREFIX + self.kind.slug,
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": self.detail,
             "instance": quote(self.path),
             "correlation_id": self.correlation_id,
+            **self.more,
         }
 
     def headers(self) -> dict[str, str]:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from coliseum.cache.breaker import Breaker
+from coliseum.errors import SourceError, SourceRefused, SourceUnavailable
+
+
+class Source:
+    """Counts how often it was asked, and fails on demand."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.error: SourceError | None = None
+
+    def ask(self) -> str:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return "answer"
+
+
+def test_a_silent_source_is_not_asked_again_for_a_while_and_then_once_more() -> None:
+    now = [100.0]
+    breaker, source = Breaker(open_seconds=4, clock=lambda: now[0]), Source()
+    source.error = SourceUnavailable("bot", "connection refused")
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable, match="connection refused"):
+            breaker.call("bot", source.ask)
+    assert source.asked == 1
+    now[0] += 4
+    source.error = None
+    assert breaker.call("bot", source.ask) == "answer"
+    assert breaker.call("bot", source.ask) == "answer"
+    assert source.asked == 3
+
+
+def test_sources_fail_apart_and_a_refusal_is_an_answer() -> None:
+    breaker, bot, kalshi = Breaker(clock=lambda: 0.0), Source(), Source()
+    bot.error = SourceUnavailable("bot", "down")
+    kalshi.error = SourceRefused("kalshi", "401")
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            breaker.call("bot", bot.ask)
+        with pytest.raises(SourceRefused):
+            breaker.call("kalshi", kalshi.ask)
+    assert (bot.asked, kalshi.asked) == (1, 2)

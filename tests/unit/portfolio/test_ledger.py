@@ -1,0 +1,233 @@
+"""The ledger's laws, by example and for any sequence of fills and settlements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.portfolio.ledger import BookingKind, Holding, Ledger, after
+from coliseum.trading.markets import Settlement
+from coliseum.trading.money import CENT, ONE, ZERO
+from coliseum.trading.trades import BookSide, Fill, Outcome
+
+TICKERS = ("KXA-1", "KXB-1", "KXC-1")
+
+
+def fill(
+    number: int,
+    book_side: BookSide,
+    count: str,
+    yes_price: str,
+    *,
+    fee: str = "0",
+    ticker: str = "KXA-1",
+    at: float = 0,
+) -> Fill:
+    price = Decimal(yes_price)
+    return Fill(
+        fill_id=f"f{number:06}",
+        order_id="o",
+        ticker=ticker,
+        book_side=book_side,
+        outcome=Outcome.YES if book_side is BookSide.BID else Outcome.NO,
+        sold=False,
+        count=Decimal(count),
+        yes_price=price,
+        no_price=ONE - price,
+        fee=Decimal(fee),
+        is_taker=True,
+        timestamp=at or float(number),
+    )
+
+
+def settlement(ticker: str, contracts: Decimal, value: str, *, result: str = "scalar", at: int = 10**9) -> Settlement:
+    """What the exchange pays for signed `contracts`, in whole cents."""
+    worth = Decimal(value)
+    due = contracts * worth if contracts >= 0 else -contracts * (ONE - worth)
+    return Settlement(
+        ticker=ticker,
+        event_ticker="E",
+        result=result,
+        yes_count=max(contracts, ZERO),
+        yes_cost=ZERO,
+        no_count=max(-contracts, ZERO),
+        no_cost=ZERO,
+        revenue=due.quantize(CENT),
+        value=worth,
+        fee=Decimal(7),
+        settled_at=datetime.fromtimestamp(at, UTC),
+    )
+
+
+def ledger_of(fills: Iterable[Fill], settlements: Iterable[Settlement] = ()) -> Ledger:
+    ledger = Ledger()
+    ledger.book_fills(fills)
+    ledger.book_settlements(settlements)
+    return ledger
+
+
+def test_the_worked_example_ends_33_59_ahead() -> None:
+    ledger = ledger_of(
+        [
+            fill(1, BookSide.BID, "100", "0.42", fee="1.71"),
+            fill(2, BookSide.ASK, "40", "0.45", fee="0.70"),
+        ],
+        [settlement("KXA-1", Decimal(60), "1", result="yes")],
+    )
+    totals = ledger.totals()
+    assert totals.realized == Decimal("36.00")
+    assert totals.realized - totals.fees == Decimal("33.59") == totals.cash
+
+
+def test_buying_more_averages_the_cost() -> None:
+    holding = ledger_of([fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.BID, "30", "0.60")]).holdings["KXA-1"]
+    assert (holding.contracts, holding.average_cost) == (Decimal(40), Decimal("0.55"))
+
+
+def test_selling_yes_and_buying_no_are_one_thing_and_may_flip_the_position() -> None:
+    holding = ledger_of([fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.ASK, "25", "0.50")]).holdings["KXA-1"]
+    assert holding.contracts == Decimal(-15)
+    assert holding.outcome is Outcome.NO
+    assert holding.realized == Decimal("1.00")
+    assert holding.average_cost == Decimal("0.50")
+
+
+def test_fractions_and_sub_cent_prices_stay_exact() -> None:
+    holding = ledger_of([fill(1, BookSide.ASK, "10.50", "0.1825", fee="0.017500")]).holdings["KXA-1"]
+    assert holding.basis == Decimal("8.58375")
+    assert holding.fees == Decimal("0.0175")
+
+
+def test_a_scalar_market_pays_its_value_to_both_sides() -> None:
+    yes = ledger_of([fill(1, BookSide.BID, "10", "0.40")], [settlement("KXA-1", Decimal(10), "0.37")])
+    no = ledger_of([fill(1, BookSide.ASK, "10", "0.40")], [settlement("KXA-1", Decimal(-10), "0.37")])
+    assert yes.totals().realized == Decimal("-0.30")
+    assert no.totals().realized == Decimal("0.30")
+
+
+def test_the_settlements_fee_total_is_not_paid_twice() -> None:
+    ledger = ledger_of([fill(1, BookSide.BID, "1", "0.5", fee="0.02")], [settlement("KXA-1", ONE, "1")])
+    assert ledger.totals().fees == Decimal("0.02")
+
+
+def test_an_amended_settlement_takes_the_first_version_back() -> None:
+    ledger = ledger_of([fill(1, BookSide.BID, "10", "0.40")], [settlement("KXA-1", Decimal(10), "1")])
+    ledger.book_settlements([settlement("KXA-1", Decimal(10), "0", at=10**9 + 60)])
+    assert ledger.totals().realized == Decimal("-4.00")
+    assert [booking.kind for booking in ledger.bookings][-3:] == [
+        BookingKind.SETTLEMENT,
+        BookingKind.REVERSAL,
+        BookingKind.SETTLEMENT,
+    ]
+
+
+def test_a_fill_learnt_after_the_settlement_is_settled_too() -> None:
+    paid = settlement("KXA-1", Decimal(10), "1")
+    ledger = ledger_of([fill(2, BookSide.BID, "4", "0.50")], [paid])
+    ledger.book_fills([fill(1, BookSide.BID, "6", "0.40")])
+    ledger.book_settlements([paid])
+    holding = ledger.holdings["KXA-1"]
+    assert (holding.contracts, holding.realized, holding.settled) == (ZERO, Decimal("5.60"), True)
+    assert ledger.settled == {"KXA-1": Decimal(10)}
+
+
+def test_same_second_fills_have_one_order_whatever_order_they_come_in() -> None:
+    fills = [fill(1, BookSide.BID, "10", "0.40", at=5), fill(2, BookSide.ASK, "10", "0.60", at=5)]
+    assert ledger_of(fills).bookings == ledger_of(fills[::-1]).bookings
+
+
+fills_drawn = st.lists(
+    st.tuples(
+        st.sampled_from(TICKERS),
+        st.sampled_from(BookSide),
+        st.decimals("0.01", "500", places=2),
+        st.decimals("0.001", "0.999", places=3),
+    ),
+    max_size=40,
+)
+
+
+def drawn(rows: list[tuple[str, BookSide, Decimal, Decimal]]) -> list[Fill]:
+    return [
+        fill(
+            number,
+            side,
+            str(count),
+            str(price),
+            fee=str((Decimal("0.07") * count * price * (1 - price)).quantize(Decimal("0.0001"), ROUND_UP)),
+            ticker=ticker,
+            at=1 + number // 3,
+        )
+        for number, (ticker, side, count, price) in enumerate(rows)
+    ]
+
+
+@given(fills_drawn, st.decimals("0", "1", places=2))
+def test_cash_and_open_basis_and_fees_are_the_realised_profit(
+    rows: list[tuple[str, BookSide, Decimal, Decimal]], value: Decimal
+) -> None:
+    ledger = ledger_of(drawn(rows))
+    cash = sum(
+        (
+            -one.fee - (one.count * (one.yes_price if one.book_side is BookSide.BID else one.no_price))
+            for one in drawn(rows)
+        ),
+        ZERO,
+    )
+    # A closed pair of YES and NO gave its dollar back.
+    pairs = ZERO
+    for ticker in TICKERS:
+        yes = sum((one.count for one in drawn(rows) if one.ticker == ticker and one.book_side is BookSide.BID), ZERO)
+        no = sum((one.count for one in drawn(rows) if one.ticker == ticker and one.book_side is BookSide.ASK), ZERO)
+        pairs += min(yes, no)
+    totals = ledger.totals()
+    assert totals.cash == cash + pairs
+    assert totals.cash + totals.basis + totals.fees == totals.realized
+    held = {ticker: holding.contracts for ticker, holding in ledger.holdings.items()}
+    paid = [settlement(ticker, contracts, str(value)) for ticker, contracts in held.items()]
+    ledger.book_settlements(paid)
+    settled = ledger.totals()
+    assert settled.basis == ZERO
+    assert settled.cash == totals.cash + sum((row.revenue for row in paid), ZERO)
+
+
+@given(fills_drawn, st.data())
+def test_replaying_the_bookings_gives_the_holdings_and_repeating_changes_nothing(
+    rows: list[tuple[str, BookSide, Decimal, Decimal]], data: st.DataObject
+) -> None:
+    fills = drawn(rows)
+    ledger = Ledger()
+    begun = 0
+    while begun < len(fills):
+        size = data.draw(st.integers(1, 8))
+        ledger.book_fills(fills[max(0, begun - 2) : begun + size])  # as pages that overlap
+        begun += size
+    holdings: dict[str, Holding] = {}
+    for booking in ledger.bookings:
+        holdings[booking.ticker] = after(holdings.get(booking.ticker) or Holding(ticker=booking.ticker), booking)
+    assert holdings == ledger.holdings == ledger_of(fills).holdings
+    before = ledger.bookings
+    ledger.book_fills(fills)
+    assert ledger.bookings == before
+
+
+@given(fills_drawn, st.decimals("0", "1", places=2), st.decimals("0", "1", places=2))
+def test_a_reversal_restores_the_books_to_the_last_digit(
+    rows: list[tuple[str, BookSide, Decimal, Decimal]], first: Decimal, second: Decimal
+) -> None:
+    fills = drawn(rows)
+    held = {ticker: holding.contracts for ticker, holding in ledger_of(fills).holdings.items()}
+    amended = ledger_of(fills, [settlement(ticker, count, str(first)) for ticker, count in held.items()])
+    final = [settlement(ticker, count, str(second), at=10**9 + 1) for ticker, count in held.items()]
+    amended.book_settlements(final)
+    assert amended.holdings == ledger_of(fills, final).holdings
+
+
+def test_a_closed_pair_bought_below_a_dollar_is_the_only_riskless_gain() -> None:
+    ledger = ledger_of([fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.ASK, "10", "0.45")])
+    assert ledger.totals().realized == Decimal("0.50")
+    assert ledger.holdings["KXA-1"].average_cost is None

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from coliseum.portfolio.ledger import Holding
+from coliseum.portfolio.positions import positions_from, totals_of
+from coliseum.portfolio.standing import Bids
+from coliseum.trading.markets import ExchangePosition
+from coliseum.trading.money import ZERO
+from coliseum.trading.trades import Outcome
+
+
+def row(ticker: str, position: str, exposure: str) -> ExchangePosition:
+    return ExchangePosition(
+        ticker=ticker,
+        position=Decimal(position),
+        exposure=Decimal(exposure),
+        realized_pnl=ZERO,
+        fees_paid=ZERO,
+        total_traded=ZERO,
+        updated_at=None,
+    )
+
+
+def test_a_no_position_is_marked_at_the_no_bid() -> None:
+    bids = {"A": Bids(ticker="A", yes=Decimal("0.30"), no=Decimal("0.65"))}
+    (position,) = positions_from([row("A", "-10", "6.00")], {}, bids)
+    assert (position.outcome, position.contracts) == (Outcome.NO, Decimal(10))
+    assert position.unrealized_pnl == Decimal("0.50")
+
+
+def test_the_average_cost_is_ours_only_where_our_count_is_the_exchanges() -> None:
+    ours = {"A": Holding(ticker="A", contracts=Decimal(10), basis=Decimal("4.10"))}
+    other = {"A": Holding(ticker="A", contracts=Decimal(9), basis=Decimal("9.00"))}
+    assert positions_from([row("A", "10", "4.00")], ours, {})[0].average_cost == Decimal("0.41")
+    assert positions_from([row("A", "10", "4.00")], other, {})[0].average_cost == Decimal("0.40")
+
+
+def test_without_a_bid_value_and_profit_are_unknown_and_so_are_their_sums() -> None:
+    bids = {"A": Bids(ticker="A", yes=None, no=Decimal("0.99")), "B": Bids(ticker="B", yes=Decimal("0.5"), no=None)}
+    positions = positions_from([row("A", "10", "4.00"), row("B", "1", "0.4"), row("C", "0", "0")], {}, bids)
+    assert [position.ticker for position in positions] == ["A", "B"]
+    assert positions[0].mark is None
+    assert positions[0].unrealized_pnl is None
+    totals = totals_of(positions)
+    assert (totals.open_positions, totals.unmarked, totals.exposure) == (2, 1, Decimal("4.40"))
+    assert totals.market_value is None
+    assert totals.unrealized_pnl is None
+
+
+def test_nothing_held_sums_to_zero_not_to_unknown() -> None:
+    totals = totals_of(())
+    assert (totals.market_value, totals.unrealized_pnl, totals.unmarked) == (ZERO, ZERO, 0)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from coliseum.portfolio.ledger import Holding
+from coliseum.portfolio.reconciliation import differences
+from coliseum.trading.markets import ExchangePosition, Settlement
+from coliseum.trading.money import ZERO
+
+OURS = Holding(ticker="A", contracts=Decimal(10), basis=Decimal("4.00"), realized=Decimal("1.00"), fees=Decimal("0.17"))
+THEIRS = ExchangePosition(
+    ticker="A",
+    position=Decimal(10),
+    exposure=Decimal("4.00"),
+    realized_pnl=Decimal("1.00"),
+    fees_paid=Decimal("0.17"),
+    total_traded=ZERO,
+    updated_at=None,
+)
+PAID = Settlement(
+    ticker="S",
+    event_ticker="E",
+    result="yes",
+    yes_count=Decimal(10),
+    yes_cost=ZERO,
+    no_count=ZERO,
+    no_cost=ZERO,
+    revenue=Decimal(10),
+    value=Decimal(1),
+    fee=ZERO,
+    settled_at=datetime(2026, 11, 21, tzinfo=UTC),
+)
+
+
+def fields(ours: Holding, theirs: ExchangePosition) -> list[str]:
+    return [found.field for found in differences({"A": ours}, [theirs], [], {})]
+
+
+def test_equal_books_have_no_difference_and_rounding_is_none() -> None:
+    assert fields(OURS, THEIRS) == []
+    assert fields(OURS, replace(THEIRS, exposure=Decimal("4.009"))) == []
+
+
+def test_every_number_is_compared() -> None:
+    other = ExchangePosition(
+        ticker="A",
+        position=Decimal("10.01"),
+        exposure=Decimal("4.01"),
+        realized_pnl=Decimal("0.99"),
+        fees_paid=Decimal("0.18"),
+        total_traded=ZERO,
+        updated_at=None,
+    )
+    assert fields(OURS, other) == ["contracts", "exposure", "realized_pnl", "fees_paid"]
+
+
+def test_what_only_one_side_holds_is_a_difference() -> None:
+    (only_ours,) = differences({"A": OURS}, [], [], {})
+    assert (only_ours.ours, only_ours.exchange, only_ours.difference) == (Decimal(10), ZERO, Decimal(10))
+    assert next(found.ticker for found in differences({}, [THEIRS], [], {})) == "A"
+
+
+def test_a_settlement_that_paid_another_count_or_sum_is_a_difference() -> None:
+    assert differences({}, [], [PAID], {"S": Decimal(10)}) == ()
+    (count,) = differences({}, [], [PAID], {"S": Decimal(9)})
+    assert count.field == "settled_contracts"
+    (money,) = differences({}, [], [replace(PAID, revenue=Decimal("9.50"))], {"S": Decimal(10)})
+    assert (money.field, money.difference) == ("settlement", Decimal("0.50"))
+
+
+def test_a_scalar_value_in_whole_cents_may_be_off_by_rounding_and_an_unknown_one_is_not_compared() -> None:
+    scalar = replace(PAID, result="scalar", value=Decimal("0.37"), revenue=Decimal("3.74"))
+    assert differences({}, [], [scalar], {"S": Decimal(10)}) == ()
+    assert differences({}, [], [replace(scalar, value=None)], {"S": Decimal(10)}) == ()
