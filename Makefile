@@ -107,10 +107,10 @@ define build
 	[ -n "$$python" ] || { echo "The bundle is built with Python 3.13, and none was found (PATH, ~/.pyenv/versions)."; exit 1; }; \
 	export COLISEUM_PYTHON313="$$python" COLISEUM_UV="$(abspath $(UV))" COLISEUM_LAYER_PLATFORM=$(2); \
 	$(SAM) build --build-dir $(1) && \
-	for folder in $(1)/*/; do case "$$folder" in \
-	  *DependenciesLayer/) continue ;; \
-	  *Layer/) root=/opt ;; \
-	  *) root=/var/task ;; esac; \
+	for folder in $(1)/*; do [ -d "$$folder" ] && case "$$folder" in \
+	  *DependenciesLayer) continue ;; \
+	  *Layer) root=/opt ;; \
+	  *) root=/var/task ;; esac || continue; \
 	  "$$python" -m compileall -q --invalidation-mode unchecked-hash -s "$$folder" -p "$$root" "$$folder" || exit 1; \
 	done
 endef

@@ -66,7 +66,7 @@ class Gateway:
             return
         started = time.perf_counter()
         answer = _Answer(send)
-        request = await _read(scope, receive)
+        request = await read_request(scope, receive)
         if request is None:
             await answer.problem(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MAX_BODY_BYTES} bytes", scope["path"]
@@ -141,7 +141,7 @@ def _http_response(result: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     )
 
 
-async def _read(scope: dict[str, Any], receive: Any) -> events.Request | None:
+async def read_request(scope: dict[str, Any], receive: Any) -> events.Request | None:
     """The whole request; None when its body is too large."""
     body = bytearray()
     while True:
