@@ -61,6 +61,10 @@ class Stage:
             def do_GET(self) -> None:
                 stage._answer(self)
 
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                stage._answer(self)
+
             def log_message(self, *args: object) -> None:
                 pass
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coliseum import config
-from coliseum.errors import ConfigurationError, SourceUnavailable
+from coliseum.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
@@ -38,18 +39,15 @@ def secrets_under(path: str) -> dict[str, str]:
         paginator = _ssm().get_paginator("get_parameters_by_path")
         for page in paginator.paginate(Path=path.rstrip("/"), WithDecryption=True):
             found |= {one["Name"].rpartition("/")[2]: one["Value"] for one in page["Parameters"]}
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        raise SourceUnavailable("ssm", f"parameters under {path} cannot be read: {code}", code=code) from error
-    except BotoCoreError as error:
-        raise SourceUnavailable("ssm", f"parameters under {path} cannot be read: {type(error).__name__}") from error
+    except (ClientError, BotoCoreError) as error:
+        raise _source_error("ssm", f"parameters under {path} cannot be read", error) from error
     if not found:
         raise ConfigurationError("SECRETS_PATH", f"holds no parameters: {path}")
     return found
 
 
 def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None:
-    """Put JSON messages on a queue, ten a call. Raises SourceUnavailable unless every one was taken.
+    """Put JSON messages on a queue, ten a call. Raises SourceError unless every one was taken.
 
     Who sends again after an error may send some of them twice: whoever receives must bear that.
     """
@@ -62,15 +60,21 @@ def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None
                 QueueUrl=queue_url,
                 Entries=[{"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(batch)],
             )
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            raise SourceUnavailable("sqs", f"did not take messages {start} and on: {code}", code=code) from error
-        except BotoCoreError as error:
-            raise SourceUnavailable("sqs", f"did not take messages {start} and on: {type(error).__name__}") from error
+        except (ClientError, BotoCoreError) as error:
+            raise _source_error("sqs", f"did not take messages {start} and on", error) from error
         if failed := reply.get("Failed"):
             first = failed[0]
             told = f"did not take {len(failed)} of {len(messages)} messages: {first['Code']}"
             raise SourceUnavailable("sqs", told, code=first["Code"])
+
+
+def _source_error(source: str, told: str, error: ClientError | BotoCoreError) -> SourceError:
+    """A 4xx is AWS's no (permissions, names); everything else may pass. boto has tried again already."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    code = response.get("Error", {}).get("Code")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    kind = SourceRefused if status is not None and status < 500 else SourceUnavailable
+    return kind(source, f"{told}: {code or type(error).__name__}", status=status, code=code)
 
 
 @cache
