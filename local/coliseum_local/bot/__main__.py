@@ -1,0 +1,84 @@
+"""`python -m coliseum_local.bot --exchange URL --api-key K --private-key PATH`: the reference trading bot."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import uvicorn
+
+from coliseum.errors import ConfigurationError
+from coliseum.kalshi.signing import load_private_key
+from coliseum_local.bot.app import create_app
+from coliseum_local.bot.client import ExchangeClient
+from coliseum_local.bot.mode import VARIABLE, decide
+from coliseum_local.bot.risk import Limits
+from coliseum_local.bot.trader import Trader
+from coliseum_local.processes import announce_ready
+
+DEFAULTS = Limits()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="coliseum_local.bot", description=__doc__)
+    port = int(os.environ.get("COLISEUM_BOT_PORT") or 9000)
+    add = parser.add_argument
+    add("--exchange", required=True, help="base URL, with /trade-api/v2")
+    add("--api-key", required=True, help="id of the API key")
+    add("--private-key", type=Path, required=True, help="PEM file of the key, RSA or Ed25519")
+    add("--port", type=int, default=port, help="0 takes any free port (default %(default)s)")
+    add("--state", type=Path, default=None, help="taken like by every server of the stack; the bot keeps nothing")
+    add("--pace", type=float, default=4.0, help="seconds between two taking orders, on average (default %(default)s)")
+    add("--live", action="store_true", help=f"trade real money; needs {VARIABLE}")
+    add("--max-contracts", type=Decimal, default=DEFAULTS.contracts_per_market, help="per market")
+    add("--max-exposure", type=Decimal, default=DEFAULTS.exposure, help="dollars over all positions")
+    add("--max-daily-loss", type=Decimal, default=DEFAULTS.daily_loss, help="dollars")
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    mode = decide(exchange=arguments.exchange, live=arguments.live, confirmation=os.environ.get(VARIABLE))
+    if arguments.pace <= 0:
+        raise ConfigurationError("--pace", "expected seconds above 0")
+    print(mode.announcement, file=sys.stderr, flush=True)
+    key = load_private_key(_text(arguments.private_key), variable="--private-key")
+    trader = Trader(
+        client=ExchangeClient(arguments.exchange, key_id=arguments.api_key, private_key=key),
+        mode=mode,
+        pace_seconds=arguments.pace,
+        limits=Limits(
+            contracts_per_market=arguments.max_contracts,
+            exposure=arguments.max_exposure,
+            daily_loss=arguments.max_daily_loss,
+        ),
+    )
+    listener = socket.create_server(("127.0.0.1", arguments.port))
+    announce_ready(url=f"http://127.0.0.1:{listener.getsockname()[1]}", mode=mode.name, target=mode.target)
+    config = uvicorn.Config(create_app(trader), log_level="warning", access_log=False, lifespan="on", ws="none")
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ConfigurationError("--private-key", f"{path} cannot be read ({error.strerror})") from None
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_serve(_arguments()))
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The bot at work: look, decide, order, learn; and back off when the exchange does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from coliseum.errors import SourceError, SourceRateLimited, SourceRefused
+from coliseum.trading.trades import Side
+from coliseum_local.bot import risk, strategies
+from coliseum_local.bot.client import ExchangeClient
+from coliseum_local.bot.memory import Averages, Blotter, holding_body
+from coliseum_local.bot.mode import Mode
+from coliseum_local.bot.words import Decision, Holding, Idle, Intent, Quote
+
+LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 1.5
+BALANCE_SECONDS = 10.0
+OVERLAP_SECONDS = 10.0
+"""Fills are asked for again so far back: the exchange's lists lag behind its engine."""
+QUOTE_SECONDS = 15.0
+MAX_QUOTES = 4
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 10.0
+DAY = 86_400
+
+
+@dataclass(slots=True)
+class Trader:
+    """One account, trading. `run` never ends by itself."""
+
+    client: ExchangeClient
+    mode: Mode
+    pace_seconds: float
+    """Seconds between two orders that take, on average."""
+    rules: strategies.Rules = field(default_factory=strategies.Rules)
+    limits: risk.Limits = field(default_factory=risk.Limits)
+    rng: Random = field(default_factory=Random)
+    started_at: float = field(default_factory=time.time)
+
+    blotter: Blotter = field(default_factory=Blotter)
+    averages: Averages = field(default_factory=Averages)
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    entered: dict[str, float] = field(default_factory=dict)
+    """When each position was first seen."""
+    idle: Counter[str] = field(default_factory=Counter)
+    """Why markets were left alone in the last pass, and how many."""
+    last_error: str | None = None
+    last_error_at: float | None = None
+    last_look_at: float | None = None
+    looks: int = 0
+    equity: Decimal | None = None
+    day_start_equity: Decimal | None = None
+    _day: int = -1
+    _next_take: float = 0.0
+    _next_balance: float = 0.0
+    _cleaned: bool = False
+
+    async def run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self.look()
+                failures = 0
+                self.last_error = None
+                await asyncio.sleep(min(LOOK_SECONDS, self.pace_seconds))
+            except SourceError as error:
+                failures += 1
+                self._note_error(str(error))
+                longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures, 10))
+                await asyncio.sleep(self.rng.uniform(longest / 2, longest))
+            except Exception as error:
+                # Nobody restarts the bot: whatever one look runs into, the next one tries again, and /status tells.
+                LOG.exception("a look failed")
+                failures += 1
+                self._note_error(f"{type(error).__name__}: {error}")
+                await asyncio.sleep(LONGEST_BACKOFF)
+
+    async def look(self) -> None:
+        """One pass."""
+        now = time.time()
+        if not self._cleaned:
+            await self._cancel_leftovers()
+        await self._resolve_unsure()
+        quotes = await self.client.open_markets()
+        self.quotes = {quote.ticker: quote for quote in quotes}
+        self.averages.see(quotes)
+        await self._learn()
+        await self._refresh_account(now)
+        self.last_look_at = now
+        self.looks += 1
+        if not await self.client.trading_is_active():
+            self.idle = Counter({"trading is paused on the exchange": len(quotes)})
+            return
+        await self._quote(now)
+        await self._take(now)
+
+    async def _take(self, now: float) -> None:
+        decisions = {ticker: self._mean_reversion(quote, now) for ticker, quote in self.quotes.items()}
+        intents = [decision for decision in decisions.values() if isinstance(decision, Intent)]
+        self.idle = Counter(decision.reason for decision in decisions.values() if isinstance(decision, Idle))
+        if not self.quotes:
+            self.idle["no market is open"] += 1
+        if now < self._next_take or not intents:
+            return
+        if await self._send(self._choose(intents), expires=None):
+            await self._learn()
+            await self._refresh_holdings(now)
+        self._next_take = now + self.pace_seconds * self.rng.uniform(0.5, 1.5)
+
+    def _mean_reversion(self, quote: Quote, now: float) -> Decision:
+        decision = strategies.mean_reversion(
+            quote,
+            average=self.averages.of(quote.ticker),
+            holding=self.holdings.get(quote.ticker),
+            held_seconds=now - self.entered.get(quote.ticker, now),
+            now=now,
+            rules=self.rules,
+        )
+        return risk.check(decision, standing=self.standing(), limits=self.limits)
+
+    def _choose(self, intents: list[Intent]) -> Intent:
+        """The market that has waited longest among a few at random, so that all get their turn; leaving comes first."""
+        leaving = [intent for intent in intents if intent.side is Side.SELL]
+        pool = leaving or intents
+        some = self.rng.sample(pool, min(4, len(pool)))
+        return min(some, key=lambda intent: self.blotter.last_trade.get(intent.ticker, 0.0))
+
+    async def _quote(self, now: float) -> None:
+        """Keep a few offers in the book; the exchange takes each back by itself after a while."""
+        if self.blotter.resting:
+            alive = {order.order_id for order in await self.client.orders(status="resting")}
+            self.blotter.resting = {key: intent for key, intent in self.blotter.resting.items() if key in alive}
+        busy = {intent.ticker for intent in self.blotter.resting.values()}
+        wanted: list[Intent] = []
+        for quote in self.quotes.values():
+            decision = strategies.spread(quote, holding=self.holdings.get(quote.ticker), now=now, rules=self.rules)
+            decision = risk.check(decision, standing=self.standing(), limits=self.limits)
+            if isinstance(decision, Intent) and quote.ticker not in busy:
+                wanted.append(decision)
+        if wanted and len(busy) < MAX_QUOTES:
+            await self._send(self.rng.choice(wanted), expires=now + QUOTE_SECONDS)
+
+    async def _send(self, intent: Intent, *, expires: float | None) -> bool:
+        """Place one order; False where the exchange refused it."""
+        client_order_id = str(uuid4())
+        self.blotter.unsure[client_order_id] = intent
+        try:
+            order_id = await self.client.place(intent, client_order_id=client_order_id, expires=expires)
+        except SourceRefused as refused:
+            del self.blotter.unsure[client_order_id]
+            LOG.info("refused: %s", refused)
+            self._note_error(str(refused))
+            return False
+        del self.blotter.unsure[client_order_id]
+        self._adopt(order_id, intent)
+        return True
+
+    def _adopt(self, order_id: str, intent: Intent) -> None:
+        self.blotter.note_order(order_id, intent)
+
+    async def _resolve_unsure(self) -> None:
+        """Find out about orders whose answer never came: the exchange knows them by our id, or never got them."""
+        if not self.blotter.unsure:
+            return
+        for order in await self.client.orders(since=self.started_at - OVERLAP_SECONDS):
+            if (intent := self.blotter.unsure.pop(order.client_order_id, None)) is not None:
+                self._adopt(order.order_id, intent)
+        self.blotter.unsure.clear()
+
+    async def _learn(self) -> None:
+        since = max([self.started_at, *(trade.timestamp for trade in list(self.blotter.trades)[:1])])
+        for trade in self.blotter.learn(await self.client.fills(since=since - OVERLAP_SECONDS)):
+            LOG.info("%s %s %s %s @ %s", trade.side, trade.quantity, trade.ticker, trade.outcome, trade.price)
+
+    async def _refresh_account(self, now: float) -> None:
+        await self._refresh_holdings(now)
+        if now < self._next_balance:
+            return
+        self._next_balance = now + BALANCE_SECONDS
+        try:
+            cash, value = await self.client.cash_and_value()
+        except SourceRateLimited:  # the account's other users spend the same call a second
+            self._next_balance = now + BALANCE_SECONDS / 5
+            return
+        self.equity = cash + value + self.blotter.resting_cost
+        if int(now // DAY) != self._day:
+            self._day, self.day_start_equity = int(now // DAY), self.equity
+
+    async def _refresh_holdings(self, now: float) -> None:
+        self.holdings = {holding.ticker: holding for holding in await self.client.holdings()}
+        self.entered = {ticker: self.entered.get(ticker, now) for ticker in self.holdings}
+
+    async def _cancel_leftovers(self) -> None:
+        """Orders of an earlier run are nobody's now."""
+        for order in await self.client.orders(status="resting"):
+            await self.client.cancel(order.order_id)
+        self._cleaned = True
+
+    def standing(self) -> risk.Standing:
+        return risk.Standing(
+            holdings=self.holdings,
+            resting_cost=self.blotter.resting_cost,
+            equity=self.equity,
+            day_start_equity=self.day_start_equity,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """The body of GET /status."""
+        standing = self.standing()
+        return {
+            "mode": self.mode.name,
+            "target": self.mode.target,
+            "exchange": self.mode.host,
+            "strategy": f"{strategies.MEAN_REVERSION} + {strategies.SPREAD}",
+            "positions": [
+                holding_body(holding, quote.mid if (quote := self.quotes.get(ticker)) else None)
+                for ticker, holding in sorted(self.holdings.items())
+            ],
+            "last_error": self.last_error,
+            "last_error_at": self.last_error_at,
+            "trade_count": self.blotter.count,
+            "last_trade_at": self.blotter.trades[0].timestamp if self.blotter.trades else None,
+            "last_look_at": self.last_look_at,
+            "looks": self.looks,
+            "idle_reasons": [{"reason": reason, "markets": count} for reason, count in self.idle.most_common()],
+            "resting_orders": len(self.blotter.resting),
+            "exposure": f"{standing.exposure:.4f}",
+            "equity": None if self.equity is None else f"{self.equity:.4f}",
+            "day_loss": f"{standing.day_loss:.4f}",
+            "limits": {
+                "contracts_per_market": str(self.limits.contracts_per_market),
+                "exposure": str(self.limits.exposure),
+                "daily_loss": str(self.limits.daily_loss),
+            },
+            "pace_seconds": self.pace_seconds,
+        }
+
+    def _note_error(self, problem: str) -> None:
+        self.last_error, self.last_error_at = problem, time.time()
