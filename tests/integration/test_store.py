@@ -1,0 +1,219 @@
+"""The door to Postgres against an embedded server."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.fixtures.postgres import PostgresServer
+
+from coliseum import config, database
+from coliseum.errors import InvalidInput, SourceRefused, SourceUnavailable
+from coliseum.store.client import IN_CHUNK, PAGE, Store
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def settlement(ticker: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "ticker": ticker,
+        "event_ticker": "EVENT",
+        "result": "yes",
+        "yes_count": Decimal(1),
+        "yes_cost": Decimal("0.40"),
+        "no_count": 0,
+        "no_cost": 0,
+        "revenue": Decimal("1.00"),
+        "fee": Decimal("0.02"),
+        "settled_at": START,
+    } | changes
+
+
+def snapshots(count: int) -> list[dict[str, Any]]:
+    return [
+        {"ticker": f"T{number % 7}", "taken_at": START + timedelta(seconds=number), "status": "active"}
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("number", ["123456789012.12345678", "0.1", "-9007199254740993.0000000001"])
+def test_a_number_comes_back_digit_for_digit(store: Store, number: str) -> None:
+    store.insert("settlements", [settlement("A", revenue=Decimal(number))])
+
+    assert store.select("settlements", "revenue::text") == [{"revenue": number}]
+
+
+def test_rows_are_filtered_ordered_and_limited(store: Store) -> None:
+    store.insert("settlements", [settlement(name, fee=fee) for name, fee in (("A", 3), ("B", 1), ("C", 2), ("D", 2))])
+
+    rows = store.select(
+        "settlements", "ticker", where=[("fee", "gte", Decimal(2))], order=("fee.desc", "ticker"), limit=2
+    )
+
+    assert [row["ticker"] for row in rows] == ["A", "C"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (("ticker", "eq", 'odd,"(name)\\'), ['odd,"(name)\\']),
+        (("ticker", "neq", "B"), ['odd,"(name)\\', "ünï%"]),
+        (("ticker", "in", ["B", 'odd,"(name)\\', "ünï%", "B"]), ["B", 'odd,"(name)\\', "ünï%"]),
+        (("ticker", "in", []), []),
+        (("value", "is", None), ["B", "ünï%"]),
+        (("fee", "lt", Decimal("0.02")), []),
+        (("settled_at", "gt", START), ["B"]),
+    ],
+)
+def test_a_condition_finds_its_rows_whatever_characters_they_hold(
+    store: Store, condition: Any, found: list[str]
+) -> None:
+    store.insert("settlements", [settlement("ünï%")])
+    store.insert("settlements", [settlement("B", settled_at=START + timedelta(days=1))])
+    store.insert("settlements", [settlement('odd,"(name)\\', value=1)])
+
+    assert sorted(row["ticker"] for row in store.select("settlements", "ticker", where=[condition])) == found
+
+
+def test_an_insert_says_how_many_rows_it_wrote_and_repeats_harmlessly(store: Store) -> None:
+    rows = [settlement("A"), settlement("B")]
+
+    assert store.insert("settlements", rows, ignore_duplicates_on="ticker") == 2
+    assert store.insert("settlements", [*rows, settlement("C")], ignore_duplicates_on="ticker") == 1
+    assert store.insert("settlements", []) == 0
+
+
+def test_a_plain_insert_refuses_a_duplicate_by_its_code(store: Store) -> None:
+    store.insert("settlements", [settlement("A")])
+
+    with pytest.raises(SourceRefused, match="23505") as refusal:
+        store.insert("settlements", [settlement("B"), settlement("A")])
+
+    assert (refusal.value.code, refusal.value.status) == ("23505", 409)
+    assert len(store.select("settlements", "ticker")) == 1
+
+
+def test_an_upsert_overwrites_only_the_columns_it_was_given(store: Store) -> None:
+    store.insert("settlements", [settlement("A", value=Decimal("0.5"))])
+
+    assert store.upsert("settlements", [settlement("A", result="no")], on_conflict="ticker") == 1
+    assert store.select("settlements", "result,value::text") == [{"result": "no", "value": "0.5"}]
+
+
+def test_columns_left_out_get_their_defaults(store: Store) -> None:
+    store.insert("settlements", [settlement("A"), settlement("B")])
+
+    assert all(row["recorded_at"] for row in store.select("settlements", "recorded_at"))
+
+
+def test_more_rows_than_a_page_arrive_complete_when_the_order_is_total(store: Store) -> None:
+    store.insert("market_snapshots", snapshots(PAGE + 1))
+
+    rows = store.select("market_snapshots", "taken_at", order=("taken_at",))
+
+    assert len({row["taken_at"] for row in rows}) == PAGE + 1
+    with pytest.raises(InvalidInput, match="order"):
+        store.select("market_snapshots", "taken_at")
+    assert len(store.select("market_snapshots", "taken_at", limit=3)) == 3
+
+
+def test_a_long_in_list_is_asked_in_parts(store: Store) -> None:
+    tickers = [f"MARKET-WITH-A-RATHER-LONG-NAME-{number:04}" for number in range(3 * IN_CHUNK)]
+    store.insert("settlements", [settlement(ticker) for ticker in tickers])
+
+    assert len(store.select("settlements", "ticker", where=[("ticker", "in", tickers)])) == 3 * IN_CHUNK
+    with pytest.raises(InvalidInput):
+        store.select("settlements", "ticker", where=[("ticker", "in", tickers)], limit=5)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "code"), [("nothing", "a", "PGRST205"), ("trades", "nothing", "42703"), ("trades", "a(b)", "")]
+)
+def test_what_does_not_exist_is_refused_by_name(store: Store, table: str, columns: str, code: str) -> None:
+    with pytest.raises((SourceRefused, SourceUnavailable), match=code or "not offered"):
+        store.select(table, columns)
+
+
+def test_a_function_is_called_by_the_names_of_its_arguments(store: Store) -> None:
+    assert store.rpc("projection_position", {"p_name": "nobody"}) is None
+    with pytest.raises(SourceRefused, match="PGRST202"):
+        store.rpc("projection_position", {"wrong": "name"})
+    with pytest.raises(SourceRefused, match="22023"):
+        store.rpc("prune_history", {"p_before": datetime.now(UTC)})
+
+
+def test_pruning_keeps_what_is_young_and_what_is_precious(store: Store) -> None:
+    now = datetime.now(UTC)
+    store.insert("market_snapshots", [*snapshots(3), {"ticker": "T", "taken_at": now, "status": "active"}])
+    entries = [
+        {"ms": 1000, "seq": 1, "kind": "bot_status", "data": {}},
+        {"ms": 1000, "seq": 2, "kind": "source_gap", "data": {}},
+    ]
+    store.rpc("project_entries", {"p_name": "x", "p_epoch": "e", "p_after_seq": 0, "p_entries": entries})
+
+    pruned = store.rpc("prune_history", {"p_before": now - timedelta(days=2)})
+
+    assert pruned == {"balance_snapshots": 0, "market_snapshots": 3, "feed_events": 1}
+    assert [row["kind"] for row in store.select("feed_events", "kind")] == ["source_gap"]
+
+
+def test_a_wrong_key_is_refused_and_never_shown(postgres_server: PostgresServer) -> None:
+    stranger = Store(postgres_server.url, "sb_secret_wrong")
+
+    with pytest.raises(SourceRefused) as refusal:
+        stranger.ping()
+    stranger.close()
+
+    assert refusal.value.status == 401
+    assert "sb_secret" not in str(refusal.value)
+
+
+def test_a_refused_connection_surfaces_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    store = Store(f"http://127.0.0.1:{port}", "sb_secret_x")
+    begun = time.monotonic()
+
+    with pytest.raises(SourceUnavailable, match="ConnectError"):
+        store.select("trades", "seq")
+    store.close()
+
+    assert time.monotonic() - begun < 1
+
+
+def test_a_silent_server_ends_in_a_time_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = Store(f"http://127.0.0.1:{silent.getsockname()[1]}", "sb_secret_x", timeout_seconds=0.1)
+
+        with pytest.raises(SourceUnavailable, match="ReadTimeout"):
+            store.insert("trades", [{"seq": 1}])
+        store.close()
+
+
+@pytest.fixture
+def _settings_put_back() -> Iterator[None]:
+    before = vars(config).get("settings")
+    yield
+    vars(config).pop("settings", None)
+    if before is not None:
+        config.use(before)
+
+
+@pytest.mark.usefixtures("_settings_put_back")
+def test_the_database_door_tells_whether_it_opens(postgres_server: PostgresServer) -> None:
+    answers = []
+    for values in (
+        {"supabase_url": postgres_server.url, "supabase_service_role_key": postgres_server.secret_key},
+        {"supabase_url": postgres_server.url, "supabase_service_role_key": "sb_secret_wrong"},
+        {"supabase_url": "http://127.0.0.1:9", "supabase_service_role_key": "sb_secret_wrong"},
+        {"supabase_url": None, "supabase_service_role_key": None},
+    ):
+        config.use(config.load(values))
+        answers.append(database.check_db_connection())
+
+    assert answers == [True, False, False, False]
