@@ -1,0 +1,68 @@
+"""CPU of importing each handler, in fresh processes, beside a bare FastAPI + Mangum app: a cold start's own share."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 5
+BARE = """
+from fastapi import FastAPI
+from mangum import Mangum
+app = FastAPI()
+@app.get("/")
+def root() -> dict[str, str]:
+    return {}
+handler = Mangum(app)
+"""
+MEASURE = """
+import resource, runpy, sys
+before = resource.getrusage(resource.RUSAGE_SELF)
+exec(sys.argv[1]) if len(sys.argv) > 1 and not sys.argv[1].endswith(".py") else runpy.run_path(sys.argv[1])
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, len(sys.modules), after.ru_maxrss)
+"""
+
+
+def measure(program: str) -> tuple[float, int, float]:
+    """(CPU seconds, modules, RSS in MiB) of one import, median over fresh processes with warm bytecode."""
+    environment = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "true", "POWERTOOLS_METRICS_NAMESPACE": "Coliseum"}
+    rows = []
+    for _ in range(ROUNDS + 1):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, program], capture_output=True, text=True, check=True, env=environment
+        )
+        seconds, modules, rss = done.stdout.split()
+        rows.append((float(seconds), int(modules), float(rss) / 1024))
+    rows = rows[1:]  # the first one may compile
+    return (
+        statistics.median(row[0] for row in rows),
+        rows[0][1],
+        statistics.median(row[2] for row in rows),
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    bare = measure(BARE)
+    rows = [["bare FastAPI + Mangum", f"{bare[0] * 1000:.0f}", "1.00", bare[1], f"{bare[2]:.0f}"]]
+    for folder in sorted((ROOT / "functions").iterdir()):
+        handler = folder / "app.py"
+        if not handler.is_file():
+            continue
+        seconds, modules, rss = measure(str(handler))
+        rows.append(
+            [f"functions/{folder.name}", f"{seconds * 1000:.0f}", f"{seconds / bare[0]:.2f}", modules, f"{rss:.0f}"]
+        )
+    machine.show("Importing a handler", ["handler", "CPU ms", "x bare", "modules", "RSS MiB"], rows)
+
+
+if __name__ == "__main__":
+    print(machine.description())
+    main()
