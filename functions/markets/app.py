@@ -18,10 +18,14 @@ from coliseum.upstash.client import Redis
 
 def build(settings: Settings) -> FastAPI:
     """The app with its clients, which live as long as the container."""
-    redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
-    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=Breaker())
     app = create_app(title="Coliseum markets", routers=[routes.router], settings=settings)
-    app.state.markets = Markets(Kalshi.from_settings(settings), cache)
+    redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
+    kalshi = Kalshi.from_settings(settings)
+    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=Breaker())
+    markets = app.state.markets = Markets(kalshi, cache)
+    for resource in (redis, kalshi, markets):
+        if resource is not None:
+            app.state.resources.callback(resource.close)
     return app
 
 

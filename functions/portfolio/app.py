@@ -25,32 +25,33 @@ from coliseum.upstash.client import Redis
 
 def build(settings: Settings) -> FastAPI:
     """The app with its clients, which live as long as the container."""
+    routers = [utility.router, utility.plain_router, routes.router]
+    app = create_app(title="Coliseum", routers=routers, settings=settings)
+    close = app.state.resources.callback
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
-    breaker = Breaker()
-    bot, kalshi = Bot.from_settings(settings), Kalshi.from_settings(settings)
+    bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), Breaker()
 
     @cache
     def store() -> Store:
-        return Store.from_settings(settings)
+        opened = Store.from_settings(settings)
+        close(opened.close)
+        return opened
 
-    doors = Doors(
-        kalshi=kalshi,
-        bot=bot,
-        feed=None if redis is None else Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen),
-        store=store,
-        cache=Cache(redis, prefix=settings.redis_key_prefix, breaker=breaker),
-        breaker=breaker,
-    )
-    app = create_app(title="Coliseum", routers=[utility.router, utility.plain_router, routes.router], settings=settings)
-    app.state.portfolio = Portfolio(doors)
-    app.state.prober = Prober(
+    prefix = settings.redis_key_prefix
+    feed = None if redis is None else Feed(redis, prefix=prefix, maxlen=settings.feed_maxlen)
+    doors = Doors(kalshi, bot, feed, store, Cache(redis, prefix=prefix, breaker=breaker), breaker)
+    portfolio = app.state.portfolio = Portfolio(doors)
+    prober = app.state.prober = Prober(
         {
             "database": lambda: store().ping(),
             "redis": lambda: (redis or Redis.from_settings(settings)).command("PING"),
             "bot": bot.health,
-            "exchange": kalshi.exchange_status,
+            "exchange": lambda: kalshi.for_seconds(1.0).exchange_status(),
         }
     )
+    for resource in (redis, bot, kalshi, portfolio, prober):
+        if resource is not None:
+            close(resource.close)
     return app
 
 

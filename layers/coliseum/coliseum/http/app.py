@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -31,7 +32,8 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) -> FastAPI:
     """An app with these routers' routes and, like every other function, the documentation of all of them.
 
-    Routers name their whole path. Swagger UI's own files come from a CDN (cdn.jsdelivr.net).
+    Routers name their whole path. Swagger UI's own files come from a CDN (cdn.jsdelivr.net). What `state.resources`
+    holds is closed when the server stops; Lambda never says so.
     """
     app = FastAPI(
         title=title,
@@ -39,10 +41,12 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
         docs_url=f"{PREFIX}/docs",
         openapi_url=f"{PREFIX}/openapi.json",
         redoc_url=None,
+        lifespan=_until_stopped,
         redirect_slashes=False,  # behind CloudFront a redirect would name the wrong host
     )
     app.openapi = merged_document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
     app.state.settings = settings
+    app.state.resources = ExitStack()
     for router in routers:
         app.include_router(router)
     for path in ("/docs", "/openapi.json"):
@@ -75,6 +79,12 @@ def lambda_handler(app: FastAPI) -> Handler:
         return answer
 
     return handler
+
+
+@asynccontextmanager
+async def _until_stopped(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.resources.close()
 
 
 @cache

@@ -16,7 +16,7 @@ Probe = Callable[[], object]
 class Prober:
     """Runs probes in parallel and never raises."""
 
-    def __init__(self, probes: Mapping[str, Probe], *, seconds: float = 2.0) -> None:
+    def __init__(self, probes: Mapping[str, Probe], *, seconds: float = 4.0) -> None:
         self._probes = dict(probes)
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(max_workers=4 * len(self._probes) or 1, thread_name_prefix="probe")
@@ -26,6 +26,9 @@ class Prober:
         running = {name: self._threads.submit(probe) for name, probe in self._probes.items()}
         wait(running.values(), timeout=self._seconds)
         return {name: _finding(name, future) for name, future in running.items()}
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _finding(name: str, future: Future[object]) -> Finding:

@@ -97,6 +97,11 @@ class _Door:
         view._caller_left = time_left
         return view
 
+    def for_seconds(self, seconds: float) -> Self:
+        """The same door for a caller who will wait that long from now, for all his calls together."""
+        end = time.monotonic() + seconds
+        return self.within(lambda: end - time.monotonic())
+
     def _calls(self) -> Calls:
         end = time.monotonic() + DEFAULT_SECONDS
         time_left = self._caller_left or (lambda: end - time.monotonic())

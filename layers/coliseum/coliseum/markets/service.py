@@ -36,6 +36,8 @@ from coliseum.trading.pages import Page
 KALSHI = "kalshi"
 BOOK_DEPTH = 10
 DAY_SECONDS = 86_400
+_WAIT_SECONDS = 5.0
+"""Somebody waits for the answer, and an older one may stand in."""
 Status = Literal["unopened", "open", "paused", "closed", "settled"]
 Period = Literal[1, 60, 1440]
 _WORDS: dict[Status, frozenset[str]] = {
@@ -86,6 +88,9 @@ class Markets:
         self._cache = cache
         self._clock = clock
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="markets")
+
+    def close(self) -> None:
+        self._threads.shutdown()
 
     def page(self, *, status: Status, category: str | None, limit: int, cursor: str | None) -> MarketsAnswer:
         """One page. With a category a page may be shorter than `limit` and still have a next one."""
@@ -162,7 +167,7 @@ class Markets:
         slot = Slot(key=f"markets:{status}:{limit}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_LIST)
 
         def fetch() -> Page[MarketData]:
-            page = self._kalshi.markets(status=status, limit=limit, cursor=cursor)
+            page = self._kalshi.for_seconds(_WAIT_SECONDS).markets(status=status, limit=limit, cursor=cursor)
             return Page(tuple(market_data(market, None) for market in page.items), page.cursor)
 
         return self._cache.get(slot, fetch)
@@ -198,19 +203,21 @@ class Markets:
 
         def fetch() -> Page[tuple[str | None, tuple[MarketData, ...]]]:
             asked = None if status == "paused" else status  # the exchange has no paused events
-            page = self._kalshi.events(status=asked, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
+            kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
+            page = kalshi.events(status=asked, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
             return Page(tuple((event.category, _markets_of(event, status)) for event in page.items), page.cursor)
 
         return self._cache.get(slot, fetch)
 
     def _view(self, ticker: str) -> MarketView:
-        book_asked = self._threads.submit(self._kalshi.order_book, ticker)
-        market = self._kalshi.market(ticker)
+        kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
+        book_asked = self._threads.submit(kalshi.order_book, ticker)
+        market = kalshi.market(ticker)
         failures: list[Failure] = []
         book, event, line = None, None, None
         try:
-            event = self._event(market.event_ticker)
-            line = self._last_day(event.series_ticker, ticker)
+            event = self._event(kalshi, market.event_ticker)
+            line = self._last_day(kalshi, event.series_ticker, ticker)
         except ColiseumError as error:
             failures.append(_failure(error))
         try:
@@ -219,23 +226,24 @@ class Markets:
             failures.append(_failure(error))
         return MarketView(market=market, book=book, event=event, line=line, failures=tuple(failures))
 
-    def _event(self, event_ticker: str) -> EventFacts:
+    def _event(self, kalshi: Kalshi, event_ticker: str) -> EventFacts:
         def fetch() -> EventFacts:
-            event = self._kalshi.event(event_ticker)
+            event = kalshi.event(event_ticker)
             return EventFacts(title=event.title, category=event.category, series_ticker=event.series_ticker)
 
         slot = Slot(key=f"event:{event_ticker}", source=KALSHI, tier=EVENTS, shape=_FACTS)
         return self._cache.get(slot, fetch).value
 
-    def _last_day(self, series_ticker: str, ticker: str) -> Sparkline:
+    def _last_day(self, kalshi: Kalshi, series_ticker: str, ticker: str) -> Sparkline:
         end = int(self._clock())
         start = end - DAY_SECONDS
-        candles = self._kalshi.candles(series_ticker, ticker, start=start, end=end + 3600, period_minutes=60)
+        candles = kalshi.candles(series_ticker, ticker, start=start, end=end + 3600, period_minutes=60)
         return sparkline(candles, start=utc_from(start), now=utc_from(end), period=timedelta(hours=1))
 
     def _candles(self, ticker: str, start: int, end: int, period_minutes: Period) -> tuple[Candle, ...]:
-        event = self._event(self._kalshi.market(ticker).event_ticker)
-        found = self._kalshi.candles(event.series_ticker, ticker, start=start, end=end, period_minutes=period_minutes)
+        kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
+        event = self._event(kalshi, kalshi.market(ticker).event_ticker)
+        found = kalshi.candles(event.series_ticker, ticker, start=start, end=end, period_minutes=period_minutes)
         return tuple(candle for candle in found if start < candle.end.timestamp() <= end)
 
 

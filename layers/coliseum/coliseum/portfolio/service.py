@@ -68,6 +68,9 @@ class Portfolio:
         self._live = LiveTrades(doors.bot, doors.feed, doors.kalshi, doors.breaker, clock)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
+    def close(self) -> None:
+        self._threads.shutdown()
+
     def balance(self) -> BalanceAnswer:
         served = self._account.balance()
         return BalanceAnswer(**balance_data(served.value).model_dump(), **served.origin())

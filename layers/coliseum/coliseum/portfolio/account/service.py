@@ -24,6 +24,8 @@ KALSHI = "kalshi"
 _BALANCE = Slot(key="balance", source=KALSHI, tier=BALANCE, shape=TypeAdapter(Balance), pace_seconds=1.0)
 _STANDING = Slot(key="positions", source=KALSHI, tier=POSITIONS, shape=TypeAdapter(Standing))
 _BIDS = TypeAdapter(tuple[Bids, ...])
+_WAIT_SECONDS = 5.0
+"""Somebody waits for the answer, and an older one may stand in."""
 _TICKERS_PER_CALL = 100
 _LAG_SECONDS = 30
 """How far the exchange's lists may trail its matching engine."""
@@ -57,7 +59,7 @@ class Account:
 
     def balance(self) -> Served[Balance]:
         """The account's money; the exchange is asked once a second at most, by all processes together."""
-        return self._cache.get(_BALANCE, self._kalshi.balance)
+        return self._cache.get(_BALANCE, lambda: self._kalshi.for_seconds(_WAIT_SECONDS).balance())
 
     def positions(self) -> Positions:
         """Open positions. Without marks where the markets do not answer, with older rows where the account does not."""
@@ -84,21 +86,22 @@ class Account:
 
     def _fetch_bids(self, tickers: list[str]) -> tuple[Bids, ...]:
         found: list[Bids] = []
+        kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         for start in range(0, len(tickers), _TICKERS_PER_CALL):
             some = tickers[start : start + _TICKERS_PER_CALL]
-            found += map(bids_of, self._kalshi.markets(tickers=some, limit=len(some)).items)
+            found += map(bids_of, kalshi.markets(tickers=some, limit=len(some)).items)
         return tuple(found)
 
     def _fetch(self) -> Standing:
         """Positions first, then our books; where they differ once more, since trading goes on in between."""
-        rows = self._kalshi.positions()
+        rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
         try:
             self._update_books()
         except SourceError as error:
             return Standing(rows=rows, books=None, problem=str(error))
         books = self._books(rows)
         if books.differences:
-            rows = self._kalshi.positions()
+            rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
             books = self._books(rows)
         _report(books)
         return Standing(rows=rows, books=books, problem=None)

@@ -29,6 +29,8 @@ from coliseum.trading.trades import Fill, Trade
 
 KALSHI = "kalshi"
 BOT_LIVE = "bot_live"
+_WAIT_SECONDS = 5.0
+"""Somebody waits for the answer, and another source may stand in."""
 _PAGE = TypeAdapter(Page[Fill])
 _FEED_ENTRIES = 1000
 """Entries of the log that are looked through for trades."""
@@ -125,7 +127,7 @@ class TradeHistory:
 
     def _from_exchange(self, query: Query, place: Place | None) -> Trades:
         ask = partial(
-            self._kalshi.fills,
+            self._kalshi.for_seconds(_WAIT_SECONDS).fills,
             ticker=query.ticker,
             since=None if query.since is None else int(query.since),
             limit=query.limit,
@@ -243,7 +245,9 @@ class LiveTrades:
         return Trades(trades=trades, source=CACHE, as_of=heard_at(state), stale=True)
 
     def _from_exchange(self, limit: int, ticker: str | None) -> Trades:
-        page = self._breaker.call(KALSHI, lambda: self._kalshi.fills(ticker=ticker, limit=limit))
+        page = self._breaker.call(
+            KALSHI, lambda: self._kalshi.for_seconds(_WAIT_SECONDS).fills(ticker=ticker, limit=limit)
+        )
         trades = tuple(fill.as_trade() for fill in page.items)
         return Trades(trades=trades, source=KALSHI, as_of=self._clock(), stale=False)
 

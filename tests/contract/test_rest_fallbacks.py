@@ -1,0 +1,189 @@
+"""Every combination of {bot, Redis, exchange, Postgres} up and down, on every route: status, source, stale.
+
+The chains below are the whole rule: the first source that is up answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from functions.markets.app import build as build_markets
+from functions.portfolio.app import build as build_portfolio
+from tests.contract.rest_world import (
+    API,
+    BOT_TRADES,
+    Bot,
+    check,
+    client_of,
+    publish,
+    running_bot,
+    settings_of,
+    with_key,
+)
+from tests.fixtures.exchange import Exchange, quoted_market
+from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.redis import RedisServer
+
+from coliseum.bot.parse import trades_from
+from coliseum.upstash.client import Redis
+
+# route → who answers, in order: (what must be up, the answer's source, stale)
+CHAINS: dict[str, list[tuple[str, str, bool]]] = {
+    "/portfolio/balance": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/portfolio/positions": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/portfolio/fills": [("exchange", "kalshi", False), ("redis", "cache", True), ("postgres", "postgres", True)],
+    "/portfolio/trades/live": [("bot", "bot_live", False), ("redis", "cache", True), ("exchange", "kalshi", False)],
+    "/portfolio/history": [("postgres", "postgres", False)],
+    "/markets/": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/markets/{ticker}": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/markets/{ticker}/history": [("exchange", "kalshi", False), ("redis", "cache", True)],
+}
+Outcome = tuple[int, str | None, bool | None]
+"""HTTP status, source, stale."""
+SOURCES = ("bot", "redis", "exchange", "postgres")
+QUERIES = {"/markets/{ticker}/history": "?since=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z"}
+
+
+@dataclass
+class World:
+    bot: Bot
+    redis: RedisServer
+    exchange: Exchange
+    postgres: PostgresServer
+    ticker: str
+
+    def settings(self, up: frozenset[str], prefix: str) -> Any:
+        servers = {name: getattr(self, name) for name in up}
+        return settings_of(prefix=prefix, **servers, **with_key(self.exchange))
+
+
+@pytest.fixture(scope="module")
+def world(redis_server: RedisServer, exchange_server: Exchange, postgres_server: PostgresServer) -> Iterator[World]:
+    market = quoted_market(exchange_server)
+    exchange_server.order(market["ticker"], "bid", "3.00", "0.9900")
+    postgres_server.execute(
+        "truncate trades, balance_snapshots;"
+        "insert into trades (epoch, seq, ms, trade_id, ticker, side, outcome, quantity, price, executed_at, source)"
+        " values ('e', 1, 1, 'abc123', 'KXA-1', 'BUY', 'yes', 50, 0.65, '2026-11-21T12:01:00.5Z', 'bot_live');"
+        "insert into balance_snapshots (taken_at, cash, portfolio_value, source)"
+        " values ('2026-11-21T08:00:00Z', 98.0186, 1.98, 'kalshi')"
+    )
+    with running_bot() as bot:
+        yield World(bot, redis_server, exchange_server, postgres_server, market["ticker"])
+    postgres_server.execute("truncate trades, balance_snapshots")
+
+
+def path_of(route: str, world: World) -> str:
+    return API + route.format(ticker=world.ticker) + QUERIES.get(route, "")
+
+
+@pytest.fixture(scope="module")
+def remembered(world: World) -> str:
+    """The prefix of a Redis that another process filled a minute ago, while everything was up."""
+    prefix = "test:fallbacks:"
+    publish(world.redis, prefix, trades_from(json.dumps(BOT_TRADES).encode()).trades)
+    settings = world.settings(frozenset(SOURCES), prefix)
+    with client_of(build_portfolio(settings)) as portfolio, client_of(build_markets(settings)) as markets:
+        for route in CHAINS:
+            app = markets if "markets" in route else portfolio
+            assert app.get(path_of(route, world)).status_code == 200, route
+    return prefix
+
+
+@pytest.fixture
+def aged(world: World, remembered: str) -> str:
+    """The same, with every value a minute old: not fresh, not gone."""
+    redis = Redis(world.redis.url, world.redis.token)
+    minute_ago = datetime.now(UTC).timestamp() - 60
+    for key in cast("list[str]", redis.command("KEYS", f"{remembered}cache:*")):
+        if not key.endswith(":turn"):
+            stored = json.loads(cast("str", redis.command("GET", key)))
+            redis.command("SET", key, json.dumps({**stored, "as_of": minute_ago}), "PX", 3_600_000)
+    redis.close()
+    return remembered
+
+
+@pytest.mark.parametrize("redis", [True, False], ids=["redis-up", "redis-down"])
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange-up", "exchange-down"])
+def test_the_first_source_that_is_up_answers_and_says_so(exchange: bool, redis: bool, world: World, aged: str) -> None:
+    """The four combinations of bot and Postgres at the same time: most of it is waiting."""
+    given = ({"exchange"} if exchange else set()) | ({"redis"} if redis else set())
+    combinations = [frozenset(given | more) for more in (set(), {"bot"}, {"postgres"}, {"bot", "postgres"})]
+    with ThreadPoolExecutor(len(combinations)) as threads:
+        found = list(threads.map(lambda up: answers(up, world, aged), combinations))
+    assert dict(zip(combinations, found, strict=True)) == {up: expected(up) for up in combinations}
+
+
+def expected(up: frozenset[str]) -> dict[str, Outcome]:
+    return {
+        route: next(((200, source, stale) for name, source, stale in chain if name in up), (503, None, None))
+        for route, chain in CHAINS.items()
+    }
+
+
+def answers(up: frozenset[str], world: World, prefix: str) -> dict[str, Outcome]:
+    """What each route answers while only `up` is; summary and health are checked on the way."""
+    settings = world.settings(up, prefix)
+    with (
+        client_of(build_portfolio(settings)) as portfolio,
+        client_of(build_markets(settings)) as markets,
+        ThreadPoolExecutor(len(CHAINS) + 2) as threads,
+    ):
+        asked = {
+            route: threads.submit((markets if "markets" in route else portfolio).get, path_of(route, world))
+            for route in CHAINS
+        }
+        summary = threads.submit(portfolio.get, f"{API}/portfolio/summary")
+        health = threads.submit(portfolio.get, "/health")
+        check_summary(up, summary.result())
+        check_health(up, health.result())
+        return {route: outcome_of(route, response.result()) for route, response in asked.items()}
+
+
+def outcome_of(route: str, response: Any) -> Outcome:
+    body = response.json()
+    check(route, response.status_code, body)
+    if response.status_code != 200:
+        return response.status_code, None, None
+    return 200, body["source"], body["stale"]
+
+
+def check_summary(up: frozenset[str], response: Any) -> None:
+    """Each part follows its own chain; the whole fails only where no part is known."""
+    body = response.json()
+    check("/portfolio/summary", response.status_code, body)
+    if not up & {"bot", "redis", "exchange"}:
+        assert response.status_code == 503
+        return
+    sources = {part: body[part]["source"] for part in ("balance", "positions", "recent_trades", "bot")}
+    account = "kalshi" if "exchange" in up else "cache" if "redis" in up else None
+    assert sources == {
+        "balance": account,
+        "positions": account,
+        "recent_trades": "bot_live" if "bot" in up else "cache" if "redis" in up else "kalshi",
+        "bot": "bot_live" if "bot" in up else "cache" if "redis" in up else None,
+    }
+    assert body["bot"]["data"]["status"] == ("online" if up & {"bot", "redis"} else "offline")
+    assert body["stale"] == (not {"bot", "exchange"} <= up)
+    assert body["reconciliation"]["status"] == ("agrees" if up & {"exchange", "redis"} else "unknown")
+    assert (body["totals"]["equity"] is None) == (account is None)
+
+
+def check_health(up: frozenset[str], response: Any) -> None:
+    body = response.json()
+    assert response.status_code == (200 if up else 503)
+    assert body == {
+        "status": "healthy" if {"bot", "redis", "postgres"} <= up else "degraded",
+        "service": "coliseum-api",
+        "version": "0.1.0",
+        "database": "connected" if "postgres" in up else "unavailable",
+        "redis": "connected" if "redis" in up else "unavailable",
+        "bot": "online" if "bot" in up else "offline",
+        "environment": "test",
+    }
