@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
 from coliseum.kalshi import wire
@@ -33,9 +34,16 @@ Document = TypeVar("Document", bound=wire.Wire)
 
 
 def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
-    """The answer's parts, checked. Raises SourceMalformed that names the endpoint, the field and its ticker."""
+    """The answer's parts, checked. Raises SourceMalformed that names the endpoint, the field and its ticker.
+
+    Read first and checked then: pydantic's way to do both in one takes twice as long on large documents.
+    """
     try:
-        return model.model_validate_json(body)
+        parts = from_json(body)
+    except ValueError as error:
+        raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
+    try:
+        return model.model_validate(parts)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = _path(first["loc"])
