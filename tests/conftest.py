@@ -24,7 +24,7 @@ settings.load_profile("suite")
 ROOT = Path(__file__).resolve().parent.parent
 _ISOLATED = ("UPSTASH_", "SUPABASE_", "KALSHI_", "BOT_", "OPENROUTER_", "LOGFIRE_", "COLISEUM_", "ADMIN_", "SECRETS_")
 os.environ.update(
-    {name: "" for name in list(os.environ) if name.startswith(_ISOLATED)}
+    {name: "" for name in list(os.environ) if name.startswith(_ISOLATED) and name != "COLISEUM_SOAK"}
     | {"ENVIRONMENT": "test", "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_METRICS_NAMESPACE": "Coliseum"}
 )
 

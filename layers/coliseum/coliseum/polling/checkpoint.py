@@ -22,6 +22,8 @@ class Known:
     """Empty where only the exchange reported it so far: its wording is not the bot's."""
     at: float
     """Execution time, unix seconds; 0 for a report that was refused."""
+    past: bool = False
+    """Told by an earlier run of the bot, whose ids may have begun again since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def encode(checkpoint: Checkpoint) -> str:
             "run": checkpoint.run,
             "count": checkpoint.count,
             "listed": checkpoint.listed,
-            "known": [[trade_id, known.digest, known.at] for trade_id, known in checkpoint.known.items()],
+            "known": [[trade_id, one.digest, one.at, *[1] * one.past] for trade_id, one in checkpoint.known.items()],
             "ok_ms": checkpoint.ok_ms,
             "status": checkpoint.status,
             "hole": None if hole is None else asdict(hole),
@@ -101,7 +103,10 @@ def decode(text: str) -> Checkpoint:
             run=str(body["run"]),
             count=None if body["count"] is None else int(body["count"]),
             listed=int(body["listed"]),
-            known={str(trade_id): Known(str(digest), float(at)) for trade_id, digest, at in body["known"]},
+            known={
+                str(trade_id): Known(str(digest), float(at), past=bool(past))
+                for trade_id, digest, at, *past in body["known"]
+            },
             ok_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
             status=None if body["status"] is None else dict(body["status"]),
             hole=None if hole is None else Hole(**hole),

@@ -78,7 +78,7 @@ def compare(before: Checkpoint, seen: Sighting) -> Difference:
             run=_run(before, seen, began=began),
             count=_count(before, seen, fresh=length - len(met) - len(again), broken=began or hole is not None),
             listed=length,
-            known=_merged(before.known, listed, refused),
+            known=_merged(before.known, listed, refused, began=began),
             ok_ms=seen.at_ms,
         ),
     )
@@ -103,7 +103,9 @@ def _same(known: Known | None, trade: Trade) -> bool:
 
 def _meets(known: Known | None, trade: Trade, *, same_run: bool) -> bool:
     """Whether both are one trade. Ids may begin again with another run: then its time tells."""
-    return known is not None and (same_run or known.at == trade.timestamp or _is(known, trade.digest()))
+    if known is None:
+        return False
+    return (same_run and not known.past) or known.at == trade.timestamp or _is(known, trade.digest())
 
 
 def _name(entry: RejectedTrade) -> str:
@@ -179,10 +181,14 @@ def _count(before: Checkpoint, seen: Sighting, *, fresh: int, broken: bool) -> i
 
 
 def _merged(
-    known: Mapping[str, Known], listed: Mapping[str, Trade], refused: Mapping[str, RejectedTrade]
+    known: Mapping[str, Known], listed: Mapping[str, Trade], refused: Mapping[str, RejectedTrade], *, began: bool
 ) -> dict[str, Known]:
     """The newest of what is known; what is in the list is newest of all and never forgotten."""
-    merged = {name: value for name, value in known.items() if name not in listed and name not in refused}
+    merged = {
+        name: replace(value, past=value.past or began)
+        for name, value in known.items()
+        if name not in listed and name not in refused
+    }
     merged |= {name: Known(entry.digest, 0.0) for name, entry in refused.items()}
     merged |= {name: Known(trade.digest(), trade.timestamp) for name, trade in listed.items()}
     return newest(merged, at_least=len(listed) + len(refused))

@@ -51,8 +51,8 @@ class Answer(Enum):
 
 
 def fresh_seconds(interval: float) -> float:
-    """How long a report speaks for: until the next one is due, and three ticks beyond."""
-    return REPORT_SECONDS + 3 * interval
+    """How long a report speaks for: until the next one is due, and three ticks or a pause between minutes beyond."""
+    return REPORT_SECONDS + max(5.0, 3 * interval)
 
 
 def lease_seconds(interval: float) -> float:

@@ -1,0 +1,255 @@
+"""Bot, pollers, log and readers in one world, with everything that may go wrong, and the laws that hold anyway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import uuid4
+
+from tests.chaos.direct import DirectRedis
+from tests.chaos.truth import NEVER, TICKERS, Reader, TruthfulBot
+
+from coliseum.bot.client import Bot
+from coliseum.errors import SourceUnavailable
+from coliseum.feed.contiguity import Continue, follow
+from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.service import Feed
+from coliseum.polling.checkpoint import BLANK
+from coliseum.polling.service import Poller
+from coliseum.upstash.client import Redis
+
+Fault = Callable[[str], None]
+
+
+class Crash(BaseException):
+    """The poller's process ends here and now."""
+
+
+@dataclass
+class Logged:
+    """One entry as it was appended, with the truth's index of its trade."""
+
+    epoch: str
+    entry: Entry
+    index: int | None
+
+
+@dataclass
+class World:
+    """Everything; `pollers` are containers that may run at the same time."""
+
+    redis: DirectRedis
+    bot: TruthfulBot = field(default_factory=TruthfulBot)
+    log: list[Logged] = field(default_factory=list)
+    restarts: int = 0
+    forgiven: int = 0
+    """Truth before this index may be missing: nobody was there, or log and memory were lost together."""
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000)
+        self.skew = [0.0, 0.0]
+        self.pollers = [self._container(0), self._container(1)]
+        self.readers = [Reader(self.feed, None), Reader(self.feed, TICKERS[0]), Reader(self.feed, NEVER)]
+
+    def _container(self, number: int) -> Poller:
+        return Poller(
+            bot=cast(Bot, self.bot),
+            feed=self.feed,
+            exchange=None,
+            interval=3.0,
+            clock=lambda: int((self.bot.time + self.skew[number]) * 1000),
+        )
+
+    # What happens
+
+    def poll(self, number: int = 0, fault: Fault | None = None) -> None:
+        """One tick of a container. A fault that raises Crash replaces it by a cold one."""
+        self.bot.time += 3.0
+        self.redis.fault = fault or (lambda moment: None)
+        try:
+            self.tick(number)
+        except Crash:
+            self.pollers[number] = self._container(number)
+        finally:
+            self.redis.fault = lambda moment: None
+        self._audit()
+
+    def tick(self, number: int) -> None:
+        if self.pollers[number].memory is BLANK and self.feed.position().checkpoint is None:
+            self.forgiven = len(self.bot.truth)  # first contact: nobody knows what was before
+        self.pollers[number].tick()
+
+    def sleep_while(self, number: int, happens: Callable[[], None]) -> None:
+        """A container looks, freezes before it publishes, and wakes after `happens`."""
+
+        def frozen(moment: str) -> None:
+            if moment == "before":
+                self.redis.fault = lambda moment: None
+                happens()
+                self._audit()
+
+        self.poll(number, frozen)
+
+    def restart_bot(self, *, keeps_list: bool) -> None:
+        self.restarts += 1
+        self.bot.restart(keeps_list=keeps_list)
+
+    def trim(self, keep: int) -> None:
+        self.redis.command("XTRIM", self.feed.keys.stream, "MAXLEN", keep)
+
+    def lose_stream(self) -> None:
+        self.redis.command("DEL", self.feed.keys.stream)
+
+    def flush(self) -> None:
+        """Redis forgets everything. Pollers may remember."""
+        keys = self.feed.keys
+        self.redis.command("DEL", keys.stream, keys.meta, keys.seen, keys.known, keys.poller)
+
+    def settle(self) -> None:
+        """Two polls in a row without faults leave nothing to tell."""
+        for _ in range(12):  # a poller that rests after failures comes back within ten ticks
+            self.poll(0)
+
+    # What must hold
+
+    def _audit(self) -> None:
+        """Take down what was appended since the last look, and check the laws of the log on it."""
+        last = self.log[-1] if self.log else None
+        position = self.feed.position()
+        if position.epoch is None:
+            return
+        after = last.entry.id if last is not None and last.epoch == position.epoch else START
+        rows = self.redis.command("XRANGE", self.feed.keys.stream, f"({after}" if after != START else "-", "+")
+        for entry_id, fields in rows:
+            self._take_down(position.epoch, _entry(entry_id, fields))
+
+    def _take_down(self, epoch: str, entry: Entry) -> None:
+        last = self.log[-1] if self.log else None
+        due = last.entry.id.seq + 1 if last is not None and last.epoch == epoch else 1
+        assert entry.id.seq == due, f"{entry.id} where sequence {due} was due"
+        assert last is None or last.epoch != epoch or entry.id.ms >= last.entry.id.ms, f"{entry.id} goes back in time"
+        index = None
+        if entry.kind in {Kind.TRADE, Kind.TRADE_CORRECTED}:
+            index = self._truth_of(entry)
+        if entry.kind is Kind.TRADE:
+            known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is Kind.TRADE]
+            assert index not in known, f"truth {index} was published twice"
+            assert not known or cast(int, index) > cast(int, known[-1]), f"truth {index} came after {known[-1]}"
+        self.log.append(Logged(epoch, entry, index))
+
+    def _truth_of(self, entry: Entry) -> int:
+        for index, row in enumerate(self.bot.truth):
+            if row["timestamp"] == entry.data["timestamp"] and row["trade_id"] == entry.data["trade_id"]:
+                return index
+        raise AssertionError(f"{entry} never happened")
+
+    def check_losses(self) -> None:
+        """Every trade that was never published lies in a hole that was announced, and no hole is imagined.
+
+        A log that begins anew tells its holes anew, as far as the poller that begins it knows.
+        """
+        reached, epoch, exact = -1, self.log[0].epoch if self.log else "", True
+        announced: list[dict[str, Any]] = []
+        for one in self.log:
+            exact = exact and one.epoch == epoch
+            epoch = one.epoch
+            if one.entry.kind is Kind.SOURCE_GAP:
+                announced.append(one.entry.data)
+            elif one.entry.kind is Kind.TRADE:
+                self._check_hole(reached + 1, max(reached + 1, cast(int, one.index)), announced, exact=exact)
+                reached, announced, exact = max(reached, cast(int, one.index)), [], True
+        self._check_hole(reached + 1, len(self.bot.truth), announced, exact=exact)
+        restarts = Counter(
+            one.epoch for one in self.log if one.entry.kind is Kind.SOURCE_GAP and one.entry.data["reason"] == "restart"
+        )
+        assert max(restarts.values(), default=0) <= self.restarts, f"{restarts} restarts of {self.restarts}"
+
+    def _check_hole(self, start: int, end: int, announced: list[dict[str, Any]], *, exact: bool) -> None:
+        missing = end - max(start, self.forgiven)
+        if missing > 0:
+            assert announced, f"truth {start}..{end - 1} is missing and nothing says so"
+        if start < self.forgiven or not exact:
+            return
+        sizes = [data["lost"] for data in announced]
+        if sizes and None not in sizes:
+            assert sum(sizes) == missing, f"announced {sizes}, missing {missing}"
+        for data in announced:
+            # A full list after an empty one may be just complete: the one case a bot's count cannot decide.
+            undecided = data["lost"] is None and data["at_least"] == 0
+            assert missing > 0 or data["reason"] == "restart" or undecided, f"imagined hole {data}"
+
+    def check_current(self) -> None:
+        """The log's last word on each trade is the bot's."""
+        if not self.log:
+            return
+        epoch = self.log[-1].epoch
+        words = {one.index: one.entry.data["price"] for one in self.log if one.epoch == epoch and one.index is not None}
+        for index in self.bot.window:
+            assert words.get(index) == self.bot.truth[index]["price"], f"truth {index} stands as {words.get(index)}"
+
+    def check_readers(self) -> None:
+        """Delivered, filtered out and lost add up to the log's head; ids rise; content is the log's."""
+        position = self.feed.position()
+        for reader in self.readers:
+            while not reader.pump(50):
+                pass
+            reader.session.check()
+            if position.epoch is not None:
+                assert reader.session.epoch == position.epoch
+                assert reader.session.cursor.seq == position.head.seq
+            seen: dict[str, EntryId] = {}
+            for epoch, entry_id in reader.received:
+                assert epoch not in seen or entry_id > seen[epoch], f"{entry_id} after {seen[epoch]}"
+                seen[epoch] = entry_id
+
+    def check_caught_up(self, reader: Reader) -> None:
+        """Who has heard a heartbeat at the log's end misses nothing, whatever is trimmed: coming back shows no gap."""
+        while not reader.pump(50):
+            pass
+        reader.heartbeat()
+        reader.cut()
+        self.trim(0)
+        reading = self.feed.read(reader.session.cursor).reading
+        if reading.epoch is not None:
+            assert follow(reader.session.cursor, reader.session.epoch, reading) == Continue(()), "a false gap"
+
+
+def crash_before(moment: str) -> None:
+    """The poller dies after it looked, before it publishes."""
+    if moment == "before":
+        raise Crash
+
+
+def crash_after(moment: str) -> None:
+    """The poller dies after the publish, before it hears of it."""
+    if moment == "after":
+        raise Crash
+
+
+def refuse(moment: str) -> None:
+    """Redis is away."""
+    if moment == "before":
+        raise SourceUnavailable("redis", "is away")
+
+
+def lose_reply(moment: str) -> None:
+    """The publish happens, the answer is lost."""
+    if moment == "after":
+        raise SourceUnavailable("redis", "the reply was lost")
+
+
+FAULTS: dict[str, Fault | None] = {
+    "none": None,
+    "after_fetch": crash_before,
+    "after_publish": crash_after,
+    "redis_away": refuse,
+    "reply_lost": lose_reply,
+}
+
+
+def _entry(entry_id: str, fields: list[str]) -> Entry:
+    from coliseum.feed.entries import entry_from
+
+    return entry_from(entry_id, fields[1])
