@@ -2,8 +2,8 @@
 
 Every client asks the same local server, in a process of its own, with the same RSA key, and reads the same bytes.
 CPU time leaves waiting out, so our own pacing does not count against us and the server's work not against anybody.
-What comes out differs: our rows carry Decimals, checked directions and aware datetimes; the others leave prices as text,
-pykalshi its times too.
+What comes out differs: our rows carry Decimals, checked directions and aware datetimes; the others leave prices as
+text, pykalshi its times too.
 """
 
 from __future__ import annotations
