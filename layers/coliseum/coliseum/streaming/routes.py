@@ -21,7 +21,7 @@ from coliseum.streaming.connections import SEND_SECONDS, Connection, Listen, Reg
 from coliseum.streaming.counts import Counts
 from coliseum.streaming.longpoll import Poll
 from coliseum.streaming.service import LogReader
-from coliseum.streaming.session import AHEAD_SECONDS, OPENING_SECONDS, Plan, Session
+from coliseum.streaming.session import OPENING_SECONDS, Plan, Session
 from coliseum.streaming.subscription import (
     STREAMS,
     Selection,
@@ -201,6 +201,8 @@ def _plan(desk: Desk, reader: LogReader, request: Request, ticket: Ticket | None
         session_seconds=seconds,
         retry_ms=rng.randint(1000, 3000),
         trouble_retry_ms=rng.randint(5000, 15000),
+        ahead_seconds=reader.pace.ahead,
+        outage_seconds=reader.pace.outage * rng.uniform(1.0, 1.15),  # not all at once
         expires_at=None if ticket is None else now + max(0.0, ticket.expires_at - time.time()),
     )
 
@@ -270,7 +272,7 @@ async def _collect(
             if poll.answer(await reader.read(question), reader.view):
                 ahead_until = None
             else:
-                ahead_until = ahead_until or clock() + AHEAD_SECONDS
+                ahead_until = ahead_until or clock() + reader.pace.ahead
                 if clock() >= ahead_until:
                     poll.begin_anew("ahead", reader.view, reader.view.ring.head)
                 else:

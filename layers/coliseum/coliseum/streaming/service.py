@@ -11,7 +11,6 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from coliseum.errors import ColiseumError
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reading, Reset, follow
@@ -20,12 +19,9 @@ from coliseum.feed.readings import Bell, State
 from coliseum.feed.service import AsyncFeed, now_ms
 from coliseum.observability import logger
 from coliseum.streaming.counts import Counts
-from coliseum.streaming.session import AHEAD_SECONDS
-from coliseum.streaming.sources import stale_sources
+from coliseum.streaming.session import AHEAD_SECONDS, OUTAGE_SECONDS
+from coliseum.streaming.sources import REDIS_STALE_SECONDS, stale_sources
 from coliseum.streaming.view import View
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 READ_COMMANDS = 3
 """What one look costs: its transaction's commands are billed one by one."""
@@ -46,6 +42,10 @@ class Pace:
     retry_first: float = 0.25
     retry_most: float = 5.0
     ahead: float = AHEAD_SECONDS
+    redis_patience: float = REDIS_STALE_SECONDS
+    """Silence of Redis that nobody needs to hear of."""
+    outage: float = OUTAGE_SECONDS
+    """How long live sessions outlive Redis."""
     tick: float = 1.0
     """How often freshness is judged."""
     linger: float = 60.0
@@ -71,6 +71,10 @@ class LogReader:
         self._reads: dict[EntryId, asyncio.Task[State]] = {}
         self._looking = False
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def pace(self) -> Pace:
+        return self._pace
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -174,7 +178,7 @@ class LogReader:
         """One subscription until it ends or falls silent; whether it rang at all."""
         self._counts.redis_commands += 1
         heard = confirmed = False
-        async with aclosing(cast("AsyncGenerator[Bell | None]", self._feed.bells())) as bells:
+        async with aclosing(self._feed.bells()) as bells:
             with suppress(TimeoutError, StopAsyncIteration):
                 while True:
                     async with asyncio.timeout(quiet_seconds if confirmed else self._pace.confirm):
@@ -193,7 +197,7 @@ class LogReader:
                 await self._catch_up()
             elif bell.report is not None:
                 self.view.report = bell.report
-                if bell.last is not None and (bell.epoch != self.view.ring.epoch or bell.last != self.view.ring.head):
+                if self._missed(bell):
                     await self._catch_up()
                 else:
                     self._answered()
@@ -201,6 +205,11 @@ class LogReader:
                 await self._catch_up()
         self._judge_now()
         self._changed()
+
+    def _missed(self, bell: Bell) -> bool:
+        """Whether the poller knows of news that never rang here."""
+        ring = self.view.ring
+        return bell.last is not None and (bell.epoch != ring.epoch or bell.last > ring.head)
 
     def _append(self, bell: Bell) -> bool:
         """Take the news that came with the ring, if it follows what we have."""
@@ -341,6 +350,7 @@ class LogReader:
             now_ms=now_ms(),
             redis_ok_ms=self._redis_ok_ms,
             redis_down_seconds=now - min(since) if since else None,
+            redis_patience=self._pace.redis_patience,
         )
         if not self.view.loaded:
             stale = {source: entry for source, entry in stale.items() if source == "redis"}

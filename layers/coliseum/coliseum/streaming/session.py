@@ -55,6 +55,7 @@ class Plan:
     """Silence after which a keepalive is written: below every proxy's idle limit."""
     outage_seconds: float = OUTAGE_SECONDS
     """How long a live session outlives Redis."""
+    ahead_seconds: float = AHEAD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +262,6 @@ class Session:
         wish = self.subscription.snapshot
         self._snapshot_due = wish == "always" or (wish == "auto" and not resumed)
         self._ready(view, resumed=resumed, degraded=False)
-        self._tell_sources(view)
 
     def _ready(self, view: View, *, resumed: bool, degraded: bool) -> None:
         selection = self.subscription.selection
@@ -299,7 +299,7 @@ class Session:
     def _wait_for_log(self, view: View, now: float) -> None:
         if self._ahead_since is None:
             self._ahead_since = now
-        if now - self._ahead_since < AHEAD_SECONDS:
+        if now - self._ahead_since < self.plan.ahead_seconds:
             self._pause_until = now + 0.4
             return
         self._ahead_since = None

@@ -26,7 +26,12 @@ class Stale:
 
 
 def stale_sources(
-    report: Report | None, *, now_ms: int, redis_ok_ms: int | None, redis_down_seconds: float | None
+    report: Report | None,
+    *,
+    now_ms: int,
+    redis_ok_ms: int | None,
+    redis_down_seconds: float | None,
+    redis_patience: float = REDIS_STALE_SECONDS,
 ) -> Mapping[str, Stale]:
     """The sources to be called stale, by name.
 
@@ -37,6 +42,6 @@ def stale_sources(
         stale.append(Stale("poller", None if report is None else report.at))
     if report is None or report.bot_ok_at is None or now_ms > report.bot_ok_at + report.fresh_for:
         stale.append(Stale("bot", None if report is None else report.bot_ok_at))
-    if redis_down_seconds is not None and redis_down_seconds > REDIS_STALE_SECONDS:
+    if redis_down_seconds is not None and redis_down_seconds > redis_patience:
         stale.append(Stale("redis", redis_ok_ms))
     return {entry.source: entry for entry in stale}

@@ -1,0 +1,281 @@
+"""Follow a Coliseum stream from Python: `for event in follow(url)`, or `async for event in follow_async(url)`.
+
+Stands alone (httpx only). It resumes by event id, reconnects with jitter after any trouble that may pass, drops
+what was delivered before, and hands on what the stream says about itself: `gap`, `reset`, `stale`, `closing`.
+It ends by itself where the server says no (4xx: `StreamRefused`) or that there is nothing more (204).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 30.0
+WATCHDOG_SECONDS = 45.0
+"""Silence, keepalives included, after which the connection counts as dead. The server writes every 10 s."""
+_ID = re.compile(r"^(\d{1,16})-(\d{1,16})$", re.ASCII)
+_MARK = b"\xef\xbb\xbf"
+"""A byte order mark, ignored at the very beginning."""
+_CONTROL = frozenset({"ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"})
+_TROUBLE = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the stream."""
+
+    name: str
+    data: Any
+    """The event's JSON."""
+    id: str | None
+    """None where the event carries none: it does not move the cursor."""
+
+
+class StreamRefused(Exception):
+    """The server said no for good: wrong address, wrong query, no permission."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"the stream answered {status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class _Over(Exception):
+    """204: the server asks not to come back."""
+
+
+class Parser:
+    """Bytes → events by the WHATWG rules, whatever way the bytes are cut. A cut-off event is never given out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._after_cr = False
+        self._begun = False
+        self._name = ""
+        self._data: list[str] = []
+        self._id: str | None = None
+        self.retry_seconds: float | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that `chunk` completes."""
+        for line in self._lines(chunk):
+            if line:
+                self._field(line)
+                continue
+            if self._data:
+                yield Event(self._name or "message", _parsed("\n".join(self._data)), self._id)
+            self._name, self._data, self._id = "", [], None
+
+    def _lines(self, chunk: bytes) -> Iterator[str]:
+        if self._after_cr and chunk:
+            chunk, self._after_cr = chunk.removeprefix(b"\n"), False
+        data = self._rest + chunk
+        if not self._begun:
+            if len(data) < len(_MARK) and _MARK.startswith(data):
+                self._rest = data
+                return
+            data, self._begun = data.removeprefix(_MARK), True
+        parts = re.split(rb"\r\n|\n|\r", data)
+        self._after_cr = data.endswith(b"\r")
+        self._rest = parts.pop()
+        for part in parts:
+            yield part.decode("utf-8", "replace")
+
+    def _field(self, line: str) -> None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            self._name = value
+        elif name == "data":
+            self._data.append(value)
+        elif name == "id" and "\0" not in value:
+            self._id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self.retry_seconds = int(value) / 1000
+
+
+@dataclass(slots=True)
+class Follower:
+    """What a client remembers between connections: cursor, waits, and what was delivered. No input or output."""
+
+    cursor: str | None = None
+    """Give it to the next process to go on where this one stopped."""
+    on_gap: Callable[[Mapping[str, Any]], None] | None = None
+    failures: int = 0
+    retry_seconds: float = FIRST_WAIT_SECONDS
+    retry_after: float = 0.0
+    _delivered: tuple[int, int] = (-1, -1)
+    _rng: random.Random = field(default_factory=random.Random)
+
+    def request(
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        url: str,
+        *,
+        params: Mapping[str, str] | None,
+        token: str | None,
+        watchdog_seconds: float,
+    ) -> httpx.Request:
+        """The next connection's request, from the cursor on."""
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
+        if self.cursor is not None:
+            headers["Last-Event-ID"] = self.cursor
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        timeout = httpx.Timeout(10.0, read=watchdog_seconds)
+        return client.build_request("GET", url, params=params, headers=headers, timeout=timeout)
+
+    def accepts(self, response: httpx.Response, body: str) -> bool:
+        """Whether to read on; False means try again later. Raises StreamRefused. `body` is that of a refusal."""
+        if response.status_code == 204:
+            raise _Over
+        if response.status_code == 200:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "text/event-stream":
+                raise StreamRefused(200, f"content type {kind!r} is no event stream")
+            return True
+        if response.status_code in _TROUBLE or response.status_code >= 500:
+            after = response.headers.get("retry-after", "")
+            self.retry_after = min(float(after), LONGEST_WAIT_SECONDS) if after.isdigit() else 0.0
+            self.failures += 1
+            return False
+        raise StreamRefused(response.status_code, body[:500])
+
+    def take(self, parser: Parser, chunk: bytes) -> Iterator[Event]:
+        """The new events that `chunk` completes; each moves the cursor."""
+        for event in parser.feed(chunk):
+            if parser.retry_seconds is not None:
+                self.retry_seconds = min(parser.retry_seconds, LONGEST_WAIT_SECONDS)
+            if self._is_new(event):
+                yield event
+
+    def _is_new(self, event: Event) -> bool:
+        self.failures = 0
+        self.retry_after = 0.0
+        if event.name == "reset":
+            self._delivered = (-1, -1)
+        elif event.name == "gap" and self.on_gap is not None and isinstance(event.data, Mapping):
+            self.on_gap(event.data)
+        if event.id is None:
+            return True
+        match = _ID.match(event.id)
+        place = (int(match[1]), int(match[2])) if match else None
+        if place is not None and event.name not in _CONTROL:
+            if place <= self._delivered:
+                return False
+            self._delivered = place
+        self.cursor = event.id
+        return True
+
+    def failed(self) -> None:
+        self.failures += 1
+
+    def wait_seconds(self) -> float:
+        """Before the next connection: the server's wish after a normal end, full jitter after failures."""
+        if not self.failures:
+            return self.retry_seconds
+        most = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (self.failures - 1))
+        return max(self.retry_after, self._rng.uniform(0.0, most))
+
+
+def follow(
+    url: str,
+    *,
+    follower: Follower | None = None,
+    params: Mapping[str, str] | None = None,
+    token: str | None = None,
+    client: httpx.Client | None = None,
+    watchdog_seconds: float = WATCHDOG_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Generator[Event, None, None]:
+    """Every event of the stream at `url`, for as long as the caller asks for more.
+
+    Pass a `follower` to begin at its cursor and to read the cursor afterwards. Raises StreamRefused.
+    """
+    state = follower or Follower()
+    own = client is None
+    session = client or httpx.Client()
+    try:
+        while True:
+            try:
+                request = state.request(session, url, params=params, token=token, watchdog_seconds=watchdog_seconds)
+                yield from _once(session, request, state)
+            except _Over:
+                return
+            except (httpx.HTTPError, httpx.StreamError):
+                state.failed()
+            sleep(state.wait_seconds())
+    finally:
+        if own:
+            session.close()
+
+
+async def follow_async(
+    url: str,
+    *,
+    follower: Follower | None = None,
+    params: Mapping[str, str] | None = None,
+    token: str | None = None,
+    client: httpx.AsyncClient | None = None,
+    watchdog_seconds: float = WATCHDOG_SECONDS,
+) -> AsyncGenerator[Event, None]:
+    """As `follow`, inside an event loop."""
+    state = follower or Follower()
+    own = client is None
+    session = client or httpx.AsyncClient()
+    try:
+        while True:
+            try:
+                request = state.request(session, url, params=params, token=token, watchdog_seconds=watchdog_seconds)
+                async with aclosing(_once_async(session, request, state)) as events:
+                    async for event in events:
+                        yield event
+            except _Over:
+                return
+            except (httpx.HTTPError, httpx.StreamError):
+                state.failed()
+            await asyncio.sleep(state.wait_seconds())
+    finally:
+        if own:
+            await session.aclose()
+
+
+def _once(session: httpx.Client, request: httpx.Request, state: Follower) -> Iterator[Event]:
+    with closing(session.send(request, stream=True)) as response:
+        body = "" if response.status_code in {200, 204} else response.read().decode("utf-8", "replace")
+        if state.accepts(response, body):
+            parser = Parser()
+            for chunk in response.iter_bytes():
+                yield from state.take(parser, chunk)
+
+
+async def _once_async(
+    session: httpx.AsyncClient, request: httpx.Request, state: Follower
+) -> AsyncGenerator[Event, None]:
+    async with aclosing(await session.send(request, stream=True)) as response:
+        body = "" if response.status_code in {200, 204} else (await response.aread()).decode("utf-8", "replace")
+        if state.accepts(response, body):
+            parser = Parser()
+            async for chunk in response.aiter_bytes():
+                for event in state.take(parser, chunk):
+                    yield event
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+__all__ = ["Event", "Follower", "Parser", "StreamRefused", "follow", "follow_async"]

@@ -1,0 +1,282 @@
+"""A real server around the stream, listeners on real sockets, and a wire that can be cut and frozen."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import uvicorn
+from pydantic import SecretStr
+from tests.fixtures.redis import RedisServer
+from tests.unit.streaming.whatwg import Interpreter
+
+from coliseum.config import Settings
+from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.readings import Report
+from coliseum.feed.service import Feed, Published, candidate, now_ms
+from coliseum.streaming.app import StreamApp
+from coliseum.streaming.service import Pace
+from coliseum.upstash.client import Redis
+
+QUICK = Pace(
+    poll=0.1, quiet=2.0, retry_first=0.05, retry_most=0.2, tick=0.05, ahead=0.6, linger=0.5, redis_patience=0.5
+)
+Heard = tuple[str, dict[str, Any], str]
+"""Name, data, and the id in force after it."""
+
+
+@dataclass
+class StreamServer:
+    """The app under uvicorn in a thread of its own."""
+
+    app: StreamApp
+    url: str
+    server: uvicorn.Server
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: str = "") -> Answer:
+        """A whole answer."""
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+        connection.request(method, path, body=body or None, headers=dict(headers or {}))
+        response = connection.getresponse()
+        answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        connection.close()
+        return answer
+
+    def stats(self) -> dict[str, Any]:
+        return self.get("/sse/stats").json()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.body)
+        return value
+
+
+def settings_for(redis_server: RedisServer, prefix: str, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "upstash_redis_rest_url": redis_server.url,
+        "upstash_redis_rest_token": SecretStr(redis_server.token),
+        "redis_key_prefix": prefix,
+        "poll_interval_seconds": 0.2,
+        "environment": "test",
+    }
+    return Settings(_env_file=None, **(values | changes))
+
+
+@contextmanager
+def serving(settings: Settings, *, pace: Pace = QUICK, **changes: Any) -> Iterator[StreamServer]:
+    """The stream on a free port of this machine."""
+    app = StreamApp(settings, pace=pace, **changes)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield StreamServer(app, f"http://127.0.0.1:{port}", server)
+    finally:
+        hang_up()
+        server.should_exit = True
+        thread.join(10)
+
+
+def until(happened: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """The first true value of `happened`; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := happened()):
+        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+        time.sleep(0.01)
+    return value
+
+
+@dataclass
+class Publisher:
+    """Writes to the log as the poller does."""
+
+    feed: Feed
+    published: list[str] = field(default_factory=list)
+
+    def trades(self, count: int = 1, *, ticker: str = "A-1", at_ms: int | None = None) -> Published:
+        """New trades in one publish."""
+        start = len(self.published)
+        names = [f"t{start + index}" for index in range(count)]
+        self.published += names
+        found = [
+            Candidate(
+                kind=Kind.TRADE,
+                key=name,
+                digest="d",
+                data={"trade_id": name, "ticker": ticker, "price": 0.5, "source": "bot_live"},
+            )
+            for name in names
+        ]
+        return self.feed.publish(found, now_ms=now_ms() if at_ms is None else at_ms)
+
+    def status(self, status: str) -> None:
+        data: dict[str, object] = {"status": status, "since": None, "trades": 0, "detail": None}
+        self.feed.publish([candidate(Kind.BOT_STATUS, uuid4().hex, data)], now_ms=now_ms(), bot=data)
+
+    def report(self, *, fresh_for: int = 60_000) -> None:
+        at = now_ms()
+        self.feed.report(Report(owner="p", at=at, fresh_for=fresh_for, bot_ok_at=at, bot=None), ttl_ms=600_000)
+
+
+def publisher(redis: Redis, prefix: str, *, maxlen: int = 10_000) -> Publisher:
+    return Publisher(Feed(redis, prefix=prefix, maxlen=maxlen))
+
+
+class Listener:
+    """One connection, read in a thread as fast as it comes."""
+
+    opened: ClassVar[list[Listener]] = []
+
+    def __init__(self, url: str, path: str, *, last_event_id: str | None = None) -> None:
+        self.opened.append(self)
+        self.bytes_in = b""
+        self.ended = False
+        self.status: int | None = None
+        parts = urlsplit(url)
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        self._connection.request("GET", path, headers=headers)
+        self._socket: socket.socket = self._connection.sock
+        self._response: http.client.HTTPResponse | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def heard(self) -> list[Heard]:
+        read = Interpreter().read(self.bytes_in)
+        return [(each.type, json.loads(each.data), each.last_event_id) for each in read.dispatched]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.heard]
+
+    @property
+    def story(self) -> list[str]:
+        """The names without what depends on the clock alone."""
+        return [name for name in self.names if name not in {"stale", "fresh", "heartbeat"}]
+
+    @property
+    def trades(self) -> list[str]:
+        return trades_of(self.heard)
+
+    @property
+    def last_event_id(self) -> str:
+        return Interpreter().read(self.bytes_in).last_event_id
+
+    def data(self, name: str) -> dict[str, Any]:
+        """The last event of this name."""
+        return [data for heard, data, _ in self.heard if heard == name][-1]
+
+    def wait(self, name: str, count: int = 1, seconds: float = 10.0) -> Listener:
+        """Until so many events of this name have come."""
+        until(lambda: self.names.count(name) >= count, seconds)
+        return self
+
+    def wait_trades(self, count: int, seconds: float = 15.0) -> Listener:
+        until(lambda: len(self.trades) >= count, seconds)
+        return self
+
+    def wait_end_or_trades(self, count: int, seconds: float = 20.0) -> Listener:
+        until(lambda: self.ended or len(self.trades) >= count, seconds)
+        return self
+
+    def wait_end(self, seconds: float = 10.0) -> Listener:
+        until(lambda: self.ended, seconds)
+        return self
+
+    def close(self) -> None:
+        """Hang up."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        if self._response is not None:
+            self._response.close()
+        self._connection.close()
+
+    def _read(self) -> None:
+        try:
+            self._response = self._connection.getresponse()
+            self.status = self._response.status
+            while data := self._response.read1(65_536):
+                self.bytes_in += data
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            pass  # cut: what came is what counts
+        self.ended = True
+
+
+def hang_up() -> None:
+    """Close every listener that a test has left open."""
+    while Listener.opened:
+        Listener.opened.pop().close()
+
+
+def trades_of(heard: list[Heard]) -> list[str]:
+    return [trade["trade_id"] for name, data, _ in heard if name == "new_trades" for trade in data["trades"]]
+
+
+class Wire:
+    """A TCP proxy that forwards so many bytes of each answer and then cuts, or freezes without a word."""
+
+    def __init__(self, target: str, *, cuts: Iterator[int] | None = None) -> None:
+        parts = urlsplit(target)
+        self._target = (str(parts.hostname), int(parts.port or 80))
+        self._cuts = cuts
+        self.frozen = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.close()
+
+    def cut(self) -> None:
+        """Cut every connection now."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                self._sockets += [client, server]
+                budget = next(self._cuts) if self._cuts is not None else None
+                threading.Thread(target=self._pass, args=(client, server, None), daemon=True).start()
+                threading.Thread(target=self._pass, args=(server, client, budget), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, budget: int | None) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536 if budget is None else max(1, min(65_536, budget))):
+                while self.frozen.is_set():
+                    time.sleep(0.02)
+                sink.sendall(data)
+                if budget is not None:
+                    budget -= len(data)
+                    if budget <= 0:
+                        break
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,345 @@
+"""Nothing lost, nothing twice, in order: over a real server, a real Redis and a wire that fails."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.fixtures.redis import RedisServer
+from tests.integration.stream_servers import (
+    Listener,
+    Publisher,
+    StreamServer,
+    Wire,
+    publisher,
+    serving,
+    settings_for,
+    until,
+)
+
+from coliseum.feed.entries import EntryId
+from coliseum.feed.readings import FeedKeys
+from coliseum.feed.service import now_ms
+from coliseum.upstash.client import Redis
+
+
+@pytest.fixture(params=["doorbell", "poll"])
+def server(request: pytest.FixtureRequest, redis_server: RedisServer, prefix: str) -> Iterator[StreamServer]:
+    """The stream in both ways of waiting for news."""
+    settings = settings_for(redis_server, prefix, feed_mode=request.param, sse_heartbeat_seconds=0.5)
+    with serving(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def bot(redis: Redis, prefix: str) -> Publisher:
+    return publisher(redis, prefix)
+
+
+def listen(server: StreamServer, path: str = "/sse/trading", last_event_id: str | None = None) -> Listener:
+    return Listener(server.url, path, last_event_id=last_event_id)
+
+
+def test_a_trade_reaches_everybody_who_listens(server: StreamServer, bot: Publisher) -> None:
+    """SSE-001."""
+    listeners = [
+        listen(server, f"/api/python/sse/{name}").wait("snapshot") for name in ("trading", "trades", "portfolio")
+    ]
+    bot.trades(3)
+    for each in listeners:
+        assert each.wait_trades(3).trades == ["t0", "t1", "t2"]
+
+
+def test_status_goes_to_its_streams_and_no_further(server: StreamServer, bot: Publisher) -> None:
+    """SSE-040."""
+    status, trades = listen(server, "/sse/status").wait("bot_status"), listen(server, "/sse/trades").wait("snapshot")
+    bot.status("online")
+    bot.trades()
+    assert status.wait("bot_status", 2).data("bot_status")["status"] == "online"
+    assert trades.wait_trades(1).names.count("bot_status") == 0
+    assert status.trades == []
+
+
+def test_a_returning_client_gets_what_it_missed_and_only_that(server: StreamServer, bot: Publisher) -> None:
+    """SSE-022, SSE-050."""
+    first = listen(server).wait("snapshot")
+    bot.trades(2)
+    cursor = first.wait_trades(2).last_event_id
+    first.close()
+    bot.trades(3)
+    second = listen(server, last_event_id=cursor).wait_trades(3)
+    assert second.data("ready")["resumed"] is True
+    assert second.trades == ["t2", "t3", "t4"]
+    by_query = listen(server, f"/sse/trading?since={cursor}").wait_trades(3)
+    assert by_query.trades == ["t2", "t3", "t4"]
+    second.close()
+
+
+def follow(wire: Wire, path: str, target: int, *, start: str) -> tuple[list[str], list[str], str]:
+    """As EventSource does: reconnect with the last id until the last trade has come."""
+    cursor = start
+    seen: list[str] = []
+    names: list[str] = []
+    while len(seen) < target:
+        each = Listener(wire.url, path, last_event_id=cursor).wait_end_or_trades(target - len(seen))
+        each.close()
+        cursor = each.last_event_id or cursor
+        seen += each.trades
+        names += each.names
+    return seen, names, cursor
+
+
+def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(server: StreamServer, bot: Publisher) -> None:
+    """SSE-002, SSE-013: fault 1."""
+    rng = random.Random(7)
+    wire = Wire(server.url, cuts=iter(lambda: rng.randint(1, 9000), None))
+    for _ in range(50):
+        bot.trades()
+    seen, names, _ = follow(wire, "/sse/trades", 50, start="0-0")
+    assert seen == bot.published
+    assert "gap" not in names
+    assert "reset" not in names
+    wire.close()
+
+
+def test_reconnects_under_load_with_mixed_filters_lose_nothing(server: StreamServer, bot: Publisher) -> None:
+    """SSE-002, SSE-042: fault 2."""
+    rng = random.Random(11)
+    wire = Wire(server.url, cuts=iter(lambda: rng.randint(600, 2500), None))
+    stop = threading.Event()
+
+    def trade() -> None:
+        while not stop.wait(0.02) and len(bot.published) < 120:
+            bot.trades(ticker=rng.choice(["A-1", "B-1"]))
+
+    busy = threading.Thread(target=trade)
+    busy.start()
+    seen, names, _ = follow(wire, "/sse/trades", 100, start="0-0")
+    stop.set()
+    busy.join()
+    assert seen == bot.published[: len(seen)]
+    assert "gap" not in names
+    filtered = listen(server, "/sse/trades?ticker=A-1&since=earliest").wait("snapshot")
+    assert set(filtered.trades) < set(bot.published)
+    wire.close()
+
+
+def test_a_cut_in_the_replay_goes_on_behind_the_last_id(server: StreamServer, bot: Publisher) -> None:
+    """SSE-028: fault 4."""
+    bot.trades(450)
+    wire = Wire(server.url, cuts=iter([30_000, 20_000, 10**9]))
+    seen, _, _ = follow(wire, "/sse/trades", 450, start="0-0")
+    assert seen == bot.published
+    wire.close()
+
+
+def test_what_happens_while_a_client_connects_comes_exactly_once(server: StreamServer, bot: Publisher) -> None:
+    """SSE-025: fault 5; the snapshot's id and the first entry behind it leave no hole."""
+    stop = threading.Event()
+
+    def trade() -> None:
+        while not stop.is_set():
+            bot.trades()
+
+    busy = threading.Thread(target=trade)
+    busy.start()
+    for _ in range(12):
+        each = listen(server, "/sse/trades").wait_trades(5)
+        head = EntryId.parse(each.data("snapshot")["head"]).seq
+        assert each.trades[:5] == [f"t{head + n}" for n in range(5)]
+        each.close()
+    stop.set()
+    busy.join()
+
+
+def test_ids_rise_and_nothing_resets_when_the_publishers_clock_jumps(server: StreamServer, bot: Publisher) -> None:
+    """SSE-029: fault 16."""
+    each = listen(server).wait("snapshot")
+    for shift in (0, -3_600_000, 3_600_000, 0):
+        bot.trades(at_ms=now_ms() + shift)
+    heard = each.wait_trades(4).heard
+    ids = [EntryId.parse(last) for name, _, last in heard if name == "new_trades"]
+    assert ids == sorted(ids)
+    assert [entry.seq for entry in ids][-1] == 4
+    assert "reset" not in each.names
+
+
+def test_a_trim_below_a_live_session_is_a_gap_of_exact_size(
+    redis: Redis, prefix: str, server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-023: fault 21."""
+    bot.trades(5)
+    each = listen(server, "/sse/trades").wait("snapshot")
+    short = publisher(redis, prefix, maxlen=10)
+    short.published = list(bot.published)
+    short.trades(600)
+    each.wait_trades(10).wait("snapshot", 2)
+    assert each.names.count("gap") == 1
+    assert each.data("gap")["lost"] == 590
+    assert each.trades == short.published[-10:]
+
+
+def test_a_returning_client_is_told_how_much_was_trimmed(
+    redis_server: RedisServer, redis: Redis, prefix: str, server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-023."""
+    bot.trades(3)
+    each = listen(server, "/sse/trades?since=earliest").wait_trades(3)
+    cursor = each.last_event_id
+    each.close()
+    short = publisher(redis, prefix, maxlen=10)
+    short.published = list(bot.published)
+    short.trades(100)
+    with serving(settings_for(redis_server, prefix)) as another:
+        back = listen(another, "/sse/trades", last_event_id=cursor).wait("snapshot")
+        assert back.story[:3] == ["ready", "gap", "new_trades"]
+        assert back.data("gap")["lost"] == 90
+
+
+def test_a_log_that_is_gone_resets_live_clients_and_goes_on_in_a_new_epoch(
+    redis: Redis, prefix: str, server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-026: fault 18, a Redis restarted without its data."""
+    bot.trades(3)
+    each = listen(server, "/sse/trades").wait("snapshot")
+    redis.pipeline([("DEL", f"{prefix}{name}") for name in ("feed", "feed:meta", "feed:seen", "feed:known")])
+    bot.trades(2)
+    each.wait_trades(2)
+    assert each.wait("snapshot", 2).names.count("reset") == 1
+    assert each.trades == ["t3", "t4"]
+
+
+def test_a_log_restored_from_an_old_dump_resets_those_ahead_of_it(
+    redis: Redis, prefix: str, server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-027: fault 19."""
+    kept = bot.trades(3).head
+    bot.trades(2)
+    each = listen(server, "/sse/trades?since=earliest").wait_trades(5)
+    cursor = each.last_event_id
+    redis.pipeline(
+        [
+            ("XTRIM", f"{prefix}feed", "MAXLEN", 5),
+            *[
+                ("XDEL", f"{prefix}feed", entry[0])
+                for entry in redis.read("XREVRANGE", f"{prefix}feed", "+", "-", "COUNT", 2)
+            ],
+            ("HSET", f"{prefix}feed:meta", "seq", kept.seq, "ms", kept.ms),
+        ]
+    )
+    listen(server, "/sse/trades", last_event_id=cursor).wait("snapshot")
+    each.wait("reset", seconds=15)
+    assert each.data("reset")["reason"] == "ahead"
+
+
+def test_a_lost_stream_with_its_counter_kept_is_an_announced_gap(
+    redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
+) -> None:
+    """SSE-023: fault 22, first half."""
+    cursor = bot.trades(2).entries[0][0]
+    bot.trades(3)
+    redis.command("DEL", f"{prefix}feed")
+    with serving(settings_for(redis_server, prefix)) as server:
+        each = listen(server, "/sse/trades", last_event_id=str(cursor)).wait("snapshot")
+        assert each.data("gap")["lost"] == 4
+        bot.trades()
+        assert each.wait_trades(1).trades == ["t5"]
+
+
+def test_a_lost_counter_begins_a_new_epoch(redis: Redis, prefix: str, server: StreamServer, bot: Publisher) -> None:
+    """SSE-026: fault 22, second half."""
+    bot.trades(3)
+    each = listen(server, "/sse/trades").wait("snapshot")
+    redis.command("DEL", f"{prefix}feed:meta")
+    bot.trades()
+    each.wait_trades(1)
+    assert each.data("reset")["reason"] in {"epoch", "ahead"}
+
+
+def test_a_flushed_script_cache_loses_nothing(redis: Redis, server: StreamServer, bot: Publisher) -> None:
+    """SSE-001: fault 24."""
+    each = listen(server).wait("snapshot")
+    redis.command("SCRIPT", "FLUSH")
+    bot.trades()
+    assert each.wait_trades(1).trades == ["t0"]
+
+
+def test_a_filter_that_never_matches_comes_back_without_a_false_gap(
+    redis_server: RedisServer, redis: Redis, prefix: str, server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-042: fault 25."""
+    bot.trades()
+    path = "/sse/trades?ticker=NEVER-1"
+    each = listen(server, path).wait("snapshot")
+    short = publisher(redis, prefix, maxlen=5)
+    short.published = list(bot.published)
+    head = [short.trades() for _ in range(20)][-1].head
+    until(lambda: each.last_event_id == str(head))
+    each.close()
+    with serving(settings_for(redis_server, prefix)) as another:
+        back = listen(another, path, last_event_id=str(head)).wait("ready")
+        assert back.data("ready")["resumed"] is True
+        assert "gap" not in back.names
+
+
+def test_a_lost_ring_is_noticed_with_the_pollers_next_report(
+    redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
+) -> None:
+    """SSE-003: the doorbell is a hint, never the truth."""
+    with serving(settings_for(redis_server, prefix, feed_mode="doorbell")) as server:
+        bot.trades()
+        each = listen(server).wait("snapshot")
+        silent = publisher(redis, prefix)
+        silent.published = list(bot.published)
+        silent.feed.keys = _Muted(prefix)
+        silent.trades(2)
+        bot.feed.position()
+        bot.report()
+        assert each.wait_trades(2).trades == ["t1", "t2"]
+
+
+def test_the_same_log_is_served_as_json(server: StreamServer, bot: Publisher) -> None:
+    """SSE-100."""
+    bot.trades(3)
+    first = server.get("/api/python/events?after=earliest").json()
+    assert [item["data"]["trades"][0]["trade_id"] for item in first["items"]] == ["t0", "t1", "t2"]
+    assert first["next_cursor"] == first["items"][-1]["id"]
+    found: list[dict[str, Any]] = []
+    waiting = threading.Thread(
+        target=lambda: found.append(server.get(f"/events?after={first['next_cursor']}&wait=10").json())
+    )
+    waiting.start()
+    until(lambda: server.app.desk.register is not None)
+    bot.trades()
+    waiting.join(12)
+    assert [item["data"]["count"] for item in found[0]["items"]] == [1]
+    empty = server.get(f"/events?after={found[0]['next_cursor']}&wait=0.1").json()
+    assert (empty["items"], empty["next_cursor"]) == ([], found[0]["next_cursor"])
+
+
+def test_the_json_answer_names_what_was_lost_and_what_was_reset(
+    redis: Redis, prefix: str, server: StreamServer
+) -> None:
+    """SSE-101."""
+    short = publisher(redis, prefix, maxlen=10)
+    cursor = short.trades(3).head
+    short.trades(600)
+    answer = server.get(f"/events?after={cursor}").json()
+    assert answer["gap"]["lost"] == 590
+    assert len(answer["items"]) == 10
+    ahead = server.get("/events?after=9999999999999-999").json()
+    assert ahead["reset"]["reason"] == "ahead"
+    assert server.get(f"/events?after={ahead['next_cursor']}").json()["reset"] is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Muted(FeedKeys):
+    """The feed's keys, but the doorbell rings where nobody listens."""
+
+    @property
+    def channel(self) -> str:
+        return f"{self.prefix}nobody"

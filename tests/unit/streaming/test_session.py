@@ -1,0 +1,520 @@
+"""One client's life, told on a clock of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.streaming.whatwg import Interpreter
+from tests.unit.streaming.world import BEGAN_MS, Client, World, names, trade_ids
+
+from coliseum.feed.entries import START, EntryId, Kind
+from coliseum.streaming.encode import KEEPALIVE
+from coliseum.streaming.session import Send
+from coliseum.streaming.subscription import Earliest, Resume, Since
+from coliseum.streaming.view import clock_text
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def ids_of(client: Client) -> dict[str, str]:
+    """The id in force after the last event of each name."""
+    return {each.type: each.last_event_id for each in Interpreter().read(client.bytes_in).dispatched}
+
+
+def test_a_fresh_client_hears_ready_snapshot_and_status_and_then_what_happens(world: World) -> None:
+    """SSE-020, SSE-025, SSE-031."""
+    world.publish("OLD-1")
+    client = Client(world)
+    assert names(client.pump()) == ["ready", "snapshot", "bot_status"]
+    world.publish("A-1")
+    assert trade_ids(client.pump()) == ["e1/2"]
+
+
+def test_ready_says_everything_a_client_needs_to_judge_its_stream(world: World) -> None:
+    """SSE-021."""
+    world.publish("A-1", "A-2")
+    ready = dict(Client(world, tickers=frozenset({"A-1"})).pump())["ready"]
+    assert ready["epoch"] == "e1"
+    assert ready["head"] == str(world.head)
+    assert ready["oldest"] == str(world.entries[0].id)
+    assert ready["resumed"] is False
+    assert ready["filters"]["tickers"] == ["A-1"]
+    assert "new_trades" in ready["filters"]["events"]
+    assert (ready["session_max_seconds"], ready["heartbeat_seconds"]) == (240, 30)
+
+
+def test_ready_carries_the_time_to_wait_before_reconnecting(world: World) -> None:
+    """SSE-015."""
+    client = Client(world)
+    client.pump()
+    assert Interpreter().read(client.bytes_in).reconnection_ms == 1500
+
+
+def test_ready_carries_the_accepted_id_only_on_a_clean_resume(world: World) -> None:
+    """SSE-022."""
+    first, second = world.publish("A-1", "A-2")
+    resumed = Client(world, begin=Resume(first.id))
+    events = resumed.pump()
+    assert events[0][1]["resumed"] is True
+    assert ids_of(resumed)["ready"] == str(first.id)
+    assert trade_ids(events) == [second.data["trade_id"]]
+    fresh = Client(world)
+    fresh.pump()
+    assert ids_of(fresh)["ready"] == ""
+
+
+def test_a_clean_resume_needs_no_snapshot_but_gets_one_when_it_asks(world: World) -> None:
+    """SSE-025."""
+    (first,) = world.publish("A-1")
+    assert "snapshot" not in names(Client(world, begin=Resume(first.id)).pump())
+    assert "snapshot" in names(Client(world, begin=Resume(first.id), snapshot="always").pump())
+    assert "snapshot" not in names(Client(world, snapshot="none").pump())
+
+
+def test_a_snapshot_is_the_state_at_its_own_id_and_ends_the_replay(world: World) -> None:
+    """SSE-025."""
+    world.publish("A-1", "B-1")
+    world.view.bot = {"status": "online"}
+    client = Client(world, tickers=frozenset({"B-1"}))
+    snapshot = dict(client.pump())["snapshot"]
+    assert snapshot["head"] == ids_of(client)["snapshot"] == str(world.head)
+    assert snapshot["live"] is True
+    assert snapshot["bot"] == {"status": "online"}
+    assert [trade["ticker"] for trade in snapshot["trades"]] == ["B-1"]
+
+
+def test_the_bots_status_is_told_once_on_connect_without_an_id_and_then_on_change(world: World) -> None:
+    """SSE-031."""
+    world.view.bot = {"status": "online", "trades": 3}
+    client = Client(world, stream="status")
+    events = client.pump()
+    assert [data for name, data in events if name == "bot_status"] == [{"status": "online", "trades": 3}]
+    assert b'event: bot_status\ndata: {"status":"online","trades":3}\n\n' in client.bytes_in
+    world.publish("", kind=Kind.BOT_STATUS)
+    assert names(client.pump()) == ["bot_status"]
+
+
+def test_a_bot_nobody_has_reported_is_said_to_be_unknown_rather_than_invented(world: World) -> None:
+    status = dict(Client(world).pump())["bot_status"]
+    assert status == {
+        "status": "offline",
+        "since": None,
+        "trades": None,
+        "detail": "the poller has not reported yet",
+    }
+
+
+def test_a_stream_without_status_tells_none(world: World) -> None:
+    """SSE-040."""
+    assert "bot_status" not in names(Client(world, stream="trades").pump())
+
+
+def test_trimmed_history_is_a_gap_with_its_exact_size_then_replay_then_snapshot(world: World) -> None:
+    """SSE-023."""
+    entries = world.publish(*["A-1"] * 30)
+    world.trim(keep=10)
+    client = Client(world, begin=Resume(entries[4].id))
+    events = client.pump()
+    assert names(events) == ["ready", "gap", "new_trades", "snapshot", "bot_status"]
+    assert events[1][1]["lost"] == 15
+    assert events[1][1]["from"] == str(entries[4].id)
+    assert events[1][1]["to"].endswith("-20")
+    assert events[1][1]["reason"] == "trimmed"
+    assert trade_ids(events) == [entry.data["trade_id"] for entry in entries[20:]]
+
+
+def test_a_live_client_whose_history_is_trimmed_under_it_is_told_at_once(world: World) -> None:
+    """SSE-023: contiguity is checked on every read, not only on connect."""
+    world.publish("A-1")
+    client = Client(world)
+    client.pump()
+    world.ring_follows = False
+    world.publish(*["A-1"] * 500)
+    world.trim(keep=10)
+    events = client.pump()
+    assert names(events) == ["gap", "new_trades", "snapshot", "bot_status"]
+    assert events[0][1]["lost"] == 490
+
+
+def test_a_client_cut_between_gap_and_snapshot_is_told_again(world: World) -> None:
+    """SSE-024."""
+    entries = world.publish(*["A-1"] * 30)
+    world.trim(keep=10)
+    client = Client(world, begin=Resume(entries[4].id), last_event_id=str(entries[4].id))
+    client.pump()
+    client.last_event_id = str(entries[4].id)
+    heard = client.cut(client.bytes_in.index(b"event: new_trades"))
+    assert names(heard) == ["ready", "gap"]
+    client.connect()
+    assert names(client.pump())[:2] == ["ready", "gap"]
+
+
+def test_a_client_cut_between_reset_and_snapshot_is_told_again(world: World) -> None:
+    """SSE-024."""
+    (first,) = world.publish("A-1")
+    world.now += 10
+    world.new_epoch()
+    client = Client(world, last_event_id=str(first.id))
+    client.pump()
+    client.last_event_id = str(first.id)
+    assert names(client.cut(client.bytes_in.index(b"event: snapshot"))) == ["ready", "reset"]
+    client.connect()
+    assert names(client.pump())[:2] == ["ready", "reset"]
+
+
+def test_a_new_epoch_resets_a_returning_client_and_replays_what_the_new_log_holds(world: World) -> None:
+    """SSE-026."""
+    (first,) = world.publish("A-1")
+    world.now += 10
+    world.new_epoch()
+    world.publish("B-1", "B-2")
+    events = Client(world, begin=Resume(first.id)).pump()
+    assert names(events) == ["ready", "reset", "new_trades", "snapshot", "bot_status"]
+    assert events[1][1]["reason"] == "epoch"
+    assert trade_ids(events) == ["e1'/1", "e1'/2"]
+
+
+def test_a_new_epoch_resets_a_live_client_too(world: World) -> None:
+    """SSE-026."""
+    world.publish("A-1")
+    client = Client(world)
+    client.pump()
+    world.new_epoch()
+    world.publish("B-1")
+    events = client.pump()
+    assert names(events) == ["reset", "new_trades", "snapshot", "bot_status"]
+
+
+def test_the_first_epoch_ever_is_no_reset_for_those_who_waited_for_it() -> None:
+    world = World()
+    world.view.ring.epoch = None
+    client = Client(world)
+    client.pump()
+    world.view.ring.restart("e1", START, same_history=True)
+    world.publish("A-1")
+    assert names(client.pump()) == ["new_trades"]
+
+
+def test_a_cursor_ahead_of_the_log_is_believed_for_three_seconds(world: World) -> None:
+    """SSE-027: it may be a replica that lags."""
+    world.publish("A-1")
+    client = Client(world, begin=Resume(EntryId(world.wall_ms + 5000, 9)))
+    assert client.run(2.5) == []
+    events = client.run(1.5)
+    assert names(events) == ["ready", "reset", "snapshot", "bot_status"]
+    assert events[1][1]["reason"] == "ahead"
+
+
+def test_a_replica_that_catches_up_in_time_is_a_clean_resume(world: World) -> None:
+    """SSE-027."""
+    world.publish("A-1")
+    ahead = EntryId(world.wall_ms, 2)
+    client = Client(world, begin=Resume(ahead))
+    assert client.run(1.0) == []
+    world.now -= 1.0
+    world.publish("A-1")
+    world.now += 1.0
+    events = client.run(1.0)
+    assert names(events)[0] == "ready"
+    assert "reset" not in names(events)
+
+
+def test_a_log_that_lost_its_tail_resets_those_who_saw_it_and_nobody_else(world: World) -> None:
+    """SSE-027."""
+    entries = world.publish(*["A-1"] * 10)
+    ahead = Client(world)
+    ahead.pump()
+    behind = Client(world, begin=Resume(entries[3].id))
+    behind.pump(most_sends=1)
+    world.rewind(seq=8)
+    events = ahead.pump()
+    assert names(events) == ["reset", "snapshot", "bot_status"]
+    assert events[0][1]["reason"] == "ahead"
+    world.now += 1
+    world.publish("B-1")
+    assert trade_ids(ahead.pump()) == ["e1/9"]
+
+
+def test_entries_older_than_the_ring_come_from_redis_without_a_seam(world: World) -> None:
+    """SSE-028."""
+    entries = world.publish(*["A-1"] * 450)
+    world.forget_ring()
+    client = Client(world, begin=Resume(entries[9].id))
+    events = client.pump()
+    assert trade_ids(events) == [entry.data["trade_id"] for entry in entries[10:]]
+    assert world.fetches >= 3
+
+
+def test_replay_is_written_in_chunks_of_two_hundred_entries(world: World) -> None:
+    """SSE-028."""
+    world.publish(*["A-1"] * 450)
+    client = Client(world, begin=Earliest())
+    client.session.advance(world.view, world.now, world.wall_ms)
+    sizes = []
+    while isinstance(step := client.session.advance(world.view, world.now, world.wall_ms), Send):
+        sizes.append(step.entries)
+    assert max(sizes) <= 200
+
+
+def test_a_cut_inside_the_replay_goes_on_from_the_last_id(world: World) -> None:
+    """SSE-028."""
+    world.publish(*["A-1"] * 450)
+    client = Client(world, begin=Earliest())
+    client.pump(most_sends=2)
+    seen = trade_ids(client.cut())
+    assert 0 < len(seen) < 450
+    client.connect()
+    seen += trade_ids(client.pump())
+    assert seen == [f"e1/{number}" for number in range(1, 451)]
+
+
+def test_since_a_time_begins_with_the_first_entry_at_or_after_it(world: World) -> None:
+    """SSE-051."""
+    world.publish("A-1")
+    world.now += 60
+    world.publish("A-2")
+    since = world.wall_ms
+    for forget in (False, True):
+        if forget:
+            world.forget_ring()
+        assert trade_ids(Client(world, begin=Since(since)).pump()) == ["e1/2"]
+        assert trade_ids(Client(world, begin=Since(since + 1)).pump()) == []
+        assert trade_ids(Client(world, begin=Since(0)).pump()) == ["e1/1", "e1/2"]
+
+
+def test_earliest_begins_with_the_oldest_entry_kept_and_calls_nothing_lost(world: World) -> None:
+    """SSE-051."""
+    world.publish(*["A-1"] * 20)
+    world.trim(keep=5)
+    events = Client(world, begin=Earliest()).pump()
+    assert "gap" not in names(events)
+    assert len(trade_ids(events)) == 5
+
+
+def test_entries_of_other_markets_move_the_position_but_not_the_wire(world: World) -> None:
+    """SSE-042."""
+    client = Client(world, tickers=frozenset({"NEVER-1"}))
+    client.pump()
+    world.publish(*["A-1"] * 30)
+    assert client.pump() == []
+    heartbeat = dict(client.run(31))["heartbeat"]
+    assert heartbeat["last_event_id"] == str(world.head) == client.last_event_id
+
+
+def test_a_filtered_client_that_heard_a_heartbeat_comes_back_without_a_false_gap(world: World) -> None:
+    """SSE-042: the filter matched nothing for longer than the log is kept."""
+    client = Client(world, tickers=frozenset({"NEVER-1"}))
+    client.pump()
+    world.publish(*["A-1"] * 500)
+    client.run(31)
+    world.trim(keep=1)
+    client.connect()
+    assert "gap" not in names(client.pump())
+
+
+def test_a_heartbeat_comes_every_thirty_seconds_with_what_a_client_needs_to_trust_it(world: World) -> None:
+    """SSE-032, SSE-033."""
+    world.report()
+    client = Client(world)
+    client.pump()
+    world.publish("A-1")
+    client.pump()
+    client.session.note_lag(7)
+    beats = [data for name, data in client.run(95) if name == "heartbeat"]
+    assert len(beats) == 3
+    assert beats[0] == {
+        "timestamp": (BEGAN_MS + 1_030_000) / 1000,
+        "last_event_id": str(world.head),
+        "cursor": str(world.head),
+        "seq": 1,
+        "epoch": "e1",
+        "poll_ok_at": clock_text(BEGAN_MS + 1_000_000),
+        "bot_ok_at": clock_text(BEGAN_MS + 1_000_000),
+        "lag_ms": 7,
+        "delivered": 1,
+        "stale": [],
+    }
+
+
+def test_silence_is_broken_by_a_comment_every_ten_seconds(world: World) -> None:
+    """SSE-014."""
+    client = Client(world)
+    client.pump()
+    before = len(client.bytes_in)
+    client.run(25)
+    assert client.bytes_in[before:] == KEEPALIVE * 2
+
+
+def test_stale_and_fresh_are_told_once_each_and_on_connect_while_stale(world: World) -> None:
+    """SSE-060, SSE-062."""
+    client = Client(world)
+    client.pump()
+    world.stale("poller", "bot")
+    assert client.pump() == [
+        ("stale", {"source": "poller", "last_ok_at": None}),
+        ("stale", {"source": "bot", "last_ok_at": None}),
+    ]
+    world.stale("bot")
+    assert client.pump() == [("fresh", {"source": "poller"})]
+    assert ("stale", {"source": "bot", "last_ok_at": None}) in Client(world).pump()
+    assert ids_of(client)["stale"] == ids_of(client)["snapshot"]
+
+
+def test_rotation_says_goodbye_with_the_cursor_and_a_time_to_come_back(world: World) -> None:
+    """SSE-070."""
+    client = Client(world, tickers=frozenset({"NEVER-1"}), plan={"ends_at": world.now + 12})
+    client.pump()
+    world.publish("A-1")
+    events = client.run(13)
+    assert names(events) == ["heartbeat", "closing"]
+    assert events[1][1] == {"reason": "rotate", "cursor": str(world.head)}
+    assert client.closed == "rotate"
+    assert client.last_event_id == str(world.head)
+
+
+def test_a_drained_session_ends_when_told_and_says_shutdown(world: World) -> None:
+    """SSE-072."""
+    client = Client(world)
+    client.pump()
+    client.session.drain(world.now + 3)
+    assert dict(client.run(5))["closing"]["reason"] == "shutdown"
+
+
+def test_a_drain_later_than_the_rotation_changes_nothing(world: World) -> None:
+    client = Client(world, plan={"ends_at": world.now + 2})
+    client.session.drain(world.now + 3)
+    assert dict(client.run(5))["closing"]["reason"] == "rotate"
+
+
+def test_a_ticket_that_ends_ends_the_session(world: World) -> None:
+    """SSE-083."""
+    client = Client(world, plan={"expires_at": world.now + 5})
+    assert dict(client.run(6))["closing"]["reason"] == "auth_expired"
+
+
+def test_without_redis_a_new_client_is_told_so_and_sent_away_for_a_while() -> None:
+    """SSE-064."""
+    world = World()
+    world.view.loaded = False
+    world.view.down_since = world.now
+    client = Client(world)
+    assert client.pump() == []
+    events = client.run(3)
+    assert names(events) == ["ready", "stale", "closing"]
+    assert events[0][1]["degraded"] is True
+    assert events[0][1]["head"] is None
+    assert events[1][1]["source"] == "redis"
+    assert events[2][1]["reason"] == "redis"
+    assert Interpreter().read(client.bytes_in).reconnection_ms == 9000
+    assert ids_of(client)["closing"] == ""
+
+
+def test_a_resuming_client_is_sent_away_with_its_own_cursor_while_redis_is_down() -> None:
+    """SSE-064."""
+    world = World()
+    (first,) = world.publish("A-1")
+    world.stale("redis")
+    events = Client(world, begin=Resume(first.id)).pump()
+    assert dict(events)["closing"]["cursor"] == str(first.id)
+
+
+def test_a_resume_that_needs_redis_waits_two_seconds_for_it(world: World) -> None:
+    """SSE-064."""
+    first, *_ = world.publish(*["A-1"] * 5)
+    world.forget_ring()
+    world.redis_up = False
+    client = Client(world, begin=Resume(first.id))
+    assert client.run(1) == []
+    world.redis_up = True
+    assert len(trade_ids(client.run(1))) == 4
+    world.redis_up = False
+    assert names(Client(world, begin=Resume(first.id)).run(3)) == ["ready", "stale", "closing"]
+
+
+def test_a_live_session_outlives_redis_for_a_minute_and_then_says_so(world: World) -> None:
+    """SSE-065."""
+    world.publish("A-1")
+    client = Client(world)
+    client.pump()
+    world.view.down_since = world.now
+    events = client.run(59)
+    assert set(names(events)) == {"heartbeat"}
+    closing = dict(client.run(2))["closing"]
+    assert closing == {"reason": "redis", "cursor": str(world.head)}
+
+
+def test_a_session_that_needs_redis_asks_more_and_more_patiently(world: World) -> None:
+    """SSE-065."""
+    client = Client(world)
+    client.pump()
+    world.ring_follows = False
+    world.publish(*["A-1"] * 5)
+    world.forget_ring()
+    world.redis_up = False
+    world.fetches = 0
+    client.run(20)
+    assert 6 <= world.fetches <= 10
+    world.redis_up = True
+    assert len(trade_ids(client.run(6))) == 5
+
+
+def test_a_session_ahead_of_its_ring_waits_for_it_before_it_is_live(world: World) -> None:
+    """SSE-025: a snapshot must not be older than its id."""
+    first, *_ = world.publish(*["A-1"] * 5)
+    world.forget_ring()
+    world.ring_follows = False
+    missing = world.publish("A-9")
+    client = Client(world, begin=Resume(first.id), snapshot="always")
+    events = client.pump()
+    assert trade_ids(events)[-1] == "e1/6"
+    assert "snapshot" not in names(events)
+    world.view.ring.extend(missing)
+    assert "snapshot" in names(client.run(0.5))
+
+
+def test_a_reset_seen_by_the_session_first_is_told_once(world: World) -> None:
+    """SSE-026: Redis is already in a new epoch while the shared ring still shows the old one."""
+    first, *_ = world.publish(*["A-1"] * 5)
+    world.forget_ring()
+    world.now += 5
+    world.epoch, world.base_ms, world.entries, world.head = "e2", world.wall_ms, [], START
+    world.ring_follows = False
+    new = world.publish("B-1")
+    client = Client(world, begin=Resume(first.id))
+    events = client.pump()
+    assert names(events)[:2] == ["ready", "reset"]
+    world.view.ring.restart("e2", START, new)
+    events += client.run(1)
+    assert names(events).count("reset") == 1
+    assert trade_ids(events) == ["e2/1"]
+    assert names(events)[-2:] == ["snapshot", "bot_status"]
+
+
+@pytest.mark.parametrize("cursor", ["0-0", "1-1", "999999999999999-999999999999999", "1700001000000-3"])
+def test_any_well_formed_cursor_ends_in_a_live_session(world: World, cursor: str) -> None:
+    """SSE-052."""
+    world.publish("A-1", "A-2")
+    client = Client(world, begin=Resume(EntryId.parse(cursor)))
+    assert names(client.run(5))[-1] == "bot_status"
+    world.publish("B-1")
+    assert trade_ids(client.pump()) == ["e1/3"]
+
+
+def test_a_closed_session_has_sent_every_event_it_counts(world: World) -> None:
+    """SSE-090."""
+    world.publish("A-1")
+    client = Client(world, begin=Earliest(), plan={"ends_at": world.now + 65})
+    client.run(70)
+    assert client.session.tally.events == len(client.events())
+    assert client.session.tally.entries == 1
+
+
+def test_waiting_never_ends_in_the_past(world: World) -> None:
+    client = Client(world)
+    client.pump()
+    wait: Any = client.session.advance(world.view, world.now, world.wall_ms)
+    assert wait.until == world.now + 10

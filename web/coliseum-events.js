@@ -1,0 +1,132 @@
+/**
+ * Follow a Coliseum stream from a page: native EventSource plus what it lacks. No dependency.
+ *
+ *   const events = new ColiseumEvents("/api/python/sse/trading", {
+ *     onEvent: (name, data, id) => …,   // every event once: new_trades, bot_status, snapshot, heartbeat, …
+ *     onGap: ({ lost }) => …,           // history was lost: `lost` entries, exactly; a snapshot follows
+ *     onState: (state) => …,            // "connecting" | "open" | "waiting" | "closed"
+ *   });
+ *   events.close();
+ *
+ * EventSource reconnects by itself while the server closes cleanly, but gives up for good on any answer but 200,
+ * notices no dead connection, and forgets its place when it is recreated. This wrapper recreates it with full-jitter
+ * back-off, watches for silence, resumes by id, and drops what it has given out before.
+ */
+
+/** Events of the log itself, each given out once. `bot_status` is a state, harmless to repeat. */
+const LOGGED = [
+  "new_trades", "trade_corrected", "source_gap", "trade_context",
+  "round_opened", "forecast", "paper_trade", "settled", "leaderboard_changed",
+];
+const STATES = ["bot_status", "ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"];
+
+export class ColiseumEvents {
+  #url; #options; #source = null; #cursor; #delivered = null; #failures = 0; #timer = null; #watchdog = null; #closed = false;
+  #watchdogSeconds;
+
+  /**
+   * @param {string} url the stream, with its filters
+   * @param {object} [options]
+   * @param {(name: string, data: object, id: string) => void} [options.onEvent]
+   * @param {(gap: {lost: number, from: string, to: string, reason: string}) => void} [options.onGap]
+   * @param {(state: string) => void} [options.onState]
+   * @param {string} [options.lastEventId] go on after this event
+   * @param {() => Promise<string>} [options.ticket] a fresh ticket for a private stream, asked for at every start
+   * @param {number} [options.watchdogSeconds] silence that counts as a dead connection; 45
+   * @param {typeof EventSource} [options.EventSource] another implementation
+   * @param {() => number} [options.random] 0 to 1
+   */
+  constructor(url, options = {}) {
+    this.#url = url;
+    this.#options = options;
+    this.#cursor = options.lastEventId ?? null;
+    this.#watchdogSeconds = options.watchdogSeconds ?? 45;
+    this.#open();
+  }
+
+  /** The id to go on after; keep it to resume in another page. */
+  get lastEventId() { return this.#cursor; }
+
+  close() {
+    this.#closed = true;
+    this.#stop();
+    this.#state("closed");
+  }
+
+  async #open() {
+    this.#state("connecting");
+    this.#watch();
+    let url = this.#url;
+    try {
+      const asked = [];
+      if (this.#cursor) asked.push(`last_event_id=${encodeURIComponent(this.#cursor)}`);
+      if (this.#options.ticket) asked.push(`ticket=${encodeURIComponent(await this.#options.ticket())}`);
+      if (asked.length) url += (url.includes("?") ? "&" : "?") + asked.join("&");
+    } catch {
+      this.#again();
+      return;
+    }
+    if (this.#closed) return;
+    const source = new (this.#options.EventSource ?? EventSource)(url);
+    this.#source = source;
+    source.onopen = () => this.#state("open");
+    source.onerror = () => {
+      if (this.#source !== source) return;
+      if (source.readyState === 2) this.#again(); // refused: EventSource will not try again, we do
+      else this.#state("connecting");
+    };
+    for (const name of [...LOGGED, ...STATES]) {
+      source.addEventListener(name, (message) => this.#source === source && this.#take(name, message));
+    }
+  }
+
+  #take(name, message) {
+    this.#failures = 0;
+    this.#watch();
+    let data;
+    try { data = JSON.parse(message.data); } catch { return; }
+    const id = message.lastEventId;
+    if (name === "ready" && data.heartbeat_seconds) {
+      this.#watchdogSeconds = this.#options.watchdogSeconds ?? Math.max(45, 1.5 * data.heartbeat_seconds);
+    }
+    if (name === "reset") this.#delivered = null;
+    if (LOGGED.includes(name)) {
+      if (this.#delivered !== null && !isAfter(id, this.#delivered)) return;
+      this.#delivered = id;
+    }
+    if (id) this.#cursor = id;
+    if (name === "gap") this.#options.onGap?.(data);
+    this.#options.onEvent?.(name, data, id);
+  }
+
+  /** Start over after a wait of 0 to 1, 2, 4, … 30 seconds. */
+  #again() {
+    this.#stop();
+    if (this.#closed) return;
+    this.#state("waiting");
+    const most = Math.min(30, 2 ** this.#failures) * 1000;
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#open(), (this.#options.random ?? Math.random)() * most);
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#again(), this.#watchdogSeconds * 1000);
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #state(state) { this.#options.onState?.(state); }
+}
+
+/** Ids are `<ms>-<seq>`: two integers, compared as such. */
+function isAfter(id, other) {
+  const [ms, seq] = id.split("-").map(Number);
+  const [otherMs, otherSeq] = other.split("-").map(Number);
+  return ms > otherMs || (ms === otherMs && seq > otherSeq);
+}
