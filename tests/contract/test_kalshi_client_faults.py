@@ -34,12 +34,6 @@ LATE = Reply(body=GOOD.body, delay_seconds=30)
 KEY = Credentials("key-id", private_key=pkcs8(ed25519_key()))
 
 
-def _seconds(seconds: float) -> Callable[[], float]:
-    """What is left of so many seconds from now on."""
-    end = time.monotonic() + seconds
-    return lambda: end - time.monotonic()
-
-
 @contextmanager
 def _door(script: Script, credentials: Credentials = KEY) -> Iterator[tuple[Kalshi, Stage]]:
     with Stage(script).open() as stage:
@@ -131,7 +125,7 @@ def test_a_slow_server_costs_no_more_than_the_callers_time() -> None:
     with _door(in_order(LATE)) as (door, _):
         start = time.monotonic()
         with pytest.raises(SourceUnavailable, match="ReadTimeout"):
-            door.within(_seconds(0.3)).exchange_status()
+            door.for_seconds(0.3).exchange_status()
         assert time.monotonic() - start < 2
 
 
@@ -140,7 +134,7 @@ def test_a_dripping_answer_costs_no_more_than_the_callers_time() -> None:
     with _door(in_order(Reply(body=b" " * 1000, drip_seconds=0.1))) as (door, _):
         start = time.monotonic()
         with pytest.raises(SourceUnavailable, match="took too long"):
-            door.within(_seconds(0.3)).exchange_status()
+            door.for_seconds(0.3).exchange_status()
         assert time.monotonic() - start < 2
 
 
@@ -265,7 +259,7 @@ def test_views_with_different_deadlines_share_one_pace() -> None:
     with _door(in_order(reply(payloads.BALANCE))) as (door, stage):
         door.balance()
         with pytest.raises(SourceRateLimited, match="our own pace"):
-            door.within(_seconds(0.2)).balance()
+            door.for_seconds(0.2).balance()
         assert len(stage.asked) == 1
 
 
@@ -273,7 +267,7 @@ async def _async_trouble(url: str) -> None:
     door = AsyncKalshi(url, KEY, jitter=lambda: 0.0)
     assert (await door.exchange_status()).trading_active
     with pytest.raises(SourceUnavailable, match="ReadTimeout"):
-        await door.within(_seconds(0.3)).exchange_status()
+        await door.for_seconds(0.3).exchange_status()
     await door.close()
 
 

@@ -94,7 +94,7 @@ def _names(of: type) -> set[str]:
 
 
 def test_both_clients_make_every_call_and_the_table_knows_them() -> None:
-    own = {"close", "within", "from_settings"}
+    own = {"close", "within", "for_seconds", "from_settings"}
     assert _names(Kalshi) - own == _names(AsyncKalshi) - own == _names(Calls) == set(ARGUMENTS)
 
 
