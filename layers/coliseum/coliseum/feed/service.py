@@ -70,6 +70,8 @@ class Feed:
         self.keys = FeedKeys(prefix)
         self._redis = redis
         self._maxlen = maxlen
+        self._known: tuple[str, EntryId] | None = None
+        """Epoch and newest entry as this publisher last saw them: the poller's doorbell names them."""
 
     def publish(
         self,
@@ -109,6 +111,8 @@ class Feed:
             epoch, ms, first, last, *indexes = reply
             ids = [EntryId(int(ms), seq) for seq in range(int(first), int(last) + 1)]
             entries = tuple((entry_id, candidates[int(i)]) for entry_id, i in zip(ids, indexes, strict=True))
+            if entries:  # else `ms` may be later than the newest entry's
+                self._known = (str(epoch), EntryId(int(ms), int(last)))
             return Published(str(epoch), EntryId(int(ms), int(last)), entries)
         except (ValueError, TypeError, IndexError) as error:
             raise LogError(f"publish answered {str(reply)[:200]!r}") from error
@@ -132,7 +136,9 @@ class Feed:
         reply = self._redis.read("HMGET", self.keys.meta, *names)
         try:
             epoch, seq, ms, checkpoint, fence = reply
-            return Position(epoch, EntryId(int(ms or 0), int(seq or 0)), checkpoint, fence or "")
+            head = EntryId(int(ms or 0), int(seq or 0))
+            self._known = None if epoch is None else (epoch, head)
+            return Position(epoch, head, checkpoint, fence or "")
         except (ValueError, TypeError) as error:
             raise LogError(f"the feed's meta answered {str(reply)[:200]!r}") from error
 
@@ -145,7 +151,7 @@ class Feed:
         """Renew the lease and ring the doorbell with the poller's state. Two commands; one without the ring."""
         renew = ("SET", self.keys.poller, report.text(), "PX", ttl_ms)
         if ring:
-            self._redis.pipeline((renew, ("PUBLISH", self.keys.channel, heartbeat_text(report))))
+            self._redis.pipeline((renew, ("PUBLISH", self.keys.channel, heartbeat_text(report, self._known))))
         else:
             self._redis.command(*renew)
 
