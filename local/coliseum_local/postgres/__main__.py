@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import psycopg
 import uvicorn
@@ -97,8 +98,12 @@ def _signalled() -> asyncio.Event:
     return stopping
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
 def _own(state: Path) -> int:
-    """Make the state directory private and ours alone until this process ends."""
+    """Make the state directory ours alone until this process ends."""
     state.mkdir(parents=True, exist_ok=True)
     lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -117,6 +122,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.state = arguments.state.resolve()
     _own(arguments.state)
+    signal.signal(signal.SIGTERM, _leave)  # until we serve: a server that was just started is stopped as well
     try:
         asyncio.run(serve(arguments))
     except (psycopg.Error, RuntimeError, ValueError, OSError) as error:

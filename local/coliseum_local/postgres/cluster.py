@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,7 @@ class Cluster:
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
 
     @property
     def dsn(self) -> str:
@@ -69,13 +71,15 @@ class Cluster:
     def stop(self) -> None:
         """End it in order: clients are cut off, everything committed is on disk."""
         self._stopping.set()
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(2)  # SIGINT is Postgres' fast shutdown
+        with self._starting:  # no server is started from here on
+            process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)  # Postgres' fast shutdown
             try:
-                self._process.wait(STOP_SECONDS)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                process.kill()
+                process.wait()
 
     def _create(self) -> None:
         """initdb into a draft that becomes the data only when complete: a crash in between leaves no half."""
@@ -110,25 +114,26 @@ class Cluster:
     def _launch(self) -> None:
         """Start the server, and again while the last one's processes still hold its memory."""
         deadline = time.monotonic() + READY_SECONDS
+        while not self._stopping.is_set():
+            self._spawn()
+            if self._answers(deadline):
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError("Postgres does not start; its own words are above")
+            self._stopping.wait(0.2)
+
+    def _spawn(self) -> None:
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        while True:
-            with self._reachable(self._data) as (path, descriptors):
+        with self._starting, self._reachable(self._data) as (path, descriptors):
+            if not self._stopping.is_set():
                 self._process = subprocess.Popen(
                     [self._programs / "postgres", "-D", path, "-p", str(self._port), *settings],
                     stdin=subprocess.DEVNULL,
                     stdout=sys.stderr,
                     pass_fds=descriptors,
-                    start_new_session=True,
+                    start_new_session=True,  # Ctrl-C is for us, who end it in order
                     **_as(self._runner),
                 )
-            if self._answers(deadline):
-                return
-            if self._stopping.is_set():
-                return
-            if time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError("Postgres does not start; its own words are above")
-            time.sleep(0.2)
 
     def _answers(self, deadline: float) -> bool:
         """Wait until it answers; False when it ends instead, or the time is over."""
@@ -137,7 +142,7 @@ class Cluster:
             try:
                 psycopg.connect(self.dsn, connect_timeout=2).close()
             except psycopg.OperationalError:
-                time.sleep(0.03)
+                time.sleep(0.05)
             else:
                 return True
         return False
@@ -153,14 +158,14 @@ class Cluster:
                     self._launch()
                 except RuntimeError as error:
                     print(f"{error}; giving up", file=sys.stderr, flush=True)
-                    os.kill(os.getpid(), 15)
+                    os.kill(os.getpid(), signal.SIGTERM)
                     return
 
     def _end_predecessor(self) -> None:
         """Stop the server that a killed run left over our data, if it really is one."""
-        process = _server_over(self._data)
+        process = server_over(self._data)
         if process is not None:
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
             try:
                 process.wait(STOP_SECONDS)
             except psutil.TimeoutExpired:
@@ -187,7 +192,7 @@ def _as(runner: Account | None) -> dict[str, Any]:
     return {} if runner is None else {"user": runner.uid, "group": runner.gid, "extra_groups": [], "cwd": "/"}
 
 
-def _server_over(data: Path) -> psutil.Process | None:
+def server_over(data: Path) -> psutil.Process | None:
     """The running server whose working directory `data` is; a stranger with a reused pid is none."""
     note = data / "postmaster.pid"
     try:
