@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft4Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
-from tests.fixtures.exchange import Exchange, StartExchange, quoted_market
+from tests.fixtures.exchange import START, Exchange, StartExchange, launch_exchange, quoted_market
 
 STILL_ON_THE_WIRE = {"Market": "liquidity_dollars"}
 """Fields that the document dropped and the exchange kept sending."""
@@ -60,9 +60,7 @@ def problems(document: dict[str, Any]) -> Any:
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exchange, dict[str, Any]]]:
     """An exchange on which the member has bought, sold, rested, canceled and been settled."""
-    from tests.fixtures.exchange import START, _start
-
-    exchange = _start(
+    exchange = launch_exchange(
         tmp_path_factory.mktemp("traded"), "--still", "--speed", "0", "--start", str(START), "--no-rate-limits"
     )
     market = quoted_market(exchange)

@@ -67,8 +67,9 @@ def route(service: Service, method: str, path: str, handler: Handler, *, signed:
         except Refusal as refusal:
             return _json(refusal.status, refusal.body)
         except OrderRefused as refused:
-            details = nested(refused.status, refused.code, details=refused.details, service="exchange")
-            return _json(details.status, details.body)
+            service_name = None if refused.details else "exchange"  # as recorded: the one or the other
+            told = nested(refused.status, refused.code, details=refused.details, service=service_name)
+            return _json(told.status, told.body)
         status, body = result if isinstance(result, tuple) else (200, result)
         return _json(status, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ def _decode(cursor: str) -> Key | None:
         return None
     try:
         time, name = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         return None
-    return (float(time), name) if isinstance(time, int | float) and isinstance(name, str) else None
+    known = isinstance(time, int | float) and math.isfinite(time) and isinstance(name, str)
+    return (float(time), name) if known else None

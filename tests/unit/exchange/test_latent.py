@@ -1,0 +1,83 @@
+"""The hidden truth: odds that mean what they say."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum_local.exchange.catalogue import BLUEPRINTS, MIN_OPEN, alive, draw_event
+from coliseum_local.exchange.latent import Choice, Latent, Value, draw
+
+
+def _value(rng: Random) -> Latent:
+    return Value(mean=rng.gauss(0, 1), spread=0.1, now=0, end=100, spans={"T": (0.3, None)}, decimals=6)
+
+
+def _choice(rng: Random) -> Latent:
+    odds = {"T": 0.3, "U": 0.5, "": 0.2}
+    return Choice(
+        weights={"T": -1.2039728, "U": -0.6931472, "": -1.6094379},
+        winner=draw(odds, rng),
+        evidence=0.03,
+        now=0,
+        end=100,
+    )
+
+
+@pytest.mark.parametrize("make", [_value, _choice])
+def test_markets_that_stood_at_some_odds_settle_yes_that_often(make: object) -> None:
+    """Calibration at half time, over 4,000 lives: per bucket within four standard errors."""
+    rng = Random(7)
+    buckets: dict[int, list[int]] = {}
+    for _ in range(4_000):
+        latent = make(rng)  # type: ignore[operator]  # either maker
+        latent.advance(50, rng)
+        odds = latent.probability("T")
+        latent.advance(100, rng)
+        row = buckets.setdefault(int(odds * 5), [0, 0, 0])
+        row[0] += 1
+        row[1] += latent.truth("T")
+        row[2] += round(odds * 1e6)
+    for count, hits, total in buckets.values():
+        expected = total / 1e6 / count
+        error = max(0.5, (expected * (1 - expected) * count) ** 0.5)
+        assert abs(hits - expected * count) <= 4 * error
+
+
+@given(st.lists(st.floats(0.1, 40), min_size=1, max_size=6))
+def test_odds_of_exclusive_outcomes_always_sum_to_one(steps: list[float]) -> None:
+    rng = Random(1)
+    latent = _choice(rng)
+    for now in sorted(steps):
+        latent.advance(now, rng)
+        assert sum(latent.probability(name) for name in ("T", "U", "")) == pytest.approx(1)
+
+
+def test_brackets_cover_every_number_exactly_once() -> None:
+    blueprint = BLUEPRINTS["KXHIGHNY"]
+    for index in range(200):
+        listing, latent = draw_event(blueprint, index, seed="s")
+        rng = Random(index)
+        assert sum(latent.probability(each.ticker) for each in listing.markets) == pytest.approx(1)
+        latent.advance(listing.event.strike_time, rng)
+        assert sum(latent.truth(each.ticker) for each in listing.markets) == 1
+
+
+def test_the_schedule_keeps_enough_markets_open_at_any_time_of_any_day() -> None:
+    """Every 37 minutes over 40 days; each event's markets are counted once per shape."""
+    sizes = {ticker: len(draw_event(blueprint, 0, seed="s")[0].markets) for ticker, blueprint in BLUEPRINTS.items()}
+    moments = range(1_795_000_000, 1_795_000_000 + 40 * 86_400, 37 * 60)
+    open_counts = [
+        sum(len(alive(blueprint, now)) * sizes[ticker] for ticker, blueprint in BLUEPRINTS.items()) for now in moments
+    ]
+    assert min(open_counts) >= MIN_OPEN
+    assert len({blueprint.series.category for blueprint in BLUEPRINTS.values()}) >= 6
+
+
+def test_an_event_is_drawn_the_same_each_time_and_differently_by_seed() -> None:
+    one, other, third = (draw_event(BLUEPRINTS["KXNBAGAME"], 5, seed=seed) for seed in ("a", "a", "b"))
+    assert one == other
+    assert one[1] != third[1]
