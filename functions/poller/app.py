@@ -46,7 +46,12 @@ def parts() -> tuple[Poller, Projector | None]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     poller, projector = parts()
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000
-    done = poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS))
+
+    def clock() -> float:
+        """Monotonic, and at the end where the environment is about to go: then the lease is given back in time."""
+        return max(time.monotonic(), end - context.get_remaining_time_in_millis() / 1000)
+
+    done = poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
     projected = Projected(problem="Supabase is not configured")
     if projector is not None:
         projected = projector.run(poller.head, time_left=lambda: end - time.monotonic() - 1)

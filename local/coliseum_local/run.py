@@ -21,12 +21,13 @@ from coliseum_local.variables import merged
 from coliseum_local.view import LiveView, PlainView, links, table
 
 LOOK_SECONDS = 1.0
+PLAIN_WIDTH = 120
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(root: Path = ROOT) -> int:
     """Start, show, wait for a signal, stop. Returns the exit code."""
-    console = Console(soft_wrap=False)
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
     state = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum"))
     try:
@@ -53,11 +54,11 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
             state.publish(supervisor.variables)
             if not stopping.is_set():
                 _show(console, supervisor, said, stopping)
+            console.print("Stopping ...")
         except CannotStart:
             if not stopping.is_set():
                 raise
         finally:
-            console.print("Stopping ...")
             supervisor.stop()
     state.clean_up()
     return 0

@@ -14,6 +14,7 @@ from typing import IO
 import psutil
 
 GRACE_SECONDS = 8.0
+LONGEST_LOG_BYTES = 5_000_000
 PUBLISHED = {
     *("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"),
     *("KALSHI_API_BASE", "KALSHI_API_KEY", "KALSHI_RSA_KEY_PATH", "BOT_STATUS_ENDPOINT", "BOT_TRADES_ENDPOINT"),
@@ -63,7 +64,11 @@ class StateFolder:
         return self.path / service
 
     def log(self, service: str) -> Path:
-        return self.path / "logs" / f"{service}.log"
+        """Where the service's output goes; a long log of earlier runs is moved aside, one generation deep."""
+        log = self.path / "logs" / f"{service}.log"
+        if log.exists() and log.stat().st_size > LONGEST_LOG_BYTES:
+            log.replace(log.with_suffix(".log.old"))
+        return log
 
     def remember(self, service: str, *, pid: int, module: str) -> None:
         """Write down a child, with what tells it from a stranger that gets its pid later."""
@@ -134,3 +139,13 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def holder_of(port: int) -> str:
+    """Who listens on `port`, as far as this user may know: ` by python (pid 42)`, or nothing."""
+    try:
+        listening = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN]
+        pid = next((entry.pid for entry in listening if entry.laddr and entry.laddr.port == port), None)
+        return "" if pid is None else f" by {psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from coliseum_local import variables as names
 from coliseum_local.keeper import Keeper
 from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, Replacement, Service, replacements
-from coliseum_local.state import StateFolder, port_is_free
+from coliseum_local.state import StateFolder, holder_of, port_is_free
 
 SERVICES = (REDIS, POSTGRES, EXCHANGE, BOT, GATEWAY)
 
@@ -111,7 +111,8 @@ class Supervisor:
             seen[port] = service
             if not port_is_free(port):
                 raise CannotStart(
-                    f"port {port} ({service.name}) is taken; set {service.port_variable} to another one, 0 for any free"
+                    f"port {port} for {service.name} is taken{holder_of(port)}; "
+                    f"set {service.port_variable} to another one, or to 0 for any free one"
                 )
 
     def _start_redis(self) -> None:

@@ -97,7 +97,7 @@ class PlainView:
                 self._seen.add(key)
                 self._print("trade " + " ".join(_trade_cells(trade)))
         if self._looks % self.SUMMARY_EVERY == 0:
-            self._print(_facts(observation).plain.replace("\n", " · "))
+            self._print(" · ".join(" ".join(line.split()) for line in _facts(observation).plain.splitlines()))
         self._looks += 1
 
     def _print(self, text: str) -> None:

@@ -45,6 +45,7 @@ def _set_variables(template: Template) -> None:
     for name, value in dotenv_values(".env").items():
         if value is not None:
             os.environ.setdefault(name, value)
+    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "coliseum")  # one process for all functions here
     for name, value in template.variables.items():
         if name not in CLOUD_ONLY:
             os.environ.setdefault(name, value)

@@ -73,6 +73,7 @@ class Gateway:
             )
         elif request.path == STATUS_PATH:
             await answer.send(200, {"content-type": "application/json"}, json.dumps(self.report()).encode())
+            return
         else:
             await self._dispatch(request, receive, answer)
         milliseconds = round((time.perf_counter() - started) * 1000)
