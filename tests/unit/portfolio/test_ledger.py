@@ -135,6 +135,13 @@ def test_a_fill_learnt_after_the_settlement_is_settled_too() -> None:
     assert ledger.settled == {"KXA-1": Decimal(10)}
 
 
+def test_an_order_that_takes_several_prices_in_one_moment_takes_the_best_first() -> None:
+    held = fill(1, BookSide.BID, "5", "0.50")
+    best, worse = fill(3, BookSide.ASK, "5", "0.60", at=9), fill(2, BookSide.ASK, "5", "0.40", at=9)
+    holding = ledger_of([held, worse, best]).holdings["KXA-1"]
+    assert (holding.realized, holding.average_cost) == (Decimal("0.50"), Decimal("0.60"))
+
+
 def test_same_second_fills_have_one_order_whatever_order_they_come_in() -> None:
     fills = [fill(1, BookSide.BID, "10", "0.40", at=5), fill(2, BookSide.ASK, "10", "0.60", at=5)]
     assert ledger_of(fills).bookings == ledger_of(fills[::-1]).bookings
@@ -151,7 +158,8 @@ fills_drawn = st.lists(
 )
 
 
-def drawn(rows: list[tuple[str, BookSide, Decimal, Decimal]]) -> list[Fill]:
+def drawn(rows: list[tuple[str, BookSide, Decimal, Decimal]], *, together: int = 3) -> list[Fill]:
+    """The rows as fills, some of which share a moment."""
     return [
         fill(
             number,
@@ -160,7 +168,7 @@ def drawn(rows: list[tuple[str, BookSide, Decimal, Decimal]]) -> list[Fill]:
             str(price),
             fee=str((Decimal("0.07") * count * price * (1 - price)).quantize(Decimal("0.0001"), ROUND_UP)),
             ticker=ticker,
-            at=1 + number // 3,
+            at=1 + number // together,
         )
         for number, (ticker, side, count, price) in enumerate(rows)
     ]
@@ -199,7 +207,7 @@ def test_cash_and_open_basis_and_fees_are_the_realised_profit(
 def test_replaying_the_bookings_gives_the_holdings_and_repeating_changes_nothing(
     rows: list[tuple[str, BookSide, Decimal, Decimal]], data: st.DataObject
 ) -> None:
-    fills = drawn(rows)
+    fills = drawn(rows, together=1)
     ledger = Ledger()
     begun = 0
     while begun < len(fills):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -12,6 +13,7 @@ from coliseum.errors import InvalidInput
 from coliseum.trading.money import decimal_text
 
 _DECIMAL = r"^-?[0-9]+\.[0-9]+$"
+_UNIX_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _LATEST = 253_402_300_799.0
 """9999-12-31T23:59:59Z, the last second that RFC 3339 can write."""
 
@@ -32,7 +34,7 @@ def utc_from(seconds: float) -> datetime:
 def seconds_from(text: str, *, field: str) -> float:
     """Unix seconds from what a caller sends: unix seconds, or an RFC 3339 time with its zone."""
     try:
-        seconds = float(text) if text.replace(".", "", 1).isdigit() else _rfc3339(text)
+        seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else _rfc3339(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= _LATEST:

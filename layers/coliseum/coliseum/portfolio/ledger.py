@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import ONE, ZERO
-from coliseum.trading.trades import Fill, Outcome
+from coliseum.trading.trades import BookSide, Fill, Outcome
 
 MICRO_DOLLAR = Decimal("0.000001")
 """Cost that leaves with a part of a position is rounded to this, the finest the exchange shows."""
@@ -123,7 +123,7 @@ class Ledger:
 
         A fill that is learnt after its market's settlement takes the settlement back; book that again afterwards.
         """
-        for fill in sorted(fills, key=lambda fill: (fill.timestamp, fill.fill_id)):
+        for fill in sorted(fills, key=_moment):
             if fill.fill_id in self._keys:
                 continue
             if fill.ticker in self._settlements:
@@ -155,6 +155,12 @@ class Ledger:
         self._bookings.append(booking)
         self._keys.add(booking.key)
         self._holdings[booking.ticker] = after(self._holding(booking.ticker), booking)
+
+
+def _moment(fill: Fill) -> tuple[float, str, Decimal, str]:
+    """Sorts fills as they happened. One order's fills may share a moment: it took the best price first."""
+    worse = fill.yes_price if fill.book_side is BookSide.BID else -fill.yes_price
+    return fill.timestamp, fill.order_id, worse, fill.fill_id
 
 
 def after(holding: Holding, booking: Booking) -> Holding:

@@ -1,0 +1,123 @@
+"""Our books against the sandbox's own, through a whole trading session with settlements, amendments and outages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from pydantic import SecretStr
+from tests.fixtures.exchange import Exchange, StartExchange
+
+from coliseum.cache.breaker import Breaker
+from coliseum.cache.service import Cache
+from coliseum.config import Settings
+from coliseum.errors import SourceUnavailable
+from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.account.service import Account
+from coliseum.portfolio.standing import Books
+from coliseum.trading.money import ZERO
+
+
+class Session:
+    """An account on a private exchange whose only taker it is."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.now = 0.0
+        settings = Settings(
+            _env_file=None,
+            kalshi_api_base=exchange.url,
+            kalshi_api_key=SecretStr(exchange.api_key),
+            kalshi_rsa_key_path=exchange.private_key_path,
+        )
+        self.kalshi = Kalshi.from_settings(settings)
+        self.account = Account(self.kalshi, self.cache())
+        self.tickers = [market["ticker"] for market in exchange.get("/markets", status="open", limit=1000)["markets"]]
+
+    def cache(self) -> Cache:
+        return Cache(None, prefix="", breaker=Breaker(clock=lambda: self.now), clock=lambda: self.now)
+
+    def trade(self, rng: random.Random, orders: int) -> None:
+        """Orders that take what is there, on few markets, so that positions are closed and flipped."""
+        for _ in range(orders):
+            side = rng.choice(["bid", "ask"])
+            count = f"{rng.randint(1, 1500) / 100:.2f}"
+            price = "0.9900" if side == "bid" else "0.0100"
+            self.exchange.admin("clock", seconds=1)  # what happened in one moment has no known order
+            self.exchange.order(rng.choice(self.tickers[:4]), side, count, price)
+
+    def books(self) -> Books:
+        """Ours, brought up to date; they must agree with the exchange's."""
+        self.now += 60
+        standing = self.account.positions().standing.value
+        assert standing.problem is None
+        assert standing.books is not None
+        return standing.books
+
+    def deposits(self) -> Decimal:
+        """What the balance is beyond what our books say trading brought."""
+        return self.account.balance().value.cash - self.books().totals.cash
+
+
+@pytest.fixture
+def session(start_exchange: StartExchange) -> Iterator[Session]:
+    running = Session(start_exchange(arguments=("--no-rate-limits",)))
+    yield running
+    running.kalshi.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_our_books_are_the_exchanges_to_the_cent_through_any_session(session: Session, seed: int) -> None:
+    rng = random.Random(seed)
+    exchange = session.exchange
+    deposited = session.deposits()
+    for _ in range(3):
+        session.trade(rng, 12)
+        assert session.books().differences == ()
+    first, second, third = session.tickers[:3]
+    exchange.admin(f"markets/{first}/settle", result="yes")
+    exchange.admin(f"markets/{second}/settle", result="no")
+    exchange.admin(f"markets/{third}/settle", result="scalar", value="0.37")
+    settled = session.books()
+    assert settled.differences == ()
+    assert all(not holding.contracts for holding in settled.holdings if holding.ticker in {first, second, third})
+    session.trade(rng, 5)
+    assert session.books().differences == ()
+    # Settlements pay whole cents, fractional contracts may be worth less than one: a cent for each is the most.
+    assert abs(session.deposits() - deposited) <= Decimal("0.03")
+    again = Account(session.kalshi, session.cache())
+    assert again.positions().standing.value.books == session.books()
+
+
+def test_positions_are_marked_at_the_bid_of_the_side_held(session: Session) -> None:
+    session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
+    session.exchange.order(session.tickers[1], "ask", "5.00", "0.0100")
+    session.now += 60
+    positions = {position.ticker: position for position in session.account.positions().positions}
+    yes = session.kalshi.market(session.tickers[0])
+    no = session.kalshi.market(session.tickers[1])
+    assert positions[session.tickers[0]].mark == yes.yes_bid
+    assert positions[session.tickers[1]].mark == no.no_bid
+    assert all((position.unrealized_pnl or ZERO) <= ZERO for position in positions.values())
+
+
+def test_a_fill_that_is_missing_is_shown_as_a_difference(session: Session) -> None:
+    session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
+    session.account._fills_since = 4_000_000_000  # what was traded before we do not learn
+    found = {difference.field for difference in session.books().differences}
+    assert {"contracts", "exposure"} <= found
+
+
+def test_in_an_outage_positions_stay_with_their_reason_and_then_heal(session: Session) -> None:
+    session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
+    before = session.books()
+    session.exchange.admin("outage", active=True)
+    session.now += 60
+    during = session.account.positions()
+    assert (during.standing.source, during.standing.stale, during.stale) == ("cache", True, True)
+    assert isinstance(during.failures[0], SourceUnavailable)
+    assert during.standing.value.books == before
+    session.exchange.admin("outage", active=False)
+    assert session.books() == before

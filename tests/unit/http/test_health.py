@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from coliseum.errors import SourceUnavailable
+from coliseum.http.health import Finding, health_from, http_status
+from coliseum.http.service import Probe, Prober
+
+UP: dict[str, Finding] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}
+
+
+def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
+    assert health_from(UP, version="1", environment="test").status == "healthy"
+    assert health_from({**UP, "exchange": "down"}, version="1", environment="test").status == "healthy"
+    for part in ("database", "redis", "bot"):
+        assert health_from({**UP, part: "down"}, version="1", environment="test").status == "degraded"
+
+
+@pytest.mark.parametrize(("finding", "bot"), [("up", "online"), ("down", "offline"), ("unknown", "unknown")])
+def test_a_bot_we_could_not_ask_in_time_is_unknown(finding: Finding, bot: str) -> None:
+    assert health_from({**UP, "bot": finding}, version="1", environment="test").bot == bot
+
+
+def test_503_is_only_for_nothing_at_all() -> None:
+    nothing: dict[str, Finding] = dict.fromkeys(UP, "down")
+    assert http_status(nothing) == 503
+    assert http_status({**nothing, "exchange": "up"}) == 200
+
+
+def test_probes_run_at_once_and_never_raise() -> None:
+    forever = threading.Event()
+
+    def down() -> None:
+        raise SourceUnavailable("redis", "down")
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    probes: dict[str, Probe] = {"database": lambda: None, "redis": down, "bot": broken, "exchange": forever.wait}
+    prober = Prober(probes, seconds=0.2)
+    assert prober.ask() == {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
+    forever.set()
+    prober.close()

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pydantic import BaseModel
+from starlette.datastructures import URL
+
+from coliseum.http.pages import Listing
+from coliseum.http.tables import csv_response, csv_text
+from coliseum.http.values import Dollars
+
+
+class Row(BaseModel):
+    name: str
+    money: Dollars
+    note: str | None
+
+
+def read(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_rows_come_with_a_header_and_the_answers_texts() -> None:
+    rows = [Row(name='a,"b"\n', money=Decimal("-1.5"), note=None)]
+    assert read(csv_text(Row, rows)) == [["name", "money", "note"], ['a,"b"\n', "-1.50", ""]]
+    assert read(csv_text(Row, [])) == [["name", "money", "note"]]
+
+
+def test_no_cell_becomes_a_formula() -> None:
+    text = csv_text(
+        Row, [Row(name="=cmd()", money=Decimal(1), note="-1+2"), Row(name="@x", money=Decimal(1), note="-12.5")]
+    )
+    assert [row[0] for row in read(text)[1:]] == ["'=cmd()", "'@x"]
+    assert [row[2] for row in read(text)[1:]] == ["'-1+2", "-12.5"]
+
+
+def test_the_next_page_is_named_in_a_header() -> None:
+    page = Listing[Row](
+        items=[],
+        count=0,
+        next_cursor="abc",
+        source="x",
+        as_of=datetime(2026, 1, 1, tzinfo=UTC),
+        stale=False,
+        age_seconds=0,
+    )
+    url = URL("http://host/api/python/portfolio/fills?format=csv&cursor=old")
+    response = csv_response(Row, page, url, name="fills")
+    assert response.headers["link"] == '</api/python/portfolio/fills?format=csv&cursor=abc>; rel="next"'
+    assert response.headers["content-disposition"] == 'attachment; filename="fills.csv"'

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from coliseum.markets.history import sparkline
+from coliseum.trading.markets import Candle
+from coliseum.trading.money import ZERO
+
+START = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def candle(
+    hour: int, *, close: str | None = None, previous: str | None = None, quotes: tuple[str, str] | None = None
+) -> Candle:
+    def number(text: str | None) -> Decimal | None:
+        return None if text is None else Decimal(text)
+
+    return Candle(
+        end=START.replace(hour=hour, minute=0),
+        yes_bid_close=number(quotes[0] if quotes else None),
+        yes_ask_close=number(quotes[1] if quotes else None),
+        price_open=None,
+        price_high=None,
+        price_low=None,
+        price_close=number(close),
+        price_previous=number(previous),
+        volume=ZERO,
+        open_interest=ZERO,
+    )
+
+
+def prices(*candles: Candle, hours: int = 4) -> list[tuple[int, str]]:
+    line = sparkline(candles, start=START, now=START + hours * HOUR, period=HOUR)
+    return [(point.at.hour * 60 + point.at.minute, str(point.price)) for point in line.points]
+
+
+def test_each_hour_has_a_point_and_the_open_one_is_now() -> None:
+    found = prices(*(candle(hour, close=f"0.{hour:02}") for hour in (9, 10, 11, 12, 13)))
+    assert found == [(540, "0.09"), (600, "0.10"), (660, "0.11"), (720, "0.12"), (750, "0.13")]
+
+
+def test_hours_without_a_trade_and_missing_hours_repeat_the_price_before() -> None:
+    found = prices(candle(9, close="0.40"), candle(10, quotes=("0.10", "0.20")), candle(12, close="0.42"))
+    assert [price for _, price in found] == ["0.40", "0.40", "0.40", "0.42", "0.42"]
+
+
+def test_before_the_first_trade_the_price_is_the_one_before_then_the_middle_of_the_quotes_then_unknown() -> None:
+    assert prices(candle(9, previous="0.30"))[0] == (540, "0.30")
+    assert prices(candle(9, quotes=("0.10", "0.20")))[0] == (540, "0.15")
+    assert prices(candle(9, quotes=None), candle(11, close="0.5")) == [(660, "0.5"), (720, "0.5"), (750, "0.5")]
+
+
+def test_a_candle_before_the_start_sets_the_price_it_begins_with() -> None:
+    assert prices(candle(8, close="0.33"))[0] == (540, "0.33")
+
+
+def test_low_high_and_change_are_of_the_line_and_unknown_without_one() -> None:
+    line = sparkline(
+        [candle(9, close="0.40"), candle(11, close="0.30")], start=START, now=START + 4 * HOUR, period=HOUR
+    )
+    assert (line.low, line.high, line.change) == (Decimal("0.30"), Decimal("0.40"), Decimal("-0.10"))
+    empty = sparkline([], start=START, now=START + HOUR, period=HOUR)
+    assert (empty.points, empty.low, empty.high, empty.change) == ((), None, None, None)
