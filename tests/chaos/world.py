@@ -148,19 +148,23 @@ class World:
     def check_losses(self) -> None:
         """Every trade that was never published lies in a hole that was announced, and no hole is imagined.
 
-        A log that begins anew tells its holes anew, as far as the poller that begins it knows.
+        A log that begins anew tells its holes anew, as far as the poller that begins it knows: before its first
+        trade they are only checked to be there.
         """
-        reached, epoch, exact = -1, self.log[0].epoch if self.log else "", True
+        reached, here = -1, -1
+        epoch = self.log[0].epoch if self.log else ""
+        first = True
         announced: list[dict[str, Any]] = []
         for one in self.log:
-            exact = exact and one.epoch == epoch
-            epoch = one.epoch
+            if one.epoch != epoch:
+                epoch, here, first = one.epoch, reached, False
             if one.entry.kind is Kind.SOURCE_GAP:
                 announced.append(one.entry.data)
             elif one.entry.kind is Kind.TRADE:
-                self._check_hole(reached + 1, max(reached + 1, cast(int, one.index)), announced, exact=exact)
-                reached, announced, exact = max(reached, cast(int, one.index)), [], True
-        self._check_hole(reached + 1, len(self.bot.truth), announced, exact=exact)
+                index = cast(int, one.index)
+                self._check_hole(here + 1, index, announced, exact=first)
+                reached, here, first, announced = max(reached, index), index, True, []
+        self._check_hole(here + 1, len(self.bot.truth), announced, exact=first)
         restarts = Counter(
             one.epoch for one in self.log if one.entry.kind is Kind.SOURCE_GAP and one.entry.data["reason"] == "restart"
         )

@@ -110,6 +110,14 @@ def test_fills_of_another_time_are_left_alone() -> None:
     assert [trade.trade_id for trade in found.trades] == ["overlap", "slack"]
 
 
+def test_a_fill_older_than_a_trade_the_bot_told_is_not_the_bots() -> None:
+    """The account may be traded by hand as well."""
+    fills = (OLD, fill("by hand", T - 20), fill("late", T - 5))
+    found = recover(replace(HOLE, told_ms=(T - 10) * 1000), fills, known=KNOWN, listed=(), now_ms=NOW)
+
+    assert [trade.trade_id for trade in found.trades] == ["late"]
+
+
 def test_fills_at_one_instant_have_one_order() -> None:
     fills = (fill("b", T + 1), fill("a", T + 1))
     once, again = (unknown(given, known={}, from_ms=0, to_ms=NOW, backfilled=False) for given in (fills, fills[::-1]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from coliseum.polling.checkpoint import Hole, Known
+from coliseum.polling.checkpoint import Hole, Known, newest_told_ms
 from coliseum.trading.trades import Fill, Trade
 
 OVERLAP_MS = 30_000
@@ -38,11 +38,16 @@ class Recovery:
 
 def since_seconds(from_ms: int, known: Mapping[str, Known]) -> int:
     """From when to ask for fills: the overlap, and back to the newest trade told by the bot, the proof of joining."""
-    told = max((trade.at for trade in known.values() if trade.digest), default=0.0) * 1000
+    told_ms = newest_told_ms(known)
     start = from_ms - OVERLAP_MS
-    if start > told >= from_ms - EVIDENCE_MS:
-        start = int(told) - 1000
+    if start > told_ms >= from_ms - EVIDENCE_MS:
+        start = told_ms - 1000
     return max(0, start // 1000)
+
+
+def begin_ms(from_ms: int, told_ms: int) -> int:
+    """Fills from here on may be missing: in the overlap, but none older than a trade the bot told."""
+    return max(from_ms - OVERLAP_MS, told_ms)
 
 
 def joins(fills: Iterable[Fill], known: Mapping[str, Known], listed: Iterable[Trade] = ()) -> bool:
@@ -64,7 +69,7 @@ def recover(
         fills,
         known=known,
         listed=listed,
-        from_ms=hole.from_ms - OVERLAP_MS,
+        from_ms=begin_ms(hole.from_ms, hole.told_ms),
         to_ms=hole.to_ms + SLACK_MS,
         backfilled=True,
     )

@@ -36,6 +36,8 @@ class Hole:
     """The same for every sight of the same happening."""
     from_ms: int
     to_ms: int
+    told_ms: int = 0
+    """Execution time of the newest trade the bot told before; older ones it would have told, too."""
     lost: int | None
     """Exactly how many trades are missing; None where the bot's own count does not tell."""
     at_least: int = 0
@@ -66,6 +68,11 @@ class Checkpoint:
 
 BLANK = Checkpoint(run="", count=None, listed=0, known={}, ok_ms=None)
 """Before the first contact."""
+
+
+def newest_told_ms(known: Mapping[str, Known]) -> int:
+    """Execution time of the newest trade that the bot itself told, in unix ms; 0 where it told none."""
+    return int(max((one.at for one in known.values() if one.digest), default=0.0) * 1000)
 
 
 def newest(known: Mapping[str, Known], *, at_least: int = 0) -> dict[str, Known]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.polling.checkpoint import Checkpoint, Hole, Known, newest
+from coliseum.polling.checkpoint import Checkpoint, Hole, Known, newest, newest_told_ms
 from coliseum.trading.trades import Trade
 
 FULL = 100
@@ -134,6 +134,7 @@ def _hole(before: Checkpoint, seen: Sighting, *, restarted: bool, length: int) -
         key=f"{reason}:{mark}",
         from_ms=min(start, to_ms),
         to_ms=to_ms,
+        told_ms=newest_told_ms(before.known),
         lost=lost,
         at_least=at_least,
     )

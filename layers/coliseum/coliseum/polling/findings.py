@@ -61,6 +61,16 @@ def of_fills(before: Checkpoint, trades: tuple[Trade, ...]) -> Findings:
     return Findings(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
 
 
+def before_list(waiting: Iterable[Candidate], trades: Iterable[Trade]) -> tuple[Candidate, ...]:
+    """What waits, in the order in which it happened, without what a list of `trades` behind it tells again.
+
+    For a log that was emptied: a correction may stand there for a trade the log no longer has.
+    """
+    told = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in trades}
+    rest = [one for one in waiting if (one.key, one.at) not in told]
+    return tuple(sorted(rest, key=lambda one: float(one.at or 0)))
+
+
 def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:
     """The checkpoint without a hole that has been open for too long."""
     hole = before.hole

@@ -21,10 +21,10 @@ from coliseum.feed.readings import Report
 from coliseum.feed.service import Feed, Fence, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.polling.backfill import OVERLAP_MS, SLACK_MS, joins, recover, since_seconds, unknown
-from coliseum.polling.checkpoint import BLANK, Checkpoint, decode, encode
+from coliseum.polling.backfill import SLACK_MS, begin_ms, joins, recover, since_seconds, unknown
+from coliseum.polling.checkpoint import BLANK, Checkpoint, decode, encode, newest_told_ms
 from coliseum.polling.diff import Difference, Sighting, compare
-from coliseum.polling.findings import Findings, given_up, of_fills, of_late_answer, of_list, of_status
+from coliseum.polling.findings import Findings, before_list, given_up, of_fills, of_late_answer, of_list, of_status
 from coliseum.polling.minute import Answer, Step, fresh_seconds, lease_seconds, steps
 from coliseum.polling.status import Misses, is_online, online, went_offline
 from coliseum.polling.tally import Minute, Tick
@@ -214,13 +214,10 @@ class Poller:
             fills = self._fills(since_seconds(hole.from_ms, self._memory.known), urgent=True)
             if fills is not None:
                 recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
-        if self._log_is_new:  # a log that was emptied gets the whole list again, behind what the list has dropped
-            listed = {f"trade:{trade.trade_id}" for trade in trades}
-            self._waiting = tuple(one for one in self._waiting if one.key not in listed)
-            self._log_is_new = False
+        new = difference.trades
+        if self._log_is_new:  # a log that was emptied gets the whole list again
+            self._waiting, self._log_is_new = before_list(self._waiting, trades), False
             new = trades
-        else:
-            new = difference.trades
         found = of_list(replace(difference, after=after), recovery, trades=new)
         if hole is not None and self._exchange is None:
             found = replace(found, after=replace(found.after, hole=None))
@@ -251,8 +248,8 @@ class Poller:
         if memory.ok_ms is not None and self._misses.offline:
             fills = self._fills(since_seconds(memory.ok_ms, memory.known))
             if fills and joins(fills, memory.known):
-                span = (memory.ok_ms - OVERLAP_MS, now + SLACK_MS)
-                trades = unknown(fills, known=memory.known, from_ms=span[0], to_ms=span[1], backfilled=False)
+                begin = begin_ms(memory.ok_ms, newest_told_ms(memory.known))
+                trades = unknown(fills, known=memory.known, from_ms=begin, to_ms=now + SLACK_MS, backfilled=False)
                 self._take(of_fills(memory, trades))
         elif memory.hole is not None:
             fills = self._fills(since_seconds(memory.hole.from_ms, memory.known))

@@ -1,0 +1,415 @@
+"""The poller between a real bot's HTTP and a real Redis: what goes wrong outside is neither lost nor repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.fixtures.redis import RedisServer
+from tests.fixtures.scripted_bot import ScriptedBot, row, serving
+
+from coliseum.bot.client import Bot
+from coliseum.feed.entries import START, Kind
+from coliseum.feed.service import Feed
+from coliseum.polling.service import Poller
+from coliseum.polling.tally import Tick
+from coliseum.upstash.client import Redis
+
+NOW = 1_795_000_000.0
+"""Unix seconds at which these tests begin."""
+
+
+class Clock:
+    """Both clocks of a poller: wall in milliseconds, monotonic in seconds. Sleeping moves them."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1000)
+
+    def seconds(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bot() -> Iterator[ScriptedBot]:
+    with serving(ScriptedBot()) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def feed(redis: Redis, prefix: str) -> Feed:
+    return Feed(redis, prefix=prefix, maxlen=10_000)
+
+
+MakePoller = Callable[[], Poller]
+
+
+@pytest.fixture
+def container(bot: ScriptedBot, feed: Feed, clock: Clock) -> Iterator[MakePoller]:
+    """A poller with nothing in memory, as in a new container."""
+    doors: list[Bot] = []
+
+    def make() -> Poller:
+        doors.append(Bot(status_url=bot.status_url, trades_url=bot.trades_url))
+        return Poller(bot=doors[-1], feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
+
+    yield make
+    for door in doors:
+        door.close()
+
+
+def logged(feed: Feed, *kinds: Kind) -> list[dict[str, Any]]:
+    return [one.data for one in feed.read(START, count=2000).reading.entries if one.kind in kinds]
+
+
+def trade_ids(feed: Feed) -> list[str]:
+    return [data["trade_id"] for data in logged(feed, Kind.TRADE)]
+
+
+def tick(poller: Poller, clock: Clock, times: int = 1) -> Tick:
+    for _ in range(times):
+        clock.sleep(3)
+        done = poller.tick()
+    return done
+
+
+def test_trades_reach_the_log_once_and_oldest_first(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW), row("b", at=NOW), row("c", at=NOW + 1))
+    tick(poller, clock, 3)
+    bot.trade(row("d", at=NOW + 5))
+    tick(poller, clock, 2)
+    tick(container(), clock, 2)
+
+    assert trade_ids(feed) == ["a", "b", "c", "d"]
+    (first, *_), seen = logged(feed, Kind.TRADE), logged(feed, Kind.BOT_STATUS)
+    assert first == {
+        "timestamp": NOW,
+        "ticker": "PRES24-GOP",
+        "side": "BUY",
+        "quantity": 50,
+        "price": 0.65,
+        "trade_id": "a",
+        "outcome": None,
+        "price_dollars": "0.6500",
+        "quantity_contracts": "50.00",
+        "fee": None,
+        "order_id": None,
+        "source": "bot_live",
+    }
+    assert [status["status"] for status in seen] == ["online"]
+
+
+def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
+    tick(container(), clock, 2)
+
+    (status,) = logged(feed, Kind.BOT_STATUS)
+    assert status == {"status": "online", "since": "2026-11-18T11:06:43.000Z", "trades": 0, "detail": "paper, scripted"}
+    assert feed.read(START).bot == status
+
+
+def test_a_bot_that_is_down_at_the_start_goes_online_when_it_comes(feed: Feed, clock: Clock) -> None:
+    with serving(ScriptedBot()) as gone:
+        port = gone.port
+    door = Bot(status_url=gone.status_url, trades_url=gone.trades_url)
+    poller = Poller(bot=door, feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
+    tick(poller, clock, 4)
+    with serving(ScriptedBot(rows=[row("a", at=NOW)], count=1), port=port):
+        tick(poller, clock, 2)
+    tick(poller, clock, 3)
+    door.close()
+
+    told = logged(feed, Kind.BOT_STATUS)
+    assert [status["status"] for status in told] == ["offline", "online", "offline"]
+    assert told[0]["since"] == "2026-11-18T11:06:43.000Z"
+    assert trade_ids(feed) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>hello</html>"),
+        (200, b'[{"trade_id": "x", "tic'),
+        (500, b"oops"),
+        (404, b""),
+        (200, b'{"trades": 7}'),
+        (200, b"[" + b" " * 6_000_000 + b"]"),
+    ],
+    ids=["html", "half json", "500", "404", "no list", "6 MB"],
+)
+def test_a_bot_that_talks_nonsense_for_a_while_loses_nothing(
+    answer: tuple[int, bytes], bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW))
+    tick(poller, clock)
+    bot.answers["/trades"] = answer
+    bot.trade(row("b", at=NOW + 1))
+    tick(poller, clock)
+    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online"]
+    tick(poller, clock)
+    bot.answers.clear()
+    tick(poller, clock)
+
+    assert trade_ids(feed) == ["a", "b"]
+    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online", "offline", "online"]
+    assert logged(feed, Kind.SOURCE_GAP) == []
+
+
+def test_a_bot_without_health_is_still_heard(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
+    bot.answers["/health"] = (404, b"")
+    poller = container()
+    bot.trade(row("a", at=NOW))
+    tick(poller, clock, 2)
+
+    assert trade_ids(feed) == ["a"]
+    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online"]
+
+
+def test_one_bad_trade_is_announced_once_and_the_rest_published(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW), row("bad", at=NOW, price=65), row("c", at=NOW + 1))
+    tick(poller, clock, 3)
+    tick(container(), clock, 2)
+
+    assert trade_ids(feed) == ["a", "c"]
+    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    assert (gap["reason"], gap["lost"], gap["trade_id"]) == ("invalid_trade", 1, "bad")
+    assert "price" in gap["detail"]
+
+
+def test_a_changed_report_is_a_correction(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW), row("b", at=NOW + 1))
+    tick(poller, clock)
+    bot.rows[1]["price"] = 0.66
+    tick(poller, clock, 2)
+
+    assert trade_ids(feed) == ["a", "b"]
+    (corrected,) = logged(feed, Kind.TRADE_CORRECTED)
+    assert (corrected["trade_id"], corrected["price"]) == ("a", 0.66)
+
+
+def test_a_restart_is_announced_and_its_reused_ids_are_new_trades(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    bot.trade(row("1", at=NOW), row("2", at=NOW + 1))
+    tick(poller, clock)
+    bot.rows, bot.count, bot.started_at = [], 0, "2026-11-18T11:06:44Z"
+    tick(poller, clock)
+    bot.trade(row("1", at=NOW + 6), row("2", at=NOW + 7))
+    tick(poller, clock, 2)
+
+    assert [(data["trade_id"], data["timestamp"]) for data in logged(feed, Kind.TRADE)] == [
+        ("1", NOW),
+        ("2", NOW + 1),
+        ("1", NOW + 6),
+        ("2", NOW + 7),
+    ]
+    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    assert gap == {
+        "reason": "restart",
+        "from": "2026-11-18T11:06:43.000Z",
+        "to": "2026-11-18T11:06:44.000Z",
+        "lost": None,
+        "backfilled": 0,
+        "at_least": 0,
+    }
+    assert logged(feed, Kind.TRADE_CORRECTED) == []
+
+
+def test_a_burst_beyond_the_list_is_announced_with_its_size(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    bot.trade(row("0", at=NOW))
+    tick(poller, clock)
+    bot.trade(*(row(str(number), at=NOW + 1) for number in range(1, 251)))
+    tick(poller, clock, 2)
+
+    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    assert (gap["reason"], gap["lost"]) == ("overflow", 150)
+    assert trade_ids(feed) == ["0", *(str(number) for number in range(151, 251))]
+
+
+def test_a_publish_whose_answer_is_lost_is_not_repeated(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis_server: RedisServer
+) -> None:
+    poller = container()
+    tick(poller, clock)
+    bot.trade(row("a", at=NOW))
+    redis_server.faults(drop_reply=2)  # the call and its one repetition
+    assert tick(poller, clock).redis_failed
+    bot.trade(row("b", at=NOW + 4))
+    tick(poller, clock, 3)
+
+    assert trade_ids(feed) == ["a", "b"]
+
+
+def test_what_happens_while_redis_is_away_is_published_when_it_is_back(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis_server: RedisServer
+) -> None:
+    """More than the bot's list holds, so that only the poller's memory still has it."""
+    poller = container()
+    tick(poller, clock)
+    redis_server.faults(refuse_all=True)
+    for number in range(4):
+        bot.trade(*(row(str(60 * number + step), at=NOW + number) for step in range(60)))
+        tick(poller, clock)
+    redis_server.faults()
+    tick(poller, clock, 10)
+
+    assert trade_ids(feed) == [str(number) for number in range(240)]
+    assert logged(feed, Kind.SOURCE_GAP) == []
+
+
+@pytest.mark.parametrize("switch", [{"status_code": 429}, {"status_code": 502}])
+def test_redis_that_says_later_is_asked_less_and_less_often(  # noqa: PLR0917  # fixtures
+    switch: dict[str, int],
+    bot: ScriptedBot,
+    container: MakePoller,
+    feed: Feed,
+    clock: Clock,
+    redis_server: RedisServer,
+) -> None:
+    poller = container()
+    tick(poller, clock)
+    bot.trade(row("a", at=NOW))
+    redis_server.faults(**switch, status_times=1000)
+    failures = sum(tick(poller, clock).redis_failed for _ in range(20))
+    redis_server.faults()
+    tick(poller, clock, 10)
+
+    assert failures <= 5
+    assert trade_ids(feed) == ["a"]
+
+
+def test_two_containers_that_look_at_the_same_time_publish_each_trade_once(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    one, other = container(), container()
+    for number in range(30):
+        bot.trade(row(str(number), at=NOW + number))
+        tick(one if number % 3 else other, clock)
+        tick(other if number % 2 else one, clock)
+    tick(one, clock)
+
+    assert trade_ids(feed) == [str(number) for number in range(30)]
+    assert logged(feed, Kind.SOURCE_GAP) == []
+
+
+def test_a_log_that_was_emptied_gets_the_bots_list_again(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis: Redis
+) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW), row("b", at=NOW + 1))
+    tick(poller, clock)
+    redis.command("DEL", feed.keys.stream, feed.keys.meta, feed.keys.seen, feed.keys.known)
+    bot.trade(row("c", at=NOW + 5))
+    tick(poller, clock, 2)
+
+    assert trade_ids(feed) == ["a", "b", "c"]
+
+
+def test_an_unreadable_checkpoint_is_left_behind(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis: Redis
+) -> None:
+    bot.trade(row("a", at=NOW))
+    tick(container(), clock)
+    redis.command("HSET", feed.keys.meta, "checkpoint", json.dumps({"version": 99}))
+    bot.trade(row("b", at=NOW + 4))
+    tick(container(), clock, 2)
+
+    assert trade_ids(feed) == ["a", "b"]
+    assert logged(feed, Kind.SOURCE_GAP) == []
+
+
+# The minute and its price
+
+
+def test_a_quiet_minute_costs_eight_commands_and_a_quiet_tick_none(
+    bot: ScriptedBot, container: MakePoller, clock: Clock, redis_server: RedisServer
+) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW))
+    poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+    for next_one in (poller, container()):  # the same container again, and a cold one
+        clock.sleep(3)
+        redis_server.reset_meter()
+        done = next_one.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+        billed = redis_server.billed()
+
+        assert (done.ticks, done.trades) == (20, 0)
+        assert billed == {"SET": 4, "PUBLISH": 3, "HMGET": 1}
+        assert sum(billed.values()) <= 8
+
+    redis_server.reset_meter()
+    tick(poller, clock, 5)
+    assert redis_server.billed() == {}
+
+
+def test_a_minute_adds_up_what_it_did(bot: ScriptedBot, container: MakePoller, clock: Clock) -> None:
+    poller = container()
+    bot.trade(row("a", at=NOW - 1), row("bad", at=NOW, side="HOLD"))
+    done = poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+
+    assert (done.ticks, done.trades, done.rejected, done.source_gaps, done.redis_errors) == (20, 1, 1, 0, 0)
+    assert done.lag_ms == 1000
+    assert not done.waited
+
+
+def test_a_second_container_waits_and_takes_over_what_the_first_left(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis: Redis
+) -> None:
+    """Time stands still in Redis here, so that the first one's lease ends only when it is taken away."""
+    first, second = container(), container()
+    bot.trade(row("a", at=NOW))
+    first.minute(until=clock.now + 3, clock=clock.seconds, sleep=clock.sleep)
+    assert first.head is not None
+    feed.report(first_word(feed, owner="somebody"), ttl_ms=60_000)
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now - NOW > 30:
+            redis.command("DEL", feed.keys.poller)
+
+    done = second.minute(until=clock.now + 58, clock=clock.seconds, sleep=sleep)
+
+    assert done.waited
+    assert 5 < done.ticks < 15
+    assert trade_ids(feed) == ["a"]
+
+
+def test_a_lease_given_back_needs_no_waiting(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
+    container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+    left = feed.read(START).report
+    done = container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+
+    assert left is not None
+    assert (left.owner, left.fresh_for, left.bot_ok_at) == ("", 29_000, left.at)
+    assert (done.waited, done.ticks) == (False, 20)
+
+
+def first_word(feed: Feed, *, owner: str) -> Any:
+    from dataclasses import replace
+
+    report = feed.read(START).report
+    assert report is not None
+    return replace(report, owner=owner)
