@@ -13,11 +13,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from coliseum import config
 from coliseum.aws.client import load_secrets
 from coliseum.bot.client import Bot
+from coliseum.errors import ColiseumError
 from coliseum.feed.service import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.polling.service import Poller
 from coliseum.polling.tally import Minute
+from coliseum.portfolio.snapshots.service import Snapshots
 from coliseum.projection.service import Projected, Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
@@ -42,6 +44,26 @@ def parts() -> tuple[Poller, Projector | None]:
     return poller, Projector(feed=feed, store=Store.from_settings(settings))
 
 
+@cache
+def snapshots() -> Snapshots | None:
+    """The account's history needs a key and a database."""
+    settings = config.settings
+    if None in {settings.kalshi_api_key, settings.supabase_url, settings.supabase_service_role_key}:
+        return None
+    return Snapshots(Kalshi.from_settings(settings), Store.from_settings(settings))
+
+
+def keep_snapshot(seconds: float) -> None:
+    """Once in five minutes; a failure costs one point of a curve and nothing else."""
+    keeper = snapshots()
+    if keeper is None or seconds < 1:
+        return
+    try:
+        keeper.take(time.time(), patience_seconds=min(5.0, seconds))
+    except ColiseumError as error:
+        logger().warning("no snapshot of the account", problem=str(error))
+
+
 @metrics().log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     poller, projector = parts()
@@ -55,6 +77,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     projected = Projected(problem="Supabase is not configured")
     if projector is not None:
         projected = projector.run(poller.head, time_left=lambda: end - time.monotonic() - 1)
+    keep_snapshot(end - time.monotonic() - 2)
     return summary(done, projected)
 
 

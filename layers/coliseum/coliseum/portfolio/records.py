@@ -10,11 +10,14 @@ from typing import Any
 
 from coliseum.errors import InvalidInput, LogError, SourceMalformed
 from coliseum.feed.entries import Entry, Kind
+from coliseum.http.values import utc_from
 from coliseum.store.client import Condition, Store
+from coliseum.trading.markets import Balance, Market, Settlement
 from coliseum.trading.money import decimal_from
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 
 POSTGRES = "postgres"
+KALSHI = "kalshi"
 _TRADE_COLUMNS = (
     "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled"
 )
@@ -121,6 +124,57 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         told = f"a row of balance_snapshots: {type(error).__name__}: {error}"
         raise SourceMalformed(POSTGRES, told, field="balance_snapshots") from error
+
+
+def keep_balance(store: Store, at: int, balance: Balance, *, source: str) -> int:
+    """One row for the moment `at` (unix seconds); 0 where there is one."""
+    row = {
+        "taken_at": utc_from(at),
+        "cash": balance.cash,
+        "portfolio_value": balance.portfolio_value,
+        "source": source,
+    }
+    return store.insert("balance_snapshots", [row], ignore_duplicates_on="taken_at")
+
+
+def keep_markets(store: Store, at: int, markets: Sequence[Market]) -> int:
+    """One row per market for the moment `at`; those that are there are left alone."""
+    rows = [
+        {
+            "ticker": market.ticker,
+            "taken_at": utc_from(at),
+            "status": market.status,
+            "yes_bid": market.yes_bid,
+            "yes_ask": market.yes_ask,
+            "last_price": market.last_price,
+            "volume": market.volume,
+            "open_interest": market.open_interest,
+        }
+        for market in markets
+    ]
+    return store.insert("market_snapshots", rows, ignore_duplicates_on="ticker,taken_at")
+
+
+def keep_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
+    """The newest version of each market's settlement; `settlements` come newest first."""
+    newest = {settlement.ticker: settlement for settlement in reversed(settlements)}
+    rows = [
+        {
+            "ticker": settlement.ticker,
+            "event_ticker": settlement.event_ticker,
+            "result": settlement.result,
+            "yes_count": settlement.yes_count,
+            "yes_cost": settlement.yes_cost,
+            "no_count": settlement.no_count,
+            "no_cost": settlement.no_cost,
+            "revenue": settlement.revenue,
+            "value": settlement.value,
+            "fee": settlement.fee,
+            "settled_at": settlement.settled_at,
+        }
+        for settlement in newest.values()
+    ]
+    return store.upsert("settlements", rows, on_conflict="ticker")
 
 
 def trades_of_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:

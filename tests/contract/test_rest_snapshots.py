@@ -1,0 +1,63 @@
+"""What the snapshots keep is what the history route shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from functions.portfolio.app import build
+from pydantic import SecretStr
+from tests.contract.rest_world import API, client_of, settings_of, with_key
+from tests.fixtures.exchange import Exchange, StartExchange
+from tests.fixtures.postgres import PostgresServer
+
+from coliseum.config import Settings
+from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.snapshots.service import Snapshots
+from coliseum.store.client import Store
+
+NOON = 1_795_262_400.0
+
+
+@pytest.fixture
+def exchange(start_exchange: StartExchange) -> Exchange:
+    return start_exchange(arguments=("--no-rate-limits",))
+
+
+@pytest.fixture
+def kalshi(exchange: Exchange) -> Iterator[Kalshi]:
+    door = Kalshi.from_settings(
+        Settings(
+            _env_file=None,
+            kalshi_api_base=exchange.url,
+            kalshi_api_key=SecretStr(exchange.api_key),
+            kalshi_rsa_key_path=exchange.private_key_path,
+        )
+    )
+    yield door
+    door.close()
+
+
+def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
+    exchange: Exchange, kalshi: Kalshi, store: Store, postgres_server: PostgresServer
+) -> None:
+    first, second = (market["ticker"] for market in exchange.get("/markets", status="open", limit=2)["markets"])
+    exchange.order(first, "bid", "2.50", "0.9900")
+    exchange.order(second, "bid", "1.00", "0.9900")
+    exchange.admin(f"markets/{second}/settle", result="yes")
+    snapshots = Snapshots(kalshi, store)
+    kept = snapshots.take(NOON + 7)
+    assert kept is not None
+    assert (kept.balances, kept.markets, kept.settlements) == (1, 1, 1)
+    assert snapshots.take(NOON + 200) is None
+    another = Snapshots(kalshi, store).take(NOON + 200)
+    assert another is not None
+    assert (another.balances, another.markets) == (0, 0)
+    assert snapshots.take(NOON + 300) is not None
+    with client_of(build(settings_of(postgres=postgres_server, exchange=exchange, **with_key(exchange)))) as client:
+        history = client.get(f"{API}/portfolio/history").json()
+        balance = client.get(f"{API}/portfolio/balance").json()
+    assert [row["taken_at"] for row in history["items"]] == ["2026-11-21T12:00:00Z", "2026-11-21T12:05:00Z"]
+    assert history["items"][1]["equity"] == balance["equity"]
+    rows = store.select("settlements", "ticker,result,revenue::text")
+    assert [(row["ticker"], row["result"], float(row["revenue"])) for row in rows] == [(second, "yes", 1.0)]
