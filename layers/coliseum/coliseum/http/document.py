@@ -35,7 +35,7 @@ def document(routers: Sequence[APIRouter], *, version: str) -> dict[str, Any]:
     for router in routers:
         app.include_router(router)
     merged = app.openapi()
-    _, problem = models_json_schema([(ProblemDetails, "serialization")])
+    _, problem = models_json_schema([(ProblemDetails, "validation")])
     merged["paths"] |= PATHS
     merged["components"]["schemas"] |= {"Problem": problem["$defs"]["ProblemDetails"], **SCHEMAS}
     merged["components"]["securitySchemes"] = SECURITY

@@ -42,7 +42,9 @@ class ProblemDetails(BaseModel):
     status: int = Field(examples=[404])
     detail: str = Field(examples=["no market named 'NOPE'"])
     instance: str = Field(description="The path asked for.", examples=["/api/python/markets/NOPE"])
-    correlation_id: str = Field(description="As in the header X-Correlation-Id; the log has it too.")
+    correlation_id: str = Field(
+        default="", description="As in the header X-Correlation-Id; the log has it too. Streams have none."
+    )
 
 
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
