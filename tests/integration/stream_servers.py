@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -92,7 +93,9 @@ def serving(settings: Settings, *, pace: Pace = QUICK, **changes: Any) -> Iterat
         yield StreamServer(app, f"http://127.0.0.1:{port}", server)
     finally:
         hang_up()
-        server.should_exit = True
+        if app._reader is not None:
+            asyncio.run_coroutine_threadsafe(app.close(), app._reader.loop).result(10)
+        server.should_exit = server.force_exit = True  # nothing is left to wait for
         thread.join(10)
 
 

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ from coliseum.streaming.subscription import (
     Subscription,
     begin_from,
     parse_query,
+    single,
     subscription_from,
 )
 from coliseum.streaming.tickets import LIFETIME_SECONDS, Ticket, ticket_from
@@ -74,8 +75,8 @@ class Desk:
     instance: str = field(default_factory=lambda: uuid4().hex[:12])
     send_seconds: float = SEND_SECONDS
     rng: random.Random = field(default_factory=random.Random)
-    draining_until: float | None = None
-    """Monotonic; set once the process is going."""
+    draining: bool = False
+    """The process is going."""
 
 
 def request_from(scope: Mapping[str, Any], path: str) -> Request:
@@ -145,6 +146,8 @@ async def _stream(desk: Desk, reader: LogReader, request: Request, listen: Liste
         await write({"type": "http.response.body"})
         return None
     session = Session(subscription, _plan(desk, reader, request, permit), reader.loop.time())
+    if desk.draining:
+        session.drain(reader.loop.time())
     connection = Connection(session, reader, desk.counts, write, send_seconds=desk.send_seconds)
     reader.hold(connection.wake)
     try:
@@ -197,7 +200,7 @@ def _plan(desk: Desk, reader: LogReader, request: Request, ticket: Ticket | None
     return Plan(
         session_id=f"{rng.getrandbits(64):016x}",
         heartbeat_seconds=settings.sse_heartbeat_seconds,
-        ends_at=min(now + seconds, desk.draining_until or now + seconds),
+        ends_at=now + seconds,
         session_seconds=seconds,
         retry_ms=rng.randint(1000, 3000),
         trouble_retry_ms=rng.randint(5000, 15000),
@@ -235,10 +238,7 @@ async def _events(desk: Desk, reader: LogReader, request: Request, listen: Liste
     refused = _method(desk, request, _READS)
     if refused is not None:
         return refused
-    query = dict(request.query)
-    after = query.pop("after", None)
-    wait = _seconds(query.pop("wait", None))
-    subscription = subscription_from("trading", {**query, "since": after or ["now"]}, None, now_ms=now_ms())
+    subscription, wait = _poll_request(request)
     permit = _permit(desk, request, subscription.selection)
     if isinstance(permit, Answer):
         return permit
@@ -257,6 +257,17 @@ async def _events(desk: Desk, reader: LogReader, request: Request, listen: Liste
     finally:
         gone.cancel()
         reader.release(woken.set)
+
+
+def _poll_request(request: Request) -> tuple[Subscription, float]:
+    """What `/events` is asked for, and for how many seconds it may wait."""
+    query = {name: values for name, values in request.query.items() if name not in {"since", "last_event_id"}}
+    stream = single(query, "stream") or "trading"
+    if stream not in STREAMS:
+        raise InvalidInput("stream", stream[:80], f"one of {', '.join(STREAMS)}")
+    subscription = subscription_from(stream, query, None, now_ms=now_ms())
+    begin = begin_from("after", single(query, "after") or "now", now_ms())
+    return replace(subscription, begin=begin), _seconds(single(query, "wait") or "0")
 
 
 async def _collect(
@@ -293,15 +304,13 @@ async def _disconnect(listen: Listen, woken: asyncio.Event) -> None:
     woken.set()
 
 
-def _seconds(values: list[str] | None) -> float:
-    if not values or values == [""]:
-        return 0.0
+def _seconds(text: str) -> float:
     try:
-        seconds = float(values[0])
+        seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if len(values) != 1 or not 0 <= seconds <= LONGEST_POLL_SECONDS:
-        raise InvalidInput("wait", values[0][:80], f"seconds from 0 to {LONGEST_POLL_SECONDS:.0f}")
+    if not 0 <= seconds <= LONGEST_POLL_SECONDS:
+        raise InvalidInput("wait", text[:80], f"seconds from 0 to {LONGEST_POLL_SECONDS:.0f}")
     return seconds
 
 
@@ -380,4 +389,4 @@ async def _body(listen: Listen) -> bytes:
             return body
 
 
-__all__ = ["Desk", "Request", "begin_from", "reply", "request_from", "respond"]
+__all__ = ["Desk", "Request", "reply", "request_from", "respond"]

@@ -126,6 +126,14 @@ def subscription_from(
     )
 
 
+def single(query: Mapping[str, Sequence[str]], field: str) -> str | None:
+    """The one value of a field that may be given once. Raises InvalidInput."""
+    values = query.get(field, ())
+    if len(values) > 1:
+        raise InvalidInput(field, f"{len(values)} values", "one value")
+    return values[0] if values else None
+
+
 def begin_from(field: str, text: str, now_ms: int) -> Begin:
     """`earliest`, `now`, an event id, an RFC 3339 time, or `-15m`. Raises InvalidInput."""
     if text in {"now", "earliest"}:
@@ -147,10 +155,10 @@ def begin_from(field: str, text: str, now_ms: int) -> Begin:
 def _begin(query: Mapping[str, Sequence[str]], last_event_id: str | None, now_ms: int) -> Begin:
     if last_event_id:
         return Resume(_entry_id("Last-Event-ID", last_event_id))
-    resumed = _single(query, "last_event_id")
+    resumed = single(query, "last_event_id")
     if resumed:
         return Resume(_entry_id("last_event_id", resumed))
-    since = _single(query, "since")
+    since = single(query, "since")
     return begin_from("since", since, now_ms) if since else Now()
 
 
@@ -188,15 +196,8 @@ def _names(query: Mapping[str, Sequence[str]], field: str) -> frozenset[str]:
     return frozenset(name.strip(" ") for value in values for name in value.split(",") if name.strip(" "))
 
 
-def _single(query: Mapping[str, Sequence[str]], field: str) -> str | None:
-    values = query.get(field, ())
-    if len(values) > 1:
-        raise InvalidInput(field, f"{len(values)} values", "one value")
-    return values[0] if values else None
-
-
 def _choice(query: Mapping[str, Sequence[str]], field: str, allowed: Sequence[str]) -> str:
-    value = _single(query, field)
+    value = single(query, field)
     if value is None:
         return allowed[0]
     if value not in allowed:

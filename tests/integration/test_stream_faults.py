@@ -1,0 +1,395 @@
+"""What the stream does while something is wrong: it says so, loses nothing, and comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.fixtures.redis import RedisServer, start_redis
+from tests.integration.stream_servers import (
+    QUICK,
+    Listener,
+    Publisher,
+    Wire,
+    publisher,
+    serving,
+    settings_for,
+    until,
+)
+
+from coliseum.feed.entries import EntryId
+from coliseum.feed.readings import State
+from coliseum.feed.service import AsyncFeed
+from coliseum.streaming.app import StreamApp
+from coliseum.streaming.counts import Counts
+from coliseum.streaming.service import LogReader, Pace
+from coliseum.upstash.client import AsyncRedis, Redis
+
+MODES = pytest.mark.parametrize("mode", ["doorbell", "poll"])
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of our own to stop and misuse."""
+    server = start_redis(tmp_path_factory.mktemp("fragile") / "state")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bot(fragile: RedisServer, prefix: str) -> Iterator[Publisher]:
+    redis = Redis(fragile.url, fragile.token)
+    yield publisher(redis, prefix)
+    fragile.faults()
+    redis.close()
+
+
+@contextmanager
+def frozen(server: RedisServer) -> Iterator[None]:
+    """Valkey stands still: connections stay open, nothing answers."""
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    (valkey,) = [child for child in children if "valkey" in child.name() or "valkey" in " ".join(child.cmdline())]
+    valkey.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        valkey.send_signal(signal.SIGCONT)
+
+
+@MODES
+def test_a_pause_of_redis_is_told_and_survived_without_a_reconnect(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-063, SSE-065: fault 17."""
+    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=replace(QUICK, quiet=0.5)) as server:
+        bot.report()
+        bot.trades()
+        each = Listener(server.url, "/sse/trades").wait("snapshot")
+        with frozen(fragile):
+            assert each.wait("stale").data("stale")["source"] == "redis"
+        each.wait("fresh", seconds=20)
+        bot.trades(2)
+        assert each.wait_trades(2).trades == ["t1", "t2"]
+        assert not {"gap", "reset", "closing"} & set(each.names)
+
+
+@MODES
+def test_a_long_outage_ends_the_session_and_the_next_one_resumes(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-065: fault 17."""
+    pace = replace(QUICK, quiet=0.3, outage=0.4)
+    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=pace) as server:
+        bot.trades()
+        each = Listener(server.url, "/sse/trades?since=earliest").wait_trades(1)
+        fragile.faults(refuse_all=True, cut_subscribers=True)
+        closing = each.wait("closing").data("closing")
+        assert closing == {"reason": "redis", "cursor": each.last_event_id}
+        until(lambda: each.ended)
+        fragile.faults()
+        bot.trades()
+        until(lambda: server.get("/events").status == 200)
+        back = Listener(server.url, "/sse/trades", last_event_id=each.last_event_id).wait_trades(1)
+        assert back.trades == ["t1"]
+        assert back.data("ready")["resumed"] is True
+
+
+def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-064: EventSource would never come back from a 503."""
+    fragile.faults(refuse_all=True)
+    with serving(settings_for(fragile, prefix)) as server:
+        each = Listener(server.url, "/sse/trading", last_event_id="5-5").wait_end()
+        assert each.status == 200
+        assert each.names == ["ready", "stale", "closing"]
+        assert each.data("ready")["degraded"] is True
+        assert each.data("closing") == {"reason": "redis", "cursor": "5-5"}
+        strict = server.get("/sse/trading?strict=1")
+        assert (strict.status, strict.headers["retry-after"]) == (503, "5")
+        assert server.get("/events").status == 503
+
+
+@MODES
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status_code": 429, "status_times": 4},
+        {"status_code": 500, "status_times": 4},
+        {"status_code": 502, "status_times": 4},
+        {"half_json": 3},
+        {"drop_reply": 3},
+    ],
+    ids=["429", "500", "html-502", "half-json", "dropped"],
+)
+def test_wrong_answers_of_redis_delay_and_lose_nothing(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str, fault: dict[str, int]
+) -> None:
+    """SSE-065: fault 23."""
+    with serving(settings_for(fragile, prefix, feed_mode=mode)) as server:
+        each = Listener(server.url, "/sse/trades").wait("snapshot")
+        bot.trades(2)
+        fragile.faults(cut_subscribers=True, **fault)
+        until(lambda: server.app.desk.counts.redis_errors > 0 or not _left(fragile))
+        fragile.faults()
+        bot.trades(2)
+        assert each.wait_trades(4).trades == ["t0", "t1", "t2", "t3"]
+        assert not {"gap", "reset", "closing"} & set(each.names)
+
+
+def _left(server: RedisServer) -> int:
+    answer = server.admin.get("/_faults")
+    if answer.status_code != 200:
+        return 1
+    state = answer.json()
+    return int(state.get("status_times", 0) + state.get("half_json", 0) + state.get("drop_reply", 0))
+
+
+@MODES
+def test_a_dead_poller_is_told_while_heartbeats_go_on(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-060, SSE-061: fault 32."""
+    settings = settings_for(fragile, prefix, feed_mode=mode, sse_heartbeat_seconds=0.3)
+    with serving(settings) as server:
+        bot.report()
+        each = Listener(server.url, "/sse/status").wait("heartbeat")
+        assert "stale" not in each.names
+        bot.report(fresh_for=300)
+        each.wait("stale", 2, seconds=5).wait("heartbeat", each.names.count("heartbeat") + 2)
+        assert each.data("heartbeat")["stale"] == ["bot", "poller"]
+        bot.report()
+        each.wait("fresh", 2)
+
+
+class LaggingFeed(AsyncFeed):
+    """A replica that stands still on demand: no server of ours can be made to."""
+
+    old: State | None = None
+
+    async def read(self, after: EntryId, *, count: int = 200) -> State:
+        if self.old is not None:
+            return self.old
+        return await super().read(after, count=count)
+
+
+def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-027: fault 20."""
+
+    async def story() -> None:
+        redis = AsyncRedis(fragile.url, fragile.token)
+        feed = LaggingFeed(redis, prefix=prefix)
+        bot.trades(2)
+        reader = LogReader(feed, doorbell=False, pace=replace(QUICK, ahead=5.0), counts=Counts(0.0))
+        reader.hold(lambda: None)
+        assert await reader.ready(5)
+        old = await feed.read(EntryId(0, 0))
+        await asyncio.to_thread(bot.trades, 3)
+        ring = reader.view.ring
+        await asyncio.to_thread(until, lambda: ring.head.seq == 5)
+        history = ring.history
+        feed.old = old
+        await asyncio.sleep(1.0)
+        assert (ring.head.seq, ring.history) == (5, history)
+        feed.old = None
+        await asyncio.to_thread(bot.trades, 1)
+        await asyncio.to_thread(until, lambda: ring.head.seq == 6)
+        assert ring.history == history
+        await reader.close()
+        await redis.close()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-073, SSE-091: faults 28 and 29, a stopped or vanished client."""
+    with serving(settings_for(fragile, prefix), send_seconds=0.6) as server:
+        quick = Listener(server.url, "/sse/trades").wait("snapshot")
+        stuck = socket.socket()
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        stuck.sendall(b"GET /sse/trades HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: server.stats()["connections"]["now"] == 2)
+        for _ in range(6):
+            bot.trades(60, ticker="A-" + "1" * 20_000)  # more than the kernel buffers
+        until(lambda: b'"t359"' in quick.bytes_in[-30_000:], 20)
+        until(lambda: server.stats()["connections"]["closed"].get("too_slow") == 1, seconds=20)
+        assert server.stats()["connections"]["now"] == 1
+        bot.trades()
+        until(lambda: b'"t360"' in quick.bytes_in[-30_000:])
+        stuck.close()
+
+
+def test_one_reader_serves_all_clients_of_a_process(fragile: RedisServer, prefix: str, bot: Publisher) -> None:
+    """SSE-003, SSE-092: commands as billed."""
+    pace = replace(QUICK, quiet=30.0)
+    with serving(settings_for(fragile, prefix, feed_mode="doorbell"), pace=pace) as server:
+        bot.trades()
+        fragile.reset_meter()
+        listeners = [Listener(server.url, "/sse/trades?since=earliest").wait_trades(1) for _ in range(10)]
+        billed = Counter(fragile.billed())
+        assert sum(billed.values()) == 4 == server.app.desk.counts.redis_commands
+        for _ in range(5):
+            bot.trades()
+        for each in listeners:
+            each.wait_trades(6)
+            each.close()
+        back = Listener(server.url, "/sse/trades", last_event_id=each.last_event_id).wait("ready")
+        assert back.data("ready")["resumed"] is True
+        assert server.app.desk.counts.redis_commands == 4
+
+
+def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-071."""
+    bot.trades()
+
+    async def story() -> tuple[list[Any], float]:
+        app = StreamApp(settings_for(fragile, prefix), pace=QUICK)
+        sent: list[Any] = []
+        asked = False
+
+        async def receive() -> MutableMapping[str, Any]:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/sse/trades", "headers": [], "query_string": b""}
+        began = time.monotonic()
+        await app({**scope, "coliseum.deadline": time.time() + 11.5}, receive, send)
+        await app.close()
+        return sent, time.monotonic() - began
+
+    sent, seconds = asyncio.run(asyncio.wait_for(story(), 20))
+    assert 1.0 < seconds < 1.9
+    body = b"".join(message.get("body", b"") for message in sent)
+    assert b'"reason":"rotate"' in body
+    assert sent[-1]["more_body"] is False
+
+
+def test_a_thousand_clients_do_not_come_back_together(fragile: RedisServer, prefix: str) -> None:
+    """SSE-070, SSE-072: fault 26; rotation and drain plus the wait before the reconnect."""
+    from coliseum.streaming.routes import Request, _plan
+
+    async def story() -> None:
+        app = StreamApp(settings_for(fragile, prefix))
+        reader = app._own_reader()
+        app.desk.rng = random.Random(5)
+        request = Request("GET", "/sse/trading", "/sse/trading", {}, {}, None)
+        plans = [_plan(app.desk, reader, request, None) for _ in range(1000)]
+        returns = Counter(int(plan.ends_at + plan.retry_ms / 1000) for plan in plans)
+        assert max(returns.values()) <= 50
+        assert all(1000 <= plan.retry_ms <= 3000 for plan in plans)
+        assert all(5000 <= plan.trouble_retry_ms <= 15_000 for plan in plans)
+        drained = Counter(int(app.desk.rng.uniform(0, 20) + plan.retry_ms / 1000) for plan in plans)
+        assert max(drained.values()) <= 75
+        await app.close()
+
+    asyncio.run(story())
+
+
+@contextmanager
+def process(root: Path, server: RedisServer, prefix: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The stream as a container runs it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    environment = {
+        **os.environ,
+        "UPSTASH_REDIS_REST_URL": server.url,
+        "UPSTASH_REDIS_REST_TOKEN": server.token,
+        "REDIS_KEY_PREFIX": prefix,
+    }
+    command = [sys.executable, "-m", "uvicorn", "--fd", str(listening.fileno()), "--log-level", "error", "app:app"]
+    running = subprocess.Popen(
+        command, cwd=root / "functions" / "stream", env=environment, pass_fds=[listening.fileno()]
+    )
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    listening.close()
+    try:
+        yield running, url
+    finally:
+        running.kill()
+        running.wait()
+
+
+def _resumed(url: str, listeners: list[Listener]) -> list[Listener]:
+    return [Listener(url, "/sse/trades", last_event_id=each.last_event_id) for each in listeners]
+
+
+def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
+    root: Path, fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-072: fault 27; either way nothing is lost."""
+    bot.trades(3)
+    with process(root, fragile, prefix) as (running, url):
+        first = [Listener(url, "/sse/trades?since=earliest").wait_trades(3) for _ in range(10)]
+        bot.trades(2)
+        running.send_signal(signal.SIGTERM)
+        for each in first:
+            assert each.wait_end(15).data("closing")["reason"] == "shutdown"
+            assert each.data("closing")["cursor"] == each.last_event_id
+        assert running.wait(15) in {0, -signal.SIGTERM}
+    seen = [each.trades for each in first]
+    with process(root, fragile, prefix) as (running, url):
+        second = _resumed(url, first)
+        bot.trades(2)
+        for each, before in zip(second, seen, strict=True):
+            each.wait_trades(7 - len(before))
+        running.kill()
+        for each in second:
+            each.wait_end()
+    seen = [before + each.trades for before, each in zip(seen, second, strict=True)]
+    assert seen == [bot.published] * 10
+    with process(root, fragile, prefix) as (_, url):
+        third = _resumed(url, second[:2])
+        bot.trades()
+        for each in third:
+            assert each.wait_trades(1).trades == ["t7"]
+            each.close()
+
+
+def test_a_frozen_wire_costs_its_client_time_and_nothing_else(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-091."""
+    with serving(settings_for(fragile, prefix)) as server:
+        wire = Wire(server.url)
+        each = Listener(wire.url, "/sse/trades").wait("snapshot")
+        wire.frozen.set()
+        bot.trades(5)
+        direct = Listener(server.url, "/sse/trades?since=earliest").wait_trades(5)
+        assert each.trades == []
+        wire.frozen.clear()
+        assert each.wait_trades(5).trades == direct.trades
+        wire.close()
+
+
+def test_the_readers_default_times_are_the_specifications() -> None:
+    """SSE-060, SSE-063, SSE-065: what the quick times of these tests stand for."""
+    pace = Pace()
+    assert (pace.redis_patience, pace.outage, pace.ahead, pace.retry_first, pace.retry_most) == (5, 60, 3, 0.25, 5)
+    assert pace.tick <= 5
