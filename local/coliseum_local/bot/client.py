@@ -22,6 +22,7 @@ from coliseum_local.bot.parse import (
     number,
     order_from,
     quote_from,
+    time_from,
 )
 from coliseum_local.bot.words import Holding, Intent, Quote
 
@@ -37,6 +38,10 @@ class ExchangeClient:
         self._key_id = key_id
         self._private_key = private_key
         self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(5.0, connect=2.0))
+
+    async def now(self) -> float:
+        """The exchange's own time, up to which its lists are complete."""
+        return time_from(await self._get("/exchange/user_data_timestamp"), "as_of_time")
 
     async def trading_is_active(self) -> bool:
         return bool(field(await self._get("/exchange/status"), "trading_active"))

@@ -33,7 +33,10 @@ DAY = 86_400
 
 @dataclass(slots=True)
 class Trader:
-    """One account, trading. `run` never ends by itself."""
+    """One account, trading. `run` never ends by itself.
+
+    `now` is the exchange's time everywhere; only the pace of calls goes by this machine's clock.
+    """
 
     client: ExchangeClient
     mode: Mode
@@ -43,6 +46,8 @@ class Trader:
     limits: risk.Limits = field(default_factory=risk.Limits)
     rng: Random = field(default_factory=Random)
     started_at: float = field(default_factory=time.time)
+    since: float | None = None
+    """The exchange's time at the first look: fills from before are not this run's."""
 
     blotter: Blotter = field(default_factory=Blotter)
     averages: Averages = field(default_factory=Averages)
@@ -61,7 +66,6 @@ class Trader:
     _day: int = -1
     _next_take: float = 0.0
     _next_balance: float = 0.0
-    _cleaned: bool = False
 
     async def run(self) -> None:
         failures = 0
@@ -85,16 +89,17 @@ class Trader:
 
     async def look(self) -> None:
         """One pass."""
-        now = time.time()
-        if not self._cleaned:
+        now = await self.client.now()
+        if self.since is None:
             await self._cancel_leftovers()
+            self.since = now
         await self._resolve_unsure()
         quotes = await self.client.open_markets()
         self.quotes = {quote.ticker: quote for quote in quotes}
         self.averages.see(quotes)
         await self._learn()
         await self._refresh_account(now)
-        self.last_look_at = now
+        self.last_look_at = time.time()
         self.looks += 1
         if not await self.client.trading_is_active():
             self.idle = Counter({"trading is paused on the exchange": len(quotes)})
@@ -108,12 +113,12 @@ class Trader:
         self.idle = Counter(decision.reason for decision in decisions.values() if isinstance(decision, Idle))
         if not self.quotes:
             self.idle["no market is open"] += 1
-        if now < self._next_take or not intents:
+        if time.monotonic() < self._next_take or not intents:
             return
         if await self._send(self._choose(intents), expires=None):
             await self._learn()
             await self._refresh_holdings(now)
-        self._next_take = now + self.pace_seconds * self.rng.uniform(0.5, 1.5)
+        self._next_take = time.monotonic() + self.pace_seconds * self.rng.uniform(0.5, 1.5)
 
     def _mean_reversion(self, quote: Quote, now: float) -> Decision:
         decision = strategies.mean_reversion(
@@ -170,25 +175,25 @@ class Trader:
         """Find out about orders whose answer never came: the exchange knows them by our id, or never got them."""
         if not self.blotter.unsure:
             return
-        for order in await self.client.orders(since=self.started_at - OVERLAP_SECONDS):
+        for order in await self.client.orders(since=(self.since or 0.0) - OVERLAP_SECONDS):
             if (intent := self.blotter.unsure.pop(order.client_order_id, None)) is not None:
                 self._adopt(order.order_id, intent)
         self.blotter.unsure.clear()
 
     async def _learn(self) -> None:
-        since = max([self.started_at, *(trade.timestamp for trade in list(self.blotter.trades)[:1])])
+        since = self.blotter.trades[0].timestamp if self.blotter.trades else self.since or 0.0
         for trade in self.blotter.learn(await self.client.fills(since=since - OVERLAP_SECONDS)):
             LOG.info("%s %s %s %s @ %s", trade.side, trade.quantity, trade.ticker, trade.outcome, trade.price)
 
     async def _refresh_account(self, now: float) -> None:
         await self._refresh_holdings(now)
-        if now < self._next_balance:
+        if time.monotonic() < self._next_balance:
             return
-        self._next_balance = now + BALANCE_SECONDS
+        self._next_balance = time.monotonic() + BALANCE_SECONDS
         try:
             cash, value = await self.client.cash_and_value()
         except SourceRateLimited:  # the account's other users spend the same call a second
-            self._next_balance = now + BALANCE_SECONDS / 5
+            self._next_balance = time.monotonic() + BALANCE_SECONDS / 5
             return
         self.equity = cash + value + self.blotter.resting_cost
         if int(now // DAY) != self._day:
@@ -202,7 +207,6 @@ class Trader:
         """Orders of an earlier run are nobody's now."""
         for order in await self.client.orders(status="resting"):
             await self.client.cancel(order.order_id)
-        self._cleaned = True
 
     def standing(self) -> risk.Standing:
         return risk.Standing(
