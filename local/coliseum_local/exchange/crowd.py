@@ -16,6 +16,8 @@ STEP_SECONDS = 0.5
 MAX_STEPS = 1200
 """A longer absence is not traded through: lives go on in coarse steps, and the makers come back at its end."""
 COARSE_SECONDS = 30.0
+MAX_COARSE_STEPS = 1000
+"""After days of absence the steps are longer still, and markets that would have lived inside one are left out."""
 VISITS_PER_SECOND = 1.4
 """Over all markets together."""
 REQUOTE_SECONDS = (4.0, 11.0)
@@ -33,8 +35,9 @@ def found(venue: Venue) -> None:
 def advance(venue: Venue, now: float, *, active: bool = True) -> None:
     """Let time pass until `now`. With `active` off no odds move and makers quote each market once, for the members."""
     if now - venue.stepped > MAX_STEPS * STEP_SECONDS:
-        while now - venue.stepped > COARSE_SECONDS:
-            _step(venue, COARSE_SECONDS, active=active)
+        coarse = max(COARSE_SECONDS, (now - venue.stepped) / MAX_COARSE_STEPS)
+        while now - venue.stepped > coarse:
+            _step(venue, coarse, active=active)
         for ticker in venue.next_quote:
             venue.next_quote[ticker] = 0.0
     while now - venue.stepped >= STEP_SECONDS:

@@ -30,6 +30,10 @@ ARCHIVED_EVENTS = {"KXINXD": 95}
 """Settled events from so many days ago, older than the live tier keeps."""
 
 
+SHORT_LIFE = 2 * HOUR
+FORGET_SECONDS = 3 * 24 * HOUR
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """How an event was drawn, so that its past can be drawn again."""
@@ -58,6 +62,9 @@ def found(venue: Venue) -> None:
 def advance(venue: Venue, seconds: float) -> None:
     """Everything that is due at `venue.now`, `seconds` after the last time."""
     _list_due(venue)
+    if venue.now >= venue.next_forget:
+        _forget(venue)
+        venue.next_forget = venue.now + HOUR
     for market in list(venue.live.values()):
         _age(venue, market)
     if seconds:
@@ -145,6 +152,23 @@ def _list_due(venue: Venue) -> None:
         for index in range(first, newest + 1):
             list_event(venue, blueprint, index)
         venue.next_index[ticker] = max(venue.next_index[ticker], newest + 1)
+
+
+def _forget(venue: Venue) -> None:
+    """Drop the events of short series that were settled days ago and in which no member ever ordered."""
+    touched = {order.ticker for order in venue.orders.values()}
+    for event in list(venue.events.values()):
+        markets = [venue.markets[ticker] for ticker in event.markets]
+        old = all(market.settled is not None and market.settled < venue.now - FORGET_SECONDS for market in markets)
+        if BLUEPRINTS[event.series_ticker].lifetime > SHORT_LIFE or not old or touched & set(event.markets):
+            continue
+        venue.changes.note(Kind.EVENT, event.event_ticker, None)
+        del venue.events[event.event_ticker]
+        for market in markets:
+            for candle in venue.recorders.pop(market.ticker).past:
+                venue.changes.note(Kind.CANDLE, f"{market.ticker}|{candle.end}", None)
+            venue.changes.note(Kind.MARKET, market.ticker, None)
+            del venue.markets[market.ticker]
 
 
 def _adopt(venue: Venue, origin: Origin) -> tuple[Latent, list[Market]]:

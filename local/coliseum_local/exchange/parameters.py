@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
 from coliseum_local.exchange.refusals import bad_request, parameter, unreadable
 
 MAX_INT = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole seconds from `low` to `high`, both inside; None is open."""
+
+    low: int | None
+    high: int | None
+
+    def holds(self, time: float) -> bool:
+        return (self.low is None or int(time) >= self.low) and (self.high is None or int(time) <= self.high)
+
+    @property
+    def is_open(self) -> bool:
+        return self.low is None and self.high is None
 
 
 class Parameters:
@@ -66,10 +82,9 @@ class Parameters:
             raise bad_request(complaint)
         return value
 
-    def within(self, time: float, prefix: str = "") -> bool:
-        """Whether a time lies between `min_…ts` and `max_…ts`, both whole seconds and inclusive."""
-        low, high = self.integer(f"min_{prefix}ts"), self.integer(f"max_{prefix}ts")
-        return (low is None or int(time) >= low) and (high is None or int(time) <= high)
+    def window(self, prefix: str = "") -> Window:
+        """`min_…ts` and `max_…ts`."""
+        return Window(self.integer(f"min_{prefix}ts"), self.integer(f"max_{prefix}ts"))
 
     def given(self, *names: str) -> bool:
         return any(self._query.get(name) for name in names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
@@ -14,20 +16,53 @@ from coliseum_local.exchange.ledger import Position
 from coliseum_local.exchange.limits import Allowance
 from coliseum_local.exchange.orders import AccountFill, Order, OrderStatus, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.pages import Key, page
-from coliseum_local.exchange.parameters import Parameters
+from coliseum_local.exchange.parameters import Parameters, Window
 from coliseum_local.exchange.refusals import bad_request, flat, nested
-from coliseum_local.exchange.venue import OrderRequest, Settlement
+from coliseum_local.exchange.venue import OrderRequest, Settlement, Venue
 
 T = TypeVar("T")
 SHARDS = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The filters that lists of an account share, read once per call."""
+
+    venue: Venue
+    tickers: frozenset[str]
+    events: frozenset[str]
+    shard: int | None
+    window: Window
+    mine: bool
+    """False for any subaccount but the primary, which are all empty."""
+
+    def holds(self, ticker: str, time: float) -> bool:
+        market = self.venue.markets[ticker]
+        return (
+            self.mine
+            and self.window.holds(time)
+            and (not self.tickers or ticker in self.tickers)
+            and (not self.events or market.event_ticker in self.events)
+            and (self.shard is None or market.exchange_index == self.shard)
+        )
+
+
+def _selection(call: Call, query: Parameters, *, timed: bool = True) -> Selection:
+    return Selection(
+        venue=call.venue,
+        tickers=frozenset(query.names("ticker")),
+        events=frozenset(query.names("event_ticker")),
+        shard=query.integer("exchange_index"),
+        window=query.window() if timed else Window(None, None),
+        mine=query.integer("subaccount") in {None, 0},
+    )
 
 
 def balance(call: Call) -> Body:
     """`balance` is what new orders may use: cash less what resting orders hold back. Whole cents are cut off."""
     query = call.parameters("GetBalance")
     account = call.venue.accounts[call.account_id]
-    mine = _is_mine(query)
-    shard = query.integer("exchange_index")
+    mine, shard = query.integer("subaccount") in {None, 0}, query.integer("exchange_index")
     available = call.venue.available(call.account_id) if mine and shard in {None, 0} else ZERO
     value = call.venue.portfolio_value(call.account_id) if mine and shard in {None, 0} else ZERO
     shards = SHARDS if shard is None else [shard]
@@ -57,17 +92,16 @@ def _positions(call: Call, query: Parameters, *, settled: bool | None, old: bool
     counts = query.names("count_filter")
     if not set(counts) <= {"position", "total_traded"}:
         raise bad_request("invalid count_filter")
-    events = query.names("event_ticker")
-    if len(events) > 1:
+    selection = _selection(call, query, timed=False)
+    if len(selection.events) > 1:
         raise bad_request("only one event_ticker may be supplied")
     cutoff = call.service.cutoffs.market(call.venue.now)
     rows = [
         each
         for each in call.venue.accounts[call.account_id].positions.values()
-        if _is_mine(query)
-        and (settled is None or each.settled is settled)
+        if (settled is None or each.settled is settled)
         and (each.settled and each.updated < cutoff) is old
-        and _matches(call, query, each.ticker)
+        and selection.holds(each.ticker, each.updated)
         and all(each.contracts if count == "position" else each.traded for count in counts)
     ]
     shown, following = page(
@@ -94,14 +128,17 @@ def historical_fills(call: Call) -> Body:
 def _fills(call: Call, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
     cutoff = call.service.cutoffs.trade(call.venue.now)
-    order_id = query.text("order_id")
+    order_id, selection = query.text("order_id"), _selection(call, query)
+    known = call.venue.fills[call.account_id]
+    first = bisect_left(
+        known, float(selection.window.low or 0), key=lambda each: each.time
+    )  # they are in order of time
     rows = [
         each
-        for each in call.venue.fills[call.account_id]
+        for each in known[first:]
         if (each.time < cutoff) is historical
         and (not order_id or each.order_id == order_id)
-        and query.within(each.time)
-        and _matches(call, query, each.ticker)
+        and selection.holds(each.ticker, each.time)
     ]
     return _list(
         query,
@@ -114,11 +151,11 @@ def _fills(call: Call, operation: str, *, historical: bool) -> Body:
 
 def settlements(call: Call) -> Body:
     query = call.parameters("GetSettlements")
-    cutoff = call.service.cutoffs.market(call.venue.now)
+    cutoff, selection = call.service.cutoffs.market(call.venue.now), _selection(call, query)
     rows = [
         each
         for each in call.venue.settlements[call.account_id]
-        if each.time >= cutoff and query.within(each.time) and _matches(call, query, each.ticker)
+        if each.time >= cutoff and selection.holds(each.ticker, each.time)
     ]
     return _list(query, "settlements", rows, key=_settlement_key, body=wire.settlement)
 
@@ -138,15 +175,15 @@ def historical_orders(call: Call) -> Body:
 
 
 def _orders(call: Call, query: Parameters, *, status: str, historical: bool) -> Body:
-    cutoff = call.service.cutoffs.order(call.venue.now)
+    cutoff, selection = call.service.cutoffs.order(call.venue.now), _selection(call, query)
+    known = call.venue.resting if status == OrderStatus.RESTING else call.venue.orders
     rows = [
         each
-        for each in call.venue.orders.values()
+        for each in known.values()
         if each.account_id == call.account_id
         and (not status or each.status == status)
         and (each.status is not OrderStatus.RESTING and each.updated < cutoff) is historical
-        and query.within(each.created)
-        and _matches(call, query, each.ticker)
+        and selection.holds(each.ticker, each.created)
     ]
     return _list(
         query,
@@ -222,24 +259,8 @@ def _list(
     query: Parameters, name: str, rows: Iterable[T], *, key: Callable[[T], Key], body: Callable[[T], Body]
 ) -> Body:
     limit = query.limit(default=100, most=1000, least=1)
-    found = rows if _is_mine(query) else ()
-    shown, following = page(found, key=key, limit=limit, cursor=query.text("cursor"))
+    shown, following = page(rows, key=key, limit=limit, cursor=query.text("cursor"))
     return {name: [body(each) for each in shown], "cursor": following}
-
-
-def _matches(call: Call, query: Parameters, ticker: str) -> bool:
-    tickers, events = query.names("ticker"), query.names("event_ticker")
-    shard = query.integer("exchange_index")
-    return (
-        (not tickers or ticker in tickers)
-        and (not events or call.venue.markets[ticker].event_ticker in events)
-        and (shard is None or _shard(call, ticker) == shard)
-    )
-
-
-def _is_mine(query: Parameters) -> bool:
-    """There is only the primary subaccount; others are empty."""
-    return query.integer("subaccount") in {None, 0}
 
 
 def _shard(call: Call, ticker: str) -> int:

@@ -104,19 +104,16 @@ def _filtered(query: Parameters, rows: Iterable[Market]) -> list[Market]:
     wanted = query.one_of("status", FILTERS, complaint="invalid status filter")
     _refuse_mixed_times(query, wanted)
     statuses = FILTERS.get(wanted)
+    created, closed, settled, updated = (query.window(f"{name}_") for name in (*TIME_FAMILIES, "updated"))
     return [
         each
         for each in _named(query, rows)
         if (statuses is None or each.status in statuses)
-        and query.within(each.created, "created_")
-        and query.within(each.close_time, "close_")
-        and (not query.given("min_settled_ts", "max_settled_ts") or _settled_within(query, each))
-        and query.within(max(each.updated, each.created), "updated_")
+        and created.holds(each.created)
+        and closed.holds(each.close_time)
+        and (settled.is_open or (each.settled is not None and settled.holds(each.settled)))
+        and updated.holds(max(each.updated, each.created))
     ]
-
-
-def _settled_within(query: Parameters, each: Market) -> bool:
-    return each.settled is not None and query.within(each.settled, "settled_")
 
 
 def _named(query: Parameters, rows: Iterable[Market]) -> list[Market]:
@@ -197,14 +194,14 @@ def _trades(call: Call, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
     limit = query.limit(default=100, most=1000)
     ticker, cutoff = query.text("ticker"), call.service.cutoffs.trade(call.venue.now)
-    blocks = query.flag("is_block_trade")  # nothing here is traded off the book
+    blocks, window = query.flag("is_block_trade"), query.window()  # nothing here is traded off the book
     rows = [
         each
         for each in call.venue.trades
         if not blocks
         and (not ticker or each.ticker == ticker)
         and (each.time < cutoff) is historical
-        and query.within(each.time)
+        and window.holds(each.time)
     ]
     shown, following = page(rows, key=lambda each: (each.time, each.trade_id), limit=limit, cursor=query.text("cursor"))
     return {"trades": [wire.trade(each, legacy=call.legacy) for each in shown], "cursor": following}

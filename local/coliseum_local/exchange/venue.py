@@ -103,6 +103,7 @@ class Venue:
         self.quoted: dict[str, float] = {}
         self.next_index: dict[str, int] = {}
         """By series: the event that is listed next."""
+        self.next_forget = now
         self.orders: dict[str, Order] = {}
         """The members' orders, finished ones too."""
         self.resting: dict[str, Order] = {}

@@ -372,3 +372,14 @@ def test_a_long_absence_is_not_traded_through_but_markets_live_on() -> None:
     crowd.advance(venue, START + 7 * 3600)
     assert sum(1 for _ in venue.open_markets()) >= 24
     assert all(market.settled is not None for market in venue.markets.values() if market.close_time < START + 6 * 3600)
+
+
+def test_short_markets_nobody_of_ours_traded_are_forgotten_after_days() -> None:
+    venue = new_venue()
+    short = next(each for each in venue.open_markets() if each.series_ticker == "KXBTC5M")
+    kept = next(each for each in venue.open_markets() if each.series_ticker == "KXTENNISSET")
+    venue.place("me", request(kept, "bid", "1", "0.01", time_in_force=GTC))
+    crowd.advance(venue, START + 4 * 86_400)
+    assert short.ticker not in venue.markets
+    assert short.event_ticker not in venue.events
+    assert kept.ticker in venue.markets
