@@ -1,0 +1,124 @@
+"""The poller function as Lambda calls it: a scheduled event in, a summary and metrics out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from functions.poller import app
+from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.redis import RedisServer
+from tests.fixtures.scripted_bot import ScriptedBot, row, serving
+
+from coliseum import config
+from coliseum.observability import logger
+from coliseum.store.client import Store
+
+EVENT = json.loads((Path(__file__).resolve().parents[2] / "events" / "poller.schedule.json").read_text())
+AT = 1_795_000_000.0
+logger()  # writes to the stdout of its first call: not that of a test that captures it
+Invoke = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def bot() -> Iterator[ScriptedBot]:
+    with serving(ScriptedBot()) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def invoke(
+    bot: ScriptedBot, redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Invoke]:
+    """Call the handler in a new container with these settings; its minute lasts a fifth of a second."""
+
+    def call(**more: Any) -> dict[str, Any]:
+        values = {
+            "upstash_redis_rest_url": redis_server.url,
+            "upstash_redis_rest_token": redis_server.token,
+            "redis_key_prefix": prefix,
+            "bot_status_endpoint": bot.status_url,
+            "bot_trades_endpoint": bot.trades_url,
+            "poll_interval_seconds": 0.2,
+        }
+        monkeypatch.setattr(config, "settings", config.load(values | more), raising=False)
+        monkeypatch.setattr(app, "MINUTE_SECONDS", 0.5)
+        new_container()
+        told: dict[str, Any] = app.handler(EVENT, SimpleNamespace(get_remaining_time_in_millis=lambda: 70_000))
+        return told
+
+    yield call
+    new_container()
+
+
+def new_container() -> None:
+    """Forget the last one, its connections closed."""
+    if app.parts.cache_info().currsize:
+        poller, projector = app.parts()
+        poller._bot.close()
+        poller._feed._redis.close()
+        if projector is not None:
+            projector._store.close()
+    app.parts.cache_clear()
+    app.snapshots.cache_clear()
+
+
+def test_a_minute_goes_from_the_bot_to_postgres(
+    bot: ScriptedBot,
+    invoke: Invoke,
+    store: Store,
+    postgres_server: PostgresServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bot.trade(row("a", at=AT), row("b", at=AT + 1), row("bad", at=AT, quantity=-1))
+    supabase = {"supabase_url": postgres_server.url, "supabase_service_role_key": postgres_server.secret_key}
+    told = invoke(**supabase)
+    again = invoke(**supabase)
+
+    assert (told["ticks"], told["trades"], told["rejected"]) == (3, 2, 1)
+    assert told["projection"] == {"entries": 4, "lost": 0, "problem": None}
+    assert (again["trades"], again["projection"]["entries"]) == (0, 0)
+    assert [found["trade_id"] for found in store.select("trades", "trade_id", order=("seq",))] == ["a", "b"]
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert written[0]["Ticks"] == [3.0]
+    assert written[0]["TradesPublished"] == [2.0]
+    assert written[0]["RejectedTrades"] == [1.0]
+    assert {"SourceGaps", "RedisErrors", "PollLagMs", "ProjectionFailures"} <= set(written[0])
+
+
+def test_trades_go_on_where_supabase_is_not_configured(bot: ScriptedBot, invoke: Invoke) -> None:
+    bot.trade(row("a", at=AT))
+    told = invoke()
+
+    assert told["trades"] == 1
+    assert told["projection"]["problem"] == "Supabase is not configured"
+
+
+def test_trades_go_on_where_supabase_is_down_and_are_projected_later(
+    bot: ScriptedBot, invoke: Invoke, store: Store, postgres_server: PostgresServer
+) -> None:
+    bot.trade(row("a", at=AT))
+    down = invoke(supabase_url="http://127.0.0.1:9", supabase_service_role_key="sb_secret_unused")
+    later = invoke(supabase_url=postgres_server.url, supabase_service_role_key=postgres_server.secret_key)
+
+    assert down["trades"] == 1
+    assert "postgres" in down["projection"]["problem"]
+    assert later["projection"]["entries"] == 2
+    assert [found["trade_id"] for found in store.select("trades", "trade_id")] == ["a"]
+
+
+def test_a_minute_without_redis_ends_quietly(invoke: Invoke) -> None:
+    told = invoke(upstash_redis_rest_url="http://127.0.0.1:9")
+
+    assert told["redis_errors"] > 0
+    assert told["trades"] == 0
+
+
+def test_an_invocation_with_little_time_does_not_begin_a_tick(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MARGIN_SECONDS", 71.0)
+
+    assert invoke()["ticks"] == 0
