@@ -75,12 +75,16 @@ class Failure(BaseModel):
     problem: str = Field(description="In plain words.")
 
 
-class Listing(Sourced, Generic[Item]):
-    """One page of a list."""
+class Items(BaseModel, Generic[Item]):
+    """What a page holds."""
 
     items: Sequence[Item]
     count: int = Field(ge=0, description="Items on this page.")
     next_cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")
+
+
+class Listing(Sourced, Items[Item], Generic[Item]):
+    """One page of a list."""
 
 
 def encode_cursor(kind: str, filters: Mapping[str, Any], position: Mapping[str, Any]) -> str:

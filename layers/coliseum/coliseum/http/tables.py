@@ -38,6 +38,8 @@ def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
 
 def _cell(value: object) -> object:
     """Text that a spreadsheet would run as a formula is quoted; a negative number is none."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _number(value):
         return f"'{value}"
     return value

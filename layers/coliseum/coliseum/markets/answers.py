@@ -81,7 +81,7 @@ class SparklineData(Answer):
     change: Price | None = Field(description="The last price less the first.")
 
 
-class MarketAnswer(MarketData, Sourced):
+class MarketAnswer(Sourced, MarketData):
     """One market with its order book and its last day."""
 
     event_title: str | None

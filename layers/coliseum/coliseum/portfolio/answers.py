@@ -30,7 +30,7 @@ class BalanceData(Answer):
     updated_at: UtcTime = Field(description="When the exchange last changed the balance.")
 
 
-class BalanceAnswer(BalanceData, Sourced):
+class BalanceAnswer(Sourced, BalanceData):
     """The account's money, with its source and age."""
 
 
@@ -160,7 +160,7 @@ class ReconciliationData(Answer):
     differences: list[DifferenceData]
     checked_at: UtcTime | None
     implied_deposits: Dollars | None = Field(
-        description="Cash less what trading brought by our books. It changes only by deposits and withdrawals."
+        description="Cash less what trading brought by our books: deposits less withdrawals, less what rests in orders."
     )
     error: str | None
 

@@ -126,6 +126,11 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
         raise SourceMalformed(POSTGRES, told, field="balance_snapshots") from error
 
 
+def kept_since(store: Store, at: int) -> bool:
+    """Whether a balance was kept at or after the moment `at`, in unix seconds."""
+    return bool(store.select("balance_snapshots", "taken_at", where=[("taken_at", "gte", utc_from(at))], limit=1))
+
+
 def keep_balance(store: Store, at: int, balance: Balance, *, source: str) -> int:
     """One row for the moment `at` (unix seconds); 0 where there is one."""
     row = {

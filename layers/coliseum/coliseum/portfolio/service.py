@@ -208,7 +208,7 @@ class Portfolio:
                 "trade_count": trades if isinstance(trades, int) else None,
             }
         )
-        age = max(0.0, self._clock() - heard)
+        age = self._age(heard)
         return Part(data=data, source=CACHE, as_of=utc_from(heard), stale=True, age_seconds=age, error=error)
 
     def _balance_part(self, served: Served[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
@@ -234,9 +234,12 @@ class Portfolio:
             source=found.source,
             as_of=utc_from(found.as_of),
             stale=found.stale,
-            age_seconds=max(0.0, self._clock() - found.as_of),
+            age_seconds=self._age(found.as_of),
             error="; ".join(str(failure) for failure in found.failures) or None,
         )
+
+    def _age(self, as_of: float) -> float:
+        return round(max(0.0, self._clock() - as_of), 3)
 
     def _listed(self, found: Trades) -> dict[str, Any]:
         return {
@@ -245,7 +248,7 @@ class Portfolio:
             "source": found.source,
             "as_of": utc_from(found.as_of),
             "stale": found.stale,
-            "age_seconds": max(0.0, self._clock() - found.as_of),
+            "age_seconds": self._age(found.as_of),
             "failures": failures_of(found.failures),
         }
 

@@ -1,6 +1,7 @@
 """The account over time: every five minutes balance, markets held and settlements into Postgres.
 
-Every write may be repeated, by any process: a slot of five minutes is a key.
+The balance is written last, and who finds one in the current five minutes writes nothing. Two processes at the same
+moment may both write: every write may be repeated, and two points of a curve close together do no harm.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.records import KALSHI, keep_balance, keep_markets, keep_settlements
+from coliseum.portfolio.records import KALSHI, keep_balance, keep_markets, keep_settlements, kept_since
 from coliseum.store.client import Store
 from coliseum.trading.markets import Market
 
@@ -37,21 +38,25 @@ class Snapshots:
         self._last_slot: int | None = None
 
     def take(self, now: float, *, patience_seconds: float = 5.0) -> Kept | None:
-        """Keep how things stand, once per slot; None where this slot was done. `now` in unix seconds."""
+        """Keep how things stand, once per slot; None where that was done. `now` in unix seconds."""
         slot = int(now) // SLOT_SECONDS * SLOT_SECONDS
         if slot == self._last_slot:
             return None
-        kalshi = self._kalshi.for_seconds(patience_seconds)
-        kept = Kept(
-            balances=keep_balance(self._store, slot, kalshi.balance(), source=KALSHI),
-            markets=keep_markets(self._store, slot, _held(kalshi)),
-            settlements=self._settlements(kalshi, slot),
+        kept = (
+            None if kept_since(self._store, slot) else self._keep(int(now), self._kalshi.for_seconds(patience_seconds))
         )
         self._last_slot = slot
         return kept
 
-    def _settlements(self, kalshi: Kalshi, slot: int) -> int:
-        page = kalshi.settlements(since=slot - _SETTLED_SECONDS, limit=1000)
+    def _keep(self, moment: int, kalshi: Kalshi) -> Kept:
+        return Kept(
+            settlements=self._settlements(kalshi, moment),
+            markets=keep_markets(self._store, moment, _held(kalshi)),
+            balances=keep_balance(self._store, moment, kalshi.balance(), source=KALSHI),
+        )
+
+    def _settlements(self, kalshi: Kalshi, moment: int) -> int:
+        page = kalshi.settlements(since=moment - _SETTLED_SECONDS, limit=1000)
         return keep_settlements(self._store, page.items)
 
 
