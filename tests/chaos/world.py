@@ -148,41 +148,44 @@ class World:
     def check_losses(self) -> None:
         """Every trade that was never published lies in a hole that was announced, and no hole is imagined.
 
-        A log that begins anew tells its holes anew, as far as the poller that begins it knows: before its first
-        trade they are only checked to be there.
+        A log that begins anew begins with the bot's list: about trades that stood in an earlier log it may say
+        again that they are missing, or nothing.
         """
-        reached, here = -1, -1
-        epoch = self.log[0].epoch if self.log else ""
-        first = True
+        ever: set[int] = set()
+        epoch, here, base = "", -1, -1
         announced: list[dict[str, Any]] = []
         for one in self.log:
             if one.epoch != epoch:
-                epoch, here, first = one.epoch, reached, False
+                epoch, base = one.epoch, max(ever, default=-1)
+                here = base
             if one.entry.kind is Kind.SOURCE_GAP:
                 announced.append(one.entry.data)
             elif one.entry.kind is Kind.TRADE:
                 index = cast(int, one.index)
-                self._check_hole(here + 1, index, announced, exact=first)
-                reached, here, first, announced = max(reached, index), index, True, []
-        self._check_hole(here + 1, len(self.bot.truth), announced, exact=first)
+                self._check_hole(here + 1, index, announced, ever, exact=here > base or base == -1)
+                ever.add(index)
+                here, announced = index, []
+        self._check_hole(here + 1, len(self.bot.truth), announced, ever, exact=here > base or base == -1)
         restarts = Counter(
             one.epoch for one in self.log if one.entry.kind is Kind.SOURCE_GAP and one.entry.data["reason"] == "restart"
         )
         assert max(restarts.values(), default=0) <= self.restarts, f"{restarts} restarts of {self.restarts}"
 
-    def _check_hole(self, start: int, end: int, announced: list[dict[str, Any]], *, exact: bool) -> None:
-        missing = end - max(start, self.forgiven)
-        if missing > 0:
-            assert announced, f"truth {start}..{end - 1} is missing and nothing says so"
+    def _check_hole(
+        self, start: int, end: int, announced: list[dict[str, Any]], ever: set[int], *, exact: bool
+    ) -> None:
+        missing = [index for index in range(max(start, self.forgiven), end) if index not in ever]
+        if missing:
+            assert announced, f"truth {missing} is missing and nothing says so"
         if start < self.forgiven or not exact:
             return
         sizes = [data["lost"] for data in announced]
         if sizes and None not in sizes:
-            assert sum(sizes) == missing, f"announced {sizes}, missing {missing}"
+            assert sum(sizes) == len(missing), f"announced {sizes}, missing {missing}"
         for data in announced:
             # A full list after an empty one may be just complete: the one case a bot's count cannot decide.
             undecided = data["lost"] is None and data["at_least"] == 0
-            assert missing > 0 or data["reason"] == "restart" or undecided, f"imagined hole {data}"
+            assert missing or data["reason"] == "restart" or undecided, f"imagined hole {data}"
 
     def check_current(self) -> None:
         """The log's last word on each trade is the bot's."""

@@ -158,10 +158,10 @@ def test_checkpoint_and_bot_state_stay_until_they_are_replaced(feed: Feed) -> No
 
 
 def test_a_publisher_whose_fence_has_moved_changes_nothing(feed: Feed) -> None:
-    feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1", fence=Fence("", "f1"))
-    feed.publish([], now_ms=NOW, checkpoint="c1", fence=Fence("", "f1"))  # its own repetition
+    feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1", fence=Fence(("",), "f1"))
+    feed.publish([], now_ms=NOW, checkpoint="c1", fence=Fence(("",), "f1"))  # its own repetition
     with pytest.raises(LogMoved):
-        feed.publish([_trade("b")], now_ms=NOW, checkpoint="late", fence=Fence("", "f2"))
+        feed.publish([_trade("b")], now_ms=NOW, checkpoint="late", fence=Fence(("",), "f2"))
     position = feed.position()
     assert (position.checkpoint, position.fence, position.head) == ("c1", "f1", EntryId(NOW, 1))
 

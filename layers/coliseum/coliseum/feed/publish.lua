@@ -2,16 +2,18 @@
 -- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> its boot, time and digest
 -- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channel
 --       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)
---       8 fence the publisher expects  9 fence it leaves behind ('' = not fenced)  10 n, then n times:
+--       8 fences the publisher accepts, joined by commas  9 fence it leaves behind ('' = not fenced)
+--       10 n, then n times:
 --       key  digest  boot  at  kind  kind if corrected ('' = a repetition, whatever its digest)  value JSON
 -- Returns: {epoch, head's ms, first seq, last seq, index of each published candidate ...}, or {''} where the fence moved
 local stream, meta, seen, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
 local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms', 'fence')
 local fence = head[4] or ''
-if ARGV[9] ~= '' and fence ~= ARGV[8] and fence ~= ARGV[9] then
+local accepted = ',' .. ARGV[8] .. ',' .. ARGV[9] .. ','
+if ARGV[9] ~= '' and not string.find(accepted, ',' .. fence .. ',', 1, true) then
   -- Another publisher has moved the checkpoint on: what this one concluded rests on an old one.
-  -- (Its own fence means that this is a repetition after a lost reply.)
+  -- (Its own fence lies there where the very same call is repeated after a lost reply.)
   return { '' }
 end
 local epoch, seq, last_ms = head[1], tonumber(head[2]), tonumber(head[3])
@@ -54,8 +56,13 @@ for i = 0, tonumber(ARGV[10]) - 1 do
     else
       local old_boot, old_at, old_digest = recall(before)
       if old_digest ~= digest then
-        -- A known id from another run of the bot at another time is a new trade: ids began again.
-        use = (old_boot ~= boot and old_at ~= happened) and kind or corrected
+        use = corrected
+      end
+      if use and old_boot ~= boot and old_at ~= happened then
+        -- A known id from another run of the bot at another time is a new trade: ids began again. The one it
+        -- displaces is remembered by its time, or a repetition of both would publish both again.
+        use = not redis.call('ZSCORE', seen, key .. '@' .. happened) and kind or nil
+        if use then redis.call('ZADD', seen, 'GT', now, key .. '@' .. old_at) end
       end
     end
   end

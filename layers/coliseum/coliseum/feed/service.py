@@ -54,12 +54,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Publish only while the fence is `expected` (or already `token`: a repetition), and leave `token` behind.
+    """Publish only where one of the `accepted` fences stands, and leave `token` behind.
 
-    Whoever concluded from a checkpoint must not publish after someone else has replaced it.
+    Whoever concluded from a checkpoint must not publish after someone else has replaced it. Each call has a token
+    of its own, never used for other contents; those of calls whose reply was lost are accepted like the last known.
     """
 
-    expected: str
+    accepted: tuple[str, ...]
     token: str
 
 
@@ -95,7 +96,7 @@ class Feed:
             self.keys.channel,
             checkpoint,
             "" if bot is None else _json(bot),
-            "" if fence is None else fence.expected,
+            "" if fence is None else ",".join(fence.accepted),
             "" if fence is None else fence.token,
             len(candidates),
         ]

@@ -61,14 +61,15 @@ def of_fills(before: Checkpoint, trades: tuple[Trade, ...]) -> Findings:
     return Findings(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
 
 
-def before_list(waiting: Iterable[Candidate], trades: Iterable[Trade]) -> tuple[Candidate, ...]:
+def before_list(waiting: Iterable[Candidate], trades: Iterable[Trade], memory: Checkpoint) -> tuple[Candidate, ...]:
     """What waits, in the order in which it happened, without what a list of `trades` behind it tells again.
 
     For a log that was emptied: a correction may stand there for a trade the log no longer has.
     """
     told = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in trades}
+    order = {f"trade:{trade_id}": place for place, trade_id in enumerate(memory.known)}
     rest = [one for one in waiting if (one.key, one.at) not in told]
-    return tuple(sorted(rest, key=lambda one: float(one.at or 0)))
+    return tuple(sorted(rest, key=lambda one: (float(one.at or 0), order.get(one.key, -1))))
 
 
 def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:

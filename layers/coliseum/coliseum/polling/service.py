@@ -38,6 +38,8 @@ WAITING_MAX = 20_000
 """With this much unpublished we stop looking; the bot's list then overflows, and that is announced."""
 REST_TICKS_MAX = 10
 """Ticks without a publish while Redis keeps failing."""
+FENCES_MAX = 50
+"""Publishes without an answer that are remembered: any one of them may have been the last to arrive."""
 TORN_MAX = 3
 """Looks in a row during which the bot's start may change."""
 NOBODY = ""
@@ -59,7 +61,7 @@ class Poller:
         self.owner = uuid4().hex
         self._memory = BLANK
         self._waiting: tuple[Candidate, ...] = ()
-        self._fence = Fence("", uuid4().hex)
+        self._fences: tuple[str, ...] = ("",)
         self._must_load = True
         self._log_is_new = False
         self._misses = Misses()
@@ -152,9 +154,9 @@ class Poller:
         self._failures = 0
         self._must_load = False
         self.head = None if position.epoch is None else (position.epoch, position.head)
-        if self._memory is not BLANK and position.fence in {self._fence.expected, self._fence.token}:
+        if self._memory is not BLANK and position.fence in self._fences:
             return True  # nobody else has published: our view is the newest, and what waits still holds
-        self._fence = Fence(position.fence, uuid4().hex)
+        self._fences = (position.fence,)
         self._log_is_new = position.checkpoint is None and self._memory is not BLANK
         if not self._log_is_new:  # what waits was concluded from an older view: what is missing is found again
             self._memory, self._waiting = _decoded(position.checkpoint), ()
@@ -216,7 +218,7 @@ class Poller:
                 recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
         new = difference.trades
         if self._log_is_new:  # a log that was emptied gets the whole list again
-            self._waiting, self._log_is_new = before_list(self._waiting, trades), False
+            self._waiting, self._log_is_new = before_list(self._waiting, trades, self._memory), False
             new = trades
         found = of_list(replace(difference, after=after), recovery, trades=new)
         if hole is not None and self._exchange is None:
@@ -281,13 +283,16 @@ class Poller:
         try:
             for start in range(0, len(self._waiting), BATCH):
                 last = start + BATCH >= len(self._waiting)
+                fence = Fence(self._fences, uuid4().hex)
+                self._fences = (*self._fences[-FENCES_MAX:], fence.token)  # until we know which one stands
                 step = self._feed.publish(
                     self._waiting[start : start + BATCH],
                     now_ms=now,
                     checkpoint=encode(self._memory) if last else "",
                     bot=self._memory.status,
-                    fence=self._fence,
+                    fence=fence,
                 )
+                self._fences = (fence.token,)
                 published += step.entries
                 self.head = (step.epoch, step.head)
         except LogMoved:
@@ -298,7 +303,6 @@ class Poller:
             return Tick(published=tuple(published), redis_failed=True, at_ms=now)
         else:
             self._waiting, self._failures = (), 0
-            self._fence = Fence(self._fence.token, uuid4().hex)
         return Tick(published=tuple(published), at_ms=now)
 
     def _redis_failed(self, error: Exception) -> None:
