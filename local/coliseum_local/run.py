@@ -51,7 +51,7 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
         try:
             console.print(f"Starting; state and logs in {state.path} ...", highlight=False)
             supervisor.start()
-            state.publish(supervisor.variables)
+            state.publish(supervisor.variables, url=supervisor.url(GATEWAY) or "")
             if not stopping.is_set():
                 _show(console, supervisor, said, stopping)
             console.print("Stopping ...")

@@ -82,12 +82,13 @@ class StateFolder:
             draft.write_text(json.dumps(self._children))
             draft.replace(self.path / "children.json")
 
-    def publish(self, variables: Mapping[str, str]) -> None:
-        """Let `make invoke` reach the running servers. Holds their tokens: for this user's eyes only."""
+    def publish(self, variables: Mapping[str, str], *, url: str) -> None:
+        """Let `make invoke` and tests reach the running servers. Holds their tokens: for this user's eyes only."""
         file = self.path / "variables.json"
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
-            json.dump({name: value for name, value in variables.items() if name in PUBLISHED}, sink)
+            shown = {name: value for name, value in variables.items() if name in PUBLISHED}
+            json.dump({**shown, "COLISEUM_URL": url}, sink)
 
     def published(self) -> dict[str, str] | None:
         """The variables of the run that holds this folder; None where nobody does."""
@@ -95,7 +96,10 @@ class StateFolder:
             with (self.path / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return dict(json.loads((self.path / "variables.json").read_text()))
+            try:
+                return dict(json.loads((self.path / "variables.json").read_text()))
+            except (FileNotFoundError, json.JSONDecodeError):
+                return None  # it is still starting
         except FileNotFoundError:
             return None
         return None

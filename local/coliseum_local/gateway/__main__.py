@@ -41,10 +41,12 @@ def _parse() -> argparse.Namespace:
 
 
 def _set_variables(template: Template) -> None:
-    """The environment first, then `.env`, then the template's defaults."""
+    """The environment first, then `.env`, then the template's defaults. Empty means unset."""
     for name, value in dotenv_values(".env").items():
         if value is not None:
             os.environ.setdefault(name, value)
+    for name in [name for name, value in os.environ.items() if not value]:
+        del os.environ[name]
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "coliseum")  # one process for all functions here
     for name, value in template.variables.items():
         if name not in CLOUD_ONLY:

@@ -1,0 +1,185 @@
+"""`make run` as a newcomer meets it: start, look, stop, crash, start again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from tests.fixtures.stack import Stack, environment, launch, processes_of
+
+from coliseum.feed.entries import START, Entry, Kind
+from coliseum.feed.service import Feed
+from coliseum.upstash.client import Redis
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def new_trades(url: str, *, seconds: float) -> list[dict[str, Any]]:
+    """The trades of the first `new_trades` event that arrives."""
+    deadline = time.monotonic() + seconds
+    with httpx.stream("GET", f"{url}/api/python/sse/trading", timeout=seconds, trust_env=False) as response:
+        event = ""
+        for line in response.iter_lines():
+            assert time.monotonic() < deadline, "no new_trades in time"
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            elif line.startswith("data: ") and event == "new_trades":
+                trades: list[dict[str, Any]] = json.loads(line.removeprefix("data: "))["trades"]
+                return trades
+    raise AssertionError("the stream ended without new_trades")
+
+
+def eventually(true: Callable[[], bool], *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (held := true()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return held
+
+
+def run_once(state: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "coliseum_local"],
+        env=environment(state, **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@dataclass
+class Crash:
+    """A system that was killed and started again from the same state."""
+
+    left: list[psutil.Process]
+    """What still ran a few seconds after the kill."""
+    before: list[str]
+    """Trade ids that a client had seen by then."""
+    again: Stack
+
+
+@pytest.fixture(scope="module")
+def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
+    state = tmp_path_factory.mktemp("crash") / "state"
+    first = launch(state)
+    before = [trade["trade_id"] for trade in new_trades(first.url, seconds=60)]
+    first.process.kill()
+    first.process.wait()
+    eventually(lambda: not processes_of(state), seconds=15)
+    left = processes_of(state)
+    again = launch(state)  # its poller waits for the lease of the one that was killed; other tests go on meanwhile
+    yield Crash(left, before, again)
+    again.stop()
+
+
+def test_killing_the_supervisor_leaves_no_process_behind(crash: Crash) -> None:
+    assert crash.left == []
+
+
+def test_a_newcomer_sees_new_trades_within_a_minute(stack: Stack) -> None:
+    first, *_ = new_trades(stack.url, seconds=60)
+    assert {"timestamp", "ticker", "side", "quantity", "price", "trade_id"} <= first.keys()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/health",
+        "/docs",
+        "/openapi.json",
+        "/api/python/health",
+        "/api/python/portfolio/balance",
+        "/api/python/portfolio/summary",
+        "/api/python/markets/",
+        "/api/python/sse/stats",
+    ],
+)
+def test_every_kind_of_page_answers(stack: Stack, path: str) -> None:
+    assert httpx.get(stack.url + path, timeout=30, follow_redirects=True, trust_env=False).status_code == 200
+
+
+def test_what_nobody_serves_is_a_problem_document(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.url}/api/python/nothing", trust_env=False, timeout=30)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_the_output_is_plain_lines_where_it_is_no_terminal(stack: Stack) -> None:
+    assert eventually(lambda: "health: status healthy" in stack.output.read_text(), seconds=30)
+    text = stack.output.read_text()
+    assert "\x1b" not in text
+    for service in ("redis", "postgres", "exchange", "bot", "gateway"):
+        assert f"│ {service}" in text
+
+
+def test_a_second_start_is_refused_and_names_the_first(stack: Stack) -> None:
+    second = run_once(stack.state)
+    assert second.returncode == 1
+    assert f"pid {stack.process.pid}" in second.stderr
+    assert stack.process.poll() is None
+
+
+def test_a_taken_port_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        refused = run_once(tmp_path / "state", COLISEUM_KALSHI_PORT=str(port))
+    assert refused.returncode == 1
+    assert f"port {port} for exchange is taken" in refused.stderr
+    assert "COLISEUM_KALSHI_PORT" in refused.stderr
+
+
+def test_a_server_that_dies_is_started_again_and_reported(stack: Stack) -> None:
+    children = json.loads((stack.state / "children.json").read_text())
+    psutil.Process(children["bot"][0]).kill()
+    assert eventually(lambda: "bot runs again" in stack.output.read_text(), seconds=30)
+    assert new_trades(stack.url, seconds=60)
+
+
+def executed(stack: Stack) -> set[str]:
+    """The exchange's own account of the bot's trades."""
+    answer = httpx.get(f"{stack.url}/api/python/portfolio/fills?limit=1000", trust_env=False, timeout=30)
+    return {fill["trade_id"] for fill in answer.raise_for_status().json()["items"]}
+
+
+def logged(stack: Stack) -> list[Entry]:
+    """The whole log, oldest first."""
+    redis = Redis(stack.variables["UPSTASH_REDIS_REST_URL"], stack.variables["UPSTASH_REDIS_REST_TOKEN"])
+    with closing(redis):
+        return list(Feed(redis, prefix="python:", maxlen=10_000).read(START, count=10_000).reading.entries)
+
+
+def logged_trades(stack: Stack) -> list[str]:
+    return [entry.data["trade_id"] for entry in logged(stack) if entry.kind is Kind.TRADE]
+
+
+def test_after_a_crash_no_published_trade_is_lost_or_repeated(crash: Crash) -> None:
+    assert new_trades(crash.again.url, seconds=60)
+    trades = logged_trades(crash.again)
+    numbers = [entry.id.seq for entry in logged(crash.again)]
+    assert set(crash.before) <= set(trades)
+    assert len(trades) == len(set(trades))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_after_a_crash_what_the_bot_traded_meanwhile_is_filled_in(crash: Crash) -> None:
+    """The bot forgets its trades when it dies; the exchange does not."""
+    known = executed(crash.again)
+    assert eventually(lambda: known <= set(logged_trades(crash.again)), seconds=60)
+
+
+def test_ctrl_c_stops_everything_and_leaves_no_process_behind(crash: Crash) -> None:
+    assert crash.again.stop(signal.SIGINT) == 0
+    assert processes_of(crash.again.state) == []
+    assert not (crash.again.state / "children.json").exists()
