@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -63,7 +64,15 @@ class Settings(BaseSettings):
 
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: HttpUrl = "https://openrouter.ai/api/v1"
+    openrouter_app_url: HttpUrl | None = None
+    """Where this installation lives, for OpenRouter's list of applications."""
+    arena_daily_budget_usd: Decimal = Field(default=Decimal(2), ge=0, le=10_000)
+    """What the arena's models may cost in a day; set a limit on the key itself too."""
+    decisions_queue_url: HttpUrl | None = None
+    """The SQS queue that hands decisions to the forecaster."""
     logfire_token: SecretStr | None = None
+    logfire_include_content: bool = True
+    """Whether traces carry prompts and answers, or their measures alone."""
 
     admin_token: SecretStr | None = None
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)

@@ -162,16 +162,21 @@ class ArenaRecords:
     # -- who plays
 
     def field(self, agents: Sequence[Mapping[str, Any]], season: str) -> None:
-        """Make the season and its agents and accounts exist; what is there stays as it is, slugs included."""
+        """Make the season and its agents and accounts exist; what is there stays as it is, slugs included.
+
+        Agents of an earlier season enter this one under the new terms, unless they were paused or retired.
+        """
         start, end = season_span(season)
         self._store.insert(
             "arena_seasons",
             [{"season": season, "starts_at": start.isoformat(), "ends_at": end.isoformat()}],
             ignore_duplicates_on="season",
         )
-        self._store.insert(
-            "arena_agents", [{**agent, "season": season} for agent in agents], ignore_duplicates_on="agent_id"
-        )
+        known = {agent.agent_id: agent for agent in self.agents()}
+        rows = [{**agent, "season": season} for agent in agents]
+        self._store.insert("arena_agents", rows, ignore_duplicates_on="agent_id")
+        entering = [row for row in rows if row["agent_id"] in known and _may_enter(known[row["agent_id"]], season)]
+        self._store.upsert("arena_agents", entering, on_conflict="agent_id")
         accounts = [
             {
                 "account_id": f"{season}/{agent['agent_id']}/{policy.value}",
@@ -187,14 +192,27 @@ class ArenaRecords:
 
     def agents(self) -> tuple[Agent, ...]:
         rows = self._store.select("arena_agents", _AGENT, order=("agent_id",))
-        return tuple(Agent(**{**row, "tracks": tuple(Track(name) for name in row["tracks"])}) for row in rows)
+        return tuple(_agent(row) for row in rows)
+
+    def agent(self, agent_id: str) -> Agent:
+        """Raises NotFound for an unknown agent."""
+        return _agent(self._agent_row(agent_id))
 
     def set_agent_status(self, agent_id: str, status: str) -> None:
         """Raises NotFound for an unknown agent."""
+        row = self._agent_row(agent_id)
+        self._store.upsert("arena_agents", [{**row, "status": status}], on_conflict="agent_id")
+
+    def set_output_mode(self, agent_id: str, output_mode: str) -> None:
+        """Remember how this agent's model can be made to answer. Raises NotFound for an unknown agent."""
+        row = self._agent_row(agent_id)
+        self._store.upsert("arena_agents", [{**row, "output_mode": output_mode}], on_conflict="agent_id")
+
+    def _agent_row(self, agent_id: str) -> dict[str, Any]:
         found = self._store.select("arena_agents", _AGENT, where=[("agent_id", "eq", agent_id)], limit=1)
         if not found:
             raise NotFound("agent", agent_id)
-        self._store.upsert("arena_agents", [{**found[0], "status": status}], on_conflict="agent_id")
+        return found[0]
 
     # -- rounds
 
@@ -519,6 +537,14 @@ def book_from(value: Mapping[str, Any]) -> OrderBook:
         return tuple(Level(Decimal(price), Decimal(count)) for price, count in value[side])
 
     return OrderBook(yes_bids=levels("yes"), no_bids=levels("no"))
+
+
+def _agent(row: Mapping[str, Any]) -> Agent:
+    return Agent(**{**row, "tracks": tuple(Track(name) for name in row["tracks"])})
+
+
+def _may_enter(agent: Agent, season: str) -> bool:
+    return agent.season < season and agent.status not in {"paused", "retired"}
 
 
 def _round(row: Mapping[str, Any]) -> Round:

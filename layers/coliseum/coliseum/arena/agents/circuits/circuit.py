@@ -1,0 +1,61 @@
+"""When a source that keeps failing is left alone: closed → open → one probe → closed, or open again. Pure.
+
+Times are unix seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+FAILURES = 5
+WINDOW_SECONDS = 60.0
+OPEN_SECONDS = 120.0
+FLEET_SECONDS = 900.0
+"""A refused key or an empty account does not mend itself in minutes."""
+
+
+class Verdict(StrEnum):
+    GO = "go"
+    PROBE = "probe"
+    """One caller may try; whoever takes the probe."""
+    STAY = "stay"
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """`failures` are the times of the failures in a row; `open_until` is 0 while closed."""
+
+    failures: tuple[float, ...] = ()
+    open_until: float = 0.0
+    reason: str = ""
+    """The last failure's class."""
+
+    def verdict(self, now: float) -> Verdict:
+        if not self.open_until:
+            return Verdict.GO
+        return Verdict.STAY if now < self.open_until else Verdict.PROBE
+
+    def failed(self, now: float, reason: str, *, at_once_seconds: float | None = None) -> Circuit:
+        """After another failure; `at_once_seconds` opens it without waiting for more of them."""
+        recent = tuple(at for at in (*self.failures, now) if now - at <= WINDOW_SECONDS)[-FAILURES:]
+        if at_once_seconds is not None:
+            return Circuit(recent, now + at_once_seconds, reason)
+        probed = self.open_until and now >= self.open_until
+        if probed or len(recent) >= FAILURES:
+            return Circuit(recent, max(self.open_until, now + OPEN_SECONDS), reason)
+        return Circuit(recent, self.open_until, reason)
+
+    def text(self) -> str:
+        return json.dumps({"failures": self.failures, "open_until": self.open_until, "reason": self.reason})
+
+    @classmethod
+    def parse(cls, text: str | None) -> Circuit:
+        """What cannot be read is a closed circuit: it only saves trouble."""
+        try:
+            value = json.loads(text or "{}")
+            failures = tuple(float(at) for at in value.get("failures", ()))
+            return cls(failures, float(value.get("open_until", 0)), str(value.get("reason", "")))
+        except (ValueError, TypeError, AttributeError):
+            return cls()

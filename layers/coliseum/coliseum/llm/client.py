@@ -1,0 +1,297 @@
+"""The door to models: one agent per model and task, asked through OpenRouter. Owner of pydantic_ai and openai.
+
+Both are imported by the first run, not by this module: a contestant that needs no model does not pay for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
+
+from coliseum import config
+from coliseum.config import Settings
+from coliseum.errors import ConfigurationError
+from coliseum.llm.answers import AgentResult, RunRecord, Turn, total
+from coliseum.llm.failures import Failure, ModelFailed, Refusal, classify
+from coliseum.llm.names import canonical_model
+from coliseum.llm.options import Options, OutputMode, Prices
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models.openrouter import OpenRouterModel, OpenRouterModelSettings
+    from pydantic_ai.output import OutputSpec
+
+Output = TypeVar("Output")
+Permit = Callable[[], Awaitable[bool]]
+"""Asked before every request of a run but the first: may one more be paid for?"""
+APP_TITLE = "Coliseum"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def create_agent(
+    *,
+    model: str,
+    system_prompt: str,
+    output_type: type[Output] = str,  # type: ignore[assignment]  # the default of the type variable
+    output_mode: OutputMode = OutputMode.AUTO,
+    options: Options | None = None,
+    prices: Prices | None = None,
+    name: str = "agent",
+    settings: Settings | None = None,
+) -> Agent[Output]:
+    """An agent whose `await run(prompt)` gives `.output` (and `.data`) with its bill.
+
+    `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` are used where
+    OpenRouter sent no bill. Raises InvalidInput for a name without a vendor, ConfigurationError without a key.
+    """
+    used = config.settings if settings is None else settings
+    used.require("openrouter_api_key")
+    check_base_url(used)
+    return Agent(
+        model=canonical_model(model),
+        system_prompt=system_prompt,
+        output_type=output_type,
+        output_mode=output_mode,
+        options=options or Options(),
+        prices=prices,
+        name=name,
+        settings=used,
+    )
+
+
+def check_base_url(settings: Settings) -> None:
+    """In production answers come from OpenRouter over TLS, never from a server on this machine."""
+    parts = urlsplit(settings.openrouter_base_url)
+    if settings.environment == "production" and (parts.scheme != "https" or parts.hostname in LOOPBACK):
+        raise ConfigurationError("OPENROUTER_BASE_URL", "must be an https address of another machine in production")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent(Generic[Output]):
+    """One model with one task. Runs share nothing, so they may overlap and use different event loops."""
+
+    model: str
+    system_prompt: str
+    output_type: type[Output]
+    output_mode: OutputMode
+    options: Options
+    prices: Prices | None
+    name: str
+    settings: Settings = field(repr=False)
+
+    async def run(
+        self, prompt: str, *, deadline_seconds: float | None = None, permit: Permit | None = None
+    ) -> AgentResult[Output]:
+        """Ask. Where the model's hosts cannot do the output mode, ask once more with the schema in the prompt.
+
+        Raises ModelFailed, which carries the record of what the attempt cost.
+        """
+        seconds = self.options.timeout_seconds if deadline_seconds is None else deadline_seconds
+        trace = _Trace(self.model, self.output_mode, self.prices, permit)
+        try:
+            return await self._ask(prompt, self.output_mode, trace, seconds)
+        except ModelFailed as error:
+            if error.failure is not Failure.CAPABILITY or not self._can_step_down:
+                raise
+        trace.mode = OutputMode.PROMPTED
+        return await self._ask(prompt, OutputMode.PROMPTED, trace, seconds)
+
+    @property
+    def _can_step_down(self) -> bool:
+        return self.output_type is not str and self.output_mode is not OutputMode.PROMPTED
+
+    async def _ask(self, prompt: str, mode: OutputMode, trace: _Trace, seconds: float) -> AgentResult[Output]:
+        from pydantic_ai import Agent as Runner
+        from pydantic_ai import capture_run_messages
+        from pydantic_ai.exceptions import AgentRunError, UserError
+
+        with capture_run_messages() as messages:
+            try:
+                runner: Runner[None, Output] = Runner(
+                    _model(self, trace),
+                    output_type=_shape(self.output_type, mode),
+                    instructions=self.system_prompt,
+                    name=self.name,
+                    retries={"output": self.options.output_retries},
+                    model_settings=_model_settings(self.options, mode, seconds),
+                )
+                async with runner:
+                    done = await runner.run(prompt, timeout=seconds)
+            except (AgentRunError, UserError) as error:
+                raise _failed(error, trace, messages) from error
+            except ModelFailed as error:
+                error.record = trace.record(messages)
+                raise
+            return AgentResult(done.output, trace.record(messages))
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What happens in a run, noted as it happens: a run that fails is billed all the same."""
+
+    model: str
+    mode: OutputMode
+    prices: Prices | None
+    permit: Permit | None
+    requests: int = 0
+    responses: list[ModelResponse] = field(default_factory=list)
+
+    async def before_request(self) -> None:
+        if self.requests and self.permit is not None and not await self.permit():
+            raise ModelFailed(Failure.UNPAID, "the budget has no room for another request of this run")
+        self.requests += 1
+
+    def record(self, messages: Sequence[ModelMessage]) -> RunRecord:
+        from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+        last = self.responses[-1] if self.responses else None
+        details = {} if last is None else last.provider_details or {}
+        turns = [_turn(response, self.prices) for response in self.responses]
+        return RunRecord(
+            model_requested=self.model,
+            model_served=None if last is None else last.model_name,
+            host=details.get("downstream_provider"),
+            generation_id=None if last is None else last.provider_response_id,
+            output_mode=self.mode,
+            requests=self.requests,
+            input_tokens=sum(turn.input_tokens for turn in turns),
+            output_tokens=sum(turn.output_tokens for turn in turns),
+            bill=total(turns),
+            raw_reply="" if last is None else _raw(last),
+            messages=ModelMessagesTypeAdapter.dump_json(list(messages)),
+        )
+
+
+@cache
+def _classes() -> tuple[type[Any], type[Any]]:
+    """OpenRouter's model and provider with our address and our notes, made when pydantic_ai is first needed."""
+    from pydantic_ai.models.openrouter import OpenRouterModel
+    from pydantic_ai.providers.openrouter import OpenRouterProvider
+
+    class Provider(OpenRouterProvider):
+        """The provider with the address of the settings; it fixes its own and drops our headers otherwise."""
+
+        def __init__(self, base_url: str, **more: Any) -> None:
+            self._address = base_url
+            super().__init__(**more)
+
+        @property
+        def base_url(self) -> str:
+            return self._address
+
+    class Model(OpenRouterModel):
+        """Notes every request and response in the run's trace."""
+
+        trace: _Trace
+
+        async def request(self, *args: Any, **more: Any) -> ModelResponse:
+            await self.trace.before_request()
+            response = await super().request(*args, **more)
+            self.trace.responses.append(response)
+            return response
+
+    return Model, Provider
+
+
+def _model(agent: Agent[Any], trace: _Trace) -> OpenRouterModel:
+    model_class, provider_class = _classes()
+    key = agent.settings.openrouter_api_key
+    assert key is not None  # create_agent has looked
+    provider = provider_class(
+        agent.settings.openrouter_base_url,
+        api_key=key.get_secret_value(),
+        app_url=agent.settings.openrouter_app_url,
+        app_title=APP_TITLE,
+    )
+    model = model_class(agent.model, provider=provider)
+    model.trace = trace
+    return cast("OpenRouterModel", model)
+
+
+def _shape(output_type: type[Output], mode: OutputMode) -> OutputSpec[Output]:
+    from pydantic_ai import NativeOutput, PromptedOutput, ToolOutput
+
+    if output_type is str:
+        return output_type
+    match mode:
+        case OutputMode.AUTO:
+            return output_type
+        case OutputMode.TOOL:
+            return ToolOutput(output_type)
+        case OutputMode.NATIVE:
+            return NativeOutput(output_type)
+        case OutputMode.PROMPTED:
+            return PromptedOutput(output_type)
+
+
+def _model_settings(options: Options, mode: OutputMode, seconds: float) -> OpenRouterModelSettings:
+    # Prompted answers need nothing special of a host; for the others a host that ignores the schema is no host.
+    routing: dict[str, Any] = {"allow_fallbacks": True, "require_parameters": mode is not OutputMode.PROMPTED}
+    if options.quantizations:
+        routing["quantizations"] = list(options.quantizations)
+    chosen: dict[str, Any] = {
+        "max_tokens": options.max_tokens,
+        "max_retries": options.connection_retries,
+        "timeout": min(options.timeout_seconds, seconds),
+        "request_timeout": seconds,
+        "openrouter_provider": routing,
+    }
+    if options.reasoning is not None:
+        chosen["openrouter_reasoning"] = {"effort": options.reasoning}
+    if options.temperature is not None:
+        chosen["temperature"] = options.temperature
+    if options.cache_seconds is not None:
+        ttl = str(options.cache_seconds)
+        chosen["extra_headers"] = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": ttl}
+    return cast("OpenRouterModelSettings", chosen)
+
+
+def _failed(error: Exception, trace: _Trace, messages: Sequence[ModelMessage]) -> ModelFailed:
+    """pydantic-ai's error as ours."""
+    from pydantic_ai import exceptions as theirs
+
+    status = retry_after = None
+    match error:
+        case theirs.ModelHTTPError():
+            status = error.status_code
+            refusal = Refusal.parse(status, error.body, retry_after=error.retry_after)
+            failure, retry_after = classify(refusal), refusal.retry_after
+        case theirs.ModelRequestTimeout() | theirs.RunTimedOut() | theirs.ModelTimeoutError():
+            failure = Failure.TIMEOUT
+        case theirs.ModelConnectionError():
+            failure = Failure.NETWORK
+        case theirs.UserError():  # the library knows that this model's hosts cannot do what was asked
+            failure = Failure.CAPABILITY
+        case theirs.OutputTokenLimitExceeded():
+            failure = Failure.TRUNCATED
+        case theirs.ContentFilterError():
+            failure = Failure.FILTERED
+        case theirs.UnexpectedModelBehavior() if trace.responses:
+            failure = Failure.INVALID_OUTPUT
+        case _:
+            failure = Failure.MALFORMED
+    told = f"{trace.model}: {failure.value}: {str(error)[:300]}"
+    return ModelFailed(failure, told, record=trace.record(messages), status=status, retry_after=retry_after)
+
+
+def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
+    billed = (response.provider_details or {}).get("cost")
+    tokens_in, tokens_out = response.usage.input_tokens, response.usage.output_tokens
+    estimated = None if prices is None else prices.of(tokens_in, tokens_out)
+    if estimated is None:
+        with suppress(LookupError):  # a model the price list does not know
+            estimated = response.cost().total_price
+    return Turn(tokens_in, tokens_out, None if billed is None else Decimal(str(billed)), estimated)
+
+
+def _raw(response: ModelResponse) -> str:
+    """Texts and tool calls as they came, thoughts left out."""
+    parts = [getattr(part, "content", None) for part in response.parts if part.part_kind == "text"]
+    parts += [call.args if isinstance(call.args, str) else json.dumps(call.args) for call in response.tool_calls]
+    return "\n".join(part for part in parts if part)
