@@ -239,20 +239,31 @@ def trades_of(heard: list[Heard]) -> list[str]:
 class Wire:
     """A TCP proxy that forwards so many bytes of each answer and then cuts, or freezes without a word."""
 
-    def __init__(self, target: str, *, cuts: Iterator[int] | None = None) -> None:
+    def __init__(self, target: str, *, cuts: Iterator[int] | None = None, refusals: int = 0) -> None:
+        """`cuts` gives each connection its bytes; the first `refusals` connections get the platform's own 503."""
         parts = urlsplit(target)
         self._target = (str(parts.hostname), int(parts.port or 80))
         self._cuts = cuts
+        self._refusals = refusals
         self.frozen = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):
-                each.close()
+        """Cut everything, and wait until nobody uses a socket any more."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+        self._listener.close()
+        self._threads[0].join(5)
+        self.frozen.clear()
+        self.cut()
+        for thread in self._threads[1:]:
+            thread.join(5)
+        for each in self._sockets:
+            each.close()
 
     def cut(self) -> None:
         """Cut every connection now."""
@@ -260,15 +271,27 @@ class Wire:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def _start(self, work: Callable[..., None], *args: object) -> None:
+        self._threads.append(threading.Thread(target=work, args=args, daemon=True))
+        self._threads[-1].start()
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._refusals > 0:
+                    self._refusals -= 1
+                    client.recv(65_536)
+                    client.sendall(
+                        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    )
+                    client.close()
+                    continue
                 server = socket.create_connection(self._target)
                 self._sockets += [client, server]
                 budget = next(self._cuts) if self._cuts is not None else None
-                threading.Thread(target=self._pass, args=(client, server, None), daemon=True).start()
-                threading.Thread(target=self._pass, args=(server, client, budget), daemon=True).start()
+                self._start(self._pass, client, server, None)
+                self._start(self._pass, server, client, budget)
 
     def _pass(self, source: socket.socket, sink: socket.socket, budget: int | None) -> None:
         with suppress(OSError):

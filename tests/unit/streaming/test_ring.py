@@ -152,3 +152,10 @@ def test_a_new_history_is_told_apart_from_a_refill() -> None:
     assert ring.history == history
     ring.restart("f", START)
     assert ring.history == history + 1
+
+
+@pytest.mark.parametrize("kind", [Kind.TRADE_CORRECTED, Kind.SOURCE_GAP])
+def test_corrections_and_gaps_of_the_source_are_entries_like_others(kind: Kind) -> None:
+    """SSE-034."""
+    told = Entry(EntryId(1002, 2), kind, {"trade_id": "1"})
+    assert read([*trades(1, 1), told])[1] == (kind.value, {"trade_id": "1"}, "1002-2")

@@ -21,7 +21,7 @@ from coliseum.observability import logger
 from coliseum.streaming.answers import CrossOrigin, problem
 from coliseum.streaming.connections import SEND_SECONDS, Listen, Register, Write
 from coliseum.streaming.counts import Counts
-from coliseum.streaming.routes import Desk, Request, reply, request_from, respond
+from coliseum.streaming.routes import RETRY_MS, Desk, Request, reply, request_from, respond
 from coliseum.streaming.service import LogReader, Pace
 from coliseum.upstash.client import AsyncRedis
 
@@ -42,6 +42,7 @@ class StreamApp:
         pace: Pace | None = None,
         drain_seconds: float = DRAIN_SECONDS,
         send_seconds: float = SEND_SECONDS,
+        retry_ms: tuple[int, int] = RETRY_MS,
     ) -> None:
         if settings.stream_auth == "ticket":
             settings.require("admin_token", "stream_ticket_secret")
@@ -56,6 +57,7 @@ class StreamApp:
             register=Register(set()),
             cross_origin=CrossOrigin(settings.cors_allow_origins),
             send_seconds=send_seconds,
+            retry_ms=retry_ms,
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Listen, send: Write) -> None:

@@ -36,6 +36,9 @@ from coliseum.streaming.view import clock_text
 
 DEADLINE_MARGIN_SECONDS = 10.0
 LONGEST_POLL_SECONDS = 25.0
+RETRY_MS = (1_000, 3_000)
+"""Browsers add no jitter of their own to the `retry` they are told."""
+TROUBLE_RETRY_MS = (5_000, 15_000)
 _BODY_BYTES = 16_384
 _READS = ("GET", "HEAD", "OPTIONS")
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
@@ -75,6 +78,7 @@ class Desk:
     instance: str = field(default_factory=lambda: uuid4().hex[:12])
     send_seconds: float = SEND_SECONDS
     rng: random.Random = field(default_factory=random.Random)
+    retry_ms: tuple[int, int] = RETRY_MS
     draining: bool = False
     """The process is going."""
 
@@ -202,8 +206,8 @@ def _plan(desk: Desk, reader: LogReader, request: Request, ticket: Ticket | None
         heartbeat_seconds=settings.sse_heartbeat_seconds,
         ends_at=now + seconds,
         session_seconds=seconds,
-        retry_ms=rng.randint(1000, 3000),
-        trouble_retry_ms=rng.randint(5000, 15000),
+        retry_ms=rng.randint(*desk.retry_ms),
+        trouble_retry_ms=rng.randint(*TROUBLE_RETRY_MS),
         ahead_seconds=reader.pace.ahead,
         outage_seconds=reader.pace.outage * rng.uniform(1.0, 1.15),  # not all at once
         expires_at=None if ticket is None else now + max(0.0, ticket.expires_at - time.time()),
