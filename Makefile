@@ -106,7 +106,7 @@ define build
 	@python="$$($(find_313))"; \
 	[ -n "$$python" ] || { echo "The bundle is built with Python 3.13, and none was found (PATH, ~/.pyenv/versions)."; exit 1; }; \
 	export COLISEUM_PYTHON313="$$python" COLISEUM_UV="$(abspath $(UV))" COLISEUM_LAYER_PLATFORM=$(2); \
-	$(SAM) build --build-dir $(1) && \
+	mkdir -p .aws-sam; $(SAM) build --build-dir $(1) >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }; \
 	for folder in $(1)/*; do [ -d "$$folder" ] && case "$$folder" in \
 	  *DependenciesLayer) continue ;; \
 	  *Layer) root=/opt ;; \
