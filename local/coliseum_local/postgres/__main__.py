@@ -51,7 +51,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     # Inherited by accepted connections. asyncio sets it only on sockets made with an explicit protocol; without it
     # every answer that leaves in two pieces waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    own = os.environ.get("DATABASE_URL", "")
+    own = os.environ.get("COLISEUM_DATABASE_URL", "")
     cluster = None if own else Cluster(arguments.state, password=keys.password)
     try:
         if cluster is not None:

@@ -38,7 +38,9 @@ def programs(runner: Account | None, *, spare: Path) -> Path:
     """
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError(f"{PACKAGE} is not installed (it has no wheel here?); set DATABASE_URL to your own Postgres")
+        raise RuntimeError(
+            f"{PACKAGE} is not installed (it has no wheel here?); set COLISEUM_DATABASE_URL to your own Postgres"
+        )
     package = Path(next(iter(spec.submodule_search_locations)))
     if runner is None or _open_to_all(package):
         return package / "pginstall" / "bin"
@@ -46,7 +48,7 @@ def programs(runner: Account | None, *, spare: Path) -> Path:
     if not _open_to_all(spare):
         raise RuntimeError(
             f"as root Postgres runs as {UNPRIVILEGED!r}, who can reach neither {package} nor {spare}; "
-            "put the virtual environment where all may read it, run as a user, or set DATABASE_URL"
+            "put the virtual environment where all may read it, run as a user, or set COLISEUM_DATABASE_URL"
         )
     if not (copy / "pginstall").exists():
         shutil.copytree(package.with_name(f"{PACKAGE}.libs"), spare / f"{PACKAGE}.libs", dirs_exist_ok=True)

@@ -179,7 +179,7 @@ class Cluster:
             yield str(folder), ()
             return
         if not Path("/proc/self/fd").is_dir():
-            raise RuntimeError("Postgres refuses to run as root here; run as a user, or set DATABASE_URL")
+            raise RuntimeError("Postgres refuses to run as root here; run as a user, or set COLISEUM_DATABASE_URL")
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield f"/proc/self/fd/{descriptor}", (descriptor,)
