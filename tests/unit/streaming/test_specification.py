@@ -1,0 +1,45 @@
+"""docs/sse.md and the tests name each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def clauses(root: Path) -> dict[str, list[str]]:
+    """Each clause with the tests that its text names."""
+    text = (root / "docs" / "sse.md").read_text()
+    found = re.findall(r"^\*\*(SSE-\d{3})\*\*.*?(?=^\*\*SSE|^## |\Z)", text, re.S | re.M)
+    bodies = re.findall(r"^\*\*SSE-\d{3}\*\*(.*?)(?=^\*\*SSE|^## |\Z)", text, re.S | re.M)
+    assert len(found) == len(set(found)) == len(bodies) > 60
+    return {clause: re.findall(r"`(test_\w+)`", body) for clause, body in zip(found, bodies, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def tests(root: Path) -> dict[str, str]:
+    """Every test of the project with its docstring."""
+    trees = [ast.parse(path.read_text()) for path in (root / "tests").rglob("test_*.py")]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.get_docstring(node) or "" for node in functions if node.name.startswith("test_")}
+
+
+def test_every_clause_names_a_test(clauses: dict[str, list[str]]) -> None:
+    assert [clause for clause, named in clauses.items() if not named] == []
+
+
+def test_every_named_test_exists_and_names_the_clause(clauses: dict[str, list[str]], tests: dict[str, str]) -> None:
+    pairs = [(clause, name) for clause, named in clauses.items() for name in named]
+    assert [(clause, name) for clause, name in pairs if clause not in tests.get(name, "")] == []
+
+
+def test_every_clause_a_test_names_exists(clauses: dict[str, list[str]], tests: dict[str, str]) -> None:
+    named = {clause for told in tests.values() for clause in re.findall(r"SSE-\d{3}", told)}
+    assert named - clauses.keys() == set()
+
+
+def test_clauses_stand_in_order(clauses: dict[str, list[str]]) -> None:
+    assert list(clauses) == sorted(clauses)
