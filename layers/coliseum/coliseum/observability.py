@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "Coliseum"
 
@@ -19,3 +21,14 @@ def logger() -> Logger:
 def metrics() -> Metrics:
     """CloudWatch metrics in embedded metric format; the handler's `log_metrics` decorator flushes them."""
     return Metrics(namespace=NAMESPACE)
+
+
+def measure(dimensions: Mapping[str, str], /, **values: float) -> None:
+    """Metrics of their own dimensions beside the service's, written at once. Names that end in Ms are milliseconds."""
+    own = EphemeralMetrics(namespace=NAMESPACE)
+    for name, label in dimensions.items():
+        own.add_dimension(name=name, value=label)
+    for name, value in values.items():
+        unit = MetricUnit.Milliseconds if name.endswith("Ms") else MetricUnit.Count
+        own.add_metric(name=name, unit=unit, value=value)
+    own.flush_metrics()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BATCH = 10
 """The most messages SQS takes in one call."""
+LONGEST_HIDDEN_SECONDS = 43_200
+"""Twelve hours: the longest SQS keeps a received message from others."""
 
 
 def load_secrets() -> None:
@@ -46,10 +48,11 @@ def secrets_under(path: str) -> dict[str, str]:
     return found
 
 
-def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None:
+def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]], *, delay_seconds: int = 0) -> None:
     """Put JSON messages on a queue, ten a call. Raises SourceError unless every one was taken.
 
-    Who sends again after an error may send some of them twice: whoever receives must bear that.
+    They are handed out after `delay_seconds` (at most 900). Who sends again after an error may send some of them
+    twice: whoever receives must bear that.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -58,7 +61,10 @@ def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None
         try:
             reply = _sqs().send_message_batch(
                 QueueUrl=queue_url,
-                Entries=[{"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(batch)],
+                Entries=[
+                    {"Id": str(index), "MessageBody": json.dumps(message), "DelaySeconds": delay_seconds}
+                    for index, message in enumerate(batch)
+                ],
             )
         except (ClientError, BotoCoreError) as error:
             raise _source_error("sqs", f"did not take messages {start} and on", error) from error
@@ -66,6 +72,18 @@ def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]]) -> None
             first = failed[0]
             told = f"did not take {len(failed)} of {len(messages)} messages: {first['Code']}"
             raise SourceUnavailable("sqs", told, code=first["Code"])
+
+
+def postpone(queue_url: str, receipt_handle: str, *, seconds: int) -> None:
+    """Let a received message that failed come back after so long, not after the queue's whole time-out."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _sqs().change_message_visibility(
+            QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=min(seconds, LONGEST_HIDDEN_SECONDS)
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise _source_error("sqs", "did not postpone a message", error) from error
 
 
 def _source_error(source: str, told: str, error: ClientError | BotoCoreError) -> SourceError:

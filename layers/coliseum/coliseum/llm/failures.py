@@ -90,6 +90,8 @@ class Refusal:
     limit_source: str | None = None
     availability: str | None = None
     availability_retryable: bool | None = None
+    documented: bool = False
+    """It was OpenRouter's error document, not the page of whoever else answered."""
     message: str = ""
 
     @classmethod
@@ -107,6 +109,7 @@ class Refusal:
             limit_source=_word(metadata.get("limit_source")),
             availability=_word(availability.get("code")),
             availability_retryable=retryable if isinstance(retryable, bool) else None,
+            documented=bool(error),
             message=_word(error.get("message")) or _word(body) or "",
         )
 
@@ -166,6 +169,8 @@ def classify(refusal: Refusal) -> Failure:
         return found
     if refusal.status in {400, 404, 422} and any(word in refusal.message.lower() for word in _OUTPUT_WORDS):
         return Failure.CAPABILITY
+    if refusal.status == 404 and not refusal.documented:
+        return Failure.REJECTED
     server = Failure.UNAVAILABLE if refusal.status >= 500 else Failure.REJECTED
     return _BY_STATUS.get(refusal.status, server)
 
