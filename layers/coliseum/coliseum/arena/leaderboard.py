@@ -2,7 +2,8 @@
 
 Rank is competition rank on paired skill against the market. Tiers: an agent shares its predecessors' tier while the
 paired interval of its difference to the tier's leader contains 0. Listing needs coverage, events and days; before
-that an agent is provisional and stands below the listed ones. Profit never enters.
+that an agent is provisional, stands below the listed ones and takes part in no rank, rank interval or P(best).
+Profit never enters.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring import skill
-from coliseum.arena.scoring.brier import event_values
-from coliseum.arena.scoring.cells import Floats, Table
-from coliseum.arena.scoring.intervals import bootstrap, percentile_interval
-
-EVIDENCE_BAR = 20.0
-"""An e-value this large refutes "the market is right" at 5 %, whenever it is looked at."""
+from coliseum.arena.scoring.arithmetic import Floats
+from coliseum.arena.scoring.evidence import BAR
+from coliseum.arena.scoring.intervals import RankDraws, percentile_interval, ranks, superiority
+from coliseum.arena.scoring.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +31,10 @@ class Gates:
     days: float = 10.0
 
 
+NO_GATES = Gates(coverage=0.0, events=1, days=0.0)
+"""For a file of forecasts: whoever has a paired event is ranked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """One line of the board."""
@@ -40,6 +43,10 @@ class Standing:
     rank: int | None
     """Competition rank among the listed; None while provisional."""
     tier: int | None
+    rank_interval: tuple[int, int] | None
+    """95 % of the draws' ranks among the listed."""
+    best_probability: float | None
+    """Share of the draws in which it is first among the listed."""
     listed: bool
     missing: tuple[str, ...]
     """What keeps it from being listed, in words."""
@@ -63,87 +70,99 @@ class Pair:
     """Events in total until this difference would stand out at 80 % power."""
 
 
-def board(
-    scores: Mapping[str, Mapping[str, Any]],
-    pairs: Sequence[Pair],
-    *,
-    days: Mapping[str, float],
-    gates: Gates,
-) -> tuple[Standing, ...]:
-    """Standings, listed agents first by skill, then the provisional ones by skill, then those without any."""
+@dataclass(frozen=True, slots=True)
+class Board:
+    standings: tuple[Standing, ...]
+    """Listed agents by skill, then the provisional ones by skill, then those without any."""
+    pairs: tuple[Pair, ...]
+    """Every pair of agents, in the order of their names."""
+
+
+def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
+    """Rank a report's agents. `days` tells for how long each has played; agents without an entry 0."""
+    scores = report.scores()
     missing = {agent: _missing(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
-    listed = sorted((agent for agent in scores if not missing[agent]), key=lambda agent: _order(scores[agent], agent))
-    others = sorted((agent for agent in scores if missing[agent]), key=lambda agent: _order(scores[agent], agent))
-    tiers = _tiers(listed, pairs)
-    return tuple(
+    by_skill = sorted(scores, key=lambda agent: _order(scores[agent], agent))
+    listed = [agent for agent in by_skill if not missing[agent]]
+    pairs = pairwise(report)
+    tiers, odds = _tiers(listed, pairs), _rank_draws(report, listed)
+    standings = tuple(
         Standing(
             agent=agent,
             rank=1 + sum(scores[other]["skill"] > scores[agent]["skill"] for other in listed)
             if agent in tiers
             else None,
             tier=tiers.get(agent),
+            rank_interval=odds.interval[listed.index(agent)] if agent in tiers else None,
+            best_probability=odds.best[listed.index(agent)] if agent in tiers else None,
             listed=agent in tiers,
             missing=missing[agent],
-            separated=_separated(scores[agent]),
+            separated=separated(scores[agent]),
             scores=scores[agent],
         )
-        for agent in [*listed, *others]
+        for agent in [*listed, *(agent for agent in by_skill if missing[agent])]
     )
+    return Board(standings, pairs)
 
 
-def pairwise(table: Table, *, seed: int, draws: int) -> tuple[Pair, ...]:
-    """Every pair of agents on their common paired events, from shared draws."""
-    values = event_values(_differences(table), table, table.paired)
+def pairwise(report: Report) -> tuple[Pair, ...]:
+    """Every pair of agents on their common paired events, from the report's draws."""
     result: list[Pair] = []
-    for first in range(len(table.agents)):
-        for second in range(first + 1, len(table.agents)):
-            difference = values[first] - values[second]
-            mean = skill.mean_of_events(difference)
-            replicates = bootstrap(difference[None, :], seed=seed, draws=draws).means[:, 0]
-            result.append(
-                Pair(
-                    first=table.agents[first],
-                    second=table.agents[second],
-                    difference=mean.value,
-                    interval=percentile_interval(replicates) if mean.events >= 2 else None,
-                    superiority=_superiority(replicates),
-                    events=mean.events,
-                    events_needed=skill.events_needed(difference),
-                )
-            )
+    for first, name in enumerate(report.agents):
+        for second in range(first + 1, len(report.agents)):
+            difference = report.skills[first] - report.skills[second]
+            present = difference[~np.isnan(difference)]
+            replicates = np.zeros(0) if report.resampled is None else report.resampled.difference(first, second)
+            result.append(_pair(name, report.agents[second], present, replicates))
     return tuple(result)
 
 
-def _differences(table: Table) -> Floats:
-    differences = skill.paired_difference(table)
-    differences[~table.paired] = 0.0
-    return differences
-
-
-def _superiority(replicates: Floats) -> float | None:
-    numbers = replicates[~np.isnan(replicates)]
-    if not len(numbers):
+def separated(values: Mapping[str, Any]) -> str | None:
+    """Apart from the market only by evidence that may be looked at every day, or by an interval clear of 0."""
+    peak = values.get("log10_evidence_peak")
+    evidence = values.get("log10_evidence") if peak is None else peak
+    if evidence is not None and evidence >= math.log10(BAR):
+        return "above"
+    interval = values.get("skill_interval")
+    if interval is None or interval[0] <= 0 <= interval[1]:
         return None
-    return float(((numbers > 0).sum() + 0.5 * (numbers == 0).sum()) / len(numbers))
+    return "above" if interval[0] > 0 else "below"
+
+
+def _pair(first: str, second: str, differences: Floats, replicates: Floats) -> Pair:
+    events = len(differences)
+    mean = float(differences.mean()) if events else None
+    error = float(differences.std(ddof=1)) / math.sqrt(events) if events > 1 else math.nan
+    return Pair(
+        first=first,
+        second=second,
+        difference=mean,
+        interval=percentile_interval(replicates) if events > 1 else None,
+        superiority=superiority(replicates),
+        events=events,
+        events_needed=None if mean is None else skill.events_needed(mean, error, events),
+    )
+
+
+def _rank_draws(report: Report, listed: Sequence[str]) -> RankDraws:
+    if report.resampled is None or not listed:
+        return RankDraws((None,) * len(listed), (None,) * len(listed))
+    return ranks(report.resampled.means[:, [report.agents.index(agent) for agent in listed]])
 
 
 def _missing(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
     needs: list[str] = []
-    coverage, events = values.get("coverage"), int(values.get("skill_events") or 0)
-    if coverage is None or coverage < gates.coverage:
-        needs.append(f"coverage {0 if coverage is None else coverage:.0%} of {gates.coverage:.0%}")
-    if events < gates.events:
-        needs.append(f"{events} of {gates.events} events")
+    if values["coverage"] < gates.coverage:
+        needs.append(f"coverage {values['coverage']:.0%} of {gates.coverage:.0%}")
+    if values["skill_events"] < gates.events:
+        needs.append(f"{values['skill_events']} of {gates.events} events")
     if days < gates.days:
         needs.append(f"{days:.1f} of {gates.days:g} days")
-    if values.get("skill") is None:
-        needs.append("no market with a quote was settled")
     return tuple(needs)
 
 
 def _order(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
-    value = values.get("skill")
-    return (math.inf if value is None else -value, agent)
+    return (math.inf if values["skill"] is None else -values["skill"], agent)
 
 
 def _tiers(listed: Sequence[str], pairs: Sequence[Pair]) -> dict[str, int]:
@@ -159,14 +178,3 @@ def _tiers(listed: Sequence[str], pairs: Sequence[Pair]) -> dict[str, int]:
         else:
             tiers[agent] = tiers[leader]
     return tiers
-
-
-def _separated(values: Mapping[str, Any]) -> str | None:
-    evidence, interval = values.get("log10_evidence"), values.get("skill_interval")
-    if evidence is not None and evidence >= math.log10(EVIDENCE_BAR):
-        return "above"
-    if interval is None:
-        return None
-    if interval[0] > 0:
-        return "above"
-    return "below" if interval[1] < 0 else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,17 +10,16 @@ from typing import Any
 
 from coliseum.arena import leaderboard
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import Gates
-from coliseum.arena.records import ArenaRecords, Result, Round, RoundMarket, StoredForecast
-from coliseum.arena.rounds import horizon_label, time_text
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.leaderboard import Gates, Standing
+from coliseum.arena.records import ArenaRecords, Result, Round, Answer
+from coliseum.arena.reporting.cells import cells
+from coliseum.arena.rounds import time_text
+from coliseum.arena.scoring.cells import table_from
 from coliseum.arena.scoring.intervals import DRAWS
-from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, canonical, score
+from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, Rules, digest_of, score, seed_of
 from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.service import candidate
 
-LAST_HOURS = "0-3h"
-"""In its last hours a market knows more than anyone; such cells keep their own slice and stay out of the headline."""
 SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
 """On the sandbox exchange a newcomer shall see a board within minutes; it is labelled as such."""
 
@@ -48,7 +46,7 @@ class Board:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(canonical(self.body).encode()).hexdigest()
+        return digest_of(self.body)
 
 
 def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates: Gates | None = None) -> Board:
@@ -58,39 +56,25 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         for one in records.rounds(season=question.season, limit=None)
         if one.closes_at <= question.known_at
     }
-    markets = {(m.round_id, m.ticker): m for m in records.round_markets(rounds)}
-    results = _known(records.results({ticker for _, ticker in markets}), question)
-    answers = [
-        one
-        for round_id in rounds
-        for one in records.forecasts(
-            where=[("round_id", "eq", round_id), ("track", "eq", question.track.value)], order=("forecast_id",)
-        )
-        if one.created_at <= question.known_at
-    ]
+    markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
+    answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
-    asked = {
-        key: market
-        for key, market in markets.items()
-        if market.ticker in results and (sandbox or _horizon(market) != LAST_HOURS)
-    }
-    table = table_from(_cells(answers, asked, results))
-    offered = Counter(
-        agent for agent, round_id, ticker in records.offers(rounds, question.track) if (round_id, ticker) in asked
+    report = score(
+        table,
+        seed=seed_of(f"{question.season}/{question.track}", table),
+        draws=draws,
+        rules=Rules(left_out=frozenset()) if sandbox else Rules(),
     )
-    seed = int.from_bytes(hashlib.sha256(f"{question.season}/{question.track}".encode()).digest()[:6], "big")
-    report = score(table, seed=seed, draws=draws, offered=offered)
-    pairs = leaderboard.pairwise(table, seed=seed, draws=draws)
-    standings = leaderboard.board(
-        report.agents(), pairs, days=_days(answers, rounds), gates=gates or (SANDBOX_GATES if sandbox else Gates())
+    ranked = leaderboard.board(
+        report, days=_days(answers, rounds), gates=gates or (SANDBOX_GATES if sandbox else Gates())
     )
     body: dict[str, Any] = {
         "season": question.season,
         "track": question.track.value,
         "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
         "rounds": len(rounds),
-        "standings": [asdict(standing) for standing in standings],
-        "pairs": [asdict(pair) for pair in pairs],
+        "standings": [_line(standing) for standing in ranked.standings],
+        "pairs": [asdict(pair) for pair in ranked.pairs],
         "report": report.body,
     }
     return Board(question, report, body)
@@ -113,8 +97,9 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
     )
     if not new:
         return ()
+    scores = board.report.scores()
     top = [
-        {"agent": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": line["scores"]["skill"]}
+        {"agent": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": scores[line["agent"]]["skill"]}
         for line in board.body["standings"][:10]
     ]
     data: dict[str, object] = {
@@ -127,34 +112,9 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
     return (candidate(Kind.LEADERBOARD_CHANGED, board.digest, data),)
 
 
-def _cells(
-    answers: Sequence[StoredForecast],
-    markets: Mapping[tuple[str, str], RoundMarket],
-    results: Mapping[str, Result],
-) -> list[Cell]:
-    cells: list[Cell] = []
-    for answer in answers:
-        market = markets.get((answer.round_id, answer.ticker))
-        if answer.p is None or market is None:
-            continue
-        cells.append(
-            Cell(
-                agent=answer.agent_id,
-                event=market.event_ticker,
-                market=answer.ticker,
-                window=answer.round_id,
-                p=float(answer.p),
-                q=None if market.q is None else float(market.q),
-                y=results[answer.ticker].graded,
-                category=market.category,
-                horizon=_horizon(market),
-            )
-        )
-    return cells
-
-
-def _horizon(market: RoundMarket) -> str:
-    return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
+def _line(standing: Standing) -> dict[str, Any]:
+    """A line without its scores: they stand in the report."""
+    return {name: value for name, value in asdict(standing).items() if name != "scores"}
 
 
 def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:
@@ -168,7 +128,7 @@ def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict
     return found
 
 
-def _days(answers: Sequence[StoredForecast], rounds: Mapping[str, Round]) -> dict[str, float]:
+def _days(answers: Sequence[Answer], rounds: Mapping[str, Round]) -> dict[str, float]:
     """Days between an agent's first and last round."""
     slots: defaultdict[str, list[datetime]] = defaultdict(list)
     for answer in answers:

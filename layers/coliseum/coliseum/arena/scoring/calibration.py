@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.cells import Codes, Floats
+from coliseum.arena.scoring.arithmetic import Codes, Floats
 from coliseum.arena.scoring.intervals import wilson
 
 BINS = 10
 PLATT_MINIMUM = 50
+PLATT_LEVELS = 10_000
+"""The regression takes forecasts at four places, the precision of a sealed one."""
+PLATT_PLACES = 9
+"""`exp` may differ in its last bit between machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +44,79 @@ class Decomposition:
     """What forecasts differ inside a bin."""
 
 
+@dataclass(frozen=True)
+class Histogram:
+    """A group's forecasts by uniform bin: enough for bins, ECE and MCE."""
+
+    count: Floats
+    forecast: Floats
+    """Sum of p per bin; likewise of y below."""
+    observed: Floats
+
+    @property
+    def bins(self) -> tuple[Bin, ...]:
+        """Every bin of [0, 1], empty ones too."""
+        size = len(self.count)
+        return tuple(
+            Bin(
+                low=i / size,
+                high=(i + 1) / size,
+                count=int(count),
+                forecast=float(forecast / count) if count else None,
+                observed=float(observed / count) if count else None,
+                interval=wilson(float(observed), float(count)),
+            )
+            for i, (count, forecast, observed) in enumerate(zip(self.count, self.forecast, self.observed, strict=True))
+        )
+
+    @property
+    def expected_error(self) -> float | None:
+        """ECE: the bins' |mean forecast - share of YES|, weighted by count."""
+        total = self.count.sum()
+        return float(np.abs(self.forecast - self.observed).sum() / total) if total else None
+
+    @property
+    def maximum_error(self) -> float | None:
+        """MCE: the largest of them."""
+        filled = self.count > 0
+        if not filled.any():
+            return None
+        return float((np.abs(self.forecast - self.observed)[filled] / self.count[filled]).max())
+
+
 def bin_index(p: Floats, bins: int = BINS) -> Codes:
     """Uniform bins, p = 1 in the last; p x bins is rounded to 9 places first, so that 0.3 is not 2.999..."""
     return np.minimum(np.floor(np.round(p * bins, 9)).astype(np.int64), bins - 1)
 
 
-def reliability(p: Floats, y: Floats, bins: int = BINS) -> tuple[Bin, ...]:
-    """Every uniform bin of [0, 1], empty ones too."""
-    index = bin_index(p, bins)
-    count = np.bincount(index, minlength=bins)
-    forecast = np.bincount(index, weights=p, minlength=bins)
-    observed = np.bincount(index, weights=y, minlength=bins)
-    return tuple(
-        Bin(
-            low=i / bins,
-            high=(i + 1) / bins,
-            count=int(count[i]),
-            forecast=float(forecast[i] / count[i]) if count[i] else None,
-            observed=float(observed[i] / count[i]) if count[i] else None,
-            interval=wilson(float(observed[i]), float(count[i])),
-        )
-        for i in range(bins)
-    )
-
-
-def expected_error(p: Floats, y: Floats, bins: int = BINS) -> tuple[float | None, float | None]:
-    """(ECE, MCE): count-weighted mean and maximum of |mean forecast - share of YES| over uniform bins."""
-    if not len(p):
-        return None, None
-    index = bin_index(p, bins)
-    count = np.bincount(index, minlength=bins)
-    gap = np.abs(np.bincount(index, weights=p, minlength=bins) - np.bincount(index, weights=y, minlength=bins))
-    filled = count > 0
-    return float(gap.sum() / len(p)), float((gap[filled] / count[filled]).max())
+def histograms(p: Floats, y: Floats, group: Codes, size: int, bins: int = BINS) -> list[Histogram]:
+    """One histogram per group."""
+    index = group * bins + bin_index(p, bins)
+    columns = [np.bincount(index, weights=weights, minlength=size * bins).astype(np.float64).reshape(size, bins)
+               for weights in (None, p, y)]  # fmt: skip
+    return [Histogram(*rows) for rows in zip(*columns, strict=True)]
 
 
 def adaptive_error(p: Floats, y: Floats, bins: int = BINS) -> float | None:
-    """ECE over bins of equal mass; equal forecasts stay in one bin (Nixon et al. 2019)."""
+    """ECE over bins of equal mass of ascending `p`; equal forecasts stay in one bin (Nixon et al. 2019)."""
     if not len(p):
         return None
-    order = np.argsort(p, kind="stable")
-    ordered = p[order]
-    targets = np.arange(1, bins) * len(p) // bins
-    edges = np.unique(np.searchsorted(ordered, ordered[targets], side="left"))
-    edges = edges[edges > 0]
-    parts = np.split(order, edges)
-    return float(sum(abs(float(p[part].sum() - y[part].sum())) for part in parts) / len(p))
+    targets = p[np.arange(1, bins) * len(p) // bins]
+    edges = np.unique(np.concatenate([[0], np.searchsorted(p, targets, side="left")]))
+    return float(np.abs(np.add.reduceat(p, edges) - np.add.reduceat(y, edges)).sum() / len(p))
+
+
+def area_under_curve(p: Floats, y: Floats) -> float | None:
+    """Probability that a YES market got the higher forecast, ties as one half; `p` ascends. None with one outcome."""
+    positives = float(y.sum())
+    negatives = len(y) - positives
+    if not positives or not negatives:
+        return None
+    starts = np.flatnonzero(np.concatenate([[True], p[1:] != p[:-1]]))
+    sizes = np.diff(np.append(starts, len(p)))
+    yes = np.add.reduceat(y, starts)
+    below = np.concatenate([[0.0], np.cumsum(sizes - yes)[:-1]])
+    return float((yes * (below + (sizes - yes) / 2)).sum() / (positives * negatives))
 
 
 def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | None:
@@ -93,13 +125,12 @@ def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | Non
         return None
     index = bin_index(p, bins)
     count = np.bincount(index, minlength=bins).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        forecast = np.bincount(index, weights=p, minlength=bins) / count
-        observed = np.bincount(index, weights=y, minlength=bins) / count
-    filled = count > 0
-    base, weight = float(y.mean()), count[filled] / len(p)
-    off = float((weight * np.square(forecast[filled] - observed[filled])).sum())
-    apart = float((weight * np.square(observed[filled] - base)).sum())
+    filled = np.maximum(count, 1)
+    forecast = np.bincount(index, weights=p, minlength=bins) / filled
+    observed = np.bincount(index, weights=y, minlength=bins) / filled
+    base, weight = float(y.mean()), count / len(p)
+    off = float((weight * np.square(forecast - observed)).sum())
+    apart = float((weight * np.square(observed - base)).sum())
     inside_p, inside_y = p - forecast[index], y - observed[index]
     remainder = float((np.square(inside_p) - 2 * inside_p * inside_y).mean())
     return Decomposition(off, apart, base * (1 - base), remainder)
@@ -108,35 +139,32 @@ def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | Non
 def platt(p: Floats, y: Floats) -> tuple[float, float] | None:
     """(intercept, slope) of a logistic regression of y on logit p: (0, 1) is calibrated, slope < 1 overconfident.
 
-    By Newton's method (Platt 1999, without label smoothing); None below 50 cells, where one outcome is absent or
-    where the forecasts separate the outcomes.
+    By Newton's method (Platt 1999, without label smoothing) on p clipped to [0.001, 0.999]; None below 50 cells, where
+    one outcome is absent, where all forecasts are equal, and where they separate the outcomes.
     """
-    if len(p) < PLATT_MINIMUM or y.min() == y.max():
+    if len(p) < PLATT_MINIMUM:
         return None
-    clipped = np.clip(p, 0.001, 0.999)
-    x = np.log(clipped / (1 - clipped))
-    if np.ptp(x) == 0:
+    level = np.rint(p * PLATT_LEVELS).astype(np.int64)
+    count = np.bincount(level, minlength=PLATT_LEVELS + 1).astype(np.float64)
+    yes = np.bincount(level, weights=y, minlength=PLATT_LEVELS + 1)
+    used = np.flatnonzero(count)
+    if len(used) < 2 or not 0 < yes.sum() < len(p):
         return None
-    design, beta = np.stack([np.ones_like(x), x]), np.array([0.0, 1.0])
+    inside = np.clip(used / PLATT_LEVELS, 0.001, 0.999)
+    x, count, yes = np.log(inside / (1 - inside)), count[used], yes[used]
+    intercept, slope = 0.0, 1.0
     for _ in range(50):
-        fitted = 1 / (1 + np.exp(-np.clip(beta @ design, -30, 30)))
-        curvature = (design * (fitted * (1 - fitted))) @ design.T
-        if np.linalg.cond(curvature) > 1e12:
+        fitted = 1 / (1 + np.exp(-np.clip(intercept + slope * x, -30, 30)))
+        weight, off = count * fitted * (1 - fitted), yes - count * fitted
+        w, wx, wxx = (float(part.sum()) for part in (weight, weight * x, weight * x * x))
+        determinant = w * wxx - wx * wx
+        if not determinant > 1e-9 * w * wxx:
             return None
-        step = np.linalg.solve(curvature, design @ (y - fitted))
-        beta = beta + step
-        if np.abs(step).max() < 1e-10:
-            return float(beta[0]), float(beta[1])
+        r, rx = float(off.sum()), float((off * x).sum())
+        step = (wxx * r - wx * rx) / determinant, (w * rx - wx * r) / determinant
+        intercept, slope = intercept + step[0], slope + step[1]
+        if max(abs(step[0]), abs(step[1])) < 1e-11 * max(1.0, abs(slope)):
+            return round(intercept, PLATT_PLACES), round(slope, PLATT_PLACES)
+        if not math.isfinite(slope) or abs(slope) > 1e3:
+            return None
     return None
-
-
-def area_under_curve(p: Floats, y: Floats) -> float | None:
-    """Probability that a YES market got the higher forecast, ties as one half; None with one outcome only."""
-    positives = float(y.sum())
-    negatives = len(y) - positives
-    if not positives or not negatives:
-        return None
-    _, inverse, count = np.unique(p, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    ranks = (ends - (count - 1) / 2)[inverse]
-    return float((ranks[y == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
+from coliseum.arena.scoring.slices import Dimension, dimensions
 from coliseum.errors import InvalidInput
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+STRUCTURES = ("exclusive", "exhaustive", "above", "below")
+"""How an event's markets hang together: at most one is YES; exactly one is, and all are here; a ladder of
+"more than `strike`"; a ladder of "less than `strike`"."""
+NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "settled_at")
+_PROBABILITIES = ("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,72 +30,107 @@ class Cell:
     """Markets of one event are weighed together."""
     market: str
     window: str
-    """The round, or any label of the instant at which forecast and price were taken."""
-    p: float
-    """The forecast probability of YES, 0 to 1."""
+    """The round, or any label of the instant at which forecast and price were taken; labels sort by time."""
+    p: float | None
+    """The forecast probability of YES, 0 to 1; None = asked, but no valid answer came."""
     q: float | None = None
     """The market's probability at the same instant; None where it had no usable quote."""
     y: int | None = None
     """1 = YES, 0 = NO; None = void, scalar or not settled: not graded."""
     category: str | None = None
     horizon: str | None = None
-    """A label such as `3-12h`."""
+    """How long the market had left: a label such as `3-12h`."""
+    track: str | None = None
+    volume: float | None = None
+    """Contracts traded in 24 hours; orders the cells into terciles of liquidity."""
+    outcomes: int | None = None
+    """How many markets the event has."""
     cluster: str | None = None
     """Dependent events share one: evidence multiplies over clusters. None = the event itself."""
-    q_later: float | None = None
-    """The market's probability at the close, for closing-line value."""
+    yes_ask: float | None = None
+    no_ask: float | None = None
+    q_1h: float | None = None
+    """The market's probability an hour later; likewise a day later and at the close."""
+    q_24h: float | None = None
+    q_close: float | None = None
+    structure: str | None = None
+    """One of `STRUCTURES`, of the event."""
+    strike: float | None = None
+    """The market's threshold on a ladder (`above`, `below`)."""
+    settled_at: float | None = None
+    """Unix seconds at which the outcome was known; orders the evidence."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as columns. Codes index the sorted label tuples; absent numbers are NaN."""
+    """Cells as columns in canonical order (agent, event, window, market). Codes index sorted labels; absent is NaN."""
 
     agents: tuple[str, ...]
     events: tuple[str, ...]
+    markets: tuple[str, ...]
+    windows: tuple[str, ...]
+    clusters: tuple[str, ...]
     agent: Codes
     event: Codes
+    market: Codes
     window: Codes
-    """Numbers (event, window) pairs."""
-    question: Codes
-    """Numbers (event, market, window) triples: what several agents answered."""
     cluster: Codes
+    structure: Codes
+    """Index into `STRUCTURES`, -1 for none."""
     p: Floats
     q: Floats
     y: Floats
-    q_later: Floats
-    category: tuple[str, ...]
-    category_code: Codes
-    """-1 where the cell has none."""
-    horizon: tuple[str, ...]
-    horizon_code: Codes
+    yes_ask: Floats
+    no_ask: Floats
+    q_1h: Floats
+    q_24h: Floats
+    q_close: Floats
+    strike: Floats
+    settled_at: Floats
+    dimensions: tuple[Dimension, ...]
+    """The ways to slice."""
 
     def __len__(self) -> int:
         return len(self.p)
 
-    @property
-    def graded(self) -> NDArray[np.bool_]:
+    @cached_property
+    def answered(self) -> Mask:
+        return ~np.isnan(self.p)
+
+    @cached_property
+    def resolved(self) -> Mask:
         return ~np.isnan(self.y)
 
-    @property
-    def paired(self) -> NDArray[np.bool_]:
-        return ~np.isnan(self.y) & ~np.isnan(self.q)
+    @cached_property
+    def quoted(self) -> Mask:
+        return ~np.isnan(self.q)
 
-    def select(self, keep: NDArray[np.bool_]) -> Table:
+    @cached_property
+    def graded(self) -> Mask:
+        """Scored for accuracy."""
+        return self.answered & self.resolved
+
+    @cached_property
+    def paired(self) -> Mask:
+        """Scored for skill."""
+        return self.graded & self.quoted
+
+    @cached_property
+    def question(self) -> Codes:
+        """Numbers (event, window, market): what several agents were asked."""
+        return _joined(_joined(self.event, self.window), self.market)
+
+    def select(self, keep: Mask) -> Table:
         """The rows of `keep`, with the same codes."""
-        return replace(
-            self,
-            agent=self.agent[keep],
-            event=self.event[keep],
-            window=self.window[keep],
-            question=self.question[keep],
-            cluster=self.cluster[keep],
-            p=self.p[keep],
-            q=self.q[keep],
-            y=self.y[keep],
-            q_later=self.q_later[keep],
-            category_code=self.category_code[keep],
-            horizon_code=self.horizon_code[keep],
-        )
+        if keep.all():
+            return self
+        parts = tuple(replace(one, code=one.code[keep]) for one in self.dimensions)
+        columns = {name: getattr(self, name)[keep] for name in (*_CODED, *NUMBERS)}
+        return replace(self, dimensions=parts, **columns)
+
+
+_CODED = ("agent", "event", "market", "window", "cluster", "structure")
+Column = Sequence[float] | Floats
 
 
 def table(
@@ -98,109 +139,174 @@ def table(
     event: Sequence[str],
     market: Sequence[str],
     window: Sequence[str],
-    p: Sequence[float] | Floats,
-    q: Sequence[float] | Floats,
-    y: Sequence[float] | Floats,
+    p: Column,
+    q: Column,
+    y: Column,
     category: Sequence[str] | None = None,
     horizon: Sequence[str] | None = None,
+    track: Sequence[str] | None = None,
+    volume: Column | None = None,
+    outcomes: Column | None = None,
     cluster: Sequence[str] | None = None,
-    q_later: Sequence[float] | Floats | None = None,
+    structure: Sequence[str] | None = None,
+    **numbers: Column | None,
 ) -> Table:
-    """A table from equally long columns; NaN means no quote (`q`), not graded (`y`).
+    """A table from equally long columns in any order; NaN and "" mean absent.
 
-    Raises InvalidInput for probabilities outside [0, 1], outcomes other than 0 and 1, and an agent that answers
-    one market twice in one window: choosing the representative forecast is the caller's decision.
+    Raises InvalidInput for probabilities outside [0, 1], outcomes other than 0 and 1, two outcomes of one market, and
+    an agent that answers one market twice in one window: choosing the representative forecast is the caller's decision.
     """
-    agents, agent_code = _codes(agent)
-    events, event_code = _codes(event)
-    _, market_code = _codes(market)
-    _, window_code = _codes(window)
-    pairs = _joined(event_code, window_code)
-    questions = _joined(pairs, market_code)
-    forecast, quote, outcome = (np.asarray(column, dtype=np.float64) for column in (p, q, y))
-    later = np.full(len(agent), np.nan) if q_later is None else np.asarray(q_later, dtype=np.float64)
-    _check(forecast, quote, outcome, later)
-    keys = _joined(questions, agent_code)
-    if len(keys) and np.bincount(keys).max() > 1:
-        row = int(np.flatnonzero(np.bincount(keys)[keys] > 1)[0])
-        raise InvalidInput(
-            "cell",
-            (agent[row], event[row], market[row], window[row]),
-            "one forecast per agent, market and window (keep the last valid one)",
-        )
-    categories, category_code = _optional_codes(category, len(agent))
-    horizons, horizon_code = _optional_codes(horizon, len(agent))
+    length = len(agent)
+    columns = {name: _floats(numbers.get(name), length) for name in NUMBERS} | {
+        "p": _floats(p, length),
+        "q": _floats(q, length),
+        "y": _floats(y, length),
+    }
+    _check_numbers(columns)
+    agents, agent_code = coded(agent)
+    events, event_code = coded(event)
+    markets, market_code = coded(market)
+    windows, window_code = coded(window)
+    clusters, cluster_code = (events, event_code) if cluster is None else coded(cluster)
+    _check_outcomes(events, event_code, markets, market_code, columns["y"])
+    key = _key((agent_code, event_code, window_code, market_code))
+    order = np.argsort(key, kind="stable")
+    _check_unique(key[order], order, (agent, event, market, window))
+    ways = dimensions(
+        category=category, horizon=horizon, track=track,
+        volume=None if volume is None else _floats(volume, length),
+        outcomes=None if outcomes is None else _floats(outcomes, length),
+        q=columns["q"],
+    )  # fmt: skip
     return Table(
         agents=agents,
         events=events,
-        agent=agent_code,
-        event=event_code,
-        window=pairs,
-        question=questions,
-        cluster=event_code if cluster is None else _codes(cluster)[1],
-        p=forecast,
-        q=quote,
-        y=outcome,
-        q_later=later,
-        category=categories,
-        category_code=category_code,
-        horizon=horizons,
-        horizon_code=horizon_code,
+        markets=markets,
+        windows=windows,
+        clusters=clusters,
+        agent=agent_code[order],
+        event=event_code[order],
+        market=market_code[order],
+        window=window_code[order],
+        cluster=cluster_code[order],
+        structure=_structures(structure, length)[order],
+        dimensions=tuple(replace(way, code=way.code[order]) for way in ways),
+        **{name: column[order] for name, column in columns.items()},
     )
 
 
 def table_from(cells: Iterable[Cell]) -> Table:
     """A table from cells; see `table` for what is refused."""
     rows = list(cells)
-    return table(
-        agent=[c.agent for c in rows],
-        event=[c.event for c in rows],
-        market=[c.market for c in rows],
-        window=[c.window for c in rows],
-        p=[c.p for c in rows],
-        q=[_or_nan(c.q) for c in rows],
-        y=[_or_nan(c.y) for c in rows],
-        category=[c.category or "" for c in rows],
-        horizon=[c.horizon or "" for c in rows],
-        cluster=[c.cluster or c.event for c in rows],
-        q_later=[_or_nan(c.q_later) for c in rows],
-    )
+    columns: dict[str, Any] = {}
+    for name in (one.name for one in fields(Cell)):
+        values = [getattr(cell, name) for cell in rows]
+        if name in _TEXTS:
+            columns[name] = [value or "" for value in values]
+        else:
+            columns[name] = [math.nan if value is None else float(value) for value in values]
+    columns["cluster"] = [cell.cluster or cell.event for cell in rows]
+    return table(**columns)
 
 
-def _check(p: Floats, q: Floats, y: Floats, later: Floats) -> None:
-    bad = ~((p >= 0) & (p <= 1))
-    if bad.any():
-        raise InvalidInput("p", float(p[bad][0]), "a probability between 0 and 1")
-    for name, column in (("q", q), ("q_later", later)):
-        bad = ~np.isnan(column) & ~((column >= 0) & (column <= 1))
+_TEXTS = frozenset({"agent", "event", "market", "window", "category", "horizon", "track", "cluster", "structure"})
+
+
+def completed(whole: Table) -> Table:
+    """The same table with every agent asked every question of it: what it did not answer becomes a row without `p`.
+
+    Price, outcome and the rest of an added row are those of the first agent that has the question.
+    """
+    _, first, question = np.unique(whole.question, return_index=True, return_inverse=True)
+    asked = np.zeros((len(whole.agents), len(first)), dtype=np.bool_)
+    asked[whole.agent, question] = True
+    agent, missing = np.nonzero(~asked)
+    if not len(agent):
+        return whole
+    rows = np.concatenate([np.arange(len(whole)), first[missing]])
+    agents = np.concatenate([whole.agent, agent])
+    columns = {name: getattr(whole, name)[rows] for name in (*_CODED, *NUMBERS)}
+    columns["agent"] = agents
+    columns["p"] = np.concatenate([whole.p, np.full(len(agent), np.nan)])
+    order = np.argsort(_key((agents, columns["event"], columns["window"], columns["market"])), kind="stable")
+    parts = tuple(replace(one, code=one.code[rows][order]) for one in whole.dimensions)
+    return replace(whole, dimensions=parts, **{name: column[order] for name, column in columns.items()})
+
+
+def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
+    """(sorted distinct labels, the index of each row's)."""
+    rows = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    names = sorted(set(rows))
+    index: Mapping[str, int] = {name: code for code, name in enumerate(names)}
+    return tuple(names), np.fromiter(map(index.__getitem__, rows), dtype=np.int64, count=len(rows))
+
+
+def _floats(column: Column | None, length: int) -> Floats:
+    return np.full(length, np.nan) if column is None else np.asarray(column, dtype=np.float64)
+
+
+def _check_numbers(columns: Mapping[str, Floats]) -> None:
+    for name in _PROBABILITIES:
+        column = columns[name]
+        with np.errstate(invalid="ignore"):
+            bad = (column < 0) | (column > 1)
         if bad.any():
             raise InvalidInput(name, float(column[bad][0]), "a probability between 0 and 1, or nothing")
+    y = columns["y"]
     bad = ~np.isnan(y) & (y != 0) & (y != 1)
     if bad.any():
         raise InvalidInput("y", float(y[bad][0]), "1, 0, or nothing for void and unsettled markets")
 
 
-def _codes(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
-    names, codes = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
-    return tuple(names.tolist()), codes.astype(np.int64)
+def _check_outcomes(events: Sequence[str], event: Codes, markets: Sequence[str], market: Codes, y: Floats) -> None:
+    """A market has one outcome, whoever was asked and whenever. Its name may be reused by other events."""
+    owner = np.zeros(len(markets), dtype=np.int64)
+    owner[market] = event
+    asked = market if bool((owner[market] == event).all()) else _joined(event, market)
+    known = np.flatnonzero(~np.isnan(y))
+    outcome = np.zeros(int(asked.max()) + 1 if len(asked) else 0)
+    outcome[asked[known]] = y[known]
+    bad = known[outcome[asked[known]] != y[known]]
+    if len(bad):
+        row = int(bad[0])
+        name = f"{events[event[row]]}/{markets[market[row]]}"
+        raise InvalidInput("y", name, "one outcome per market; this one is both YES and NO")
 
 
-def _optional_codes(labels: Sequence[str] | None, length: int) -> tuple[tuple[str, ...], Codes]:
+def _check_unique(ordered: Codes, order: Codes, names: tuple[Sequence[str], ...]) -> None:
+    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(twice):
+        row = int(order[twice[0] + 1])
+        raise InvalidInput(
+            "cell",
+            "/".join(str(column[row]) for column in names),
+            "one forecast per agent, event, market and window (keep the last valid one)",
+        )
+
+
+def _structures(labels: Sequence[str] | None, length: int) -> Codes:
     if labels is None:
-        return (), np.full(length, -1)
-    names, codes = _codes(labels)
-    if names and names[0] == "":
-        return names[1:], codes - 1
-    return names, codes
+        return np.full(length, -1)
+    index = {"": -1, **{name: code for code, name in enumerate(STRUCTURES)}}
+    unknown = sorted(set(labels) - index.keys())
+    if unknown:
+        raise InvalidInput("structure", unknown[0], "one of " + ", ".join(STRUCTURES) + ", or nothing")
+    return np.fromiter((index[label] for label in labels), dtype=np.int64, count=length)
+
+
+def _key(codes: tuple[Codes, ...]) -> Codes:
+    """One sortable number per row, in order of the codes."""
+    key = codes[0]
+    if not len(key):
+        return key
+    for minor in codes[1:]:
+        size = int(minor.max()) + 1
+        if (int(key.max()) + 1) * size > np.iinfo(np.int64).max:
+            key = np.unique(key, return_inverse=True)[1].astype(np.int64)
+        key = key * size + minor
+    return key
 
 
 def _joined(major: Codes, minor: Codes) -> Codes:
     """Dense codes of the pairs, in order of (major, minor)."""
-    if not len(major):
-        return major
-    codes: Codes = np.unique(major * (minor.max() + 1) + minor, return_inverse=True)[1].astype(np.int64)
-    return codes
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+    return np.unique(_key((major, minor)), return_inverse=True)[1].astype(np.int64)

@@ -1,4 +1,11 @@
-"""How sure we are: Wilson intervals, cluster bootstrap over events, and what the draws say about ranks. Pure."""
+"""How sure we are: Wilson intervals, and a bootstrap over events that is the same on every machine. Pure.
+
+Why Poisson weights and not counts of n events drawn with replacement (multinomial): the weights of different events
+are independent, so that agents with different events stay paired in a draw, a draw needs no pass of its own over the
+events, and memory is bounded whatever their number. A draw's mean divides by its own total weight; for the mean over
+events both schemes have the same variance up to a factor 1 + O(1/n) (Chamandy et al. 2012). Below some ten events any
+bootstrap interval is too narrow: the gates keep such agents provisional.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coliseum.arena.scoring.cells import Floats
+from coliseum.arena.scoring.arithmetic import Floats, ratio
 
 DRAWS = 10_000
+SLICE_DRAWS = 1_000
+"""Draws in the slices: their intervals are for looking, not for ranking."""
 LEVEL = 0.95
 Z = 1.959963984540054
 """The normal distribution's 97.5 % point."""
+LEAST_DRAWS = 40
+"""Draws with a value below which there is no 95 % interval: its ends would be the extremes."""
 _CHUNK_NUMBERS = 8_000_000
 """Weights held at once: 64 MB, whatever the number of events."""
+_EXACT_BITS = 52
+"""Whole numbers up to 2^52 add up exactly as floats, in any order."""
 
 
 def wilson(successes: float, trials: float) -> tuple[float, float] | None:
@@ -29,98 +42,133 @@ def wilson(successes: float, trials: float) -> tuple[float, float] | None:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def _poisson_table() -> NDArray[np.uint8]:
+def poisson_table() -> NDArray[np.uint8]:
     """16 random bits -> a Poisson(1) count, by inverting its distribution function at 65,536 steps."""
-    probability, cumulative, table = math.exp(-1), 0.0, np.zeros(65_536, dtype=np.uint8)
+    probability, cumulative = math.exp(-1), 0.0
+    table = np.zeros(65_536, dtype=np.uint8)
     for count in range(12):
-        start = round(cumulative * 65_536)
         cumulative += probability
-        table[start : round(cumulative * 65_536)] = count
         table[round(cumulative * 65_536) :] = count + 1
         probability /= count + 1
     return table
 
 
+def weighted_sums(columns: Floats, *, seed: int, draws: int) -> Floats:
+    """draws x columns: the columns' sums under Poisson(1) weights per row, exact for whole numbers.
+
+    All columns share a draw's weights. The bits are PCG64's raw stream, the same on every machine.
+    """
+    rows = len(columns)
+    sums = np.zeros((draws, columns.shape[1]))
+    table, bits = poisson_table().astype(np.float64), np.random.PCG64(seed)
+    words = -(-rows // 4)
+    step = max(1, _CHUNK_NUMBERS // max(1, words * 4))
+    for start in range(0, draws, step):
+        batch = min(step, draws - start)
+        raw = bits.random_raw(batch * words).astype("<u8", copy=False).view("<u2").reshape(batch, words * 4)
+        sums[start : start + batch] = table[raw[:, :rows]] @ columns
+    return sums
+
+
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap replicates of every agent's mean over events: draws x agents, NaN where an agent drew no event."""
+    """Bootstrap replicates of the agents' means over events, with those of their differences on demand."""
 
     means: Floats
+    """draws x agents; NaN where an agent drew no event."""
+    _sums: Floats
+    _index: dict[tuple[int, bytes], int]
+    """(agent, event set) -> the column of its sums; agent -1 = the set's weights."""
+    _present: NDArray[np.bool_]
+    _scale: float
 
-    def interval(self, agent: int) -> tuple[float, float] | None:
-        """The percentile interval of one agent's mean."""
-        return percentile_interval(self.means[:, agent])
+    def difference(self, first: int, second: int) -> Floats:
+        """Replicates of the mean of first - second over their common events."""
+        common = (self._present[first] & self._present[second]).tobytes()
+        top = self._sums[:, self._index[first, common]] - self._sums[:, self._index[second, common]]
+        return ratio(top, self._sums[:, self._index[-1, common]] * self._scale)
 
 
-def percentile_interval(values: Floats) -> tuple[float, float] | None:
-    """The middle 95 % of the draws; None where fewer than half of them are numbers."""
-    values = values[~np.isnan(values)]
-    if len(values) < DRAWS // 200:
-        return None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = False) -> Draws:
+    """Replicates from an agents x events matrix, NaN for absent values; `pairs` prepares `Draws.difference`.
 
-
-def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS) -> Draws:
-    """Poisson cluster bootstrap over events (Chamandy et al. 2012): every event gets a Poisson(1) weight.
-
-    `by_event` is agents x events with NaN for absent ones. All agents share the weights of a draw, so
-    differences between agents are paired. The weights come from PCG64's raw stream: the same seed gives the same
-    draws on every machine.
+    Values are rounded to whole multiples of a power of two (about 1e-9 for 100,000 events, finer for fewer): sums
+    of those are exact in any order.
     """
     agents, events = by_event.shape
     present = ~np.isnan(by_event)
-    values = np.where(present, by_event, 0.0).T.copy()
-    mask = present.T.astype(np.float64)
-    both = np.concatenate([values, mask], axis=1)
-    means = np.full((draws, agents), np.nan)
-    if not events:
-        return Draws(means)
-    table, bits = _poisson_table().astype(np.float64), np.random.PCG64(seed)
-    words = -(-events // 4)
-    step = max(1, min(draws, _CHUNK_NUMBERS // (words * 4)))
-    for start in range(0, draws, step):
-        rows = min(step, draws - start)
-        raw = bits.random_raw(rows * words).astype("<u8", copy=False).view("<u2").reshape(rows, words * 4)
-        sums = table[raw[:, :events]] @ both
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means[start : start + rows] = sums[:, :agents] / sums[:, agents:]
-    return Draws(means)
+    largest = float(np.abs(by_event[present]).max(initial=1.0))
+    scale = 2.0 ** (_EXACT_BITS - math.ceil(math.log2(12 * max(1, events) * largest)))
+    whole = np.rint(np.where(present, by_event, 0.0) * scale)
+    columns: list[Floats] = []
+    index: dict[tuple[int, bytes], int] = {}
+
+    def sums_of(agent: int, events_kept: NDArray[np.bool_]) -> None:
+        name = events_kept.tobytes()
+        for owner in (agent, -1):
+            if (owner, name) not in index:
+                index[owner, name] = len(columns)
+                columns.append(np.where(events_kept, whole[owner], 0.0) if owner >= 0 else events_kept.astype(float))
+
+    for agent in range(agents):
+        sums_of(agent, present[agent])
+        for other in range(agents) if pairs else ():
+            sums_of(agent, present[agent] & present[other])
+    stacked = np.stack(columns, axis=1) if columns else np.zeros((events, 0))
+    sums = weighted_sums(stacked, seed=seed, draws=draws)
+    own = [index[agent, present[agent].tobytes()] for agent in range(agents)]
+    weights = [index[-1, present[agent].tobytes()] for agent in range(agents)]
+    return Draws(ratio(sums[:, own], sums[:, weights] * scale), sums, index, present, scale)
+
+
+def percentile_interval(values: Floats) -> tuple[float, float] | None:
+    """The middle 95 % of the draws, from draw to draw without interpolation; None where too few are numbers."""
+    values = values[~np.isnan(values)]
+    last = len(values) - 1
+    if last < LEAST_DRAWS - 1:
+        return None
+    low, high = math.floor((1 - LEVEL) / 2 * last), math.ceil((1 + LEVEL) / 2 * last)
+    ordered = np.partition(values, (low, high))
+    return float(ordered[low]), float(ordered[high])
+
+
+def superiority(replicates: Floats) -> float | None:
+    """Share of the draws above 0; ties count half."""
+    numbers = replicates[~np.isnan(replicates)]
+    if not len(numbers):
+        return None
+    return float(((numbers > 0).sum() + 0.5 * (numbers == 0).sum()) / len(numbers))
 
 
 @dataclass(frozen=True)
 class RankDraws:
-    """What the shared draws say about the order of the agents; higher means rank first."""
+    """What shared draws say about an order; the highest mean is first."""
 
     interval: tuple[tuple[int, int] | None, ...]
     """95 % interval of the competition rank."""
-    best: tuple[float, ...]
-    """Probability of being first; a tie for first counts as a share."""
+    best: tuple[float | None, ...]
+    """Probability of being first; a shared first place counts as its share."""
 
 
-def ranks(draws: Draws) -> RankDraws:
-    """Rank intervals and P(best) from the draws in which every agent has a value; agents never drawn get None."""
-    means = draws.means
-    usable = ~np.isnan(means).all(axis=0)
-    filled = np.where(np.isnan(means), -np.inf, means)
-    order = 1 + (filled[:, None, :] > filled[:, :, None]).sum(axis=2) if means.shape[1] <= 64 else _ranked(filled)
+def ranks(means: Floats) -> RankDraws:
+    """From the draws (draws x agents) in which every agent has a value; None where there are too few of them."""
+    whole = means[~np.isnan(means).any(axis=1)]
+    agents = means.shape[1]
+    if len(whole) < LEAST_DRAWS:
+        return RankDraws((None,) * agents, (None,) * agents)
+    order = _competition_ranks(whole)
     first = order == 1
-    share = first / np.maximum(first.sum(axis=1, keepdims=True), 1)
-    spans: list[tuple[int, int] | None] = []
+    best = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    spans = [percentile_interval(order[:, agent].astype(np.float64)) for agent in range(agents)]
+    return RankDraws(
+        tuple(None if span is None else (int(span[0]), int(span[1])) for span in spans),
+        tuple(float(value) for value in best),
+    )
+
+
+def _competition_ranks(means: Floats) -> NDArray[np.int64]:
+    """1 + the number of agents that are strictly ahead, row by row."""
+    order = np.ones(means.shape, dtype=np.int64)
     for agent in range(means.shape[1]):
-        if not usable[agent]:
-            spans.append(None)
-            continue
-        low, high = np.quantile(order[:, agent], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
-        spans.append((int(low), int(high)))
-    best = np.where(usable, share.mean(axis=0), 0.0)
-    return RankDraws(tuple(spans), tuple(float(value) for value in best))
-
-
-def _ranked(filled: Floats) -> NDArray[np.int64]:
-    """Competition ranks row by row, without the agents-squared array."""
-    order = np.empty(filled.shape, dtype=np.int64)
-    for row, values in enumerate(filled):
-        ascending = np.sort(values)
-        order[row] = 1 + len(values) - np.searchsorted(ascending, values, side="right")
+        order += means[:, [agent]] > means
     return order

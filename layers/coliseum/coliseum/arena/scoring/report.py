@@ -1,4 +1,7 @@
-"""The engine's one entry: cells in, a canonical, digest-stamped report out. Deterministic and pure."""
+"""The engine's one entry: cells in, a canonical, digest-stamped report out. Deterministic and pure.
+
+Every key of a report is explained in docs/scoring.md.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,35 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from coliseum.arena.scoring import brier as scores
-from coliseum.arena.scoring import calibration, intervals, skill
-from coliseum.arena.scoring.cells import Floats, Table
+from coliseum.arena.scoring import intervals
+from coliseum.arena.scoring.arithmetic import Floats
+from coliseum.arena.scoring.brier import brier_index
+from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.coherence import coherence
+from coliseum.arena.scoring.difficulty import adjusted_brier
+from coliseum.arena.scoring.evidence import evidence
+from coliseum.arena.scoring.measures import Measures, Part, measured
+from coliseum.arena.scoring.slices import Dimension
 
-ENGINE_VERSION = "1.0.0"
+ENGINE_VERSION = "1.1.0"
 """Changes whenever a number can change for the same input."""
 RULES_VERSION = "coliseum-rules-1"
 """Changes whenever a rule of docs/scoring.md changes."""
-RATIO_MINIMUM = 30
-"""Graded cells below which skill-score ratios are not reported."""
 PLACES = 12
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a board may decide for itself; everything else is fixed by `RULES_VERSION`."""
+
+    left_out: frozenset[str] = frozenset({"0-3h"})
+    """Horizons that keep their own slice and stay out of everything else: the last hours know more than anyone."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +45,21 @@ class Report:
     """Everything the engine says about a table; `body` is JSON-ready."""
 
     body: dict[str, Any]
+    agents: tuple[str, ...] = ()
+    skills: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """Agents x events: paired skill of the headline cells, NaN where absent. What ranking goes by."""
+    resampled: intervals.Draws | None = None
+    """Its bootstrap, with the agents' differences; None without draws."""
 
     @property
     def digest(self) -> str:
         """sha256 of the canonical JSON: keys sorted, no white space, floats to 12 places."""
-        return hashlib.sha256(canonical(self.body).encode()).hexdigest()
+        return digest_of(self.body)
 
-    def agents(self, slice_name: str = "all") -> dict[str, dict[str, Any]]:
-        """Agent -> its numbers in one slice."""
+    def scores(self, slice_name: str = ALL) -> dict[str, dict[str, Any]]:
+        """Agent -> its numbers in one slice; nobody where there is no such slice."""
         found: dict[str, dict[str, Any]] = self.body["slices"].get(slice_name, {})
         return found
-
-
-def canonical(value: Any) -> str:
-    """Canonical JSON text of a report body."""
-    return json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def score(
@@ -51,202 +67,110 @@ def score(
     *,
     seed: int,
     draws: int = intervals.DRAWS,
-    offered: Mapping[str, int] | None = None,
+    slice_draws: int = intervals.SLICE_DRAWS,
+    rules: Rules | None = None,
     slices: bool = True,
 ) -> Report:
-    """Score every agent of `table`.
+    """Score every agent of `table`. `seed` fixes the bootstrap; 0 draws leave its intervals out.
 
-    `seed` fixes the bootstrap. `offered` is the number of cells each agent was asked for; where it is missing an
-    agent was offered every question of the table. Void and unsettled cells count as answered, never as graded.
+    A row without `p` is a question that was asked and not answered; see `cells.completed`.
     """
-    questions = int(table.question.max()) + 1 if len(table) else 0
+    rules = rules or Rules()
+    headline = table.select(_headline(table, rules))
     body: dict[str, Any] = {
         "engine_version": ENGINE_VERSION,
         "rules_version": RULES_VERSION,
+        "rules": {"left_out": sorted(rules.left_out)},
         "input_hash": input_hash(table),
         "seed": seed,
         "draws": draws,
+        "slice_draws": slice_draws,
         "cells": len(table),
+        "answered_cells": int(table.answered.sum()),
         "graded_cells": int(table.graded.sum()),
+        "paired_cells": int(table.paired.sum()),
         "events": len(table.events),
-        "questions": questions,
+        "questions": int(table.question.max()) + 1 if len(table) else 0,
         "slices": {},
     }
-    adjusted = _adjusted(table)
-    for name, part in _slices(table) if slices else iter([("all", table)]):
-        body["slices"][name] = _score_slice(part, seed=seed, draws=draws)
-    for agent, numbers in body["slices"]["all"].items():
-        asked = questions if offered is None else offered.get(agent, questions)
-        numbers["coverage"] = min(1.0, numbers["answered"] / asked) if asked else None
-        numbers["strict_brier"] = _strict(numbers, asked)
-        numbers["adjusted_brier"] = adjusted.get(agent)
-        value = adjusted.get(agent)
-        numbers["adjusted_brier_index"] = None if value is None or value < 0 else scores.brier_index(value)
-    return Report(_clean(body))
+    measures = measured(headline)
+    whole = Part(measures, None, (ALL,), seed=seed, draws=draws)
+    resampled = whole.resampled(ALL, pairs=True) if draws else None
+    body["slices"][ALL] = _with_board_wide(whole.scores(ALL), headline)
+    for dimension, cut in _sliced(table, headline, measures) if slices else ():
+        part = Part(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
+        for label in dimension.labels:
+            found = part.scores(label)
+            if found:
+                body["slices"][f"{dimension.name}:{label}"] = found
+    return Report(_clean(body), table.agents, whole.skill_matrix(ALL), resampled)
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON text: keys sorted, no white space, ASCII, floats to 12 places."""
+    return json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(body).encode()).hexdigest()
 
 
 def input_hash(table: Table) -> str:
-    """sha256 over the cells in a canonical order: the same cells in any order hash alike."""
-    order = np.lexsort((table.agent, table.question))
-    digest = hashlib.sha256()
-    digest.update(json.dumps([table.agents, table.events, table.category, table.horizon]).encode())
-    for codes in (table.agent, table.event, table.window, table.question, table.cluster):
-        digest.update(codes[order].astype("<i8").tobytes())
-    for codes in (table.category_code, table.horizon_code):
-        digest.update(codes[order].astype("<i8").tobytes())
-    for column in (table.p, table.q, table.y, table.q_later):
-        digest.update(column[order].astype("<f8").tobytes())
+    """sha256 over the cells in canonical order: the same cells in any order hash alike."""
+    labels = [table.agents, table.events, table.markets, table.windows, table.clusters]
+    ways = [[one.name, one.labels] for one in table.dimensions]
+    digest = hashlib.sha256(json.dumps([labels, ways]).encode())
+    codes = (table.agent, table.event, table.market, table.window, table.cluster, table.structure)
+    for code in (*codes, *(one.code for one in table.dimensions)):
+        digest.update(code.astype("<i4").tobytes())
+    numbers = (table.p, table.q, table.y, table.yes_ask, table.no_ask, table.q_1h, table.q_24h, table.q_close)
+    for column in (*numbers, table.strike, table.settled_at):
+        # One NaN and one zero: their other bit patterns mean the same.
+        digest.update((np.where(np.isnan(column), np.nan, column) + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
 
 
-def _slices(table: Table) -> Iterator[tuple[str, Table]]:
-    yield "all", table
-    for code, name in enumerate(table.category):
-        yield f"category:{name}", table.select(table.category_code == code)
-    for code, name in enumerate(table.horizon):
-        yield f"horizon:{name}", table.select(table.horizon_code == code)
+def seed_of(board: str, table: Table) -> int:
+    """The bootstrap's seed: it follows from the board's name and the cells, so that nobody can choose it."""
+    text = f"{board}\x1f{input_hash(table)}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
-def _score_slice(table: Table, *, seed: int, draws: int) -> dict[str, dict[str, Any]]:
-    graded, paired = table.graded, table.paired
-    outcome = np.nan_to_num(table.y)
-    by_event = scores.event_values(scores.brier(table.p, outcome), table, graded)
-    logs = scores.event_values(scores.log_score(table.p, outcome), table, graded)
-    skills = scores.event_values(np.nan_to_num(skill.paired_difference(table)), table, paired)
-    replicates = intervals.bootstrap(skills, seed=seed, draws=draws)
-    order = intervals.ranks(replicates)
-    shared = skill.common_events(skills)
-    evidence = skill.event_log_evidence(table)
-    peers = scores.peer_score(table)
-    result: dict[str, dict[str, Any]] = {}
-    for code, agent in enumerate(table.agents):
-        own = table.agent == code
-        if not own.any():
-            continue
-        mean, common = skill.mean_of_events(skills[code]), skill.mean_of_events(shared[code])
-        proof = evidence[code][~np.isnan(evidence[code])]
-        result[agent] = {
-            **_accuracy(table.select(own), by_event[code], logs[code]),
-            "peer": _mean(peers[own]),
-            "skill": mean.value,
-            "skill_se": mean.se,
-            "skill_interval": replicates.interval(code),
-            "skill_events": mean.events,
-            "skill_events_needed": skill.events_needed(skills[code]),
-            "skill_common": common.value,
-            "skill_common_se": common.se,
-            "skill_common_events": common.events,
-            "rank_interval": order.interval[code],
-            "best_probability": order.best[code],
-            "log10_evidence": float(proof.sum() / math.log(10)) if len(proof) else None,
-            **_against_market(table.select(own)),
-            **_calibrated(table.select(own & graded)),
-        }
-    return result
+def _headline(table: Table, rules: Rules) -> np.ndarray:
+    keep = np.ones(len(table), dtype=np.bool_)
+    for dimension in table.dimensions:
+        if dimension.name == "horizon":
+            for code, label in enumerate(dimension.labels):
+                if label in rules.left_out:
+                    keep &= dimension.code != code
+    return keep
 
 
-def _accuracy(own: Table, by_event: Floats, logs: Floats) -> dict[str, Any]:
-    graded = own.select(own.graded)
-    value = _mean(by_event)
-    floor = scores.LOG_FLOOR
-    return {
-        "answered": len(own),
-        "graded": len(graded),
-        "events": int((~np.isnan(by_event)).sum()),
-        "brier": value,
-        "brier_market_weighted": _mean(scores.brier(graded.p, graded.y)),
-        "brier_index": None if value is None else scores.brier_index(value),
-        "log": _mean(logs),
-        "log_clipped": int(((graded.p < floor) | (graded.p > 1 - floor)).sum()),
-        "baseline": _mean(scores.baseline_score(graded.p, graded.y)),
-        "sharpness": _mean(np.abs(graded.p - 0.5)),
-    }
+def _sliced(table: Table, headline: Table, measures: Measures) -> Iterator[tuple[Dimension, Measures]]:
+    """Every dimension with the cells it cuts: the horizons cut all of them, the rest the headline's."""
+    for dimension in headline.dimensions:
+        if dimension.name != "horizon":
+            yield dimension, measures
+    for dimension in table.dimensions:
+        if dimension.name == "horizon":
+            yield dimension, measures if len(table) == len(headline) else measured(table)
 
 
-def _against_market(own: Table) -> dict[str, Any]:
-    paired = own.select(own.paired)
-    right, decided = skill.direction(own)
-    enough = len(paired) >= RATIO_MINIMUM
-    mine = _mean(scores.brier(paired.p, paired.y))
-    market = _mean(scores.brier(paired.q, paired.y))
-    graded = own.select(own.graded)
-    base = float(graded.y.mean()) if len(graded) else 0.0
-    total = _mean(scores.brier(graded.p, graded.y))
-    return {
-        "paired": len(paired),
-        "bss_market": skill.skill_score_ratio(mine, market) if enough and mine is not None and market else None,
-        "bss_base": (
-            skill.skill_score_ratio(total, base * (1 - base))
-            if len(graded) >= RATIO_MINIMUM and total is not None
-            else None
-        ),
-        "direction": right / decided if decided else None,
-        "direction_interval": intervals.wilson(right, decided),
-        "direction_decided": int(decided),
-        "edge": skill.edge(own),
-        "closing_line_value": skill.closing_line_value(own),
-    }
-
-
-def _calibrated(graded: Table) -> dict[str, Any]:
-    ece, mce = calibration.expected_error(graded.p, graded.y)
-    parts = calibration.decomposition(graded.p, graded.y)
-    line = calibration.platt(graded.p, graded.y) if len(graded) else None
-    return {
-        "ece": ece,
-        "mce": mce,
-        "ace": calibration.adaptive_error(graded.p, graded.y),
-        "bias": float((graded.p - graded.y).mean()) if len(graded) else None,
-        "platt_intercept": None if line is None else line[0],
-        "platt_slope": None if line is None else line[1],
-        "auc": calibration.area_under_curve(graded.p, graded.y),
-        "murphy": None
-        if parts is None
-        else {
-            "reliability": parts.reliability,
-            "resolution": parts.resolution,
-            "uncertainty": parts.uncertainty,
-            "remainder": parts.remainder,
-        },
-        "bins": [
-            {
-                "low": part.low,
-                "high": part.high,
-                "count": part.count,
-                "forecast": part.forecast,
-                "observed": part.observed,
-                "interval": part.interval,
-            }
-            for part in calibration.reliability(graded.p, graded.y)
-        ],
-    }
-
-
-def _adjusted(table: Table) -> dict[str, float]:
-    """Only where agents answered different sets: otherwise it equals the plain Brier score and says nothing."""
-    graded = table.select(table.graded)
-    if not len(graded):
-        return {}
-    sizes = np.bincount(graded.agent, minlength=len(table.agents))
-    questions = len(np.unique(graded.question))
-    if bool((sizes[sizes > 0] == questions).all()):
-        return {}
-    values, _ = skill.adjusted_brier(table)
-    return {agent: float(value) for agent, value in zip(table.agents, values, strict=True) if not math.isnan(value)}
-
-
-def _strict(numbers: Mapping[str, Any], asked: int) -> float | None:
-    """Market-weighted Brier with every cell that was offered and not answered scored as 0.5."""
-    missing = max(0, asked - int(numbers["answered"]))
-    graded = int(numbers["graded"])
-    if graded + missing == 0:
-        return None
-    return (graded * (numbers["brier_market_weighted"] or 0.0) + missing * 0.25) / (graded + missing)
-
-
-def _mean(values: Floats) -> float | None:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else None
+def _with_board_wide(scores: dict[str, dict[str, Any]], table: Table) -> dict[str, dict[str, Any]]:
+    """What is reckoned over the whole board alone: difficulty, evidence, coherence."""
+    adjusted, proofs, fits = adjusted_brier(table), evidence(table), coherence(table)
+    for agent, numbers in scores.items():
+        value, proof, fit = adjusted.get(agent), proofs.get(agent), fits.get(agent)
+        numbers["brier_adjusted"] = value
+        numbers["brier_adjusted_index"] = None if value is None or value < 0 else brier_index(value)
+        numbers["log10_evidence"] = None if proof is None else proof.final
+        numbers["log10_evidence_peak"] = None if proof is None else proof.peak
+        numbers["evidence_clusters"] = 0 if proof is None else len(proof.log10)
+        numbers["coherence_sets"] = 0 if fit is None else fit.sets
+        numbers["coherence_sum_gap"] = None if fit is None else fit.sum_gap
+        numbers["coherence_ladder_violations"] = None if fit is None else fit.ladder_violations
+        numbers["dutch_book_cents"] = None if fit is None else fit.dutch_book_cents
+    return scores
 
 
 def _clean(value: Any) -> Any:

@@ -1,0 +1,110 @@
+"""From the arena's rows to the engine's cells: every question that was asked, answered or not. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.records import Result, RoundMarket, StoredForecast
+from coliseum.arena.rounds import horizon_label
+from coliseum.arena.scoring.cells import Cell
+from coliseum.arena.scoring.evidence import Span, clusters
+from coliseum.trading.money import ONE
+
+Key = tuple[str, str]
+"""(round, ticker)."""
+Offer = tuple[str, str, str]
+"""(agent, round, ticker)."""
+
+LATER = {"q_1h": (timedelta(hours=1), timedelta(hours=2)), "q_24h": (timedelta(hours=24), timedelta(hours=30))}
+"""A later price is the first one frozen in this span after the forecast's; rounds do not meet every hour."""
+
+
+def cells(
+    *,
+    track: Track,
+    markets: Mapping[Key, RoundMarket],
+    offers: Iterable[Offer],
+    answers: Iterable[StoredForecast],
+    results: Mapping[str, Result],
+) -> list[Cell]:
+    """One cell per offer of a market that has a result; an answer without an offer counts as one."""
+    said = {(one.agent_id, one.round_id, one.ticker): one.p for one in answers}
+    asked = {offer for offer in (*offers, *said) if offer[1:] in markets and offer[2] in results}
+    groups = event_clusters([markets[key] for key in {offer[1:] for offer in asked}], results)
+    later = later_prices(markets.values())
+    found: list[Cell] = []
+    for offer in sorted(asked):
+        agent, round_id, ticker = offer
+        market, p = markets[round_id, ticker], said.get(offer)
+        result = results[ticker]
+        book = market.book
+        found.append(
+            Cell(
+                agent=agent,
+                event=market.event_ticker,
+                market=ticker,
+                window=round_id,
+                p=None if p is None else float(p),
+                q=None if market.q is None else float(market.q),
+                y=result.graded,
+                category=market.category,
+                horizon=horizon(market),
+                track=track.value,
+                volume=float(market.volume_24h),
+                outcomes=1 + len(market.context.get("question", {}).get("other_outcomes", ())),
+                cluster=groups[market.event_ticker],
+                yes_ask=float(ONE - book.no_bids[0].price) if book.no_bids else None,
+                no_ask=float(ONE - book.yes_bids[0].price) if book.yes_bids else None,
+                structure="exclusive" if (market.context.get("terms") or {}).get("mutually_exclusive") else None,
+                settled_at=(result.decided_at or result.recorded_at).timestamp(),
+                **later[round_id, ticker],
+            )
+        )
+    return found
+
+
+def horizon(market: RoundMarket) -> str:
+    """How long the market had left when it was frozen."""
+    return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
+
+
+def later_prices(markets: Iterable[RoundMarket]) -> dict[Key, dict[str, float | None]]:
+    """What the market said of each question afterwards, as later rounds froze it; the last one stands for the close."""
+    by_ticker: defaultdict[str, list[RoundMarket]] = defaultdict(list)
+    for market in sorted(markets, key=lambda one: one.snapshot_at):
+        by_ticker[market.ticker].append(market)
+    found: dict[Key, dict[str, float | None]] = {}
+    for frozen in by_ticker.values():
+        for index, market in enumerate(frozen):
+            after = frozen[index + 1 :]
+            spans = {
+                name: _first_price(after, market.snapshot_at + least, market.snapshot_at + most)
+                for name, (least, most) in LATER.items()
+            }
+            last = next((one.q for one in reversed(after) if one.q is not None), None)
+            found[market.round_id, market.ticker] = {**spans, "q_close": None if last is None else float(last)}
+    return found
+
+
+def event_clusters(markets: Iterable[RoundMarket], results: Mapping[str, Result]) -> dict[str, str]:
+    """Event -> cluster: events of one series that were open at the same time depend on each other."""
+    starts: dict[str, datetime] = {}
+    ends: dict[str, datetime] = {}
+    series: dict[str, str] = {}
+    for market in markets:
+        event, result = market.event_ticker, results[market.ticker]
+        end = result.decided_at or result.recorded_at
+        starts[event] = min(starts.get(event, market.snapshot_at), market.snapshot_at)
+        ends[event] = max(ends.get(event, end), end)
+        series[event] = market.series_ticker
+    return clusters(
+        Span(event=event, series=series[event], start=starts[event].timestamp(), end=ends[event].timestamp())
+        for event in sorted(series)
+    )
+
+
+def _first_price(markets: Sequence[RoundMarket], least: datetime, most: datetime) -> float | None:
+    return next((float(one.q) for one in markets if one.q is not None and least <= one.snapshot_at <= most), None)

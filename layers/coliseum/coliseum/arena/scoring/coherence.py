@@ -1,0 +1,109 @@
+"""Do an agent's forecasts of one event fit together, and what would it cost that they do not. Pure.
+
+Whoever trades at one's own probabilities can be made to lose for certain when they contradict each other (de Finetti
+1937). The loss is reckoned with at most one contract per market: for markets of which at most one is YES it is what
+their sum exceeds 1 by; where exactly one is YES, the distance of the sum from 1; on a ladder of thresholds, the best
+set of pairs in which the less likely market was given more.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from coliseum.arena.scoring.arithmetic import Floats, counts, number, ratio, totals
+from coliseum.arena.scoring.cells import STRUCTURES, Table
+from coliseum.errors import InvalidInput
+
+EXCLUSIVE, EXHAUSTIVE, ABOVE, BELOW = range(len(STRUCTURES))
+_STEP = 1e-9
+"""A smaller contradiction is rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coherence:
+    """One agent's; means are None where nothing could be checked."""
+
+    sets: int
+    """(event, window) pairs with at least two forecasts that constrain each other."""
+    sum_gap: float | None
+    """Mean |sum of p - 1| over the sets of which exactly one market is YES."""
+    ladder_violations: float | None
+    """Share of neighbours on ladders that stand the wrong way round."""
+    dutch_book_cents: float | None
+    """Mean sure loss per set, in cents."""
+
+
+def coherence(table: Table) -> dict[str, Coherence]:
+    """Agent -> its coherence; agents without a set to check are absent. Raises InvalidInput for a missing strike."""
+    rows = table.select(table.answered & (table.structure >= 0))
+    if not len(rows):
+        return {}
+    key = (rows.agent * len(table.events) + rows.event) * len(table.windows) + rows.window
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    sizes = np.diff(np.append(starts, len(key)))
+    kind, agent = rows.structure[starts], rows.agent[starts]
+    gap = np.add.reduceat(rows.p, starts) - 1
+    whole = (kind == EXHAUSTIVE) & (sizes == _asked(table, rows)[starts])
+    loss = np.where(whole, np.abs(gap), np.maximum(gap, 0.0))
+    wrong, pairs = np.zeros(len(starts)), np.zeros(len(starts))
+    for index in np.flatnonzero(kind >= ABOVE):
+        part = slice(int(starts[index]), int(starts[index] + sizes[index]))
+        rungs = _ladder(rows, part, descending=bool(kind[index] == BELOW))
+        wrong[index] = sum(later > earlier + _STEP for earlier, later in pairwise(rungs))
+        pairs[index] = len(rungs) - 1
+        loss[index] = ladder_loss(rungs)
+    several = sizes > 1
+    group, size = agent[several], len(table.agents)
+    checked = counts(group, size)
+    means = (
+        _per_agent(np.abs(gap)[several & whole], agent[several & whole], size),
+        ratio(totals(wrong, agent, size), totals(pairs, agent, size)),
+        100 * _per_agent(np.where(loss > _STEP, loss, 0.0)[several], group, size),
+    )
+    return {
+        name: Coherence(sets=int(checked[code]), sum_gap=number(means[0][code]),
+                        ladder_violations=number(means[1][code]), dutch_book_cents=number(means[2][code]))
+        for code, name in enumerate(table.agents) if checked[code]
+    }  # fmt: skip
+
+
+def ladder_loss(rungs: Sequence[float]) -> float:
+    """The sure loss on forecasts that should fall: buy low before selling high, one contract per market."""
+    bought: list[float] = []
+    loss = 0.0
+    for price in rungs:
+        heapq.heappush(bought, price)
+        if bought[0] < price:
+            # Selling here what was bought at the least; pushing the price once more lets a later rung undo it.
+            loss += price - heapq.heapreplace(bought, price)
+    return loss
+
+
+def _ladder(rows: Table, part: slice, *, descending: bool) -> list[float]:
+    """Forecasts from the market that should be likeliest to the least likely."""
+    strikes = rows.strike[part]
+    if np.isnan(strikes).any():
+        raise InvalidInput(
+            "strike", None, f"a number for every market of the ladder {rows.events[rows.event[part.start]]}"
+        )
+    order = np.argsort(-strikes if descending else strikes, kind="stable")
+    ladder: list[float] = rows.p[part][order].tolist()
+    return ladder
+
+
+def _asked(table: Table, rows: Table) -> Floats:
+    """Per row: how many different markets anybody was asked in its event and window."""
+    _, first = np.unique(table.question, return_index=True)
+    pair = table.event * len(table.windows) + table.window
+    kinds, number_of = np.unique(pair[first], return_counts=True)
+    wanted = np.searchsorted(kinds, rows.event * len(table.windows) + rows.window)
+    return np.asarray(number_of[wanted], dtype=np.float64)
+
+
+def _per_agent(values: Floats, agent: np.ndarray, size: int) -> Floats:
+    return ratio(totals(values, agent, size), counts(agent, size))

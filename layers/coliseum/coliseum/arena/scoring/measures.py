@@ -1,0 +1,292 @@
+"""All scores of a table's cells, and their means for each agent and slice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from coliseum.arena.scoring import brier as scores
+from coliseum.arena.scoring import calibration, intervals, returns, skill
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
+from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.nesting import Nest, nest
+
+RATIO_MINIMUM = 30
+"""Graded cells below which skill-score ratios are not reported."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One value per cell and metric; what a cell has no part in is masked out later."""
+
+    table: Table
+    brier: Floats
+    brier_strict: Floats
+    log: Floats
+    baseline: Floats
+    peer: Floats
+    difference: Floats
+    difference_strict: Floats
+    edge: Floats
+    gross: Mapping[float, Floats]
+    profit: Floats
+    cost: Floats
+    by_p: Codes
+    """Graded rows by ascending forecast."""
+
+
+def measured(table: Table) -> Measures:
+    """Every per-cell score; NaN or nonsense where a cell is not graded or not paired."""
+    p, y = table.p, np.nan_to_num(table.y)
+    error = scores.brier(p, y)
+    log = scores.log_score(np.nan_to_num(p), y)
+    profit, cost = returns.profit_and_cost(table)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        gross = {gamma: returns.gross_return(table, gamma) for gamma in returns.GAMMAS}
+    graded = np.flatnonzero(table.graded)
+    return Measures(
+        table=table,
+        brier=error,
+        brier_strict=np.where(table.answered, error, scores.COIN_FLIP),
+        log=log,
+        baseline=scores.baseline_score(log),
+        peer=scores.peer_score(table, log),
+        difference=skill.paired_difference(table),
+        difference_strict=skill.strict_difference(table),
+        edge=skill.edge(table),
+        gross=gross,
+        profit=profit,
+        cost=cost,
+        by_p=graded[np.argsort(p[graded], kind="stable")],
+    )
+
+
+class Part:
+    """The numbers of every agent in every slice of one dimension."""
+
+    def __init__(
+        self, measures: Measures, part: Codes | None, labels: tuple[str, ...], *, seed: int, draws: int
+    ) -> None:
+        self._measures, self._table = measures, measures.table
+        self._part, self._labels = part, labels
+        self._seed, self._draws = seed, draws
+        table = self._table
+        own = np.zeros(len(table), dtype=np.int64) if part is None else part
+        self._sliced = own >= 0
+        self._group = table.agent * len(labels) + np.maximum(own, 0)
+        self._size = len(table.agents) * len(labels)
+        self._drawn: dict[str, intervals.Draws] = {}
+
+    def scores(self, label: str) -> dict[str, dict[str, Any]]:
+        """Agent -> its numbers in the slice; agents that were not asked there are absent."""
+        part = self._labels.index(label)
+        draws, shared = self.resampled(label), skill.common_events(self.skill_matrix(label))
+        found: dict[str, dict[str, Any]] = {}
+        for code, agent in enumerate(self._table.agents):
+            group = code * len(self._labels) + part
+            if self.columns["offered"][group]:
+                found[agent] = {
+                    **self._row(group),
+                    **self._skill_row(group, draws.means[:, code], shared[code]),
+                    **self._calibrated(group),
+                }
+        return found
+
+    def skill_matrix(self, label: str) -> Floats:
+        """Agents x events of the slice."""
+        return self.pairs.matrix(self.event_skill, self._labels.index(label))
+
+    def resampled(self, label: str, *, pairs: bool = False) -> intervals.Draws:
+        """The bootstrap of the slice's skills, drawn once."""
+        if label not in self._drawn:
+            matrix = self.skill_matrix(label)
+            self._drawn[label] = intervals.bootstrap(matrix, seed=self._seed, draws=self._draws, pairs=pairs)
+        return self._drawn[label]
+
+    @cached_property
+    def pairs(self) -> Nest:
+        return self._nest(self._table.paired)
+
+    @cached_property
+    def event_skill(self) -> Floats:
+        return self.pairs.event_values(self._measures.difference)
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """Metric -> one number per (agent, slice)."""
+        return {**self._counted, **self._nested_graded, **self._nested_paired, **self._pooled}
+
+    @cached_property
+    def _counted(self) -> dict[str, Floats]:
+        table = self._table
+        side = skill.takes_side(table)
+        return {
+            "offered": self._count(np.ones(len(table), dtype=np.bool_)),
+            "answered": self._count(table.answered),
+            "graded": self._count(table.graded),
+            "paired": self._count(table.paired),
+            "log_clipped": self._count(table.graded & scores.clip_outside(table.p)),
+            "direction_decided": self._count(side),
+            "direction_right": self._count(skill.right_side(table)),
+        }
+
+    @cached_property
+    def _nested_graded(self) -> dict[str, Floats]:
+        """Event-weighted means over the graded cells."""
+        mine, graded = self._measures, self._nest(self._table.graded)
+        strict = graded if bool(self._table.answered.all()) else self._nest(self._table.resolved)
+        peers = self._nest(~np.isnan(mine.peer))
+        return {
+            "events": graded.number(),
+            "brier": _mean(graded, mine.brier),
+            "brier_strict": _mean(strict, mine.brier_strict),
+            "log": _mean(graded, mine.log),
+            "baseline": _mean(graded, mine.baseline),
+            "peer": _mean(peers, mine.peer),
+        }
+
+    @cached_property
+    def _nested_paired(self) -> dict[str, Floats]:
+        """Event-weighted means over the paired cells."""
+        mine, table = self._measures, self._table
+        paired = self.pairs
+        strict = paired if bool(table.answered.all()) else self._nest(table.resolved & table.quoted)
+        bought = returns.buyable(table)
+        bets = paired if bool((bought == table.paired).all()) else self._nest(bought)
+        return {
+            "skill": paired.mean(self.event_skill),
+            "skill_se": paired.error(self.event_skill),
+            "skill_events": paired.number(),
+            "skill_strict": _mean(strict, mine.difference_strict),
+            "edge": _mean(paired, mine.edge),
+            **{f"pa_return_{gamma:g}": _mean(bets, values) for gamma, values in mine.gross.items()},
+        }
+
+    @cached_property
+    def _pooled(self) -> dict[str, Floats]:
+        """Means over cells, each weighing the same."""
+        mine, table, count = self._measures, self._table, self._counted
+        graded, paired = table.graded, table.paired
+        own, market = self._total(mine.brier, paired), self._total(scores.brier(table.q, table.y), paired)
+        brier = self._total(mine.brier, graded)
+        base = ratio(self._total(table.y, graded), count["graded"])
+        cost = self._total(mine.cost, graded)
+        return {
+            "brier_market_weighted": ratio(brier, count["graded"]),
+            "skill_market_weighted": ratio(self._total(mine.difference, paired), count["paired"]),
+            "bss_market": _enough(1 - ratio(own, market), count["paired"]),
+            "bss_base": _enough(1 - ratio(ratio(brier, count["graded"]), base * (1 - base)), count["graded"]),
+            "sharpness": ratio(self._total(np.abs(table.p - 0.5), graded), count["graded"]),
+            "bias": ratio(self._total(table.p - table.y, graded), count["graded"]),
+            "direction": ratio(count["direction_right"], count["direction_decided"]),
+            "pm_roi": ratio(self._total(mine.profit, graded), cost),
+            "pm_roi_bets": self._count(graded & (mine.cost > 0)),
+            **self._line_values(),
+        }
+
+    def _line_values(self) -> dict[str, Floats]:
+        table = self._table
+        found: dict[str, Floats] = {}
+        for name, later in (("1h", table.q_1h), ("24h", table.q_24h), ("close", table.q_close)):
+            known = table.answered & table.quoted & ~np.isnan(later)
+            found[f"clv_{name}"] = ratio(self._total(skill.line_value(table, later), known), self._count(known))
+            found[f"clv_{name}_cells"] = self._count(known)
+        return found
+
+    def _row(self, group: int) -> dict[str, Any]:
+        values = {name: column[group] for name, column in self.columns.items()}
+        row: dict[str, Any] = {
+            name: int(value) if name in _WHOLE else number(float(value)) for name, value in values.items()
+        }
+        right, decided = row.pop("direction_right"), row["direction_decided"]
+        row["coverage"] = row["answered"] / row["offered"]
+        row["brier_index"] = None if row["brier"] is None else scores.brier_index(row["brier"])
+        row["direction_interval"] = intervals.wilson(right, decided)
+        return row
+
+    def _skill_row(self, group: int, replicates: Floats, shared: Floats) -> dict[str, Any]:
+        mean, error = float(self.columns["skill"][group]), float(self.columns["skill_se"][group])
+        events = int(self.columns["skill_events"][group])
+        common = shared[~np.isnan(shared)]
+        deviation = float(common.std(ddof=1)) / float(np.sqrt(len(common))) if len(common) > 1 else None
+        return {
+            "skill_interval": intervals.percentile_interval(replicates) if events > 1 else None,
+            "skill_events_needed": skill.events_needed(mean, error, events),
+            "skill_common": float(common.mean()) if len(common) else None,
+            "skill_common_se": deviation,
+            "skill_common_events": len(common),
+        }
+
+    def _calibrated(self, group: int) -> dict[str, Any]:
+        p, y = self._by_forecast[group]
+        histogram = self._histograms[group]
+        line, parts = calibration.platt(p, y), calibration.decomposition(p, y)
+        return {
+            "ece": histogram.expected_error,
+            "mce": histogram.maximum_error,
+            "ace": calibration.adaptive_error(p, y),
+            "platt_intercept": None if line is None else line[0],
+            "platt_slope": None if line is None else line[1],
+            "auc": calibration.area_under_curve(p, y),
+            "murphy_reliability": None if parts is None else parts.reliability,
+            "murphy_resolution": None if parts is None else parts.resolution,
+            "murphy_uncertainty": None if parts is None else parts.uncertainty,
+            "murphy_remainder": None if parts is None else parts.remainder,
+            "bins": [
+                {
+                    "low": part.low,
+                    "high": part.high,
+                    "count": part.count,
+                    "forecast": part.forecast,
+                    "observed": part.observed,
+                    "interval": part.interval,
+                }
+                for part in histogram.bins
+            ],
+        }
+
+    @cached_property
+    def _histograms(self) -> list[calibration.Histogram]:
+        rows = np.flatnonzero(self._table.graded & self._sliced)
+        return calibration.histograms(self._table.p[rows], self._table.y[rows], self._group[rows], self._size)
+
+    @cached_property
+    def _by_forecast(self) -> list[tuple[Floats, Floats]]:
+        """Per group: forecasts in ascending order, and their outcomes."""
+        rows = self._measures.by_p
+        rows = rows[self._sliced[rows]]
+        group = self._group[rows]
+        if self._size <= np.iinfo(np.int16).max:
+            group = group.astype(np.int16)  # numpy sorts these by radix
+        rows = rows[np.argsort(group, kind="stable")]
+        ends = np.cumsum(np.bincount(self._group[rows], minlength=self._size))
+        p, y = self._table.p[rows], self._table.y[rows]
+        return list(zip(np.split(p, ends[:-1]), np.split(y, ends[:-1]), strict=True))
+
+    def _nest(self, keep: Mask) -> Nest:
+        return nest(self._table, keep, self._part, len(self._labels))
+
+    def _count(self, keep: Mask) -> Floats:
+        return counts(self._group[keep & self._sliced], self._size)
+
+    def _total(self, values: Floats, keep: Mask) -> Floats:
+        rows = keep & self._sliced
+        return totals(values[rows], self._group[rows], self._size)
+
+
+_WHOLE = frozenset({
+    "offered", "answered", "graded", "paired", "events", "skill_events", "log_clipped", "direction_decided",
+    "direction_right", "pm_roi_bets", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
+})  # fmt: skip
+
+
+def _mean(level: Nest, values: Floats) -> Floats:
+    return level.mean(level.event_values(values))
+
+
+def _enough(values: Floats, cells: Floats) -> Floats:
+    return np.where(cells >= RATIO_MINIMUM, values, np.nan)

@@ -1,0 +1,111 @@
+"""Markets inside windows inside events: the means that keep a large event from drowning the others. Pure.
+
+Weighing law: the markets of one event and window are averaged, then the windows of an event, then the events. So an
+event counts once, however many markets it has and however often it was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
+from coliseum.arena.scoring.cells import Table
+
+
+@dataclass(frozen=True)
+class Level:
+    """Rows gathered into groups: `order` puts a group's rows together, `starts` are the groups' first places."""
+
+    order: Codes | None
+    """None where they stand together already."""
+    starts: Codes
+    sizes: Codes
+
+    def means(self, values: Floats) -> Floats:
+        if not len(self.starts):
+            return np.zeros(0)
+        gathered = values if self.order is None else values[self.order]
+        return np.asarray(np.add.reduceat(gathered, self.starts) / self.sizes)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """The kept rows of a table as groups (agent, part), where a part is one slice of a dimension."""
+
+    rows: Codes | None
+    """None where all are kept."""
+    window_level: Level
+    event_level: Level
+    group: Codes
+    """agent * parts + part, per event value."""
+    event: Codes
+    agents: int
+    parts: int
+    events: int
+
+    def event_values(self, values: Floats) -> Floats:
+        """One mean per (agent, event, part), from a value per row of the table."""
+        kept = values if self.rows is None else values[self.rows]
+        return self.event_level.means(self.window_level.means(kept))
+
+    def mean(self, event_values: Floats) -> Floats:
+        """Mean over the events, per (agent, part); NaN without any."""
+        size = self.agents * self.parts
+        return ratio(totals(event_values, self.group, size), counts(self.group, size))
+
+    def error(self, event_values: Floats) -> Floats:
+        """stdev(ddof 1)/sqrt(n) of the event values, per (agent, part); NaN below two events."""
+        size = self.agents * self.parts
+        off = np.square(event_values - self.mean(event_values)[self.group])
+        number = counts(self.group, size)
+        variance = ratio(totals(off, self.group, size), np.maximum(number - 1, 0))
+        return np.sqrt(ratio(variance, number))
+
+    def number(self) -> Floats:
+        """Events per (agent, part)."""
+        return counts(self.group, self.agents * self.parts)
+
+    def matrix(self, event_values: Floats, part: int) -> Floats:
+        """Agents x the events that the part has, NaN where an agent has no value; events in canonical order."""
+        mine = self.group % self.parts == part
+        events, column = np.unique(self.event[mine], return_inverse=True)
+        filled = np.full((self.agents, len(events)), np.nan)
+        filled[self.group[mine] // self.parts, column] = event_values[mine]
+        return filled
+
+
+def nest(table: Table, keep: Mask, part: Codes | None = None, parts: int = 1) -> Nest:
+    """Gather the rows of `keep` by agent, event, window and part; rows with a negative part belong nowhere."""
+    if part is not None:
+        keep = keep & (part >= 0)
+    rows = None if keep.all() else np.flatnonzero(keep)
+    agent, event, window = (code if rows is None else code[rows] for code in (table.agent, table.event, table.window))
+    slot = np.zeros(len(agent), dtype=np.int64) if part is None else (part if rows is None else part[rows])
+    windows = len(table.windows) + 1
+    pair = (agent * (len(table.events) + 1) + event) * windows + window
+    window_level, pair_of, slot_of = _gather(pair, slot, parts)
+    event_level, owner_of, slot_of_event = _gather(pair_of // windows, slot_of, parts)
+    return Nest(
+        rows=rows,
+        window_level=window_level,
+        event_level=event_level,
+        group=owner_of // (len(table.events) + 1) * parts + slot_of_event,
+        event=owner_of % (len(table.events) + 1),
+        agents=len(table.agents),
+        parts=parts,
+        events=len(table.events),
+    )
+
+
+def _gather(major: Codes, slot: Codes, parts: int) -> tuple[Level, Codes, Codes]:
+    """Groups of equal (major, slot); `major` is in order already."""
+    key = major * parts + slot
+    order = None
+    if bool((key[1:] < key[:-1]).any()):
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(key)), dtype=np.bool_), key[1:] != key[:-1]]))
+    sizes = np.diff(np.append(starts, len(key)))
+    return Level(order, starts, sizes), key[starts] // parts, key[starts] % parts

@@ -1,0 +1,90 @@
+"""Ways to cut a board: by category, time left, track, liquidity, price and size of the event. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from coliseum.arena.scoring.arithmetic import Codes, Floats
+from coliseum.errors import InvalidInput
+
+PRICE_BANDS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
+"""Lower edges of the bands after the first; a price on an edge belongs above it."""
+OUTCOME_COUNTS = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10))
+TERCILES = ("low", "middle", "high")
+MOST_LABELS = 200
+"""Slices per dimension: every label becomes a full set of numbers per agent."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One way to slice: the code of each row's label, -1 where it has none."""
+
+    name: str
+    labels: tuple[str, ...]
+    code: Codes
+
+
+def dimensions(
+    *,
+    category: Sequence[str] | None,
+    horizon: Sequence[str] | None,
+    track: Sequence[str] | None,
+    volume: Floats | None,
+    outcomes: Floats | None,
+    q: Floats,
+) -> tuple[Dimension, ...]:
+    """Every dimension that has a label somewhere."""
+    named = (("category", category), ("horizon", horizon), ("track", track))
+    found = [_named(name, labels) for name, labels in named if labels is not None]
+    if volume is not None:
+        found.append(Dimension("liquidity", TERCILES, _terciles(volume)))
+    found.append(Dimension("price", _price_labels(), _banded(q)))
+    if outcomes is not None:
+        found.append(Dimension("outcomes", _outcome_labels(), _counted(outcomes)))
+    return tuple(one for one in found if bool((one.code >= 0).any()))
+
+
+def _named(name: str, labels: Sequence[str]) -> Dimension:
+    names = sorted(set(labels) - {""})
+    if len(names) > MOST_LABELS:
+        raise InvalidInput(name, f"{len(names)} labels", f"at most {MOST_LABELS} different ones")
+    index = {"": -1, **{label: code for code, label in enumerate(names)}}
+    code = np.fromiter(map(index.__getitem__, labels), dtype=np.int64, count=len(labels))
+    return Dimension(name, tuple(names), code)
+
+
+def _terciles(volume: Floats) -> Codes:
+    """By the cells' own volumes; equal volumes stay together."""
+    known = np.sort(volume[~np.isnan(volume)])
+    code = np.full(len(volume), -1)
+    if len(known):
+        limits = known[[len(known) // 3, 2 * len(known) // 3]]
+        have = ~np.isnan(volume)
+        code[have] = np.searchsorted(limits, volume[have], side="right")
+    return code
+
+
+def _banded(q: Floats) -> Codes:
+    code = np.searchsorted(np.array(PRICE_BANDS), q, side="right").astype(np.int64)
+    code[np.isnan(q)] = -1
+    return code
+
+
+def _price_labels() -> tuple[str, ...]:
+    edges = (0.0, *PRICE_BANDS, 1.0)
+    return tuple(f"{low:.2f}-{high:.2f}" for low, high in pairwise(edges))
+
+
+def _counted(outcomes: Floats) -> Codes:
+    limits = np.array([limit for _, limit in OUTCOME_COUNTS], dtype=np.float64)
+    code = np.searchsorted(limits, outcomes, side="left").astype(np.int64)
+    code[np.isnan(outcomes)] = -1
+    return code
+
+
+def _outcome_labels() -> tuple[str, ...]:
+    return (*(label for label, _ in OUTCOME_COUNTS), f">{OUTCOME_COUNTS[-1][1]}")
