@@ -116,7 +116,7 @@ define build
 endef
 
 HOST_PLATFORM = $(shell uname -m)-manylinux_2_28
-BUNDLE        = template.yaml requirements/api.txt $(shell find functions layers -name '*.py' -o -name '*.lua' -o -name Makefile -o -name exec-wrapper)
+BUNDLE        = template.yaml requirements/api.txt requirements/worker.txt $(shell find functions layers -name '*.py' -o -name '*.lua' -o -name '*.json' -o -name Makefile -o -name exec-wrapper)
 
 .aws-sam/host/.built: $(BUNDLE) | $(VENV)/.dev $(SAM_VENV)/.ready
 	$(call build,.aws-sam/host,$(HOST_PLATFORM))
