@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.chaos.direct import DirectRedis, running_valkey
@@ -15,6 +15,10 @@ from tests.chaos.world import FAULTS, World
 
 SOAK = int(os.environ.get("COLISEUM_SOAK") or 0)
 """Examples to try in a long run; 0 is the suite's short one."""
+
+HUNTING = bool(os.environ.get("DELIVERY_HUNT"))
+"""Stop at the first failure instead of making it small."""
+EXAMPLES = SOAK or (250 if HUNTING else 60)
 
 container = st.integers(0, 1)
 fault = st.sampled_from(sorted(FAULTS))
@@ -119,8 +123,9 @@ def test_nothing_is_lost_in_silence_published_twice_or_out_of_order(direct: Dire
     run_state_machine_as_test(
         Delivery,
         settings=settings(
-            max_examples=SOAK or 60,
+            max_examples=EXAMPLES,
             stateful_step_count=40 if SOAK else 25,
+            phases=[Phase.generate] if HUNTING else list(Phase),
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

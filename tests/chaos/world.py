@@ -133,8 +133,10 @@ class World:
         index = None
         if entry.kind in {Kind.TRADE, Kind.TRADE_CORRECTED}:
             index = self._truth_of(entry)
+        known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is Kind.TRADE]
+        if entry.kind is Kind.TRADE_CORRECTED:
+            assert index in known, f"truth {index} was corrected before it was told"
         if entry.kind is Kind.TRADE:
-            known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is Kind.TRADE]
             assert index not in known, f"truth {index} was published twice"
             assert not known or cast(int, index) > cast(int, known[-1]), f"truth {index} came after {known[-1]}"
         self.log.append(Logged(epoch, entry, index))

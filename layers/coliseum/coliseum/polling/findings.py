@@ -61,15 +61,27 @@ def of_fills(before: Checkpoint, trades: tuple[Trade, ...]) -> Findings:
     return Findings(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
 
 
-def before_list(waiting: Iterable[Candidate], trades: Iterable[Trade], memory: Checkpoint) -> tuple[Candidate, ...]:
+def parts(waiting: Iterable[Findings], *, size: int) -> tuple[Findings, ...]:
+    """`waiting` joined to parts of about `size` entries. A part's checkpoint tells of nothing that is not in it."""
+    joined: list[Findings] = []
+    for found in waiting:
+        if joined and len(joined[-1].entries) + len(found.entries) <= size:
+            joined[-1] = Findings(joined[-1].entries + found.entries, found.after)
+        else:
+            joined.append(found)
+    return tuple(joined)
+
+
+def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Checkpoint) -> Findings:
     """What waits, in the order in which it happened, without what a list of `trades` behind it tells again.
 
     For a log that was emptied: a correction may stand there for a trade the log no longer has.
     """
     told = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in trades}
     order = {f"trade:{trade_id}": place for place, trade_id in enumerate(memory.known)}
-    rest = [one for one in waiting if (one.key, one.at) not in told]
-    return tuple(sorted(rest, key=lambda one: (float(one.at or 0), order.get(one.key, -1))))
+    rest = [one for found in waiting for one in found.entries if (one.key, one.at) not in told]
+    rest.sort(key=lambda one: (float(one.at or 0), order.get(one.key, -1)))
+    return Findings(tuple(rest), memory)
 
 
 def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:

@@ -24,7 +24,16 @@ from coliseum.observability import logger
 from coliseum.polling.backfill import SLACK_MS, begin_ms, joins, recover, since_seconds, unknown
 from coliseum.polling.checkpoint import BLANK, Checkpoint, decode, encode, newest_told_ms
 from coliseum.polling.diff import Difference, Sighting, compare
-from coliseum.polling.findings import Findings, before_list, given_up, of_fills, of_late_answer, of_list, of_status
+from coliseum.polling.findings import (
+    Findings,
+    before_list,
+    given_up,
+    of_fills,
+    of_late_answer,
+    of_list,
+    of_status,
+    parts,
+)
 from coliseum.polling.minute import Answer, Step, fresh_seconds, lease_seconds, steps
 from coliseum.polling.status import Misses, is_online, online, went_offline
 from coliseum.polling.tally import Minute, Tick
@@ -32,9 +41,9 @@ from coliseum.trading.trades import Fill, Trade
 
 LIST_MAX = 1_000
 """Of a longer list, the newest: the contract's list holds 100."""
-BATCH = 500
-"""Candidates in one script call, far below Redis' limits on a request."""
-WAITING_MAX = 20_000
+PART = 500
+"""Candidates in one script call, about; some 250 KB, far below Redis' limits on a request."""
+WAITING_MAX = 5_000
 """With this much unpublished we stop looking; the bot's list then overflows, and that is announced."""
 REST_TICKS_MAX = 10
 """Ticks without a publish while Redis keeps failing."""
@@ -60,7 +69,7 @@ class Poller:
         self._interval, self._clock = interval, clock
         self.owner = uuid4().hex
         self._memory = BLANK
-        self._waiting: tuple[Candidate, ...] = ()
+        self._waiting: tuple[Findings, ...] = ()
         self._fences: tuple[str, ...] = ("",)
         self._must_load = True
         self._log_is_new = False
@@ -103,7 +112,7 @@ class Poller:
         if self._must_load and not self._load():
             return Tick(redis_failed=True, at_ms=now)
         answered = False
-        if len(self._waiting) < WAITING_MAX:
+        if sum(len(found.entries) for found in self._waiting) < WAITING_MAX:
             answered = self._look(now)
             self._ask_exchange(now)
         return replace(self._publish(now), bot_answered=answered)
@@ -218,7 +227,8 @@ class Poller:
                 recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
         new = difference.trades
         if self._log_is_new:  # a log that was emptied gets the whole list again
-            self._waiting, self._log_is_new = before_list(self._waiting, trades, self._memory), False
+            self._waiting = (before_list(self._waiting, trades, self._memory),)
+            self._log_is_new = False
             new = trades
         found = of_list(replace(difference, after=after), recovery, trades=new)
         if hole is not None and self._exchange is None:
@@ -274,36 +284,35 @@ class Poller:
 
     def _take(self, found: Findings) -> None:
         self._memory = found.after
-        self._waiting += found.entries
+        if found.entries:
+            self._waiting += (found,)
 
     def _publish(self, now: int) -> Tick:
         if not self._waiting or self._ticks < self._rest_until:
             return Tick(at_ms=now)
         published: list[tuple[EntryId, Candidate]] = []
+        self._waiting = parts((*self._waiting, Findings((), self._memory)), size=PART)
         try:
-            for start in range(0, len(self._waiting), BATCH):
-                last = start + BATCH >= len(self._waiting)
-                fence = Fence(self._fences, uuid4().hex)
-                self._fences = (*self._fences[-FENCES_MAX:], fence.token)  # until we know which one stands
-                step = self._feed.publish(
-                    self._waiting[start : start + BATCH],
-                    now_ms=now,
-                    checkpoint=encode(self._memory) if last else "",
-                    bot=self._memory.status,
-                    fence=fence,
-                )
-                self._fences = (fence.token,)
-                published += step.entries
-                self.head = (step.epoch, step.head)
+            for part in self._waiting:
+                published += self._publish_part(part, now)
+                self._waiting = self._waiting[1:]
         except LogMoved:
             logger().info("another poller has published; starting from its checkpoint")
             self._must_load = True
         except (SourceError, LogError) as error:
             self._redis_failed(error)
             return Tick(published=tuple(published), redis_failed=True, at_ms=now)
-        else:
-            self._waiting, self._failures = (), 0
+        self._failures = 0
         return Tick(published=tuple(published), at_ms=now)
+
+    def _publish_part(self, part: Findings, now: int) -> tuple[tuple[EntryId, Candidate], ...]:
+        fence = Fence(self._fences, uuid4().hex)
+        self._fences = (*self._fences[-FENCES_MAX:], fence.token)  # until an answer says which one stands
+        checkpoint = encode(part.after)
+        done = self._feed.publish(part.entries, now_ms=now, checkpoint=checkpoint, bot=part.after.status, fence=fence)
+        self._fences = (fence.token,)
+        self.head = (done.epoch, done.head)
+        return done.entries
 
     def _redis_failed(self, error: Exception) -> None:
         """Rest for twice as many ticks each time, so that a service in trouble is not asked every tick."""

@@ -1,0 +1,155 @@
+"""Faults sown into the delivery's own code, one at a time; the tests must find every one.
+
+`python -m tests.chaos.mutants` runs them all, `… NAME …` only those named. A mutant is one replaced piece of text in
+a copy of the project; it is killed when the cases or the delivery machine fail on the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "layers/coliseum/coliseum"
+LUA = f"{PACKAGE}/feed/publish.lua"
+CONTIGUITY = f"{PACKAGE}/feed/contiguity.py"
+CHECKPOINT = f"{PACKAGE}/polling/checkpoint.py"
+DIFF = f"{PACKAGE}/polling/diff.py"
+POLLER = f"{PACKAGE}/polling/service.py"
+PROGRESS = f"{PACKAGE}/projection/progress.py"
+READER = "tests/chaos/truth.py"
+CASES = ("tests/unit/polling", "tests/unit/projection")
+MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old`, found exactly once in `path`, becomes `new`."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = MACHINE
+
+
+SOUND = Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", (*CASES, *MACHINE))
+MUTANTS = (
+    # The publisher's atomic step
+    Mutant("dedupe off", LUA, "if added then\n    use = kind", "if true then\n    use = kind"),
+    Mutant("ids follow the clock back", LUA, "local ms = math.max(now, last_ms)", "local ms = now"),
+    Mutant("corrections swallowed", LUA, "use = corrected\n", "use = nil\n"),
+    Mutant("reused ids taken for corrections", LUA, "if use and old_boot ~= boot and", "if false and"),
+    Mutant(
+        "a displaced trade forgotten", LUA, "not redis.call('ZSCORE', seen, key .. '@' .. happened) and kind", "kind"
+    ),
+    Mutant("no fence", LUA, "if ARGV[9] ~= '' and not", "if false and not"),
+    # The poller
+    Mutant("a part's checkpoint tells of the next part", POLLER, "encode(part.after)", "encode(self._memory)"),
+    Mutant(
+        "checkpoint before the trades",
+        POLLER,
+        "        done = self._feed.publish(part",
+        "        ahead = Fence(self._fences, uuid4().hex)\n"
+        "        self._feed.publish((), now_ms=now, checkpoint=checkpoint, fence=ahead)\n"
+        "        fence = Fence((ahead.token,), fence.token)\n"
+        "        done = self._feed.publish(part",
+    ),
+    Mutant(
+        "findings dropped when redis fails",
+        POLLER,
+        "            self._redis_failed(error)\n            return Tick(published",
+        "            self._redis_failed(error)\n            self._waiting = ()\n            return Tick(published",
+    ),
+    Mutant(
+        "a moved fence taken for done", POLLER, "            self._must_load = True\n        except", "        except"
+    ),
+    Mutant("one token for every repetition", POLLER, "(self._fences, uuid4().hex)", "(self._fences, self.owner)"),
+    Mutant("newest first", POLLER, "trades = given.trades[-LIST_MAX:]", "trades = given.trades[::-1]"),
+    Mutant(
+        "a reset log is not refilled", POLLER, "            new = trades\n", "            new = difference.trades\n"
+    ),
+    # The difference
+    Mutant("no overflow check", DIFF, "ok_ms is not None and not met", "ok_ms is not None and restarted and not met"),
+    Mutant("no restart check", DIFF, "return now is not None and not _silent", "return False and not _silent"),
+    Mutant("one lost too many", DIFF, "before.count - length\n", "before.count - length + 1\n"),
+    Mutant("ids of past runs count", DIFF, "(same_run and not known.past)", "same_run"),
+    Mutant("every count trusted", DIFF, " or seen.count <= length:", ":", CASES),
+    Mutant("an unsteady count trusted", DIFF, "and seen.count == seen.count_after", "and True", CASES),
+    Mutant("memory too small", CHECKPOINT, "max(MEMORY, at_least)", "50", CASES),
+    # The reader
+    Mutant("no gap check", CONTIGUITY, "if first.seq > cursor.seq + 1:", "if False:"),
+    Mutant("one gap too large", CONTIGUITY, "Gap(first.seq - 1 - cursor.seq", "Gap(first.seq - cursor.seq"),
+    Mutant("no epoch check", CONTIGUITY, "if epoch is not None and epoch !=", "if False and epoch !="),
+    Mutant("a trimmed log looks quiet", CONTIGUITY, "if anchored or cursor ==", "if True or cursor =="),
+    Mutant("heartbeat without position", READER, "        self.client = self.session\n\n    def cut", "\n    def cut"),
+    Mutant(
+        "lost entries not declared",
+        PROGRESS,
+        "Batch(epoch, cursor.id.seq, lost,",
+        "Batch(epoch, cursor.id.seq, 0,",
+        CASES,
+    ),
+)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the tests pass although the fault is there."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        for part in ("layers", "tests"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("pyproject.toml", "local", "functions", "supabase"):
+            (copy / part).symlink_to(ROOT / part)
+        sow(mutant, copy)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests],
+            cwd=copy,
+            env={**os.environ, "DELIVERY_HUNT": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode not in {0, 1}:
+        raise RuntimeError(f"{mutant.name}: the tests did not run:\n{done.stdout.decode()[-2000:]}")
+    return done.returncode == 0
+
+
+def sow(mutant: Mutant, copy: Path) -> None:
+    """Put the fault into the copy. Raises where the text is not there exactly once: the mutant is out of date."""
+    path = copy / mutant.path
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise RuntimeError(f"{mutant.name}: found {text.count(mutant.old)} times in {mutant.path}: {mutant.old!r}")
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def main(names: Sequence[str]) -> int:
+    unknown = set(names) - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        print(f"no mutant named {', '.join(sorted(unknown))}")
+        return 2
+    if not survives(SOUND):
+        print("the tests fail without a mutant, so they would prove nothing")
+        return 2
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    survivors = 0
+    for mutant in chosen:
+        start = time.monotonic()
+        survived = survives(mutant)
+        survivors += survived
+        seconds = time.monotonic() - start
+        print(f"{'SURVIVED' if survived else 'killed':8}  {seconds:5.1f} s  {mutant.name}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants killed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

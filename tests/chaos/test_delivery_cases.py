@@ -1,0 +1,146 @@
+"""Delivery's rare cases by name: found by the machine once, or too rare for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.chaos.direct import DirectRedis, running_valkey
+from tests.chaos.world import World, crash_after, lose_reply, refuse
+
+from coliseum.feed.contiguity import Reset, follow
+from coliseum.feed.entries import Kind
+from coliseum.polling.service import PART
+
+
+@pytest.fixture(scope="module")
+def direct() -> Iterator[DirectRedis]:
+    with running_valkey() as path:
+        redis = DirectRedis(path)
+        yield redis
+        redis.close()
+
+
+@pytest.fixture
+def world(direct: DirectRedis) -> Iterator[World]:
+    """A world after first contact, whose laws are checked at the end."""
+    world = World(direct)
+    world.poll()
+    yield world
+    world.settle()
+    world.check_losses()
+    world.check_current()
+    world.check_readers()
+
+
+def published(world: World, kind: Kind = Kind.TRADE) -> int:
+    return sum(one.entry.kind is kind for one in world.log)
+
+
+def test_what_redis_refused_is_published_later(world: World) -> None:
+    world.bot.trade(3)
+    world.poll(0, refuse)
+    world.settle()
+
+    assert published(world) == 3
+
+
+def test_a_lost_reply_over_a_restart_repeats_neither_of_two_trades_of_one_id(world: World) -> None:
+    world.bot.trade(1)
+    world.poll(0, refuse)
+    world.restart_bot(keeps_list=False)
+    world.bot.trade(1)
+    world.poll(0)  # rests
+    world.poll(0, lose_reply)
+    world.settle()
+
+    assert published(world) == 2
+    assert published(world, Kind.TRADE_CORRECTED) == 0
+
+
+def test_a_poller_that_dies_between_two_parts_of_a_long_publish_loses_nothing_in_silence(world: World) -> None:
+    """More waits than one script call takes, and only the dead poller's memory had the second part's first trades."""
+    world.bot.trade(1)
+    world.poll()
+    for _ in range(PART // 100 + 1):
+        world.bot.trade(100)
+        world.poll(0, refuse)
+    for _ in range(12):
+        world.poll(0, crash_after)
+        world.bot.trade(5)
+    world.settle()
+
+    lost = sum(one.entry.data["lost"] for one in world.log if one.entry.kind is Kind.SOURCE_GAP)
+    assert 0 < lost <= 60
+    assert published(world) + lost == len(world.bot.truth)
+
+
+def test_a_long_outage_of_redis_is_published_in_parts(world: World) -> None:
+    world.bot.trade(1)
+    world.poll()
+    for _ in range(PART // 100 + 1):
+        world.bot.trade(100)
+        world.poll(0, refuse)
+    world.settle()
+
+    assert published(world) == 1 + PART + 100
+
+
+def test_a_poller_that_slept_over_another_ones_publish_begins_from_there(world: World) -> None:
+    world.bot.trade(2)
+
+    def happens() -> None:
+        world.bot.trade(101)
+        world.tick(1)
+
+    world.sleep_while(0, happens)
+    world.settle()
+
+    assert published(world) == 100
+    assert published(world, Kind.SOURCE_GAP) == 1
+
+
+def test_a_late_repetition_does_not_let_a_sleeper_pass(world: World) -> None:
+    """A fence used for two different contents would: one poller repeats what it lost the reply to, with more in it."""
+    world.bot.trade(1)
+    world.poll(1, lose_reply)
+    world.bot.trade(2)
+
+    def happens() -> None:
+        world.bot.trade(99)
+        world.tick(1)
+        world.tick(1)
+
+    world.sleep_while(0, happens)
+
+
+def test_a_reader_of_an_older_log_is_told_even_where_the_publishers_clock_was_behind(world: World) -> None:
+    """The new log's ids enclose the reader's, and its next number is the reader's next."""
+    reader = world.readers[0]
+    world.bot.trade(2)
+    world.poll()
+    while not reader.pump(50):
+        pass
+    cursor, epoch = reader.session.cursor, reader.session.epoch
+    world.flush()
+    world.skew[0] = -3600
+    world.bot.trade(cursor.seq)
+    world.settle()
+    world.skew[0] = 0
+    world.bot.trade(1)
+    world.poll()
+    reading = world.feed.read(cursor).reading
+
+    assert isinstance(follow(cursor, epoch, reading), Reset)
+
+
+def test_a_log_emptied_while_redis_was_away_keeps_the_order_of_what_waited(world: World) -> None:
+    """Corrections waited for trades that the new log does not have."""
+    world.bot.trade(2)
+    world.poll()
+    world.flush()
+    world.bot.correct(1)
+    world.poll(0, refuse)
+    world.bot.correct(0)
+    world.poll()
+    world.restart_bot(keeps_list=False)

@@ -1,0 +1,25 @@
+"""The tests would notice: a few sown faults in the suite, all of them by `python -m tests.chaos.mutants`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.chaos.mutants import MUTANTS, ROOT, Mutant, sow, survives
+
+QUICK = ("no gap check", "no restart check", "heartbeat without position")
+
+
+@pytest.mark.parametrize("mutant", [one for one in MUTANTS if one.name in QUICK], ids=lambda one: one.name)
+def test_a_sown_fault_is_found(mutant: Mutant) -> None:
+    assert not survives(mutant)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+def test_every_fault_can_still_be_sown(mutant: Mutant, tmp_path: Path) -> None:
+    (tmp_path / mutant.path).parent.mkdir(parents=True)
+    shutil.copy(ROOT / mutant.path, tmp_path / mutant.path)
+    sow(mutant, tmp_path)
+
+    assert (tmp_path / mutant.path).read_text() != (ROOT / mutant.path).read_text()
