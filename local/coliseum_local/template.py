@@ -72,7 +72,7 @@ class Template:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        return cls.parse(yaml.load(path.read_text(), Loader=_Loader), root=path.parent)  # noqa: S506 - a SafeLoader
+        return cls.parse(load_document(path), root=path.parent)
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], *, root: Path) -> Self:
@@ -92,6 +92,12 @@ class Template:
                 return function
         known = ", ".join(function.logical_id.removesuffix("Function") for function in self.functions)
         raise LookupError(f"template.yaml has no function {name!r}; it has {known}")
+
+
+def load_document(path: Path) -> dict[str, Any]:
+    """The template as plain data, with `!Ref X` as `{"Ref": "X"}` and so on."""
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    return document
 
 
 class _Loader(yaml.SafeLoader):
