@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from coliseum.kalshi import parse, wire
+from coliseum.kalshi import parse, rows, wire
 from coliseum.kalshi.asking import all_pages, page_of
 from coliseum.kalshi.attempts import Steps
 from coliseum.kalshi.pacing import Lane
@@ -109,7 +109,7 @@ class Calls(PublicCalls):
         def words(body: wire.FillsDocument) -> Page[Fill]:
             return page_of(body.fills, lambda row: parse.fill_from(row, endpoint=f"GET {endpoint}"), body.cursor)
 
-        return self._ask(endpoint, wire.FillsDocument, words, query=query, lane=Lane.READ)
+        return self._ask(endpoint, wire.FillsDocument, words, quick=rows.fills_page, query=query, lane=Lane.READ)
 
     def settlements(
         self,

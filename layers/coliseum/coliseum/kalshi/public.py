@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from coliseum.errors import InvalidInput, NotFound
-from coliseum.kalshi import parse, wire
+from coliseum.kalshi import parse, rows, wire
 from coliseum.kalshi.asking import Asking, page_of
 from coliseum.kalshi.attempts import Steps
 from coliseum.kalshi.query import MAX_DEPTH, MAX_EVENTS, Query, bounded, comma_list, maybe_ticker, page, window
@@ -92,7 +92,7 @@ class PublicCalls(Asking):
         def words(body: wire.MarketsDocument) -> Page[Market]:
             return page_of(body.markets, parse.market_from, body.cursor)
 
-        return self._ask(endpoint, wire.MarketsDocument, words, query=query)
+        return self._ask(endpoint, wire.MarketsDocument, words, quick=rows.markets_page, query=query)
 
     def market(self, ticker: str) -> Steps[Market]:
         """One market, from the historical tier where it is archived. Raises NotFound."""

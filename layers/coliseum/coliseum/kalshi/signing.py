@@ -18,6 +18,8 @@ from coliseum.errors import ConfigurationError
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
+_SHA256 = hashes.SHA256()
+_SALTED = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=padding.PSS.DIGEST_LENGTH)
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _EXPECTED = "expected the PEM text of an RSA or Ed25519 private key, from -----BEGIN to -----END"
 
@@ -67,5 +69,4 @@ def signed_headers(
 def _signature(private_key: PrivateKey, message: bytes) -> bytes:
     if isinstance(private_key, Ed25519PrivateKey):
         return private_key.sign(message)
-    salted = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
-    return private_key.sign(message, salted, hashes.SHA256())
+    return private_key.sign(message, _SALTED, _SHA256)

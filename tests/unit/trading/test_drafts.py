@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from decimal import Decimal
+
+import pytest
+
+from coliseum.trading.drafts import drafts_of, freeze
+from coliseum.trading.markets import Level
+
+
+def _frozen() -> Level:
+    draft = drafts_of(Level)()
+    draft.price, draft.count = Decimal("0.5"), Decimal(3)
+    return freeze(draft, Level)
+
+
+def test_a_frozen_draft_is_like_one_made_by_init() -> None:
+    made = Level(Decimal("0.5"), Decimal(3))
+    assert _frozen() == made
+    assert hash(_frozen()) == hash(made)
+    assert type(_frozen()) is Level
+
+
+def test_a_frozen_draft_cannot_be_written_any_more() -> None:
+    with pytest.raises(FrozenInstanceError):
+        _frozen().count = Decimal(4)  # type: ignore[misc]  # that is what is tested
