@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Result, RoundMarket, StoredForecast
+from coliseum.arena.records import Answer, AskedMarket, Result
 from coliseum.arena.rounds import horizon_label
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.evidence import Span, clusters
@@ -25,9 +25,9 @@ LATER = {"q_1h": (timedelta(hours=1), timedelta(hours=2)), "q_24h": (timedelta(h
 def cells(
     *,
     track: Track,
-    markets: Mapping[Key, RoundMarket],
+    markets: Mapping[Key, AskedMarket],
     offers: Iterable[Offer],
-    answers: Iterable[StoredForecast],
+    answers: Iterable[Answer],
     results: Mapping[str, Result],
 ) -> list[Cell]:
     """One cell per offer of a market that has a result; an answer without an offer counts as one."""
@@ -40,7 +40,6 @@ def cells(
         agent, round_id, ticker = offer
         market, p = markets[round_id, ticker], said.get(offer)
         result = results[ticker]
-        book = market.book
         found.append(
             Cell(
                 agent=agent,
@@ -54,11 +53,11 @@ def cells(
                 horizon=horizon(market),
                 track=track.value,
                 volume=float(market.volume_24h),
-                outcomes=1 + len(market.context.get("question", {}).get("other_outcomes", ())),
+                outcomes=market.outcomes,
                 cluster=groups[market.event_ticker],
-                yes_ask=float(ONE - book.no_bids[0].price) if book.no_bids else None,
-                no_ask=float(ONE - book.yes_bids[0].price) if book.yes_bids else None,
-                structure="exclusive" if (market.context.get("terms") or {}).get("mutually_exclusive") else None,
+                yes_ask=None if market.yes_ask is None else float(market.yes_ask),
+                no_ask=None if market.yes_bid is None else float(ONE - market.yes_bid),
+                structure="exclusive" if market.mutually_exclusive else None,
                 settled_at=(result.decided_at or result.recorded_at).timestamp(),
                 **later[round_id, ticker],
             )
@@ -66,14 +65,14 @@ def cells(
     return found
 
 
-def horizon(market: RoundMarket) -> str:
+def horizon(market: AskedMarket) -> str:
     """How long the market had left when it was frozen."""
     return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
 
 
-def later_prices(markets: Iterable[RoundMarket]) -> dict[Key, dict[str, float | None]]:
+def later_prices(markets: Iterable[AskedMarket]) -> dict[Key, dict[str, float | None]]:
     """What the market said of each question afterwards, as later rounds froze it; the last one stands for the close."""
-    by_ticker: defaultdict[str, list[RoundMarket]] = defaultdict(list)
+    by_ticker: defaultdict[str, list[AskedMarket]] = defaultdict(list)
     for market in sorted(markets, key=lambda one: one.snapshot_at):
         by_ticker[market.ticker].append(market)
     found: dict[Key, dict[str, float | None]] = {}
@@ -89,7 +88,7 @@ def later_prices(markets: Iterable[RoundMarket]) -> dict[Key, dict[str, float | 
     return found
 
 
-def event_clusters(markets: Iterable[RoundMarket], results: Mapping[str, Result]) -> dict[str, str]:
+def event_clusters(markets: Iterable[AskedMarket], results: Mapping[str, Result]) -> dict[str, str]:
     """Event -> cluster: events of one series that were open at the same time depend on each other."""
     starts: dict[str, datetime] = {}
     ends: dict[str, datetime] = {}
@@ -106,5 +105,5 @@ def event_clusters(markets: Iterable[RoundMarket], results: Mapping[str, Result]
     )
 
 
-def _first_price(markets: Sequence[RoundMarket], least: datetime, most: datetime) -> float | None:
+def _first_price(markets: Sequence[AskedMarket], least: datetime, most: datetime) -> float | None:
     return next((float(one.q) for one in markets if one.q is not None and least <= one.snapshot_at <= most), None)

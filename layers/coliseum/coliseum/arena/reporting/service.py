@@ -11,7 +11,7 @@ from typing import Any
 from coliseum.arena import leaderboard
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, Standing
-from coliseum.arena.records import ArenaRecords, Result, Round, Answer
+from coliseum.arena.records import Answer, ArenaRecords, Result, Round
 from coliseum.arena.reporting.cells import cells
 from coliseum.arena.rounds import time_text
 from coliseum.arena.scoring.cells import table_from
@@ -57,7 +57,10 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         if one.closes_at <= question.known_at
     }
     markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
+    results = _known(records.results({ticker for _, ticker in markets}), question)
     answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
+    offers = records.offers(rounds, question.track)
+    table = table_from(cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results))
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     report = score(
         table,
