@@ -74,13 +74,13 @@ MUTANTS = (
     Mutant("one token for every repetition", POLLER, "(self._fences, uuid4().hex)", "(self._fences, self.owner)"),
     Mutant("newest first", POLLER, "trades = given.trades[-LIST_MAX:]", "trades = given.trades[::-1]"),
     Mutant(
-        "a reset log is not refilled", POLLER, "            new = trades\n", "            new = difference.trades\n"
+        "an emptied log is not refilled", POLLER, "            new = trades\n", "            new = difference.trades\n"
     ),
     # The difference
     Mutant("no overflow check", DIFF, "ok_ms is not None and not met", "ok_ms is not None and restarted and not met"),
-    Mutant("no restart check", DIFF, "return now is not None and not _silent", "return False and not _silent"),
+    Mutant("no restart check", DIFF, "return now is not None and not _silent", "return False and not _silent", CASES),
     Mutant("one lost too many", DIFF, "before.count - length\n", "before.count - length + 1\n"),
-    Mutant("ids of past runs count", DIFF, "(same_run and not known.past)", "same_run"),
+    Mutant("ids of past runs count", DIFF, "(same_run and not known.past)", "same_run", CASES),
     Mutant("every count trusted", DIFF, " or seen.count <= length:", ":", CASES),
     Mutant("an unsteady count trusted", DIFF, "and seen.count == seen.count_after", "and True", CASES),
     Mutant("memory too small", CHECKPOINT, "max(MEMORY, at_least)", "50", CASES),

@@ -50,7 +50,6 @@ def test_a_lost_reply_over_a_restart_repeats_neither_of_two_trades_of_one_id(wor
     world.poll(0, refuse)
     world.restart_bot(keeps_list=False)
     world.bot.trade(1)
-    world.poll(0)  # rests
     world.poll(0, lose_reply)
     world.settle()
 

@@ -165,6 +165,14 @@ def test_a_new_start_is_a_restart_and_ids_that_begin_again_are_new_trades() -> N
     assert found.after.run == REBOOT
 
 
+def test_a_restart_is_told_by_the_start_even_where_the_new_run_has_traded_more() -> None:
+    before = known(seen(trades(1, 3), count=3))
+    found = compare(before, seen(trades(11, 15), run=REBOOT, count=5))
+
+    assert found.hole is not None
+    assert (found.hole.reason, found.hole.lost) == ("restart", None)
+
+
 def test_a_restart_is_announced_once() -> None:
     before = known(seen(trades(1, 3), count=3), seen((), run=REBOOT, count=0))
 
