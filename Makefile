@@ -54,11 +54,11 @@ lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with has
 	$(LOCK) --group sam -o requirements/sam.txt
 	sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 
-soak: $(VENV)/.dev ## run the whole system under load and faults for an hour
-	$(PYTHON) -m bench.soak $(ARGUMENTS)
+soak: $(VENV)/.dev ## drive the delivery machine for long: RUNS=10000 random histories of faults
+	COLISEUM_SOAK=$(or $(RUNS),10000) $(PYTHON) -m pytest tests/chaos/test_delivery.py -q $(ARGUMENTS)
 
 mutants: $(VENV)/.dev ## break the code on purpose; every break must fail a test
-	$(PYTHON) -m bench.mutants $(ARGUMENTS)
+	$(PYTHON) -m tests.chaos.mutants $(ARGUMENTS)
 
 cost: $(VENV)/.dev ## what a month costs, from measured commands and durations
 	$(PYTHON) -m bench.cost $(ARGUMENTS)
