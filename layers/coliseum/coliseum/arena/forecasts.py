@@ -80,6 +80,13 @@ def payload(
     }
 
 
+def forecast_from(sealed: Mapping[str, Any]) -> Forecast:
+    """The forecast inside a payload."""
+    names = ("probability", "low", "high", "base_rate", "stake")
+    values = {name: None if sealed[name] is None else Decimal(sealed[name]) for name in names}
+    return Forecast(**values, rationale=sealed["rationale"], numbers=sealed["numbers"])
+
+
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Canonical JSON: sorted keys, no white space, ASCII. Numbers travel as strings, so there is one form only."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()

@@ -1,23 +1,22 @@
-"""The arena's rows and what they mean. The only file that knows its tables."""
+"""The arena's rows and what they mean. This file and `paper/records.py` are the only ones that know its tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import Row, RowKind
-from coliseum.arena.paper.sizing import Policy
+from coliseum.arena.paper.records import PaperRecords
+from coliseum.arena.paper.sizing import policies_of
 from coliseum.arena.rounds import Slot, season_span
 from coliseum.errors import NotFound
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Level, OrderBook
 from coliseum.trading.money import decimal_text
-from coliseum.trading.trades import Outcome
 
 DEPOSIT = Decimal(10_000)
 
@@ -50,6 +49,30 @@ class Round:
     exchange: str
     seed: int
     markets: int
+    funded_at: datetime | None = None
+    """When the money for its models was set aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedMarket:
+    """What scoring needs of a market in a round."""
+
+    round_id: str
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    category: str
+    close_time: datetime
+    q: Decimal | None
+    """The market's probability when the round opened; None where it had no usable quote."""
+    yes_bid: Decimal | None
+    yes_ask: Decimal | None
+    volume_24h: Decimal
+    """Contracts."""
+    outcomes: int
+    """Of the whole event."""
+    mutually_exclusive: bool
+    snapshot_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +122,17 @@ class StoredForecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What scoring needs of a forecast. `p` is None for an abstention."""
+
+    round_id: str
+    ticker: str
+    agent_id: str
+    p: Decimal | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One version of a market's outcome. `value` is dollars per YES contract."""
 
@@ -115,42 +149,22 @@ class Result:
         return {"yes": 1, "no": 0}.get(self.result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperAccount:
-    account_id: str
-    season: str
-    agent_id: str
-    policy: Policy
-    deposit: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """A ledger row with the time of its happening."""
-
-    row: Row
-    at: datetime
-    round_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What an account was worth, in dollars: cash, and cash plus positions at the bid after fee."""
-
-    at: datetime
-    cash: Decimal
-    equity: Decimal
-
-
 _AGENT = "agent_id,kind,name,model,tracks,status,season,output_mode,params"
-_ROUND = "round_id,slot,season,opened_at,closes_at,status,exchange,seed,markets"
+_ROUND = "round_id,slot,season,opened_at,closes_at,status,exchange,seed,markets,funded_at"
 _MARKET = (
     "round_id,ticker,event_ticker,series_ticker,category,title,close_time,context,context_hash,book,"
     "q::text,volume_24h::text,snapshot_at"
 )
+_ASKED = (
+    "round_id,ticker,event_ticker,series_ticker,category,close_time,q::text,yes_bid::text,yes_ask::text,"
+    "volume_24h::text,outcomes,mutually_exclusive,snapshot_at"
+)
 _DECISION = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason"
 _FORECAST = "forecast_id,seal,round_id,ticker,agent_id,track,p::text,payload,created_at"
-_LEDGER = "seq,key,kind,ticker,side,contracts::text,price::text,cash::text,realized::text,round_id,at"
+_ANSWER = "round_id,ticker,agent_id,p::text,created_at"
+_RESULT = "ticker,version,result,value::text,decided_at,recorded_at"
+ROUNDS_AT_ONCE = 60
+"""Ids of one question: they travel in its URL."""
 
 
 class ArenaRecords:
@@ -158,37 +172,32 @@ class ArenaRecords:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.paper = PaperRecords(store)
 
     # -- who plays
 
     def field(self, agents: Sequence[Mapping[str, Any]], season: str) -> None:
-        """Make the season and its agents and accounts exist; what is there stays as it is, slugs included.
+        """Make the season, its agents and their accounts with their deposits exist, in one transaction.
 
-        Agents of an earlier season enter this one under the new terms, unless they were paused or retired.
+        What is there stays as it is, slugs included; agents of an earlier season enter this one under the new terms.
+        Between `active` and `needs_key` the given status counts; paused and retired ones stay so.
         """
         start, end = season_span(season)
-        self._store.insert(
-            "arena_seasons",
-            [{"season": season, "starts_at": start.isoformat(), "ends_at": end.isoformat()}],
-            ignore_duplicates_on="season",
-        )
-        known = {agent.agent_id: agent for agent in self.agents()}
-        rows = [{**agent, "season": season} for agent in agents]
-        self._store.insert("arena_agents", rows, ignore_duplicates_on="agent_id")
-        entering = [row for row in rows if row["agent_id"] in known and _may_enter(known[row["agent_id"]], season)]
-        self._store.upsert("arena_agents", entering, on_conflict="agent_id")
         accounts = [
             {
                 "account_id": f"{season}/{agent['agent_id']}/{policy.value}",
-                "season": season,
                 "agent_id": agent["agent_id"],
                 "policy": policy.value,
                 "deposit": decimal_text(DEPOSIT),
+                # Who plays both tracks trades the one on which it sees no price.
+                "track": (Track.BLIND if Track.BLIND in agent["tracks"] else Track.AWARE).value,
             }
             for agent in agents
-            for policy in Policy
+            for policy in policies_of(agent["kind"])
         ]
-        self._store.insert("arena_accounts", accounts, ignore_duplicates_on="account_id")
+        named = {"season": season, "starts_at": start.isoformat(), "ends_at": end.isoformat()}
+        body = {"season": named, "agents": [dict(agent) for agent in agents], "accounts": accounts}
+        self._store.rpc("arena_field", {"p": body})
 
     def agents(self) -> tuple[Agent, ...]:
         rows = self._store.select("arena_agents", _AGENT, order=("agent_id",))
@@ -196,23 +205,22 @@ class ArenaRecords:
 
     def agent(self, agent_id: str) -> Agent:
         """Raises NotFound for an unknown agent."""
-        return _agent(self._agent_row(agent_id))
+        rows = self._store.select("arena_agents", _AGENT, where=[("agent_id", "eq", agent_id)], limit=1)
+        if not rows:
+            raise NotFound("agent", agent_id)
+        return _agent(rows[0])
 
     def set_agent_status(self, agent_id: str, status: str) -> None:
         """Raises NotFound for an unknown agent."""
-        row = self._agent_row(agent_id)
-        self._store.upsert("arena_agents", [{**row, "status": status}], on_conflict="agent_id")
+        self._set_agent(agent_id, p_status=status)
 
     def set_output_mode(self, agent_id: str, output_mode: str) -> None:
         """Remember how this agent's model can be made to answer. Raises NotFound for an unknown agent."""
-        row = self._agent_row(agent_id)
-        self._store.upsert("arena_agents", [{**row, "output_mode": output_mode}], on_conflict="agent_id")
+        self._set_agent(agent_id, p_output_mode=output_mode)
 
-    def _agent_row(self, agent_id: str) -> dict[str, Any]:
-        found = self._store.select("arena_agents", _AGENT, where=[("agent_id", "eq", agent_id)], limit=1)
-        if not found:
+    def _set_agent(self, agent_id: str, **changes: str) -> None:
+        if not self._store.rpc("arena_set_agent", {"p_agent": agent_id, **changes}):
             raise NotFound("agent", agent_id)
-        return found[0]
 
     # -- rounds
 
@@ -221,11 +229,12 @@ class ArenaRecords:
         slot: Slot,
         *,
         opened_at: datetime,
+        closes_at: datetime,
         exchange: str,
         markets: Sequence[Mapping[str, Any]],
         decisions: Sequence[Mapping[str, Any]],
-    ) -> tuple[bool, str]:
-        """(made by this call, round id). Rows go in together or not at all; a slot has one round."""
+    ) -> bool:
+        """True where this call made it. Rows go in together or not at all; a slot has one round."""
         answer = self._store.rpc(
             "arena_open_round",
             {
@@ -235,7 +244,7 @@ class ArenaRecords:
                         "slot": slot.starts_at.isoformat(),
                         "season": slot.season,
                         "opened_at": opened_at.isoformat(),
-                        "closes_at": slot.closes_at.isoformat(),
+                        "closes_at": closes_at.isoformat(),
                         "status": "open",
                         "exchange": exchange,
                         "seed": slot.seed,
@@ -246,13 +255,25 @@ class ArenaRecords:
                 }
             },
         )
-        return bool(answer["opened"]), str(answer["round_id"])
+        return bool(answer["opened"])
+
+    def find_round(self, round_id: str) -> Round | None:
+        rows = self._store.select("arena_rounds", _ROUND, where=[("round_id", "eq", round_id)], limit=1)
+        return _round(rows[0]) if rows else None
 
     def round(self, round_id: str) -> Round:
-        rows = self._store.select("arena_rounds", _ROUND, where=[("round_id", "eq", round_id)], limit=1)
-        if not rows:
+        found = self.find_round(round_id)
+        if found is None:
             raise NotFound("round", round_id)
-        return _round(rows[0])
+        return found
+
+    def fund_round(self, round_id: str, *, unfunded: Iterable[str]) -> bool:
+        """The round is paid for, but for these agents, whose decisions are skipped. False where it was before."""
+        return bool(self._store.rpc("arena_fund_round", {"p_round": round_id, "p_unfunded": sorted(unfunded)}))
+
+    def close_round(self, round_id: str) -> bool:
+        """Close a round whose time is over; what is unanswered has failed. False where nothing was to be done."""
+        return bool(self._store.rpc("arena_close_round", {"p_round": round_id}))
 
     def rounds(
         self,
@@ -271,12 +292,6 @@ class ArenaRecords:
         rows = self._store.select("arena_rounds", _ROUND, where=where, order=("slot.desc",), limit=limit)
         return tuple(_round(row) for row in rows)
 
-    def set_round_status(self, round_id: str, status: str) -> None:
-        found = self._store.select("arena_rounds", _ROUND, where=[("round_id", "eq", round_id)], limit=1)
-        if not found:
-            raise NotFound("round", round_id)
-        self._store.upsert("arena_rounds", [{**found[0], "status": status}], on_conflict="round_id")
-
     def round_market(self, round_id: str, ticker: str) -> RoundMarket:
         rows = self._store.select(
             "arena_round_markets", _MARKET, where=[("round_id", "eq", round_id), ("ticker", "eq", ticker)], limit=1
@@ -285,15 +300,28 @@ class ArenaRecords:
             raise NotFound("round market", f"{round_id}/{ticker}")
         return _round_market(rows[0])
 
-    def round_markets(self, round_ids: Iterable[str]) -> tuple[RoundMarket, ...]:
-        rows = [
+    def asked_markets(self, round_ids: Iterable[str]) -> tuple[AskedMarket, ...]:
+        """All markets of these rounds, without what contestants were shown of them."""
+        rows = self._by_rounds("arena_asked_markets", _ASKED, round_ids, order=("round_id", "ticker"))
+        return tuple(_asked(row) for row in rows)
+
+    def _by_rounds(
+        self,
+        table: str,
+        columns: str,
+        round_ids: Iterable[str],
+        *,
+        where: Sequence[Condition] = (),
+        order: Sequence[str],
+    ) -> list[dict[str, Any]]:
+        """Rows of many rounds in few questions."""
+        ids = sorted(set(round_ids))
+        parts = [ids[start : start + ROUNDS_AT_ONCE] for start in range(0, len(ids), ROUNDS_AT_ONCE)]
+        return [
             row
-            for round_id in round_ids
-            for row in self._store.select(
-                "arena_round_markets", _MARKET, where=[("round_id", "eq", round_id)], order=("ticker",)
-            )
+            for part in parts
+            for row in self._store.select(table, columns, where=[("round_id", "in", part), *where], order=order)
         ]
-        return tuple(_round_market(row) for row in rows)
 
     # -- decisions and forecasts
 
@@ -304,28 +332,24 @@ class ArenaRecords:
         rows = self._store.select("arena_decisions", _DECISION, where=where, order=("decision_id",))
         return tuple(_decision(row) for row in rows)
 
-    def expired(self, now: datetime) -> tuple[Decision, ...]:
-        """Running decisions whose lease is over: their worker died."""
-        rows = self._store.select(
-            "arena_decisions",
-            _DECISION,
-            where=[("status", "eq", "running"), ("lease_until", "lt", now.isoformat())],
-            order=("decision_id",),
-        )
-        return tuple(_decision(row) for row in rows)
+    def hand_out(self, *, again_seconds: int, attempts: int) -> tuple[str, ...]:
+        """Decisions to put on the queue now, marked as queued; unanswered, they are due again after `again_seconds`.
+
+        A decision whose worker died `attempts` times has failed.
+        """
+        given = self._store.rpc("arena_hand_out", {"p_again": again_seconds, "p_attempts": attempts})
+        return tuple(given)
 
     def offers(self, rounds: Iterable[str], track: Track) -> tuple[tuple[str, str, str], ...]:
         """(agent, round, ticker) of what agents were asked; what the house skipped (budget, circuit) was no offer."""
-        return tuple(
-            (row["agent_id"], round_id, row["ticker"])
-            for round_id in rounds
-            for row in self._store.select(
-                "arena_decisions",
-                "decision_id,agent_id,ticker",
-                where=[("round_id", "eq", round_id), ("track", "eq", track.value), ("status", "neq", "skipped")],
-                order=("decision_id",),
-            )
+        rows = self._by_rounds(
+            "arena_decisions",
+            "agent_id,round_id,ticker",
+            rounds,
+            where=[("track", "eq", track.value), ("status", "neq", "skipped")],
+            order=("decision_id",),
         )
+        return tuple((row["agent_id"], row["round_id"], row["ticker"]) for row in rows)
 
     def lease_decision(self, decision_id: str, *, seconds: int) -> Decision | None:
         """The decision, taken for `seconds`; None where it is finished, taken, or its round is over."""
@@ -361,10 +385,17 @@ class ArenaRecords:
         rows = self._store.select("arena_forecasts", _FORECAST, where=where, order=order, limit=limit)
         return tuple(_forecast(row) for row in rows)
 
-    def forecast_tickers(self) -> frozenset[str]:
-        """Every market that was ever put into a round and has not been settled for long."""
+    def answers(self, round_ids: Iterable[str], track: Track) -> tuple[Answer, ...]:
+        """All forecasts of these rounds and this track, without their reasons."""
+        rows = self._by_rounds(
+            "arena_forecasts", _ANSWER, round_ids, where=[("track", "eq", track.value)], order=("forecast_id",)
+        )
+        return tuple(_answer(row) for row in rows)
+
+    def waiting_tickers(self) -> tuple[str, ...]:
+        """Markets that were put into a round and have no result, or one so young that it may be amended."""
         rows = self._store.select("arena_waiting_tickers", "ticker", order=("ticker",))
-        return frozenset(row["ticker"] for row in rows)
+        return tuple(row["ticker"] for row in rows)
 
     # -- money for models
 
@@ -408,110 +439,22 @@ class ArenaRecords:
 
     def results(self, tickers: Iterable[str] | None = None) -> dict[str, tuple[Result, ...]]:
         """All versions per ticker, oldest first."""
-        columns = "ticker,version,result,value::text,decided_at,recorded_at"
         if tickers is None:
-            rows = self._store.select("arena_results", columns, order=("ticker", "version"))
+            rows = self._store.select("arena_results", _RESULT, order=("ticker", "version"))
         else:
             names = sorted(set(tickers))
-            rows = self._store.select("arena_results", columns, where=[("ticker", "in", names)]) if names else []
+            rows = self._store.select("arena_results", _RESULT, where=[("ticker", "in", names)]) if names else []
         found: dict[str, list[Result]] = {}
         for row in sorted(rows, key=lambda row: (row["ticker"], row["version"])):
-            found.setdefault(row["ticker"], []).append(
-                Result(
-                    ticker=row["ticker"],
-                    version=row["version"],
-                    result=row["result"],
-                    value=Decimal(row["value"]),
-                    decided_at=None if row["decided_at"] is None else _moment(row["decided_at"]),
-                    recorded_at=_moment(row["recorded_at"]),
-                )
-            )
+            found.setdefault(row["ticker"], []).append(_result(row))
         return {ticker: tuple(versions) for ticker, versions in found.items()}
 
-    # -- paper accounts
-
-    def accounts(self, *, season: str | None = None, agent_id: str | None = None) -> tuple[PaperAccount, ...]:
-        where: list[Condition] = []
-        if season is not None:
-            where.append(("season", "eq", season))
-        if agent_id is not None:
-            where.append(("agent_id", "eq", agent_id))
+    def young_results(self, *, since: datetime) -> tuple[Result, ...]:
+        """Results recorded at that time or later."""
         rows = self._store.select(
-            "arena_accounts", "account_id,season,agent_id,policy,deposit::text", where=where, order=("account_id",)
+            "arena_results", _RESULT, where=[("recorded_at", "gte", since.isoformat())], order=("ticker", "version")
         )
-        return tuple(
-            PaperAccount(**{**row, "policy": Policy(row["policy"]), "deposit": Decimal(row["deposit"])}) for row in rows
-        )
-
-    def ledger(self, account_id: str, *, after: int = 0) -> tuple[LedgerEntry, ...]:
-        rows = self._store.select(
-            "arena_ledger", _LEDGER, where=[("account_id", "eq", account_id), ("seq", "gt", after)], order=("seq",)
-        )
-        return tuple(_ledger_entry(row) for row in rows)
-
-    def append_ledger(self, account_id: str, rows: Sequence[Row], *, at: datetime, round_id: str | None = None) -> int:
-        """Append rows that follow the ledger's end; a repetition changes nothing. Returns the last seq.
-
-        Raises SourceRefused (40001) where another writer was faster: read the ledger again and decide anew.
-        """
-        if not rows:
-            return 0
-        body = [
-            {
-                "account_id": account_id,
-                "seq": row.seq,
-                "key": row.key,
-                "kind": row.kind.value,
-                "ticker": row.ticker,
-                "side": None if row.side is None else row.side.value,
-                "contracts": _text(row.contracts),
-                "price": _text(row.price),
-                "cash": decimal_text(row.cash),
-                "realized": decimal_text(row.realized),
-                "round_id": round_id,
-                "at": at.isoformat(),
-            }
-            for row in rows
-        ]
-        args = {"p_account": account_id, "p_after": rows[0].seq - 1, "p_rows": body}
-        return int(self._store.rpc("arena_append_ledger", args))
-
-    def note_paper_decision(self, values: Mapping[str, Any]) -> None:
-        """Why an account traded or did not; the first note of a decision and account stays."""
-        self._store.insert("arena_paper_decisions", [values], ignore_duplicates_on="decision_id,account_id")
-
-    def last_seen(self, tickers: Iterable[str]) -> dict[str, RoundMarket]:
-        """Each market as the newest round froze it."""
-        names = sorted(set(tickers))
-        rows = self._store.select("arena_round_markets", _MARKET, where=[("ticker", "in", names)]) if names else []
-        newest: dict[str, RoundMarket] = {}
-        for market in map(_round_market, rows):
-            if market.ticker not in newest or newest[market.ticker].snapshot_at < market.snapshot_at:
-                newest[market.ticker] = market
-        return newest
-
-    def mark(self, account_id: str, *, at: datetime, cash: Decimal, equity: Decimal) -> None:
-        """Write down what an account was worth; a second mark of the same instant is dropped."""
-        self._store.insert(
-            "arena_marks",
-            [
-                {
-                    "account_id": account_id,
-                    "at": at.isoformat(),
-                    "cash": decimal_text(cash),
-                    "equity": decimal_text(equity),
-                }
-            ],
-            ignore_duplicates_on="account_id,at",
-        )
-
-    def marks(self, account_id: str, *, since: datetime | None = None) -> tuple[Mark, ...]:
-        """Oldest first."""
-        where: list[Condition] = [("account_id", "eq", account_id)]
-        if since is not None:
-            where.append(("at", "gte", since.isoformat()))
-        rows = self._store.select("arena_marks", "at,cash::text,equity::text", where=where, order=("at",))
-        return tuple(Mark(_moment(row["at"]), Decimal(row["cash"]), Decimal(row["equity"])) for row in rows)
+        return tuple(_result(row) for row in rows)
 
     # -- reports
 
@@ -519,10 +462,33 @@ class ArenaRecords:
         """True where this digest is new."""
         return self._store.insert("arena_reports", [values], ignore_duplicates_on="digest") > 0
 
-    def save_seal_root(self, day: date, root: str, leaves: int) -> None:
-        self._store.upsert(
-            "arena_seal_roots", [{"day": day.isoformat(), "root": root, "leaves": leaves}], on_conflict="day"
+    def report_due(self, season: str, track: Track) -> bool:
+        """Whether a round has closed or a result has come in since the season's newest report."""
+        return bool(self._store.rpc("arena_report_due", {"p_season": season, "p_track": track.value}))
+
+    # -- proofs
+
+    def unrooted_days(self) -> tuple[date, ...]:
+        """UTC days that are over and have forecasts, but no Merkle root."""
+        rows = self._store.select("arena_unrooted_days", "day", order=("day",))
+        return tuple(date.fromisoformat(row["day"]) for row in rows)
+
+    def day_seals(self, day: date) -> tuple[str, ...]:
+        """The seals of all forecasts of a UTC day."""
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        end = start + timedelta(days=1)
+        rows = self._store.select(
+            "arena_forecasts",
+            "seal",
+            where=[("created_at", "gte", start.isoformat()), ("created_at", "lt", end.isoformat())],
+            order=("seal",),
         )
+        return tuple(row["seal"] for row in rows)
+
+    def save_seal_root(self, day: date, root: str, leaves: int) -> None:
+        """The first root of a day stays."""
+        row = {"day": day.isoformat(), "root": root, "leaves": leaves}
+        self._store.insert("arena_seal_roots", [row], ignore_duplicates_on="day")
 
 
 def decision_id(round_id: str, ticker: str, agent_id: str, track: Track) -> str:
@@ -543,13 +509,21 @@ def _agent(row: Mapping[str, Any]) -> Agent:
     return Agent(**{**row, "tracks": tuple(Track(name) for name in row["tracks"])})
 
 
-def _may_enter(agent: Agent, season: str) -> bool:
-    return agent.season < season and agent.status not in {"paused", "retired"}
-
-
 def _round(row: Mapping[str, Any]) -> Round:
     times = {name: _moment(row[name]) for name in ("slot", "opened_at", "closes_at")}
-    return Round(**{**row, **times})
+    funded_at = None if row["funded_at"] is None else _moment(row["funded_at"])
+    return Round(**{**row, **times, "funded_at": funded_at})
+
+
+def _asked(row: Mapping[str, Any]) -> AskedMarket:
+    times = {name: _moment(row[name]) for name in ("close_time", "snapshot_at")}
+    numbers = {name: None if row[name] is None else Decimal(row[name]) for name in ("q", "yes_bid", "yes_ask")}
+    return AskedMarket(**{**row, **times, **numbers, "volume_24h": Decimal(row["volume_24h"])})
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    p = None if row["p"] is None else Decimal(row["p"])
+    return Answer(**{**row, "p": p, "created_at": _moment(row["created_at"])})
 
 
 def _round_market(row: Mapping[str, Any]) -> RoundMarket:
@@ -591,21 +565,14 @@ def _forecast(row: Mapping[str, Any]) -> StoredForecast:
     )
 
 
-def _ledger_entry(row: Mapping[str, Any]) -> LedgerEntry:
-    return LedgerEntry(
-        Row(
-            seq=row["seq"],
-            key=row["key"],
-            kind=RowKind(row["kind"]),
-            cash=Decimal(row["cash"]),
-            realized=Decimal(row["realized"]),
-            ticker=row["ticker"],
-            side=None if row["side"] is None else Outcome(row["side"]),
-            contracts=None if row["contracts"] is None else Decimal(row["contracts"]),
-            price=None if row["price"] is None else Decimal(row["price"]),
-        ),
-        _moment(row["at"]),
-        row["round_id"],
+def _result(row: Mapping[str, Any]) -> Result:
+    return Result(
+        ticker=row["ticker"],
+        version=row["version"],
+        result=row["result"],
+        value=Decimal(row["value"]),
+        decided_at=None if row["decided_at"] is None else _moment(row["decided_at"]),
+        recorded_at=_moment(row["recorded_at"]),
     )
 
 
@@ -615,7 +582,3 @@ def _json(value: Any) -> Any:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value)

@@ -35,10 +35,9 @@ PRICED_KEYS = ("quote", "history", "activity")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A round's place on the clock."""
+    """A round's place on the clock. It may be opened late in it, and is open for its full time then."""
 
     starts_at: datetime
-    closes_at: datetime
     season: str
     seed: int
 
@@ -47,13 +46,12 @@ class Slot:
         return self.starts_at.strftime("r-%Y%m%dT%H%M%SZ")
 
 
-def slot_at(now: datetime, *, every: timedelta, open_for: timedelta) -> Slot:
+def slot_at(now: datetime, *, every: timedelta) -> Slot:
     """The slot that `now` (aware) falls into; slots start at multiples of `every` since the epoch."""
     seconds = int(every.total_seconds())
     start = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
     return Slot(
         starts_at=start,
-        closes_at=start + open_for,
         season=season_of(start),
         seed=int.from_bytes(hashlib.sha256(start.isoformat().encode()).digest()[:6], "big"),
     )
@@ -97,14 +95,15 @@ def choose(
 ) -> tuple[Offer, ...]:
     """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
 
-    Each stratum is shuffled by the seed; the strata take turns. Markets without an active status, a two-sided quote
-    or `least_seconds` left are passed over.
+    Each stratum is shuffled by the seed; the strata take turns. Markets without an active status, a quote at most
+    10 cents wide or `least_seconds` left are passed over.
     """
     usable = [
         offer
         for offer in offers
         if offer.market.status == "active"
-        and offer.market.midpoint is not None
+        and offer.market.spread is not None
+        and offer.market.spread <= QUOTED_SPREAD
         and (offer.market.close_time - now).total_seconds() >= least_seconds
     ]
     strata: defaultdict[tuple[str, str, int], list[Offer]] = defaultdict(list)
@@ -154,11 +153,13 @@ def context(
     precedent: Precedent = Precedent(0, 0),
     siblings: Sequence[str] = (),
     sources: Sequence[Mapping[str, str]] = (),
+    terms: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What contestants are shown of one market, frozen: the same for everyone, prices apart from the rest.
 
-    `siblings` are the other outcomes of the event, `sources` dated texts {title, date, text}. Nothing in it is later
-    than `as_of`: candles that end after it are left out.
+    `siblings` are the other outcomes of the event, `sources` dated texts {title, date, text} with RFC 3339 dates,
+    `terms` what trading costs. Nothing in it is later than `as_of`: candles that end after it, and sources of
+    later dates, are left out.
     """
     market, probability = offer.market, quoted_probability(book)
     return {
@@ -178,10 +179,11 @@ def context(
             "other_outcomes": list(siblings),
         },
         "precedent": {"yes": precedent.yes, "resolved": precedent.resolved},
-        "sources": [dict(source) for source in sources],
+        "sources": [dict(source) for source in sources if _known_by(source["date"], as_of)],
+        "terms": dict(terms or {}),
         "quote": {
-            "yes_bid": _text(market.yes_bid),
-            "yes_ask": _text(market.yes_ask),
+            "yes_bid": _text(book.yes_bids[0].price if book.yes_bids else None),
+            "yes_ask": _text(book.yes_asks[0].price if book.no_bids else None),
             "probability": _text(probability),
             "last_price": _text(market.last_price),
         },
@@ -221,6 +223,12 @@ def book_json(book: OrderBook) -> dict[str, list[list[str]]]:
 def _terciles(volumes: Sequence[Decimal]) -> tuple[Decimal, ...]:
     ordered = sorted(volumes)
     return tuple(ordered[len(ordered) * part // 3] for part in (1, 2)) if ordered else ()
+
+
+def _known_by(date: str, as_of: datetime) -> bool:
+    """A date without a time means the beginning of its UTC day."""
+    moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= as_of
 
 
 def _shuffle_key(seed: int, name: str) -> bytes:

@@ -1,36 +1,38 @@
-"""Open a round: look at the exchange, choose, freeze, write it all in one transaction, hand out the decisions."""
+"""Open a round: look at the exchange, choose, freeze, write it all in one transaction, hand out the decisions.
+
+The schedule calls more often than rounds open: the slot decides. So a call that was stopped anywhere is made good by
+the next one, and a call with nothing to do costs one question to the database.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from coliseum.arena import rounds
-from coliseum.arena.records import Agent, ArenaRecords, Decision, decision_id
-from coliseum.arena.rounds import Offer, Precedent, Slot
-from coliseum.errors import ColiseumError
-from coliseum.feed.entries import Kind
-from coliseum.feed.service import Feed, candidate
+from coliseum.arena.opening.markets import frozen_markets
+from coliseum.arena.paper.service import close_margin_seconds
+from coliseum.arena.records import Agent, ArenaRecords, Round, decision_id
+from coliseum.arena.rounds import Slot
+from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.service import candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.trading.events import Event, Series
-from coliseum.trading.markets import Candle, OrderBook
-from coliseum.trading.money import decimal_text
 
-EVENT_PAGES = 5
-"""Pages of 200 events looked at: the exchange lists more open markets than anyone should scan."""
-HISTORY = timedelta(hours=24)
-PRECEDENT_LIMIT = 200
-Enqueue = Callable[[Sequence[Mapping[str, object]], int], None]
-"""(messages, seconds to hold them back)."""
-LONGEST_DELAY = 900
-"""The most seconds SQS holds a message back."""
-Reserve = Callable[[Sequence[Agent], int], frozenset[str]]
-"""(agents that cost money, markets) -> the ids of those whose whole round is paid for."""
+ATTEMPTS = 3
+"""How often a decision is given to a worker before it has failed."""
+AGAIN = timedelta(minutes=10)
+"""When a decision that nobody took is put on the queue once more; sooner in short rounds."""
+ANNOUNCED = timedelta(minutes=5)
+"""How long an opening is told again: the feed drops repetitions."""
+Clock = Callable[[], datetime]
+Enqueue = Callable[[Sequence[Mapping[str, object]]], None]
+Field = Callable[[str], None]
+"""season -> its agents and accounts exist."""
+Reserve = Callable[[Sequence[Agent], Round], frozenset[str]]
+"""(agents that cost money, round) -> the ids of those whose whole round is paid for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,209 +46,110 @@ class Plan:
     exchange: str
     """sandbox, kalshi or replay."""
 
+    @property
+    def again_seconds(self) -> int:
+        """After how long an unanswered decision is handed out anew."""
+        return int(min(AGAIN, self.open_for / 3).total_seconds())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    round_id: str
+    round_id: str | None
+    """None where no market could be asked about."""
     new: bool
-    markets: int
-    decisions: int
+    handed_out: int
+    entries: tuple[Candidate, ...]
+    """`round_opened` entries to publish."""
 
 
 def open_round(
     plan: Plan,
     *,
-    now: datetime,
+    clock: Clock,
     kalshi: Kalshi,
     records: ArenaRecords,
-    feed: Feed,
     enqueue: Enqueue,
+    field: Field,
     reserve: Reserve,
 ) -> Opened:
-    """Open the round of `now`'s slot. Called twice it opens one and hands out again what is still undone."""
-    slot = rounds.slot_at(now, every=plan.every, open_for=plan.open_for)
-    known = next((one for one in records.rounds(limit=5) if one.slot == slot.starts_at), None)
-    if known is None:
-        frozen = _frozen_markets(plan, slot, now, kalshi)
-        agents = [agent for agent in records.agents() if agent.season == slot.season]
-        decisions = _decisions(agents, [row["ticker"] for row in frozen], slot, reserve)
-        new, round_id = records.open_round(
-            slot, opened_at=now, exchange=plan.exchange, markets=frozen, decisions=decisions
-        )
-    else:
-        new, round_id = False, known.round_id
-    row = records.round(round_id)
-    pending = records.decisions(round_id, status="pending")
-    _hand_out(pending, {agent.agent_id for agent in records.agents() if agent.kind == "consensus"}, plan, enqueue)
-    feed.publish(
-        [
-            candidate(
-                Kind.ROUND_OPENED,
-                round_id,
-                {
-                    "round_id": round_id,
-                    "closes_at": rounds.time_text(row.closes_at),
-                    "exchange": row.exchange,
-                    "markets": row.markets,
-                },
-            )
-        ],
-        now_ms=int(now.timestamp() * 1000),
+    """Open the round of the present slot where it is not open yet, pay for it, and hand out what is undone."""
+    slot = rounds.slot_at(clock(), every=plan.every)
+    held = records.find_round(slot.round_id)
+    new = False
+    if held is None:
+        new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, field=field)
+        held = records.find_round(slot.round_id)
+    if held is None:
+        return Opened(round_id=None, new=False, handed_out=0, entries=())
+    if held.funded_at is None:
+        _pay(held, records, reserve)
+    handed_out = hand_out(plan, records, enqueue)
+    told = clock() - held.opened_at < ANNOUNCED
+    return Opened(round_id=held.round_id, new=new, handed_out=handed_out, entries=(_announced(held),) if told else ())
+
+
+def hand_out(plan: Plan, records: ArenaRecords, enqueue: Enqueue) -> int:
+    """Put on the queue what is due; how many decisions that were."""
+    due = records.hand_out(again_seconds=plan.again_seconds, attempts=ATTEMPTS)
+    if due:
+        enqueue([{"decision_id": decision} for decision in due])
+    return len(due)
+
+
+def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, field: Field) -> bool:
+    """True where this call opened it. Without a market there is no round: the next call looks again."""
+    field(slot.season)
+    least = plan.open_for.total_seconds() + close_margin_seconds(plan.exchange)
+    frozen = frozen_markets(
+        kalshi, slot, clock=clock, wanted=plan.markets, per_event=plan.per_event, least_seconds=least
     )
-    return Opened(round_id=round_id, new=new, markets=row.markets, decisions=len(pending))
-
-
-def _hand_out(pending: Sequence[Decision], pools: Set[str], plan: Plan, enqueue: Enqueue) -> None:
-    """The consensus comes last: it pools what the others said by then."""
-    own = [{"decision_id": one.decision_id} for one in pending if one.agent_id not in pools]
-    pooled = [{"decision_id": one.decision_id} for one in pending if one.agent_id in pools]
-    if own:
-        enqueue(own, 0)
-    if pooled:
-        enqueue(pooled, min(LONGEST_DELAY, int(plan.open_for.total_seconds() * 2 / 3)))
-
-
-def _frozen_markets(plan: Plan, slot: Slot, now: datetime, kalshi: Kalshi) -> list[dict[str, Any]]:
-    events = _open_events(kalshi)
-    series: dict[str, Series | None] = {}
-    offers = [
-        Offer(market=market, series_ticker=event.series_ticker, category=event.category or "Uncategorised")
-        for event in events
-        for market in event.markets
-    ]
-    least = max(plan.open_for.total_seconds(), 0.0)
-    chosen = rounds.choose(
-        offers, now=now, seed=slot.seed, wanted=plan.markets, per_event=plan.per_event, least_seconds=least
+    if not frozen:
+        logger().warning("no market to ask about", extra={"round_id": slot.round_id})
+        return False
+    agents = [agent for agent in records.agents() if agent.season == slot.season and agent.status == "active"]
+    opened_at = clock()
+    return records.open_round(
+        slot,
+        opened_at=opened_at,
+        closes_at=opened_at + plan.open_for,
+        exchange=plan.exchange,
+        markets=frozen,
+        decisions=decisions(agents, [row["ticker"] for row in frozen], slot),
     )
-    books = kalshi.order_books([offer.market.ticker for offer in chosen]) if chosen else {}
-    by_event = {event.ticker: event for event in events}
-    precedents: dict[str, Precedent] = {}
-    frozen: list[dict[str, Any]] = []
-    for offer in chosen:
-        book = books.get(offer.market.ticker)
-        if book is None:
-            continue
-        name = offer.series_ticker
-        if name not in precedents:
-            precedents[name] = _precedent(kalshi, name)
-            series[name] = _series(kalshi, name)
-        event = by_event[offer.market.event_ticker]
-        siblings = [other.subtitle or other.title for other in event.markets if other.ticker != offer.market.ticker]
-        full = rounds.context(
-            offer,
-            book,
-            as_of=now,
-            history=_history(kalshi, offer, now),
-            precedent=precedents[name],
-            siblings=siblings,
-        )
-        full["terms"] = _terms(event, series[name])
-        frozen.append(_row(slot, offer, book, full))
-    return frozen
 
 
-def _row(slot: Slot, offer: Offer, book: OrderBook, full: Mapping[str, Any]) -> dict[str, Any]:
-    market = offer.market
-    probability = rounds.quoted_probability(book)
-    return {
-        "round_id": slot.round_id,
-        "ticker": market.ticker,
-        "event_ticker": market.event_ticker,
-        "series_ticker": offer.series_ticker,
-        "category": offer.category,
-        "title": market.title,
-        "close_time": market.close_time.isoformat(),
-        "context": full,
-        "context_hash": rounds.context_hash(full),
-        "book": rounds.book_json(book),
-        "yes_bid": _text(book.yes_bids[0].price if book.yes_bids else None),
-        "yes_ask": _text(book.yes_asks[0].price if book.no_bids else None),
-        "q": _text(probability),
-        "volume_24h": decimal_text(market.volume_24h),
-        "snapshot_at": full["as_of"],
-    }
-
-
-def _terms(event: Event, series: Series | None) -> dict[str, Any]:
-    """What trading costs here; an unknown fee keeps paper accounts out of the market."""
-    override = event.fee_multiplier_override
-    multiplier = override if override is not None else None if series is None else series.fee_multiplier
-    return {
-        "fee_type": event.fee_type_override or (None if series is None else series.fee_type),
-        "fee_multiplier": None if multiplier is None else decimal_text(multiplier),
-        "mutually_exclusive": event.mutually_exclusive,
-    }
-
-
-def _decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: Slot, reserve: Reserve) -> list[dict[str, Any]]:
-    """One row per agent, market and track, in an order drawn from the slot's seed: nobody is always first.
-
-    A contestant that costs money plays a whole round or none: where the budget ends its decisions are skipped.
-    """
-    active = [agent for agent in agents if agent.status == "active"]
-    paid = [agent for agent in active if agent.kind == "llm"]
-    funded = reserve(paid, len(tickers)) if paid and tickers else frozenset()
-    rows = [
+def decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: Slot) -> list[dict[str, Any]]:
+    """One row per agent, market and track. Pure."""
+    return [
         {
             "decision_id": decision_id(slot.round_id, ticker, agent.agent_id, track),
             "round_id": slot.round_id,
             "ticker": ticker,
             "agent_id": agent.agent_id,
             "track": track.value,
-            "status": "skipped" if agent.kind == "llm" and agent.agent_id not in funded else "pending",
-            "reason": "budget" if agent.kind == "llm" and agent.agent_id not in funded else None,
         }
-        for agent in active
+        for agent in agents
         for ticker in tickers
         for track in agent.tracks
     ]
-    random.Random(slot.seed).shuffle(rows)
-    return rows
 
 
-def _open_events(kalshi: Kalshi) -> list[Event]:
-    found: list[Event] = []
-    cursor: str | None = None
-    for _ in range(EVENT_PAGES):
-        page = kalshi.events(status="open", with_markets=True, limit=200, cursor=cursor)
-        found += page.items
-        cursor = page.cursor
-        if not cursor:
-            break
-    return found
+def _pay(held: Round, records: ArenaRecords, reserve: Reserve) -> None:
+    """A contestant that costs money plays a whole round or none.
+
+    Stopped between reservation and note, the money is set aside once more: rather too little is spent than too much.
+    """
+    asked = {decision.agent_id for decision in records.decisions(held.round_id, status="pending")}
+    paid = [agent for agent in records.agents() if agent.kind == "llm" and agent.agent_id in asked]
+    funded = reserve(paid, held) if paid else frozenset()
+    records.fund_round(held.round_id, unfunded={agent.agent_id for agent in paid} - funded)
 
 
-def _precedent(kalshi: Kalshi, series_ticker: str) -> Precedent:
-    try:
-        settled = kalshi.markets(series_ticker=series_ticker, status="settled", limit=PRECEDENT_LIMIT).items
-    except ColiseumError as error:
-        logger().warning("no precedent", extra={"series": series_ticker, "problem": str(error)})
-        return Precedent(0, 0)
-    graded = [market.result for market in settled if market.result in {"yes", "no"}]
-    return Precedent(yes=graded.count("yes"), resolved=len(graded))
-
-
-def _series(kalshi: Kalshi, series_ticker: str) -> Series | None:
-    try:
-        return kalshi.series(series_ticker)
-    except ColiseumError as error:
-        logger().warning("no series", extra={"series": series_ticker, "problem": str(error)})
-        return None
-
-
-def _history(kalshi: Kalshi, offer: Offer, now: datetime) -> tuple[Candle, ...]:
-    try:
-        return kalshi.candles(
-            offer.series_ticker,
-            offer.market.ticker,
-            start=int((now - HISTORY).timestamp()),
-            end=int(now.timestamp()),
-            period_minutes=60,
-        )
-    except ColiseumError as error:
-        logger().warning("no history", extra={"ticker": offer.market.ticker, "problem": str(error)})
-        return ()
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value, places=4)
+def _announced(held: Round) -> Candidate:
+    data: dict[str, object] = {
+        "round_id": held.round_id,
+        "closes_at": rounds.time_text(held.closes_at),
+        "exchange": held.exchange,
+        "markets": held.markets,
+    }
+    return candidate(Kind.ROUND_OPENED, held.round_id, data)

@@ -3,18 +3,21 @@
 Laws, each a property test:
 - cash + cost basis of open positions + fees paid = deposits + realised profit (settlement counts as realised);
 - a row is written once per key; replaying the rows gives the state; reversing a settlement restores it to the cent;
-- cash never falls below 0: positions are paid in full, nothing is borrowed.
+- cash never falls below 0: positions are paid in full, nothing is borrowed. Only the reversal of an amended result
+  may leave a debt, as the exchange takes back what it had paid; until it is made good nothing is bought.
+
+The database keeps the same laws beside the ledger (`arena_book_rows`), so that a wrong row is refused there too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from coliseum.errors import InvalidInput
-from coliseum.trading.money import ONE, ZERO
+from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import Outcome
 
 BASIS_STEP = Decimal("0.000001")
@@ -75,8 +78,6 @@ class Account:
     """Gross of fees."""
     fees: Decimal = ZERO
     positions: Mapping[str, Position] = field(default_factory=dict)
-    settled: Mapping[str, Position] = field(default_factory=dict)
-    """What each settlement paid out, so that an amended result can put it back."""
 
     @property
     def basis(self) -> Decimal:
@@ -105,8 +106,8 @@ def apply(account: Account, row: Row) -> Account:
     if row.seq != account.seq + 1:
         raise InvalidInput("seq", row.seq, f"{account.seq + 1}: a ledger has no holes")
     cash = account.cash + row.cash
-    if cash < ZERO:
-        raise InvalidInput("cash", row.cash, f"at most {account.cash} spent: an account never goes below 0")
+    if cash < ZERO and (row.kind is RowKind.BUY or (row.kind is RowKind.FEE and account.cash >= ZERO)):
+        raise InvalidInput("cash", row.cash, f"at most {account.cash} spent: an account borrows nothing")
     account = replace(account, seq=row.seq, cash=cash, realized=account.realized + row.realized)
     match row.kind:
         case RowKind.DEPOSIT:
@@ -118,15 +119,9 @@ def apply(account: Account, row: Row) -> Account:
         case RowKind.CLOSE:
             return _closed(account, row)
         case RowKind.SETTLE:
-            ticker, position = _held(account, row)
-            positions = {name: held for name, held in account.positions.items() if name != ticker}
-            return replace(account, positions=positions, settled={**account.settled, ticker: position})
+            return _settled(account, row)
         case RowKind.REVERSE:
-            ticker = row.ticker or ""
-            if ticker not in account.settled:
-                raise InvalidInput("ticker", row.ticker, "a market that this account has settled")
-            settled = {name: held for name, held in account.settled.items() if name != ticker}
-            return replace(account, settled=settled, positions={**account.positions, ticker: account.settled[ticker]})
+            return _reversed(account, row)
 
 
 def deposit(account: Account, amount: Decimal, *, key: str) -> tuple[Row, ...]:
@@ -140,7 +135,7 @@ def buy(
     """Rows of one order: `fills` are (price, contracts) of `side`, `fee` is the order's whole fee.
 
     Contracts that meet a position of the other side close it: buying NO at p sells YES at 1 - p. What is left
-    opens or adds. The fee is a row of its own.
+    opens or adds. The fee is a row of its own. Raises InvalidInput where the account cannot pay.
     """
     rows: list[Row] = []
     state = account
@@ -187,18 +182,20 @@ def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -
     """The row that pays out a position at `yes_value` dollars per YES contract (0, 1 or a scalar between).
 
     `version` numbers the market's results: settling a version twice writes the same key. No position, no row.
+    The exchange pays whole cents: the rest of a scalar pay-out is cut off.
     """
     position = account.positions.get(ticker)
     if position is None:
         return ()
     value = yes_value if position.side is Outcome.YES else ONE - yes_value
+    paid = (position.contracts * value).quantize(CENT, ROUND_FLOOR)
     return (
         Row(
             seq=account.seq + 1,
             key=f"settle/{ticker}/{version}",
             kind=RowKind.SETTLE,
-            cash=position.contracts * value,
-            realized=position.contracts * value - position.basis,
+            cash=paid,
+            realized=paid - position.basis,
             ticker=ticker,
             side=position.side,
             contracts=position.contracts,
@@ -208,7 +205,7 @@ def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -
 
 
 def reverse(settlement: Row, account: Account) -> tuple[Row, ...]:
-    """The row that takes `settlement` back, for a result that was amended."""
+    """The row that takes `settlement` back, for a result that was amended; the position is there again."""
     return (
         Row(
             seq=account.seq + 1,
@@ -248,6 +245,21 @@ def _closed(account: Account, row: Row) -> Account:
     else:
         del positions[ticker]
     return replace(account, positions=positions)
+
+
+def _settled(account: Account, row: Row) -> Account:
+    ticker, held = _held(account, row)
+    if row.contracts != held.contracts or row.cash - row.realized != held.basis:
+        raise InvalidInput("row", row.key, f"a pay-out of the whole position, {held.contracts} for {held.basis}")
+    return replace(account, positions={name: one for name, one in account.positions.items() if name != ticker})
+
+
+def _reversed(account: Account, row: Row) -> Account:
+    """What was paid out is held again: pay-out less realised profit is what it had cost."""
+    if row.ticker is None or row.side is None or row.contracts is None or row.ticker in account.positions:
+        raise InvalidInput("row", row.key, "the reversal of a settlement in a market without a position")
+    position = Position(row.side, row.contracts, row.realized - row.cash)
+    return replace(account, positions={**account.positions, row.ticker: position})
 
 
 def _held(account: Account, row: Row) -> tuple[str, Position]:

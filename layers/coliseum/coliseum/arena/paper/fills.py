@@ -40,43 +40,52 @@ class Execution:
 
 
 def walk(
-    asks: Sequence[Level], *, probability: Decimal, contracts: Decimal, budget: Decimal, multiplier: Decimal = ONE
+    asks: Sequence[Level],
+    *,
+    probability: Decimal,
+    contracts: Decimal,
+    budget: Decimal,
+    closing: Decimal = ZERO,
+    multiplier: Decimal = ONE,
 ) -> Execution:
-    """Buy up to `contracts` for at most `budget` dollars (fee included) from `asks`, best first.
+    """Buy `closing` contracts, then up to `contracts` more for at most `budget` dollars (fee included), best first.
 
-    A level is taken while price + fee per contract + 1 cent <= `probability` of the side that is bought, at most a
-    quarter of its size. What is not filled expires. Nothing filled is an Execution without fills.
+    The closing ones meet a position of the other side: they bring cash, so no budget binds them. A level is taken
+    while price + fee per contract + 1 cent <= `probability` of the side that is bought, at most a quarter of its
+    size. What is not filled expires. Nothing filled is an Execution without fills.
     """
     fills: list[tuple[Decimal, Decimal]] = []
-    left, money = contracts, budget
+    # The order is charged in whole cents, rounded up once; a cent kept back pays for that.
+    money = budget - CENT
     for level in asks:
-        per_contract = unrounded_fee(price=level.price, count=ONE, multiplier=multiplier)
-        if left < LOT or level.price + per_contract + SAFETY > probability:
+        cost = level.price + unrounded_fee(price=level.price, count=ONE, multiplier=multiplier)
+        if cost + SAFETY > probability:
             break
-        # The whole order's fee is rounded up to the cent once; a cent kept back pays for it.
-        affordable = (money - CENT) / (level.price + per_contract)
-        size = min(left, level.count * DEPTH_SHARE, affordable).to_integral_value(ROUND_FLOOR)
-        if size < LOT:
-            if affordable < LOT:
-                break
-            continue
-        fills.append((level.price, size))
-        left -= size
-        money -= size * (level.price + per_contract)
+        available = (level.count * DEPTH_SHARE).to_integral_value(ROUND_FLOOR)
+        closes = min(closing, available)
+        opens = min(contracts, available - closes, max(ZERO, money / cost)).to_integral_value(ROUND_FLOOR)
+        if closes + opens >= LOT:
+            fills.append((level.price, closes + opens))
+        closing -= closes
+        contracts -= opens
+        money -= opens * cost
     return Execution(tuple(fills), fee_of(fills, multiplier=multiplier))
 
 
 def fee_of(fills: Iterable[tuple[Decimal, Decimal]], *, multiplier: Decimal = ONE) -> Decimal:
-    """The taker fee of one order over several prices: exact per level, rounded up to the cent on the total."""
-    exact = sum(
-        (unrounded_fee(price=price, count=contracts, multiplier=multiplier) for price, contracts in fills), ZERO
-    )
-    return exact.quantize(CENT, ROUND_CEILING)
+    """The taker fee of one order over several prices: exact per level, the whole charge rounded up to the cent.
+
+    At whole-cent prices that is the published schedule; at finer ones the fee also fills the price's fraction.
+    """
+    taken = list(fills)
+    paid = sum((price * contracts for price, contracts in taken), ZERO)
+    exact = sum((unrounded_fee(price=price, count=count, multiplier=multiplier) for price, count in taken), ZERO)
+    return (paid + exact).quantize(CENT, ROUND_CEILING) - paid
 
 
 def liquidation_value(contracts: Decimal, bid: Decimal | None, *, multiplier: Decimal = ONE) -> Decimal:
-    """What selling the position at the best bid would bring after the fee; without a bid nothing would."""
+    """What selling the position at the best bid would bring after the fee, in whole cents; without a bid nothing."""
     if bid is None:
         return ZERO
-    fee = fee_of([(bid, contracts)], multiplier=multiplier)
-    return max(ZERO, contracts * bid - fee)
+    fee = unrounded_fee(price=bid, count=contracts, multiplier=multiplier)
+    return max(ZERO, (contracts * bid - fee).quantize(CENT, ROUND_FLOOR))

@@ -1,6 +1,6 @@
 """How much to buy: policies and limits. The contestant says a probability, code says the size. Pure.
 
-Limits and defaults are those of docs/scoring.md, "Paper trading"; every refusal has a reason that is stored.
+Limits and defaults are those of docs/arena.md, "Paper trading"; every refusal has a reason that is stored.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from coliseum.arena.paper.account import Position
 from coliseum.trading.fees import unrounded_fee
 from coliseum.trading.markets import Level
 from coliseum.trading.money import ONE, ZERO
@@ -36,12 +37,16 @@ class Policy(StrEnum):
     SELF_SIZED = "self_sized"
 
 
+def policies_of(kind: str) -> tuple[Policy, ...]:
+    """The accounts of a contestant: only models name a stake of their own."""
+    return tuple(Policy) if kind == "llm" else (Policy.FLAT, Policy.QUARTER_KELLY)
+
+
 class Reason(StrEnum):
     """Why an account did or did not trade; stored with every decision."""
 
     TRADED = "traded"
     ABSTAINED = "abstained"
-    NO_FORECAST = "no_forecast"
     INACTIVE = "market_inactive"
     NEAR_CLOSE = "near_close"
     STALE = "stale_snapshot"
@@ -50,6 +55,7 @@ class Reason(StrEnum):
     NO_EDGE = "edge_below_minimum"
     REDUCE_ONLY = "reduce_only"
     NO_STAKE = "no_stake"
+    HELD = "position_held"
     MARKET_LIMIT = "market_limit"
     EVENT_LIMIT = "event_limit"
     CATEGORY_LIMIT = "category_limit"
@@ -73,29 +79,30 @@ class Situation:
     """Contracts."""
     cash: Decimal
     equity: Decimal
-    market_exposure: Decimal
-    """Cost basis in this market; likewise below."""
     event_exposure: Decimal
+    """Cost basis of all positions in this event, this market's included; likewise below."""
     category_exposure: Decimal
     gross_exposure: Decimal
     reduce_only: bool
-    held: Outcome | None
-    """The side held in this market."""
+    held: Position | None
+    """The position in this market."""
     multiplier: Decimal | None = ONE
     """The series' fee multiplier; None where the fee is not known."""
     close_margin_seconds: float = CLOSE_MARGIN_SECONDS
     """No trade later than this before the close; shorter on a sandbox whose markets live for minutes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Buy up to `contracts` of `side` for at most `budget` dollars, fee included."""
+    """Buy `closing` contracts of `side` against a position of the other, and up to `contracts` more for `budget`."""
 
     side: Outcome
     probability: Decimal
     """Of `side`."""
+    closing: Decimal
     contracts: Decimal
     budget: Decimal
+    """Dollars, fee included; the closing contracts need none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +110,11 @@ class NoTrade:
     reason: Reason
 
 
-def reduce_only(*, equity: Decimal, day_start_equity: Decimal, peak_equity: Decimal) -> bool:
-    """After a daily loss of 10 % or a drawdown of 25 % an account may only reduce until the next day."""
-    return equity <= day_start_equity * (ONE - DAILY_LOSS) or equity <= peak_equity * (ONE - DRAWDOWN)
+def stopped(*, equity: Decimal, day_start: Decimal, peak: Decimal) -> str | None:
+    """Why an account may only reduce until the UTC day is over: lost 10 % today, or 25 % from its highest equity."""
+    if equity <= peak * (ONE - DRAWDOWN):
+        return "drawdown"
+    return "daily_loss" if equity <= day_start * (ONE - DAILY_LOSS) else None
 
 
 def kelly_fraction(probability: Decimal, cost: Decimal) -> Decimal:
@@ -118,30 +127,50 @@ def size(
 ) -> Order | NoTrade:
     """What the account does with a forecast of YES; None is an abstention.
 
-    `stake` is the contestant's own wish in dollars, used by the self-sized account alone.
+    A position of the other side is closed whole, whatever the limits say: they bind what is opened. `stake` is the
+    contestant's own wish in dollars, used by the self-sized account alone.
     """
     refused = _untradable(probability, situation)
-    if refused is not None or probability is None:
-        return NoTrade(refused or Reason.ABSTAINED)
-    side, chance, ask = _better_side(probability, situation)
-    if situation.multiplier is None:
-        return NoTrade(Reason.UNKNOWN_FEE)
-    cost = ask + unrounded_fee(price=ask, count=ONE, multiplier=situation.multiplier)
+    if refused is not None or probability is None or situation.multiplier is None:
+        return NoTrade(refused or Reason.UNKNOWN_FEE)
+    side, chance, cost = _better_side(probability, situation, situation.multiplier)
     if chance - cost < MINIMUM_EDGE:
         return NoTrade(Reason.NO_EDGE)
-    reducing = situation.held is not None and situation.held is not side
-    if situation.reduce_only and not reducing:
+    held = situation.held
+    closing = held.contracts if held is not None and held.side is not side else ZERO
+    opening = _opening(_wish(policy, chance, cost, situation, stake), cost, situation, closing=closing > ZERO)
+    if isinstance(opening, NoTrade):
+        if not closing:
+            return opening
+        opening = (ZERO, ZERO)
+    contracts, budget = opening
+    return Order(side=side, probability=chance, closing=closing, contracts=contracts, budget=budget)
+
+
+def _opening(wish: Decimal, cost: Decimal, situation: Situation, *, closing: bool) -> tuple[Decimal, Decimal] | NoTrade:
+    """(contracts, dollars) by which the position may grow at `cost` each; what a close sets free is free again."""
+    if situation.reduce_only:
         return NoTrade(Reason.REDUCE_ONLY)
-    wish = _wish(policy, chance, cost, situation, stake)
     if wish <= ZERO:
         return NoTrade(Reason.NO_STAKE)
-    budget, reason = min([(wish, Reason.NO_STAKE), *_rooms(situation, reducing=reducing)], key=lambda room: room[0])
+    held = ZERO if situation.held is None else situation.held.basis
+    kept, freed = (ZERO, held) if closing else (held, ZERO)
+    equity = situation.equity
+    budget, reason = min(
+        (wish - kept, Reason.HELD if kept else Reason.NO_STAKE),
+        (equity * MARKET_SHARE - kept, Reason.MARKET_LIMIT),
+        (equity * EVENT_SHARE - (situation.event_exposure - freed), Reason.EVENT_LIMIT),
+        (equity * CATEGORY_SHARE - (situation.category_exposure - freed), Reason.CATEGORY_LIMIT),
+        (equity * GROSS_SHARE - (situation.gross_exposure - freed), Reason.GROSS_LIMIT),
+        (situation.cash, Reason.CASH),
+        key=lambda room: room[0],
+    )
     if budget < cost:
         return NoTrade(reason)
     by_volume = situation.volume_24h * VOLUME_SHARE
     if by_volume < ONE:
         return NoTrade(Reason.VOLUME_LIMIT)
-    return Order(side, chance, min(budget / cost, by_volume), budget)
+    return min(budget / cost, by_volume), budget
 
 
 def _untradable(probability: Decimal | None, situation: Situation) -> Reason | None:
@@ -161,14 +190,20 @@ def _untradable(probability: Decimal | None, situation: Situation) -> Reason | N
     return None
 
 
-def _better_side(probability: Decimal, situation: Situation) -> tuple[Outcome, Decimal, Decimal]:
-    yes, no = situation.yes_asks[0].price, situation.no_asks[0].price
+def _better_side(probability: Decimal, situation: Situation, multiplier: Decimal) -> tuple[Outcome, Decimal, Decimal]:
+    """(side, its probability, what a contract costs with its fee) of the larger edge; YES where they are equal."""
+
+    def cost(ask: Decimal) -> Decimal:
+        return ask + unrounded_fee(price=ask, count=ONE, multiplier=multiplier)
+
+    yes, no = cost(situation.yes_asks[0].price), cost(situation.no_asks[0].price)
     if probability - yes >= (ONE - probability) - no:
         return Outcome.YES, probability, yes
     return Outcome.NO, ONE - probability, no
 
 
 def _wish(policy: Policy, chance: Decimal, cost: Decimal, situation: Situation, stake: Decimal | None) -> Decimal:
+    """Dollars the policy wants to have in this market: a forecast that is repeated does not bet again."""
     match policy:
         case Policy.FLAT:
             return FLAT_STAKE
@@ -176,18 +211,3 @@ def _wish(policy: Policy, chance: Decimal, cost: Decimal, situation: Situation, 
             return KELLY_PART * kelly_fraction(chance, cost) * situation.equity
         case Policy.SELF_SIZED:
             return ZERO if stake is None else stake
-
-
-def _rooms(situation: Situation, *, reducing: bool) -> list[tuple[Decimal, Reason]]:
-    """What each limit still allows, in dollars. Reducing a position needs cash alone."""
-    cash = (situation.cash, Reason.CASH)
-    if reducing:
-        return [cash]
-    equity = situation.equity
-    return [
-        (equity * MARKET_SHARE - situation.market_exposure, Reason.MARKET_LIMIT),
-        (equity * EVENT_SHARE - situation.event_exposure, Reason.EVENT_LIMIT),
-        (equity * CATEGORY_SHARE - situation.category_exposure, Reason.CATEGORY_LIMIT),
-        (equity * GROSS_SHARE - situation.gross_exposure, Reason.GROSS_LIMIT),
-        cash,
-    ]
