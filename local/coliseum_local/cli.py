@@ -35,5 +35,49 @@ def invoke(
     raise typer.Exit(invoke_built(function, event))
 
 
+@app.command()
+def redrive(
+    queue_url: Annotated[
+        str | None,
+        typer.Option(help="the queue whose dead letters go out again; by default that of the running system"),
+    ] = None,
+) -> None:
+    """Hand decisions that failed three times out again."""
+    from coliseum_local.redrive import redrive as redrive_queue
+
+    raise typer.Exit(redrive_queue(queue_url))
+
+
+@app.command()
+def score(
+    forecasts: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines of forecasts")],
+    *,
+    outcomes: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="a separate file with market and y")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=0, help="bootstrap draws")] = 10_000,
+    own_questions: Annotated[
+        bool, typer.Option("--own-questions", help="ask nobody for what they did not answer (no coverage, no strict)")
+    ] = False,
+    last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts of horizon 0-3h too")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
+) -> None:
+    """Score a file of forecasts with the arena's engine. docs/scoring.md names the columns."""
+    from coliseum_local.score import score_file
+
+    raise typer.Exit(
+        score_file(
+            forecasts,
+            outcomes=outcomes,
+            draws=draws,
+            own_questions=own_questions,
+            last_hours=last_hours,
+            as_json=as_json,
+            output=output,
+        )
+    )
+
+
 def main() -> None:
     app()

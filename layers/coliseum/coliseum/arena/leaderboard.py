@@ -18,7 +18,7 @@ import numpy as np
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
-from coliseum.arena.scoring.intervals import RankDraws, percentile_interval, ranks, superiority
+from coliseum.arena.scoring.intervals import LEAST_EVENTS, RankDraws, percentile_interval, ranks, superiority
 from coliseum.arena.scoring.report import Report
 
 
@@ -137,7 +137,7 @@ def _pair(first: str, second: str, differences: Floats, replicates: Floats) -> P
         first=first,
         second=second,
         difference=mean,
-        interval=percentile_interval(replicates) if events > 1 else None,
+        interval=percentile_interval(replicates) if events >= LEAST_EVENTS else None,
         superiority=superiority(replicates),
         events=events,
         events_needed=None if mean is None else skill.events_needed(mean, error, events),

@@ -3,8 +3,8 @@
 Why Poisson weights and not counts of n events drawn with replacement (multinomial): the weights of different events
 are independent, so that agents with different events stay paired in a draw, a draw needs no pass of its own over the
 events, and memory is bounded whatever their number. A draw's mean divides by its own total weight; for the mean over
-events both schemes have the same variance up to a factor 1 + O(1/n) (Chamandy et al. 2012). Below some ten events any
-bootstrap interval is too narrow: the gates keep such agents provisional.
+events both schemes have the same variance up to a factor 1 + O(1/n) (Chamandy et al. 2012). Below ten
+events a bootstrap interval is far too narrow, so there is none.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ SLICE_DRAWS = 1_000
 LEVEL = 0.95
 Z = 1.959963984540054
 """The normal distribution's 97.5 % point."""
+LEAST_EVENTS = 10
+"""Below these there is no interval: so few values say too little about their own spread."""
 LEAST_DRAWS = 40
 """Draws with a value below which there is no 95 % interval: its ends would be the extremes."""
 _CHUNK_NUMBERS = 8_000_000

@@ -214,7 +214,7 @@ class Part:
         common = shared[~np.isnan(shared)]
         deviation = float(common.std(ddof=1)) / float(np.sqrt(len(common))) if len(common) > 1 else None
         return {
-            "skill_interval": intervals.percentile_interval(replicates) if events > 1 else None,
+            "skill_interval": intervals.percentile_interval(replicates) if events >= intervals.LEAST_EVENTS else None,
             "skill_events_needed": skill.events_needed(mean, error, events),
             "skill_common": float(common.mean()) if len(common) else None,
             "skill_common_se": deviation,
