@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from coliseum_local.emulator import CannotEmulate, Emulator, find_emulator
 from coliseum_local.gateway.__main__ import CLOUD_ONLY
 from coliseum_local.run import ROOT
-from coliseum_local.services import BOT, EXCHANGE, POSTGRES, REDIS
+from coliseum_local.services import BOT, EXCHANGE, POSTGRES, QUEUE, REDIS
 from coliseum_local.state import PUBLISHED, StateFolder
 from coliseum_local.supervisor import CannotStart, Supervisor
 from coliseum_local.template import Function, Template
@@ -53,7 +53,7 @@ def _servers(root: Path) -> Iterator[Variables]:
     if running is not None:
         yield running
         return
-    any_port = {service.port_variable: "0" for service in (REDIS, POSTGRES, EXCHANGE, BOT)}
+    any_port = {service.port_variable: "0" for service in (REDIS, POSTGRES, EXCHANGE, QUEUE, BOT)}
     with tempfile.TemporaryDirectory(prefix="coliseum-invoke-") as folder:
         supervisor = Supervisor(
             root=root,

@@ -33,6 +33,7 @@ POSTGRES = Service(
 EXCHANGE = Service(
     "exchange", "sandbox exchange (Kalshi's API)", "coliseum_local.exchange", "COLISEUM_KALSHI_PORT", 8003
 )
+QUEUE = Service("queue", "SQS, by moto's server", "coliseum_local.queue", "COLISEUM_SQS_PORT", 8004)
 BOT = Service("bot", "reference bot, paper money", "coliseum_local.bot", "COLISEUM_BOT_PORT", 9000)
 GATEWAY = Service("gateway", "the functions of template.yaml", "coliseum_local.gateway", "COLISEUM_PORT", 8000)
 
@@ -58,6 +59,8 @@ def replacements(variables: Mapping[str, str]) -> dict[Service, Replacement]:
             found[service] = Replacement(url, url_name)
     if url := variables.get("KALSHI_API_BASE"):
         found[EXCHANGE] = Replacement(url, "KALSHI_API_BASE")
+    if url := variables.get("DECISIONS_QUEUE_URL"):
+        found[QUEUE] = Replacement(url, "DECISIONS_QUEUE_URL")
     if replacement := _bot(variables):
         found[BOT] = replacement
     return found

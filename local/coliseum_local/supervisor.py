@@ -2,7 +2,8 @@
 
    redis ─┐
 postgres ─┼─> gateway       each replaced, not started, where its variable points elsewhere
-exchange ─┴─> bot ─┘
+exchange ─┼─> bot ─┘
+   queue ─┘
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ from pathlib import Path
 
 from coliseum_local import variables as names
 from coliseum_local.keeper import Keeper
-from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, Replacement, Service, replacements
+from coliseum_local.services import (
+    BOT,
+    EXCHANGE,
+    GATEWAY,
+    POSTGRES,
+    QUEUE,
+    REDIS,
+    Replacement,
+    Service,
+    replacements,
+)
 from coliseum_local.state import StateFolder, holder_of, port_is_free
 
-SERVICES = (REDIS, POSTGRES, EXCHANGE, BOT, GATEWAY)
+SERVICES = (REDIS, POSTGRES, EXCHANGE, QUEUE, BOT, GATEWAY)
 
 
 class CannotStart(Exception):
@@ -62,8 +73,9 @@ class Supervisor:
         self._check_ports()
         if BOT in self._replaced and self._replaced[BOT].url is not None:
             self._learn(names.of_external_bot(self._variables))
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            started = [pool.submit(step) for step in (self._start_redis, self._start_postgres, self._start_exchange)]
+        steps = (self._start_redis, self._start_postgres, self._start_exchange, self._start_queue)
+        with ThreadPoolExecutor(max_workers=len(steps)) as pool:
+            started = [pool.submit(step) for step in steps]
         for step in started:
             self._raise(step.exception())
         if not gateway:
@@ -83,7 +95,7 @@ class Supervisor:
     def stop(self) -> None:
         """Readers first, stores last: nobody writes to what has gone."""
         self.cancel()
-        for wave in ((GATEWAY,), (BOT,), (EXCHANGE, REDIS, POSTGRES)):
+        for wave in ((GATEWAY,), (BOT,), (EXCHANGE, QUEUE, REDIS, POSTGRES)):
             keepers = [self._keepers[service] for service in wave if service in self._keepers]
             if keepers:
                 with ThreadPoolExecutor(max_workers=len(keepers)) as pool:
@@ -122,6 +134,11 @@ class Supervisor:
     def _start_postgres(self) -> None:
         if keeper := self._start(POSTGRES, ["--state", str(self._state.folder("postgres"))]):
             self._learn(names.of_postgres(keeper.ready))
+
+    def _start_queue(self) -> None:
+        template = str(self._root / "template.yaml")
+        if keeper := self._start(QUEUE, ["--state", str(self._state.folder("queue")), "--template", template]):
+            self._learn(names.of_queue(keeper.ready))
 
     def _start_exchange(self) -> None:
         """The bot too: it needs the exchange alone."""

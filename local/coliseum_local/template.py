@@ -1,4 +1,4 @@
-"""What the local stack needs of template.yaml: functions, routes, schedules, variables and the edge's path patterns.
+"""What the local stack needs of template.yaml: functions, routes, schedules, queues, variables, the edge's patterns.
 
 Intrinsic functions are resolved from the parameters' defaults. What only the cloud can know (an ARN, a parameter
 without a default) resolves to None, and a variable that is None is left to the environment.
@@ -7,8 +7,8 @@ without a default) resolves to None, and a variable that is None is left to the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +39,28 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """An SQS queue; `dead_letters` is the logical id of the queue that takes what failed `max_receives` times."""
+
+    logical_id: str
+    attributes: Mapping[str, str]
+    """As SQS takes them, without the redrive policy."""
+    dead_letters: str | None = None
+    max_receives: int = 0
+
+
+@dataclass(frozen=True)
+class Messages:
+    """A function's mapping to a queue (its logical id)."""
+
+    name: str
+    queue: str
+    batch_size: int
+    concurrency: int | None
+    """The most batches at a time; None where nothing limits them."""
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function. `name` is its folder's, `concurrency` None where nothing is reserved."""
 
@@ -54,6 +76,7 @@ class Function:
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
     streams: bool
+    messages: tuple[Messages, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,9 @@ class Template:
     functions: tuple[Function, ...]
     behaviours: tuple[Behaviour, ...]
     variables: Mapping[str, str]
+    queues: tuple[Queue, ...] = ()
+    queue_variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables that hold a queue's address, with the queue's logical id."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -83,7 +109,18 @@ class Template:
             for logical_id, resource in document["Resources"].items()
             if resource["Type"] == "AWS::Serverless::Function"
         )
-        return cls(functions, _behaviours(document, functions), _variables(defaults, resolve))
+        queues = tuple(
+            _queue(logical_id, resource.get("Properties", {}))
+            for logical_id, resource in document["Resources"].items()
+            if resource["Type"] == "AWS::SQS::Queue"
+        )
+        return cls(
+            functions,
+            _behaviours(document, functions),
+            _variables(defaults, resolve),
+            queues,
+            _queue_variables(document, {queue.logical_id for queue in queues}),
+        )
 
     def function(self, name: str) -> Function:
         """By folder name or logical id, with or without its ending."""
@@ -196,7 +233,37 @@ def _function(
             if event["Type"] == "ScheduleV2"
         ),
         streams=own.get("FunctionUrlConfig", {}).get("InvokeMode") == "RESPONSE_STREAM",
+        messages=tuple(
+            _messages(name, event["Properties"]) for name, event in events.items() if event["Type"] == "SQS"
+        ),
     )
+
+
+def _queue_variables(document: Mapping[str, Any], queues: Set[str]) -> dict[str, str]:
+    everyone = [document["Globals"]["Function"], *(one.get("Properties", {}) for one in document["Resources"].values())]
+    declared = [pair for one in everyone for pair in (one.get("Environment") or {}).get("Variables", {}).items()]
+    return {name: value["Ref"] for name, value in declared if isinstance(value, dict) and value.get("Ref") in queues}
+
+
+def _messages(name: str, properties: Mapping[str, Any]) -> Messages:
+    return Messages(
+        name=name,
+        queue=properties["Queue"]["Fn::GetAtt"][0],
+        batch_size=properties.get("BatchSize", 10),
+        concurrency=properties.get("ScalingConfig", {}).get("MaximumConcurrency"),
+    )
+
+
+QUEUE_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "DelaySeconds")
+"""Named alike by CloudFormation and SQS."""
+
+
+def _queue(logical_id: str, properties: Mapping[str, Any]) -> Queue:
+    attributes = {name: str(properties[name]) for name in QUEUE_ATTRIBUTES if name in properties}
+    redrive = properties.get("RedrivePolicy")
+    if redrive is None:
+        return Queue(logical_id, attributes)
+    return Queue(logical_id, attributes, redrive["deadLetterTargetArn"]["Fn::GetAtt"][0], redrive["maxReceiveCount"])
 
 
 def _variables(properties: Mapping[str, Any], resolve: _Resolver) -> dict[str, str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 Variables = dict[str, str]
+LOCAL_AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+"""What boto3 needs to speak to a server on this machine, which checks none of it."""
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -35,6 +38,11 @@ def of_exchange(ready: Mapping[str, str]) -> Variables:
         "KALSHI_RSA_KEY_PATH": ready["private_key_path"],
         "KALSHI_PRIVATE_KEY": "",
     }
+
+
+def of_queue(ready: Mapping[str, Any]) -> Variables:
+    """Where boto3 finds the queues, and each queue's address under the variable that template.yaml gives it."""
+    return {**LOCAL_AWS, "AWS_ENDPOINT_URL_SQS": ready["url"], **ready["variables"]}
 
 
 def of_bot(url: str) -> Variables:

@@ -47,6 +47,8 @@ def _set_variables(template: Template) -> None:
             os.environ.setdefault(name, value)
     for name in [name for name, value in os.environ.items() if not value]:
         del os.environ[name]
+    if os.environ.get("AWS_ENDPOINT_URL_SQS"):
+        os.environ.pop("AWS_PROFILE", None)  # boto3 would look it up, and the queue on this machine needs none
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "coliseum")  # one process for all functions here
     for name, value in template.variables.items():
         if name not in CLOUD_ONLY:

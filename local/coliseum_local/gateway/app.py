@@ -1,4 +1,4 @@
-"""The gateway as an ASGI app: edge patterns to the streaming function, routes to the others, schedules beside them.
+"""The gateway as an ASGI app: edge patterns to the streaming function, routes to the others, schedules, queues.
 
 It answers itself only where AWS would: no route (404), a body over 10 MB (413), a function that fails (502), does not
 answer in time (504) or is throttled (429). CORS is the functions' business, as in the cloud.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from coliseum_local.gateway import events, routing
 from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
+from coliseum_local.gateway.queues import PolledQueue, polled
 from coliseum_local.gateway.schedules import FiredSchedule
 from coliseum_local.gateway.streaming import Streaming
 from coliseum_local.template import Function, Template
@@ -42,6 +45,7 @@ class Gateway:
             for function in plain
             for schedule in function.schedules
         ]
+        self._queues: list[PolledQueue] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._started = datetime.now(UTC)
 
@@ -51,7 +55,15 @@ class Gateway:
                 await streaming.start()
             except Exception as error:  # noqa: BLE001 - a function that cannot start is tried again at its first request
                 print(f"{streaming.function.name} did not start: {type(error).__name__}: {error}", file=sys.stderr)
-        self._tasks = [asyncio.create_task(schedule.run()) for schedule in self._schedules]
+        self._queues = [queue for queue in self._mappings() if queue is not None]
+        loops = [*(schedule.run() for schedule in self._schedules), *(queue.run() for queue in self._queues)]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+
+    def _mappings(self) -> Iterator[PolledQueue | None]:
+        for function in self._template.functions:
+            for messages in function.messages:
+                environments = self._environments[function.logical_id]
+                yield polled(messages, environments, variables=self._template.queue_variables, environment=os.environ)
 
     async def stop(self) -> None:
         """Fire no more, let running handlers see that no time remains, end the streams."""
@@ -86,6 +98,7 @@ class Gateway:
             "functions": [environments.report() for environments in self._environments.values()],
             "streams": [streaming.report() for streaming in self._streaming.values()],
             "schedules": [schedule.report() for schedule in self._schedules],
+            "queues": [queue.report() for queue in self._queues],
         }
 
     async def _dispatch(self, request: events.Request, receive: Any, answer: _Answer) -> None:

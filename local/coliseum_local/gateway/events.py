@@ -1,14 +1,15 @@
-"""Requests and schedules as the events AWS hands to a function. Pure.
+"""Requests, schedules and messages as the events AWS hands to a function. Pure.
 
 HTTP API 2.0: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 Function URL: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 Scheduler:    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+SQS:          https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +63,31 @@ def scheduler(*, name: str, event_id: str, at: datetime) -> Event:
         "resources": [f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{name}"],
         "detail": "{}",
     }
+
+
+def sqs(messages: Sequence[Mapping[str, Any]], *, queue_arn: str) -> Event:
+    """The event of a batch; `messages` as ReceiveMessage gives them."""
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": dict(message.get("Attributes", {})),
+                "messageAttributes": dict(message.get("MessageAttributes", {})),
+                "md5OfBody": message["MD5OfBody"],
+                "eventSource": "aws:sqs",
+                "eventSourceARN": queue_arn,
+                "awsRegion": REGION,
+            }
+            for message in messages
+        ]
+    }
+
+
+def queue_arn(url: str) -> str:
+    """The queue's ARN, from its address."""
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
 
 
 def _payload(request: Request, *, path: str, request_id: str, at: datetime) -> Event:
