@@ -1,0 +1,52 @@
+"""The forecaster: SQS messages, one decision each, several at a time. Alone among the functions it asks models."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from coliseum import config
+from coliseum.arena.agents.asking.service import Models
+from coliseum.arena.agents.budget.service import Budget
+from coliseum.arena.agents.circuits.service import Circuits
+from coliseum.arena.agents.messages.service import decide_all
+from coliseum.arena.agents.service import Desk
+from coliseum.arena.records import ArenaRecords
+from coliseum.aws.client import load_secrets
+from coliseum.feed.service import Feed
+from coliseum.llm.client import check_base_url
+from coliseum.llm.tracing import client as tracing
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+MARGIN_SECONDS = 15.0
+"""Of the function's time, for writing down and trading."""
+
+
+@cache
+def parts() -> tuple[Desk, asyncio.Runner]:
+    """Built once per container, with one event loop for its whole life."""
+    load_secrets()
+    settings = config.settings
+    check_base_url(settings)
+    tracing.start(settings)
+    store, redis = Store.from_settings(settings), Redis.from_settings(settings)
+    records = ArenaRecords(store)
+    budget = Budget(records, cap=settings.arena_daily_budget_usd)
+    models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
+    feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    desk = Desk(records=records, feed=feed, models=models, budget=budget)
+    return desk, asyncio.Runner()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    desk, runner = parts()
+    seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    queue_url = config.settings.decisions_queue_url
+    try:
+        return runner.run(decide_all(desk, event["Records"], seconds=seconds, queue_url=queue_url))
+    finally:
+        tracing.flush()

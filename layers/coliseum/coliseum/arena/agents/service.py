@@ -1,0 +1,257 @@
+"""One decision, from its lease to its paper trades.
+
+lease → frozen context → contestant → seal → one transaction (attempt, forecast, status) → feed → paper accounts
+
+Everything may be killed anywhere and asked again: the lease and the transaction let one answer in, and what follows
+a stored forecast is built from its payload alone, so that a repetition writes the same rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from coliseum.arena import forecasts, rounds
+from coliseum.arena.agents import contestants
+from coliseum.arena.agents.asking.attempt import FREE, Attempt
+from coliseum.arena.agents.asking.service import Asked, Models, Question
+from coliseum.arena.agents.budget.service import Budget
+from coliseum.arena.forecasts import Forecast
+from coliseum.arena.paper.service import trade_forecast
+from coliseum.arena.records import Agent, ArenaRecords, Decision, Round, RoundMarket, StoredForecast
+from coliseum.errors import SourceRefused
+from coliseum.feed.entries import Kind
+from coliseum.feed.service import Feed, candidate
+from coliseum.llm.failures import Failure, ModelFailed
+from coliseum.observability import logger
+from coliseum.trading.money import decimal_text
+
+ATTEMPTS = 3
+LATE = "23514"
+"""The database's word for a forecast that comes after the round's close."""
+POOLED = 2
+"""The fewest forecasts that make a consensus."""
+
+
+class Ended(StrEnum):
+    """How a message ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    REPEATED = "repeated"
+    """It had been done; what may have been missing after it is there now."""
+    DUPLICATE = "duplicate"
+    """Somebody else has it, or its round is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    agent: Agent
+    decision: Decision
+    market: RoundMarket
+    round: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where decisions are made. One per container, used by several decisions at a time."""
+
+    records: ArenaRecords
+    feed: Feed
+    models: Models
+    budget: Budget
+
+    async def decide(self, decision_id: str, *, seconds: float) -> Ended:
+        """Make the decision within `seconds`.
+
+        Raises ModelFailed where it should be asked again later, and SourceError where a store did not answer.
+        """
+        deadline = time.monotonic() + seconds
+        task = await asyncio.to_thread(self._take, decision_id, seconds)
+        if task is None:
+            return await asyncio.to_thread(self._repeat, decision_id)
+        closes_in = (task.round.closes_at - datetime.now(UTC)).total_seconds()
+        left = deadline - time.monotonic()
+        if task.round.exchange != "replay":
+            left = min(left, closes_in)
+        asked = await self._answer(task, left)
+        return await asyncio.to_thread(self._conclude, task, asked)
+
+    def _take(self, decision_id: str, seconds: float) -> _Task | None:
+        decision = self.records.lease_decision(decision_id, seconds=int(seconds) + 30)
+        if decision is None:
+            return None
+        return _Task(
+            agent=self.records.agent(decision.agent_id),
+            decision=decision,
+            market=self.records.round_market(decision.round_id, decision.ticker),
+            round=self.records.round(decision.round_id),
+        )
+
+    async def _answer(self, task: _Task, seconds: float) -> Asked:
+        if task.agent.status not in {"active", "needs_key"}:
+            return Asked(reason=task.agent.status)
+        if task.agent.kind == "llm":
+            day = task.round.opened_at.astimezone(UTC).date()
+            question = Question(agent=task.agent, decision=task.decision, market=task.market, day=day)
+            return await self.models.ask(question, seconds=seconds)
+        started_at, started = datetime.now(UTC), time.monotonic()
+        if task.agent.kind == "consensus":
+            forecast = await asyncio.to_thread(self._pooled, task)
+        else:
+            forecast = _computed(task)
+        attempt = Attempt(
+            decision=task.decision,
+            started_at=started_at,
+            latency_ms=round((time.monotonic() - started) * 1000),
+            context_hash=task.market.context_hash,
+            bill=FREE,
+        )
+        return Asked(forecast=forecast, attempt=attempt)
+
+    def _pooled(self, task: _Task) -> Forecast:
+        """What the panel said by now, pooled in log-odds."""
+        decision = task.decision
+        said = self.records.forecasts(
+            where=[
+                ("round_id", "eq", decision.round_id),
+                ("ticker", "eq", decision.ticker),
+                ("track", "eq", decision.track.value),
+            ]
+        )
+        left_out = {task.agent.agent_id, *task.agent.params.get("leaves_out", ())}
+        panel = {one.agent_id: one.p for one in said if one.p is not None and one.agent_id not in left_out}
+        numbers = {agent_id: decimal_text(p) for agent_id, p in sorted(panel.items())}
+        if len(panel) < POOLED:
+            return Forecast(probability=None, rationale="consensus: too few forecasts to pool", numbers=numbers)
+        pooled = contestants.consensus({agent_id: float(p) for agent_id, p in panel.items()})
+        return Forecast(
+            probability=forecasts.clamped(Decimal(repr(pooled))),
+            low=min(panel.values()),
+            high=max(panel.values()),
+            rationale=f"consensus: {len(panel)} forecasts pooled in log-odds",
+            numbers=numbers,
+        )
+
+    def _conclude(self, task: _Task, asked: Asked) -> Ended:
+        """Write it down, settle what was set aside, do what follows a forecast."""
+        try:
+            ended = self._write(task, asked)
+        finally:
+            if task.agent.kind == "llm":
+                day = task.round.opened_at.astimezone(UTC).date()
+                self.budget.settle(day, reserved=asked.reserved, spent=asked.spent)
+        if asked.failed is not None and ended is None:
+            raise asked.failed
+        if ended is Ended.DONE and asked.forecast is not None:
+            self._follow_up(task.decision.decision_id)
+        return ended or Ended.FAILED
+
+    def _write(self, task: _Task, asked: Asked) -> Ended | None:
+        """None where the decision is to be asked again."""
+        finish = self.records.finish_decision
+        decision_id = task.decision.decision_id
+        attempt = None if asked.attempt is None else asked.attempt.row()
+        if asked.attempt is None:
+            finish(decision_id, status="skipped", reason=asked.reason)
+            return Ended.SKIPPED
+        if asked.failed is not None:
+            self._learn(task.agent, asked.failed)
+            again = asked.failed.retryable and task.decision.attempt < ATTEMPTS
+            status = "pending" if again else "failed"
+            finish(decision_id, status=status, reason=asked.failed.failure.value, attempt=attempt)
+            return None if again else Ended.FAILED
+        assert asked.forecast is not None
+        try:
+            finish(decision_id, status="done", attempt=attempt, forecast=_row(task, asked.forecast))
+        except SourceRefused as error:
+            if error.code != LATE:
+                raise
+            finish(decision_id, status="failed", reason="late", attempt=attempt)
+            return Ended.FAILED
+        self._remember_mode(task.agent, asked)
+        return Ended.DONE
+
+    def _learn(self, agent: Agent, failed: ModelFailed) -> None:
+        """A model that is gone is not asked again until somebody looks."""
+        if failed.failure is Failure.MODEL_GONE:
+            self.records.set_agent_status(agent.agent_id, "paused")
+            logger().error("a model is gone", extra={"agent_id": agent.agent_id, "model": agent.model})
+
+    def _remember_mode(self, agent: Agent, asked: Asked) -> None:
+        record = None if asked.attempt is None else asked.attempt.record
+        if record is not None and record.output_mode.value != agent.output_mode:
+            self.records.set_output_mode(agent.agent_id, record.output_mode.value)
+
+    def _repeat(self, decision_id: str) -> Ended:
+        """Nothing to decide; but whoever decided may have been stopped before the accounts traded."""
+        return Ended.REPEATED if self._follow_up(decision_id) else Ended.DUPLICATE
+
+    def _follow_up(self, decision_id: str) -> bool:
+        """Tell the feed and let the accounts trade; False where there is no forecast.
+
+        What the accounts did is told when the round closes: it would give the forecast away.
+        """
+        found = self.records.forecasts(where=[("forecast_id", "eq", decision_id)], limit=1)
+        if not found:
+            return False
+        self.feed.publish([_told(found[0])], now_ms=time.time_ns() // 1_000_000)
+        trade_forecast(self.records, found[0])
+        return True
+
+
+def _computed(task: _Task) -> Forecast:
+    """The answer of a statistical contestant; blind rules are shown no price."""
+    params = task.agent.params
+    context = rounds.shown(task.market.context, task.decision.track)
+    parameters: Mapping[str, float] = params.get("parameters", {})
+    return contestants.forecast(params["rule"], context, parameters=parameters, seed=task.round.seed)
+
+
+def _row(task: _Task, forecast: Forecast) -> dict[str, Any]:
+    decision = task.decision
+    payload = forecasts.payload(
+        round_id=decision.round_id,
+        ticker=decision.ticker,
+        agent_id=decision.agent_id,
+        track=decision.track,
+        context_hash=task.market.context_hash,
+        forecast=forecast,
+        made_at=rounds.time_text(datetime.now(UTC)),
+    )
+    return {
+        "forecast_id": decision.decision_id,
+        "seal": forecasts.seal(payload),
+        "round_id": decision.round_id,
+        "ticker": decision.ticker,
+        "agent_id": decision.agent_id,
+        "track": decision.track.value,
+        "p": payload["probability"],
+        "low": payload["low"],
+        "high": payload["high"],
+        "abstain": forecast.abstain,
+        "payload": payload,
+    }
+
+
+def _told(stored: StoredForecast) -> Any:
+    """The entry that tells of a forecast: its seal, not its content."""
+    return candidate(
+        Kind.FORECAST,
+        stored.forecast_id,
+        {
+            "forecast_id": stored.forecast_id,
+            "round_id": stored.round_id,
+            "ticker": stored.ticker,
+            "agent_id": stored.agent_id,
+            "track": stored.track.value,
+            "seal": stored.seal,
+        },
+    )
