@@ -143,3 +143,15 @@ def test_a_log_emptied_while_redis_was_away_keeps_the_order_of_what_waited(world
     world.bot.correct(0)
     world.poll()
     world.restart_bot(keeps_list=False)
+
+
+def test_a_log_emptied_over_a_restart_tells_the_hole_behind_what_came_before_it(world: World) -> None:
+    world.bot.trade(1)
+    world.poll()
+    world.flush()
+    world.bot.correct(0)
+    world.poll(0, refuse)
+    world.bot.trade(1)
+    world.restart_bot(keeps_list=False)
+    world.poll()
+    world.bot.trade(1)

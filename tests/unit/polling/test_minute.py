@@ -85,6 +85,13 @@ def test_a_minute_asks_once_reports_twice_and_leaves() -> None:
     assert taken[-1] == (57, Step.LEAVE)
 
 
+def test_readers_without_a_poller_are_told_after_its_first_tick() -> None:
+    taken = course({0: Answer.FREE})
+
+    assert [step for second, step in taken if second == 0] == [Step.ASK, Step.TICK, Step.REPORT]
+    assert seconds(taken, Step.REPORT) == [0, 21, 42]
+
+
 def test_a_poller_waits_for_another_one_and_takes_over_within_the_minute() -> None:
     taken = course({0: Answer.HELD, 20: Answer.OURS})
 

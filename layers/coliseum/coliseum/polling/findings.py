@@ -79,9 +79,14 @@ def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Ch
     """
     told = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in trades}
     order = {f"trade:{trade_id}": place for place, trade_id in enumerate(memory.known)}
-    rest = [one for found in waiting for one in found.entries if (one.key, one.at) not in told]
-    rest.sort(key=lambda one: (float(one.at or 0), order.get(one.key, -1)))
-    return Findings(tuple(rest), memory)
+    latest = 0.0
+    dated: list[tuple[float, int, Candidate]] = []
+    for one in (entry for found in waiting for entry in found.entries):
+        latest = max(latest, float(one.at or 0))  # what has no time of its own stays behind what it came after
+        if (one.key, one.at) not in told:
+            dated.append((float(one.at) if one.at else latest, order.get(one.key, len(order)), one))
+    dated.sort(key=lambda row: row[:2])
+    return Findings(tuple(one for _, _, one in dated), memory)
 
 
 def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:

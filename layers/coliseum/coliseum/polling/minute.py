@@ -44,6 +44,9 @@ class Answer(Enum):
     """What became of asking for the lease."""
 
     OURS = "ours"
+    """Handed on: the last report still speaks."""
+    FREE = "free"
+    """Ours, and nobody had it: readers think that no poller is at work, so they are told after the first tick."""
     HELD = "held"
     """By another poller: wait for it to end."""
     UNKNOWN = "unknown"
@@ -67,22 +70,23 @@ def steps(
     sleep: Callable[[float], None],
 ) -> Generator[Step, Answer | None, None]:
     """The steps of one minute, in time. An Answer is sent in for ASK, after which a report must lie in Redis."""
-    answer = None
+    answer, holding = None, False
     asked = reported = -math.inf
     refusals = 0
     for _ in ticks(interval=interval, until=until, clock=clock, sleep=sleep):
-        if answer is not Answer.OURS and clock() - asked >= _patience(refusals):
+        if not holding and clock() - asked >= _patience(refusals):
             asked = clock()
             answer = yield Step.ASK
-            refusals = 0 if answer is Answer.OURS else refusals + 1
-            reported = asked
+            holding = answer in {Answer.OURS, Answer.FREE}
+            refusals += 1
+            reported = -math.inf if answer is Answer.FREE else asked
         if answer is Answer.HELD:
             continue
         yield Step.TICK
-        if answer is Answer.OURS and clock() - reported >= REPORT_SECONDS:
+        if holding and clock() - reported >= REPORT_SECONDS:
             reported = clock()
             yield Step.REPORT
-    if answer is Answer.OURS:
+    if holding:
         yield Step.LEAVE
 
 

@@ -128,7 +128,7 @@ class Poller:
         if holder is not None and holder.owner == self.owner:  # our last minute was cut short
             self._report(ring=False)
         self._must_load = True  # others may have published since our last minute
-        return Answer.OURS
+        return Answer.FREE if holder is None else Answer.OURS
 
     def _report(self, *, leaving: bool = False, ring: bool = True) -> bool:
         word = self._word(NOBODY if leaving else self.owner)
