@@ -26,7 +26,7 @@ from coliseum.arena.forecasts import Forecast
 from coliseum.arena.paper.service import trade_forecast
 from coliseum.arena.records import Agent, ArenaRecords, Decision, Round, RoundMarket, StoredForecast
 from coliseum.errors import SourceRefused
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.service import Feed, candidate
 from coliseum.llm.failures import Failure, ModelFailed
 from coliseum.observability import logger
@@ -241,7 +241,7 @@ def _row(task: _Task, forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _told(stored: StoredForecast) -> Any:
+def _told(stored: StoredForecast) -> Candidate:
     """The entry that tells of a forecast: its seal, not its content."""
     return candidate(
         Kind.FORECAST,

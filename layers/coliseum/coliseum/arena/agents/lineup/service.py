@@ -19,10 +19,6 @@ def field_season(records: ArenaRecords, season: str, *, has_key: bool, players: 
     fielded = players or roster()
     models = [_row(row, ACTIVE if has_key else NEEDS_KEY) for row in fielded.models]
     records.field([*models, *(_row(row, ACTIVE) for row in fielded.others)], season)
-    waiting, playing = (NEEDS_KEY, ACTIVE) if has_key else (ACTIVE, NEEDS_KEY)
-    for agent in records.agents():
-        if agent.kind == "llm" and agent.season == season and agent.status == waiting:
-            records.set_agent_status(agent.agent_id, playing)
 
 
 def _row(row: Mapping[str, Any], status: str) -> dict[str, Any]:
