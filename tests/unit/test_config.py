@@ -45,6 +45,10 @@ BAD: list[tuple[str, str, str]] = [
     ("ARENA_DAILY_BUDGET_USD", "-1.50", "Input should be greater than or equal to 0"),
     ("DECISIONS_QUEUE_URL", "decisions", "expected an http(s) URL"),
     ("LOGFIRE_INCLUDE_CONTENT", "perhaps", "Input should be a valid boolean"),
+    ("ROUND_INTERVAL_SECONDS", "12", "Input should be greater than or equal to 60"),
+    ("ROUND_OPEN_SECONDS", "29.5", "Input should be a valid integer"),
+    ("ROUND_MARKETS", "1000", "Input should be less than or equal to 100"),
+    ("ROUND_MARKETS_PER_EVENT", "none", "Input should be a valid integer"),
     ("ADMIN_TOKEN", "hunter2", "expected at least 16 characters"),
     ("STREAM_TICKET_SECRET", "hunter2", "expected at least 16 characters"),
     ("STREAM_AUTH", "password1", "Input should be 'none' or 'ticket'"),
@@ -191,3 +195,17 @@ def test_the_documented_line_prints_the_environment(root: Path, tmp_path: Path) 
         check=True,
     )
     assert run.stdout == "Environment: staging\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "exchange"),
+    [
+        ("http://127.0.0.1:8003/trade-api/v2", "sandbox"),
+        ("http://localhost:8003/trade-api/v2", "sandbox"),
+        ("http://[::1]:8003/trade-api/v2", "sandbox"),
+        ("https://external-api.kalshi.com/trade-api/v2", "kalshi"),
+        ("https://127.0.0.1.example.com/trade-api/v2", "kalshi"),
+    ],
+)
+def test_an_exchange_on_this_machine_is_a_sandbox(base: str, exchange: str) -> None:
+    assert load({"kalshi_api_base": base}).exchange == exchange

@@ -27,6 +27,7 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPENROUTER_KEY_PREFIX = "sk-or-v1-"
 
 
@@ -68,6 +69,12 @@ class Settings(BaseSettings):
     """Where this installation lives, for OpenRouter's list of applications."""
     arena_daily_budget_usd: Decimal = Field(default=Decimal(2), ge=0, le=10_000)
     """What the arena's models may cost in a day; set a limit on the key itself too."""
+    round_interval_seconds: int = Field(default=21_600, ge=60, le=604_800)
+    """A round begins at every multiple of this since the epoch, UTC."""
+    round_open_seconds: int = Field(default=3_600, ge=30, le=86_400)
+    """How long a round takes forecasts; markets that close sooner are not asked about."""
+    round_markets: int = Field(default=12, ge=1, le=100)
+    round_markets_per_event: int = Field(default=2, ge=1, le=20)
     decisions_queue_url: HttpUrl | None = None
     """The SQS queue that hands decisions to the forecaster."""
     logfire_token: SecretStr | None = None
@@ -102,6 +109,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
         return value
+
+    @property
+    def exchange(self) -> Literal["sandbox", "kalshi"]:
+        """What the arena's rounds are labelled with: an exchange on this machine is a sandbox."""
+        return "sandbox" if urlsplit(self.kalshi_api_base).hostname in LOOPBACK else "kalshi"
 
     def key(self, name: str) -> str:
         """The Redis key `name` under the prefix that keeps us apart from our neighbours."""

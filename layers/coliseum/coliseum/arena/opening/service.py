@@ -16,6 +16,7 @@ from coliseum.arena.opening.markets import frozen_markets
 from coliseum.arena.paper.service import close_margin_seconds
 from coliseum.arena.records import Agent, ArenaRecords, Round, decision_id
 from coliseum.arena.rounds import Slot
+from coliseum.config import Settings
 from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.service import candidate
 from coliseum.kalshi.client import Kalshi
@@ -45,6 +46,16 @@ class Plan:
     per_event: int
     exchange: str
     """sandbox, kalshi or replay."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Plan:
+        return cls(
+            every=timedelta(seconds=settings.round_interval_seconds),
+            open_for=timedelta(seconds=settings.round_open_seconds),
+            markets=settings.round_markets,
+            per_event=settings.round_markets_per_event,
+            exchange=settings.exchange,
+        )
 
     @property
     def again_seconds(self) -> int:

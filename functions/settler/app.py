@@ -1,0 +1,52 @@
+"""The settler: results in, pay-outs and marks out, rounds closed, lost decisions handed out again, boards made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from coliseum import config
+from coliseum.arena.opening.service import Plan
+from coliseum.arena.records import ArenaRecords
+from coliseum.arena.settling.boards import due_boards
+from coliseum.arena.settling.service import Settled, publish, run
+from coliseum.aws.client import load_secrets, send_batch
+from coliseum.feed.service import Feed
+from coliseum.kalshi.client import Kalshi
+from coliseum.observability import logger, metrics
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+
+@cache
+def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed]:
+    """Built once per container."""
+    load_secrets()
+    settings = config.settings
+    settings.require("decisions_queue_url")
+    records = ArenaRecords(Store.from_settings(settings))
+    feed = Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
+    enqueue = partial(send_batch, str(settings.decisions_queue_url))
+    return lambda now: run(records, kalshi, feed, plan=plan, now=now, enqueue=enqueue), records, feed
+
+
+@metrics().log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    settle, records, feed = parts()
+    now = datetime.now(UTC)
+    done = settle(now)
+    boards = due_boards(records, now=now)
+    publish(feed, boards, now)
+    metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=done.results)
+    metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=done.rounds_closed)
+    metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(done.problems))
+    told = {**asdict(done), "boards": len(boards)}
+    logger().info("settled", **told)
+    return told
