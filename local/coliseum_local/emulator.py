@@ -6,11 +6,11 @@ environment leaks in, so a package missing from a layer is missing here too.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import psutil
 
 from coliseum_local.template import Function
 
@@ -49,7 +50,6 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="coliseum-runtime-")
         self._port, runtime_port = _free_port(), _free_port()
         task = bundle / function.logical_id
-        layers = [str(bundle / layer / "python") for layer in function.layers]
         if not task.is_dir():
             raise CannotEmulate(f"{task} is not built; run `make invoke`, which builds it")
         _link_runtime_client(Path(self._folder.name))
@@ -66,7 +66,7 @@ class Emulator:
             env={
                 "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
                 "LAMBDA_TASK_ROOT": str(task),
-                "PYTHONPATH": os.pathsep.join([str(task), *layers, self._folder.name]),
+                "PYTHONPATH": os.pathsep.join([str(task), python_path(function, bundle), self._folder.name]),
                 "PYTHONNOUSERSITE": "1",
                 "AWS_REGION": "us-east-1",
                 "AWS_LAMBDA_FUNCTION_NAME": f"coliseum-built-{function.name}",
@@ -97,7 +97,11 @@ class Emulator:
 
     def close(self) -> None:
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            # The runtime first: it would complain that the emulator is gone.
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            self._process.kill()
         self._process.wait()
         self._folder.cleanup()
 
@@ -123,13 +127,22 @@ def find_emulator(root: Path) -> Path:
     return found
 
 
+def base_python() -> str:
+    """The interpreter without this project's packages."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def python_path(function: Function, bundle: Path) -> str:
+    """The function's built layers, as Lambda puts them on the path."""
+    return os.pathsep.join(str(bundle / layer / "python") for layer in function.layers)
+
+
 def _command(function: Function, bundle: Path) -> list[str]:
-    python = str(Path(getattr(sys, "_base_executable", sys.executable)))
     wrapper = function.variables.get("AWS_LAMBDA_EXEC_WRAPPER")
     if wrapper is None:
-        return [python, "-S", "-m", "awslambdaric", function.handler]
+        return [base_python(), "-S", "-m", "awslambdaric", function.handler]
     local = next(path for layer in function.layers if (path := bundle / layer / wrapper.removeprefix("/opt/")).exists())
-    return [str(local), python]
+    return [str(local), base_python()]
 
 
 def _link_runtime_client(folder: Path) -> None:

@@ -7,18 +7,16 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from tests.fixtures.function_url import Url, serving
 
-from coliseum_local.function_url import FunctionUrl, Record, variables
+from coliseum_local.function_url import FunctionUrl, variables
 
 APP = """
 import asyncio, json, time
@@ -83,26 +81,6 @@ def broken():
 """
 
 
-@dataclass
-class Url:
-    """A function URL that serves, and what it recorded."""
-
-    client: httpx.Client
-    function: FunctionUrl
-    close: Callable[[], list[int | None]]
-
-    @property
-    def last(self) -> Record:
-        return self.function.records[-1]
-
-    def settled(self) -> Record:
-        """The last record, once its invocation has ended."""
-        deadline = time.monotonic() + 10
-        while self.last.outcome == "running" and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return self.last
-
-
 Start = Callable[..., AbstractContextManager[Url]]
 
 
@@ -121,26 +99,8 @@ def start(tmp_path: Path, root: Path) -> Start:
             timeout_seconds=timeout_seconds,
             cap=cap,
         )
-        server = uvicorn.Server(uvicorn.Config(function, port=0, lifespan="off", log_config=None))
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()))
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-
-        def close() -> list[int | None]:
-            return asyncio.run_coroutine_threadsafe(function.close(), loop).result(10)
-
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
-        try:
-            yield Url(client, function, close)
-        finally:
-            client.close()
-            close()
-            server.should_exit = True
-            thread.join()
-            loop.close()
+        with serving(function) as url:
+            yield url
 
     return started
 
