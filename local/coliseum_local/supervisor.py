@@ -143,7 +143,7 @@ class Supervisor:
     def _start_exchange(self) -> None:
         """The bot too: it needs the exchange alone."""
         if keeper := self._start(EXCHANGE, ["--state", str(self._state.folder("exchange"))]):
-            self._learn(names.of_exchange(keeper.ready))
+            self._learn({**names.of_exchange(keeper.ready), **names.of_sandbox_rounds(self._variables)})
         if BOT in self._replaced:
             return
         arguments = [

@@ -97,12 +97,13 @@ class Template:
     """Variables that hold a queue's address, with the queue's logical id."""
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        return cls.parse(load_document(path), root=path.parent)
+    def read(cls, path: Path, *, parameters: Mapping[str, str] | None = None) -> Self:
+        """`parameters` take the place of the template's defaults, as in a deployment."""
+        return cls.parse(load_document(path), root=path.parent, parameters=parameters or {})
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any], *, root: Path) -> Self:
-        resolve = _Resolver(document)
+    def parse(cls, document: Mapping[str, Any], *, root: Path, parameters: Mapping[str, str] | None = None) -> Self:
+        resolve = _Resolver(document, parameters or {})
         defaults = document["Globals"]["Function"]
         functions = tuple(
             _function(logical_id, resource["Properties"], defaults, resolve, root)
@@ -161,10 +162,10 @@ _Loader.add_multi_constructor("!", _construct_tag)
 class _Resolver:
     """Resolves intrinsic functions; None is what cannot be known here."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], given: Mapping[str, str]) -> None:
         parameters = document.get("Parameters", {})
         self._values: dict[str, Any] = {name: parameter.get("Default") for name, parameter in parameters.items()}
-        self._values |= PSEUDO_PARAMETERS
+        self._values |= {**given, **PSEUDO_PARAMETERS}
         self._mappings = document.get("Mappings", {})
         self._conditions = document.get("Conditions", {})
 
@@ -228,7 +229,7 @@ def _function(
             if event["Type"] == "HttpApi"
         ),
         schedules=tuple(
-            Schedule(name, _period_seconds(event["Properties"]["ScheduleExpression"]))
+            Schedule(name, _period_seconds(resolve(event["Properties"]["ScheduleExpression"])))
             for name, event in events.items()
             if event["Type"] == "ScheduleV2"
         ),

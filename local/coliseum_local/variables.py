@@ -40,6 +40,15 @@ def of_exchange(ready: Mapping[str, str]) -> Variables:
     }
 
 
+SANDBOX_ROUNDS = {"ROUND_INTERVAL_SECONDS": "180", "ROUND_OPEN_SECONDS": "150", "ROUND_MARKETS": "10"}
+"""On the sandbox markets live for minutes, and so do rounds."""
+
+
+def of_sandbox_rounds(variables: Mapping[str, str]) -> Variables:
+    """The sandbox's rounds, but for what the user has set."""
+    return {name: variables.get(name) or value for name, value in SANDBOX_ROUNDS.items()}
+
+
 def of_queue(ready: Mapping[str, Any]) -> Variables:
     """Where boto3 finds the queues, and each queue's address under the variable that template.yaml gives it."""
     return {**LOCAL_AWS, "AWS_ENDPOINT_URL_SQS": ready["url"], **ready["variables"]}
