@@ -12,6 +12,8 @@ from coliseum_local.supervisor import Supervisor
 
 TRADES_SHOWN = 8
 ASK_SECONDS = 2.0
+FIRST_ASK_SECONDS = 30.0
+"""The functions' first answer: each is loaded for it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Observer:
             trades=[trade for trade in trades or [] if isinstance(trade, dict)][:TRADES_SHOWN],
             gateway=self._ask(f"{gateway}/_local/status"),
             commands=None if meter is None else meter.get("total"),
-            health=self._ask(f"{gateway}/api/python/health") if health else None,
+            health=self._ask(f"{gateway}/api/python/health", seconds=FIRST_ASK_SECONDS) if health else None,
         )
 
     def _meter(self) -> dict[str, Any] | None:
@@ -73,10 +75,10 @@ class Observer:
         answer = self._ask(f"{redis.url}/_meter", token=redis.keeper.ready["token"])
         return answer if isinstance(answer, dict) else None
 
-    def _ask(self, url: str, *, token: str | None = None) -> Any:
+    def _ask(self, url: str, *, token: str | None = None, seconds: float = ASK_SECONDS) -> Any:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         try:
-            answer = self._client.get(url, headers=headers)
+            answer = self._client.get(url, headers=headers, timeout=seconds)
             return answer.json() if answer.status_code in {200, 503} else None
         except (httpx.HTTPError, ValueError):
             return None
