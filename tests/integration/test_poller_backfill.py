@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
-from tests.fixtures.exchange import Exchange, quoted_market
+from tests.fixtures.exchange import Exchange
 from tests.fixtures.scripted_bot import Row, ScriptedBot, serving
 
 from coliseum.bot.client import Bot
@@ -22,9 +23,18 @@ class Desk:
 
     def __init__(self, exchange: Exchange, bot: ScriptedBot, poller: Poller, kalshi: Kalshi) -> None:
         self.exchange, self.bot, self.poller, self.kalshi = exchange, bot, poller, kalshi
-        self.ticker = quoted_market(exchange)["ticker"]
+        self.ticker = self._offered()
         self.now = 0.0
-        self.since = int(self.newest().timestamp) if kalshi.all_fills(since=0) else 0
+
+    def _offered(self) -> str:
+        """A market in which contracts are on sale; at a moment there may be none."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for market in self.exchange.get("/markets", status="open", limit=1000)["markets"]:
+                if 0 < float(market["yes_ask_dollars"]) < 0.95 and float(market["yes_ask_size_fp"]) > 20:
+                    return str(market["ticker"])
+            time.sleep(0.1)
+        raise AssertionError("nothing is on sale")
 
     def newest(self) -> Fill:
         return self.kalshi.all_fills(since=0)[0]
