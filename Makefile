@@ -60,8 +60,8 @@ soak: $(VENV)/.dev ## drive the delivery machine for long: RUNS=10000 random his
 mutants: $(VENV)/.dev ## break the code on purpose; every break must fail a test
 	$(PYTHON) -m tests.chaos.mutants $(ARGUMENTS)
 
-cost: $(VENV)/.dev ## what a month costs, from measured commands and durations
-	$(PYTHON) -m bench.cost $(ARGUMENTS)
+cost: $(VENV)/.dev ## what a month costs: make cost CLIENTS=3 TRADES=100
+	$(PYTHON) -m bench.cost $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(TRADES),--trades $(TRADES)) $(ARGUMENTS)
 
 clean: ## remove what was built; the state of the local system in .coliseum stays
 	rm -rf .aws-sam build dist
