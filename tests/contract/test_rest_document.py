@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import coliseum
+from coliseum.arena import routes as arena
+from coliseum.arena.boards import routes as boards
+from coliseum.arena.books import routes as books
+from coliseum.arena.operating import routes as operating
 from coliseum.http import routes as utility
 from coliseum.http.document import document
 from coliseum.markets import routes as markets
@@ -16,7 +20,8 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 
 
 def merged() -> dict[str, Any]:
-    return document([portfolio.router, markets.router, utility.router], version=coliseum.__version__)
+    rooms = (portfolio, markets, arena, boards, books, operating, utility)
+    return document([room.router for room in rooms], version=coliseum.__version__)
 
 
 def test_the_published_document_is_what_the_routers_say() -> None:

@@ -18,10 +18,12 @@ from coliseum.http.stream_paths import PATHS, SCHEMAS, SECURITY, TAGS
 _TAGS = [
     {"name": "portfolio", "description": "The account on the exchange and the bot's trades."},
     {"name": "markets", "description": "Market data; no key needed."},
+    {"name": "arena", "description": "Who knows more than the market: forecasts, proofs, boards, paper accounts."},
+    {"name": "arena operation", "description": "An operator's orders; they exist only where ADMIN_TOKEN is set."},
     {"name": "utility", "description": "What this is and whether it works."},
 ]
 _DESCRIPTION = """\
-Watch a Kalshi trading bot live, and the account and markets behind it.
+Watch a Kalshi trading bot live, the account and markets behind it, and the arena in which models forecast them.
 
 Money and prices are decimal **strings** in dollars, times RFC 3339 in UTC. Unknown is `null`, never 0.
 Every answer says its `source`, when that said so (`as_of`), and whether the source failed meanwhile (`stale`).

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Response
 from pydantic import BaseModel
 from starlette.datastructures import URL
 
-from coliseum.http.pages import Listing
+from coliseum.http.pages import Items, Listing
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 Row = TypeVar("Row", bound=BaseModel)
@@ -19,15 +20,23 @@ Row = TypeVar("Row", bound=BaseModel)
 
 def csv_response(shape: type[Row], page: Listing[Row], url: URL, *, name: str) -> Response:
     """A page's items as a table to save. `url` is what was asked for; the next page is it with another cursor."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    if page.next_cursor is not None:
-        following = url.include_query_params(cursor=page.next_cursor)
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **next_link(page, url)}
     return Response(csv_text(shape, page.items), media_type=MEDIA_TYPE, headers=headers)
 
 
+def next_link(page: Items[Any], url: URL) -> dict[str, str]:
+    """The header that names the next page; nothing on the last one."""
+    if page.next_cursor is None:
+        return {}
+    following = url.include_query_params(cursor=page.next_cursor)
+    return {"Link": f'<{following.path}?{following.query}>; rel="next"'}
+
+
 def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
-    """A header line and one line per row, in the order of the model's fields, with the JSON answer's values."""
+    """A header line and one line per row, in the order of the model's fields, with the JSON answer's values.
+
+    An object or list stands in its cell as JSON with sorted keys.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, list(shape.model_fields), lineterminator="\r\n")
     writer.writeheader()
@@ -40,6 +49,8 @@ def _cell(value: object) -> object:
     """Text that a spreadsheet would run as a formula is quoted; a negative number is none."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _number(value):
         return f"'{value}"
     return value

@@ -1,0 +1,98 @@
+"""The arena function: contestants, forecasts, boards and paper accounts, and an operator's orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+
+from fastapi import FastAPI
+
+from coliseum import config
+from coliseum.arena import routes
+from coliseum.arena.agents.budget.service import Budget
+from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.boards import routes as boards_routes
+from coliseum.arena.boards.service import Boards
+from coliseum.arena.books import routes as books_routes
+from coliseum.arena.books.service import Books
+from coliseum.arena.exports import Exports
+from coliseum.arena.opening.service import Opened, Plan, hand_out, open_round
+from coliseum.arena.operating import routes as operating_routes
+from coliseum.arena.operating.service import Operator, Works
+from coliseum.arena.public.records import PublicRecords
+from coliseum.arena.public.shelf import Shelf
+from coliseum.arena.records import ArenaRecords
+from coliseum.arena.service import Arena
+from coliseum.aws.client import load_secrets, send_batch
+from coliseum.config import Settings
+from coliseum.feed.service import Feed, now_ms
+from coliseum.http.app import create_app, lambda_handler
+from coliseum.kalshi.client import Kalshi
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+ROUTERS = (routes.router, boards_routes.router, books_routes.router, operating_routes.router)
+
+
+def build(settings: Settings) -> FastAPI:
+    """The app with its clients, which live as long as the container."""
+    app = create_app(title="Coliseum arena", routers=ROUTERS, settings=settings)
+
+    @cache
+    def store() -> Store:
+        opened = Store.from_settings(settings)
+        app.state.resources.callback(opened.close)
+        return opened
+
+    shelf = Shelf(PublicRecords(store))
+    boards = app.state.boards = Boards(shelf)
+    app.state.books = Books(shelf)
+    app.state.arena = routes.Desk(Arena(shelf, boards), Exports(shelf))
+    works = _works(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
+    app.state.operator = Operator(works, has_key=settings.openrouter_api_key is not None)
+    return app
+
+
+def _works(
+    settings: Settings, records: Callable[[], ArenaRecords], close: Callable[[Callable[[], None]], object]
+) -> Works:
+    """The same steps as the scheduled functions take, made when an operator first asks for them."""
+
+    @cache
+    def outside() -> tuple[Kalshi, Feed, partial[None]]:
+        settings.require("decisions_queue_url")
+        kalshi, redis = Kalshi.from_settings(settings), Redis.from_settings(settings)
+        close(kalshi.close)
+        close(redis.close)
+        feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+        return kalshi, feed, partial(send_batch, str(settings.decisions_queue_url))
+
+    def opened() -> Opened:
+        kalshi, feed, enqueue = outside()
+        kept = records()
+        budget = Budget(kept, cap=settings.arena_daily_budget_usd)
+        found = open_round(
+            Plan.from_settings(settings),
+            clock=lambda: datetime.now(UTC),
+            kalshi=kalshi,
+            records=kept,
+            enqueue=enqueue,
+            field=partial(field_season, kept, has_key=settings.openrouter_api_key is not None),
+            reserve=lambda agents, held: budget.reserve_round(agents, held.markets, day=held.opened_at.date()),
+        )
+        if found.entries:
+            feed.publish(found.entries, now_ms=now_ms())
+        return found
+
+    def redrive() -> int:
+        at_once = replace(Plan.from_settings(settings), open_for=timedelta(0))
+        return hand_out(at_once, records(), outside()[2])
+
+    return Works(records=records, open_round=opened, redrive=redrive)
+
+
+load_secrets()
+app = build(config.settings)
+handler = lambda_handler(app)
