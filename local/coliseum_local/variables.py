@@ -40,7 +40,7 @@ def of_exchange(ready: Mapping[str, str]) -> Variables:
     }
 
 
-SANDBOX_ROUNDS = {"ROUND_INTERVAL_SECONDS": "180", "ROUND_OPEN_SECONDS": "150", "ROUND_MARKETS": "10"}
+SANDBOX_ROUNDS = {"ROUND_INTERVAL_SECONDS": "180", "ROUND_OPEN_SECONDS": "120", "ROUND_MARKETS": "12"}
 """On the sandbox markets live for minutes, and so do rounds."""
 
 

@@ -92,10 +92,12 @@ def choose(
     wanted: int,
     per_event: int = 2,
     least_seconds: float = 0.0,
+    soonest_first: bool = False,
 ) -> tuple[Offer, ...]:
     """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
 
-    Each stratum is shuffled by the seed; the strata take turns. Markets without an active status, a quote at most
+    Each stratum is shuffled by the seed; the strata take turns in an order of the seed, with `soonest_first` the
+    shortest horizons before the others. Markets without an active status, a quote at most
     10 cents wide or `least_seconds` left are passed over.
     """
     usable = [
@@ -114,7 +116,10 @@ def choose(
         strata[offer.category, horizon_label(hours), liquidity].append(offer)
     for members in strata.values():
         members.sort(key=lambda offer: _shuffle_key(seed, offer.market.ticker))
+    labels = [label for label, _ in HORIZONS]
     turns = sorted(strata, key=lambda stratum: _shuffle_key(seed, repr(stratum)))
+    if soonest_first:
+        turns.sort(key=lambda stratum: labels.index(stratum[1]))
     chosen: list[Offer] = []
     events: Counter[str] = Counter()
     while len(chosen) < wanted and any(strata.values()):

@@ -39,6 +39,7 @@ def frozen_markets(
     wanted: int,
     per_event: int,
     least_seconds: float,
+    soonest_first: bool,
 ) -> list[dict[str, Any]]:
     """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens."""
     events = {event.ticker: event for event in _open_events(kalshi)}
@@ -49,7 +50,13 @@ def frozen_markets(
     ]
     now = clock()
     chosen = rounds.choose(
-        offers, now=now, seed=slot.seed, wanted=wanted, per_event=per_event, least_seconds=least_seconds
+        offers,
+        now=now,
+        seed=slot.seed,
+        wanted=wanted,
+        per_event=per_event,
+        least_seconds=least_seconds,
+        soonest_first=soonest_first,
     )
     grounds = {name: _ground(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)}
     histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}

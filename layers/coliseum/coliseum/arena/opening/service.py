@@ -112,7 +112,13 @@ def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: Aren
     field(slot.season)
     least = plan.open_for.total_seconds() + close_margin_seconds(plan.exchange)
     frozen = frozen_markets(
-        kalshi, slot, clock=clock, wanted=plan.markets, per_event=plan.per_event, least_seconds=least
+        kalshi,
+        slot,
+        clock=clock,
+        wanted=plan.markets,
+        per_event=plan.per_event,
+        least_seconds=least,
+        soonest_first=plan.exchange == "sandbox",  # who tries it out shall see markets settle
     )
     if not frozen:
         logger().warning("no market to ask about", extra={"round_id": slot.round_id})
