@@ -30,6 +30,7 @@ def template(root: Path) -> Template:
         ("/api/python/markets/", "markets"),
         ("/api/python/markets/KXBTC-1", "markets"),
         ("/api/python/marketsx", "portfolio"),
+        ("/api/python/arena/leaderboard", "arena"),
     ],
 )
 def test_the_most_specific_route_wins(template: Template, path: str, function: str) -> None:
