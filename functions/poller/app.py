@@ -1,8 +1,9 @@
-"""The scheduled poller: one minute of ticks, bot to log, then the projection, log to Postgres."""
+"""The scheduled poller: one minute of ticks, bot to log; then the projection, log to Postgres; then the history."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.polling.service import Poller
 from coliseum.polling.tally import Minute
-from coliseum.portfolio.snapshots.service import Snapshots
+from coliseum.portfolio.snapshots.service import Retention, Snapshots
 from coliseum.projection.service import Projected, Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
@@ -53,15 +54,28 @@ def snapshots() -> Snapshots | None:
     return Snapshots(Kalshi.from_settings(settings), Store.from_settings(settings))
 
 
-def keep_snapshot(seconds: float) -> None:
-    """Once in five minutes; a failure costs one point of a curve and nothing else."""
-    keeper = snapshots()
-    if keeper is None or seconds < 1:
-        return
+@cache
+def retention() -> Retention | None:
+    settings = config.settings
+    if None in {settings.supabase_url, settings.supabase_service_role_key}:
+        return None
+    return Retention(Store.from_settings(settings))
+
+
+def keep_history(time_left: Callable[[], float]) -> None:
+    """A snapshot every five minutes, thinning once a day. A failure costs one point of a curve, or waits a minute."""
+    keeper, pruner = snapshots(), retention()
     try:
-        keeper.take(time.time(), patience_seconds=min(5.0, seconds))
+        if keeper is not None and time_left() > 1:
+            keeper.take(time.time(), patience_seconds=min(5.0, time_left()))
     except ColiseumError as error:
         logger().warning("no snapshot of the account", problem=str(error))
+    try:
+        deleted = {} if pruner is None else pruner.run(time.time(), time_left=time_left) or {}
+        if any(deleted.values()):
+            logger().info("history thinned", extra=deleted)
+    except ColiseumError as error:
+        logger().warning("the history was not thinned", problem=str(error))
 
 
 @metrics().log_metrics
@@ -77,7 +91,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     projected = Projected(problem="Supabase is not configured")
     if projector is not None:
         projected = projector.run(poller.head, time_left=lambda: end - time.monotonic() - 1)
-    keep_snapshot(end - time.monotonic() - 2)
+    keep_history(lambda: end - time.monotonic() - 2)
     return summary(done, projected)
 
 

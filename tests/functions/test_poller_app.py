@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -64,7 +65,10 @@ def new_container() -> None:
         if projector is not None:
             projector._store.close()
     app.parts.cache_clear()
+    if app.retention.cache_info().currsize and (retention := app.retention()) is not None:
+        retention._store.close()
     app.snapshots.cache_clear()
+    app.retention.cache_clear()
 
 
 def test_a_minute_goes_from_the_bot_to_postgres(
@@ -88,6 +92,17 @@ def test_a_minute_goes_from_the_bot_to_postgres(
     assert written[0]["TradesPublished"] == [2.0]
     assert written[0]["RejectedTrades"] == [1.0]
     assert {"SourceGaps", "RedisErrors", "PollLagMs", "ProjectionFailures"} <= set(written[0])
+
+
+def test_history_is_thinned_behind_the_minute(invoke: Invoke, store: Store, postgres_server: PostgresServer) -> None:
+    old = datetime.now(UTC).replace(minute=0) - timedelta(days=30)
+    moments = [old + timedelta(minutes=minutes) for minutes in (0, 5, 65)]
+    store.insert(
+        "balance_snapshots", [{"taken_at": at, "cash": 1, "portfolio_value": 0, "source": "kalshi"} for at in moments]
+    )
+    invoke(supabase_url=postgres_server.url, supabase_service_role_key=postgres_server.secret_key)
+
+    assert len(store.select("balance_snapshots", "taken_at")) == 2
 
 
 def test_trades_go_on_where_supabase_is_not_configured(bot: ScriptedBot, invoke: Invoke) -> None:

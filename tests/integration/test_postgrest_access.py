@@ -75,7 +75,7 @@ def test_the_publishable_key_writes_nothing(store: Store, public: httpx.Client, 
     [
         ("project_entries", {"p_name": "x", "p_epoch": "e", "p_after_seq": 0, "p_entries": []}),
         ("projection_position", {"p_name": "x"}),
-        ("prune_history", {"p_before": "2020-01-01"}),
+        ("prune_history", {"p_now": "2020-01-01"}),
         ("ping", {}),
     ],
 )

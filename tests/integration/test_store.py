@@ -144,22 +144,47 @@ def test_a_function_is_called_by_the_names_of_its_arguments(store: Store) -> Non
     with pytest.raises(SourceRefused, match="PGRST202"):
         store.rpc("projection_position", {"wrong": "name"})
     with pytest.raises(SourceRefused, match="22023"):
-        store.rpc("prune_history", {"p_before": datetime.now(UTC)})
+        store.rpc("prune_history", {"p_now": datetime.now(UTC) + timedelta(days=1)})
 
 
 def test_pruning_keeps_what_is_young_and_what_is_precious(store: Store) -> None:
     now = datetime.now(UTC)
-    store.insert("market_snapshots", [*snapshots(3), {"ticker": "T", "taken_at": now, "status": "active"}])
+    rows = [{"ticker": "T", "taken_at": now - timedelta(days=367, minutes=minute), "status": "a"} for minute in (1, 2)]
+    store.insert("market_snapshots", [*rows, {"ticker": "T", "taken_at": now, "status": "active"}])
     entries = [
         {"ms": 1000, "seq": 1, "kind": "bot_status", "data": {}},
         {"ms": 1000, "seq": 2, "kind": "source_gap", "data": {}},
     ]
     store.rpc("project_entries", {"p_name": "x", "p_epoch": "e", "p_after_seq": 0, "p_entries": entries})
 
-    pruned = store.rpc("prune_history", {"p_before": now - timedelta(days=2)})
+    pruned = store.rpc("prune_history", {"p_now": now})
 
-    assert pruned == {"balance_snapshots": 0, "market_snapshots": 3, "feed_events": 1}
+    assert pruned == {"balance_snapshots": 0, "market_snapshots": 2, "feed_events": 1}
     assert [row["kind"] for row in store.select("feed_events", "kind")] == ["source_gap"]
+
+
+def test_snapshots_are_thinned_to_one_an_hour_after_a_week(store: Store) -> None:
+    now = datetime(2024, 11, 20, 12, tzinfo=UTC)
+    old = [now - timedelta(days=8) + timedelta(minutes=minutes) for minutes in (5, 10, 55, 65, 70)]
+    young = [now - timedelta(days=6) + timedelta(minutes=minutes) for minutes in (5, 10)]
+    store.insert(
+        "market_snapshots",
+        [{"ticker": ticker, "taken_at": at, "status": "active"} for ticker in ("A", "B") for at in old + young],
+    )
+    store.insert(
+        "balance_snapshots", [{"taken_at": at, "cash": 1, "portfolio_value": 0, "source": "x"} for at in old + young]
+    )
+
+    pruned = store.rpc("prune_history", {"p_now": now})
+
+    assert pruned == {"balance_snapshots": 3, "market_snapshots": 6, "feed_events": 0}
+    kept = store.select("balance_snapshots", "taken_at", order=("taken_at",))
+    assert [datetime.fromisoformat(row["taken_at"]) for row in kept] == [old[0], old[3], *young]
+    assert store.rpc("prune_history", {"p_now": now}) == {
+        "balance_snapshots": 0,
+        "market_snapshots": 0,
+        "feed_events": 0,
+    }
 
 
 def test_a_wrong_key_is_refused_and_never_shown(postgres_server: PostgresServer) -> None:

@@ -182,6 +182,14 @@ def keep_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
     return store.upsert("settlements", rows, on_conflict="ticker")
 
 
+def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:
+    """Rows deleted by table, at most `limit` each, as the retention in the migrations says. `at` in unix seconds."""
+    deleted = store.rpc("prune_history", {"p_now": utc_from(at), "p_limit": limit})
+    if not isinstance(deleted, dict) or not all(isinstance(count, int) for count in deleted.values()):
+        raise SourceMalformed(POSTGRES, f"prune_history answered {str(deleted)[:80]}", field="prune_history")
+    return deleted
+
+
 def trades_of_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
     """The trades among the log's entries, newest first; a correction replaces the trade it corrects."""
     trades: list[Trade] = []

@@ -2,15 +2,25 @@
 
 The balance is written last, and who finds one in the current five minutes writes nothing. Two processes at the same
 moment may both write: every write may be repeated, and two points of a curve close together do no harm.
+
+What is kept is thinned once a day, or a small database would be full within half a year.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.records import KALSHI, keep_balance, keep_markets, keep_settlements, kept_since
+from coliseum.portfolio.records import (
+    KALSHI,
+    keep_balance,
+    keep_markets,
+    keep_settlements,
+    kept_since,
+    prune_history,
+)
 from coliseum.store.client import Store
 from coliseum.trading.markets import Market
 
@@ -18,6 +28,11 @@ SLOT_SECONDS = 300
 _SETTLED_SECONDS = 7 * 86_400
 """How far back settlements are looked for: they may be amended, and we may have been away."""
 _TICKERS_PER_CALL = 100
+_DAY_SECONDS = 86_400
+_PRUNED_PER_CALL = 20_000
+"""A day's worth: 50 markets leave 13,200 rows to delete. One call takes about a quarter of a second."""
+_PRUNE_SECONDS = 3.0
+"""With less time left no call is begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +82,25 @@ def _held(kalshi: Kalshi) -> list[Market]:
         some: Sequence[str] = tickers[start : start + _TICKERS_PER_CALL]
         found += kalshi.markets(tickers=some, limit=len(some)).items
     return found
+
+
+class Retention:
+    """One per process: the first call of a day deletes what has grown too old, as the migrations define it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last_day: int | None = None
+
+    def run(self, now: float, *, time_left: Callable[[], float]) -> dict[str, int] | None:
+        """Rows deleted by table; None where today's work is done. What time does not allow is left to the next call."""
+        day = int(now) // _DAY_SECONDS
+        if day == self._last_day:
+            return None
+        deleted: Counter[str] = Counter()
+        while time_left() > _PRUNE_SECONDS:
+            counts = prune_history(self._store, now, limit=_PRUNED_PER_CALL)
+            deleted.update(counts)
+            if max(counts.values(), default=0) < _PRUNED_PER_CALL:
+                self._last_day = day
+                break
+        return dict(deleted)
