@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from coliseum import config
@@ -34,17 +34,43 @@ APP_TITLE = "Coliseum"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+@overload
 def create_agent(
     *,
     model: str,
     system_prompt: str,
-    output_type: type[Output] = str,  # type: ignore[assignment]  # the default of the type variable
+    options: Options | None = None,
+    prices: Prices | None = None,
+    name: str = "agent",
+    settings: Settings | None = None,
+) -> Agent[str]: ...
+
+
+@overload
+def create_agent(
+    *,
+    model: str,
+    system_prompt: str,
+    output_type: type[Output],
     output_mode: OutputMode = OutputMode.AUTO,
     options: Options | None = None,
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
-) -> Agent[Output]:
+) -> Agent[Output]: ...
+
+
+def create_agent(
+    *,
+    model: str,
+    system_prompt: str,
+    output_type: type[Any] = str,
+    output_mode: OutputMode = OutputMode.AUTO,
+    options: Options | None = None,
+    prices: Prices | None = None,
+    name: str = "agent",
+    settings: Settings | None = None,
+) -> Agent[Any]:
     """An agent whose `await run(prompt)` gives `.output` (and `.data`) with its bill.
 
     `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` are used where

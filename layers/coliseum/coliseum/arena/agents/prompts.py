@@ -35,9 +35,11 @@ Work in this order:
 Keep every field short. Abstain only if the question cannot be understood."""
 
 _BLIND = """
+
 You are not shown the market's price, and must not guess what it may be: forecast the event itself."""
 
 _AWARE = """
+
 You are shown the market's price. Traders put money on it, and it is usually close to the truth: depart from it \
 only for a reason you can name."""
 

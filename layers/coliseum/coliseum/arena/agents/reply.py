@@ -21,6 +21,8 @@ LARGEST_STAKE = 500
 
 def _unit(value: Any) -> Any:
     """`"62%"`, `"62 %"`, `62` and `0.62` are the same; what lies between 1 and 2 could be either and is refused."""
+    if isinstance(value, bool):
+        raise ValueError("a probability is a number")  # noqa: TRY004 - pydantic turns ValueErrors into its own
     if isinstance(value, str):
         text = value.strip().rstrip("%").strip()
         try:
@@ -28,7 +30,7 @@ def _unit(value: Any) -> Any:
         except ValueError:
             return value
         percent = value.strip().endswith("%")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, int | float):
         number, percent = float(value), False
     else:
         return value

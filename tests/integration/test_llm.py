@@ -1,0 +1,371 @@
+"""The door to models: the real pydantic-ai and openai over TCP, against an OpenRouter that misbehaves on cue."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, serving
+
+from coliseum.arena.agents.reply import ForecastReply
+from coliseum.config import Settings
+from coliseum.errors import ConfigurationError, InvalidInput
+from coliseum.llm.answers import AgentResult, CostSource
+from coliseum.llm.client import Agent, create_agent
+from coliseum.llm.failures import Failure, ModelFailed
+from coliseum.llm.options import Options, OutputMode, Prices
+
+MODEL = "vendor/model-1"
+KEY = "sk-or-v1-0123456789abcdef"
+PRICES = Prices(Decimal(1), Decimal(2))
+NULL_CHOICES = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "provider": "Fake", "choices": None}
+TEXT = json.dumps(FORECAST)
+
+
+@pytest.fixture(scope="module")
+def openrouter() -> Iterator[OpenRouter]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _forget(openrouter: OpenRouter) -> None:
+    openrouter.scripts.clear()
+    openrouter.requests.clear()
+    openrouter.headers.clear()
+
+
+def settings(openrouter: OpenRouter, **changes: Any) -> Settings:
+    return Settings(openrouter_api_key=KEY, openrouter_base_url=openrouter.url, **changes)
+
+
+def agent(openrouter: OpenRouter, *, model: str = MODEL, **changes: Any) -> Agent[ForecastReply]:
+    options = changes.pop("options", Options(connection_retries=0))
+    return create_agent(
+        model=model,
+        system_prompt="Forecast.",
+        output_type=ForecastReply,
+        options=options,
+        settings=settings(openrouter),
+        **changes,
+    )
+
+
+def ask(asked: Agent[Any], **more: Any) -> AgentResult[Any]:
+    return asyncio.run(asked.run("Will it?", **more))
+
+
+def fail(asked: Agent[Any], **more: Any) -> ModelFailed:
+    with pytest.raises(ModelFailed) as caught:
+        ask(asked, **more)
+    return caught.value
+
+
+def test_the_older_form_of_the_contract_works(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(content="Yes."))
+    made = create_agent(model=f"openai:{MODEL}", system_prompt="Be brief.", settings=settings(openrouter))
+    result = ask(made)
+    assert result.output == result.data == "Yes."
+    assert openrouter.requests[0]["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Will it?"},
+    ]
+
+
+def test_a_forecast_comes_with_its_bill_its_host_and_its_messages(openrouter: OpenRouter) -> None:
+    result = ask(agent(openrouter))
+    assert result.output.probability == 0.37
+    assert (result.cost_usd, result.cost_source) == (Decimal("0.0021"), CostSource.BILLED)
+    record = result.record
+    assert (record.model_served, record.host, record.requests) == (MODEL, "Fake", 1)
+    assert (record.input_tokens, record.output_tokens) == (1200, 400)
+    assert json.loads(record.raw_reply) == FORECAST
+    assert [message["kind"] for message in json.loads(record.messages)][:2] == ["request", "response"]
+
+
+def test_a_request_names_one_model_and_limits_its_reply(openrouter: OpenRouter) -> None:
+    options = Options(quantizations=("fp8",), temperature=0.2, cache_seconds=600)
+    ask(agent(openrouter, options=options))
+    body, headers = openrouter.requests[0], openrouter.headers[0]
+    assert body["model"] == MODEL
+    assert "models" not in body
+    assert (body["max_tokens"], body["temperature"], body["reasoning"]) == (3000, 0.2, {"effort": "low"})
+    assert body["provider"] == {"allow_fallbacks": True, "require_parameters": True, "quantizations": ["fp8"]}
+    assert (headers["x-openrouter-cache"], headers["x-openrouter-cache-ttl"]) == ("true", "600")
+    assert headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_another_address_keeps_the_attribution(openrouter: OpenRouter) -> None:
+    used = settings(openrouter, openrouter_app_url="https://arena.example")
+    asyncio.run(create_agent(model=MODEL, system_prompt="", settings=used).run("?"))
+    assert (openrouter.headers[0]["x-title"], openrouter.headers[0]["http-referer"]) == (
+        "Coliseum",
+        "https://arena.example",
+    )
+
+
+def test_the_same_question_is_the_same_bytes(openrouter: OpenRouter) -> None:
+    """So a repeated delivery may be answered from OpenRouter's cache, free of charge."""
+    ask(agent(openrouter))
+    ask(agent(openrouter))
+    assert openrouter.requests[0] == openrouter.requests[1]
+
+
+REFUSALS: list[tuple[Reply, Failure, int | None, float | None]] = [
+    (refusal(400), Failure.REJECTED, 400, None),
+    (
+        refusal(400, "maximum context length is 100", metadata={"error_type": "context_length_exceeded"}),
+        Failure.TOO_LONG,
+        400,
+        None,
+    ),
+    (refusal(401), Failure.KEY_REFUSED, 401, None),
+    (refusal(402), Failure.CREDIT, 402, None),
+    (
+        refusal(402, headers={"Retry-After": "3"}, metadata={"limit_source": "openrouter_in_flight_budget"}),
+        Failure.IN_FLIGHT_BUDGET,
+        402,
+        3.0,
+    ),
+    (refusal(403), Failure.KEY_REFUSED, 403, None),
+    (refusal(403, metadata={"limit_source": "openrouter_key_limit"}), Failure.KEY_BUDGET, 403, None),
+    (refusal(404, availability={"code": "model_deprecated", "retryable": False}), Failure.MODEL_GONE, 404, None),
+    (refusal(404, availability={"code": "no_endpoints", "retryable": True}), Failure.UNAVAILABLE, 404, None),
+    (Reply(status=404, body=b"<html>who?</html>", headers={"Content-Type": "text/html"}), Failure.REJECTED, 404, None),
+    (refusal(408), Failure.TIMEOUT, 408, None),
+    (refusal(413), Failure.TOO_LONG, 413, None),
+    (refusal(422), Failure.REJECTED, 422, None),
+    (refusal(429, headers={"Retry-After": "7"}), Failure.RATE_LIMITED, 429, 7.0),
+    (refusal(429, availability={"code": "capacity_exhausted", "retry_after": 9}), Failure.RATE_LIMITED, 429, 9.0),
+    (refusal(500), Failure.UNAVAILABLE, 500, None),
+    (refusal(502), Failure.UNAVAILABLE, 502, None),
+    (refusal(503), Failure.OVERLOADED, 503, None),
+    (refusal(504), Failure.TIMEOUT, 504, None),
+    (refusal(529), Failure.OVERLOADED, 529, None),
+    (Reply(body=json.dumps({"error": {"code": 502, "message": "died"}}).encode()), Failure.UNAVAILABLE, 502, None),
+    (Reply(body=json.dumps(NULL_CHOICES).encode()), Failure.MALFORMED, None, None),
+    (Reply(body=b"<html>gateway</html>", headers={"Content-Type": "text/html"}), Failure.MALFORMED, None, None),
+]
+
+
+@pytest.mark.parametrize(("reply", "failure", "status", "retry_after"), REFUSALS)
+def test_every_refusal_has_its_class_and_costs_nothing_known(
+    openrouter: OpenRouter, reply: Reply, failure: Failure, status: int | None, retry_after: float | None
+) -> None:
+    openrouter.script(MODEL, reply)
+    failed = fail(agent(openrouter))
+    assert (failed.failure, failed.status, failed.retry_after) == (failure, status, retry_after)
+    assert failed.record.bill.cost is None
+    assert failed.record.requests == len(openrouter.requests) == 1
+    assert KEY not in str(failed)
+
+
+REPLIES: list[tuple[Reply, Failure, int]] = [
+    (Reply(content=TEXT[:60], finish_reason="length"), Failure.TRUNCATED, 1),
+    (Reply(content="", finish_reason="content_filter"), Failure.FILTERED, 1),
+    (Reply(content="", finish_reason="error"), Failure.INVALID_OUTPUT, 3),
+    (Reply(content="I would say it is likely."), Failure.INVALID_OUTPUT, 3),
+    (Reply(arguments={**FORECAST, "probability": 1.7}), Failure.INVALID_OUTPUT, 3),
+]
+
+
+@pytest.mark.parametrize(("reply", "failure", "requests"), REPLIES)
+def test_a_reply_without_a_forecast_is_a_failure_that_was_paid_for(
+    openrouter: OpenRouter, reply: Reply, failure: Failure, requests: int
+) -> None:
+    openrouter.script(MODEL, reply)
+    failed = fail(agent(openrouter))
+    assert failed.failure is failure
+    assert len(openrouter.requests) == requests
+    assert failed.record.bill.cost == Decimal("0.0021") * requests
+    assert failed.record.bill.source is CostSource.BILLED
+    assert not failed.retryable
+
+
+def test_a_wrong_shape_is_mended_by_the_model_itself(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(content="Likely."), Reply(arguments={**FORECAST, "probability": 1.7}), Reply())
+    result = ask(agent(openrouter))
+    assert result.output.probability == 0.37
+    assert (result.record.requests, result.cost_usd) == (3, Decimal("0.0063"))
+
+
+@pytest.mark.parametrize("content", [f"```json\n{TEXT}\n```", f"Here you are:\n```\n{TEXT}\n```\nGood luck!", TEXT])
+def test_a_prompted_answer_may_be_fenced(openrouter: OpenRouter, content: str) -> None:
+    openrouter.script(MODEL, Reply(content=content))
+    result = ask(agent(openrouter, output_mode=OutputMode.PROMPTED))
+    assert result.output.probability == 0.37
+    assert result.record.requests == 1
+
+
+def test_a_percentage_costs_no_second_request(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(arguments={**FORECAST, "probability": "62%", "low": "50 %", "high": 70}))
+    result = ask(agent(openrouter))
+    assert (result.output.probability, result.output.low, result.output.high) == (0.62, 0.5, 0.7)
+    assert len(openrouter.requests) == 1
+
+
+CAPABILITY = [
+    refusal(404, "No endpoints found that support tool use"),
+    refusal(404, "nobody", availability={"code": "constraint_filtered", "retryable": False}),
+    refusal(400, "tool_choice 'required' is not supported by this model"),
+]
+
+
+@pytest.mark.parametrize("cannot", CAPABILITY)
+def test_what_hosts_cannot_do_is_asked_for_in_words(openrouter: OpenRouter, cannot: Reply) -> None:
+    openrouter.script(MODEL, cannot, Reply(content=f"```json\n{TEXT}\n```"))
+    result = ask(agent(openrouter))
+    assert result.output.probability == 0.37
+    assert (result.record.output_mode, result.record.requests) == (OutputMode.PROMPTED, 2)
+    first, second = openrouter.requests
+    assert "tools" in first
+    assert "tools" not in second
+    assert second["provider"]["require_parameters"] is False
+    assert first["model"] == second["model"]
+
+
+def test_a_mode_the_library_knows_to_be_impossible_is_asked_for_in_words(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(content=TEXT))
+    result = ask(agent(openrouter, output_mode=OutputMode.NATIVE))
+    assert result.record.output_mode is OutputMode.PROMPTED
+    assert len(openrouter.requests) == 1
+
+
+def test_a_stored_mode_is_used_at_once(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(content=TEXT))
+    assert ask(agent(openrouter, output_mode=OutputMode.PROMPTED)).record.output_mode is OutputMode.PROMPTED
+    assert "tools" not in openrouter.requests[0]
+
+
+@pytest.mark.parametrize(
+    "trouble", [refusal(429), refusal(503), refusal(402), refusal(404, "gone"), Reply(content="?")]
+)
+def test_only_a_lack_of_ability_leads_down_the_ladder(openrouter: OpenRouter, trouble: Reply) -> None:
+    openrouter.script(MODEL, trouble)
+    assert fail(agent(openrouter)).record.output_mode is OutputMode.AUTO
+
+
+def test_the_last_step_of_the_ladder_fails_for_good(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, CAPABILITY[0])
+    failed = fail(agent(openrouter))
+    assert (failed.failure, failed.record.requests) == (Failure.CAPABILITY, 2)
+
+
+def test_no_other_model_ever_answers(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, refusal(503))
+    fail(agent(openrouter, options=Options(connection_retries=1)))
+    assert {body["model"] for body in openrouter.requests} == {MODEL}
+    assert len(openrouter.requests) == 2
+
+
+def test_a_passing_failure_is_tried_once_more(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, refusal(429, headers={"Retry-After": "0"}), Reply())
+    assert ask(agent(openrouter, options=Options(connection_retries=1))).output.probability == 0.37
+
+
+def test_a_run_ends_at_its_deadline(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(seconds=1.0))
+    failed = fail(agent(openrouter), deadline_seconds=0.3)
+    assert failed.failure is Failure.TIMEOUT
+    assert failed.retryable
+
+
+def test_one_attempt_may_be_shorter_than_the_run(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(seconds=1.0))
+    options = Options(connection_retries=0, timeout_seconds=0.3)
+    assert fail(agent(openrouter, options=options), deadline_seconds=30).failure is Failure.TIMEOUT
+
+
+def test_nobody_at_the_address_is_a_failure_of_the_network() -> None:
+    used = Settings(openrouter_api_key=KEY, openrouter_base_url="http://127.0.0.1:9/api/v1")
+    made = create_agent(model=MODEL, system_prompt="", settings=used, options=Options(connection_retries=0))
+    assert fail(made).failure is Failure.NETWORK
+
+
+@pytest.mark.parametrize(
+    ("prices", "reply", "cost", "source"),
+    [
+        (PRICES, Reply(cost=None), Decimal("0.002"), CostSource.ESTIMATED),
+        (PRICES, Reply(cost=0.0, tokens=(0, 0)), Decimal(0), CostSource.ESTIMATED),
+        (None, Reply(cost=None), None, None),
+    ],
+)
+def test_without_a_bill_the_price_list_counts(
+    openrouter: OpenRouter, prices: Prices | None, reply: Reply, cost: Decimal | None, source: CostSource | None
+) -> None:
+    openrouter.script(MODEL, reply)
+    result = ask(agent(openrouter, prices=prices))
+    assert (result.cost_usd, result.cost_source) == (cost, source)
+
+
+def test_without_prices_the_public_list_is_asked(openrouter: OpenRouter) -> None:
+    slug = "anthropic/claude-haiku-5.5"
+    openrouter.script(slug, Reply(cost=None))
+    result = ask(agent(openrouter, model=slug))
+    assert result.cost_usd == Decimal("0.00032")
+    assert result.cost_source is CostSource.ESTIMATED
+
+
+def test_a_second_request_needs_a_permit(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(content="Likely."))
+    asked: list[int] = []
+
+    async def once() -> bool:
+        asked.append(1)
+        return len(asked) < 2
+
+    failed = fail(agent(openrouter), permit=once)
+    assert failed.failure is Failure.UNPAID
+    assert (len(asked), len(openrouter.requests), failed.record.requests) == (2, 2, 2)
+    assert failed.record.bill.cost == Decimal("0.0042")
+
+
+def test_runs_overlap_and_keep_apart(openrouter: OpenRouter) -> None:
+    for number in range(5):
+        arguments = {**FORECAST, "probability": 0.1 + number / 10}
+        openrouter.script(f"v/m{number}", Reply(arguments=arguments, seconds=0.2))
+
+    async def everyone() -> list[AgentResult[ForecastReply]]:
+        return await asyncio.gather(*(agent(openrouter, model=f"v/m{number}").run("?") for number in range(5)))
+
+    results = asyncio.run(everyone())
+    assert [result.output.probability for result in results] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert openrouter.most_in_flight == 5
+
+
+def test_one_agent_serves_several_event_loops(openrouter: OpenRouter) -> None:
+    made = agent(openrouter)
+    assert [ask(made).output.probability for _ in range(3)] == [0.37] * 3
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-4o", "gpt-4o", ""])
+def test_a_model_without_a_vendor_is_refused_at_once(openrouter: OpenRouter, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        create_agent(model=name, system_prompt="", settings=settings(openrouter))
+
+
+def test_without_a_key_there_is_no_agent() -> None:
+    with pytest.raises(ConfigurationError, match="OPENROUTER_API_KEY"):
+        create_agent(model=MODEL, system_prompt="", settings=Settings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8080/api/v1", "https://localhost/api/v1", "https://127.0.0.1/v1", "http://openrouter.ai/api/v1"],
+)
+def test_production_takes_no_answers_from_this_machine_or_in_the_clear(url: str) -> None:
+    used = Settings(openrouter_api_key=KEY, openrouter_base_url=url, environment="production")
+    with pytest.raises(ConfigurationError, match="OPENROUTER_BASE_URL"):
+        create_agent(model=MODEL, system_prompt="", settings=used)
+
+
+def test_the_key_is_shown_nowhere(openrouter: OpenRouter) -> None:
+    assert KEY not in repr(agent(openrouter))
+    with pytest.raises(ValidationError) as caught:
+        Settings(openrouter_api_key="sk-proj-hunter2")
+    assert "hunter2" not in str(caught.value)

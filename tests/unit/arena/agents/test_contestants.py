@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.arena.agents.contexts import context
+
+from coliseum.arena.agents.contestants import RULES, consensus, forecast, track_of
+from coliseum.arena.forecasts import HIGHEST, LOWEST, Track
+from coliseum.arena.rounds import shown
+
+D = Decimal
+
+
+def said(rule: str, seed: int = 7, **changes: Any) -> Decimal | None:
+    return forecast(rule, context(**changes), parameters={}, seed=seed).probability
+
+
+@pytest.mark.parametrize(
+    ("rule", "probability"),
+    [
+        ("market", "0.3100"),
+        ("shrunk_market", "0.2849"),
+        ("base_rate", "0.3059"),
+        ("momentum", "0.3214"),
+        ("mean_reversion", "0.2989"),
+        ("time_decay", "0.2890"),
+        ("uniform", "0.5000"),
+    ],
+)
+def test_each_rule_says_what_its_formula_gives(rule: str, probability: str) -> None:
+    assert said(rule) == D(probability)
+
+
+def test_the_formulas_by_hand() -> None:
+    """base_rate: (12 + 1) / (40 + 1 + 1.5); time_decay: 24 of 60 hours have passed, pull 0.25 * 0.4 in log-odds."""
+    assert said("base_rate") == D(repr(13 / 42.5)).quantize(D("0.0001"))
+    odds = 0.31 / 0.69 * 2.718281828459045**-0.1
+    assert said("time_decay") == D(repr(odds / (1 + odds))).quantize(D("0.0001"))
+
+
+@pytest.mark.parametrize("rule", ["market", "shrunk_market", "momentum", "mean_reversion", "time_decay"])
+def test_without_a_quote_there_is_nothing_to_go_by(rule: str) -> None:
+    made = forecast(rule, context(quote={"probability": None}), parameters={}, seed=7)
+    assert made.abstain
+    assert made.rationale == f"{rule}: nothing to go by"
+
+
+def test_a_young_market_has_neither_momentum_nor_mean() -> None:
+    for rule in ("momentum", "mean_reversion"):
+        assert said(rule, history=[[1795240000, "0.2"]]) == D("0.3100")
+
+
+def test_noise_differs_between_rounds_and_markets_and_repeats_itself() -> None:
+    assert said("noise", seed=1) == said("noise", seed=1) != said("noise", seed=2)
+    other = {**context()["question"], "ticker": "KXRAIN-26NOV22-BOS"}
+    assert said("noise", seed=1) != said("noise", seed=1, question=other)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_needs_no_more_than_its_track_is_shown(rule: str) -> None:
+    track = track_of(rule)
+    assert not forecast(rule, shown(context(), track), parameters={}, seed=1).abstain
+    if track is Track.BLIND:
+        assert said(rule) == forecast(rule, shown(context(), track), parameters={}, seed=7).probability
+
+
+@given(st.sampled_from(sorted(RULES)), st.decimals("0.01", "0.99", places=2), st.integers(0, 2**48), st.integers(0, 99))
+def test_every_answer_is_a_clamped_probability_that_explains_itself(
+    rule: str, quote: Decimal, seed: int, yes: int
+) -> None:
+    changes = {"quote": {"probability": str(quote)}, "precedent": {"yes": yes, "resolved": 99}}
+    made = forecast(rule, context(**changes), parameters={}, seed=seed)
+    assert made.probability is not None
+    assert LOWEST <= made.probability <= HIGHEST
+    assert made.numbers
+    assert made.rationale.startswith(f"{rule}: ")
+
+
+PANEL = st.dictionaries(st.text(min_size=1, max_size=5), st.floats(0.01, 0.99), min_size=1, max_size=8)
+
+
+@given(PANEL)
+def test_the_consensus_lies_within_its_panel(panel: dict[str, float]) -> None:
+    pooled = consensus(panel)
+    assert pooled is not None
+    assert min(panel.values()) - 1e-9 <= pooled <= max(panel.values()) + 1e-9
+
+
+@given(st.floats(0.01, 0.99))
+def test_opposite_opinions_pool_to_one_half(p: float) -> None:
+    assert consensus({"a": p, "b": 1 - p}) == pytest.approx(0.5)
+
+
+def test_nobody_has_no_consensus() -> None:
+    assert consensus({}) is None

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from tests.openrouter.server import FORECAST
+
+from coliseum.arena.agents.reply import LARGEST_STAKE, ForecastReply
+
+D = Decimal
+
+
+def reply(**changes: Any) -> ForecastReply:
+    return ForecastReply.model_validate({**FORECAST, **changes})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (0.62, 0.62),
+        ("0.62", 0.62),
+        ("62%", 0.62),
+        (" 62 % ", 0.62),
+        (62, 0.62),
+        ("62", 0.62),
+        (100, 0.99),
+        (1, 0.99),
+        (0, 0.01),
+        ("0.5%", 0.01),
+        ("1%", 0.01),
+        (2, 0.02),
+    ],
+)
+def test_a_probability_may_be_written_as_people_write_it(written: Any, meant: float) -> None:
+    assert reply(probability=written).probability == pytest.approx(meant)
+
+
+@pytest.mark.parametrize("written", [1.7, -0.2, 101, "likely", None, True, [], "nan", float("inf"), "1.7"])
+def test_what_could_mean_two_things_or_nothing_is_sent_back(written: Any) -> None:
+    with pytest.raises(ValidationError):
+        reply(probability=written)
+
+
+def test_long_texts_are_cut_and_not_sent_back() -> None:
+    wordy = reply(rationale="x" * 5000, yes_factors=["y" * 500] * 9, no_factors="one", key_uncertainty="z" * 999)
+    assert (len(wordy.rationale), len(wordy.key_uncertainty)) == (900, 200)
+    assert [len(factor) for factor in wordy.yes_factors] == [160] * 4
+    assert wordy.no_factors == ["one"]
+
+
+@pytest.mark.parametrize(("written", "meant"), [(None, None), ("n/a", None), ("", None), ("30%", 0.3), (0.3, 0.3)])
+def test_a_base_rate_may_be_missing(written: Any, meant: float | None) -> None:
+    assert reply(base_rate=written).base_rate == (None if meant is None else pytest.approx(meant))
+
+
+@pytest.mark.parametrize(("written", "meant"), [(50, 50), ("$50", 50), ("1,000", LARGEST_STAKE), (-5, 0), (9e9, 500)])
+def test_a_stake_is_cut_to_what_is_allowed(written: Any, meant: float) -> None:
+    assert reply(stake_usd=written).stake_usd == meant
+
+
+def test_a_forecast_has_four_places_and_a_range_around_it() -> None:
+    made = reply(probability=0.37, low=0.6, high=0.5, stake_usd=12.345).forecast()
+    assert (made.probability, made.low, made.high) == (D("0.3700"), D("0.3700"), D("0.6000"))
+    assert made.stake == D("12.34")
+    assert made.rationale == FORECAST["rationale"]
+
+
+def test_an_abstention_has_no_probability() -> None:
+    made = reply(abstain=True).forecast()
+    assert made.abstain
+    assert made.low is made.high is made.probability is None
+
+
+UNITS = st.floats(0, 1)
+
+
+@given(UNITS, UNITS, UNITS, st.floats(-1e6, 1e6))
+def test_every_valid_reply_becomes_a_forecast_within_bounds(p: float, low: float, high: float, stake: float) -> None:
+    made = reply(probability=p, low=low, high=high, stake_usd=stake).forecast()
+    assert made.probability is not None
+    assert made.low is not None
+    assert made.high is not None
+    assert made.stake is not None
+    assert D("0.01") <= made.low <= made.probability <= made.high <= D("0.99")
+    assert 0 <= made.stake <= LARGEST_STAKE
+
+
+@given(st.dictionaries(st.sampled_from(list(FORECAST)), st.none() | st.text() | st.integers() | st.booleans()))
+def test_a_hostile_reply_is_a_forecast_or_refused(changes: dict[str, Any]) -> None:
+    try:
+        reply(**changes).forecast()
+    except ValidationError:
+        return
+
+
+def test_the_schema_is_flat_and_asks_for_reasons_before_the_number() -> None:
+    schema = ForecastReply.model_json_schema()
+    text = json.dumps(schema)
+    assert "$ref" not in text
+    assert "exclusiveM" not in text
+    names = list(schema["properties"])
+    assert names.index("rationale") < names.index("probability") < names.index("low")

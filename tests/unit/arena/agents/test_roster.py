@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from coliseum.arena.agents.contestants import RULES
+from coliseum.arena.agents.roster import BOTH, options_of, parse, prices_of, roster
+from coliseum.errors import InvalidInput
+from coliseum.llm.names import canonical_model
+from coliseum.llm.options import Prices
+
+FILE: dict[str, Any] = json.loads(files("coliseum.arena.agents").joinpath("roster.json").read_text())
+
+
+def changed(kind: str, **changes: Any) -> dict[str, Any]:
+    """The file with its first entry of a kind changed."""
+    document = copy.deepcopy(FILE)
+    document[kind][0] |= changes
+    return document
+
+
+def test_ten_models_are_fielded_each_once_on_both_tracks() -> None:
+    models = roster().models
+    assert len({row["model"] for row in models}) == len(models) == 10
+    assert all(row["tracks"] == BOTH and row["kind"] == "llm" for row in models)
+
+
+def test_every_rule_is_fielded() -> None:
+    assert {row["params"]["rule"] for row in roster().others if row["kind"] == "statistical"} == set(RULES)
+
+
+def test_rows_are_what_the_table_takes() -> None:
+    everyone = [*roster().models, *roster().others]
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", row["agent_id"]) for row in everyone)
+    assert all((row["kind"] == "llm") == (row["model"] is not None) for row in everyone)
+    assert len({frozenset(row) for row in everyone}) == 1
+
+
+def test_no_slug_is_an_alias_that_may_change_its_meaning() -> None:
+    for entry in FILE["models"]:
+        assert canonical_model(entry["model"]) == entry["model"]
+        assert not entry["model"].startswith("~")
+
+
+def test_every_model_says_how_it_is_asked_and_what_it_costs() -> None:
+    for row in roster().models:
+        assert prices_of(row["params"]).output > 0
+        assert options_of(row["params"]).max_tokens == 3000
+
+
+@pytest.mark.parametrize("entry", FILE["models"], ids=lambda entry: str(entry["model"]))
+def test_our_prices_are_those_of_the_public_price_list(entry: dict[str, Any]) -> None:
+    from genai_prices import Usage, calc_price
+
+    ours = Prices(*(type(prices_of({"prices": entry["prices"]}).input)(value) for value in entry["prices"].values()))
+    theirs = calc_price(
+        Usage(input_tokens=6000, output_tokens=2500), model_ref=entry["model"], provider_id="openrouter"
+    )
+    assert ours.of(6000, 2500) == pytest.approx(theirs.total_price)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (changed("statistical", rule="astrology"), "one of market"),
+        (changed("models", model="openai:gpt-4o"), "vendor/model"),
+        (changed("statistical", agent_id="claude-haiku-5.5"), "nobody else has"),
+    ],
+)
+def test_a_wrong_entry_is_refused_by_name(document: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        parse(document)
+
+
+def test_a_model_that_is_not_enabled_does_not_play() -> None:
+    assert len(parse(changed("models", enabled=False)).models) == 9
+
+
+def test_an_entry_may_have_options_of_its_own() -> None:
+    first = parse(changed("models", max_tokens=500, temperature=0.2)).models[0]
+    options = options_of(first["params"])
+    assert (options.max_tokens, options.temperature, options.reasoning) == (500, 0.2, "low")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.llm.answers import AgentResult, Bill, CostSource, RunRecord, Turn, total
+from coliseum.llm.options import OutputMode, Prices
+
+D = Decimal
+BILLED = Turn(100, 10, D("0.002"), D("0.003"))
+ESTIMATED = Turn(100, 10, None, D("0.003"))
+UNKNOWN = Turn(100, 10, None, None)
+
+
+@pytest.mark.parametrize(
+    ("turns", "bill"),
+    [
+        ([], Bill(None, None)),
+        ([BILLED], Bill(D("0.002"), CostSource.BILLED)),
+        ([ESTIMATED], Bill(D("0.003"), CostSource.ESTIMATED)),
+        ([BILLED, ESTIMATED], Bill(D("0.005"), CostSource.ESTIMATED)),
+        ([BILLED, UNKNOWN], Bill(None, None)),
+        ([Turn(0, 0, None, D(0))], Bill(D(0), CostSource.ESTIMATED)),
+    ],
+)
+def test_a_bill_is_as_good_as_its_worst_part(turns: list[Turn], bill: Bill) -> None:
+    assert total(turns) == bill
+
+
+def test_prices_are_per_million_tokens() -> None:
+    assert Prices(D("0.10"), D("0.50")).of(6_000, 2_500) == D("0.00185")
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**7))
+def test_a_price_grows_with_every_token(tokens_in: int, tokens_out: int) -> None:
+    prices = Prices(D("1.4"), D("4.4"))
+    assert prices.of(tokens_in + 1, tokens_out) > prices.of(tokens_in, tokens_out)
+    assert prices.of(tokens_in, tokens_out + 1) > prices.of(tokens_in, tokens_out)
+
+
+def test_a_result_has_its_older_name_and_its_bill() -> None:
+    record = RunRecord(
+        model_requested="a/b",
+        model_served="a/b-0901",
+        host="Fake",
+        generation_id="gen-1",
+        output_mode=OutputMode.AUTO,
+        requests=1,
+        input_tokens=1,
+        output_tokens=2,
+        bill=Bill(D("0.1"), CostSource.BILLED),
+        raw_reply="x",
+        messages=b"[]",
+    )
+    result = AgentResult("said", record)
+    assert result.data == result.output == "said"
+    assert (result.cost_usd, result.cost_source) == (D("0.1"), CostSource.BILLED)
+    assert (result.model_served, result.host, result.messages) == ("a/b-0901", "Fake", b"[]")
