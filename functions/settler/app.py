@@ -13,6 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
 from coliseum.arena.opening.service import Plan
+from coliseum.arena.panel.service import tell_of_trades
+from coliseum.arena.public.records import PublicRecords
 from coliseum.arena.records import ArenaRecords
 from coliseum.arena.settling.boards import due_boards
 from coliseum.arena.settling.service import Settled, publish, run
@@ -25,28 +27,34 @@ from coliseum.upstash.client import Redis
 
 
 @cache
-def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed]:
+def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed, PublicRecords]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
     settings.require("decisions_queue_url")
-    records = ArenaRecords(Store.from_settings(settings))
+    store = Store.from_settings(settings)
+    records = ArenaRecords(store)
     feed = Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
     plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
     enqueue = partial(send_batch, str(settings.decisions_queue_url))
-    return lambda now: run(records, kalshi, feed, plan=plan, now=now, enqueue=enqueue), records, feed
+
+    def settle(now: datetime) -> Settled:
+        return run(records, kalshi, feed, plan=plan, now=now, enqueue=enqueue)
+
+    return settle, records, feed, PublicRecords(lambda: store)
 
 
 @metrics().log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    settle, records, feed = parts()
+    settle, records, feed, shown = parts()
     now = datetime.now(UTC)
     done = settle(now)
     boards = due_boards(records, now=now)
     publish(feed, boards, now)
+    contexts = tell_of_trades(feed, shown, now=now)
     metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=done.results)
     metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=done.rounds_closed)
     metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(done.problems))
-    told = {**asdict(done), "boards": len(boards)}
+    told = {**asdict(done), "boards": len(boards), "trade_contexts": contexts}
     logger().info("settled", **told)
     return told

@@ -18,7 +18,7 @@ import numpy as np
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
-from coliseum.arena.scoring.intervals import LEAST_EVENTS, RankDraws, percentile_interval, ranks, superiority
+from coliseum.arena.scoring.intervals import LEAST_EVENTS, percentile_interval, ranks, superiority
 from coliseum.arena.scoring.report import Report
 
 
@@ -70,6 +70,10 @@ class Pair:
     """Events in total until this difference would stand out at 80 % power."""
 
 
+_Odds = tuple[tuple[int, int] | None, float | None]
+_NO_ODDS: _Odds = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Board:
     standings: tuple[Standing, ...]
@@ -85,7 +89,7 @@ def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
     by_skill = sorted(scores, key=lambda agent: _order(scores[agent], agent))
     listed = [agent for agent in by_skill if not missing[agent]]
     pairs = pairwise(report)
-    tiers, odds = _tiers(listed, pairs), _rank_draws(report, listed)
+    tiers, odds = _tiers(listed, pairs), _odds(report, listed)
     standings = tuple(
         Standing(
             agent=agent,
@@ -93,8 +97,8 @@ def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
             if agent in tiers
             else None,
             tier=tiers.get(agent),
-            rank_interval=odds.interval[listed.index(agent)] if agent in tiers else None,
-            best_probability=odds.best[listed.index(agent)] if agent in tiers else None,
+            rank_interval=odds.get(agent, _NO_ODDS)[0],
+            best_probability=odds.get(agent, _NO_ODDS)[1],
             listed=agent in tiers,
             missing=missing[agent],
             separated=separated(scores[agent]),
@@ -144,10 +148,14 @@ def _pair(first: str, second: str, differences: Floats, replicates: Floats) -> P
     )
 
 
-def _rank_draws(report: Report, listed: Sequence[str]) -> RankDraws:
-    if report.resampled is None or not listed:
-        return RankDraws((None,) * len(listed), (None,) * len(listed))
-    return ranks(report.resampled.means[:, [report.agents.index(agent) for agent in listed]])
+def _odds(report: Report, listed: Sequence[str]) -> dict[str, _Odds]:
+    """(rank interval, P(best)) from shared draws, among the listed agents that have events enough for an interval."""
+    scores = report.scores()
+    agents = [agent for agent in listed if scores[agent]["skill_events"] >= LEAST_EVENTS]
+    if report.resampled is None or not agents:
+        return {}
+    drawn = ranks(report.resampled.means[:, [report.agents.index(agent) for agent in agents]])
+    return dict(zip(agents, zip(drawn.interval, drawn.best, strict=True), strict=True))
 
 
 def _missing(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:

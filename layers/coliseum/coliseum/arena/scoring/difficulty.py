@@ -17,8 +17,8 @@ PLACES = 9
 def adjusted_brier(table: Table) -> dict[str, float]:
     """Agent -> difficulty-adjusted Brier, where agents answered different questions; otherwise nobody.
 
-    brier_ij = a_i + b_j by least squares over all agents' cells; a_i is shifted so that an always-0.5 agent would have
-    0.25. Empty too where the agents fall into groups without a common question: nothing compares them.
+    brier_ij = a_i + b_j by least squares over all agents' cells; a_i is shifted so that whoever said 0.5 to
+    everything has 0.25. Empty too where the agents fall into groups without a common question: nothing compares them.
     """
     graded = table.select(table.graded)
     labels, question = np.unique(graded.question, return_inverse=True)

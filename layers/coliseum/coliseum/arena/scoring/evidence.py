@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Floats, counts, totals
 from coliseum.arena.scoring.brier import log_of_outcome
 from coliseum.arena.scoring.cells import Table
 
@@ -49,21 +49,18 @@ class Evidence:
 def evidence(table: Table) -> dict[str, Evidence]:
     """Agent -> its evidence against the market; agents without a paired cell are absent."""
     paired = table.select(table.paired)
-    size = len(table.agents) * len(table.clusters)
-    group = paired.agent * len(table.clusters) + paired.cluster
+    owners, group = np.unique(paired.agent * len(table.clusters) + paired.cluster, return_inverse=True)
     log = log_of_outcome(paired.p, paired.y, FLOOR) - log_of_outcome(paired.q, paired.y, FLOOR)
-    number = counts(group, size)
-    mean = ratio(totals(log, group, size), number)
-    settled = np.full(size, -np.inf)
+    factor = totals(log, group, len(owners)) / counts(group, len(owners)) / math.log(10)
+    settled = np.full(len(owners), -np.inf)
     np.maximum.at(settled, group, np.where(np.isnan(paired.settled_at), np.inf, paired.settled_at))
+    agent = owners // max(1, len(table.clusters))
+    order = np.lexsort((settled, agent))
     found: dict[str, Evidence] = {}
-    for code, agent in enumerate(table.agents):
-        own = np.arange(code * len(table.clusters), (code + 1) * len(table.clusters))
-        own = own[number[own] > 0]
+    for own in np.split(order, np.flatnonzero(np.diff(agent)) + 1):
         if len(own):
-            own = own[np.argsort(settled[own], kind="stable")]
             times = np.where(np.isinf(settled[own]), np.nan, settled[own])
-            found[agent] = Evidence(times, np.cumsum(mean[own]) / math.log(10))
+            found[table.agents[agent[own[0]]]] = Evidence(times, np.cumsum(factor[own]))
     return found
 
 

@@ -1,0 +1,138 @@
+"""The engine once more, in plain Python and as slowly as the formulas read; and random boards to compare on."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+
+from coliseum.arena.scoring.cells import Cell
+
+Score = Callable[[Cell], float | None]
+
+
+def random_cells(
+    seed: int, *, events: int = 60, agents: Sequence[str] = ("ana", "bo", "cy", "dee"), gaps: bool = True
+) -> list[Cell]:
+    """A board with multi-market events, several windows, voids, missing quotes and, with `gaps`, missing answers."""
+    rng = random.Random(seed)
+    cells: list[Cell] = []
+    for event in range(events):
+        category = rng.choice(["Politics", "Sports", "Weather", None])
+        outcomes = [rng.choice([0, 1, 1, None]) for _ in range(rng.choice([1, 1, 2, 4]))]
+        for window in range(rng.choice([1, 1, 2, 3])):
+            horizon = rng.choice(["0-3h", "3-12h", "1-2d", None])
+            for market, outcome in enumerate(outcomes):
+                quote = rng.choice([None, 0.5, round(rng.uniform(0.02, 0.98), 2), rng.uniform(0.02, 0.98)])
+                shared = Cell(
+                    agent="", event=f"e{event}", market=f"m{market}", window=f"w{window}", p=None, q=quote, y=outcome,
+                    category=category, horizon=horizon, volume=float(rng.randrange(6)), outcomes=len(outcomes),
+                    yes_ask=None if quote is None else min(1.0, quote + 0.01),
+                    no_ask=None if quote is None else min(1.0, 1 - quote + 0.01 + rng.choice([0, 0, 0.05])),
+                    q_close=rng.choice([None, rng.random()]), settled_at=float(event * 100 + market),
+                )  # fmt: skip
+                for agent in agents:
+                    p = rng.choice([round(rng.random(), 1), round(rng.random(), 2), rng.random(), quote or 0.3])
+                    if gaps and rng.random() < 0.15:
+                        continue
+                    cells.append(replace(shared, agent=agent, p=None if gaps and rng.random() < 0.05 else p))
+    return cells
+
+
+def graded(cell: Cell) -> bool:
+    return cell.p is not None and cell.y is not None
+
+
+def paired(cell: Cell) -> bool:
+    return graded(cell) and cell.q is not None
+
+
+def brier(cell: Cell) -> float:
+    assert cell.p is not None
+    assert cell.y is not None
+    return (cell.p - cell.y) ** 2
+
+
+def difference(cell: Cell) -> float:
+    assert cell.q is not None
+    assert cell.y is not None
+    return (cell.q - cell.y) ** 2 - brier(cell)
+
+
+def log_score(cell: Cell) -> float:
+    assert cell.p is not None
+    p = min(0.999, max(0.001, cell.p))
+    return -math.log(p if cell.y == 1 else 1 - p)
+
+
+def event_values(
+    cells: Iterable[Cell], keep: Callable[[Cell], bool], score: Callable[[Cell], float]
+) -> dict[str, float]:
+    """Event -> mean of windows of mean of markets."""
+    windows: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for cell in cells:
+        if keep(cell):
+            windows[cell.event, cell.window].append(score(cell))
+    events: defaultdict[str, list[float]] = defaultdict(list)
+    for (event, _), values in windows.items():
+        events[event].append(fmean(values))
+    return {event: fmean(values) for event, values in events.items()}
+
+
+def mean(values: Iterable[float]) -> float | None:
+    rows = list(values)
+    return fmean(rows) if rows else None
+
+
+def standard_error(values: Iterable[float]) -> float | None:
+    rows = list(values)
+    return stdev(rows) / math.sqrt(len(rows)) if len(rows) > 1 else None
+
+
+def bins(cells: Iterable[Cell]) -> list[list[Cell]]:
+    found: list[list[Cell]] = [[] for _ in range(10)]
+    for cell in cells:
+        if graded(cell) and cell.p is not None:
+            found[min(9, int(round(cell.p * 10, 9)))].append(cell)
+    return found
+
+
+def expected_error(cells: Sequence[Cell]) -> float | None:
+    groups = [group for group in bins(cells) if group]
+    total = sum(map(len, groups))
+    if not total:
+        return None
+    return sum(len(g) * abs(fmean(c.p or 0 for c in g) - fmean(c.y or 0 for c in g)) for g in groups) / total
+
+
+def area_under_curve(cells: Sequence[Cell]) -> float | None:
+    rows = [cell for cell in cells if graded(cell)]
+    yes = [cell.p or 0.0 for cell in rows if cell.y == 1]
+    no = [cell.p or 0.0 for cell in rows if cell.y == 0]
+    if not yes or not no:
+        return None
+    return sum((a > b) + (a == b) / 2 for a in yes for b in no) / (len(yes) * len(no))
+
+
+def peer(cells: Sequence[Cell], agent: str) -> float | None:
+    """Event-weighted mean of 100 (ln p - mean of the others' ln p)."""
+    questions: defaultdict[tuple[str, str, str], dict[str, Cell]] = defaultdict(dict)
+    for cell in cells:
+        if graded(cell):
+            questions[cell.event, cell.window, cell.market][cell.agent] = cell
+
+    def others(cell: Cell) -> list[float]:
+        rows = questions[cell.event, cell.window, cell.market]
+        return [-log_score(one) for name, one in rows.items() if name != agent]
+
+    own = [cell for cell in cells if cell.agent == agent]
+    return mean(
+        event_values(
+            own,
+            lambda cell: graded(cell) and bool(others(cell)),
+            lambda cell: 100 * (-log_score(cell) - fmean(others(cell))),
+        ).values()
+    )

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+import random
+from statistics import fmean
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.arena.scoring import calibration
+from coliseum.arena.scoring.arithmetic import Floats
+
+forecasts = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
+
+
+def columns(rows: list[tuple[float, bool]]) -> tuple[Floats, Floats]:
+    ordered = sorted(rows)
+    return np.array([p for p, _ in ordered]), np.array([float(y) for _, y in ordered])
+
+
+def histogram(p: Floats, y: Floats) -> calibration.Histogram:
+    return calibration.histograms(p, y, np.zeros(len(p), dtype=np.int64), 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("p", "index"),
+    [(0.0, 0), (0.1, 1), (0.2, 2), (0.3, 3), (0.6, 6), (0.7, 7), (0.9, 9), (1.0, 9), (0.2999999999, 2), (0.05, 0)],
+)
+def test_a_forecast_on_an_edge_belongs_above_it_and_one_in_the_last_bin(p: float, index: int) -> None:
+    assert calibration.bin_index(np.array([p])).tolist() == [index]
+
+
+@given(forecasts)
+def test_reliability_minus_resolution_plus_uncertainty_plus_remainder_is_the_brier_score(
+    rows: list[tuple[float, bool]],
+) -> None:
+    p, y = columns(rows)
+    parts = calibration.decomposition(p, y)
+
+    assert parts is not None
+    total = parts.reliability - parts.resolution + parts.uncertainty + parts.remainder
+    assert total == pytest.approx(float(np.square(p - y).mean()), abs=1e-12)
+
+
+@given(forecasts)
+def test_equal_mass_bins_agree_with_a_reference(rows: list[tuple[float, bool]]) -> None:
+    p, y = columns(rows)
+    edges = sorted({p.tolist().index(p[i * len(p) // 10]) for i in range(10)})
+    parts = [slice(start, end) for start, end in zip(edges, [*edges[1:], len(p)], strict=True)]
+    wanted = sum(abs(float(p[part].sum() - y[part].sum())) for part in parts) / len(p)
+
+    assert calibration.adaptive_error(p, y) == pytest.approx(wanted, abs=1e-12)
+
+
+@given(forecasts)
+def test_the_area_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[float, bool]]) -> None:
+    p, y = columns(rows)
+    yes, no = p[y == 1], p[y == 0]
+    found = calibration.area_under_curve(p, y)
+    if not len(yes) or not len(no):
+        assert found is None
+    else:
+        assert found == pytest.approx(fmean((a > b) + (a == b) / 2 for a in yes for b in no), abs=1e-12)
+
+
+def test_bins_carry_wilson_intervals_and_nothing_where_they_are_empty() -> None:
+    found = histogram(np.array([0.25, 0.25]), np.array([1.0, 0.0])).bins
+
+    assert (found[2].count, found[2].forecast, found[2].observed) == (2, 0.25, 0.5)
+    assert found[2].interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert (found[3].count, found[3].forecast, found[3].observed, found[3].interval) == (0, None, None, None)
+
+
+def test_the_expected_error_of_two_bins_by_hand() -> None:
+    found = histogram(np.array([0.9, 0.9, 0.9, 0.15]), np.array([1.0, 1.0, 0.0, 0.0]))
+
+    assert found.expected_error == pytest.approx((3 * abs(0.9 - 2 / 3) + 0.15) / 4)
+    assert found.maximum_error == pytest.approx(0.9 - 2 / 3)
+
+
+def test_no_forecast_has_no_calibration() -> None:
+    nothing = np.zeros(0)
+
+    assert histogram(nothing, nothing).expected_error is None
+    assert histogram(nothing, nothing).maximum_error is None
+    assert calibration.adaptive_error(nothing, nothing) is None
+    assert calibration.decomposition(nothing, nothing) is None
+    assert calibration.platt(nothing, nothing) is None
+    assert calibration.area_under_curve(nothing, nothing) is None
+
+
+def drawn(seed: int, size: int, *, stretch: float, shift: float = 0.0) -> tuple[Floats, Floats]:
+    """Outcomes that follow logit(truth) = shift + stretch x logit(forecast)."""
+    rng = random.Random(seed)
+    p = [rng.uniform(0.05, 0.95) for _ in range(size)]
+    truth = [1 / (1 + math.exp(-(shift + stretch * math.log(x / (1 - x))))) for x in p]
+    return np.array(p), np.array([float(rng.random() < t) for t in truth])
+
+
+@pytest.mark.parametrize(("stretch", "shift"), [(1.0, 0.0), (0.5, 0.0), (1.6, 0.4)])
+def test_the_regression_finds_over_and_underconfidence(stretch: float, shift: float) -> None:
+    line = calibration.platt(*drawn(1, 20_000, stretch=stretch, shift=shift))
+
+    assert line == pytest.approx((shift, stretch), abs=0.07)
+
+
+def test_the_regression_is_where_the_likelihood_is_flat() -> None:
+    p, y = drawn(2, 300, stretch=0.7)
+    p = np.round(p, 4)
+    line = calibration.platt(p, y)
+    assert line is not None
+    x = np.log(p / (1 - p))
+    off = y - 1 / (1 + np.exp(-(line[0] + line[1] * x)))
+
+    assert [float(off.sum()), float((off * x).sum())] == pytest.approx([0, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [
+        ([0.2, 0.8] * 24, [0.0, 1.0] * 24),  # too few
+        ([0.2, 0.8] * 30, [1.0, 1.0] * 30),  # one outcome
+        ([0.4] * 60, [0.0, 1.0] * 30),  # one forecast
+        ([0.2, 0.8] * 30, [0.0, 1.0] * 30),  # separated
+    ],
+)
+def test_there_is_no_regression_where_it_would_say_nothing(p: list[float], y: list[float]) -> None:
+    assert calibration.platt(np.array(p), np.array(y)) is None

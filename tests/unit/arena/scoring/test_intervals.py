@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.arena.scoring import intervals
+from coliseum.arena.scoring.intervals import bootstrap, percentile_interval, ranks, superiority, weighted_sums, wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "wanted"),
+    [(0, 10, (0.0, 0.27753)), (5, 10, (0.23659, 0.76341)), (10, 10, (0.72247, 1.0)), (81, 263, (0.2553, 0.3662))],
+)
+def test_wilson_intervals_of_the_literature(successes: int, trials: int, wanted: tuple[float, float]) -> None:
+    assert wilson(successes, trials) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_no_trials_have_no_interval() -> None:
+    assert wilson(0, 0) is None
+
+
+def test_the_weights_are_poisson() -> None:
+    table = intervals.poisson_table().astype(np.float64)
+    shares = np.bincount(table.astype(np.int64)) / len(table)
+
+    assert table.mean() == pytest.approx(1, abs=1e-4)
+    assert table.var() == pytest.approx(1, abs=5e-4)
+    assert shares[:5] == pytest.approx([math.exp(-1) / math.factorial(k) for k in range(5)], abs=2e-5)
+
+
+def test_weighted_sums_are_the_same_however_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = np.arange(30.0).reshape(10, 3)
+    whole = weighted_sums(columns, seed=5, draws=50)
+    monkeypatch.setattr(intervals, "_CHUNK_NUMBERS", 24)
+
+    assert (weighted_sums(columns, seed=5, draws=50) == whole).all()
+    assert (weighted_sums(columns, seed=6, draws=50) != whole).any()
+
+
+def test_the_bootstrap_finds_the_analytic_standard_error() -> None:
+    values = np.random.default_rng(1).normal(0.02, 0.1, (1, 400))
+    drawn = bootstrap(values, seed=3, draws=4000).means[:, 0]
+
+    assert drawn.std() == pytest.approx(values.std(ddof=1) / 20, rel=0.05)
+    assert drawn.mean() == pytest.approx(values.mean(), abs=0.0005)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(4)
+    trials = rng.exponential(1.0, (300, 60)) * 0.1
+    drawn = bootstrap(trials, seed=9, draws=800)
+    inside = sum(low <= 0.1 <= high for low, high in filter(None, map(percentile_interval, drawn.means.T)))
+
+    assert 0.88 <= inside / 300 <= 0.98
+
+
+def test_differences_are_drawn_over_common_events() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(0, 0.1, (3, 50))
+    values[0, :10] = np.nan
+    values[1, 5:20] = np.nan
+    drawn = bootstrap(values, seed=1, draws=200, pairs=True)
+    difference = values[0] - values[1]
+    alone = bootstrap(difference[None, :], seed=1, draws=200).means[:, 0]
+
+    assert drawn.difference(0, 1) == pytest.approx(alone, abs=1e-9)
+    assert (drawn.difference(2, 2) == 0).all()
+
+
+def test_the_same_values_tie_in_every_draw() -> None:
+    values = np.random.default_rng(3).normal(0, 0.1, (1, 40)).repeat(2, axis=0)
+    drawn = bootstrap(values, seed=1, draws=100, pairs=True)
+
+    assert superiority(drawn.difference(0, 1)) == 0.5
+    assert ranks(drawn.means).best == (0.5, 0.5)
+    assert ranks(drawn.means).interval == ((1, 1), (1, 1))
+
+
+def test_a_clear_order_has_narrow_ranks() -> None:
+    values = np.stack([np.full(30, level) + np.linspace(-0.01, 0.01, 30) for level in (0.0, 0.2, 0.1)])
+    found = ranks(bootstrap(values, seed=1, draws=200).means)
+
+    assert found.interval == ((3, 3), (1, 1), (2, 2))
+    assert found.best == (0.0, 1.0, 0.0)
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=4, max_size=4), min_size=40, max_size=60))
+def test_first_places_are_shared_out_completely(rows: list[list[int]]) -> None:
+    found = ranks(np.array(rows, dtype=np.float64))
+
+    assert sum(value for value in found.best if value is not None) == pytest.approx(1)
+    for span in found.interval:
+        assert span is not None
+        assert 1 <= span[0] <= span[1] <= 4
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 0), (0, 3)])
+def test_nothing_to_draw_from_gives_no_interval(shape: tuple[int, int]) -> None:
+    drawn = bootstrap(np.full(shape, np.nan), seed=1, draws=50, pairs=True)
+
+    assert drawn.means.shape == (50, shape[0])
+    assert all(percentile_interval(column) is None for column in drawn.means.T)
+    assert superiority(np.full(3, np.nan)) is None
+
+
+def test_without_draws_there_is_no_interval() -> None:
+    assert percentile_interval(bootstrap(np.ones((1, 20)), seed=1, draws=0).means[:, 0]) is None
+    assert ranks(np.zeros((0, 2))).best == (None, None)
+
+
+def test_an_interval_is_made_of_draws() -> None:
+    values = np.arange(1000.0)
+
+    assert percentile_interval(values[::-1]) == (24.0, 975.0)

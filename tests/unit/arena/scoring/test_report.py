@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from arena_evaluation import Cell as OracleCell  # type: ignore[import-untyped]  # it ships none
+from arena_evaluation import Resolution, evaluate_cells
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.arena.scoring import reference
+from tests.unit.arena.scoring.reference import random_cells
+
+from coliseum.arena.scoring.cells import Cell, completed, table_from
+from coliseum.arena.scoring.report import ALL, Report, Rules, canonical, score, seed_of
+
+EVERYTHING = Rules(left_out=frozenset())
+
+
+def report_of(cells: list[Cell], *, draws: int = 0, rules: Rules = EVERYTHING) -> Report:
+    return score(table_from(cells), seed=1, draws=draws, slice_draws=draws, rules=rules)
+
+
+def close(found: object, wanted: float | None) -> bool:
+    if wanted is None:
+        return found is None
+    return isinstance(found, float) and math.isclose(found, wanted, rel_tol=1e-12, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_slice_agrees_with_a_reference_in_plain_python(seed: int) -> None:
+    cells = random_cells(seed)
+    report = report_of(cells)
+    for name, wanted in _slices(cells).items():
+        scores = report.scores(name)
+        assert sorted(scores) == sorted({cell.agent for cell in wanted})
+        for agent, numbers in scores.items():
+            _compare(numbers, [cell for cell in wanted if cell.agent == agent])
+
+
+def _slices(cells: list[Cell]) -> dict[str, list[Cell]]:
+    found = {ALL: cells}
+    for cell in cells:
+        if cell.category:
+            found.setdefault(f"category:{cell.category}", []).append(cell)
+        if cell.horizon:
+            found.setdefault(f"horizon:{cell.horizon}", []).append(cell)
+        if cell.outcomes in {1, 2}:
+            found.setdefault(f"outcomes:{cell.outcomes}", []).append(cell)
+    return found
+
+
+def _compare(numbers: dict[str, Any], own: list[Cell]) -> None:
+    briers = reference.event_values(own, reference.graded, reference.brier)
+    skills = reference.event_values(own, reference.paired, reference.difference)
+    graded, paired = [c for c in own if reference.graded(c)], [c for c in own if reference.paired(c)]
+    wanted: dict[str, float | None] = {
+        "brier": reference.mean(briers.values()),
+        "brier_market_weighted": reference.mean(map(reference.brier, graded)),
+        "brier_strict": reference.mean(
+            reference.event_values(
+                own, lambda c: c.y is not None, lambda c: 0.25 if c.p is None else reference.brier(c)
+            ).values()
+        ),
+        "log": reference.mean(reference.event_values(own, reference.graded, reference.log_score).values()),
+        "baseline": reference.mean(
+            reference.event_values(
+                own, reference.graded, lambda c: 100 * (1 - reference.log_score(c) / math.log(2))
+            ).values()
+        ),
+        "skill": reference.mean(skills.values()),
+        "skill_se": reference.standard_error(skills.values()),
+        "skill_market_weighted": reference.mean(map(reference.difference, paired)),
+        "edge": reference.mean(
+            reference.event_values(own, reference.paired, lambda c: (c.p - c.q) * (c.y - c.q)).values()  # type: ignore[operator]
+        ),
+        "sharpness": reference.mean(abs((c.p or 0) - 0.5) for c in graded),
+        "bias": reference.mean((c.p or 0) - (c.y or 0) for c in graded),
+        "ece": reference.expected_error(own),
+        "auc": reference.area_under_curve(own),
+    }
+    for name, value in wanted.items():
+        assert close(numbers[name], value), name
+    counts = {"offered": len(own), "graded": len(graded), "paired": len(paired), "events": len(briers)}
+    assert {name: numbers[name] for name in counts} == counts
+    assert [part["count"] for part in numbers["bins"]] == [len(part) for part in reference.bins(own)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_peer_scores_agree_with_the_reference(seed: int) -> None:
+    cells = random_cells(seed)
+    for agent, numbers in report_of(cells).scores().items():
+        assert close(numbers["peer"], reference.peer(cells, agent))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_that_an_independent_engine_has_too_are_the_same(seed: int) -> None:
+    """PyPI's arena-evaluation: Brier, skill, its error, ECE, counts and reliability, over all and by category."""
+    cells = [replace(cell, horizon=None) for cell in random_cells(seed) if cell.p is not None]
+    grouped: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        grouped.setdefault((cell.agent, cell.event, cell.window), []).append(cell)
+    oracle = evaluate_cells(
+        OracleCell(
+            agent=agent,
+            event=event,
+            window=int(window[1:]),
+            probabilities={cell.market: cell.p for cell in rows if cell.p is not None},
+            resolutions={cell.market: _resolution(cell.y) for cell in rows},
+            crowd={cell.market: cell.q for cell in rows if cell.q is not None},
+            category=rows[0].category,
+        )
+        for (agent, event, window), rows in grouped.items()
+    )
+    report = report_of(cells)
+    compared = 0
+    for wanted in oracle.scores:
+        if wanted.slice.startswith("type:"):
+            continue
+        numbers = report.scores(wanted.slice.replace("cat:", "category:"))[wanted.agent]
+        for name in ("brier", "skill", "skill_se", "ece"):
+            assert close(numbers[name], getattr(wanted, name)), (wanted.slice, name)
+        assert numbers["events"] == wanted.n_events
+        assert numbers["skill_events"] == wanted.n_skill_events
+        for mine, theirs in zip(numbers["bins"], wanted.reliability, strict=True):
+            assert mine["count"] == theirs.count
+            assert close(mine["forecast"], theirs.confidence)
+            assert close(mine["observed"], theirs.accuracy)
+        compared += 1
+    assert compared == 16
+
+
+def _resolution(outcome: int | None) -> Resolution:
+    return Resolution.VOID if outcome is None else Resolution.YES if outcome else Resolution.NO
+
+
+@pytest.mark.parametrize("draws", [0, 200])
+def test_the_order_of_the_cells_changes_nothing(draws: int) -> None:
+    cells = random_cells(7)
+    shuffled = random.Random(1).sample(cells, len(cells))
+
+    assert report_of(shuffled, draws=draws).digest == report_of(cells, draws=draws).digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: replace(cell, p=0.123),
+        lambda cell: replace(cell, market="renamed"),
+        lambda cell: replace(cell, window="w9"),
+        lambda cell: replace(cell, q=0.123),
+        lambda cell: replace(cell, settled_at=5.0),
+        lambda cell: replace(cell, agent="someone"),
+    ],
+)
+def test_any_change_of_a_cell_changes_the_input_hash(change: Callable[[Cell], Cell]) -> None:
+    cells = random_cells(8)
+    changed = [change(cells[0]), *cells[1:]]
+
+    assert report_of(changed).body["input_hash"] != report_of(cells).body["input_hash"]
+
+
+KNOWN = """
+from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.scoring.report import score, seed_of
+from tests.unit.arena.scoring.reference import random_cells
+
+table = table_from(random_cells(11, events=80))
+print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
+"""
+DIGEST = "0da9767fa73f05513078ad9f334c56769e20a8f610fba4b185f156e958caa93d"
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {},
+        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"},
+    ],
+    ids=["this one", "an old one"],
+)
+def test_the_digest_of_a_known_board_is_the_same_on_every_machine(machine: dict[str, str], root: Path) -> None:
+    paths = os.pathsep.join(str(root / part) for part in (".", "layers/coliseum"))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KNOWN],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": paths, **machine},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == DIGEST
+
+
+def test_an_empty_table_has_an_empty_report() -> None:
+    report = report_of([], draws=100)
+
+    assert report.body["slices"] == {ALL: {}}
+    assert json.loads(canonical(report.body))["cells"] == 0
+
+
+def test_agents_without_a_graded_cell_have_counts_and_no_scores() -> None:
+    cells = [Cell(agent="a", event="e", market="m", window="1", p=0.4), _unanswered("b")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = report_of(cells, draws=50).scores()
+
+    assert (scores["a"]["answered"], scores["a"]["graded"], scores["a"]["brier"]) == (1, 0, None)
+    assert (scores["b"]["offered"], scores["b"]["answered"], scores["b"]["coverage"]) == (1, 0, 0.0)
+
+
+def _unanswered(agent: str) -> Cell:
+    return Cell(agent=agent, event="e", market="m", window="1", p=None)
+
+
+def test_an_event_with_many_markets_weighs_as_much_as_one_with_a_single_market() -> None:
+    many = [Cell(agent="a", event="big", market=f"m{i}", window="1", p=0.5, q=0.5, y=1) for i in range(20)]
+    one = Cell(agent="a", event="small", market="m", window="1", p=1.0, q=0.5, y=1)
+    numbers = report_of([*many, one]).scores()["a"]
+
+    assert numbers["brier"] == pytest.approx(0.125)
+    assert numbers["brier_market_weighted"] == pytest.approx(20 * 0.25 / 21)
+
+
+def test_an_event_that_was_asked_often_weighs_as_much_as_one_asked_once() -> None:
+    often = [Cell(agent="a", event="often", market="m", window=f"{i}", p=0.5, q=0.5, y=1) for i in range(9)]
+    once = Cell(agent="a", event="once", market="m", window="1", p=1.0, q=0.5, y=1)
+
+    assert report_of([*often, once]).scores()["a"]["brier"] == pytest.approx(0.125)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
+def test_copying_the_market_has_skill_and_edge_of_exactly_nothing(rows: list[tuple[float, bool]]) -> None:
+    cells = [
+        Cell(agent="copy", event=f"e{i}", market="m", window="1", p=quote, q=quote, y=int(outcome))
+        for i, (quote, outcome) in enumerate(rows)
+    ]
+    numbers = report_of(cells, draws=50).scores()["copy"]
+
+    assert (numbers["skill"], numbers["edge"], numbers["skill_market_weighted"]) == (0, 0, 0)
+    assert numbers["log10_evidence"] == 0
+    assert numbers["direction_decided"] == 0
+
+
+def test_the_last_hours_keep_their_slice_and_stay_out_of_the_headline() -> None:
+    late = [Cell(agent="a", event=f"l{i}", market="m", window="1", p=1.0, q=0.5, y=1, horizon="0-3h") for i in range(3)]
+    early = [
+        Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, q=0.5, y=1, horizon="1-2d") for i in range(3)
+    ]
+    report = report_of([*late, *early], rules=Rules())
+
+    assert report.scores()["a"]["brier"] == 0.25
+    assert report.scores("horizon:0-3h")["a"]["brier"] == 0
+    assert report_of([*late, *early]).scores()["a"]["brier"] == 0.125
+
+
+def test_a_missing_answer_is_left_out_of_the_fair_column_and_a_coin_flip_in_the_strict_one() -> None:
+    answered = Cell(agent="a", event="e1", market="m", window="1", p=0.9, q=0.8, y=1)
+    missing = Cell(agent="a", event="e2", market="m", window="1", p=None, q=0.8, y=1)
+    numbers = report_of([answered, missing]).scores()["a"]
+
+    assert numbers["brier"] == pytest.approx(0.01)
+    assert numbers["brier_strict"] == pytest.approx((0.01 + 0.25) / 2)
+    assert numbers["skill"] == pytest.approx(0.03)
+    assert numbers["skill_strict"] == pytest.approx((0.03 + 0.04 - 0.25) / 2)
+    assert numbers["coverage"] == 0.5
+
+
+def test_a_void_market_counts_as_answered_and_is_not_graded() -> None:
+    cells = [
+        Cell(agent="a", event="e1", market="m", window="1", p=0.9, y=None),
+        Cell(agent="a", event="e2", market="m", window="1", p=0.9, y=1),
+    ]
+    numbers = report_of(cells).scores()["a"]
+
+    assert (numbers["answered"], numbers["graded"], numbers["coverage"]) == (2, 1, 1.0)
+
+
+def test_ratios_need_thirty_cells() -> None:
+    cells = [Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.7, q=0.6, y=i % 2) for i in range(30)]
+
+    assert report_of(cells[:29]).scores()["a"]["bss_market"] is None
+    numbers = report_of(cells).scores()["a"]
+    assert numbers["bss_market"] == pytest.approx(1 - (0.09 + 0.49) / (0.16 + 0.36))
+    assert numbers["bss_base"] == pytest.approx(1 - (0.09 + 0.49) / 2 / 0.25)
+
+
+def test_common_skill_takes_only_events_that_everyone_has() -> None:
+    cells = [
+        Cell(agent=agent, event=event, market="m", window="1", p=p, q=0.5, y=1)
+        for agent, event, p in [("a", "e1", 0.6), ("a", "e2", 1.0), ("b", "e1", 0.7)]
+    ]
+    numbers = report_of(cells).scores()["a"]
+
+    assert numbers["skill_common"] == pytest.approx(0.25 - 0.16)
+    assert numbers["skill_common_events"] == 1
+
+
+def test_completing_a_table_asks_everyone_everything() -> None:
+    cells = random_cells(3, events=20)
+    whole = completed(table_from(cells))
+    questions = {(cell.event, cell.window, cell.market) for cell in cells}
+
+    assert len(whole) == 4 * len(questions)
+    assert whole.answered.sum() == sum(cell.p is not None for cell in cells)
+    assert score(whole, seed=1, draws=0).scores()["ana"]["offered"] <= len(questions)
+    assert completed(whole) is whole
+
+
+def test_the_seed_follows_from_the_board_and_its_cells() -> None:
+    cells = random_cells(5, events=5)
+    table = table_from(cells)
+
+    assert seed_of("a", table) == seed_of("a", table_from(cells[::-1]))
+    assert seed_of("a", table) != seed_of("b", table)
+    assert seed_of("a", table) != seed_of("a", table_from(cells[1:]))
+
+
+def test_canonical_json_rounds_to_twelve_places_and_knows_one_zero() -> None:
+    assert canonical({"b": 0.1 + 0.2, "a": [-0.0, 1e-13, 2]}) == '{"a":[0.0,0.0,2],"b":0.3}'
+
+
+def test_slice_numbers_do_not_depend_on_other_slices() -> None:
+    cells = random_cells(6)
+    alone = [cell for cell in cells if cell.category == "Sports"]
+    whole, part = report_of(cells, draws=100), report_of(alone, draws=100)
+
+    for agent, numbers in part.scores("category:Sports").items():
+        assert whole.scores("category:Sports")[agent] == numbers
+
+
+def test_the_market_price_slices_by_bands_whose_lower_edge_belongs_to_them() -> None:
+    cells = [
+        Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, q=q, y=1)
+        for i, q in enumerate([0.0, 0.04, 0.05, 0.4, 0.95, 1.0])
+    ]
+    report = report_of(cells)
+    found = {name: report.scores(name)["a"]["graded"] for name in report.body["slices"] if name.startswith("price")}
+
+    assert found == {"price:0.00-0.05": 2, "price:0.05-0.20": 1, "price:0.40-0.60": 1, "price:0.95-1.00": 2}
+
+
+def test_terciles_of_liquidity_hold_a_third_each() -> None:
+    cells = [Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, y=1, volume=float(i)) for i in range(9)]
+    report = report_of(cells)
+
+    assert [report.scores(f"liquidity:{name}")["a"]["graded"] for name in ("low", "middle", "high")] == [3, 3, 3]
+
+
+def test_a_report_holds_json_types_alone() -> None:
+    body = report_of(random_cells(2), draws=60).body
+
+    assert json.loads(canonical(body)) == json.loads(
+        json.dumps(body | {}), parse_float=lambda text: round(float(text), 12)
+    )
+    assert not any(isinstance(value, np.generic) for value in _leaves(body))
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in _leaves(part)]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [value]

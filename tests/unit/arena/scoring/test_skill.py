@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from coliseum.arena.scoring import skill
+from coliseum.arena.scoring.cells import Cell, Table, table_from
+
+
+def table_of(*rows: tuple[float | None, float | None, int | None]) -> Table:
+    return table_from(
+        Cell(agent="a", event=f"e{i}", market="m", window="1", p=p, q=q, y=y) for i, (p, q, y) in enumerate(rows)
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "y", "takes", "right"),
+    [
+        (0.7, 0.5, 1, True, True),
+        (0.7, 0.5, 0, True, False),
+        (0.3, 0.5, 0, True, True),
+        (0.52, 0.50, 1, False, False),  # on the band's edge
+        (0.521, 0.50, 1, True, True),
+        (0.7, None, 1, False, False),
+        (0.7, 0.5, None, False, False),
+        (None, 0.5, 1, False, False),
+    ],
+)
+def test_a_side_is_taken_outside_two_cents_around_the_market(
+    p: float | None, q: float | None, y: int | None, takes: bool, right: bool
+) -> None:
+    table = table_of((p, q, y))
+
+    assert (skill.takes_side(table).tolist(), skill.right_side(table).tolist()) == ([takes], [right])
+
+
+def test_the_line_value_is_what_the_market_moved_towards_the_forecast() -> None:
+    table = table_of((0.7, 0.5, None), (0.3, 0.5, None), (0.5, 0.5, None))
+    later = np.array([0.6, 0.6, 0.9])
+
+    assert skill.line_value(table, later) == pytest.approx([0.1, -0.1, 0])
+
+
+def test_the_ratio_has_no_value_where_the_reference_is_perfect() -> None:
+    assert skill.skill_score_ratio(0.1, 0.2) == 0.5
+    assert skill.skill_score_ratio(0.1, 0.0) is None
+
+
+def test_the_events_that_are_needed_follow_from_power() -> None:
+    """A mean of one tenth of the spread needs (1.96 + 0.84)^2 / 0.01 = 785 events."""
+    assert skill.events_needed(0.01, 0.1 / math.sqrt(50), 50) == 785
+    assert skill.events_needed(10.0, 0.001, 50) == 2
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "events"), [(0.0, 0.1, 10), (0.1, math.nan, 10), (0.1, 0.1, 1), (1e-9, 0.1, 10)]
+)
+def test_nobody_can_say_how_many_events_are_needed_without_a_difference(mean: float, error: float, events: int) -> None:
+    assert skill.events_needed(mean, error, events) is None
+
+
+def test_an_event_that_an_active_agent_lacks_is_not_common() -> None:
+    values = np.array([[1.0, 2.0, np.nan], [1.0, np.nan, 3.0], [np.nan] * 3])
+
+    assert np.isnan(skill.common_events(values)).tolist() == [[False, True, True], [False, True, True], [True] * 3]
