@@ -44,7 +44,7 @@ class Forecast:
     def __post_init__(self) -> None:
         for name in ("probability", "low", "high", "base_rate"):
             value = getattr(self, name)
-            if value is not None and not ZERO <= value <= ONE:
+            if value is not None and not (value.is_finite() and ZERO <= value <= ONE):
                 raise InvalidInput(name, value, "a probability between 0 and 1")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise InvalidInput("low", self.low, f"at most high, which is {self.high}")
