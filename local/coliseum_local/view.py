@@ -108,10 +108,10 @@ def _facts(seen: Observation) -> Text:
     bot = seen.bot or {}
     words = [str(bot[key]) for key in ("mode", "strategy") if bot.get(key)]
     lines = [
-        f"bot       {'online' if seen.bot_alive else 'offline'} {' '.join(words)}".rstrip(),
+        f"bot          {'online' if seen.bot_alive else 'offline'} {' '.join(words)}".rstrip(),
         *(_schedule(schedule) for schedule in seen.schedules),
-        f"streams   {_or_unknown(seen.streams_open)} open",
-        f"redis     {_or_unknown(seen.commands)} commands billed",
+        f"streams      {_or_unknown(seen.streams_open)} open",
+        f"redis        {_or_unknown(seen.commands)} commands billed",
     ]
     return Text("\n".join(lines))
 
@@ -119,10 +119,9 @@ def _facts(seen: Observation) -> Text:
 def _schedule(schedule: dict[str, Any]) -> str:
     result = schedule.get("last_result")
     counts = result.items() if isinstance(result, dict) else ()
-    figures = ", ".join(f"{name} {value}" for name, value in counts if isinstance(value, int))
-    return f"{schedule['function']:<9} minute {schedule['fired']}, {schedule['failed']} failed" + (
-        f"; last: {figures}" if figures else ""
-    )
+    figures = ", ".join(f"{name} {value}" for name, value in counts if type(value) is int and value)
+    runs = f"{schedule['function']:<13}{schedule['fired']} runs, {schedule['failed']} failed"
+    return f"{runs}; last: {figures}" if figures else runs
 
 
 def _trades(trades: Sequence[dict[str, Any]]) -> Table:

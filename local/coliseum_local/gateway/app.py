@@ -73,7 +73,7 @@ class Gateway:
         handlers = [environments.drain(seconds=DRAIN_SECONDS) for environments in self._environments.values()]
         await asyncio.wait_for(asyncio.gather(*streams, *handlers, return_exceptions=True), DRAIN_SECONDS + 1)
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -155,7 +155,7 @@ def _http_response(result: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     )
 
 
-async def read_request(scope: dict[str, Any], receive: Any) -> events.Request | None:
+async def read_request(scope: MutableMapping[str, Any], receive: Any) -> events.Request | None:
     """The whole request; None when its body is too large."""
     body = bytearray()
     while True:
