@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.arena.scoring.reference import random_cells
+
+from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.files.parse import Parsed, forecasts_from
+from coliseum.arena.scoring.files.problems import MOST
+from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.values import COLUMNS
+
+
+def read(content: str, name: str = "f.csv", outcomes: str | None = None) -> Parsed:
+    return forecasts_from(Text(name, content), None if outcomes is None else Text("outcomes.csv", outcomes))
+
+
+def told(content: str, name: str = "f.csv", outcomes: str | None = None) -> list[str]:
+    return [str(problem) for problem in read(content, name, outcomes).problems]
+
+
+def cells(content: str, name: str = "f.csv", outcomes: str | None = None) -> tuple[Cell, ...]:
+    parsed = read(content, name, outcomes)
+    assert parsed.problems == ()
+    return parsed.cells
+
+
+def test_three_columns_are_enough() -> None:
+    assert cells("agent,market,p\na,m,0.5\n") == (Cell(agent="a", event="m", market="m", window="1", p=0.5),)
+
+
+def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_csv_file_comes_back_as_it_was_written(delimiter: str, mark: str) -> None:
+    wanted = random_cells(4, events=20)
+
+    assert list(cells(mark + as_csv([asdict(one) for one in wanted], delimiter))) == wanted
+
+
+@pytest.mark.parametrize("name", ["f.jsonl", "f.ndjson", "no-suffix"])
+def test_json_lines_come_back_as_they_were_written(name: str) -> None:
+    wanted = random_cells(4, events=20)
+
+    assert list(cells("\n".join(json.dumps(asdict(one)) for one in wanted), name)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [("1", 1), ("YES", 1), ("true", 1), ("1.0", 1), ("0", 0), ("no", 0), ("False", 0), ("", None), ("void", None),
+     ("scalar", None)],
+)  # fmt: skip
+def test_outcomes_are_said_in_many_ways(text: str, outcome: int | None) -> None:
+    assert cells(f"agent,market,p,y\na,m,0.5,{text}\n")[0].y is outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-11-21T12:00:00Z", 1795262400),
+        ("1795262400", 1795262400),
+        ("2026-11-21T13:00:00+01:00", 1795262400),
+        ("2026-11-21T12:00", 1795262400),
+    ],
+)
+def test_times_are_rfc_3339_or_seconds(text: str, seconds: float) -> None:
+    assert cells(f"agent,market,p,settled_at\na,m,0.5,{text}\n")[0].settled_at == seconds
+
+
+def test_every_problem_of_a_file_is_told_with_its_line() -> None:
+    content = 'agent,market,p,y,strike\na,m1,1.5,1,\n\n,m2,x,maybe,high\na,m3,0.5\na,m4,nan,1,\n"a,m5\n'
+
+    assert told(content) == [
+        'f.csv:2: p: got "1.5", expected a probability between 0 and 1',
+        'f.csv:4: agent: got "", expected a name',
+        'f.csv:4: p: got "x", expected a probability between 0 and 1',
+        'f.csv:4: y: got "maybe", expected 1, 0, yes, no, or nothing for void and unsettled markets',
+        'f.csv:4: strike: got "high", expected a number',
+        "f.csv:5: 3 values for 5 columns",
+        'f.csv:6: p: got "nan", expected a probability between 0 and 1',
+        "f.csv:7: not CSV: unexpected end of data",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("agent,market\na,m\n", "f.csv:2: no column p; there are agent, market"),
+        ("agent,market,p,prob\na,m,1,1\n", "f.csv:2: unknown column prob; known are agent, event, market"),
+        ("agent,market,p,p\na,m,1,1\n", "f.csv:1: column p stands twice"),
+        ("agent,market,p,outcomes\na,m,1,0.5\n", 'outcomes: got "0.5", expected a whole number above 0'),
+        ("agent,market,p,structure\na,m,1,round\n", "expected one of exclusive, exhaustive, above, below"),
+        ("agent,market,p,structure\na,m,1,above\n", "f.csv:2: strike: a ladder's market needs one, and m has none"),
+        ("agent,market,p,settled_at\na,m,1,today\n", "expected a time as 2026-11-21T12:00:00Z, or unix seconds"),
+        ("agent,market,p\na,m,0.5\nb,m,0.5\na,m,0.6\n", "f.csv:4: a answered m in window '1' in line 2 already"),
+        ("agent,market,p,y\na,m,1,1\nb,m,1,0\n", "f.csv:3: y: m came out 0 here and 1 in line 2"),
+        ("agent,market,p\n", "f.csv: there is no forecast in it"),
+        ("", "f.csv: there is no forecast in it"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(content: str, wanted: str) -> None:
+    (problem,) = told(content)
+
+    assert wanted in problem
+
+
+def test_json_lines_are_checked_like_csv() -> None:
+    content = '{"agent":"a","market":"m","p":0.5}\n[1]\n{"agent":"a"}\n{not json}\n{"agent":"b","market":"m","p":[2]}'
+
+    assert told(content, "f.jsonl") == [
+        "f.jsonl:2: not a JSON object: one line holds one row",
+        "f.jsonl:3: no column market, p; there are agent",
+        "f.jsonl:4: not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        "f.jsonl:5: p: got [2], expected a probability between 0 and 1",
+    ]
+
+
+def test_problems_are_told_up_to_a_limit_and_counted_beyond() -> None:
+    parsed = read("agent,market,p\n" + "a,m,2\n" * (MOST + 7))
+
+    assert (len(parsed.problems), parsed.more) == (MOST, 7)
+
+
+def test_outcomes_may_come_from_a_file_of_their_own() -> None:
+    found = cells(
+        "agent,market,p,category\na,m,0.5,\na,n,0.5,Own\n", outcomes="market,y,category,event\nm,yes,X,E\nn,0,Y,\n"
+    )
+
+    assert [(one.y, one.category, one.event) for one in found] == [(1, "X", "E"), (0, "Own", "n")]
+
+
+def test_a_market_without_an_outcome_is_not_graded() -> None:
+    assert cells("agent,market,p\na,m,0.5\n", outcomes="market,y\nother,1\n")[0].y is None
+
+
+def test_a_market_name_of_several_events_needs_the_event() -> None:
+    outcomes = "event,market,y\ne1,yes,1\ne2,yes,0\n"
+
+    assert "yes is a market of 2 events" in told("agent,market,p\na,yes,0.5\n", outcomes=outcomes)[0]
+    found = cells("agent,event,market,p\na,e1,yes,0.5\na,e2,yes,0.5\n", outcomes=outcomes)
+    assert [one.y for one in found] == [1, 0]
+
+
+def test_an_outcome_that_is_told_twice_must_be_the_same() -> None:
+    assert told("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,1\n") == []
+    assert "twice, and differently" in told("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,0\n")[0]
+    assert "expected 1, 0" in told("agent,market,p\na,m,1\n", outcomes="market,y\nm,perhaps\n")[0]
+
+
+@given(st.text(alphabet='ab,;"\n\r\t{}[]:.01e-\ufeff ', max_size=120), st.sampled_from(["f.csv", "f.jsonl"]))
+def test_whatever_a_file_holds_there_are_cells_or_problems(content: str, name: str) -> None:
+    header = "" if name == "f.jsonl" else "agent,market,p\n"
+    parsed = read(header + content, name)
+
+    assert parsed.cells or parsed.problems
+    if not parsed.problems:
+        table_from(parsed.cells)

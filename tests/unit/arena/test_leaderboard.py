@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from coliseum.arena.leaderboard import NO_GATES, Board, Gates, board, separated
+from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.report import Rules, score
+
+OPEN = Rules(left_out=frozenset())
+LISTED = dict.fromkeys("abcdefgh", 30.0)
+
+
+def panel(levels: dict[str, float], *, events: int = 60, noise: float = 0.02, seed: int = 1) -> list[Cell]:
+    """Agents that know the truth better by `level`: p moves from q towards the outcome."""
+    cells: list[Cell] = []
+    for event in range(events):
+        world = random.Random(f"{seed}/{event}")
+        quote, outcome = round(world.uniform(0.2, 0.8), 2), world.randrange(2)
+        for agent, level in levels.items():
+            shift = level + random.Random(f"{seed}/{event}/{agent}").uniform(-noise, noise)
+            p = min(1.0, max(0.0, quote + shift * (1 if outcome else -1)))
+            cells.append(Cell(agent=agent, event=f"e{event}", market="m", window="1", p=p, q=quote, y=outcome))
+    return cells
+
+
+def board_of(
+    cells: list[Cell], *, gates: Gates = NO_GATES, draws: int = 400, days: dict[str, float] | None = None
+) -> Board:
+    report = score(table_from(cells), seed=1, draws=draws, slices=False, rules=OPEN)
+    return board(report, days=LISTED if days is None else days, gates=gates)
+
+
+def lines(found: Board, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(one, name) for name in names) for one in found.standings]
+
+
+def test_more_skill_ranks_first() -> None:
+    found = board_of(panel({"a": 0.0, "b": 0.2, "c": 0.1}))
+
+    assert lines(found, "agent", "rank", "tier") == [("b", 1, 1), ("c", 2, 2), ("a", 3, 3)]
+    assert lines(found, "rank_interval", "best_probability") == [((1, 1), 1.0), ((2, 2), 0.0), ((3, 3), 0.0)]
+
+
+def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
+    cells = panel({"a": 0.1}, noise=0)
+    twins = [*cells, *(replace(cell, agent="b") for cell in cells), *panel({"c": 0.0}, noise=0)]
+
+    assert lines(board_of(twins), "agent", "rank", "tier", "best_probability") == [
+        ("a", 1, 1, 0.5),
+        ("b", 1, 1, 0.5),
+        ("c", 3, 2, 0.0),
+    ]
+
+
+def test_a_tier_lasts_until_the_difference_to_its_leader_is_clear() -> None:
+    """Each differs from the next by less than noise tells, the last from the first by more."""
+    found = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.25, events=40))
+    tiers = [one.tier or 0 for one in found.standings]
+    leader: dict[int | None, str] = {}
+    for one in found.standings:
+        leader.setdefault(one.tier, one.agent)
+    pairs = {frozenset((pair.first, pair.second)): pair for pair in found.pairs}
+    for one in found.standings:
+        if one.agent != leader[one.tier]:
+            interval = pairs[frozenset((one.agent, leader[one.tier]))].interval
+            assert interval is not None
+            assert interval[0] <= 0 <= interval[1]
+    assert tiers == sorted(tiers)
+    assert 1 < len(set(tiers)) < len(tiers)
+
+
+@pytest.mark.parametrize(
+    ("gates", "days", "missing"),
+    [
+        (Gates(coverage=0, events=0, days=0), 0.0, ()),
+        (Gates(coverage=0, events=60, days=10), 10.0, ()),
+        (Gates(coverage=0, events=61, days=10), 10.0, ("60 of 61 events",)),
+        (Gates(coverage=0, events=60, days=10), 9.94, ("9.9 of 10 days",)),
+        (Gates(), 3.0, ("3.0 of 10 days",)),
+    ],
+)
+def test_an_agent_is_listed_once_every_gate_is_passed(gates: Gates, days: float, missing: tuple[str, ...]) -> None:
+    (line,) = board_of(panel({"a": 0.1}), gates=gates, days={"a": days}).standings
+
+    assert line.missing == missing
+    assert (line.listed, line.rank) == ((True, 1) if not missing else (False, None))
+
+
+def test_coverage_below_ninety_per_cent_keeps_an_agent_provisional() -> None:
+    cells = panel({"a": 0.1})
+    cells = [replace(cell, p=None) if i % 8 == 0 else cell for i, cell in enumerate(cells)]
+    (line,) = board_of(cells, gates=Gates()).standings
+
+    assert line.missing == ("coverage 87% of 90%",)
+
+
+def test_provisional_agents_stand_below_and_outside_every_rank() -> None:
+    cells = panel({"a": 0.0, "b": 0.1})
+    newcomer = panel({"c": 0.4}, events=20)
+    found = board_of([*cells, *newcomer], gates=Gates(coverage=0, events=30, days=0))
+
+    assert lines(found, "agent", "rank", "rank_interval", "best_probability") == [
+        ("b", 1, (1, 1), 1.0),
+        ("a", 2, (2, 2), 0.0),
+        ("c", None, None, None),
+    ]
+
+
+def test_whoever_was_never_compared_with_the_market_comes_last_and_unranked() -> None:
+    cells = [*panel({"a": -0.1}), Cell(agent="b", event="e0", market="m", window="1", p=0.5, q=None, y=None)]
+    found = board_of(cells)
+
+    assert lines(found, "agent", "rank") == [("a", 1), ("b", None)]
+
+
+def test_few_events_have_no_interval_and_no_odds() -> None:
+    found = board_of(panel({"a": 0.05, "b": 0.0}, events=9))
+
+    assert lines(found, "rank", "tier", "rank_interval", "best_probability", "separated") == [
+        (1, 1, None, None, None),
+        (2, 1, None, None, None),
+    ]
+    assert found.pairs[0].interval is None
+
+
+def test_a_pair_is_compared_on_common_events() -> None:
+    cells = panel({"a": 0.1, "b": 0.0}, events=40)
+    cells = [cell for cell in cells if cell.agent == "a" or int(cell.event[1:]) < 25]
+    (pair,) = board_of(cells).pairs
+
+    assert (pair.first, pair.second, pair.events) == ("a", "b", 25)
+    assert pair.difference is not None
+    assert pair.difference > 0
+    assert pair.superiority == 1.0
+    assert pair.events_needed is not None
+
+
+def test_agents_without_a_common_event_are_not_compared() -> None:
+    cells = [*panel({"a": 0.1}, events=15), *(replace(c, event=f"x{c.event}") for c in panel({"b": 0.0}, events=15))]
+    (pair,) = board_of(cells).pairs
+
+    assert asdict(pair) == {
+        "first": "a", "second": "b", "difference": None, "interval": None, "superiority": None, "events": 0,
+        "events_needed": None,
+    }  # fmt: skip
+
+
+def test_without_draws_there_are_ranks_and_no_odds() -> None:
+    found = board_of(panel({"a": 0.0, "b": 0.2}), draws=0)
+
+    assert lines(found, "agent", "rank", "tier", "rank_interval") == [("b", 1, 1, None), ("a", 2, 1, None)]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"log10_evidence": 1.31}, "above"),
+        ({"log10_evidence": 1.29}, None),
+        ({"log10_evidence": 0.2, "log10_evidence_peak": 1.4}, "above"),
+        ({"log10_evidence": -5.0, "skill_interval": [0.01, 0.02]}, "above"),
+        ({"log10_evidence": 0.0, "skill_interval": [-0.02, -0.01]}, "below"),
+        ({"log10_evidence": 0.0, "skill_interval": [0.0, 0.01]}, None),
+        ({"log10_evidence": None, "skill_interval": None}, None),
+    ],
+)
+def test_only_evidence_or_an_interval_clear_of_nothing_separates_from_the_market(
+    values: dict[str, Any], wanted: str | None
+) -> None:
+    assert separated(values) == wanted
+
+
+def test_an_empty_board_stands_empty() -> None:
+    assert board_of([]) == Board((), ())
