@@ -49,7 +49,13 @@ class Bot:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {
             "/health": {"status": "alive", "trade_count": 2, "started_at": "2026-11-21T08:00:00Z"},
-            "/status": {"mode": "paper", "strategy": "mean reversion", "positions": [], "last_error": None},
+            "/status": {
+                "mode": "paper",
+                "strategy": "mean reversion",
+                "positions": [],
+                "last_error": None,
+                "idle_reasons": [{"reason": "the spread is too wide", "markets": 7}],
+            },
             "/trades": BOT_TRADES,
         }
         answers = self.answers

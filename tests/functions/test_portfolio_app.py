@@ -66,6 +66,7 @@ def test_the_summary_reconciles_and_names_the_bots_mode(handler: Handler) -> Non
     assert answer["statusCode"] == 200
     assert answer["headers"]["x-correlation-id"] == "JKJaXmPLvHcESHA="
     assert (body["bot"]["data"]["status"], body["bot"]["data"]["mode"]) == ("online", "paper")
+    assert body["bot"]["data"]["idle_reasons"] == [{"reason": "the spread is too wide", "markets": 7}]
     assert body["reconciliation"]["status"] == "agrees"
     assert body["stale"] is False
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.bot.parse import BotHealth, BotTrades, RejectedTrade, health_from, status_from, trades_from
+from coliseum.bot.parse import BotHealth, BotTrades, IdleReason, RejectedTrade, health_from, status_from, trades_from
+from coliseum.bot.wire import MAX_REASONS
 from coliseum.errors import SourceMalformed
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 
@@ -278,6 +279,14 @@ def test_status_survives_nonsense() -> None:
     status = status_from(b'{"mode":5,"strategy":["x"],"positions":"none","last_error":"a\\nb"}')
     assert (status.mode, status.strategy, status.positions, status.last_error) == (None, None, (), "a b")
     assert len(status_from(json.dumps({"last_error": "x" * 10**6}).encode()).last_error or "") == 1000
+
+
+def test_idle_reasons_are_read_in_both_forms_and_nonsense_is_dropped() -> None:
+    listed = ["waiting", {"reason": "too dear", "markets": 3}, {"reason": "b", "markets": -1}, 7, {"markets": 2}, ""]
+    status = status_from(json.dumps({"idle_reasons": listed}).encode())
+    assert status.idle_reasons == (IdleReason("waiting", None), IdleReason("too dear", 3), IdleReason("b", None))
+    assert status_from(b'{"idle_reasons": "none"}').idle_reasons == ()
+    assert len(status_from(json.dumps({"idle_reasons": ["x"] * 999}).encode()).idle_reasons) == MAX_REASONS
 
 
 def test_status_that_is_no_object_is_malformed() -> None:

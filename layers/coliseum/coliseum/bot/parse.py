@@ -48,6 +48,14 @@ class BotHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleReason:
+    """Why the bot leaves markets alone; None where it does not say how many."""
+
+    reason: str
+    markets: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class BotStatus:
     """What the bot says of itself; `raw` is all of it."""
 
@@ -56,6 +64,7 @@ class BotStatus:
     strategy: str | None
     positions: tuple[wire.JsonObject, ...] = field(hash=False)
     last_error: str | None
+    idle_reasons: tuple[IdleReason, ...]
     raw: wire.JsonObject = field(hash=False)
 
 
@@ -201,10 +210,10 @@ def _digest(row: Any) -> str:
 def health_from(body: bytes) -> BotHealth:
     """Alive is a bot that says so in one of the usual words, or answers without saying how it is."""
     raw = _object(body, "/health")
-    word, count = raw.get("status"), raw.get("trade_count")
+    word = raw.get("status")
     return BotHealth(
         alive=word is None or (isinstance(word, str) and word.lower() in wire.ALIVE_WORDS),
-        trade_count=count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None,
+        trade_count=_whole(raw.get("trade_count")),
         started_at=_started(raw.get("started_at")),
     )
 
@@ -225,8 +234,21 @@ def status_from(body: bytes) -> BotStatus:
         strategy=_text(raw.get("strategy")),
         positions=tuple(row for row in positions if isinstance(row, dict)) if isinstance(positions, list) else (),
         last_error=_text(raw.get("last_error"), most=1000),
+        idle_reasons=_idle_reasons(raw.get("idle_reasons")),
         raw=raw,
     )
+
+
+def _idle_reasons(value: object) -> tuple[IdleReason, ...]:
+    rows = value[: wire.MAX_REASONS] if isinstance(value, list) else []
+    found = [(_text(row), None) if not isinstance(row, dict) else (_text(row.get("reason")), row) for row in rows]
+    return tuple(
+        IdleReason(reason, None if row is None else _whole(row.get("markets"))) for reason, row in found if reason
+    )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _text(value: object, *, most: int = wire.MAX_ID_CHARACTERS) -> str | None:

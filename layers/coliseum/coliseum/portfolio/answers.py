@@ -116,15 +116,23 @@ class Part(Answer, Generic[Data]):
     error: str | None = Field(description="Why there is no data, or why it is stale.")
 
 
+class IdleData(Answer):
+    """Why the bot trades nothing in some markets."""
+
+    reason: str
+    markets: int | None = Field(description="Markets it holds for; null where the bot does not count them.")
+
+
 class BotData(Answer):
     """The bot's own word about itself, or the last the poller heard of it."""
 
     status: Literal["online", "offline", "unknown"]
-    mode: str | None = Field(description="`paper` or `live`, as the bot says it.")
+    mode: str | None = Field(description="`paper` or `live`, as the bot says it; null is not known, not paper.")
     strategy: str | None
     last_error: str | None
     trade_count: int | None
     started_at: str | None
+    idle_reasons: list[IdleData] = Field(description="Why nothing was traded at the bot's last look, as it says.")
 
 
 class TotalsData(Answer):

@@ -190,7 +190,13 @@ class Portfolio:
 
     def _bot_of_feed(self, error: str) -> Part[BotData]:
         unheard = BotData(
-            status="offline", mode=None, strategy=None, last_error=None, trade_count=None, started_at=None
+            status="offline",
+            mode=None,
+            strategy=None,
+            last_error=None,
+            trade_count=None,
+            started_at=None,
+            idle_reasons=[],
         )
         try:
             state = feed_state(self._doors.feed, self._doors.breaker, 1)

@@ -12,6 +12,7 @@ from coliseum.http.values import utc_from
 from coliseum.portfolio.answers import (
     BalanceData,
     BotData,
+    IdleData,
     Part,
     ReconciliationData,
     TotalsData,
@@ -50,6 +51,9 @@ def bot_data(health: BotHealth, status: BotStatus | None) -> BotData:
         last_error=None if status is None else status.last_error,
         trade_count=health.trade_count,
         started_at=health.started_at,
+        idle_reasons=[]
+        if status is None
+        else [IdleData(reason=idle.reason, markets=idle.markets) for idle in status.idle_reasons],
     )
 
 
