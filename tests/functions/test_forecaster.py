@@ -1,0 +1,470 @@
+"""The forecaster as Lambda calls it: SQS events in, what failed out; Postgres, Redis and the model's wire are real."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from functions.forecaster import app
+from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.redis import RedisServer
+from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask, event
+from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, serving
+
+from coliseum import config
+from coliseum.arena.agents import contestants
+from coliseum.arena.agents import service as deciding
+from coliseum.arena.agents.asking import service as asking
+from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.forecasts import canonical, seal
+from coliseum.arena.paper.service import trade_forecast
+from coliseum.arena.records import ArenaRecords
+from coliseum.errors import ConfigurationError
+from coliseum.feed.service import Feed
+from coliseum.observability import logger
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+KEY = "sk-or-v1-0123456789abcdef"
+HAIKU, LUNA = MODELS
+SLUG = "anthropic/claude-haiku-5.5"
+logger()  # writes to the stdout of its first call: not that of a test that captures it
+
+
+class Killed(BaseException):
+    """The environment is gone: nothing catches this."""
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[OpenRouter]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def openrouter(_server: OpenRouter) -> OpenRouter:
+    _server.scripts.clear()
+    _server.requests.clear()
+    return _server
+
+
+@dataclass
+class World:
+    """Everything around the function, and the function in a new container at every call."""
+
+    store: Store
+    postgres: PostgresServer
+    redis: Redis
+    openrouter: OpenRouter
+    settings: dict[str, Any]
+    patch: pytest.MonkeyPatch
+
+    def invoke(self, *decisions: str, received: int = 1, seconds: float = 120, **more: Any) -> int:
+        """Hand over decisions' ids, or raw bodies; how many the function gives back."""
+        self.patch.setattr(config, "settings", config.load(self.settings | more), raising=False)
+        bodies = [one if one.startswith("{") else json.dumps({"decision_id": one}) for one in decisions]
+        context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: int(seconds * 1000))
+        try:
+            told = app.handler(event(*bodies, received=received), context)
+        finally:
+            close_container()
+        return len(told["batchItemFailures"])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.postgres.dsn) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def attempts(self, columns: str) -> list[tuple[Any, ...]]:
+        return self.rows(f"select {columns} from arena_attempts order by decision_id, attempt")  # noqa: S608
+
+    def told(self) -> list[dict[str, Any]]:
+        """The log."""
+        read = Feed(self.redis, prefix=self.settings["redis_key_prefix"], maxlen=1000).latest(100).reading
+        return [{"kind": entry.kind.value, **entry.data} for entry in read.entries]
+
+    def books(self) -> tuple[Decimal, Decimal]:
+        """(reserved, spent) of the day's budget."""
+        found = self.rows("select reserved_usd, spent_usd from arena_budget")
+        return (found[0][0], found[0][1]) if found else (Decimal(0), Decimal(0))
+
+
+@pytest.fixture
+def world(
+    store: Store, postgres_server: PostgresServer, redis: Redis, prefix: str, request: pytest.FixtureRequest
+) -> Iterator[World]:
+    server: RedisServer = request.getfixturevalue("redis_server")
+    openrouter: OpenRouter = request.getfixturevalue("openrouter")
+    settings = {
+        "upstash_redis_rest_url": server.url,
+        "upstash_redis_rest_token": server.token,
+        "redis_key_prefix": prefix,
+        "supabase_url": postgres_server.url,
+        "supabase_service_role_key": postgres_server.secret_key,
+        "openrouter_api_key": KEY,
+        "openrouter_base_url": openrouter.url,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        yield World(store, postgres_server, redis, openrouter, settings, patch)
+    close_container()
+
+
+def close_container() -> None:
+    if app.parts.cache_info().currsize:
+        desk, runner = app.parts()
+        desk.records._store.close()
+        desk.feed._redis.close()
+        runner.close()
+    app.parts.cache_clear()
+
+
+# ---------------------------------------------------------------- contestants without a model
+
+
+def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
+    asked = ask(world.store)
+    wanted = [asked.decision("market", "aware"), asked.decision("base-rate", "blind")]
+    assert world.invoke(*wanted) == 0
+    stored = {one.agent_id: one for one in asked.records.forecasts()}
+    assert stored["market"].p == Decimal("0.31")
+    assert stored["base-rate"].p == Decimal("0.3059")
+    for one in stored.values():
+        assert one.seal == seal(one.payload)
+        assert json.loads(canonical(one.payload))["ticker"] == TICKER
+    told = world.told()
+    assert {(entry["kind"], entry["agent_id"], entry["seal"]) for entry in told} == {
+        ("forecast", name, stored[name].seal) for name in stored
+    }
+    assert all("p" not in entry and "payload" not in entry for entry in told)
+    notes = asked.records.paper.notes(wanted)
+    assert {note.decision_id for note in notes} == set(wanted)
+
+
+def test_a_poisonous_message_fails_alone(world: World) -> None:
+    asked = ask(world.store)
+    assert world.invoke('{"decision_id', asked.decision("market", "aware"), '{"other": 1}') == 2
+    assert asked.status("market", "aware")[0] == "done"
+
+
+def test_a_decision_nobody_knows_is_no_failure(world: World) -> None:
+    assert world.invoke("r-1/X/market/aware") == 0
+
+
+def test_a_message_handed_out_twice_at_once_decides_once(world: World) -> None:
+    asked = ask(world.store)
+    wanted = asked.decision("momentum", "aware")
+    assert world.invoke(wanted, wanted, wanted) == 0
+    assert world.invoke(wanted) == 0
+    assert world.attempts("decision_id, attempt, cost_usd, model_requested") == [(wanted, 1, 0, None)]
+
+
+def test_the_consensus_pools_what_the_panel_said(world: World) -> None:
+    asked = ask(world.store)
+    panel = ("market", "shrunk-market", "time-decay")
+    world.invoke(*(asked.decision(name, "aware") for name in panel))
+    world.invoke(asked.decision("noise", "blind"), asked.decision("uniform", "blind"))
+    assert world.invoke(asked.decision("consensus", "aware"), asked.decision("consensus", "blind")) == 0
+    aware, blind = sorted(
+        (one for one in asked.records.forecasts() if one.agent_id == "consensus"), key=lambda one: one.track
+    )
+    said = {one.agent_id: one.p for one in asked.records.forecasts() if one.agent_id in panel}
+    assert set(aware.payload["numbers"]) == set(panel)
+    assert aware.p is not None
+    assert min(filter(None, said.values())) <= aware.p <= max(filter(None, said.values()))
+    assert blind.p is None, "the control group's floors are no panel"
+
+
+def test_a_paused_contestant_makes_no_decision(world: World) -> None:
+    asked = ask(world.store)
+    asked.records.set_agent_status("momentum", "paused")
+    assert world.invoke(asked.decision("momentum", "aware")) == 0
+    assert asked.status("momentum", "aware") == ("skipped", 1, "paused")
+
+
+def test_a_forecast_that_comes_too_late_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ask(world.store, open_for=timedelta(seconds=1))
+    answer = contestants.forecast
+
+    def slow(*args: Any, **more: Any) -> Any:
+        time.sleep(1.1)
+        return answer(*args, **more)
+
+    monkeypatch.setattr(contestants, "forecast", slow)
+    assert world.invoke(asked.decision("market", "aware")) == 0
+    assert asked.status("market", "aware") == ("failed", 1, "late")
+    assert asked.records.forecasts() == ()
+
+
+# ---------------------------------------------------------------- stopped anywhere, asked again
+
+
+def _before(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    _place(name, killed, monkeypatch)
+
+
+def _after(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = {
+        "lease": ArenaRecords.lease_decision,
+        "finish": ArenaRecords.finish_decision,
+        "publish": Feed.publish,
+        "trade": trade_forecast,
+    }[name]
+
+    def killed(*args: Any, **more: Any) -> Any:
+        original(*args, **more)  # type: ignore[operator]  # one of four signatures
+        raise Killed
+
+    _place(name, killed, monkeypatch)
+
+
+def _place(name: str, killed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    match name:
+        case "lease":
+            monkeypatch.setattr(ArenaRecords, "lease_decision", killed)
+        case "finish":
+            monkeypatch.setattr(ArenaRecords, "finish_decision", killed)
+        case "publish":
+            monkeypatch.setattr(Feed, "publish", killed)
+        case "trade":
+            monkeypatch.setattr(deciding, "trade_forecast", killed)
+
+
+KILLS = [(when, name) for name in ("lease", "finish", "publish", "trade") for when in (_before, _after)]
+
+
+@pytest.mark.parametrize(("when", "name"), KILLS, ids=[f"{when.__name__[1:]}-{name}" for when, name in KILLS])
+def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
+    world: World, when: Callable[[str, pytest.MonkeyPatch], None], name: str
+) -> None:
+    asked = ask(world.store, models=(HAIKU,))
+    wanted = [asked.decision("base-rate", "blind"), asked.decision(HAIKU, "blind")]
+    for decision in wanted:
+        with pytest.MonkeyPatch.context() as patch:
+            when(name, patch)
+            with pytest.raises(Killed):
+                world.invoke(decision)
+    world.postgres.execute("update arena_decisions set lease_until = now() - interval '1 s' where status = 'running'")
+    assert world.invoke(*wanted, received=2) == 0
+    assert world.invoke(*wanted, received=3) == 0
+    assert {one.forecast_id: one.p for one in asked.records.forecasts()} == {
+        wanted[0]: Decimal("0.3059"),
+        wanted[1]: Decimal("0.37"),
+    }
+    notes = asked.records.paper.notes(wanted)
+    assert {(note.decision_id, note.reason, note.side) for note in notes if note.decision_id == wanted[1]} >= {
+        (wanted[1], "traded", "yes")
+    }
+    kinds = world.rows(
+        "select count(*), count(distinct (account_id, key)) from arena_ledger where kind <> 'deposit'",
+    )
+    assert kinds[0][0] == kinds[0][1] > 0
+    told = world.told()
+    assert sorted(entry["forecast_id"] for entry in told) == sorted(wanted)
+
+
+# ---------------------------------------------------------------- models
+
+
+def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None:
+    asked = ask(world.store)
+    assert world.invoke(asked.decision(HAIKU, "blind"), asked.decision(LUNA, "aware")) == 0
+    stored = {one.agent_id: one for one in asked.records.forecasts()}
+    assert stored[HAIKU].p == stored[LUNA].p == Decimal("0.37")
+    assert stored[HAIKU].payload["rationale"] == FORECAST["rationale"]
+    columns = "model_requested, model_served, host, input_tokens, output_tokens, cost_usd, cost_source, error_class"
+    assert world.attempts(columns) == [
+        (SLUG, SLUG, "Fake", 1200, 400, Decimal("0.0021"), "billed", None),
+        ("openai/gpt-6-luna", "openai/gpt-6-luna", "Fake", 1200, 400, Decimal("0.0021"), "billed", None),
+    ]
+    ((prompt, reply, digest),) = world.rows(
+        f"select prompt, raw_reply, context_hash from arena_attempts where model_requested = '{SLUG}'",  # noqa: S608
+    )
+    body = world.openrouter.asked(SLUG)[0]
+    assert all(message["content"] in prompt for message in body["messages"])
+    assert json.loads(reply) == FORECAST
+    assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
+
+
+def test_a_blind_model_is_sent_no_price(world: World) -> None:
+    asked = ask(world.store)
+    world.invoke(asked.decision(HAIKU, "blind"), asked.decision(HAIKU, "aware"))
+    sent = sorted((json.dumps(body["messages"]) for body in world.openrouter.asked(SLUG)), key=len)
+    assert ["0.31" in text for text in sent] == [False, True]
+
+
+def test_a_passing_failure_comes_back_and_the_third_one_is_final(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, refusal(429, headers={"Retry-After": "0"}))
+    wanted = asked.decision(HAIKU, "blind")
+    assert world.invoke(wanted) == 1
+    assert asked.status(HAIKU, "blind") == ("pending", 1, "rate_limited")
+    assert world.invoke(wanted, received=2) == 1
+    assert world.invoke(wanted, received=3) == 0
+    assert asked.status(HAIKU, "blind") == ("failed", 3, "rate_limited")
+    assert world.attempts("attempt, error_class, cost_usd") == [(number, "rate_limited", 0) for number in (1, 2, 3)]
+    assert asked.records.forecasts() == ()
+
+
+def test_a_passing_failure_may_pass(world: World) -> None:
+    asked = ask(world.store)
+    wanted = asked.decision(HAIKU, "blind")
+    world.openrouter.script(SLUG, refusal(503), refusal(503), Reply())
+    assert world.invoke(wanted) == 1
+    assert world.invoke(wanted, received=2) == 0
+    assert asked.status(HAIKU, "blind") == ("done", 2, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (refusal(400), "rejected"),
+        (refusal(404, availability={"code": "model_deprecated"}), "model_gone"),
+        (Reply(content="No idea."), "invalid_output"),
+        (Reply(content="", finish_reason="content_filter"), "filtered"),
+    ],
+)
+def test_a_final_failure_is_recorded_and_never_made_up_for(world: World, reply: Reply, reason: str) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, reply)
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert asked.status(HAIKU, "blind") == ("failed", 1, reason)
+    assert asked.records.forecasts() == ()
+    gone = reason == "model_gone"
+    assert asked.records.agent(HAIKU).status == ("paused" if gone else "active")
+
+
+def test_an_empty_account_stops_everyone(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, refusal(402))
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert world.invoke(asked.decision(LUNA, "blind")) == 0
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "credit")
+    assert asked.status(LUNA, "blind") == ("skipped", 1, "circuit_open:credit")
+    assert world.openrouter.asked("openai/gpt-6-luna") == []
+
+
+def test_what_a_models_hosts_can_do_is_remembered(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(
+        SLUG, refusal(404, "No endpoints found that support tool use"), Reply(content=json.dumps(FORECAST))
+    )
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert asked.records.agent(HAIKU).output_mode == "prompted"
+    assert world.invoke(asked.decision(HAIKU, "aware")) == 0
+    assert [bool(body.get("tools") or body.get("response_format")) for body in world.openrouter.asked(SLUG)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_with_little_time_left_a_model_is_not_asked(world: World) -> None:
+    asked = ask(world.store)
+    assert world.invoke(asked.decision(HAIKU, "blind"), seconds=18) == 0
+    assert asked.status(HAIKU, "blind") == ("skipped", 1, "no_time")
+    assert world.openrouter.requests == []
+
+
+def test_a_slow_model_fails_before_the_function_does(world: World) -> None:
+    asked = ask(world.store)
+    world.patch.setattr(asking, "SHORTEST_SECONDS", 0.1)
+    world.openrouter.script(SLUG, Reply(seconds=2))
+    assert world.invoke(asked.decision(HAIKU, "blind"), seconds=app.MARGIN_SECONDS + 0.8) == 1
+    assert asked.status(HAIKU, "blind")[2] == "timeout"
+
+
+# ---------------------------------------------------------------- keys and money
+
+
+def test_without_a_key_models_wait_and_play_once_there_is_one(world: World) -> None:
+    asked = ask(world.store, has_key=False)
+    statuses = {agent.agent_id: agent.status for agent in asked.records.agents()}
+    assert statuses[HAIKU] == statuses[LUNA] == "needs_key"
+    assert statuses["market"] == statuses["consensus"] == "active"
+    assert all(decision.agent_id not in MODELS for decision in asked.records.decisions(asked.round_id))
+    season = asked.records.agent(HAIKU).season
+    field_season(asked.records, season, has_key=True)
+    assert asked.records.agent(HAIKU).status == "active"
+    field_season(asked.records, season, has_key=False)
+    assert asked.records.agent(HAIKU).status == "needs_key"
+
+
+def test_a_key_that_vanished_means_no_decision(world: World) -> None:
+    asked = ask(world.store)
+    assert world.invoke(asked.decision(HAIKU, "blind"), openrouter_api_key=None) == 0
+    assert asked.status(HAIKU, "blind") == ("skipped", 1, "needs_key")
+    assert world.openrouter.requests == []
+
+
+def _paid(asked: AskedRound, cap: str = "2") -> Any:
+    from coliseum.arena.agents.budget.service import Budget
+
+    budget = Budget(asked.records, cap=Decimal(cap))
+    models = [agent for agent in asked.records.agents() if agent.kind == "llm"]
+    day = asked.records.round(asked.round_id).opened_at.date()
+    return budget.reserve_round(models, 1, day=day)
+
+
+def test_what_was_set_aside_is_given_back_and_the_bill_is_kept(world: World) -> None:
+    asked = ask(world.store)
+    assert _paid(asked) == {HAIKU, LUNA}
+    assert world.books() == (Decimal("0.0078"), Decimal(0))
+    everything = [asked.decision(name, track) for name in MODELS for track in ("blind", "aware")]
+    assert world.invoke(*everything) == 0
+    assert world.books() == (Decimal(0), Decimal("0.0084"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "spent"),
+    [(refusal(429, headers={"Retry-After": "0"}), "0"), (Reply(body=b"<html>"), "0.00182")],
+)
+def test_a_failure_settles_its_part_and_the_next_attempt_reserves_anew(world: World, reply: Reply, spent: str) -> None:
+    asked = ask(world.store, models=(HAIKU,))
+    _paid(asked)
+    world.openrouter.script(SLUG, reply, reply, Reply())
+    wanted = asked.decision(HAIKU, "blind")
+    assert world.invoke(wanted) == 1
+    reserved, counted = world.books()
+    assert reserved == Decimal("0.00195"), "the other track's part"
+    assert float(counted) == pytest.approx(float(spent), rel=0.2)
+    while asked.status(HAIKU, "blind")[0] == "pending":
+        world.invoke(wanted, received=2)
+    assert asked.status(HAIKU, "blind")[0] == "done"
+    assert world.books()[0] == Decimal("0.00195")
+
+
+def test_beyond_the_budget_nothing_is_asked(world: World) -> None:
+    asked = ask(world.store, models=(HAIKU,))
+    assert _paid(asked, cap="0.001") == frozenset()
+    world.openrouter.script(SLUG, refusal(503))
+    wanted = asked.decision(HAIKU, "blind")
+    assert world.invoke(wanted, arena_daily_budget_usd=Decimal("0.001")) == 1
+    asks = len(world.openrouter.requests)
+    assert world.invoke(wanted, received=2, arena_daily_budget_usd=Decimal("0.001")) == 0
+    assert asked.status(HAIKU, "blind") == ("skipped", 2, "budget")
+    assert len(world.openrouter.requests) == asks
+
+
+def test_a_second_request_is_paid_for_or_not_made(world: World) -> None:
+    asked = ask(world.store, models=(HAIKU,))
+    world.openrouter.script(SLUG, Reply(content="Likely."))
+    assert world.invoke(asked.decision(HAIKU, "blind"), arena_daily_budget_usd=Decimal(0)) == 0
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "unpaid")
+    assert len(world.openrouter.requests) == 1
+
+
+def test_production_takes_no_forecast_from_this_machine(world: World) -> None:
+    asked = ask(world.store)
+    with pytest.raises(ConfigurationError, match="OPENROUTER_BASE_URL"):
+        world.invoke(asked.decision("market", "aware"), environment="production")
+    assert asked.status("market", "aware")[0] == "pending"
