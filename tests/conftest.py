@@ -26,6 +26,7 @@ _ISOLATED = ("UPSTASH_", "SUPABASE_", "KALSHI_", "BOT_", "OPENROUTER_", "LOGFIRE
 os.environ.update(
     {name: "" for name in list(os.environ) if name.startswith(_ISOLATED) and name != "COLISEUM_SOAK"}
     | {"ENVIRONMENT": "test", "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_METRICS_NAMESPACE": "Coliseum"}
+    | {"PYDANTIC_DISABLE_PLUGINS": "1"}  # logfire's, which costs every process of the tests half a second
 )
 
 

@@ -18,6 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYDANTIC_DISABLE_PLUGINS": "1"}
+"""Logfire's plugin for pydantic is not used, and importing it doubles every server's start."""
+
 
 class ServerProcess:
     """One server of the stack, running as a child process."""
@@ -44,7 +47,7 @@ class ServerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=sink,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+                env={**os.environ, **ENVIRONMENT, **(environment or {})},
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone; it stops the rest in order
             )
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 from coliseum.trading.money import ONE, ZERO
@@ -48,7 +49,13 @@ def is_valid(structure: str, price: Decimal) -> bool:
 
 def nearest(structure: str, price: float) -> Decimal:
     """The valid price closest to a number between 0 and 1; the ends are one step inside."""
-    exact = min(ONE, max(ZERO, Decimal(str(round(price, 6)))))
+    return _nearest(structure, round(price, 4))
+
+
+@lru_cache(maxsize=40_000)
+def _nearest(structure: str, price: float) -> Decimal:
+    """Few prices, asked for again and again: a past of weeks is drawn in them."""
+    exact = min(ONE, max(ZERO, Decimal(str(price))))
     step = step_at(structure, exact)
     on_grid = (exact / step).to_integral_value(ROUND_HALF_EVEN) * step
     lowest = STRUCTURES[structure][0].step
