@@ -54,7 +54,7 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
             state.publish(supervisor.variables, url=supervisor.url(GATEWAY) or "")
             if not stopping.is_set():
                 _show(console, supervisor, said, stopping)
-            console.print("Stopping ...")
+            console.print(f"Stopping ({stopping.cause}) ...", highlight=False)
         except CannotStart:
             if not stopping.is_set():
                 raise
@@ -99,16 +99,25 @@ def _health(observer: Observer) -> str:
     )
 
 
-@contextmanager
-def _stop_signal(supervisor: Supervisor) -> Iterator[threading.Event]:
-    """Set by Ctrl-C, SIGTERM or the terminal's end; a second Ctrl-C does not hurry what is being stopped in order."""
-    stopping = threading.Event()
+class _Stop(threading.Event):
+    """Set by a signal, whose name it keeps for the log."""
 
-    def stop(_number: int, _frame: object) -> None:
+    cause = "nothing"
+
+
+@contextmanager
+def _stop_signal(supervisor: Supervisor) -> Iterator[_Stop]:
+    """Set by Ctrl-C, SIGTERM or the terminal's end; a second Ctrl-C does not hurry what is being stopped in order."""
+    stopping = _Stop()
+
+    def stop(number: int, _frame: object) -> None:
+        stopping.cause = signal.Signals(number).name
         stopping.set()
         threading.Thread(target=supervisor.cancel, daemon=True).start()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, stop) for number in numbers]
     try:
         yield stopping
