@@ -298,7 +298,7 @@ class ArenaRecords:
         )
         if not rows:
             raise NotFound("round market", f"{round_id}/{ticker}")
-        return _round_market(rows[0])
+        return round_market_from(rows[0])
 
     def asked_markets(self, round_ids: Iterable[str]) -> tuple[AskedMarket, ...]:
         """All markets of these rounds, without what contestants were shown of them."""
@@ -526,10 +526,11 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(**{**row, "p": p, "created_at": _moment(row["created_at"])})
 
 
-def _round_market(row: Mapping[str, Any]) -> RoundMarket:
+def round_market_from(row: Mapping[str, Any]) -> RoundMarket:
+    """A row of `arena_round_markets`, as it is stored or as it is about to be."""
     return RoundMarket(
         **{
-            **row,
+            **{name: row[name] for name in RoundMarket.__dataclass_fields__},
             "close_time": _moment(row["close_time"]),
             "snapshot_at": _moment(row["snapshot_at"]),
             "context": _json(row["context"]),

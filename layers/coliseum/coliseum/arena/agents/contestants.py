@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from coliseum.arena.forecasts import Forecast, Track, clamped
+from coliseum.trading.money import decimal_text
 
 Context = Mapping[str, Any]
 Rule = Callable[[Context, Mapping[str, float], int], tuple[float | None, dict[str, float]]]
@@ -26,6 +27,8 @@ PRIOR_YES, PRIOR_NO = 1.0, 1.5
 MOMENTUM = 0.5
 REVERSION = 0.5
 DECAY = 0.25
+POOLED = 2
+"""The fewest forecasts that make a consensus."""
 
 
 def forecast(rule: str, context: Context, *, parameters: Mapping[str, float], seed: int) -> Forecast:
@@ -122,6 +125,21 @@ def consensus(probabilities: Mapping[str, float]) -> float | None:
     if not probabilities:
         return None
     return _expit(fmean(_logit(value) for value in probabilities.values()))
+
+
+def pooled(panel: Mapping[str, Decimal]) -> Forecast:
+    """The consensus of what the panel said, by agent; it abstains below two voices."""
+    numbers = {agent_id: decimal_text(p) for agent_id, p in sorted(panel.items())}
+    probability = consensus({agent_id: float(p) for agent_id, p in panel.items()})
+    if probability is None or len(panel) < POOLED:
+        return Forecast(probability=None, rationale="consensus: too few forecasts to pool", numbers=numbers)
+    return Forecast(
+        probability=clamped(Decimal(repr(probability))),
+        low=min(panel.values()),
+        high=max(panel.values()),
+        rationale=f"consensus: {len(panel)} forecasts pooled in log-odds",
+        numbers=numbers,
+    )
 
 
 def _quote(context: Context) -> float | None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -30,13 +29,10 @@ from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.service import Feed, candidate
 from coliseum.llm.failures import Failure, ModelFailed
 from coliseum.observability import logger
-from coliseum.trading.money import decimal_text
 
 ATTEMPTS = 3
 LATE = "23514"
 """The database's word for a forecast that comes after the round's close."""
-POOLED = 2
-"""The fewest forecasts that make a consensus."""
 
 
 class Ended(StrEnum):
@@ -127,17 +123,8 @@ class Desk:
             ]
         )
         left_out = {task.agent.agent_id, *task.agent.params.get("leaves_out", ())}
-        panel = {one.agent_id: one.p for one in said if one.p is not None and one.agent_id not in left_out}
-        numbers = {agent_id: decimal_text(p) for agent_id, p in sorted(panel.items())}
-        if len(panel) < POOLED:
-            return Forecast(probability=None, rationale="consensus: too few forecasts to pool", numbers=numbers)
-        pooled = contestants.consensus({agent_id: float(p) for agent_id, p in panel.items()})
-        return Forecast(
-            probability=forecasts.clamped(Decimal(repr(pooled))),
-            low=min(panel.values()),
-            high=max(panel.values()),
-            rationale=f"consensus: {len(panel)} forecasts pooled in log-odds",
-            numbers=numbers,
+        return contestants.pooled(
+            {one.agent_id: one.p for one in said if one.p is not None and one.agent_id not in left_out}
         )
 
     def _conclude(self, task: _Task, asked: Asked) -> Ended:

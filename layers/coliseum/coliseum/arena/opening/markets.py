@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from coliseum.arena import rounds
 from coliseum.arena.rounds import Offer, Precedent, Slot
 from coliseum.errors import ColiseumError
-from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.trading.events import Event, Series
-from coliseum.trading.markets import Candle, OrderBook
+from coliseum.trading.markets import Candle, Market, OrderBook
 from coliseum.trading.money import decimal_text
+from coliseum.trading.pages import Page
 
 EVENT_PAGES = 5
 """Pages of 200 events looked at: the exchange lists more open markets than anyone should scan."""
 HISTORY = timedelta(hours=24)
 PRECEDENT_LIMIT = 200
+
+
+class Exchange(Protocol):
+    """What is asked of an exchange when a round opens: the real one, or a recording of it."""
+
+    def events(self, *, status: Literal["open"], with_markets: bool, limit: int, cursor: str | None) -> Page[Event]: ...
+
+    def markets(self, *, series_ticker: str, status: Literal["settled"], limit: int) -> Page[Market]: ...
+
+    def series(self, series_ticker: str) -> Series: ...
+
+    def candles(
+        self, series_ticker: str, ticker: str, *, start: int, end: int, period_minutes: Literal[60]
+    ) -> tuple[Candle, ...]: ...
+
+    def order_books(self, tickers: Iterable[str]) -> dict[str, OrderBook]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,7 @@ class _Ground:
 
 
 def frozen_markets(
-    kalshi: Kalshi,
+    kalshi: Exchange,
     slot: Slot,
     *,
     clock: Callable[[], datetime],
@@ -127,7 +143,7 @@ def terms(event: Event, series: Series | None) -> Mapping[str, Any]:
     }
 
 
-def _open_events(kalshi: Kalshi) -> list[Event]:
+def _open_events(kalshi: Exchange) -> list[Event]:
     found: list[Event] = []
     cursor: str | None = None
     for _ in range(EVENT_PAGES):
@@ -139,11 +155,11 @@ def _open_events(kalshi: Kalshi) -> list[Event]:
     return found
 
 
-def _ground(kalshi: Kalshi, series_ticker: str) -> _Ground:
+def _ground(kalshi: Exchange, series_ticker: str) -> _Ground:
     return _Ground(_precedent(kalshi, series_ticker), _series(kalshi, series_ticker))
 
 
-def _precedent(kalshi: Kalshi, series_ticker: str) -> Precedent:
+def _precedent(kalshi: Exchange, series_ticker: str) -> Precedent:
     try:
         settled = kalshi.markets(series_ticker=series_ticker, status="settled", limit=PRECEDENT_LIMIT).items
     except ColiseumError as error:
@@ -153,7 +169,7 @@ def _precedent(kalshi: Kalshi, series_ticker: str) -> Precedent:
     return Precedent(yes=graded.count("yes"), resolved=len(graded))
 
 
-def _series(kalshi: Kalshi, series_ticker: str) -> Series | None:
+def _series(kalshi: Exchange, series_ticker: str) -> Series | None:
     try:
         return kalshi.series(series_ticker)
     except ColiseumError as error:
@@ -161,7 +177,7 @@ def _series(kalshi: Kalshi, series_ticker: str) -> Series | None:
         return None
 
 
-def _history(kalshi: Kalshi, offer: Offer, now: datetime) -> tuple[Candle, ...]:
+def _history(kalshi: Exchange, offer: Offer, now: datetime) -> tuple[Candle, ...]:
     try:
         return kalshi.candles(
             offer.series_ticker,

@@ -109,7 +109,7 @@ def published(note: Note, *, ticker: str, agent_id: str, policy: str) -> Candida
 def _decide(records: PaperRecords, book: Book, case: Case) -> Note:
     account = book.account.account_id
     for _ in range(WRITES):
-        note, execution = _plan(book, case)
+        note, execution = plan(book, case)
         rows = buy(
             book.state,
             ticker=case.market.ticker,
@@ -132,7 +132,7 @@ def _decide(records: PaperRecords, book: Book, case: Case) -> Note:
     raise SourceUnavailable("postgres", f"{account} was written by others {WRITES} times in a row")
 
 
-def _plan(book: Book, case: Case) -> tuple[Note, Execution]:
+def plan(book: Book, case: Case) -> tuple[Note, Execution]:
     """What the account does with the case. Pure."""
     nothing, account = Execution((), ZERO), book.account.account_id
     situation = situation_of(book, case)
