@@ -34,6 +34,7 @@ SECRET = Decimal("0.8642")
 """What `sharp` says in the open round; nothing may tell it."""
 SECRET_TICKER = "KXSECRET-26"
 REASONS = "the weather told me"
+SECRET_REASONS = "a bird told me"
 SHY = "shy"
 
 
@@ -158,7 +159,7 @@ def _answer(records: ArenaRecords, decision: str, *, secret: bool) -> None:
     text = None if agent == SHY else str(SECRET) if secret and agent == "sharp" else SAID[agent]
     forecast = Forecast(
         probability=None if text is None else Decimal(text),
-        rationale=REASONS,
+        rationale=SECRET_REASONS if secret else REASONS,
         stake=Decimal(25) if agent == "sharp" else None,
     )
     payload = forecasts.payload(

@@ -13,7 +13,7 @@ from coliseum.http.health import SERVICE, Health, health_from, http_status
 from coliseum.http.service import Prober
 
 PREFIX = "/api/python"
-STREAMS = ("trading", "trades", "portfolio", "status")
+STREAMS = ("trading", "trades", "portfolio", "status", "arena")
 router = APIRouter(prefix=PREFIX, tags=["utility"])
 plain_router = APIRouter(include_in_schema=False)
 

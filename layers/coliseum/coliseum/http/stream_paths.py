@@ -10,11 +10,14 @@ from coliseum.http.routes import PREFIX
 Json = dict[str, Any]
 TAGS: list[Json] = [{"name": "stream", "description": "The log live: server-sent events, and the same as JSON."}]
 STREAMS = {
-    "trading": "New trades and the bot's status.",
+    "trading": "New trades, what the arena last said about their markets (`trade_context`), and the bot's status.",
     "trades": "New trades only.",
     "portfolio": "The same events as `trades`.",
     "status": "The bot's status and heartbeats only.",
-    "arena": "Forecasts, rounds and leaderboard changes.",
+    "arena": (
+        "`round_opened`, `forecast` (its seal alone), `paper_trade` (once its round is closed), `settled`, "
+        "`leaderboard_changed`."
+    ),
 }
 _EVENT_ID = r"^(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})$"
 

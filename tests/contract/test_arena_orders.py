@@ -1,0 +1,200 @@
+"""An operator's orders: who may give them, what they do, and that they may be repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import jsonschema
+import pytest
+from functions.arena.app import build
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+from tests.contract.rest_world import API, DOCUMENT, client_of, settings_of, with_key
+from tests.fixtures.exchange import Exchange
+from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.redis import RedisServer
+
+from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.records import ArenaRecords
+from coliseum.aws import client as aws
+from coliseum.feed.entries import Kind
+from coliseum.feed.service import Feed
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+ARENA = f"{API}/arena"
+TOKEN = "an operator's token: ü"
+OURS = {b"Authorization": f"Bearer {TOKEN}".encode()}
+ORDERS = ["/rounds", "/redrive", "/agents/market/pause", "/agents/market/resume", "/agents/market/retire"]
+
+
+class Queue:
+    """A real queue's URL, and what is on it."""
+
+    def __init__(self) -> None:
+        self._sqs = boto3.client("sqs")
+        self.url = self._sqs.create_queue(QueueName="decisions")["QueueUrl"]
+
+    def take(self) -> list[str]:
+        """All messages' decisions; the queue is empty afterwards."""
+        found: list[str] = []
+        while True:
+            messages = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
+            if not messages:
+                return found
+            for message in messages:
+                found.append(json.loads(message["Body"])["decision_id"])
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@pytest.fixture(scope="module")
+def sqs_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def queue(sqs_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    for name, value in {"AWS_ENDPOINT_URL": sqs_url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(name, value)
+    aws._sqs.cache_clear()
+    queue = Queue()
+    yield queue
+    queue.take()
+    aws._sqs.cache_clear()
+
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture
+def serve(
+    exchange_server: Exchange, redis_server: RedisServer, postgres_server: PostgresServer, store: Store, prefix: str
+) -> Iterator[Serve]:
+    """The app over real servers, with these settings on top."""
+    opened: list[TestClient] = []
+
+    def start(**more: Any) -> TestClient:
+        values = {**with_key(exchange_server), "round_open_seconds": 30, "round_markets": 3, **more}
+        settings = settings_of(
+            exchange=exchange_server, redis=redis_server, postgres=postgres_server, prefix=prefix, **values
+        )
+        client = client_of(build(settings)).__enter__()
+        opened.append(client)
+        return client
+
+    yield start
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def season(store: Store) -> ArenaRecords:
+    records = ArenaRecords(store)
+    field_season(records, "2026Q4", has_key=False)
+    return records
+
+
+def obeyed(client: TestClient, path: str, template: str = "") -> Any:
+    response = client.post(ARENA + path, headers=OURS)
+    assert response.status_code == 200, response.text
+    content = DOCUMENT["paths"][f"{ARENA}{template or path}"]["post"]["responses"]["200"]["content"]
+    schema = {**content["application/json"]["schema"], "components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(schema).validate(response.json())
+    return response.json()
+
+
+def test_without_a_configured_token_orders_do_not_exist(serve: Serve, season: ArenaRecords) -> None:
+    client = serve()
+    for path in ORDERS:
+        response = client.post(ARENA + path, headers=OURS)
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+    assert {agent.status for agent in season.agents()} == {"active", "needs_key"}
+
+
+def test_a_wrong_token_is_refused_before_anything_else(
+    serve: Serve, season: ArenaRecords, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(admin_token=SecretStr(TOKEN))
+    for given in ("", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"):
+        for path in [*ORDERS, "/agents/NOBODY/promote"]:
+            response = client.post(ARENA + path, headers={b"Authorization": given.encode()} if given else {})
+            assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer"), (given, path)
+            assert response.headers["content-type"] == "application/problem+json"
+            assert TOKEN not in response.text
+    assert {agent.status for agent in season.agents()} == {"active", "needs_key"}
+    assert TOKEN not in caplog.text
+
+
+def test_the_document_says_which_routes_need_the_token() -> None:
+    posts = {
+        path: item["post"] for path, item in DOCUMENT["paths"].items() if path.startswith(ARENA) and "post" in item
+    }
+    assert len(posts) == 3
+    assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
+
+
+def test_an_agent_is_paused_resumed_and_retired_for_good(
+    serve: Serve, season: ArenaRecords, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
+    told = [
+        obeyed(client, f"/agents/market/{order}", template)
+        for order in ("pause", "pause", "resume", "resume", "retire", "retire")
+    ]
+    assert [one["status"] for one in told] == ["paused", "paused", "active", "active", "retired", "retired"]
+    assert [one["changed"] for one in told] == [True, False, True, False, True, False]
+    assert season.agent("market").status == "retired"
+    back = client.post(f"{ARENA}/agents/market/resume", headers=OURS)
+    assert (back.status_code, "has not retired" in back.json()["detail"]) == (400, True)
+    logged = [vars(record) for record in caplog.records if record.message == "operator's order"]
+    assert [one["order"] for one in logged] == ["pause", "pause", "resume", "resume", "retire", "retire"]
+    assert {one["agent_id"] for one in logged} == {"market"}
+    assert len({one["correlation_id"] for one in logged}) == 6
+    assert TOKEN not in str(logged)
+
+
+def test_a_model_resumes_to_waiting_for_its_key(serve: Serve, season: ArenaRecords) -> None:
+    client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
+    model = next(agent.agent_id for agent in season.agents() if agent.kind == "llm")
+    obeyed(client, f"/agents/{model}/pause", template)
+    assert obeyed(client, f"/agents/{model}/resume", template)["status"] == "needs_key"
+
+
+def test_an_order_that_makes_no_sense_is_a_problem(serve: Serve, season: ArenaRecords) -> None:
+    client = serve(admin_token=SecretStr(TOKEN))
+    for path, status in {"nobody/pause": 404, "NOBODY/pause": 422, "market/promote": 422}.items():
+        response = client.post(f"{ARENA}/agents/{path}", headers=OURS)
+        assert (response.status_code, response.json()["status"]) == (status, status)
+
+
+def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
+    serve: Serve, queue: Queue, store: Store, redis: Redis, prefix: str
+) -> None:
+    client = serve(admin_token=SecretStr(TOKEN), decisions_queue_url=queue.url, round_interval_seconds=604_800)
+    first, second = obeyed(client, "/rounds"), obeyed(client, "/rounds")
+    decisions = [one.decision_id for one in ArenaRecords(store).decisions(first["round_id"])]
+    given = queue.take()
+    assert (first["new"], second["new"], second["handed_out"]) == (True, False, 0)
+    assert first["round_id"] == second["round_id"]
+    assert len(given) == len(set(given)) == first["handed_out"] > 0
+    assert set(given) < set(decisions), "the consensus waits for the others"
+    again = obeyed(client, "/redrive")
+    assert (sorted(queue.take()), again["handed_out"]) == (sorted(given), len(given))
+    kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=100).latest(10).reading.entries]
+    assert kinds == [Kind.ROUND_OPENED]
+    assert client.get(f"{ARENA}/rounds").json()["items"][0]["round_id"] == first["round_id"]
+
+
+def test_without_a_queue_an_order_says_which_setting_is_missing(serve: Serve, season: ArenaRecords) -> None:
+    client = serve(admin_token=SecretStr(TOKEN))
+    for path in ("/rounds", "/redrive"):
+        response = client.post(ARENA + path, headers=OURS)
+        assert (response.status_code, response.json()["variable"]) == (503, "DECISIONS_QUEUE_URL")
