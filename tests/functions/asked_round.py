@@ -55,6 +55,7 @@ def ask(
     has_key: bool = True,
     open_for: timedelta = timedelta(minutes=30),
     tickers: Sequence[str] = (TICKER,),
+    title: str = "Will it rain in New York?",
 ) -> AskedRound:
     """Field everyone, open a round over the markets, and pay nothing for it yet."""
     records, now = ArenaRecords(store), datetime.now(UTC)
@@ -66,14 +67,14 @@ def ask(
         opened_at=now,
         closes_at=now + open_for,
         exchange="kalshi",
-        markets=[market_row(slot.round_id, ticker, now) for ticker in tickers],
+        markets=[market_row(slot.round_id, ticker, now, title) for ticker in tickers],
         decisions=decisions(active, tickers, slot),
     )
     assert made
     return AskedRound(slot.round_id, records)
 
 
-def market_row(round_id: str, ticker: str, now: datetime) -> dict[str, Any]:
+def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[str, Any]:
     closes = now + timedelta(hours=36)
     full = {
         "as_of": rounds.time_text(now),
@@ -82,7 +83,7 @@ def market_row(round_id: str, ticker: str, now: datetime) -> dict[str, Any]:
             "event_ticker": ticker.rpartition("-")[0],
             "series_ticker": "KXRAIN",
             "category": "Climate and Weather",
-            "title": "Will it rain in New York?",
+            "title": title,
             "subtitle": "New York",
             "rules": "Resolves YES if it rains.",
             "rules_secondary": "",
@@ -104,7 +105,7 @@ def market_row(round_id: str, ticker: str, now: datetime) -> dict[str, Any]:
         "event_ticker": ticker.rpartition("-")[0],
         "series_ticker": "KXRAIN",
         "category": "Climate and Weather",
-        "title": "Will it rain in New York?",
+        "title": title,
         "close_time": closes.isoformat(),
         "context": full,
         "context_hash": rounds.context_hash(full),

@@ -52,7 +52,7 @@ class Span:
     def __init__(self, inner: logfire.LogfireSpan | None) -> None:
         self._inner = inner
 
-    def set(self, attributes: Mapping[str, object]) -> None:
+    def set(self, attributes: Mapping[str, str | float | None]) -> None:
         """None is left out."""
         if self._inner is not None:
             for name, value in attributes.items():

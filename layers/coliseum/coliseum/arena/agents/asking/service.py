@@ -174,11 +174,11 @@ def _tell(traced: Span, attempt: Attempt) -> None:
     traced.set(
         {
             "coliseum.cost_usd_billed": None if bill.cost is None else float(bill.cost),
-            "coliseum.cost_source": bill.source,
+            "coliseum.cost_source": None if bill.source is None else bill.source.value,
             "downstream_provider": None if record is None else record.host,
             "model_served": None if record is None else record.model_served,
             "requests": None if record is None else record.requests,
-            "error_class": attempt.failure,
+            "error_class": None if attempt.failure is None else attempt.failure.value,
         }
     )
 

@@ -1,0 +1,89 @@
+"""Circuits in the real Redis, shared by all workers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.fixtures.redis import RedisServer
+
+from coliseum.arena.agents.circuits.circuit import FAILURES, FLEET_SECONDS, OPEN_SECONDS
+from coliseum.arena.agents.circuits.service import Circuits
+from coliseum.llm.failures import TRAITS, Failure, Scope
+from coliseum.upstash.client import Redis
+
+NOW = 1_795_000_000.0
+
+
+@pytest.fixture
+def circuits(redis: Redis, prefix: str) -> Circuits:
+    return Circuits(redis, prefix=prefix)
+
+
+def break_vendor(circuits: Circuits, vendor: str = "x-ai") -> None:
+    for _ in range(FAILURES):
+        circuits.failed(vendor, Failure.RATE_LIMITED, now=NOW)
+
+
+def test_a_vendor_that_keeps_failing_is_left_alone_and_others_are_not(circuits: Circuits) -> None:
+    break_vendor(circuits)
+    told = circuits.allows("x-ai", now=NOW + 1)
+    assert (told.go, told.reason) == (False, "rate_limited")
+    assert circuits.allows("openai", now=NOW + 1).go
+
+
+def test_afterwards_one_worker_probes(circuits: Circuits) -> None:
+    break_vendor(circuits)
+    later = NOW + OPEN_SECONDS + 1
+    with ThreadPoolExecutor(8) as pool:
+        allowed = list(pool.map(lambda _: circuits.allows("x-ai", now=later).go, range(16)))
+    assert allowed.count(True) == 1
+
+
+def test_an_answer_closes_it(circuits: Circuits) -> None:
+    break_vendor(circuits)
+    later = NOW + OPEN_SECONDS + 1
+    assert circuits.allows("x-ai", now=later).go
+    circuits.answered("x-ai")
+    assert all(circuits.allows("x-ai", now=later).go for _ in range(3))
+
+
+def test_a_failed_probe_keeps_it_open(circuits: Circuits) -> None:
+    break_vendor(circuits)
+    later = NOW + OPEN_SECONDS + 1
+    assert circuits.allows("x-ai", now=later).go
+    circuits.failed("x-ai", Failure.TIMEOUT, now=later)
+    assert not circuits.allows("x-ai", now=later + 1).go
+    assert circuits.allows("x-ai", now=later + OPEN_SECONDS + 1).go
+
+
+@pytest.mark.parametrize("failure", [Failure.KEY_REFUSED, Failure.CREDIT, Failure.KEY_BUDGET])
+def test_what_concerns_our_key_stops_everyone_at_once(circuits: Circuits, failure: Failure) -> None:
+    circuits.failed("x-ai", failure, now=NOW)
+    assert circuits.allows("openai", now=NOW + 1).reason == failure.value
+    assert circuits.allows("openai", now=NOW + FLEET_SECONDS + 1).go
+
+
+@pytest.mark.parametrize("failure", [failure for failure, trait in TRAITS.items() if trait.scope is Scope.DECISION])
+def test_what_concerns_one_question_stops_nobody(circuits: Circuits, failure: Failure) -> None:
+    for _ in range(FAILURES * 2):
+        circuits.failed("x-ai", failure, now=NOW)
+    assert circuits.allows("x-ai", now=NOW).go
+
+
+def test_while_all_is_well_it_costs_one_command_before_and_one_after(
+    circuits: Circuits, redis_server: RedisServer
+) -> None:
+    redis_server.reset_meter()
+    circuits.allows("x-ai", now=NOW)
+    circuits.answered("x-ai")
+    assert redis_server.billed() == {"MGET": 1, "DEL": 1}
+
+
+def test_without_redis_models_are_asked(prefix: str) -> None:
+    nobody = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
+    circuits = Circuits(nobody, prefix=prefix)
+    circuits.failed("x-ai", Failure.CREDIT, now=NOW)
+    assert circuits.allows("x-ai", now=NOW).go
+    circuits.answered("x-ai")
+    nobody.close()

@@ -1,0 +1,148 @@
+"""Logfire's spans around a question, caught in memory; nothing is sent from here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.functions.asked_round import AskedRound, ask
+from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, serving
+
+from coliseum.arena.agents.asking.service import Models, Question
+from coliseum.arena.agents.budget.service import Budget
+from coliseum.arena.agents.circuits.service import Circuits
+from coliseum.config import Settings
+from coliseum.llm.tracing import client as tracing
+from coliseum.store.client import Store
+from coliseum.upstash.client import Redis
+
+KEY = "sk-or-v1-0123456789abcdef"
+HAIKU, SLUG = "claude-haiku-5.5", "anthropic/claude-haiku-5.5"
+TITLE = "Will the current session of Congress pass a secret budget?"
+
+
+@pytest.fixture(scope="module")
+def openrouter() -> Iterator[OpenRouter]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def question(store: Store) -> Question:
+    asked: AskedRound = ask(store, models=(HAIKU,), title=TITLE)
+    decision = asked.records.lease_decision(asked.decision(HAIKU, "blind"), seconds=60)
+    assert decision is not None
+    market = asked.records.round_market(decision.round_id, decision.ticker)
+    day = asked.records.round(decision.round_id).opened_at.date()
+    return Question(agent=asked.records.agent(HAIKU), decision=decision, market=market, day=day)
+
+
+Trace = Callable[..., list[ReadableSpan]]
+
+
+@pytest.fixture
+def trace(question: Question, openrouter: OpenRouter, store: Store, redis: Redis, prefix: str) -> Iterator[Trace]:
+    """Ask once, with what the model replies and settings; the spans that were made."""
+    from coliseum.arena.records import ArenaRecords
+
+    exporter = InMemorySpanExporter()
+
+    def run(reply: Reply | None = None, **changes: Any) -> list[ReadableSpan]:
+        settings = Settings(openrouter_api_key=KEY, openrouter_base_url=openrouter.url, **changes)
+        openrouter.script(SLUG, reply or Reply())
+        tracing.start(settings, processors=[SimpleSpanProcessor(exporter)])
+        budget = Budget(ArenaRecords(store), cap=settings.arena_daily_budget_usd)
+        models = Models(settings, circuits=Circuits(redis, prefix=prefix), budget=budget)
+        asyncio.run(models.ask(question, seconds=60))
+        return list(exporter.get_finished_spans())
+
+    yield run
+    tracing.stop()
+
+
+def named(spans: list[ReadableSpan], start: str) -> ReadableSpan:
+    return next(span for span in spans if span.name.startswith(start))
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def test_a_question_is_a_span_around_the_models_own(trace: Trace) -> None:
+    spans = trace()
+    ours, run, chat = named(spans, "forecast"), named(spans, "invoke_agent"), named(spans, "chat")
+    assert run.parent is not None
+    assert ours.context is not None
+    assert run.parent.span_id == ours.context.span_id
+    assert attributes(chat)["gen_ai.request.model"] == SLUG
+
+
+def test_the_span_carries_the_bill_and_who_answered(trace: Trace) -> None:
+    told = attributes(named(trace(), "forecast"))
+    assert told["coliseum.cost_usd_billed"] == 0.0021
+    assert told["coliseum.cost_source"] == "billed"
+    assert (told["downstream_provider"], told["model_served"], told["requests"]) == ("Fake", SLUG, 1)
+    assert told["decision_id"].endswith(f"/{HAIKU}/blind")
+    assert "error_class" not in told
+
+
+def test_market_text_is_no_secret_though_it_sounds_like_one(trace: Trace) -> None:
+    assert attributes(named(trace(), "forecast"))["market.title"] == TITLE
+
+
+def test_a_failure_is_named_in_its_span(trace: Trace) -> None:
+    told = attributes(named(trace(refusal(402)), "forecast"))
+    assert told["error_class"] == "credit"
+    assert told["coliseum.cost_usd_billed"] == 0
+
+
+@pytest.mark.parametrize("included", [True, False])
+def test_prompts_and_answers_can_be_left_out(trace: Trace, included: bool) -> None:
+    spans = trace(logfire_include_content=included)
+    text = json.dumps([{name: str(value) for name, value in attributes(span).items()} for span in spans])
+    assert (FORECAST["rationale"] in text) == included
+    assert ("Brier score" in text) == included
+
+
+def test_no_span_carries_the_key(trace: Trace) -> None:
+    text = json.dumps([{name: str(value) for name, value in attributes(span).items()} for span in trace()])
+    assert KEY not in text
+
+
+def test_without_a_token_nothing_is_loaded_or_sent() -> None:
+    tracing.start(Settings())
+    with tracing.span("forecast {agent_id}", agent_id="x") as nothing:
+        nothing.set({"a": 1})
+    assert tracing.flush()
+
+
+def test_a_backend_that_hangs_costs_a_second_and_a_half() -> None:
+    """It takes the connection and never answers."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as sink:
+        threading.Thread(target=lambda: taken.append(sink.accept()[0]), daemon=True).start()
+        url = f"http://127.0.0.1:{sink.getsockname()[1]}"
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=4)
+        tracing.start(Settings(), processors=[BatchSpanProcessor(exporter)])
+        try:
+            with tracing.span("forecast"):
+                pass
+            started = time.monotonic()
+            assert tracing.flush() is False
+            assert time.monotonic() - started < tracing.FLUSH_SECONDS + 1
+        finally:
+            for connection in taken:
+                connection.close()
+            tracing.stop()
