@@ -22,9 +22,10 @@ ADMIN = {"Authorization": "Bearer the operator's own token"}
 ORIGIN = "http://localhost:3000"
 
 
-@pytest.fixture(scope="module")
-def server(redis_server: RedisServer) -> Iterator[StreamServer]:
-    with serving(settings_for(redis_server, "test:stream-http:")) as running:
+@pytest.fixture(scope="module", params=["own", "uvicorn"])
+def server(redis_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[StreamServer]:
+    """The stream on our own server and under another one."""
+    with serving(settings_for(redis_server, "test:stream-http:"), server=request.param) as running:
         yield running
 
 

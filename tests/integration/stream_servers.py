@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.readings import Report
 from coliseum.feed.service import Feed, Published, candidate, now_ms
 from coliseum.streaming.app import StreamApp
+from coliseum.streaming.server import serve
 from coliseum.streaming.service import Pace
 from coliseum.upstash.client import Redis
 
@@ -37,11 +38,10 @@ Heard = tuple[str, dict[str, Any], str]
 
 @dataclass
 class StreamServer:
-    """The app under uvicorn in a thread of its own."""
+    """The app on a server in a thread of its own."""
 
     app: StreamApp
     url: str
-    server: uvicorn.Server
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: str = "") -> Answer:
         """A whole answer."""
@@ -80,23 +80,38 @@ def settings_for(redis_server: RedisServer, prefix: str, **changes: Any) -> Sett
 
 
 @contextmanager
-def serving(settings: Settings, *, pace: Pace = QUICK, **changes: Any) -> Iterator[StreamServer]:
-    """The stream on a free port of this machine."""
+def serving(settings: Settings, *, pace: Pace = QUICK, server: str = "own", **changes: Any) -> Iterator[StreamServer]:
+    """The stream on a free port of this machine, on our `own` server or under `uvicorn`."""
     app = StreamApp(settings, pace=pace, **changes)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield StreamServer(app, f"http://127.0.0.1:{port}", server)
-    finally:
-        hang_up()
-        if app._reader is not None:
-            asyncio.run_coroutine_threadsafe(app.close(), app._reader.loop).result(10)
-        server.should_exit = server.force_exit = True  # nothing is left to wait for
-        thread.join(10)
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listening:
+        loop, started, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+        async def run() -> None:
+            if server == "own":
+                await serve(app, listening, ended=ended, ready=started.set)
+                return
+            config = uvicorn.Config(app, log_level="critical", ws="none", lifespan="off")
+            running = uvicorn.Server(config)
+            task = asyncio.ensure_future(running.serve([listening]))
+            started.set()
+            await ended.wait()
+            await app.close()
+            running.should_exit = running.force_exit = True  # nothing is left to wait for
+            await task
+
+        def live() -> None:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(run())
+
+        thread = threading.Thread(target=live)
+        thread.start()
+        assert started.wait(10)
+        try:
+            yield StreamServer(app, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        finally:
+            hang_up()
+            loop.call_soon_threadsafe(ended.set)
+            thread.join(10)
 
 
 def until(happened: Callable[[], Any], seconds: float = 10.0) -> Any:

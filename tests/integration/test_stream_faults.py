@@ -300,7 +300,7 @@ def test_a_thousand_clients_do_not_come_back_together(fragile: RedisServer, pref
         app = StreamApp(settings_for(fragile, prefix))
         reader = app._own_reader()
         app.desk.rng = random.Random(5)
-        request = Request("GET", "/sse/trading", "/sse/trading", {}, {}, None)
+        request = Request("GET", "/sse/trading", "/sse/trading", {}, {})
         plans = [_plan(app.desk, reader, request, None) for _ in range(1000)]
         returns = Counter(int(plan.ends_at + plan.retry_ms / 1000) for plan in plans)
         assert max(returns.values()) <= 50
@@ -314,8 +314,10 @@ def test_a_thousand_clients_do_not_come_back_together(fragile: RedisServer, pref
 
 
 @contextmanager
-def process(root: Path, server: RedisServer, prefix: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The stream as a container runs it."""
+def process(
+    root: Path, server: RedisServer, prefix: str, *, own: bool
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The stream as a container runs it, on our own server or under uvicorn."""
     listening = socket.create_server(("127.0.0.1", 0))
     environment = {
         **os.environ,
@@ -323,9 +325,13 @@ def process(root: Path, server: RedisServer, prefix: str) -> Iterator[tuple[subp
         "UPSTASH_REDIS_REST_TOKEN": server.token,
         "REDIS_KEY_PREFIX": prefix,
     }
-    command = [sys.executable, "-m", "uvicorn", "--fd", str(listening.fileno()), "--log-level", "error", "app:app"]
+    descriptor = ["--fd", str(listening.fileno())]
+    other = ["uvicorn", "--log-level", "error", "--timeout-graceful-shutdown", "20", "app:app", *descriptor]
     running = subprocess.Popen(
-        command, cwd=root / "functions" / "stream", env=environment, pass_fds=[listening.fileno()]
+        [sys.executable, "-m", *(["coliseum.streaming", *descriptor] if own else other)],
+        cwd=root / "functions" / "stream",
+        env=environment,
+        pass_fds=[listening.fileno()],
     )
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     listening.close()
@@ -340,12 +346,13 @@ def _resumed(url: str, listeners: list[Listener]) -> list[Listener]:
     return [Listener(url, "/sse/trades", last_event_id=each.last_event_id) for each in listeners]
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["own", "uvicorn"])
 def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
-    root: Path, fragile: RedisServer, prefix: str, bot: Publisher
+    root: Path, fragile: RedisServer, prefix: str, bot: Publisher, own: bool
 ) -> None:
     """SSE-072: fault 27; either way nothing is lost."""
     bot.trades(3)
-    with process(root, fragile, prefix) as (running, url):
+    with process(root, fragile, prefix, own=own) as (running, url):
         first = [Listener(url, "/sse/trades?since=earliest").wait_trades(3) for _ in range(10)]
         bot.trades(2)
         running.send_signal(signal.SIGTERM)
@@ -354,7 +361,7 @@ def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
             assert each.data("closing")["cursor"] == each.last_event_id
         assert running.wait(15) in {0, -signal.SIGTERM}
     seen = [each.trades for each in first]
-    with process(root, fragile, prefix) as (running, url):
+    with process(root, fragile, prefix, own=own) as (running, url):
         second = _resumed(url, first)
         bot.trades(2)
         for each, before in zip(second, seen, strict=True):
@@ -364,7 +371,7 @@ def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
             each.wait_end()
     seen = [before + each.trades for before, each in zip(seen, second, strict=True)]
     assert seen == [bot.published] * 10
-    with process(root, fragile, prefix) as (_, url):
+    with process(root, fragile, prefix, own=own) as (_, url):
         third = _resumed(url, second[:2])
         bot.trades()
         for each in third:

@@ -97,7 +97,7 @@ class StreamApp:
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Listen, send: Write) -> None:
         path = _inner_path(scope)
-        bare = Request(scope["method"], path, scope["path"], dict(scope["headers"]), {}, None)
+        bare = Request(scope["method"], path, scope["path"], dict(scope["headers"]), {})
         try:
             await respond(self.desk, self._own_reader(), request_from(scope, path), receive, send)
         except InvalidInput as error:

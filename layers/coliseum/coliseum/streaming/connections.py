@@ -17,7 +17,7 @@ from coliseum.feed.readings import State
 from coliseum.feed.service import now_ms
 from coliseum.streaming.counts import Counts
 from coliseum.streaming.service import LogReader
-from coliseum.streaming.session import Close, Fetch, Phase, Send, Session, Wait
+from coliseum.streaming.session import Fetch, Phase, Send, Session, Step, Wait
 from coliseum.streaming.view import clock_text
 
 Write = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -29,32 +29,51 @@ class Connection:
     """One client's connection from its first event to its last."""
 
     __slots__ = (
+        "_abort",
         "_armed_at",
         "_counts",
         "_fetch",
         "_gone",
         "_loop",
+        "_push",
         "_reader",
         "_send_seconds",
         "_sending_since",
+        "_step",
         "_task",
         "_timer",
         "_too_slow",
         "_waiter",
+        "_woken",
         "_write",
         "opened_ms",
         "session",
     )
 
     def __init__(
-        self, session: Session, reader: LogReader, counts: Counts, write: Write, *, send_seconds: float
+        self,
+        session: Session,
+        reader: LogReader,
+        counts: Counts,
+        write: Write,
+        *,
+        send_seconds: float,
+        abort: Callable[[], None] | None = None,
+        push: Callable[[bytes], bool] | None = None,
     ) -> None:
+        """Where the server can, `abort` cuts the client off with what is buffered for it, and `push` writes at once.
+
+        `push` takes the bytes and says True, or says False and has done nothing: the client is behind.
+        """
         self.session = session
         self.opened_ms = now_ms()
         self._reader = reader
         self._counts = counts
         self._write = write
         self._send_seconds = send_seconds
+        self._abort = abort
+        self._push = push
+        self._step: Step | None = None
         self._loop = reader.loop
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -62,13 +81,16 @@ class Connection:
         self._sending_since: float | None = None
         self._task: asyncio.Task[Any] | None = None
         self._fetch: tuple[EntryId, asyncio.Future[State]] | None = None
-        self._gone = False
+        self._gone = self._woken = False
         self._too_slow = False
 
     def wake(self) -> None:
         """Something changed: ask the session again."""
+        self._woken = True
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if waiter is None or waiter.done():
+            return
+        if self._push is None or self._timer is None or not self._served_at_once(self._push):
             waiter.set_result(None)
 
     def gone(self) -> None:
@@ -86,6 +108,8 @@ class Connection:
                 raise
             if self._task is not None:
                 self._task.uncancel()
+            if self._abort is not None:
+                self._abort()
             return "too_slow"
         finally:
             if self._timer is not None:
@@ -95,27 +119,41 @@ class Connection:
         session, view, counts = self.session, self._reader.view, self._counts
         clock = self._loop.time
         while not self._gone:
-            step = session.advance(view, clock(), now_ms())
+            self._woken = False
+            step, self._step = self._step or session.advance(view, clock(), now_ms()), None
             if isinstance(step, Send):
                 await self._send(step.data)
                 counts.events += step.events
                 if step.entries:
                     counts.deliveries += step.entries
-                    self._note_lag(step)
+                    if session.phase is Phase.LIVE:
+                        counts.delays.add(step.lag_ms, step.entries)
+                    if step.idle and self._timer is not None:
+                        await self._pause()
             elif isinstance(step, Wait):
-                await self._wait(step.until)
+                self._fetch = None
+                self._arm(step.until)
+                await self._pause()
             elif isinstance(step, Fetch):
                 await self._look_up(step.after)
-            elif isinstance(step, Close):
+            else:
                 await self._send(step.data)
                 return step.reason
         return "client"
 
-    def _note_lag(self, step: Send) -> None:
-        lag_ms = max(0, now_ms() - step.latest_ms)
-        self.session.note_lag(lag_ms)
-        if self.session.phase is Phase.LIVE:
-            self._counts.delays.add(lag_ms, step.entries)
+    def _served_at_once(self, push: Callable[[bytes], bool]) -> bool:
+        """Write news without waking our task, where the client takes them. The hot path."""
+        if self._gone or self._step is not None or self._fetch is not None:
+            return False
+        step = self.session.advance(self._reader.view, self._loop.time(), now_ms())
+        if type(step) is Send and step.idle and push(step.data):
+            counts = self._counts
+            counts.events += step.events
+            counts.deliveries += step.entries
+            counts.delays.add(step.lag_ms, step.entries)
+            return True
+        self._step = step  # the task goes on from here
+        return False
 
     async def _send(self, data: bytes) -> None:
         self._sending_since = self._loop.time()
@@ -123,27 +161,34 @@ class Connection:
         await self._write({"type": "http.response.body", "body": data, "more_body": True})
         self._sending_since = None
 
-    async def _wait(self, until: float) -> None:
-        self._arm(until)
-        self._waiter = self._loop.create_future()
-        await self._waiter
-        self._waiter = None
+    async def _pause(self) -> None:
+        """Until somebody wakes us or the timer rings; not at all if somebody has since we last asked."""
+        if not self._woken:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+            self._waiter = None
 
     async def _look_up(self, after: EntryId) -> None:
         """Read from Redis without deafness: a slow answer holds up neither keepalive nor rotation."""
         if self._fetch is None or self._fetch[0] != after:
             read: asyncio.Future[State] = asyncio.ensure_future(self._reader.read(after))
-            read.add_done_callback(lambda _: self.wake())
+            read.add_done_callback(self._looked_up)
             self._fetch = (after, read)
         read = self._fetch[1]
         if not read.done():
-            await self._wait(self._loop.time() + 1.0)
+            self._arm(self._loop.time() + 1.0)
+            await self._pause()
         if read.done():
             self._fetch = None
             try:
                 self.session.receive(read.result(), self._reader.view, self._loop.time())
             except ColiseumError:
                 self.session.unreachable(self._loop.time())
+
+    def _looked_up(self, read: asyncio.Future[State]) -> None:
+        if not read.cancelled():
+            read.exception()  # seen, even where the session has moved on meanwhile
+        self.wake()
 
     def _arm(self, until: float) -> None:
         """Make sure that the timer rings at `until` or earlier: one that rings too early costs less than re-arming."""

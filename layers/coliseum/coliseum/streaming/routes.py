@@ -7,7 +7,8 @@ import hmac
 import json
 import random
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -54,8 +55,14 @@ class Request:
     shown_path: str
     headers: Mapping[bytes, bytes]
     query: Mapping[str, list[str]]
-    deadline: float | None
+    deadline: float | None = None
     """Unix seconds at which the platform ends us."""
+    abort: Callable[[], None] | None = None
+    """Cuts the client off; only our own server can."""
+    push: Callable[[bytes], bool] | None = None
+    """Writes without waiting; only our own server can."""
+    on_gone: Callable[[Callable[[], None]], None] | None = None
+    """Takes a callback for the client's end; only our own server does."""
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -92,6 +99,9 @@ def request_from(scope: Mapping[str, Any], path: str) -> Request:
         headers={name.lower(): value for name, value in scope["headers"]},
         query=parse_query(scope.get("query_string", b"")),
         deadline=scope.get("coliseum.deadline"),
+        abort=scope.get("coliseum.abort"),
+        push=scope.get("coliseum.push"),
+        on_gone=scope.get("coliseum.on_gone"),
     )
 
 
@@ -152,23 +162,39 @@ async def _stream(desk: Desk, reader: LogReader, request: Request, listen: Liste
     session = Session(subscription, _plan(desk, reader, request, permit), reader.loop.time())
     if desk.draining:
         session.drain(reader.loop.time())
-    connection = Connection(session, reader, desk.counts, write, send_seconds=desk.send_seconds)
+    connection = Connection(
+        session, reader, desk.counts, write, send_seconds=desk.send_seconds, abort=request.abort, push=request.push
+    )
     reader.hold(connection.wake)
     try:
         if subscription.strict and not await reader.ready(OPENING_SECONDS):
             return problem(503, "the log cannot be read", path=request.shown_path, headers=_RETRY_AFTER)
         await write(start)
-        await _converse(desk, connection, listen, write)
+        with _watched(request, connection, listen):
+            await _converse(desk, connection, write)
     finally:
         reader.release(connection.wake)
     return None
 
 
-async def _converse(desk: Desk, connection: Connection, listen: Listen, write: Write) -> None:
+@contextmanager
+def _watched(request: Request, connection: Connection, listen: Listen) -> Iterator[None]:
+    """Tell the connection when its client leaves: by a callback where the server gives one, else by a task."""
+    if request.on_gone is not None:
+        request.on_gone(connection.gone)
+        yield
+        return
+    watcher = asyncio.ensure_future(_until_gone(listen, connection))
+    try:
+        yield
+    finally:
+        watcher.cancel()
+
+
+async def _converse(desk: Desk, connection: Connection, write: Write) -> None:
     counts, tally = desk.counts, connection.session.tally
     counts.opened += 1
     desk.register.connections.add(connection)
-    watcher = asyncio.ensure_future(_until_gone(listen, connection))
     reason = "client"
     try:
         reason = await connection.run()
@@ -179,7 +205,6 @@ async def _converse(desk: Desk, connection: Connection, listen: Listen, write: W
         logger().exception("a session failed")
         await write({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
-        watcher.cancel()
         desk.register.connections.discard(connection)
         counts.closed[reason] += 1
         counts.connected_seconds += max(0, now_ms() - connection.opened_ms) / 1000

@@ -70,6 +70,7 @@ class LogReader:
         self._redis_ok_ms: int | None = None
         self._reads: dict[EntryId, asyncio.Task[State]] = {}
         self._looking = False
+        self._telling = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -157,7 +158,14 @@ class LogReader:
         task.add_done_callback(self._tasks.discard)
 
     def _changed(self) -> None:
-        for wake in self._holders:
+        """Wake everybody once, after what is happening now: news that come together are written together."""
+        if not self._telling:
+            self._telling = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        for wake in tuple(self._holders):
             wake()
 
     async def _follow_doorbell(self) -> None:

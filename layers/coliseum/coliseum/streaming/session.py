@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, EntryId, Kind
 from coliseum.feed.readings import State
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
-from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, compose
+from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, Ring, compose
 from coliseum.streaming.subscription import EVENT_NAMES, Earliest, Now, Resume, Since, Subscription
 from coliseum.streaming.view import View, clock_text
 
@@ -58,15 +58,16 @@ class Plan:
     ahead_seconds: float = AHEAD_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these bytes in one piece."""
+class Send(NamedTuple):
+    """Write these bytes in one piece. (A tuple, because one is made for every delivery.)"""
 
     data: bytes
     events: int = 0
     entries: int = 0
-    latest_ms: int = 0
-    """Publisher's time of the newest entry in it; 0 where there is none."""
+    lag_ms: int = 0
+    """How long ago its newest entry was published; 0 where there is none."""
+    idle: bool = False
+    """Nothing follows before the next change of the view: no need to ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Session:
             return self._close("redis", view, now, wall_ms)
         if self._told is not view.stale:
             self._tell_sources(view)
-        step = self._pull(view, now)
+        step = self._pull(view, now, wall_ms)
         if isinstance(step, Send):
             return step
         if step is None and self.phase is Phase.CATCHING_UP:
@@ -306,7 +307,7 @@ class Session:
         # What the client has seen is at least what is there: go on at the head rather than replay it all.
         self._reset("ahead", view, view.ring.head, view.ring.epoch)
 
-    def _pull(self, view: View, now: float) -> Send | Fetch | Wait | None:
+    def _pull(self, view: View, now: float, wall_ms: int) -> Send | Fetch | Wait | None:
         """The next stretch of the log; None where the position is its end."""
         ring = view.ring
         if self._history != ring.history:
@@ -323,8 +324,7 @@ class Session:
                 block = self._lane.after(self.position)
             self.position = block.end
             if block.entries:
-                self._pending.append(block.data)
-                return self._written(now, block)
+                return self._delivered(now, block, ring, wall_ms)
         if self.position.seq > ring.head.seq and self.phase is Phase.CATCHING_UP:
             return Wait(now + 0.25)  # Redis was ahead of the ring; it is catching up
         return None
@@ -425,21 +425,25 @@ class Session:
         self._pending.append(data)
         self.tally.events += 1
 
-    def _written(self, now: float, block: Block | None = None) -> Send:
-        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-        controls = len(self._pending) - (block is not None)
-        self._pending = []
+    def _written(self, now: float) -> Send:
+        pending, self._pending = self._pending, []
         self._sent_at = now
-        if block is None:
-            return Send(data, controls)
-        self.tally.entries += block.entries
-        self.tally.events += block.events
-        self.sent_id = block.last_id
-        return Send(data, controls + block.events, block.entries, block.latest_ms)
+        return Send(b"".join(pending), len(pending))
 
-    def note_lag(self, lag_ms: int) -> None:
-        """How long ago the newest entry just written was published."""
-        self._lag_ms = lag_ms
+    def _delivered(self, now: float, block: Block, ring: Ring, wall_ms: int) -> Send:
+        """A stretch of the log, behind the control events that are due before it. The hot path."""
+        data, events = block.data, block.events
+        if self._pending:
+            data, events = b"".join((*self._pending, data)), events + len(self._pending)
+            self._pending = []
+        self._sent_at = now
+        tally = self.tally
+        tally.entries += block.entries
+        tally.events += block.events
+        self.sent_id = block.last_id
+        self._lag_ms = lag_ms = max(0, wall_ms - block.latest_ms)
+        idle = self.phase is Phase.LIVE and self.position.seq == ring.head.seq
+        return Send(data, events, block.entries, lag_ms, idle)
 
 
 _UNKNOWN_BOT = {"status": "offline", "since": None, "trades": None, "detail": "the poller has not reported yet"}
