@@ -79,5 +79,49 @@ def score(
     )
 
 
+@app.command()
+def record(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="where the recording goes; an old one is continued")],
+    *,
+    url: Annotated[str | None, typer.Option(help="the exchange's base address; default KALSHI_API_BASE")] = None,
+    every: Annotated[float, typer.Option(min=1, help="seconds from look to look")] = 30,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, help="seconds to record; default until Ctrl-C")
+    ] = None,
+    markets: Annotated[int, typer.Option(min=1, help="most markets that are followed at a time")] = 500,
+) -> None:
+    """Write down what can be seen of the exchange, for a replay."""
+    from coliseum_local.record import record as record_exchange
+
+    raise typer.Exit(record_exchange(folder, url=url, every_seconds=every, for_seconds=seconds, most_markets=markets))
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="a folder that `record` wrote")],
+    *,
+    every: Annotated[int | None, typer.Option(min=1, help="seconds from round to round")] = None,
+    open_for: Annotated[int | None, typer.Option(min=1, help="seconds that a round is open")] = None,
+    markets: Annotated[int, typer.Option(min=1, help="most markets of a round")] = 20,
+    draws: Annotated[int, typer.Option(min=0, help="bootstrap draws")] = 10_000,
+    as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
+) -> None:
+    """Play the arena over a recording: contestants, paper accounts, scores, without look-ahead."""
+    from coliseum_local.replay import replay as replay_recording
+
+    raise typer.Exit(
+        replay_recording(
+            folder,
+            every_seconds=every,
+            open_for_seconds=open_for,
+            markets=markets,
+            draws=draws,
+            as_json=as_json,
+            output=output,
+        )
+    )
+
+
 def main() -> None:
     app()

@@ -47,7 +47,8 @@ def score_file(
     if as_json:
         print(text)
     else:
-        show(report, ranked, digest=digest_of(body))
+        show(report, ranked)
+        print(f"digest {digest_of(body)}")
     return 0
 
 
@@ -64,7 +65,7 @@ def body_of(report: Report, ranked: Board) -> dict[str, Any]:
     return {"report": report.body, "standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs]}
 
 
-def show(report: Report, ranked: Board, *, digest: str) -> None:
+def show(report: Report, ranked: Board) -> None:
     """The board for people."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     body = report.body
@@ -83,7 +84,7 @@ def show(report: Report, ranked: Board, *, digest: str) -> None:
         console.print("Nothing is graded: no line has an outcome (column y, or --outcomes FILE).")
     elif not body["paired_cells"]:
         console.print("Nobody is ranked: skill needs the market's probability (column q).")
-    console.print(f"engine {body['engine_version']}, rules {body['rules_version']}, digest {digest}")
+    console.print(f"engine {body['engine_version']}, rules {body['rules_version']}", highlight=False)
 
 
 def _cells(

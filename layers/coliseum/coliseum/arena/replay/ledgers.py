@@ -1,0 +1,128 @@
+"""Paper accounts without a database: the same decisions, books and settlements, kept in memory. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
+from coliseum.arena.paper.records import Book, Due, Holding, Note, PaperAccount, fee_multiplier
+from coliseum.arena.paper.service import Case, liquidation_values, plan, stop_reason
+from coliseum.arena.records import Result, RoundMarket
+from coliseum.arena.replay.exchange import RecordedExchange
+from coliseum.arena.scoring.money import Worth
+from coliseum.arena.settling.accounts import settlement_rows
+from coliseum.trading.trades import Outcome
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One account's rows, its state, and what its value has been."""
+
+    account: PaperAccount
+    rows: list[Row] = field(default_factory=list)
+    state: Account = field(default_factory=Account)
+    worths: list[Worth] = field(default_factory=list)
+    paid: dict[str, Row] = field(default_factory=dict)
+    """Ticker -> its newest settlement."""
+    peak: Decimal | None = None
+    day: date | None = None
+    day_start: Decimal | None = None
+    stopped: str | None = None
+    """Why it may only reduce today."""
+
+    def add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self.rows.append(row)
+            self.state = replay([row], self.state)
+            if row.kind is RowKind.SETTLE and row.ticker is not None:
+                self.paid[row.ticker] = row
+
+
+class Ledgers:
+    """All accounts of a replay."""
+
+    def __init__(self, accounts: Iterable[PaperAccount]) -> None:
+        self.all = {account.account_id: Ledger(account) for account in accounts}
+        for ledger in self.all.values():
+            ledger.add(deposit(ledger.state, ledger.account.deposit, key="deposit"))
+        self._followers: defaultdict[tuple[str, Track], list[Ledger]] = defaultdict(list)
+        for ledger in self.all.values():
+            self._followers[ledger.account.agent_id, ledger.account.track].append(ledger)
+        self._markets: dict[str, RoundMarket] = {}
+        """Each market that was asked about, as it was frozen last."""
+
+    def trade(self, case: Case, exchange: RecordedExchange) -> tuple[Note, ...]:
+        """Let the accounts that follow the case's agent and track decide."""
+        self._markets[case.market.ticker] = case.market
+        notes: list[Note] = []
+        for ledger in self._followers[case.agent_id, case.track]:
+            note, execution = plan(self._book(ledger, exchange), case)
+            side = note.side or Outcome.YES
+            ledger.add(buy(ledger.state, ticker=case.market.ticker, side=side, fills=execution.fills,
+                           fee=execution.fee, key=case.decision_id))  # fmt: skip
+            notes.append(note)
+        return tuple(notes)
+
+    def settle(self, results: Iterable[Result]) -> None:
+        """Pay out what has its result; an amended one is taken back first."""
+        for result in results:
+            for ledger in self.all.values():
+                paid = ledger.paid.get(result.ticker)
+                if paid is None and result.ticker not in ledger.state.positions:
+                    continue
+                due = Due(account_id=ledger.account.account_id, ticker=result.ticker, version=result.version,
+                          value=result.value, paid=paid)  # fmt: skip
+                ledger.add(settlement_rows(ledger.state, [due]))
+
+    def mark(self, now: datetime, exchange: RecordedExchange) -> None:
+        """Write down what every account is worth, and stop those that lost too much until the next day."""
+        today = now.astimezone(UTC).date()
+        for ledger in self.all.values():
+            book = self._book(ledger, exchange)
+            equity = book.state.equity(liquidation_values(book))
+            if ledger.day != today:
+                ledger.day_start = ledger.worths[-1].equity if ledger.worths else None
+                if ledger.stopped == "drawdown":
+                    ledger.peak = None
+                ledger.day, ledger.stopped = today, None
+            ledger.peak = equity if ledger.peak is None else max(ledger.peak, equity)
+            reason = stop_reason(self._book(ledger, exchange), equity)
+            if ledger.stopped is None and reason is not None:
+                ledger.stopped = reason[0]
+            ledger.worths.append(Worth(now, ledger.state.cash, equity))
+
+    def _book(self, ledger: Ledger, exchange: RecordedExchange) -> Book:
+        return Book(
+            account=ledger.account,
+            state=ledger.state,
+            holdings=self._holdings(ledger.state, exchange),
+            peak=ledger.peak,
+            day_start=ledger.day_start,
+            stopped=ledger.stopped is not None,
+        )
+
+    def _holdings(self, state: Account, exchange: RecordedExchange) -> Mapping[str, Holding]:
+        found: dict[str, Holding] = {}
+        for ticker, position in state.positions.items():
+            market = self._markets[ticker]
+            found[ticker] = Holding(
+                position=position,
+                event_ticker=market.event_ticker,
+                category=market.category,
+                bid=_bid(exchange, ticker, position.side),
+                multiplier=fee_multiplier(market.context.get("terms")),
+            )
+        return found
+
+
+def _bid(exchange: RecordedExchange, ticker: str, side: Outcome) -> Decimal | None:
+    book = exchange.book(ticker)
+    if book is None:
+        return None
+    bids = book.yes_bids if side is Outcome.YES else book.no_bids
+    return bids[0].price if bids else None

@@ -1,0 +1,85 @@
+"""A replay's report: a board per track, every account's money, one digest over all of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.leaderboard import NO_GATES, Board, board
+from coliseum.arena.replay.recording import Recording
+from coliseum.arena.replay.season import Plan, Season
+from coliseum.arena.reporting.cells import cells
+from coliseum.arena.rounds import time_text
+from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.scoring.money import Money, money
+from coliseum.arena.scoring.report import Report, Rules, digest_of, score, seed_of
+from coliseum.trading.money import decimal_text
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay came to."""
+
+    boards: Mapping[Track, tuple[Report, Board]]
+    """Tracks on which somebody played."""
+    accounts: Mapping[str, Money]
+    body: Mapping[str, Any]
+    """JSON-ready; `digest` covers it."""
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.body)
+
+
+def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) -> Outcome:
+    """Score the season as the live arena does; nobody is provisional for having played for hours only."""
+    boards = {track: _board(season, track, draws=draws) for track in Track if season.offers[track]}
+    accounts = {name: money(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
+    body = {
+        "recording": {
+            "digest": recording.digest,
+            "exchange": recording.exchange,
+            "from": time_text(recording.start),
+            "to": time_text(recording.end),
+        },
+        "plan": {
+            "every_seconds": int(plan.every.total_seconds()),
+            "open_for_seconds": int(plan.open_for.total_seconds()),
+            "markets": plan.markets,
+            "per_event": plan.per_event,
+        },
+        "rounds": len(season.rounds),
+        "markets": len({ticker for _, ticker in season.markets}),
+        "tracks": {track.value: _track_body(*found) for track, found in boards.items()},
+        "accounts": {name: _money_body(found) for name, found in accounts.items()},
+    }
+    return Outcome(boards, accounts, body)
+
+
+def _board(season: Season, track: Track, *, draws: int) -> tuple[Report, Board]:
+    asked = cells(
+        track=track,
+        markets=season.markets,
+        offers=season.offers[track],
+        answers=season.answers[track],
+        results=season.results,
+    )
+    table = table_from(asked)
+    rules = Rules(left_out=frozenset()) if season.exchange == "sandbox" else Rules()
+    seed = seed_of(f"{season.name}/{track}", table)
+    report = score(table, seed=seed, draws=draws, slice_draws=min(draws, 1000), rules=rules)
+    return report, board(report, days={}, gates=NO_GATES)
+
+
+def _track_body(report: Report, ranked: Board) -> dict[str, Any]:
+    standings = [{key: value for key, value in asdict(one).items() if key != "scores"} for one in ranked.standings]
+    return {"report": report.body, "standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs]}
+
+
+def _money_body(found: Money) -> dict[str, Any]:
+    """Dollars as strings, ratios as numbers."""
+    values = {one.name: getattr(found, one.name) for one in fields(found)}
+    return {name: decimal_text(value) if isinstance(value, Decimal) else value for name, value in values.items()}

@@ -1,0 +1,162 @@
+"""`coliseum record DIR`: write down what can be seen of the exchange, for `coliseum replay`. Public calls only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from coliseum import config
+from coliseum.arena.replay.recording import FILES, Book, Period, Seen, Thing, about_text, changes, kind_of, line_of
+from coliseum.errors import SourceError
+from coliseum.kalshi.client import Kalshi
+from coliseum.trading.events import Event
+from coliseum.trading.markets import Market
+
+PAGES = 50
+"""Of 200 events each."""
+BATCH = 100
+"""Tickers asked for in one call."""
+HISTORY = timedelta(hours=24)
+FINAL = "finalized"
+
+
+def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: float | None, most_markets: int) -> int:
+    """Look every `every_seconds` until Ctrl-C or for so long; the exit code."""
+    base = url or config.settings.kalshi_api_base
+    settings = config.settings.model_copy(update={"kalshi_api_base": base})
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    recorder = Recorder(Kalshi.from_settings(settings), lambda: datetime.now(UTC), most_markets=most_markets)
+    end = None if for_seconds is None else time.monotonic() + for_seconds
+    console = Console(stderr=True)
+    with ExitStack() as files:
+        sinks = _sinks(folder, settings.exchange, files)
+        while True:
+            started = time.monotonic()
+            _look(recorder, sinks, console)
+            if stop.wait(max(0.0, started + every_seconds - time.monotonic())):
+                return 0
+            if end is not None and time.monotonic() >= end:
+                return 0
+
+
+@dataclass(slots=True)
+class Recorder:
+    """What has been written down so far, and whom to ask."""
+
+    kalshi: Kalshi
+    clock: Callable[[], datetime]
+    most_markets: int
+    known: dict[tuple[str, str], Thing] = field(default_factory=dict)
+    waiting: dict[str, None] = field(default_factory=dict)
+    """Markets of the recording that are not final yet, in order of their first sight."""
+    read_hour: dict[str, datetime] = field(default_factory=dict)
+    """The hour in which a market's history was read last."""
+
+    def look(self) -> Iterator[Seen]:
+        """What one look at the exchange says that is new. A thing is dated by the moment its answer was there."""
+        return changes(self._all(), self.known)
+
+    def _all(self) -> Iterator[Seen]:
+        events = self._open_events()
+        for series in sorted(
+            {event.series_ticker for event in events if ("series", event.series_ticker) not in self.known}
+        ):
+            yield Seen(self._now(), self.kalshi.series(series))
+        yield from (Seen(self._now(), event) for event in events)
+        for event in events:
+            for market in event.markets:
+                if market.ticker in self.waiting or len(self.waiting) < self.most_markets:
+                    self.waiting[market.ticker] = None
+        yield from self._markets()
+
+    def _markets(self) -> Iterator[Seen]:
+        series = {thing.ticker: thing.series_ticker for thing in self.known.values() if isinstance(thing, Event)}
+        active: list[Market] = []
+        for batch in _batches(list(self.waiting)):
+            found = self.kalshi.markets(tickers=batch, limit=1000).items
+            now = self._now()
+            for market in found:
+                yield Seen(now, market)
+                if market.status == FINAL:
+                    del self.waiting[market.ticker]
+                elif market.status == "active":
+                    active.append(market)
+        for batch in _batches([market.ticker for market in active]):
+            books = self.kalshi.order_books(batch)
+            now = self._now()
+            yield from (Seen(now, Book(ticker, book)) for ticker, book in books.items())
+        for market in active:
+            yield from self._history(market, series.get(market.event_ticker))
+
+    def _history(self, market: Market, series: str | None) -> Iterator[Seen]:
+        """The whole hours of a market's history, read once an hour."""
+        hour = self._now().replace(minute=0, second=0, microsecond=0)
+        if series is None or self.read_hour.get(market.ticker) == hour:
+            return
+        start = self.read_hour.get(market.ticker, hour - HISTORY)
+        candles = self.kalshi.candles(
+            series, market.ticker, start=int(start.timestamp()), end=int(hour.timestamp()), period_minutes=60
+        )
+        now = self._now()
+        yield from (Seen(now, Period(market.ticker, candle)) for candle in candles if candle.end <= now)
+        self.read_hour[market.ticker] = hour
+
+    def _open_events(self) -> list[Event]:
+        found: list[Event] = []
+        cursor: str | None = None
+        for _ in range(PAGES):
+            page = self.kalshi.events(status="open", with_markets=True, limit=200, cursor=cursor)
+            found += page.items
+            cursor = page.cursor
+            if not cursor or sum(len(event.markets) for event in found) >= self.most_markets:
+                break
+        return found
+
+    def _now(self) -> datetime:
+        return self.clock()
+
+
+def _look(recorder: Recorder, sinks: dict[str, TextIO], console: Console) -> None:
+    """One look, written down; what cannot be read now is read by the next one."""
+    number = 0
+    try:
+        for seen in recorder.look():
+            print(line_of(seen), file=sinks[kind_of(seen.thing)])
+            number += 1
+    except SourceError as error:
+        console.print(f"[yellow]{error}[/yellow]", highlight=False)
+    for sink in sinks.values():
+        sink.flush()
+    console.print(
+        f"{recorder.clock():%H:%M:%S}  {number} new rows, {len(recorder.waiting)} markets waiting", highlight=False
+    )
+
+
+def _sinks(folder: Path, exchange: str, files: ExitStack) -> dict[str, TextIO]:
+    """The recording's files, open at their ends; a line that a crash cut off is taken away first."""
+    (folder / "about.json").write_text(about_text(exchange), encoding="utf-8")
+    sinks: dict[str, TextIO] = {}
+    for kind in FILES:
+        path = folder / f"{kind}.jsonl"
+        if path.exists():
+            content = path.read_bytes()
+            os.truncate(path, content.rfind(b"\n") + 1)
+        sinks[kind] = files.enter_context(path.open("a", encoding="utf-8"))
+    return sinks
+
+
+def _batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (tickers[start : start + BATCH] for start in range(0, len(tickers), BATCH))

@@ -1,0 +1,117 @@
+"""`coliseum replay DIR`: the arena over a recording, in seconds instead of months."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Lines
+
+from coliseum.arena.agents.roster import roster
+from coliseum.arena.forecasts import Track
+from coliseum.arena.replay.recording import FILES, Recording, UnreadableRecording, recording_from
+from coliseum.arena.replay.report import Outcome, outcome_of
+from coliseum.arena.replay.season import Plan, Player, played
+from coliseum.arena.scoring.report import canonical
+from coliseum_local.score import WIDTH, show
+
+SANDBOX = Plan(every=timedelta(minutes=3), open_for=timedelta(minutes=1))
+"""Sandbox markets live for minutes."""
+KALSHI = Plan(every=timedelta(hours=1), open_for=timedelta(minutes=10))
+
+
+def replay(
+    folder: Path,
+    *,
+    every_seconds: int | None,
+    open_for_seconds: int | None,
+    markets: int,
+    draws: int,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """The exit code: 0, or 1 after telling what is wrong with the recording."""
+    try:
+        recording = read(folder)
+    except UnreadableRecording as error:
+        print(error, file=sys.stderr)
+        return 1
+    usual = SANDBOX if recording.exchange == "sandbox" else KALSHI
+    plan = Plan(
+        every=usual.every if every_seconds is None else timedelta(seconds=every_seconds),
+        open_for=usual.open_for if open_for_seconds is None else timedelta(seconds=open_for_seconds),
+        markets=markets,
+    )
+    outcome = outcome_of(recording, played(recording, players(), plan), plan, draws=draws)
+    text = canonical({**outcome.body, "digest": outcome.digest})
+    if output is not None:
+        output.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        print(text)
+    else:
+        _show(outcome)
+    return 0
+
+
+def players() -> tuple[Player, ...]:
+    """The roster's contestants that need no model: a recording has no model's answers."""
+    return tuple(
+        Player(
+            agent_id=row["agent_id"],
+            kind=row["kind"],
+            tracks=tuple(Track(name) for name in row["tracks"]),
+            params=row["params"],
+        )
+        for row in roster().others
+    )
+
+
+def read(folder: Path) -> Recording:
+    """A recording from its folder; a last line that is being written is left out. Raises UnreadableRecording."""
+    try:
+        about = (folder / "about.json").read_text(encoding="utf-8")
+        files = {kind: _whole_lines(folder / f"{kind}.jsonl") for kind in FILES}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableRecording([f"{folder}: {error}"]) from None
+    return recording_from(about, files)
+
+
+def _whole_lines(path: Path) -> str:
+    if not path.exists():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    return text[: text.rfind("\n") + 1]
+
+
+def _show(outcome: Outcome) -> None:
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    recording = outcome.body["recording"]
+    console.print(
+        f"{outcome.body['rounds']:,} rounds over {outcome.body['markets']:,} markets of {recording['exchange']}, "
+        f"{recording['from']} to {recording['to']}",
+        highlight=False,
+    )
+    for track, (report, ranked) in outcome.boards.items():
+        console.print(f"\n{track.value} track", style="bold")
+        show(report, ranked)
+    console.print(_accounts(outcome))
+    console.print(f"digest {outcome.digest}", highlight=False)
+
+
+def _accounts(outcome: Outcome) -> Lines:
+    lines = Lines(title="paper accounts", title_justify="left")
+    for column in ("account", "value", "ROI", "fees", "bets", "won", "max drawdown"):
+        lines.add_column(column, justify="left" if column == "account" else "right")
+    for name, found in outcome.accounts.items():
+        lines.add_row(
+            name,
+            f"${found.value:,.2f}",
+            "" if found.roi is None else f"{found.roi:+.2%}",
+            f"${found.fees:,.2f}",
+            f"{found.bets:,}",
+            "" if found.win_rate is None else f"{found.win_rate:.0%}",
+            "" if found.max_drawdown is None else f"{found.max_drawdown:.1%}",
+        )
+    return lines
