@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fixtures.exchange import START, Exchange, launch_exchange, quoted_market
+from tests.fixtures.exchange import START, Exchange, launch_standing_exchange, quoted_market
 
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """One standing exchange for this file; each test leaves the switches as they were."""
-    exchange = launch_exchange(
-        tmp_path_factory.mktemp("quirks"), "--still", "--speed", "0", "--start", str(START), "--no-rate-limits"
-    )
+    exchange = launch_standing_exchange(tmp_path_factory.mktemp("quirks"))
     yield exchange
     exchange.stop()
 
@@ -339,6 +337,40 @@ def test_a_trading_pause_is_told_and_stops_orders_but_not_reads(exchange: Exchan
     assert exchange.get("/exchange/status")["trading_active"] is False
     assert exchange.order(ticker, "bid", "1.00", "0.99").status_code == 503
     assert exchange.call("GET", "/portfolio/fills").status_code == 200
+
+
+def test_the_weekly_pause_is_told_with_its_end_and_ends(tmp_path: Path) -> None:
+    thursday = 1_795_680_000
+    own = launch_standing_exchange(tmp_path, "--start", str(thursday + 1800), "--weekly-pause")
+    try:
+        status = own.get("/exchange/status")
+        assert (status["exchange_active"], status["trading_active"]) == (True, False)
+        assert status["exchange_estimated_resume_time"] == "2026-11-26T10:00:00Z"
+        assert len(own.get("/exchange/schedule")["schedule"]["standard_hours"][0]["thursday"]) == 2
+        ticker = quoted_market(own)["ticker"]
+        assert own.order(ticker, "bid", "1.00", "0.99").status_code == 503
+        own.admin("clock", seconds=5400)
+        assert own.order(ticker, "bid", "1.00", "0.99").status_code == 201
+        assert "exchange_estimated_resume_time" not in own.get("/exchange/status")
+    finally:
+        own.stop()
+
+
+def test_a_result_is_disputed_amended_and_then_paid(exchange: Exchange) -> None:
+    market = quoted_market(exchange, lambda each: each["event_ticker"].startswith("KXBTC5M"))
+    ticker = market["ticker"]
+    exchange.order(ticker, "bid", "4.00", "0.99")
+    held = exchange.get("/portfolio/positions", ticker=ticker)["market_positions"][0]["position_fp"]
+    exchange.admin("clock", seconds=_unix(market["close_time"]) - _unix(exchange.admin_state()["now"]) + 3)
+    exchange.admin(f"markets/{ticker}/dispute")
+    assert exchange.get(f"/markets/{ticker}")["market"]["status"] == "disputed"
+    assert ticker in {row["ticker"] for row in exchange.get("/markets", status="closed", limit=1000)["markets"]}
+    exchange.admin(f"markets/{ticker}/amend", result="scalar", value="0.25")
+    assert exchange.get(f"/markets/{ticker}")["market"]["status"] == "amended"
+    exchange.admin("clock", seconds=exchange.get(f"/markets/{ticker}")["market"]["settlement_timer_seconds"] + 1)
+    assert exchange.get(f"/markets/{ticker}")["market"]["status"] == "finalized"
+    paid = exchange.get("/portfolio/settlements", ticker=ticker)["settlements"][0]
+    assert (paid["market_result"], paid["value"], paid["revenue"]) == ("scalar", 25, int(float(held) * 25))
 
 
 def test_an_outage_answers_everything_with_the_status(exchange: Exchange) -> None:

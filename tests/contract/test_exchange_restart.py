@@ -5,9 +5,19 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.fixtures.exchange import StartExchange, quoted_market
+import pytest
+from tests.fixtures.exchange import Exchange, StartExchange, launch_standing_exchange, quoted_market
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """One with keys of its own making. The last test here ends it."""
+    exchange = launch_standing_exchange(tmp_path_factory.mktemp("restart") / "state", own_keys=True)
+    yield exchange
+    exchange.stop()
 
 
 def test_a_fill_that_was_answered_survives_a_kill(start_exchange: StartExchange) -> None:
@@ -36,10 +46,9 @@ def test_a_fill_that_was_answered_survives_a_kill(start_exchange: StartExchange)
     assert len(again.get("/portfolio/fills")["fills"]) > len(before["fills"]["fills"])
 
 
-def test_two_exchanges_never_share_one_state(start_exchange: StartExchange) -> None:
-    exchange = start_exchange()
+def test_two_exchanges_never_share_one_state(running: Exchange) -> None:
     second = subprocess.run(
-        [sys.executable, "-m", "coliseum_local.exchange", "--port", "0", "--state", str(exchange.state)],
+        [sys.executable, "-m", "coliseum_local.exchange", "--port", "0", "--state", str(running.state)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -50,16 +59,15 @@ def test_two_exchanges_never_share_one_state(start_exchange: StartExchange) -> N
     assert "in use" in second.stderr
 
 
-def test_keys_and_journal_are_the_owners_alone(start_exchange: StartExchange) -> None:
-    exchange = start_exchange()
-    for path in (*exchange.state.glob("*.pem"), *exchange.state.glob("*.sqlite3*"), exchange.state / "admin-token"):
+def test_keys_and_journal_are_the_owners_alone(running: Exchange) -> None:
+    state = running.state
+    for path in (*state.glob("*.pem"), *state.glob("*.json"), *state.glob("*.sqlite3*"), state / "admin-token"):
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600, path
 
 
-def test_it_ends_when_its_parent_is_gone(start_exchange: StartExchange) -> None:
-    exchange = start_exchange()
-    stdin = exchange.process._process.stdin
+def test_it_ends_when_its_parent_is_gone(running: Exchange) -> None:
+    stdin = running.process._process.stdin
     assert stdin is not None
     stdin.close()
-    exchange.process._process.wait(10)
-    assert exchange.process.exit_code is not None
+    running.process._process.wait(10)
+    assert running.process.exit_code is not None

@@ -9,14 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.fixtures.exchange import START, Exchange, launch_exchange, quoted_market
+from tests.fixtures.exchange import START, Exchange, launch_standing_exchange, quoted_market
 
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    server = launch_exchange(
-        tmp_path_factory.mktemp("sdks"), "--still", "--speed", "0", "--start", str(START), "--no-rate-limits"
-    )
+    server = launch_standing_exchange(tmp_path_factory.mktemp("sdks"))
     yield server
     server.stop()
 

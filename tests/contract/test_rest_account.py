@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from pydantic import SecretStr
-from tests.fixtures.exchange import Exchange, StartExchange
+from tests.fixtures.exchange import Exchange, launch_standing_exchange
 
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.service import Cache
@@ -21,7 +21,7 @@ from coliseum.trading.money import ZERO
 
 
 class Session:
-    """An account on a private exchange whose only taker it is."""
+    """An account on a private exchange whose only taker it is. It trades on `tickers`, which were untouched before."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -34,7 +34,9 @@ class Session:
         )
         self.kalshi = Kalshi.from_settings(settings)
         self.account = Account(self.kalshi, self.cache())
-        self.tickers = [market["ticker"] for market in exchange.get("/markets", status="open", limit=1000)["markets"]]
+        touched = {order["ticker"] for order in exchange.get("/portfolio/orders", limit=1000)["orders"]}
+        listed = [market["ticker"] for market in exchange.get("/markets", status="open", limit=1000)["markets"]]
+        self.tickers = [ticker for ticker in listed if ticker not in touched][:4]
 
     def cache(self) -> Cache:
         return Cache(None, prefix="", breaker=Breaker(clock=lambda: self.now), clock=lambda: self.now)
@@ -46,7 +48,7 @@ class Session:
             count = f"{rng.randint(1, 1500) / 100:.2f}"
             price = "0.9900" if side == "bid" else "0.0100"
             self.exchange.admin("clock", seconds=1)  # what happened in one moment has no known order
-            self.exchange.order(rng.choice(self.tickers[:4]), side, count, price)
+            self.exchange.order(rng.choice(self.tickers), side, count, price)
 
     def books(self) -> Books:
         """Ours, brought up to date; they must agree with the exchange's."""
@@ -61,11 +63,19 @@ class Session:
         return self.account.balance().value.cash - self.books().totals.cash
 
 
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    running = launch_standing_exchange(tmp_path_factory.mktemp("account"))
+    yield running
+    running.stop()
+
+
 @pytest.fixture
-def session(start_exchange: StartExchange) -> Iterator[Session]:
-    running = Session(start_exchange(arguments=("--no-rate-limits",)))
+def session(exchange: Exchange) -> Iterator[Session]:
+    running = Session(exchange)
     yield running
     running.kalshi.close()
+    exchange.reset()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -100,7 +110,7 @@ def test_positions_are_marked_at_the_bid_of_the_side_held(session: Session) -> N
     no = session.kalshi.market(session.tickers[1])
     assert positions[session.tickers[0]].mark == yes.yes_bid
     assert positions[session.tickers[1]].mark == no.no_bid
-    assert all((position.unrealized_pnl or ZERO) <= ZERO for position in positions.values())
+    assert all((positions[ticker].unrealized_pnl or ZERO) <= ZERO for ticker in session.tickers[:2])
 
 
 def test_a_fill_that_is_missing_is_shown_as_a_difference(session: Session) -> None:

@@ -8,7 +8,7 @@ import pytest
 from functions.portfolio.app import build
 from starlette.testclient import TestClient
 from tests.contract.rest_world import API, check, client_of, settings_of, with_key
-from tests.fixtures.exchange import Exchange, StartExchange
+from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
 from coliseum.portfolio.trades.service import Place, Query
@@ -17,17 +17,18 @@ from coliseum.store.client import Store
 URL = f"{API}/portfolio/fills"
 
 
-@pytest.fixture
-def exchange(start_exchange: StartExchange) -> Exchange:
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """An account that traded seven times, a second apart, on two markets, and sold once."""
-    running = start_exchange(arguments=("--no-rate-limits",))
+    running = launch_standing_exchange(tmp_path_factory.mktemp("fills"))
     first, second = (market["ticker"] for market in running.get("/markets", status="open", limit=2)["markets"])
     for number in range(6):
         running.admin("clock", seconds=1)
         running.order(first if number % 2 else second, "bid", "1.50", "0.9900")
     running.admin("clock", seconds=1)
     running.order(first, "ask", "1.00", "0.0100")
-    return running
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -30,6 +30,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--still", action="store_true", help="odds do not move; makers quote each market once")
     parser.add_argument("--no-rate-limits", action="store_true", help="answer however often it is asked")
+    parser.add_argument(
+        "--weekly-pause", action="store_true", help="no trading on Thursdays from 3 to 5 Eastern, as the real one"
+    )
     return parser.parse_args()
 
 
@@ -43,6 +46,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         speed=arguments.speed,
         simulate=not arguments.still,
     )
+    service.venue.keeps_hours = arguments.weekly_pause
     service.switches.rate_limits = not arguments.no_rate_limits
     listener = socket.create_server(("127.0.0.1", arguments.port))
     # Inherited by accepted connections. asyncio sets it only on sockets made with an explicit protocol; without it

@@ -130,6 +130,9 @@ def routes(service: Service) -> list[Route]:
     def trading_pause(_: Request, order: TradingPause) -> None:
         life.pause(venue, paused=order.paused)
 
+    def weekly_pause(_: Request, order: Enabled) -> None:
+        venue.keeps_hours = order.enabled
+
     def clock(_: Request, order: Advance) -> None:
         service.clock.move(order.seconds)
         service.tick()
@@ -163,6 +166,7 @@ def routes(service: Service) -> list[Route]:
         post("/simulation", Enabled, simulation),
         post("/latency", Latency, latency),
         post("/trading-pause", TradingPause, trading_pause),
+        post("/weekly-pause", Enabled, weekly_pause),
         post("/clock", Advance, clock),
         post("/cutoff", Cutoff, cutoff),
         post("/markets/{ticker}/settle", Result, settle),
@@ -179,6 +183,7 @@ def state(service: Service) -> dict[str, Any]:
         "now": rfc3339(venue.now),
         "speed": service.clock.speed,
         "trading_active": venue.trading_active,
+        "weekly_pause": venue.keeps_hours,
         "open_markets": sum(1 for _ in venue.open_markets()),
         "money": str(venue.money()),
         **asdict(service.switches),

@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from coliseum_local.exchange.hours import pause_end
 from coliseum_local.exchange.orders import OrderRefused
 from coliseum_local.exchange.parameters import Parameters
 from coliseum_local.exchange.refusals import Refusal, nested, too_many_requests
 from coliseum_local.exchange.service import Service
 from coliseum_local.exchange.signatures import authenticate
 from coliseum_local.exchange.venue import Venue
+from coliseum_local.exchange.wire import rfc3339
 
 Body = dict[str, Any]
 MAX_BODY = 64 * 1024
@@ -83,12 +85,18 @@ def exchange_status(service: Service) -> Body:
     shards = {0: "Default", 1: "Combos", 2: "Crypto & Commodities", 3: "Tennis, Baseball, Basketball"}
     flags = {"exchange_active": active, "trading_active": trading, "intra_exchange_transfers_active": active}
     body: Body = dict(flags)
-    if service.switches.resume_time is not None:
-        body["exchange_estimated_resume_time"] = service.switches.resume_time
+    resume = service.switches.resume_time or _resume_time(service.venue)
+    if resume is not None:
+        body["exchange_estimated_resume_time"] = resume
     body["exchange_index_statuses"] = [
         {"exchange_index": index, "description": name, **flags} for index, name in shards.items()
     ]
     return body
+
+
+def _resume_time(venue: Venue) -> str | None:
+    end = pause_end(venue.now) if venue.keeps_hours else None
+    return None if end is None else rfc3339(end)
 
 
 def _admit(service: Service, request: Request, method: str, path: str, *, signed: bool) -> None:

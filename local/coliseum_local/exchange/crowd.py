@@ -46,8 +46,13 @@ def advance(venue: Venue, now: float, *, active: bool = True) -> None:
             _trade(venue)
     venue.now = max(venue.now, now)
     if not active:
-        for market in [each for each in venue.open_markets() if each.ticker not in venue.quoted]:
-            requote(venue, market)
+        open_books(venue)
+
+
+def open_books(venue: Venue) -> None:
+    """Quote every open market that has never been quoted."""
+    for market in [each for each in venue.open_markets() if each.ticker not in venue.quoted]:
+        requote(venue, market)
 
 
 def _step(venue: Venue, seconds: float, *, active: bool) -> None:

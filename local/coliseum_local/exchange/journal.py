@@ -37,6 +37,7 @@ class VenueRow:
     members: list[str]
     fees_collected: Decimal
     trading_active: bool
+    """As the operator left it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def restore(stored: Stored, *, now: float) -> Venue | None:
     venue.stepped = facts.now
     venue.next_index = facts.next_index
     venue.fees_collected = facts.fees_collected
-    venue.trading_active = facts.trading_active
+    venue.paused = not facts.trading_active
     for row in rows[Kind.ACCOUNT].values():
         account = venue.open_account(row.account_id, cash=row.cash, member=row.account_id in facts.members)
         account.precision, account.updated = row.precision, row.updated
@@ -152,7 +153,7 @@ def _venue_row(venue: Venue) -> VenueRow:
         next_index=venue.next_index,
         members=sorted(venue.members),
         fees_collected=venue.fees_collected,
-        trading_active=venue.trading_active,
+        trading_active=not venue.paused,
     )
 
 

@@ -71,6 +71,8 @@ def advance(venue: Venue, seconds: float) -> None:
         for event_ticker, latent in venue.latents.items():
             latent.advance(venue.now, venue.rng)
             venue.changes.note(Kind.LATENT, event_ticker, latent)
+    if not venue.trading_active:
+        _withdraw_for_pause(venue)
     for order in [each for each in venue.resting.values() if each.expires and each.expires <= venue.now]:
         venue.withdraw(order)
 
@@ -139,8 +141,13 @@ def halt(venue: Venue, market: Market, *, halted: bool) -> None:
 
 def pause(venue: Venue, *, paused: bool) -> None:
     """Stop or resume trading everywhere; orders that asked for it are canceled."""
-    venue.trading_active = not paused
-    for order in [each for each in venue.resting.values() if paused and each.cancel_on_pause]:
+    venue.paused = paused
+    if paused:
+        _withdraw_for_pause(venue)
+
+
+def _withdraw_for_pause(venue: Venue) -> None:
+    for order in [each for each in venue.resting.values() if each.cancel_on_pause]:
         venue.withdraw(order)
 
 

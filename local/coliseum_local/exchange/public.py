@@ -26,15 +26,15 @@ def status(call: Call) -> Body:
 
 
 def schedule(call: Call) -> Body:
-    """Open around the clock but for the weekly pause, Thursday 03:00 to 05:00 Eastern."""
-    del call
+    """Open around the clock; but for the weekly pause, Thursday 03:00 to 05:00 Eastern, where it is kept."""
     all_day = [{"open_time": "00:00", "close_time": "00:00"}]
     days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     week: Body = dict.fromkeys(days, all_day)
-    week["thursday"] = [
-        {"open_time": "00:00", "close_time": "03:00"},
-        {"open_time": "05:00", "close_time": "00:00"},
-    ]
+    if call.venue.keeps_hours:
+        week["thursday"] = [
+            {"open_time": "00:00", "close_time": "03:00"},
+            {"open_time": "05:00", "close_time": "00:00"},
+        ]
     hours = {"start_time": "2024-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z", **week}
     return {"schedule": {"standard_hours": [hours], "maintenance_windows": []}}
 

@@ -118,5 +118,6 @@ def open_service(
     service = Service(venue=venue, clock=clock, journal=journal, credentials=credentials)
     service.switches.simulate = simulate
     crowd.advance(venue, venue.now, active=simulate)
+    crowd.open_books(venue)
     service.flush(now=True)
     return service

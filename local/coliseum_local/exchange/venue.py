@@ -18,6 +18,7 @@ from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.book import Book, Placement
 from coliseum_local.exchange.candles import HOUR, Candle, Recorder
 from coliseum_local.exchange.changes import Changes, Kind
+from coliseum_local.exchange.hours import pause_end
 from coliseum_local.exchange.latent import Latent
 from coliseum_local.exchange.ledger import Account, change, payout
 from coliseum_local.exchange.listing import Event, Market, Series, Status
@@ -113,7 +114,14 @@ class Venue:
         self.settlements: dict[str, list[Settlement]] = {}
         self.trades: deque[PublicTrade] = deque(maxlen=20_000)
         self.fees_collected = ZERO
-        self.trading_active = True
+        self.paused = False
+        """By the operator."""
+        self.keeps_hours = False
+        """Pauses every week as well, at the exchange's time."""
+
+    @property
+    def trading_active(self) -> bool:
+        return not self.paused and not (self.keeps_hours and pause_end(self.now))
 
     # Accounts
 

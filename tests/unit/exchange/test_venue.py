@@ -21,6 +21,8 @@ from coliseum_local.exchange.venue import OrderRequest, Venue
 
 D = Decimal
 START = 1_795_262_400.0
+THURSDAY = 1_795_680_000.0
+"""2026-11-26 08:00 UTC, where the weekly pause begins."""
 IOC, GTC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.GOOD_TILL_CANCELED, TimeInForce.FILL_OR_KILL
 
 
@@ -240,6 +242,22 @@ def test_a_result_can_be_disputed_and_amended_until_it_is_paid() -> None:
     assert market.ticker not in venue.live
     assert venue.accounts["me"].cash == before + held * D("0.25")
     assert [(row.result, row.contracts) for row in venue.settlements["me"]] == [("scalar", held)]
+
+
+def test_in_the_weekly_pause_orders_are_refused_and_cancels_are_not() -> None:
+    venue = new_venue()
+    venue.keeps_hours = True
+    market = next(each for each in venue.open_markets() if each.close_time > THURSDAY + 3 * 3600)
+    staying = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC))
+    leaving = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, cancel_on_pause=True))
+    crowd.advance(venue, THURSDAY + 60, active=False)
+    with pytest.raises(OrderRefused, match="trading_is_paused"):
+        venue.place("me", request(market, "bid", "1", "0.50"))
+    assert [order.order_id for order in venue.resting.values()] == [staying.order_id]
+    assert leaving.status is OrderStatus.CANCELED
+    venue.cancel("me", staying.order_id)
+    crowd.advance(venue, THURSDAY + 2 * 3600, active=False)
+    assert venue.trading_active
 
 
 def test_an_operators_result_pays_at_once_and_only_once() -> None:
