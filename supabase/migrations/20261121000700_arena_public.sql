@@ -17,11 +17,15 @@ create or replace view public_arena_ledger as
   from arena_ledger l join arena_accounts a using (account_id) left join secret s using (account_id)
   where s.seq is null or l.seq < s.seq;
 
--- Marks stop with the opening of the oldest round that is still open.
+-- Marks stop with the opening of the oldest round that is still open. A mark bears the beginning of its minute or hour,
+-- so that one taken after the opening may be dated before it.
 create or replace view public_arena_marks as
   select m.account_id, a.season, a.agent_id, a.policy, m.at, m.cash, m.equity
   from arena_marks m join arena_accounts a using (account_id)
-  where m.at < coalesce((select min(r.opened_at) from arena_rounds r where r.closes_at > now()), 'infinity');
+  where m.at < coalesce((
+    select min(date_trunc(case r.exchange when 'sandbox' then 'minute' else 'hour' end, r.opened_at, 'UTC'))
+    from arena_rounds r where r.closes_at > now()
+  ), 'infinity');
 
 create view public_arena_accounts as
   select a.account_id, a.season, a.agent_id, a.track, a.policy, a.deposit, a.created_at,

@@ -107,9 +107,8 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
         reporting.save(records, board)
         digests.append(board.digest)
     secret = _play(records, season, (SECRET_TICKER,), now)
-    mark_accounts(
-        records.paper, season=season, touched=(), now=datetime.now(UTC) + timedelta(minutes=2), exchange="sandbox"
-    )
+    # Dated at the minute's beginning, which lies before the round's opening.
+    mark_accounts(records.paper, season=season, touched=(), now=datetime.now(UTC), exchange="sandbox")
     return World(season, closed, secret, tickers, SECRET_TICKER, digests[0], made_at)
 
 

@@ -51,7 +51,7 @@ _NUMBERS = """
     select abs(cash)::text from arena_ledger where round_id = %(open)s and length(abs(cash)::text) > 4
     union select b.cash::text from arena_books b join arena_ledger l using (account_id) where l.round_id = %(open)s
     union select trim_scale(m.equity)::text from arena_marks m join arena_ledger l using (account_id)
-      where l.round_id = %(open)s and m.at > l.at
+      where l.round_id = %(open)s and m.at >= date_trunc('minute', l.at)
     except select abs(cash)::text from arena_ledger where round_id <> %(open)s
 """
 
