@@ -1,0 +1,164 @@
+"""The whole system for an hour under faults, with readers that come and go: `make soak`.
+
+`make soak ARGUMENTS="--minutes 5 --every 30"` is a short one.
+
+Every two minutes one server is killed with -9 and left to the supervisor. Readers cut their own streams at random and
+resume. At the end each reader must have had every trade of the log since its first connection, each once, but for
+what the stream itself announced as lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+from tests.fixtures.stack import Stack, launch
+
+from coliseum.feed.entries import START, EntryId, Kind
+from coliseum.feed.service import Feed
+from coliseum.upstash.client import Redis
+
+VICTIMS = ("bot", "exchange", "gateway", "postgres", "redis")
+SETTLE_SECONDS = 75.0
+"""After the last fault: longer than the poller's lease and a minute of it."""
+
+
+@dataclass
+class Reader:
+    """One client over many connections."""
+
+    began: EntryId | None = None
+    """The log's head at the first connection: trades after it are this reader's."""
+    position: str = ""
+    trades: list[str] = field(default_factory=list)
+    gaps: int = 0
+    connections: int = 0
+
+    def take(self, event: str, data: str, entry_id: str) -> None:
+        told = json.loads(data)
+        if event == "ready" and self.began is None:
+            self.began = EntryId.parse(told["head"]) if told.get("head") else START
+            self.position = str(self.began)
+        elif event == "new_trades":
+            self.trades += [trade["trade_id"] for trade in told["trades"]]
+        elif event in {"gap", "reset"}:
+            self.gaps += 1
+        self.position = entry_id or self.position
+
+
+async def read(reader: Reader, url: str, *, until: float, rng: random.Random) -> None:
+    """Connect, listen for a while, leave, resume; until the clock says `until`."""
+    async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(10, read=45), trust_env=False) as client:
+        while time.monotonic() < until:
+            stay = min(rng.uniform(1, 60), until - time.monotonic())
+            with suppress(httpx.HTTPError, TimeoutError):
+                await asyncio.wait_for(_listen(reader, client), stay)
+            await asyncio.sleep(rng.uniform(0, 2))
+
+
+async def _listen(reader: Reader, client: httpx.AsyncClient) -> None:
+    headers = {"Last-Event-ID": reader.position} if reader.position else {}
+    async with client.stream("GET", "/api/python/sse/trades", headers=headers) as response:
+        reader.connections += response.is_success
+        block: dict[str, str] = {}
+        async for line in response.aiter_lines():
+            name, _, value = line.partition(": ")
+            if line:
+                block[name] = value
+                continue
+            if "data" in block:
+                reader.take(block.get("event", ""), block["data"], block.get("id", ""))
+            block = {}
+
+
+async def harm(stack: Stack, *, every: float, until: float, rng: random.Random) -> list[str]:
+    """Kill one server after the other; the names of the victims."""
+    victims: list[str] = []
+    while time.monotonic() + every < until:
+        await asyncio.sleep(every)
+        name = rng.choice(VICTIMS)
+        children = json.loads((stack.state / "children.json").read_text())
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(children[name][0]).kill()
+            victims.append(name)
+    return victims
+
+
+def logged(stack: Stack) -> list[tuple[EntryId, str]]:
+    redis = Redis(stack.variables["UPSTASH_REDIS_REST_URL"], stack.variables["UPSTASH_REDIS_REST_TOKEN"])
+    with closing(redis):
+        entries = Feed(redis, prefix="python:", maxlen=10_000).read(START, count=10_000).reading.entries
+    return [(entry.id, entry.data["trade_id"]) for entry in entries if entry.kind is Kind.TRADE]
+
+
+def judge(readers: list[Reader], log: list[tuple[EntryId, str]]) -> list[tuple[int, int, int]]:
+    """Per reader: trades due, missing, repeated."""
+    verdicts = []
+    for reader in readers:
+        due = {trade_id for entry_id, trade_id in log if reader.began is not None and entry_id > reader.began}
+        had = reader.trades
+        verdicts.append((len(due), len(due - set(had)), len(had) - len(set(had))))
+    return verdicts
+
+
+async def soak(stack: Stack, *, minutes: float, readers: int, every: float, seed: int) -> int:
+    rng = random.Random(seed)
+    clients = [Reader() for _ in range(readers)]
+    faults_end = time.monotonic() + minutes * 60
+    end = faults_end + SETTLE_SECONDS
+    reading = [read(client, stack.url, until=end, rng=random.Random(rng.random())) for client in clients]
+    harming = asyncio.create_task(harm(stack, every=every, until=faults_end, rng=rng))
+    await asyncio.gather(harming, *reading)
+    victims = harming.result()
+    log = logged(stack)
+    # What came in after a reader had left for good is nobody's debt.
+    seen = {trade_id for client in clients for trade_id in client.trades}
+    newest = max((index for index, (_, trade_id) in enumerate(log) if trade_id in seen), default=-1)
+    verdicts = judge(clients, log[: newest + 1])
+    table = Table(
+        title=f"{minutes:g} minutes, {len(log)} trades, seed {seed}; killed: {', '.join(victims) or 'nothing'}"
+    )
+    for heading in ("reader", "connections", "due", "missing", "repeated", "announced gaps"):
+        table.add_column(heading, justify="right")
+    for number, (client, (due, missing, repeated)) in enumerate(zip(clients, verdicts, strict=True)):
+        table.add_row(*map(str, (number, client.connections, due, missing, repeated, client.gaps)))
+    Console(width=120).print(table)
+    return int(
+        any(
+            repeated or (missing and not client.gaps)
+            for client, (_, missing, repeated) in zip(clients, verdicts, strict=True)
+        )
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--readers", type=int, default=20)
+    parser.add_argument("--every", type=float, default=120.0, help="seconds between two kills")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="coliseum-soak-") as folder:
+        stack = launch(Path(folder) / "state")
+        try:
+            return asyncio.run(
+                soak(stack, minutes=options.minutes, readers=options.readers, every=options.every, seed=options.seed)
+            )
+        finally:
+            stack.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
