@@ -16,7 +16,7 @@ from coliseum.arena.opening.service import Plan
 from coliseum.arena.panel.service import tell_of_trades
 from coliseum.arena.public.records import PublicRecords
 from coliseum.arena.records import ArenaRecords
-from coliseum.arena.settling.boards import due_boards
+from coliseum.arena.settling.boards.service import due_boards
 from coliseum.arena.settling.service import Settled, publish, run
 from coliseum.aws.client import load_secrets, send_batch
 from coliseum.feed.service import Feed

@@ -282,13 +282,14 @@ drop function arena_append_ledger(text, bigint, jsonb);
 
 -- What accounts hold, with what a limit or a mark needs to know of each market as it was last seen.
 create view arena_held as
-  select p.account_id, p.ticker, p.side, p.contracts, p.basis, m.event_ticker, m.category, m.context -> 'terms' as terms,
+  select p.account_id, p.ticker, p.side, p.contracts, p.basis, coalesce(m.event_ticker, p.ticker) as event_ticker,
+         coalesce(m.category, 'Uncategorised') as category, m.context -> 'terms' as terms,
          case when t.at > m.snapshot_at then t.yes_bid else m.yes_bid end as yes_bid,
          case when t.at > m.snapshot_at then t.yes_ask else m.yes_ask end as yes_ask
   from arena_positions p
-  cross join lateral (
+  left join lateral (
     select * from arena_round_markets o where o.ticker = p.ticker order by o.snapshot_at desc limit 1
-  ) m
+  ) m on true
   left join arena_quotes t on t.ticker = p.ticker;
 
 -- Accounts with their books and what their loss limits are measured against.

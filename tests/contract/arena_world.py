@@ -19,7 +19,7 @@ from coliseum.arena.paper.service import trade_forecast
 from coliseum.arena.records import ArenaRecords, decision_id
 from coliseum.arena.reporting import service as reporting
 from coliseum.arena.rounds import Slot
-from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
+from coliseum.arena.settling.accounts.service import mark_accounts, settle_accounts
 from coliseum.store.client import Store
 
 MID = Decimal("0.425")

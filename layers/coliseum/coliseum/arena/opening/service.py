@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from coliseum.arena import rounds
-from coliseum.arena.opening.markets import frozen_markets
+from coliseum.arena.opening.markets.service import frozen_markets
 from coliseum.arena.paper.service import close_margin_seconds
 from coliseum.arena.records import Agent, ArenaRecords, Round, decision_id
 from coliseum.arena.rounds import Slot

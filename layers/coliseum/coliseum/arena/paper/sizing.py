@@ -18,6 +18,8 @@ from coliseum.trading.trades import Outcome
 
 FLAT_STAKE = Decimal(50)
 KELLY_PART = Decimal("0.25")
+LEAST_TOP_UP = Decimal("0.10")
+"""Of what is wanted: a position that is nearly whole is left alone, its last cents would go into fees."""
 MINIMUM_EDGE = Decimal("0.02")
 MARKET_SHARE = Decimal("0.05")
 EVENT_SHARE = Decimal("0.10")
@@ -155,9 +157,11 @@ def _opening(wish: Decimal, cost: Decimal, situation: Situation, *, closing: boo
         return NoTrade(Reason.NO_STAKE)
     held = ZERO if situation.held is None else situation.held.basis
     kept, freed = (ZERO, held) if closing else (held, ZERO)
+    if kept > wish * (ONE - LEAST_TOP_UP):
+        return NoTrade(Reason.HELD)
     equity = situation.equity
     budget, reason = min(
-        (wish - kept, Reason.HELD if kept else Reason.NO_STAKE),
+        (wish - kept, Reason.NO_STAKE),
         (equity * MARKET_SHARE - kept, Reason.MARKET_LIMIT),
         (equity * EVENT_SHARE - (situation.event_exposure - freed), Reason.EVENT_LIMIT),
         (equity * CATEGORY_SHARE - (situation.category_exposure - freed), Reason.CATEGORY_LIMIT),

@@ -15,7 +15,7 @@ from coliseum.arena.paper.service import Case, liquidation_values, plan, stop_re
 from coliseum.arena.records import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.scoring.money import Worth
-from coliseum.arena.settling.accounts import settlement_rows
+from coliseum.arena.settling.accounts.service import settlement_rows
 from coliseum.trading.trades import Outcome
 
 

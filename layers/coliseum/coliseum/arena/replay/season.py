@@ -15,7 +15,7 @@ from typing import Any
 from coliseum.arena import rounds
 from coliseum.arena.agents import contestants
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.opening.markets import frozen_markets
+from coliseum.arena.opening.markets.service import frozen_markets
 from coliseum.arena.paper.records import PaperAccount
 from coliseum.arena.paper.service import Case, close_margin_seconds
 from coliseum.arena.paper.sizing import policies_of
@@ -33,7 +33,7 @@ from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import Ledgers
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.rounds import Slot
-from coliseum.arena.settling.results import outcome
+from coliseum.arena.settling.results.service import outcome
 from coliseum.trading.markets import Market
 
 Key = tuple[str, str]

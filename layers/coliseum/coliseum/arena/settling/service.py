@@ -14,8 +14,8 @@ from coliseum.arena.opening.service import Enqueue, Plan, hand_out
 from coliseum.arena.paper.service import published, trade_forecast
 from coliseum.arena.records import ArenaRecords, Round
 from coliseum.arena.rounds import season_of
-from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
-from coliseum.arena.settling.results import take_results, told_results
+from coliseum.arena.settling.accounts.service import mark_accounts, settle_accounts
+from coliseum.arena.settling.results.service import take_results, told_results
 from coliseum.feed.entries import Candidate
 from coliseum.feed.service import Feed
 from coliseum.kalshi.client import Kalshi

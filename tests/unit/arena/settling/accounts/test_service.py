@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
 from coliseum.arena.paper.records import Due
-from coliseum.arena.settling.accounts import settlement_rows
+from coliseum.arena.settling.accounts.service import settlement_rows
 from coliseum.trading.trades import Outcome
 
 

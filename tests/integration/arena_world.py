@@ -1,0 +1,175 @@
+"""A small arena over a real database: who plays, rounds of made-up markets, answers, results, and sudden deaths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.fixtures.postgres import PostgresServer
+from tests.unit.arena.offers import book, market
+
+from coliseum.arena import forecasts, rounds
+from coliseum.arena.forecasts import Forecast, Track
+from coliseum.arena.opening.service import decisions
+from coliseum.arena.paper.service import trade_forecast
+from coliseum.arena.records import ArenaRecords, StoredForecast, decision_id
+from coliseum.arena.rounds import Offer, season_of
+from coliseum.store.client import Store
+from coliseum.trading.markets import OrderBook
+
+PLAYERS: list[dict[str, Any]] = [
+    {"agent_id": "market", "kind": "statistical", "name": "Market", "model": None, "tracks": ["aware"]},
+    {"agent_id": "uniform", "kind": "statistical", "name": "Uniform", "model": None, "tracks": ["blind"]},
+    {"agent_id": "panel", "kind": "consensus", "name": "Panel", "model": None, "tracks": ["blind"]},
+]
+MODEL = {
+    "agent_id": "oracle",
+    "kind": "llm",
+    "name": "Oracle",
+    "model": "delphi/oracle-1",
+    "tracks": ["blind", "aware"],
+}
+TERMS = {"fee_type": "quadratic", "fee_multiplier": "1.00", "mutually_exclusive": False}
+
+
+class Killed(BaseException):
+    """The process was killed here."""
+
+
+class DyingStore(Store):
+    """A store whose process is killed right after its `steps`-th write: the database has it, nobody else knows."""
+
+    def __init__(self, living: Store, *, steps: int) -> None:
+        self.__dict__.update(living.__dict__)
+        self._steps = steps
+        self.writes = 0
+
+    def rpc(self, function: str, args: Mapping[str, Any]) -> Any:
+        return self._write(lambda: Store.rpc(self, function, args))
+
+    def insert(self, *args: Any, **more: Any) -> int:
+        return int(self._write(lambda: Store.insert(self, *args, **more)))
+
+    def upsert(self, *args: Any, **more: Any) -> int:
+        return int(self._write(lambda: Store.upsert(self, *args, **more)))
+
+    def _write(self, write: Any) -> Any:
+        self.writes += 1
+        answer = write()
+        if self.writes == self._steps:
+            raise Killed
+        return answer
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def field(records: ArenaRecords, *, model: bool = False, season: str | None = None) -> str:
+    """Field the players; the season."""
+    season = season or season_of(now())
+    players = [{**one, "status": "active", "params": {}} for one in (*PLAYERS, *([MODEL] if model else []))]
+    records.field(players, season)
+    return season
+
+
+def open_round(
+    records: ArenaRecords,
+    tickers: Sequence[str] = ("A",),
+    *,
+    books: OrderBook | None = None,
+    ago: timedelta = timedelta(0),
+    minutes: float = 10,
+    exchange: str = "sandbox",
+) -> str:
+    """A round of these tickers with everyone active asked; its id. Each `ago` is a slot of its own."""
+    opened_at = now() - ago
+    slot = rounds.slot_at(opened_at, every=timedelta(seconds=1))
+    agents = [agent for agent in records.agents() if agent.status == "active"]
+    assert records.open_round(
+        slot,
+        opened_at=opened_at,
+        closes_at=opened_at + timedelta(minutes=minutes),
+        exchange=exchange,
+        markets=[_frozen(slot.round_id, ticker, books or book(), opened_at) for ticker in tickers],
+        decisions=decisions(agents, tickers, slot),
+    )
+    return slot.round_id
+
+
+def answer(
+    records: ArenaRecords,
+    round_id: str,
+    *,
+    agent: str = "uniform",
+    ticker: str = "A",
+    track: Track = Track.BLIND,
+    p: str | None = "0.70",
+    stake: str | None = None,
+    traded: bool = True,
+) -> StoredForecast:
+    """Seal a forecast, and let the accounts trade it."""
+    about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
+    said = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
+    decision = decision_id(round_id, ticker, agent, track)
+    payload = forecasts.payload(**about, context_hash="0" * 64, forecast=said, made_at=rounds.time_text(now()))
+    row = {
+        **about,
+        "track": track.value,
+        "forecast_id": decision,
+        "seal": forecasts.seal(payload),
+        "p": p,
+        "abstain": p is None,
+        "payload": payload,
+    }
+    assert records.finish_decision(decision, status="done", forecast=row)
+    (stored,) = records.forecasts(where=[("forecast_id", "eq", decision)])
+    if traded:
+        trade_forecast(records, stored)
+    return stored
+
+
+def end_round(server: PostgresServer, round_id: str) -> None:
+    """Let the round's time be over, which nobody can order through the gateway."""
+    behind(server, f"update public.arena_rounds set closes_at = now() where round_id = '{round_id}'")  # noqa: S608 - a test's own id
+
+
+def behind(server: PostgresServer, sql: str) -> None:
+    """Run SQL as the superuser with all triggers off."""
+    server.execute(f"set session_replication_role = replica; {sql}")
+
+
+def books_of(records: ArenaRecords) -> dict[str, list[tuple[Any, ...]]]:
+    """Every account's ledger, times aside."""
+    return {
+        book.account.account_id: [
+            (entry.row.key, entry.row.kind, entry.row.contracts, entry.row.cash, entry.row.realized)
+            for entry in records.paper.ledger(book.account.account_id)
+        ]
+        for book in records.paper.books()
+    }
+
+
+def _frozen(round_id: str, ticker: str, frozen: OrderBook, at: datetime) -> dict[str, Any]:
+    asked = market(ticker, event_ticker=f"EVENT-{ticker}", close_time=at + timedelta(hours=6))
+    offer = Offer(market=asked, series_ticker="KXRAIN", category="Weather")
+    full = rounds.context(offer, frozen, as_of=at, terms=TERMS)
+    return {
+        "round_id": round_id,
+        "ticker": ticker,
+        "event_ticker": asked.event_ticker,
+        "series_ticker": offer.series_ticker,
+        "category": offer.category,
+        "title": asked.title,
+        "close_time": asked.close_time.isoformat(),
+        "context": full,
+        "context_hash": rounds.context_hash(full),
+        "book": rounds.book_json(frozen),
+        "yes_bid": full["quote"]["yes_bid"],
+        "yes_ask": full["quote"]["yes_ask"],
+        "q": full["quote"]["probability"],
+        "volume_24h": "100000",
+        "snapshot_at": full["as_of"],
+    }
