@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
@@ -33,6 +34,7 @@ from coliseum.arena.books.answers import (
 from coliseum.arena.public import records
 from coliseum.arena.public.shelf import SOURCE, Page, Paging, Shelf
 from coliseum.errors import SourceMalformed
+from coliseum.http.pages import decode_cursor, encode_cursor
 from coliseum.http.values import utc_from
 from coliseum.store.client import Condition
 
@@ -136,8 +138,17 @@ class Arena:
     def seals(self, day: date, paging: Paging) -> SealsAnswer:
         """The leaves of a day's tree, in order."""
         seals = self._shelf.rows.day_seals(day)
-        found = self._shelf.sliced("seals", seals, {"day": day.isoformat()}, paging)
-        return SealsAnswer(**found, root=self._root(day, seals) if seals else None)
+        kept = {"day": day.isoformat()}
+        after = "" if paging.cursor is None else str(decode_cursor("seals", kept, paging.cursor).get("seal"))
+        behind = seals[bisect_right(seals, after) :]  # the day's list grows between two pages
+        page = behind[: paging.limit]
+        return SealsAnswer(
+            items=page,
+            count=len(page),
+            next_cursor=encode_cursor("seals", kept, {"seal": page[-1]}) if len(page) < len(behind) else None,
+            root=self._root(day, seals) if seals else None,
+            **self._shelf.stamp(),
+        )
 
     def _root(self, day: date, seals: Sequence[str]) -> RootData:
         """The published root, which the seals must give; before that what they give now."""

@@ -27,6 +27,7 @@ NO_REPORT = (
     "No board was published for this season and track by then: "
     "the first comes when a round is closed and one of its markets is settled."
 )
+NO_LINES = "No line of the board answers this: none of its markets is settled yet, or the agent was not asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Boards:
         kept = {"season": season, "agent_id": agent}
         scope = {"track": question.track, "as_of": question.as_of, "known_at": question.known_at}
         page = self._shelf.page("evidence", records.STANDINGS, kept, paging, where=question.where, scope=scope)
-        return EvidenceAnswer(**self._shelf.listed(EvidenceData, page), reason=None if page.rows else NO_REPORT)
+        return EvidenceAnswer(**self._shelf.listed(EvidenceData, page), reason=None if page.rows else NO_LINES)
 
     def of_agent(self, agent_id: str, *, season: str, tracks: Sequence[TrackName]) -> list[AgentBoard]:
         """Where an agent stands on the newest board of each track."""
@@ -119,5 +120,5 @@ class Boards:
         return {
             **self._shelf.sliced(kind, found, scope, paging),
             "report": None if report is None else lines.stamp(report),
-            "reason": NO_REPORT if report is None else None,
+            "reason": NO_REPORT if report is None else None if found else NO_LINES,
         }
