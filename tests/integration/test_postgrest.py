@@ -34,8 +34,10 @@ create function gauge_touch(p_id bigint, p_by numeric default 1) returns void la
     as $$ update public.gauges set level = level + p_by where id = p_id $$;
 create function gauge_names() returns setof text language sql stable
     as $$ select name from public.gauges order by id $$;
+create function gauge_either(p_key bigint) returns bigint language sql stable as $$ select p_key $$;
+create function gauge_either(p_key text) returns text language sql stable as $$ select p_key $$;
 """
-DROP = "drop function gauge_names, gauge_touch, gauge_pair, gauges_above; drop table gauges;"
+DROP = "drop function gauge_either(bigint), gauge_either(text), gauge_names, gauge_touch, gauge_pair, gauges_above; drop table gauges;"
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +275,7 @@ ERRORS: list[tuple[str, Callable[[Client], Any], str]] = [
     ("no table", lambda c: c.table("nowhere").select("id"), "PGRST205"),
     ("no column", lambda c: c.table("gauges").select("nothing"), "42703"),
     ("no column in body", lambda c: c.table("gauges").insert({"nothing": 1}), "PGRST204"),
+    ("two functions", lambda c: c.rpc("gauge_either", {"p_key": 1}), "PGRST203"),
     ("no function", lambda c: c.rpc("nowhere", {"a": 1}), "PGRST202"),
     ("update of all", lambda c: c.table("gauges").update({"level": 1}), "21000"),
     ("delete of all", lambda c: c.table("gauges").delete(), "21000"),
@@ -291,6 +294,13 @@ def test_errors_carry_the_codes_of_the_cloud(filled: Client, ask: Callable[[Clie
         ask(filled).execute()
 
     assert refusal.value.code == code
+
+
+def test_an_error_without_a_body_is_named_in_a_header(filled: Client) -> None:
+    answer = filled.postgrest.session.head(f"{filled.rest_url}/nowhere", headers={"apikey": filled.supabase_key})
+
+    assert (answer.status_code, answer.content) == (404, b"")
+    assert answer.headers["proxy-status"] == "PostgREST; error=PGRST205"
 
 
 def test_a_single_write_that_touches_two_rows_is_undone(filled: Client) -> None:

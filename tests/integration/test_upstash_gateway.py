@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -198,6 +199,19 @@ def test_every_command_of_the_read_only_token_is_one_that_redis_calls_read_only(
     unknown = [name for name, entry in zip(names, described, strict=True) if not entry]
     assert unknown == []
     assert [entry[0] for entry in described if "readonly" not in entry[2]] == []
+
+
+def test_a_script_with_the_clouds_locking_flag_runs_under_the_name_of_its_text(
+    http: httpx.Client, sdk: Sdk, prefix: str
+) -> None:
+    script = "#!lua flags=allow-key-locking\nredis.call('SET', KEYS[1], ARGV[1])\nreturn redis.call('GET', KEYS[1])"
+    sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+    assert http.post("/", json=["EVAL", script, 1, f"{prefix}k", "v"]).json() == {"result": "v"}
+    assert sdk.evalsha(sha, keys=[f"{prefix}k"], args=["w"]) == "w"
+    assert sdk.script_load(script) == sha
+    assert sdk.script_exists(sha) == [True]
+    inside = http.post("/multi-exec", json=[["SCRIPT", "LOAD", script], ["EVALSHA", sha, 1, f"{prefix}k", "x"]])
+    assert [item["result"] for item in inside.json()] == [sha, "x"]
 
 
 def test_monitor_says_what_to_use_instead(http: httpx.Client) -> None:

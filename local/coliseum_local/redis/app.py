@@ -26,6 +26,7 @@ from coliseum_local.redis.meter import Meter
 from coliseum_local.redis.replies import envelope, json_bytes
 from coliseum_local.redis.requests import BODY_LIMIT, METHODS, Malformed, batch_in
 from coliseum_local.redis.resp import Failure, Reply, encode_reply
+from coliseum_local.redis.scripts import Scripts
 from coliseum_local.redis.subscriptions import End, Hub, Topic
 
 WRONG_TOKEN = "WRONGPASS invalid or missing auth token"
@@ -48,6 +49,7 @@ class Gateway:
     tokens: Tokens
     meter: Meter = field(default_factory=lambda: Meter(datetime.now(UTC)))
     faults: Faults = field(default_factory=Faults)
+    scripts: Scripts = field(default_factory=Scripts)
     hub: Hub = field(init=False)
     _writes: count[int] = field(default_factory=lambda: count(1))
 
@@ -115,14 +117,17 @@ class Gateway:
         except Malformed as error:
             raise Refused(400, str(error)) from None
         sync = {"Upstash-Sync-Token": str(next(self._writes))}
+        commands = [self.scripts.local(command) for command in batch.commands]
         if batch.kind == "transaction":
             if raw:
                 raise Refused(400, "ERR resp2 responses are not available for transactions")
-            outcome = await execution.transaction(self.backend, self.meter, batch.commands, read_only=read_only)
+            outcome = await execution.transaction(self.backend, self.meter, commands, read_only=read_only)
             if isinstance(outcome, Failure):
                 raise Refused(400, outcome.text)
-            return _json([envelope(reply, base64=base64) for reply in outcome], 200, sync)
-        replies = await execution.pipeline(self.backend, self.meter, batch.commands, read_only=read_only)
+            told = self.scripts.told(batch.commands, outcome)
+            return _json([envelope(reply, base64=base64) for reply in told], 200, sync)
+        received = await execution.pipeline(self.backend, self.meter, commands, read_only=read_only)
+        replies = self.scripts.told(batch.commands, received)
         status = 400 if batch.kind == "single" and isinstance(replies[0], Failure) else 200
         if raw:
             return _resp2(replies, status, sync)
