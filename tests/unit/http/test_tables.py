@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.datastructures import URL
@@ -35,6 +36,14 @@ def test_no_cell_becomes_a_formula() -> None:
     )
     assert [row[0] for row in read(text)[1:]] == ["'=cmd()", "'@x"]
     assert [row[2] for row in read(text)[1:]] == ["'-1+2", "-12.5"]
+
+
+def test_an_object_stands_in_its_cell_as_json() -> None:
+    class Nested(BaseModel):
+        payload: dict[str, Any] | None
+
+    table = read(csv_text(Nested, [Nested(payload={"b": 1, "a": ["=x"]}), Nested(payload=None)]))
+    assert table == [["payload"], ['{"a":["=x"],"b":1}'], [""]]
 
 
 def test_the_next_page_is_named_in_a_header() -> None:
