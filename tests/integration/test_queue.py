@@ -121,7 +121,7 @@ def test_the_queues_of_the_template_are_there_with_their_rules(server: ServerPro
     assert policy["deadLetterTargetArn"].endswith(":coliseum-local-DecisionFailures")
     assert int(policy["maxReceiveCount"]) == 3
     (mapping,) = template.function("Forecaster").messages
-    assert (mapping.queue, mapping.batch_size, mapping.concurrency) == ("DecisionsQueue", 5, 4)
+    assert (mapping.queue, mapping.batch_size, mapping.concurrency) == ("DecisionsQueue", 10, 8)
 
 
 def test_the_time_to_decide_fits_six_times_into_the_queues_patience(root: Path) -> None:
