@@ -95,7 +95,7 @@ def _show(outcome: Outcome) -> None:
     )
     for track, (report, ranked) in outcome.boards.items():
         console.print(f"\n{track.value} track", style="bold")
-        show(report, ranked)
+        show(report, ranked, ungraded="Nothing is graded: no market of a round was settled in the recording.")
     console.print(_accounts(outcome))
     console.print(f"digest {outcome.digest}", highlight=False)
 

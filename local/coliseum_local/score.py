@@ -22,6 +22,8 @@ from coliseum.errors import InvalidInput
 WIDTH = 150
 """Of the board where it is not a terminal that is written to."""
 
+UNGRADED = "Nothing is graded: no line has an outcome (column y, or --outcomes FILE)."
+
 
 def score_file(
     forecasts: Path,
@@ -65,8 +67,8 @@ def body_of(report: Report, ranked: Board) -> dict[str, Any]:
     return {"report": report.body, "standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs]}
 
 
-def show(report: Report, ranked: Board) -> None:
-    """The board for people."""
+def show(report: Report, ranked: Board, *, ungraded: str = UNGRADED) -> None:
+    """The board for people; `ungraded` says why nothing has an outcome, where nothing has."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     body = report.body
     lines = Lines(
@@ -81,7 +83,7 @@ def show(report: Report, ranked: Board) -> None:
                               ranks=one.rank_interval))  # fmt: skip
     console.print(lines)
     if not body["graded_cells"]:
-        console.print("Nothing is graded: no line has an outcome (column y, or --outcomes FILE).")
+        console.print(ungraded, highlight=False)
     elif not body["paired_cells"]:
         console.print("Nobody is ranked: skill needs the market's probability (column q).")
     console.print(f"engine {body['engine_version']}, rules {body['rules_version']}", highlight=False)

@@ -54,7 +54,9 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
         "rounds": len(season.rounds),
         "markets": len({ticker for _, ticker in season.markets}),
         "tracks": {track.value: _track_body(*found) for track, found in boards.items()},
-        "accounts": {name: _money_body(found) for name, found in accounts.items()},
+        "accounts": {
+            name: {**_money_body(found), "decisions": dict(season.reasons[name])} for name, found in accounts.items()
+        },
     }
     return Outcome(boards, accounts, body)
 

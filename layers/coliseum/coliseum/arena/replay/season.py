@@ -6,6 +6,7 @@ does → every contestant forecasts the frozen contexts → the accounts trade. 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -72,6 +73,8 @@ class Season:
     offers: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
     answers: dict[Track, list[Answer]] = field(default_factory=lambda: {track: [] for track in Track})
     results: dict[str, Result] = field(default_factory=dict)
+    reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Account -> how often it traded, and why it did not."""
 
 
 def played(
@@ -204,7 +207,8 @@ def _take(
         forecast=forecast,
         made_at=held.opened_at,
     )
-    season.ledgers.trade(case, exchange)
+    for note in season.ledgers.trade(case, exchange):
+        season.reasons[note.account_id][note.reason] += 1
 
 
 def _asked(row: Mapping[str, Any], market: RoundMarket) -> AskedMarket:

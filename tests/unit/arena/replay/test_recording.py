@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.arena.replay.recorded import START, files, recording, rows
+
+from coliseum.arena.replay.recording import (
+    FILES,
+    MOST_PROBLEMS,
+    Book,
+    Seen,
+    Thing,
+    UnreadableRecording,
+    about_text,
+    changes,
+    kind_of,
+    line_of,
+    recording_from,
+    seen_from,
+)
+from coliseum.trading.markets import Level, OrderBook
+
+prices = st.decimals(Decimal("0.0001"), Decimal("0.9999"), places=4)
+levels = st.lists(st.builds(Level, prices, st.decimals(Decimal("0.01"), Decimal(9999), places=2)), max_size=4)
+
+
+def test_every_row_comes_back_as_it_was_written() -> None:
+    for seen in rows(6):
+        assert seen_from(kind_of(seen.thing), json.loads(line_of(seen))) == seen
+
+
+@given(levels, levels, st.datetimes(timezones=st.just(UTC)))
+def test_any_book_comes_back_as_it_was_written(yes: list[Level], no: list[Level], at: datetime) -> None:
+    seen = Seen(at, Book("T", OrderBook(tuple(yes), tuple(no))))
+
+    assert seen_from("books", json.loads(line_of(seen))) == seen
+
+
+def test_rows_are_read_in_order_of_time() -> None:
+    found = recording(20)
+
+    assert [row.at for row in found.rows] == sorted(row.at for row in found.rows)
+    assert (found.exchange, found.start) == ("sandbox", START)
+
+
+def test_rows_of_one_moment_keep_the_order_of_their_kinds() -> None:
+    at_start = [kind_of(row.thing) for row in recording(2).rows if row.at == START]
+
+    assert at_start == sorted(at_start, key=FILES.index)
+
+
+def test_only_changes_are_worth_a_row() -> None:
+    known: dict[tuple[str, str], Thing] = {}
+    first = list(rows(4))
+    later = [replace(row, at=row.at + timedelta(days=30)) for row in first]
+
+    assert list(changes([*first[:5]], known)) == first[:5]
+    assert list(changes(later[:5], known)) == []
+
+
+def test_the_digest_covers_every_row() -> None:
+    texts = files(rows(4))
+    one = recording_from(about_text("kalshi"), texts)
+
+    assert recording_from(about_text("sandbox"), texts).digest != one.digest
+    assert recording_from(about_text("kalshi"), {**texts, "books": ""}).digest != one.digest
+    assert recording_from(about_text("kalshi"), dict(texts)).digest == one.digest
+
+
+def told(about: str, **texts: str) -> list[str]:
+    with pytest.raises(UnreadableRecording) as caught:
+        recording_from(about, texts)
+    return str(caught.value).split("\n")
+
+
+def test_everything_that_is_wrong_is_told_with_its_line() -> None:
+    good = files(rows(2))
+    market = json.loads(good["markets"].splitlines()[0])
+    bad = [
+        json.dumps({**market, "at": "yesterday"}),
+        json.dumps({**market, "volume": "much"}),
+        json.dumps({**market, "volume": "NaN"}),
+        json.dumps({name: value for name, value in market.items() if name != "status"}),
+        "{",
+        "[]",
+    ]
+    book = {"at": "2026-10-05T00:00:00Z", "ticker": "T", "yes": [["1.00", "5"]], "no": []}
+    problems = told(about_text("kalshi"), markets="\n".join(bad), books=json.dumps(book))
+
+    assert problems[0] == "markets.jsonl:1: at: got 'yesterday', expected a time as 2026-11-21T12:00:00Z"
+    assert problems[1:4] == [
+        "markets.jsonl:2: volume: got 'much'",
+        "markets.jsonl:3: volume: got 'NaN'",
+        "markets.jsonl:4: status: missing",
+    ]
+    assert problems[4].startswith("markets.jsonl:5: Expecting property name")
+    assert problems[5:] == [
+        "markets.jsonl:6: not a JSON object",
+        "books.jsonl:1: levels: a price between 0 and 1 and a size above 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    "about", ["", "{}", '{"format": 2, "exchange": "kalshi"}', '{"format": 1, "exchange": "moon"}']
+)
+def test_a_folder_of_another_kind_is_refused(about: str) -> None:
+    assert told(about, **files(rows(2)))[0].startswith("about.json: expected")
+
+
+def test_an_empty_recording_is_refused() -> None:
+    assert told(about_text("kalshi")) == ["markets.jsonl: no rows"]
+
+
+def test_a_wholly_wrong_file_is_cut_short() -> None:
+    problems = told(about_text("kalshi"), markets="x\n" * (MOST_PROBLEMS + 5))
+
+    assert (len(problems), problems[-1]) == (MOST_PROBLEMS + 1, "and 5 more")

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+
+import pytest
+from tests.unit.arena.replay.recorded import START, files, recording, rows
+
+from coliseum.arena.agents.roster import roster
+from coliseum.arena.forecasts import Track
+from coliseum.arena.paper.account import RowKind, replay
+from coliseum.arena.replay.recording import Book, Recording, Seen, about_text, recording_from
+from coliseum.arena.replay.report import Outcome, outcome_of
+from coliseum.arena.replay.season import Plan, Player, Season, played
+from coliseum.arena.scoring.report import canonical
+from coliseum.trading.markets import Level, Market, OrderBook
+from coliseum.trading.money import ZERO
+
+PLAN = Plan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=6)
+PLAYERS = tuple(
+    Player(agent_id=row["agent_id"], kind=row["kind"], tracks=tuple(map(Track, row["tracks"])), params=row["params"])
+    for row in roster().others
+)
+
+
+@cache
+def season() -> Season:
+    return played(recording(40), PLAYERS, PLAN)
+
+
+@cache
+def outcome() -> Outcome:
+    return outcome_of(recording(40), season(), PLAN, draws=200)
+
+
+def test_a_recording_replays_to_the_same_digest() -> None:
+    again = outcome_of(recording(40), played(recording(40), PLAYERS, PLAN), PLAN, draws=200)
+
+    assert again.digest == outcome().digest
+    assert json.loads(canonical(again.body))["markets"] == 38
+
+
+def test_everybody_answers_every_question_of_a_round() -> None:
+    asked = {(agent, *key) for track in Track for agent, *key in season().offers[track]}
+
+    assert len(season().rounds) == 16
+    assert len(season().answers[Track.BLIND]) == len(season().offers[Track.BLIND]) > 0
+    assert {agent for agent, *_ in asked} == {player.agent_id for player in PLAYERS}
+    assert len(asked) == sum(map(len, season().offers.values())) - len(season().markets)  # the consensus plays both
+
+
+def test_the_market_has_no_skill_against_itself_and_noise_none_at_all() -> None:
+    _, aware = outcome().boards[Track.AWARE]
+    _, blind = outcome().boards[Track.BLIND]
+    skills = {one.agent: one.scores["skill"] for one in (*aware.standings, *blind.standings)}
+
+    assert skills["market"] == 0
+    assert skills["noise"] < -0.02
+
+
+def poisoned(now: datetime, kind: str) -> Recording:
+    """The recording with every row after `now` turned into nonsense that still reads as rows."""
+
+    def nonsense(seen: Seen) -> Seen:
+        thing = seen.thing
+        if seen.at <= now:
+            return seen
+        if isinstance(thing, Market) and kind == "results" and thing.result is not None:
+            return replace(seen, thing=replace(thing, result="no" if thing.result == "yes" else "yes"))
+        if isinstance(thing, Market) and kind == "prices" and thing.result is None:
+            low, high = Decimal("0.01"), Decimal("0.02")
+            thing = replace(thing, yes_bid=low, yes_ask=high, volume_24h=Decimal(1), title="poison")
+            return replace(seen, thing=thing)
+        if isinstance(thing, Book) and kind == "prices":
+            level = (Level(Decimal("0.01"), Decimal(5)),)
+            return replace(seen, thing=Book(thing.ticker, OrderBook(level, level)))
+        return seen
+
+    kept = (nonsense(seen) for seen in rows(40))
+    left = [seen for seen in kept if kind != "gone" or seen.at <= now]
+    return recording_from(about_text("sandbox"), files(iter(left)))
+
+
+@pytest.mark.parametrize("kind", ["results", "prices", "gone"])
+def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: str) -> None:
+    now = START + timedelta(hours=20)
+    other = played(poisoned(now, kind), PLAYERS, PLAN)
+    before = {name for name, held in season().rounds.items() if held.opened_at <= now}
+
+    assert {name for name in other.rounds if other.rounds[name].opened_at <= now} == before
+    for track in Track:
+        mine = [one for one in season().answers[track] if one.round_id in before]
+        assert [one for one in other.answers[track] if one.round_id in before] == mine
+    for name, ledger in season().ledgers.all.items():
+        bought = [row for row in ledger.rows if row.key.split("/")[0] in before]
+        assert [row for row in other.ledgers.all[name].rows if row.key.split("/")[0] in before] == bought
+    assert {key: one for key, one in other.markets.items() if key[0] in before} == {
+        key: one for key, one in season().markets.items() if key[0] in before
+    }
+
+
+def test_poison_is_noticed_once_its_time_has_come() -> None:
+    now = START + timedelta(hours=20)
+
+    assert played(poisoned(now, "results"), PLAYERS, PLAN).results != season().results
+
+
+def test_the_books_of_every_account_keep_their_law() -> None:
+    traded = 0
+    for ledger in season().ledgers.all.values():
+        state = replay(ledger.rows)
+        assert state == ledger.state
+        assert state.cash + state.basis + state.fees == state.deposits + state.realized
+        assert state.positions == {}
+        traded += sum(row.kind is RowKind.BUY for row in ledger.rows)
+
+    assert traded > 50
+
+
+def test_the_accounts_money_is_in_the_report() -> None:
+    body = outcome().body["accounts"]
+    noise = next(value for name, value in body.items() if name.endswith("/noise/flat"))
+    found = next(value for name, value in outcome().accounts.items() if name.endswith("/noise/flat"))
+
+    assert noise["value"] == f"{found.value:.2f}"
+    assert found.value == season().ledgers.all[f"{season().name}/noise/flat"].state.cash
+    assert found.fees > ZERO
+
+
+def test_an_amended_result_is_paid_anew() -> None:
+    amended: list[Seen] = []
+    for seen in rows(4):
+        amended.append(seen)
+        if isinstance(seen.thing, Market) and seen.thing.result is not None:
+            turned = "no" if seen.thing.result == "yes" else "yes"
+            amended.append(Seen(seen.at + timedelta(hours=1), replace(seen.thing, result=turned)))
+    hourly = replace(PLAN, every=timedelta(hours=1))
+    other = played(recording_from(about_text("sandbox"), files(iter(amended))), PLAYERS, hourly)
+    once = played(recording(4), PLAYERS, hourly)
+
+    assert {one.version for one in other.results.values()} == {2}
+    assert {name: one.result for name, one in other.results.items()} != {
+        name: one.result for name, one in once.results.items()
+    }
+    kinds = [row.kind for ledger in other.ledgers.all.values() for row in ledger.rows]
+    assert kinds.count(RowKind.REVERSE) * 2 == kinds.count(RowKind.SETTLE) > 0
+
+
+def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None:
+    """A gambler that always says 0.99 loses a quarter of it all and is stopped."""
+    gambler = Player(
+        agent_id="gambler",
+        kind="statistical",
+        tracks=(Track.BLIND,),
+        params={"rule": "base_rate", "parameters": {"prior_yes": 990.0, "prior_no": 1.0}},
+    )
+    lost = [
+        replace(seen, thing=replace(seen.thing, result="no"))
+        if isinstance(seen.thing, Market) and seen.thing.result is not None
+        else seen
+        for seen in rows(60)
+    ]
+    found = played(
+        recording_from(about_text("sandbox"), files(iter(lost))),
+        [gambler],
+        replace(PLAN, every=timedelta(hours=1), markets=20),
+    )
+    account = f"{found.name}/gambler/quarter_kelly"
+
+    assert min(one.equity for one in found.ledgers.all[account].worths) < Decimal(9000)
+    assert found.reasons[account]["reduce_only"] > 0
+    assert found.reasons[account]["traded"] > 0
+
+
+def test_the_clock_is_told_to_whoever_wants_to_hear_it() -> None:
+    heard: list[datetime] = []
+    played(recording(4), PLAYERS[:1], PLAN, told=heard.append)
+
+    assert heard[:2] == [START, START + timedelta(hours=3)]
