@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -24,7 +23,7 @@ from coliseum.upstash.client import Redis
 
 
 @cache
-def parts() -> tuple[Callable[[], Opened], Feed]:
+def parts() -> tuple[partial[Opened], Feed]:
     """Built once per container."""
     load_secrets()
     settings = config.settings

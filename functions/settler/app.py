@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -27,7 +26,7 @@ from coliseum.upstash.client import Redis
 
 
 @cache
-def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed, PublicRecords]:
+def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
@@ -37,10 +36,7 @@ def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed, PublicRe
     feed = Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
     plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
     enqueue = partial(send_batch, str(settings.decisions_queue_url))
-
-    def settle(now: datetime) -> Settled:
-        return run(records, kalshi, feed, plan=plan, now=now, enqueue=enqueue)
-
+    settle = partial(run, records, kalshi, feed, plan=plan, enqueue=enqueue)
     return settle, records, feed, PublicRecords(lambda: store)
 
 
@@ -48,7 +44,7 @@ def parts() -> tuple[Callable[[datetime], Settled], ArenaRecords, Feed, PublicRe
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     settle, records, feed, shown = parts()
     now = datetime.now(UTC)
-    done = settle(now)
+    done = settle(now=now)
     boards = due_boards(records, now=now)
     publish(feed, boards, now)
     contexts = tell_of_trades(feed, shown, now=now)
