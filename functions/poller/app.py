@@ -14,6 +14,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from coliseum import config
 from coliseum.aws.client import load_secrets
 from coliseum.bot.client import Bot
+from coliseum.cache.breaker import Breaker
+from coliseum.cache.service import Cache
 from coliseum.errors import ColiseumError
 from coliseum.feed.service import Feed
 from coliseum.kalshi.client import Kalshi
@@ -31,11 +33,16 @@ MARGIN_SECONDS = 10.0
 
 
 @cache
+def redis() -> Redis:
+    return Redis.from_settings(config.settings)
+
+
+@cache
 def parts() -> tuple[Poller, Projector | None]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
-    feed = Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    feed = Feed(redis(), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
     exchange = None if settings.kalshi_api_key is None else Kalshi.from_settings(settings)
     bot = Bot.from_settings(settings)
     poller = Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds)
@@ -51,7 +58,8 @@ def snapshots() -> Snapshots | None:
     settings = config.settings
     if None in {settings.kalshi_api_key, settings.supabase_url, settings.supabase_service_role_key}:
         return None
-    return Snapshots(Kalshi.from_settings(settings), Store.from_settings(settings))
+    shared = Cache(redis(), prefix=settings.redis_key_prefix, breaker=Breaker())
+    return Snapshots(Kalshi.from_settings(settings), Store.from_settings(settings), shared)
 
 
 @cache

@@ -11,6 +11,8 @@ from tests.contract.rest_world import API, client_of, settings_of, with_key
 from tests.fixtures.exchange import Exchange, StartExchange
 from tests.fixtures.postgres import PostgresServer
 
+from coliseum.cache.breaker import Breaker
+from coliseum.cache.service import Cache
 from coliseum.config import Settings
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.snapshots.service import Snapshots
@@ -45,12 +47,13 @@ def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
     exchange.order(first, "bid", "2.50", "0.9900")
     exchange.order(second, "bid", "1.00", "0.9900")
     exchange.admin(f"markets/{second}/settle", result="yes")
-    snapshots = Snapshots(kalshi, store)
+    cache = Cache(None, prefix="", breaker=Breaker())
+    snapshots = Snapshots(kalshi, store, cache)
     kept = snapshots.take(NOON + 7)
     assert kept is not None
     assert (kept.balances, kept.markets, kept.settlements) == (1, 1, 1)
     assert snapshots.take(NOON + 200) is None
-    assert Snapshots(kalshi, store).take(NOON + 200) is None
+    assert Snapshots(kalshi, store, cache).take(NOON + 200) is None
     assert snapshots.take(NOON + 300) is not None
     with client_of(build(settings_of(postgres=postgres_server, exchange=exchange, **with_key(exchange)))) as client:
         history = client.get(f"{API}/portfolio/history").json()

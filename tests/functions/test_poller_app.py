@@ -61,10 +61,11 @@ def new_container() -> None:
     if app.parts.cache_info().currsize:
         poller, projector = app.parts()
         poller._bot.close()
-        poller._feed._redis.close()
+        app.redis().close()
         if projector is not None:
             projector._store.close()
     app.parts.cache_clear()
+    app.redis.cache_clear()
     if app.retention.cache_info().currsize and (retention := app.retention()) is not None:
         retention._store.close()
     app.snapshots.cache_clear()

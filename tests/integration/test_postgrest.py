@@ -37,7 +37,10 @@ create function gauge_names() returns setof text language sql stable
 create function gauge_either(p_key bigint) returns bigint language sql stable as $$ select p_key $$;
 create function gauge_either(p_key text) returns text language sql stable as $$ select p_key $$;
 """
-DROP = "drop function gauge_either(bigint), gauge_either(text), gauge_names, gauge_touch, gauge_pair, gauges_above; drop table gauges;"
+DROP = """
+drop function gauge_either(bigint), gauge_either(text), gauge_names, gauge_touch, gauge_pair, gauges_above;
+drop table gauges;
+"""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.fixtures.redis import RedisServer
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.freshness import Tier
 from coliseum.cache.service import Cache, Slot
-from coliseum.errors import NotFound, SourceRefused, SourceUnavailable
+from coliseum.errors import NotFound, SourceRateLimited, SourceRefused, SourceUnavailable
 from coliseum.upstash.client import Redis
 
 NUMBER = Slot(key="number", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
@@ -162,8 +162,29 @@ def test_processes_take_turns_at_a_paced_source(redis: Redis, prefix: str) -> No
 NUMBER_OF_OTHER = Slot(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
 
 
-def test_a_turn_that_brings_nothing_does_not_hold_us_up_for_ever(redis: Redis, prefix: str) -> None:
+def test_a_turn_that_brought_nothing_is_followed_by_ours(redis: Redis, prefix: str) -> None:
     source, slept = Source(), list[float]()
-    redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
-    assert cache_of(redis, prefix, Clock(), sleep=slept.append).get(PACED, source).value == 1
+    turn = f"{prefix}cache:paced:turn"
+
+    def until_the_turn_ends(seconds: float) -> None:
+        slept.append(seconds)
+        redis.command("DEL", turn)
+
+    redis.command("SET", turn, "1", "PX", 60_000)
+    assert cache_of(redis, prefix, Clock(), sleep=until_the_turn_ends).get(PACED, source).value == 1
     assert sum(slept) == pytest.approx(1.0)
+
+
+def test_who_never_gets_a_turn_does_not_ask_and_does_not_wait_for_ever(redis: Redis, prefix: str) -> None:
+    clock, source, slept = Clock(), Source(), list[float]()
+    cache = cache_of(redis, prefix, clock, sleep=slept.append)
+    redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
+    with pytest.raises(SourceRateLimited):
+        cache.get(PACED, source)
+    assert source.asked == 0
+    assert sum(slept) == pytest.approx(3.0)
+    redis.command("DEL", f"{prefix}cache:paced:turn")
+    cache.get(PACED, source)
+    clock.now += 10
+    redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
+    assert cache.get(PACED, source).stale

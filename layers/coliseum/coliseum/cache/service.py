@@ -20,7 +20,7 @@ from coliseum.cache.breaker import Breaker
 from coliseum.cache.entries import Stored, stored_from, text_from
 from coliseum.cache.freshness import Freshness, Tier
 from coliseum.cache.memory import Memory
-from coliseum.errors import SourceError
+from coliseum.errors import SourceError, SourceRateLimited
 from coliseum.upstash.client import Redis
 
 Value = TypeVar("Value")
@@ -29,6 +29,8 @@ CACHE = "cache"
 _REDIS = "redis"
 _SHARED_CHARACTERS = 256 * 1024
 """Longer texts stay in the process: Redis is billed by traffic, and refuses a request above a size."""
+_TURNS = 3
+"""Times that a turn is waited for."""
 _LOOKS = 4
 """Looks at Redis while another process has the turn."""
 
@@ -107,8 +109,8 @@ class Cache:
                 return self._stale(slot, stored, error)
 
     def _refresh(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
-        if slot.pace_seconds is not None and not self._take_turn(slot.key, slot.pace_seconds):
-            awaited = self._await_other(slot, slot.pace_seconds)
+        if slot.pace_seconds is not None:
+            awaited = self._await_turn(slot, slot.pace_seconds)
             if awaited is not None:
                 return awaited
         value = self._breaker.call(slot.source, fetch)
@@ -119,6 +121,20 @@ class Cache:
             lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
             self._ask_redis("SET", self._prefix + slot.key, text, "PX", lifetime_ms)
         return Served(value, slot.source, stored.as_of, 0.0)
+
+    def _await_turn(self, slot: Slot[Value], pace_seconds: float) -> Served[Value] | None:
+        """None once it is our turn to ask, or what another process brought meanwhile.
+
+        Raises SourceRateLimited where neither comes: asking all the same would break the pace for everybody.
+        """
+        for _ in range(_TURNS):
+            if self._take_turn(slot.key, pace_seconds):
+                return None
+            awaited = self._await_other(slot, pace_seconds)
+            if awaited is not None:
+                return awaited
+        told = f"{slot.key}: others asked in the last {_TURNS * pace_seconds:g} s and got no answer"
+        raise SourceRateLimited(slot.source, told, code="own_pace")
 
     def _take_turn(self, key: str, pace_seconds: float) -> bool:
         """True for the one process that may ask now. The turn ends by itself, which is what spaces the calls.

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from coliseum.cache.service import Cache
 from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.account.service import Account
 from coliseum.portfolio.records import (
     KALSHI,
     keep_balance,
@@ -22,7 +24,7 @@ from coliseum.portfolio.records import (
     prune_history,
 )
 from coliseum.store.client import Store
-from coliseum.trading.markets import Market
+from coliseum.trading.markets import Balance, Market
 
 SLOT_SECONDS = 300
 _SETTLED_SECONDS = 7 * 86_400
@@ -47,9 +49,10 @@ class Kept:
 class Snapshots:
     """One per process, called as often as one likes."""
 
-    def __init__(self, kalshi: Kalshi, store: Store) -> None:
+    def __init__(self, kalshi: Kalshi, store: Store, cache: Cache) -> None:
         self._kalshi = kalshi
         self._store = store
+        self._account = Account(kalshi, cache)
         self._last_slot: int | None = None
 
     def take(self, now: float, *, patience_seconds: float = 5.0) -> Kept | None:
@@ -67,8 +70,15 @@ class Snapshots:
         return Kept(
             settlements=self._settlements(kalshi, moment),
             markets=keep_markets(self._store, moment, _held(kalshi)),
-            balances=keep_balance(self._store, moment, kalshi.balance(), source=KALSHI),
+            balances=keep_balance(self._store, moment, self._balance(), source=KALSHI),
         )
+
+    def _balance(self) -> Balance:
+        """Through the cache, since all functions share one call a second. A stale one makes no point of a curve."""
+        served = self._account.balance()
+        if served.error is not None:
+            raise served.error
+        return served.value
 
     def _settlements(self, kalshi: Kalshi, moment: int) -> int:
         page = kalshi.settlements(since=moment - _SETTLED_SECONDS, limit=1000)
