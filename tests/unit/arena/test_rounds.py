@@ -111,11 +111,11 @@ OFFERS = st.lists(
 )
 
 
-@given(OFFERS, st.integers(0, 2**48), st.integers(0, 20), st.integers(1, 3), st.booleans())
+@given(OFFERS, st.integers(0, 2**48), st.integers(0, 20), st.integers(1, 3), st.integers(0, 9))
 def test_a_choice_is_no_larger_than_wanted_keeps_the_cap_and_is_as_large_as_can_be(
-    offers: list[Offer], seed: int, wanted: int, per_event: int, soonest: bool
+    offers: list[Offer], seed: int, wanted: int, per_event: int, soonest: int
 ) -> None:
-    chosen = choose(offers, now=NOW, seed=seed, wanted=wanted, per_event=per_event, soonest_first=soonest)
+    chosen = choose(offers, now=NOW, seed=seed, wanted=wanted, per_event=per_event, soonest=soonest)
     events = Counter(one.market.event_ticker for one in chosen)
     assert len(set(tickers(chosen))) == len(chosen)
     assert all(count <= per_event for count in events.values())
@@ -150,9 +150,12 @@ def test_horizons_and_liquidity_are_strata_too() -> None:
     assert {"SOON", "DEEP"} < set(tickers(choose([*many, *few], now=NOW, seed=3, wanted=6)))
 
 
-def test_the_soonest_may_come_first() -> None:
-    offers = [offer(f"T{i}", category=f"C{i}", hours=hours) for i, hours in enumerate([500, 40, 5, 1, 2, 80])]
-    assert tickers(choose(offers, now=NOW, seed=1, wanted=3, soonest_first=True))[2:] == ["T2"]
+def test_places_may_be_kept_for_what_closes_first() -> None:
+    late = [offer(f"LATE{i}", category=f"C{i}", hours=500) for i in range(9)]
+    soon = [offer(f"SOON{i}", hours=1 + i / 10, event_ticker="ONE" if i < 3 else f"E{i}") for i in range(6)]
+    chosen = tickers(choose([*late, *soon], now=NOW, seed=1, wanted=6, per_event=2, soonest=3))
+    assert chosen[:3] == ["SOON0", "SOON1", "SOON3"]
+    assert sum(name.startswith("LATE") for name in chosen) >= 2
 
 
 def test_a_quote_is_the_middle_of_a_book_no_wider_than_ten_cents() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from coliseum.arena.forecasts import Track
@@ -92,13 +93,13 @@ def choose(
     wanted: int,
     per_event: int = 2,
     least_seconds: float = 0.0,
-    soonest_first: bool = False,
+    soonest: int = 0,
 ) -> tuple[Offer, ...]:
     """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
 
-    Each stratum is shuffled by the seed; the strata take turns in an order of the seed, with `soonest_first` the
-    shortest horizons before the others. Markets without an active status, a quote at most
-    10 cents wide or `least_seconds` left are passed over.
+    Each stratum is shuffled by the seed; the strata take turns in an order of the seed. `soonest` places go to the
+    markets that close first, before all turns. Markets without an active status, a quote at most 10 cents wide or
+    `least_seconds` left are passed over.
     """
     usable = [
         offer
@@ -108,29 +109,38 @@ def choose(
         and offer.market.spread <= QUOTED_SPREAD
         and (offer.market.close_time - now).total_seconds() >= least_seconds
     ]
+    usable.sort(key=lambda offer: _shuffle_key(seed, offer.market.ticker))
+    first = sorted(usable, key=lambda offer: offer.market.close_time)
+    chosen = _capped(first, per_event)[: min(soonest, wanted)]
+    taken = Counter(offer.market.event_ticker for offer in chosen)
+    for offer in _in_turns([offer for offer in usable if offer not in chosen], now=now, seed=seed):
+        if len(chosen) < wanted and taken[offer.market.event_ticker] < per_event:
+            taken[offer.market.event_ticker] += 1
+            chosen.append(offer)
+    return tuple(chosen)
+
+
+def _capped(offers: Sequence[Offer], per_event: int) -> list[Offer]:
+    taken: Counter[str] = Counter()
+    kept: list[Offer] = []
+    for offer in offers:
+        if taken[offer.market.event_ticker] < per_event:
+            taken[offer.market.event_ticker] += 1
+            kept.append(offer)
+    return kept
+
+
+def _in_turns(offers: Sequence[Offer], *, now: datetime, seed: int) -> list[Offer]:
+    """The offers, one of each stratum after the other."""
     strata: defaultdict[tuple[str, str, int], list[Offer]] = defaultdict(list)
-    terciles = _terciles([offer.market.volume_24h for offer in usable])
-    for offer in usable:
+    terciles = _terciles([offer.market.volume_24h for offer in offers])
+    for offer in offers:
         hours = (offer.market.close_time - now).total_seconds() / 3600
         liquidity = sum(offer.market.volume_24h > limit for limit in terciles)
         strata[offer.category, horizon_label(hours), liquidity].append(offer)
-    for members in strata.values():
-        members.sort(key=lambda offer: _shuffle_key(seed, offer.market.ticker))
-    labels = [label for label, _ in HORIZONS]
     turns = sorted(strata, key=lambda stratum: _shuffle_key(seed, repr(stratum)))
-    if soonest_first:
-        turns.sort(key=lambda stratum: labels.index(stratum[1]))
-    chosen: list[Offer] = []
-    events: Counter[str] = Counter()
-    while len(chosen) < wanted and any(strata.values()):
-        for stratum in turns:
-            while strata[stratum] and len(chosen) < wanted:
-                offer = strata[stratum].pop(0)
-                if events[offer.market.event_ticker] < per_event:
-                    events[offer.market.event_ticker] += 1
-                    chosen.append(offer)
-                    break
-    return tuple(chosen)
+    rows = zip_longest(*(strata[stratum] for stratum in turns))
+    return [offer for row in rows for offer in row if offer is not None]
 
 
 def quoted_probability(book: OrderBook) -> Decimal | None:

@@ -118,7 +118,7 @@ def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: Aren
         wanted=plan.markets,
         per_event=plan.per_event,
         least_seconds=least,
-        soonest_first=plan.exchange == "sandbox",  # who tries it out shall see markets settle
+        soonest=plan.markets // 2 if plan.exchange == "sandbox" else 0,  # who tries it out shall see markets settle
     )
     if not frozen:
         logger().warning("no market to ask about", extra={"round_id": slot.round_id})

@@ -133,7 +133,7 @@ def _play(season: Season, exchange: RecordedExchange, players: Sequence[Player],
         wanted=plan.markets,
         per_event=plan.per_event,
         least_seconds=plan.open_for.total_seconds() + close_margin_seconds(season.exchange),
-        soonest_first=season.exchange == "sandbox",
+        soonest=plan.markets // 2 if season.exchange == "sandbox" else 0,
     )
     if not rows:
         return

@@ -55,7 +55,7 @@ def frozen_markets(
     wanted: int,
     per_event: int,
     least_seconds: float,
-    soonest_first: bool,
+    soonest: int,
 ) -> list[dict[str, Any]]:
     """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens."""
     events = {event.ticker: event for event in _open_events(kalshi)}
@@ -72,7 +72,7 @@ def frozen_markets(
         wanted=wanted,
         per_event=per_event,
         least_seconds=least_seconds,
-        soonest_first=soonest_first,
+        soonest=soonest,
     )
     grounds = {name: _ground(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)}
     histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}
