@@ -257,6 +257,25 @@ def test_one_reader_serves_all_clients_of_a_process(fragile: RedisServer, prefix
         assert server.app.desk.counts.redis_commands == 4
 
 
+@MODES
+def test_a_reader_rests_without_clients_and_knows_what_it_missed(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-003."""
+    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=replace(QUICK, linger=0.05)) as server:
+        bot.trades()
+        first = Listener(server.url, "/sse/trades?since=earliest").wait_trades(1)
+        first.close()
+        reader = server.app._reader
+        assert reader is not None
+        until(lambda: not reader.view.loaded)
+        commands = server.app.desk.counts.redis_commands
+        bot.trades(2)
+        back = Listener(server.url, "/sse/trades", last_event_id=first.last_event_id).wait_trades(2)
+        assert back.trades == ["t1", "t2"]
+        assert server.app.desk.counts.redis_commands > commands
+
+
 def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:

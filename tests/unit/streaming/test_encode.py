@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.streaming.whatwg import Interpreter
 
@@ -38,6 +38,7 @@ def test_any_text_in_any_field_comes_back_as_it_went(events: list[tuple[str, dic
     assert read.last_event_id == (ids[-1] if ids else "")
 
 
+@settings(max_examples=15)
 @given(NAME, OBJECT, ID, OBJECT, ID)
 def test_a_cut_anywhere_gives_whole_events_and_their_ids_or_nothing(
     name: str, first: dict[str, Any], first_id: EntryId, second: dict[str, Any], second_id: EntryId

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -270,6 +271,23 @@ def test_a_cut_inside_the_replay_goes_on_from_the_last_id(world: World) -> None:
     client.connect()
     seen += trade_ids(client.pump())
     assert seen == [f"e1/{number}" for number in range(1, 451)]
+
+
+def test_a_cut_at_every_byte_of_a_stream_loses_nothing_and_repeats_nothing(world: World) -> None:
+    """SSE-002, SSE-013."""
+    count = 50 if os.environ.get("COLISEUM_SOAK") else 10
+    for _ in range(count):
+        world.publish("A-1")
+        world.publish("", kind=Kind.BOT_STATUS)  # parts the trades: an event each
+    client = Client(world, stream="trading", begin=Earliest())
+    client.pump()
+    whole = client.bytes_in
+    for cut in range(len(whole) + 1):
+        client.bytes_in, client.last_event_id = whole, ""
+        seen = trade_ids(client.cut(cut))
+        client.connect()
+        client.pump()
+        assert seen + trade_ids(client.events()) == [f"e1/{number}" for number in range(1, 2 * count, 2)]
 
 
 def test_since_a_time_begins_with_the_first_entry_at_or_after_it(world: World) -> None:

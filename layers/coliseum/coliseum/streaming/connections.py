@@ -145,7 +145,7 @@ class Connection:
         """Write news without waking our task, where the client takes them. The hot path."""
         if self._gone or self._step is not None or self._fetch is not None:
             return False
-        step = self.session.advance(self._reader.view, self._loop.time(), now_ms())
+        step = self.session.advance(self._reader.view, self._reader.told_at, now_ms())
         if type(step) is Send and step.idle and push(step.data):
             counts = self._counts
             counts.events += step.events

@@ -17,9 +17,12 @@ class Delays:
 
     total: int = 0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(_STEPS) + 1))
+    _last: tuple[float, int] = (0.0, 0)
 
     def add(self, ms: float, count: int = 1) -> None:
-        self._buckets[bisect_left(_STEPS, ms)] += count
+        if ms != self._last[0]:  # one publish reaches everybody within the same millisecond or few
+            self._last = (ms, bisect_left(_STEPS, ms))
+        self._buckets[self._last[1]] += count
         self.total += count
 
     def percentile(self, share: float) -> float | None:

@@ -316,6 +316,8 @@ class Session:
             self._epoch = ring.epoch
         while self._pending_block is not None or self._epoch != ring.epoch or self.position.seq < ring.head.seq:
             block, self._pending_block = self._pending_block, None
+            if block is None and self._lane is not None and self._epoch == ring.epoch:
+                block = self._lane.recall(self.position)
             if block is None:
                 if self._epoch != ring.epoch or not ring.covers(self.position):
                     return Wait(self._pause_until) if now < self._pause_until else Fetch(self.position)
