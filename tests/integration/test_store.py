@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,6 +221,42 @@ def test_a_silent_server_ends_in_a_time_out() -> None:
         with pytest.raises(SourceUnavailable, match="ReadTimeout"):
             store.insert("trades", [{"seq": 1}])
         store.close()
+
+
+LINE = "from coliseum.database import check_db_connection; print('DB Connected:', check_db_connection())"
+
+
+def _run_documented_line(root: Path, folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(root / "layers" / "coliseum"), **settings}
+    return subprocess.run(
+        [sys.executable, "-c", LINE],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_the_documented_line_says_whether_the_database_answers(
+    root: Path, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    up = {"SUPABASE_URL": postgres_server.url, "SUPABASE_SERVICE_ROLE_KEY": postgres_server.secret_key}
+    found = _run_documented_line(root, tmp_path, up)
+    assert (found.stdout, found.stderr) == ("DB Connected: True\n", "")
+    for down in ({}, up | {"SUPABASE_URL": "http://127.0.0.1:9"}):
+        told = _run_documented_line(root, tmp_path, down)
+        assert (told.stdout, told.stderr) == ("DB Connected: False\n", "")
+
+
+def test_a_database_that_accepts_and_says_nothing_is_given_up_soon(root: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        told = _run_documented_line(root, tmp_path, {"SUPABASE_URL": url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"})
+    assert (told.stdout, told.stderr) == ("DB Connected: False\n", "")
+    assert time.monotonic() - begun < 20
 
 
 @pytest.fixture

@@ -6,11 +6,14 @@ from coliseum import config
 from coliseum.errors import ConfigurationError, SourceError
 from coliseum.store.client import Store
 
+_PATIENCE_SECONDS = 2.0
+"""For an answer to a ping, which is asked for twice."""
+
 
 def check_db_connection() -> bool:
     """Whether the configured database answers and holds our migrations. False where none is configured."""
     try:
-        store = Store.from_settings(config.settings)
+        store = Store.from_settings(config.settings, timeout_seconds=_PATIENCE_SECONDS)
     except ConfigurationError:
         return False
     try:

@@ -53,11 +53,15 @@ class Store:
         self._rest = create_client(url, key, options).postgrest
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Store:
+    def from_settings(cls, settings: Settings, *, timeout_seconds: float = 10.0) -> Store:
         settings.require("supabase_url", "supabase_service_role_key")
         assert settings.supabase_url is not None
         assert settings.supabase_service_role_key is not None
-        return cls(settings.supabase_url, settings.supabase_service_role_key.get_secret_value())
+        return cls(
+            settings.supabase_url,
+            settings.supabase_service_role_key.get_secret_value(),
+            timeout_seconds=timeout_seconds,
+        )
 
     def rpc(self, function: str, args: Row) -> Any:
         """What the SQL function answers; a `void` function answers []. Sent at most once."""
