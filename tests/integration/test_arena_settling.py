@@ -225,6 +225,20 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
     assert 5 < steps < 40
 
 
+def test_a_trade_that_is_caught_up_after_the_close_is_told(
+    records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
+) -> None:
+    field(records)
+    round_id = open_made_up(records)
+    answer(records, round_id, traded=False)
+    end_round(postgres_server, round_id)
+    assert settle(records, kalshi, feed).caught_up == 0  # a worker may still be at it
+    behind(postgres_server, "update public.arena_forecasts set created_at = created_at - interval '2 minutes'")
+    assert settle(records, kalshi, feed).caught_up == 1
+    assert len(told(feed, Kind.PAPER_TRADE)) == 2
+    assert settle(records, kalshi, feed).caught_up == 0
+
+
 def test_an_amended_result_is_paid_anew_and_told(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:

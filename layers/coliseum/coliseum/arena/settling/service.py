@@ -45,7 +45,7 @@ def run(records: ArenaRecords, kalshi: Kalshi, feed: Feed, *, plan: Plan, now: d
     seen = take_results(records, kalshi)
     records.paper.quote(seen.quotes, at=now)
     publish(feed, told_results(records, now), now)
-    caught_up = _catch_up(records)
+    caught_up = _catch_up(records, feed, now)
     rows = settle_accounts(records.paper, now=now)
     stopped = mark_accounts(records.paper, season=season_of(now), touched=rows, now=now, exchange=plan.exchange)
     closed = [one for one in records.rounds(status="open", limit=None) if one.closes_at <= now]
@@ -69,12 +69,15 @@ def publish(feed: Feed, entries: tuple[Candidate, ...], now: datetime) -> None:
         feed.publish(entries[start : start + PUBLISHED_AT_ONCE], now_ms=int(now.timestamp() * 1000))
 
 
-def _catch_up(records: ArenaRecords) -> int:
+def _catch_up(records: ArenaRecords, feed: Feed, now: datetime) -> int:
     """Trade the forecasts whose worker was stopped before the accounts had decided."""
     missed = records.paper.untraded()[:CATCH_UP]
     stored = records.forecasts(where=[("forecast_id", "in", missed)], order=()) if missed else ()
     for forecast in sorted(stored, key=lambda one: (one.created_at, one.forecast_id)):
         trade_forecast(records, forecast)
+    for round_id in sorted({forecast.round_id for forecast in stored}):
+        if records.round(round_id).status != "open":  # its trades were told without these
+            publish(feed, round_trades(records, round_id), now)
     return len(stored)
 
 
