@@ -74,14 +74,18 @@ class Crash:
 def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
     state = tmp_path_factory.mktemp("crash") / "state"
     first = launch(state)
-    before = [trade["trade_id"] for trade in new_trades(first.url, seconds=60)]
-    first.process.kill()
-    first.process.wait()
+    try:
+        before = [trade["trade_id"] for trade in new_trades(first.url, seconds=60)]
+    finally:
+        first.process.kill()
+        first.process.wait()
     eventually(lambda: not processes_of(state), seconds=15)
     left = processes_of(state)
     again = launch(state)  # its poller waits for the lease of the one that was killed; other tests go on meanwhile
-    yield Crash(left, before, again)
-    again.stop()
+    try:
+        yield Crash(left, before, again)
+    finally:
+        again.stop()
 
 
 def test_killing_the_supervisor_leaves_no_process_behind(crash: Crash) -> None:
