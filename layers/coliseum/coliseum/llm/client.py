@@ -5,6 +5,7 @@ Both are imported by the first run, not by this module: a contestant that needs 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from coliseum import config
 from coliseum.config import Settings
@@ -100,7 +102,7 @@ def check_base_url(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent(Generic[Output]):
-    """One model with one task. Runs share nothing, so they may overlap and use different event loops."""
+    """One model with one task. Runs share connections alone; they may overlap and use different event loops."""
 
     model: str
     system_prompt: str
@@ -225,17 +227,30 @@ def _classes() -> tuple[type[Any], type[Any]]:
     return Model, Provider
 
 
-def _model(agent: Agent[Any], trace: _Trace) -> OpenRouterModel:
-    model_class, provider_class = _classes()
-    key = agent.settings.openrouter_api_key
+_providers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Any]] = WeakKeyDictionary()
+"""Overlapping runs of one event loop share their connections: trusting the certificates alone takes 30 ms each time.
+Who is in it last closes them, so nothing stays open between two invocations."""
+
+
+def _provider(settings: Settings) -> Any:
+    key = settings.openrouter_api_key
     assert key is not None  # create_agent has looked
-    provider = provider_class(
-        agent.settings.openrouter_base_url,
-        api_key=key.get_secret_value(),
-        app_url=agent.settings.openrouter_app_url,
-        app_title=APP_TITLE,
-    )
-    model = model_class(agent.model, provider=provider)
+    known = _providers.setdefault(asyncio.get_running_loop(), {})
+    identity = (settings.openrouter_base_url, key.get_secret_value(), settings.openrouter_app_url)
+    if identity not in known:
+        _, provider_class = _classes()
+        known[identity] = provider_class(
+            settings.openrouter_base_url,
+            api_key=key.get_secret_value(),
+            app_url=settings.openrouter_app_url,
+            app_title=APP_TITLE,
+        )
+    return known[identity]
+
+
+def _model(agent: Agent[Any], trace: _Trace) -> OpenRouterModel:
+    model_class, _ = _classes()
+    model = model_class(agent.model, provider=_provider(agent.settings))
     model.trace = trace
     return cast("OpenRouterModel", model)
 
