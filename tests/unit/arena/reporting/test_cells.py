@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.records import Answer, AskedMarket, Result
+from coliseum.arena.reporting.cells import cells, event_clusters, later_prices
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def market(round_id: str = "r1", ticker: str = "T", *, hours: float = 0, q: str | None = "0.40") -> AskedMarket:
+    return AskedMarket(
+        round_id=round_id,
+        ticker=ticker,
+        event_ticker=f"E-{ticker}",
+        series_ticker="S",
+        category="Weather",
+        close_time=START + timedelta(hours=50),
+        q=None if q is None else Decimal(q),
+        yes_bid=Decimal("0.38"),
+        yes_ask=Decimal("0.42"),
+        volume_24h=Decimal(100),
+        outcomes=3,
+        mutually_exclusive=True,
+        snapshot_at=START + timedelta(hours=hours),
+    )
+
+
+def result(ticker: str = "T", verdict: str = "yes", *, hours: float = 60) -> Result:
+    at = START + timedelta(hours=hours)
+    return Result(ticker=ticker, version=1, result=verdict, value=Decimal(1), decided_at=at, recorded_at=at)
+
+
+def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | None = "0.70") -> Answer:
+    return Answer(
+        round_id=round_id, ticker=ticker, agent_id=agent, p=None if p is None else Decimal(p), created_at=START
+    )
+
+
+def test_a_cell_is_an_offer_beside_its_frozen_market_and_its_result() -> None:
+    (cell,) = cells(
+        track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=[answer()],
+        results={"T": result()},
+    )  # fmt: skip
+
+    assert (cell.agent, cell.event, cell.market, cell.window) == ("a", "E-T", "T", "r1")
+    assert (cell.p, cell.q, cell.y, cell.yes_ask, cell.no_ask) == (0.7, 0.4, 1, 0.42, 0.62)
+    assert (cell.horizon, cell.track, cell.volume, cell.outcomes) == ("2-4d", "blind", 100.0, 3)
+    assert (cell.structure, cell.settled_at) == ("exclusive", (START + timedelta(hours=60)).timestamp())
+
+
+@pytest.mark.parametrize("answers", [[], [answer(p=None)]])
+def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Answer]) -> None:
+    (cell,) = cells(
+        track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=answers,
+        results={"T": result()},
+    )  # fmt: skip
+
+    assert cell.p is None
+
+
+def test_markets_without_a_result_and_rounds_that_do_not_count_make_no_cell() -> None:
+    found = cells(
+        track=Track.BLIND,
+        markets={("r1", "T"): market(), ("r1", "U"): market(ticker="U")},
+        offers=[("a", "r1", "U"), ("a", "r2", "T")],
+        answers=[answer(ticker="U"), answer(round_id="r2")],
+        results={"T": result()},
+    )
+
+    assert found == []
+
+
+@pytest.mark.parametrize(("verdict", "y"), [("yes", 1), ("no", 0), ("void", None), ("scalar", None)])
+def test_only_clean_outcomes_are_graded(verdict: str, y: int | None) -> None:
+    (cell,) = cells(
+        track=Track.AWARE, markets={("r1", "T"): market()}, offers=[], answers=[answer()],
+        results={"T": result(verdict=verdict)},
+    )  # fmt: skip
+
+    assert cell.y == y
+
+
+def test_later_prices_come_from_later_rounds() -> None:
+    frozen = [
+        market("r0", hours=0, q="0.40"),
+        market("r1", hours=1.5, q="0.45"),
+        market("r2", hours=25, q="0.60"),
+        market("r3", hours=26, q=None),
+        market("r9", ticker="OTHER", hours=1.2, q="0.99"),
+    ]
+    found = later_prices(frozen)
+
+    assert found["r0", "T"] == {"q_1h": 0.45, "q_24h": 0.60, "q_close": 0.60}
+    assert found["r1", "T"] == {"q_1h": None, "q_24h": None, "q_close": 0.60}
+    assert found["r3", "T"] == {"q_1h": None, "q_24h": None, "q_close": None}
+
+
+def test_events_of_a_series_that_overlap_share_a_cluster() -> None:
+    markets = [market(ticker="A"), market(ticker="B", hours=10), market(ticker="C", hours=70)]
+    results = {name: result(name, hours=hours) for name, hours in (("A", 20), ("B", 60), ("C", 90))}
+
+    assert event_clusters(markets, results) == {"E-A": "E-A", "E-B": "E-A", "E-C": "E-C"}
+    other = replace(markets[1], series_ticker="X")
+    assert event_clusters([markets[0], other], results) == {"E-A": "E-A", "E-B": "E-B"}
