@@ -78,7 +78,7 @@ def session(exchange: Exchange) -> Iterator[Session]:
     exchange.reset()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_our_books_are_the_exchanges_to_the_cent_through_any_session(session: Session, seed: int) -> None:
     rng = random.Random(seed)
     exchange = session.exchange
