@@ -120,6 +120,8 @@ class Backend:
             except (OSError, EOFError, TimeoutError) as error:
                 raise BackendLost(f"Redis did not answer: {type(error).__name__}") from error
             self._idle.append(connection)
+            if any(isinstance(reply, Failure) and reply.text.startswith("LOADING") for reply in replies):
+                raise BackendLost("Redis is reading its data back")
             return replies
 
     async def ping(self) -> bool:
