@@ -29,7 +29,7 @@ def redrive(queue_url: str | None, root: Path = ROOT) -> int:
     except (LookupError, ClientError, BotoCoreError) as error:
         print(f"not redriven: {error}", file=sys.stderr)
         return 1
-    print(f"{moved} decisions handed out again")
+    print(f"{moved} handed out again")
     return 0
 
 

@@ -210,3 +210,24 @@ def test_a_postponed_message_waits_out_of_sight(pair: Pair) -> None:
     assert "Messages" not in pair.sqs.receive_message(QueueUrl=pair.url)
     with pytest.raises(SourceRefused, match="did not postpone"):
         postpone(pair.url, "nonsense", seconds=1)
+
+
+def test_the_command_hands_dead_letters_out_again(
+    pair: Pair, poll: Poll, server: ServerProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(pair, "bad")
+    poll(lambda _: pair.count(pair.dead) == 1)
+    for name, value in of_queue(server.ready).items():
+        monkeypatch.setenv(name, value)
+    assert redrive.redrive(pair.url) == 0
+    assert capsys.readouterr().out == "1 handed out again\n"
+    assert pair.count(pair.url) == 1
+
+
+def test_the_command_says_what_it_misses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLISEUM_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("DECISIONS_QUEUE_URL", "")
+    assert redrive.redrive(None, root=tmp_path) == 1
+    assert "--queue-url" in capsys.readouterr().err
