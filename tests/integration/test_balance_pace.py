@@ -106,7 +106,7 @@ def test_two_processes_that_want_it_all_the_time_keep_a_second_between_calls(
 
     with Stage(script).open() as stage:
         arguments = _arguments(redis_server, prefix, stage, tmp_path)
-        _ask_in_two_processes(arguments | {"fresh_seconds": "0.3", "for_seconds": "3"})
+        _ask_in_two_processes(arguments | {"fresh_seconds": "0.3", "for_seconds": "2"})
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert len(moments) >= 2
     assert min(gaps) > 0.9
