@@ -81,11 +81,17 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 2))
     def beat(self, which: int) -> None:
+        """Long enough for a heartbeat; a session that ends meanwhile is taken up again, so the viewer is caught up."""
         viewer = self.viewers[which]
         viewer.hear(None)
-        already = len(viewer.client.events())
-        viewer.client.run(31)
-        viewer.heard += viewer.client.events()[already:]
+        for _ in range(2):
+            if viewer.client.closed is not None:
+                viewer.hear(None)
+            already = len(viewer.client.events())
+            viewer.client.run(31)
+            viewer.heard += viewer.client.events()[already:]
+            if viewer.client.closed is None:
+                break
 
     @rule(keep=st.integers(0, 40))
     def trim(self, keep: int) -> None:

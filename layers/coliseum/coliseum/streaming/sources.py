@@ -40,8 +40,15 @@ def stale_sources(
     stale: list[Stale] = []
     if report is None or now_ms > report.at + report.fresh_for:
         stale.append(Stale("poller", None if report is None else report.at))
-    if report is None or report.bot_ok_at is None or now_ms > report.bot_ok_at + report.fresh_for:
+    if report is None or _bot_is_stale(report, now_ms):
         stale.append(Stale("bot", None if report is None else report.bot_ok_at))
     if redis_down_seconds is not None and redis_down_seconds > redis_patience:
         stale.append(Stale("redis", redis_ok_ms))
     return {entry.source: entry for entry in stale}
+
+
+def _bot_is_stale(report: Report, now_ms: int) -> bool:
+    """A poller that has just begun has not asked the bot yet: that is no silence of the bot's."""
+    if report.bot_ok_at is None:
+        return report.bot is not None and report.bot.get("status") == "offline"
+    return now_ms > report.bot_ok_at + report.fresh_for
