@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "positions": ((), {"settlement_status": "all"}),
     "fills": ((), WINDOW | {"ticker": TICKER}),
     "historical_fills": ((), WINDOW | {"ticker": TICKER}),
+    "all_settlements": ((), {"since": 5}),
     "all_fills": ((), {"ticker": TICKER, "since": 5, "until": 1_795_168_800}),
     "settlements": ((), WINDOW | {"ticker": TICKER, "event_ticker": "KXRAIN-26NOV21"}),
     "orders": ((), WINDOW | {"ticker": TICKER, "status": "resting"}),

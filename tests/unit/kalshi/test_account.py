@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.unit.kalshi import payloads
-from tests.unit.kalshi.payloads import fill_number
+from tests.unit.kalshi.payloads import fill_number, settlement
 from tests.unit.kalshi.steps import Exchange
 
 from coliseum.kalshi.attempts import Send
@@ -84,3 +84,17 @@ def test_everything_of_the_account_is_signed() -> None:
     exchange = Exchange(_tiers(live=[2], historical=[1]))
     exchange.run(exchange.calls.all_fills())
     assert [step.signed for step in exchange.sent] == [True, False, True]
+
+
+def test_settlements_come_over_all_pages_and_a_market_determined_anew_comes_twice() -> None:
+    first = [settlement(ticker="A"), settlement(ticker="B", settled_time="2026-11-22T05:00:00Z")]
+    second = [settlement(ticker="B", market_result="no", settled_time="2026-11-22T04:00:00Z")]
+
+    def answer(step: Send) -> Row:
+        last = "cursor" in dict(step.query)
+        return {"settlements": second if last else first, "cursor": "" if last else "next"}
+
+    exchange = Exchange(answer)
+    found = exchange.run(exchange.calls.all_settlements(since=7))
+    assert [(row.ticker, row.result) for row in found] == [("A", "yes"), ("B", "yes"), ("B", "no")]
+    assert [dict(step.query)["min_ts"] for step in exchange.sent] == ["7", "7"]

@@ -136,6 +136,17 @@ class Calls(PublicCalls):
 
         return self._ask("/portfolio/settlements", wire.SettlementsDocument, words, query=query, lane=Lane.READ)
 
+    def all_settlements(self, *, since: int | None = None, subaccount: int = 0) -> Steps[tuple[Settlement, ...]]:
+        """Every settlement of the window, newest first; a market that was determined anew has several."""
+
+        def one(cursor: str | None) -> Steps[Page[Settlement]]:
+            return self.settlements(since=since, limit=MAX_LIMIT, cursor=cursor, subaccount=subaccount)
+
+        def identity(row: Settlement) -> str:
+            return f"{row.ticker} {row.settled_at.isoformat()} {row.result} {row.revenue}"
+
+        return all_pages(one, identity=identity, endpoint="/portfolio/settlements")
+
     def orders(
         self,
         *,

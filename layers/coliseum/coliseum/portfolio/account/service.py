@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS
 from coliseum.cache.service import Cache, Served, Slot
-from coliseum.errors import SourceError, SourceMalformed
+from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.portfolio.ledger import Ledger
@@ -116,21 +116,11 @@ class Account:
         if fills:
             self._fills_since = max(self._fills_since or 0, int(fills[0].timestamp) - _LAG_SECONDS)
 
-    def _new_settlements(self) -> list[Settlement]:
+    def _new_settlements(self) -> tuple[Settlement, ...]:
+        """Oldest first, so that of two versions the later one stays."""
         latest = max((row.settled_at.timestamp() for row in self._settlements.values()), default=None)
         since = None if latest is None else int(latest) - _AMENDED_SECONDS
-        found: list[Settlement] = []
-        cursor: str | None = None
-        seen: set[str] = set()
-        while True:
-            page = self._kalshi.settlements(since=since, limit=1000, cursor=cursor)
-            found += page.items
-            cursor = page.cursor
-            if cursor is None:
-                return found[::-1]
-            if cursor in seen:
-                raise SourceMalformed(KALSHI, "the pages of /portfolio/settlements turn in a circle", field="cursor")
-            seen.add(cursor)
+        return self._kalshi.all_settlements(since=since)[::-1]
 
     def _books(self, rows: tuple[ExchangePosition, ...]) -> Books:
         holdings = self._ledger.holdings

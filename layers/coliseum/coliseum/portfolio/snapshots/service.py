@@ -81,8 +81,7 @@ class Snapshots:
         return served.value
 
     def _settlements(self, kalshi: Kalshi, moment: int) -> int:
-        page = kalshi.settlements(since=moment - _SETTLED_SECONDS, limit=1000)
-        return keep_settlements(self._store, page.items)
+        return keep_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS))
 
 
 def _held(kalshi: Kalshi) -> list[Market]:
