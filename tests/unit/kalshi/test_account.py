@@ -90,7 +90,7 @@ def test_settlements_come_over_all_pages_and_a_market_determined_anew_comes_twic
     first = [settlement(ticker="A"), settlement(ticker="B", settled_time="2026-11-22T05:00:00Z")]
     second = [settlement(ticker="B", market_result="no", settled_time="2026-11-22T04:00:00Z")]
 
-    def answer(step: Send) -> Row:
+    def answer(step: Send) -> object:
         last = "cursor" in dict(step.query)
         return {"settlements": second if last else first, "cursor": "" if last else "next"}
 
