@@ -35,21 +35,29 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
     base = url or config.settings.kalshi_api_base
     settings = config.settings.model_copy(update={"kalshi_api_base": base})
     folder.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    recorder = Recorder(Kalshi.from_settings(settings), lambda: datetime.now(UTC), most_markets=most_markets)
     end = None if for_seconds is None else time.monotonic() + for_seconds
-    console = Console(stderr=True)
-    with ExitStack() as files:
-        sinks = _sinks(folder, settings.exchange, files)
+    with ExitStack() as held:
+        kalshi = Kalshi.from_settings(settings)
+        held.callback(kalshi.close)
+        recorder = Recorder(kalshi, lambda: datetime.now(UTC), most_markets=most_markets)
+        sinks, stop, console = _sinks(folder, settings.exchange, held), _stopped_by_signals(held), Console(stderr=True)
         while True:
             started = time.monotonic()
             _look(recorder, sinks, console)
-            if stop.wait(max(0.0, started + every_seconds - time.monotonic())):
+            due = started + every_seconds
+            if stop.wait(max(0.0, (due if end is None else min(due, end)) - time.monotonic())):
                 return 0
             if end is not None and time.monotonic() >= end:
                 return 0
+
+
+def _stopped_by_signals(held: ExitStack) -> threading.Event:
+    """Set by Ctrl-C or a stop, so that a look is written down whole."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.signal(number, lambda *_: stop.set())
+        held.callback(signal.signal, number, before)
+    return stop
 
 
 @dataclass(slots=True)
