@@ -1,0 +1,211 @@
+"""The scoring engine beside arena-evaluation, the only other open one: `python -m bench.scoring [sizes...]`.
+
+Ten agents answer every market; two windows to an event, eight categories. "Same work" is what both engines compute:
+Brier, paired skill with its standard error, ECE and reliability bins, over all, by category and by type of event. The
+oracle starts from its cells in memory, ours from columns in memory; making either is not timed. Everything else is
+ours alone: some sixty numbers per agent in every slice, and 10,000 bootstrap draws of every agent and pair.
+Each measurement has a process of its own, so that peak memory is its own too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from arena_evaluation import Cell, Resolution, evaluate_cells  # type: ignore[import-untyped]  # it ships none
+
+from bench import machine
+from coliseum.arena.leaderboard import NO_GATES, board
+from coliseum.arena.scoring import brier, calibration, skill
+from coliseum.arena.scoring.cells import Table, table
+from coliseum.arena.scoring.nesting import nest
+from coliseum.arena.scoring.report import score
+
+AGENTS = 10
+CATEGORIES = 8
+SIZES = (10_000, 100_000, 1_000_000)
+DRAWS = 10_000
+Numbers = dict[str, float | None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES), help="forecasts")
+    parser.add_argument("--worker", choices=["ours", "oracle"], help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.worker:
+        print(json.dumps({"ours": _ours, "oracle": _oracle}[chosen.worker](chosen.sizes[0])))
+        return
+    print(machine.description())
+    same, whole = [], []
+    for size in chosen.sizes:
+        ours, oracle = _measured("ours", size), _measured("oracle", size)
+        _agree(ours["numbers"], oracle["numbers"])
+        mine = ours["table"] + ours["same"]
+        same.append([
+            f"{size:,}", f"{oracle['same']:.2f} s", f"{mine:.3f} s", f"{oracle['same'] / mine:.0f} x",
+            f"{ours['same']:.3f} s", f"{oracle['same'] / ours['same']:.0f} x",
+            _megabytes(oracle), _megabytes(ours["memory_same"]),
+        ])  # fmt: skip
+        whole.append([
+            f"{size:,}", f"{ours['table']:.2f} s", f"{ours['score']:.2f} s", f"{ours['drawn']:.2f} s",
+            f"{ours['board']:.2f} s", f"{1e6 * (ours['table'] + ours['drawn']) / size:.1f} us", _megabytes(ours),
+        ])  # fmt: skip
+    machine.show(
+        "The same work: Brier, skill, its error, ECE, bins; all, categories, types. The numbers agree to 1e-12",
+        [
+            "forecasts",
+            "arena-evaluation",
+            "ours from columns",
+            "faster",
+            "ours, table made",
+            "faster",
+            "its peak",
+            "our peak",
+        ],
+        same,
+    )
+    machine.show(
+        f"The whole report: every metric in every slice, {DRAWS:,} draws of every agent and pair",
+        ["forecasts", "table", "scores, no draws", "scores, draws", "board", "per forecast", "peak"],
+        whole,
+    )  # fmt: skip
+
+
+def _measured(worker: str, size: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.scoring", "--worker", worker, str(size)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _columns(size: int) -> dict[str, Any]:
+    """Columns of a board: the market knows something, every agent a little more or less."""
+    markets = size // AGENTS
+    rng = np.random.default_rng(1)
+    q = rng.random(markets)
+    y = (rng.random(markets) < q).astype(float)
+    p = np.clip(q + rng.normal(0, 0.1, (AGENTS, markets)), 0.01, 0.99)
+    return {
+        "agent": [f"agent-{agent}" for agent in range(AGENTS) for _ in range(markets)],
+        "event": [f"event-{market // 2}" for market in range(markets)] * AGENTS,
+        "market": [f"market-{market}" for market in range(markets)] * AGENTS,
+        "window": [f"window-{market % 2}" for market in range(markets)] * AGENTS,
+        "p": p.ravel(),
+        "q": np.tile(q, AGENTS),
+        "y": np.tile(y, AGENTS),
+        "category": [f"category-{market // 2 % CATEGORIES}" for market in range(markets)] * AGENTS,
+    }
+
+
+def _ours(size: int) -> dict[str, Any]:
+    columns = _columns(size)
+    before = _peak()
+    rows, made = _timed(lambda: table(**columns))
+    numbers, same = _timed(lambda: _same(rows))
+    memory_same = _peak() - before
+    _, scored = _timed(lambda: score(rows, seed=1, draws=0, slice_draws=0))
+    report, drawn = _timed(lambda: score(rows, seed=1, draws=DRAWS))
+    _, ranked = _timed(lambda: board(report, days={}, gates=NO_GATES))
+    return {
+        "table": made, "same": same, "score": scored, "drawn": drawn, "board": ranked, "numbers": numbers,
+        "memory": _peak() - before, "memory_same": {"memory": memory_same},
+    }  # fmt: skip
+
+
+def _same(rows: Table) -> Numbers:
+    """What the oracle computes, and nothing else, from the engine's own parts."""
+    (category,) = (one for one in rows.dimensions if one.name == "category")
+    cuts: list[tuple[str, Any, tuple[str, ...]]] = [
+        ("", None, ("all",)),
+        ("cat:", category.code, category.labels),
+        ("type:", np.zeros(len(rows), dtype=np.int64), ("binary",)),
+    ]
+    errors, differences = brier.brier(rows.p, rows.y), skill.paired_difference(rows)
+    found: Numbers = {}
+    for prefix, code, labels in cuts:
+        graded = nest(rows, rows.graded, code, len(labels))
+        paired = graded if bool((rows.paired == rows.graded).all()) else nest(rows, rows.paired, code, len(labels))
+        scores, skills = graded.mean(graded.event_values(errors)), paired.event_values(differences)
+        means, deviations = paired.mean(skills), paired.error(skills)
+        group = rows.agent * len(labels) + (0 if code is None else code)
+        bins = calibration.histograms(rows.p, rows.y, group, len(rows.agents) * len(labels))
+        for index, agent in enumerate(rows.agents):
+            for part, label in enumerate(labels):
+                at = index * len(labels) + part
+                name = f"{agent}/{prefix}{label}"
+                found[f"{name}/brier"] = float(scores[at])
+                found[f"{name}/skill"] = float(means[at])
+                found[f"{name}/skill_se"] = float(deviations[at])
+                found[f"{name}/ece"] = bins[at].expected_error
+                found[f"{name}/bins"] = float(len(bins[at].bins))
+    return found
+
+
+def _oracle(size: int) -> dict[str, Any]:
+    columns = _columns(size)
+    resolutions = (Resolution.NO, Resolution.YES)
+    cells = [
+        Cell(
+            agent=agent,
+            event=event,
+            window=int(window[-1]),
+            probabilities={"yes": p},
+            resolutions={"yes": resolutions[int(y)]},
+            crowd={"yes": q},
+            category=category,
+        )
+        for agent, event, window, p, q, y, category in zip(
+            *(columns[name] for name in ("agent", "event", "window")),
+            *(columns[name].tolist() for name in ("p", "q", "y")),
+            columns["category"],
+            strict=True,
+        )
+    ]
+    before = _peak()
+    report, seconds = _timed(lambda: evaluate_cells(cells))
+    numbers: Numbers = {}
+    for one in report.scores:
+        for name in ("brier", "skill", "skill_se", "ece"):
+            numbers[f"{one.agent}/{one.slice}/{name}"] = getattr(one, name)
+        numbers[f"{one.agent}/{one.slice}/bins"] = float(len(one.reliability))
+    return {"same": seconds, "numbers": numbers, "memory": _peak() - before}
+
+
+def _agree(ours: Numbers, oracle: Numbers) -> None:
+    if ours.keys() != oracle.keys():
+        sys.exit(f"other numbers: {sorted(ours.keys() ^ oracle.keys())[:5]}")
+    for name, value in ours.items():
+        other = oracle[name]
+        if value is None or other is None or not math.isclose(value, other, rel_tol=1e-12, abs_tol=1e-12):
+            sys.exit(f"{name}: {value} here, {other} there")
+
+
+def _timed(job: Callable[[], Any]) -> tuple[Any, float]:
+    gc.collect()
+    started = time.perf_counter()
+    answer = job()
+    return answer, time.perf_counter() - started
+
+
+def _peak() -> float:
+    """The process's highest memory so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _megabytes(found: dict[str, Any]) -> str:
+    return f"+{found['memory']:,.0f} MiB"
+
+
+if __name__ == "__main__":
+    main()
