@@ -52,7 +52,7 @@ def heard(stream: TestClient, name: str) -> list[tuple[str, Any]]:
     return found
 
 
-def trade(trade_id: str, ticker: str, *, outcome: Outcome = Outcome.YES, at: float = -1) -> Trade:
+def trade(trade_id: str, ticker: str, *, outcome: Outcome = Outcome.YES, at: float = 0) -> Trade:
     return Trade(
         trade_id=trade_id,
         ticker=ticker,
