@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from tests.unit.arena.scoring.reference import random_cells
+
+from coliseum.arena.agents.contestants import RULES
+from coliseum.arena.leaderboard import Pair, Standing
+from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.files.values import COLUMNS
+from coliseum.arena.scoring.money import Money
+from coliseum.arena.scoring.operations import Operations
+from coliseum.arena.scoring.report import RULES_VERSION, score
+
+
+@pytest.fixture(scope="module")
+def words(root: Path) -> frozenset[str]:
+    """Everything that the page sets in code type."""
+    text = (root / "docs" / "scoring.md").read_text()
+    quoted = re.findall(r"`([^`\n]+)`", text)
+    return frozenset(word for part in quoted for word in re.findall(r"[\w.]+", part))
+
+
+def undocumented(names: object, words: frozenset[str]) -> list[str]:
+    return sorted(set(names) - words)  # type: ignore[call-overload]  # any iterable of names
+
+
+def test_every_key_of_a_report_is_explained(words: frozenset[str]) -> None:
+    body = score(table_from(random_cells(1, events=10)), seed=1, draws=0).body
+    numbers = body["slices"]["all"]["ana"]
+    families = {f"clv_{span}_cells" for span in ("1h", "24h", "close")}
+
+    assert undocumented([*body, *body["rules"], *numbers, *numbers["bins"][0]], words | families) == []
+
+
+def test_every_field_of_a_standing_and_a_pair_is_explained(words: frozenset[str]) -> None:
+    names = {one.name for kind in (Standing, Pair) for one in fields(kind)} - {"agent", "scores"}
+
+    assert undocumented(names, words) == []
+
+
+def test_every_figure_of_money_and_operations_is_explained(words: frozenset[str]) -> None:
+    assert undocumented([one.name for kind in (Money, Operations) for one in fields(kind)], words) == []
+
+
+def test_every_column_of_a_file_is_explained(words: frozenset[str]) -> None:
+    assert undocumented(COLUMNS, words) == []
+    assert set(COLUMNS) == {one.name for one in fields(Cell)}
+
+
+def test_every_kind_of_slice_is_named(words: frozenset[str]) -> None:
+    table = table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, q=0.5, y=1, category="c",
+                             horizon="1-2d", track="blind", volume=1.0, outcomes=2)])  # fmt: skip
+
+    assert undocumented([one.name for one in table.dimensions], words) == []
+
+
+def test_every_contestant_has_its_formula(words: frozenset[str]) -> None:
+    assert undocumented(RULES, words) == []
+
+
+def test_the_page_is_of_this_version_of_the_rules(root: Path) -> None:
+    assert f"`{RULES_VERSION}`" in (root / "docs" / "scoring.md").read_text()
+
+
+def test_the_worked_example_of_the_page_comes_out(root: Path) -> None:
+    from coliseum.arena.scoring.files.parse import forecasts_from
+    from coliseum.arena.scoring.files.rows import Text
+
+    text = (root / "docs" / "scoring.md").read_text()
+    lines = re.findall(r"^    (agent,.*|a,e\d,.*)$", text, flags=re.MULTILINE)
+    parsed = forecasts_from(Text("page.csv", "\n".join(lines)))
+    numbers = score(table_from(parsed.cells), seed=1, draws=0).scores()["a"]
+
+    assert (parsed.problems, numbers["graded"]) == ((), 3)
+    assert numbers["brier"] == pytest.approx(0.4375)
+    assert numbers["skill"] == pytest.approx(-0.1125)
+    assert numbers["brier_market_weighted"] == pytest.approx(0.3133, abs=1e-4)
