@@ -145,7 +145,7 @@ def test_agents_without_a_common_event_are_not_compared() -> None:
 
     assert asdict(pair) == {
         "first": "a", "second": "b", "difference": None, "interval": None, "superiority": None, "events": 0,
-        "events_needed": None,
+        "events_needed": None, "log10_evidence": None,
     }  # fmt: skip
 
 

@@ -68,6 +68,8 @@ class Pair:
     events: int
     events_needed: int | None
     """Events in total until this difference would stand out at 80 % power."""
+    log10_evidence: float | None
+    """Of betting on the first where the second sets the price: 1.3 refutes the second at 5 %, at every peek."""
 
 
 _Odds = tuple[tuple[int, int] | None, float | None]
@@ -117,7 +119,8 @@ def pairwise(report: Report) -> tuple[Pair, ...]:
             difference = report.skills[first] - report.skills[second]
             present = difference[~np.isnan(difference)]
             replicates = np.zeros(0) if report.resampled is None else report.resampled.difference(first, second)
-            result.append(_pair(name, report.agents[second], present, replicates))
+            evidence = report.pair_evidence.get((first, second))
+            result.append(_pair(name, report.agents[second], present, replicates, evidence))
     return tuple(result)
 
 
@@ -133,7 +136,7 @@ def separated(values: Mapping[str, Any]) -> str | None:
     return "above" if interval[0] > 0 else "below"
 
 
-def _pair(first: str, second: str, differences: Floats, replicates: Floats) -> Pair:
+def _pair(first: str, second: str, differences: Floats, replicates: Floats, evidence: float | None) -> Pair:
     events = len(differences)
     mean = float(differences.mean()) if events else None
     error = float(differences.std(ddof=1)) / math.sqrt(events) if events > 1 else math.nan
@@ -145,6 +148,7 @@ def _pair(first: str, second: str, differences: Floats, replicates: Floats) -> P
         superiority=superiority(replicates),
         events=events,
         events_needed=None if mean is None else skill.events_needed(mean, error, events),
+        log10_evidence=evidence,
     )
 
 

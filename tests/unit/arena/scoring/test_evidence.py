@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.arena.scoring.cells import Cell, table, table_from
-from coliseum.arena.scoring.evidence import Span, clusters, evidence
+from coliseum.arena.scoring.evidence import Span, clusters, evidence, pair_evidence
 
 
 def cell(event: str, p: float, q: float, y: int, **more: object) -> Cell:
@@ -54,6 +54,18 @@ def test_the_peak_counts_once_the_order_is_known() -> None:
 
 def test_whoever_was_never_compared_has_no_evidence() -> None:
     assert evidence(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
+
+
+def test_agents_bet_against_each_other_on_what_both_answered() -> None:
+    rows = [
+        cell("e1", 0.8, 0.5, 1), cell("e1", 0.4, 0.5, 1, agent="b"),
+        cell("e1", 0.9, 0.5, 0, market="n"), cell("e1", 0.5, 0.5, 0, market="n", agent="b"),
+        cell("e2", 0.6, 0.5, 1), cell("e2", 0.3, 0.5, 1, agent="b"),
+        cell("e3", 0.9, 0.5, 1), cell("e4", 0.9, 0.5, 1, agent="c"),
+    ]  # fmt: skip
+
+    assert pair_evidence(table_from(rows)) == {(0, 1): pytest.approx(math.log10(2 * 0.1 / 0.5) / 2 + math.log10(2))}
+    assert pair_evidence(table_from([])) == {}
 
 
 @pytest.mark.parametrize("rule", ["bold", "opposite", "noise"])

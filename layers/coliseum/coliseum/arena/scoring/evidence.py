@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, counts, totals
+from coliseum.arena.scoring.arithmetic import Floats, counts, ratio, totals
 from coliseum.arena.scoring.brier import log_of_outcome
 from coliseum.arena.scoring.cells import Table
 
@@ -61,6 +61,29 @@ def evidence(table: Table) -> dict[str, Evidence]:
         if len(own):
             times = np.where(np.isinf(settled[own]), np.nan, settled[own])
             found[table.agents[agent[own[0]]]] = Evidence(times, np.cumsum(factor[own]))
+    return found
+
+
+def pair_evidence(table: Table) -> dict[tuple[int, int], float]:
+    """(first agent's code, second's) -> log10 E of betting on the first where the second sets the price.
+
+    Over the graded questions both answered, clusters as above; pairs without any are absent.
+    """
+    graded = table.select(table.graded)
+    questions, first_row, question = np.unique(graded.question, return_index=True, return_inverse=True)
+    log = np.full((len(table.agents), len(questions)), np.nan)
+    log[graded.agent, question] = log_of_outcome(graded.p, graded.y, FLOOR)
+    cluster = np.unique(graded.cluster[first_row], return_inverse=True)[1]
+    size = int(cluster.max()) + 1 if len(cluster) else 0
+    found: dict[tuple[int, int], float] = {}
+    for first in range(len(table.agents)):
+        for second in range(first + 1, len(table.agents)):
+            difference = log[first] - log[second]
+            both = np.flatnonzero(~np.isnan(difference))
+            if len(both):
+                group = cluster[both]
+                factors = ratio(totals(difference[both], group, size), counts(group, size))
+                found[first, second] = float(np.nansum(factors) / math.log(10))
     return found
 
 

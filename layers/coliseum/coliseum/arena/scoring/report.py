@@ -20,7 +20,7 @@ from coliseum.arena.scoring.brier import brier_index
 from coliseum.arena.scoring.cells import Table
 from coliseum.arena.scoring.coherence import coherence
 from coliseum.arena.scoring.difficulty import adjusted_brier
-from coliseum.arena.scoring.evidence import evidence
+from coliseum.arena.scoring.evidence import evidence, pair_evidence
 from coliseum.arena.scoring.measures import Measures, Part, measured
 from coliseum.arena.scoring.slices import Dimension
 
@@ -50,6 +50,8 @@ class Report:
     """Agents x events: paired skill of the headline cells, NaN where absent. What ranking goes by."""
     resampled: intervals.Draws | None = None
     """Its bootstrap, with the agents' differences; None without draws."""
+    pair_evidence: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    """log10 E of agent against agent, by their places in `agents`."""
 
     @property
     def digest(self) -> str:
@@ -103,7 +105,7 @@ def score(
             found = part.scores(label)
             if found:
                 body["slices"][f"{dimension.name}:{label}"] = found
-    return Report(_clean(body), table.agents, whole.skill_matrix(ALL), resampled)
+    return Report(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
 
 
 def canonical(value: Any) -> str:
