@@ -43,11 +43,6 @@ def test_the_line_value_is_what_the_market_moved_towards_the_forecast() -> None:
     assert skill.line_value(table, later) == pytest.approx([0.1, -0.1, 0])
 
 
-def test_the_ratio_has_no_value_where_the_reference_is_perfect() -> None:
-    assert skill.skill_score_ratio(0.1, 0.2) == 0.5
-    assert skill.skill_score_ratio(0.1, 0.0) is None
-
-
 def test_the_events_that_are_needed_follow_from_power() -> None:
     """A mean of one tenth of the spread needs (1.96 + 0.84)^2 / 0.01 = 785 events."""
     assert skill.events_needed(0.01, 0.1 / math.sqrt(50), 50) == 785

@@ -43,7 +43,6 @@ class Nest:
     event: Codes
     agents: int
     parts: int
-    events: int
 
     def event_values(self, values: Floats) -> Floats:
         """One mean per (agent, event, part), from a value per row of the table."""
@@ -95,7 +94,6 @@ def nest(table: Table, keep: Mask, part: Codes | None = None, parts: int = 1) ->
         event=owner_of % (len(table.events) + 1),
         agents=len(table.agents),
         parts=parts,
-        events=len(table.events),
     )
 
 

@@ -34,11 +34,6 @@ def common_events(by_event: Floats) -> Floats:
     return np.where(shared[None, :], by_event, np.nan)
 
 
-def skill_score_ratio(score: float, reference: float) -> float | None:
-    """1 - score/reference (Murphy 1988); None where the reference is perfect."""
-    return None if reference == 0 else 1 - score / reference
-
-
 def takes_side(table: Table) -> Mask:
     """Paired cells whose forecast is outside the dead band around the market."""
     with np.errstate(invalid="ignore"):

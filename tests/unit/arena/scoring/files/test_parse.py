@@ -108,6 +108,7 @@ def test_every_problem_of_a_file_is_told_with_its_line() -> None:
         ("agent,market,p,settled_at\na,m,1,today\n", "expected a time as 2026-11-21T12:00:00Z, or unix seconds"),
         ("agent,market,p\na,m,0.5\nb,m,0.5\na,m,0.6\n", "f.csv:4: a answered m in window '1' in line 2 already"),
         ("agent,market,p,y\na,m,1,1\nb,m,1,0\n", "f.csv:3: y: m came out 0 here and 1 in line 2"),
+        ("agent,market,p,y\na,m,1,1\nb,m,1,\n", "f.csv:3: y: m came out nothing here and 1 in line 2"),
         ("agent,market,p\n", "f.csv: there is no forecast in it"),
         ("", "f.csv: there is no forecast in it"),
     ],

@@ -48,7 +48,7 @@ def forecasts_from(forecasts: Text, outcomes: Text | None = None) -> Parsed:
     known = {} if outcomes is None else _outcomes_from(outcomes, problems)
     cells: list[Cell] = []
     answered: dict[tuple[str, str, str, str], int] = {}
-    decided: dict[tuple[str, str], tuple[int, int]] = {}
+    decided: dict[tuple[str, str], tuple[int | None, int]] = {}
     for line, row in rows(forecasts, required=REQUIRED, known=COLUMNS, problems=problems):
         values, complaints = values_of(row)
         if not complaints:
@@ -100,7 +100,7 @@ def _contradictions(
     cell: Cell,
     line: int,
     answered: dict[tuple[str, str, str, str], int],
-    decided: dict[tuple[str, str], tuple[int, int]],
+    decided: dict[tuple[str, str], tuple[int | None, int]],
 ) -> list[str]:
     """What is wrong with a line only beside the earlier ones."""
     found: list[str] = []
@@ -110,10 +110,13 @@ def _contradictions(
             f"{cell.agent} answered {cell.market} in window {cell.window!r} in line {first} already: "
             "keep the last valid answer"
         )
-    if cell.y is not None:
-        outcome, where = decided.setdefault((cell.event, cell.market), (cell.y, line))
-        if outcome != cell.y:
-            found.append(f"y: {cell.market} came out {cell.y} here and {outcome} in line {where}")
+    outcome, where = decided.setdefault((cell.event, cell.market), (cell.y, line))
+    if outcome != cell.y:
+        found.append(f"y: {cell.market} came out {_told(cell.y)} here and {_told(outcome)} in line {where}")
     if cell.structure in {"above", "below"} and cell.strike is None:
         found.append(f"strike: a ladder's market needs one, and {cell.market} has none")
     return found
+
+
+def _told(outcome: int | None) -> str:
+    return "nothing" if outcome is None else str(outcome)
