@@ -30,15 +30,16 @@ def new_trades(url: str, *, seconds: float) -> list[dict[str, Any]]:
     """The trades of the first `new_trades` event that arrives."""
     deadline = time.monotonic() + seconds
     with httpx.stream("GET", f"{url}/api/python/sse/trading", timeout=seconds, trust_env=False) as response:
-        event = ""
+        event, seen = "", [f"HTTP {response.status_code}"]
         for line in response.iter_lines():
+            seen.append(line)
             assert time.monotonic() < deadline, "no new_trades in time"
             if line.startswith("event: "):
                 event = line.removeprefix("event: ")
             elif line.startswith("data: ") and event == "new_trades":
                 trades: list[dict[str, Any]] = json.loads(line.removeprefix("data: "))["trades"]
                 return trades
-    raise AssertionError("the stream ended without new_trades")
+    raise AssertionError("the stream ended without new_trades:\n" + "\n".join(seen))
 
 
 def eventually(true: Callable[[], bool], *, seconds: float) -> bool:
