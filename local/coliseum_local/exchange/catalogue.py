@@ -1,7 +1,8 @@
-"""What this exchange lists: a dozen series in eight categories, each on a fixed rolling schedule.
+"""What this exchange lists: two dozen series in a dozen categories, each on a fixed rolling schedule.
 
-Event k of a series opens at k × `every` seconds and lives for `lifetime`; a lifetime of at least `every` means that one
-is always open. The seed, the series and k decide everything about an event, so listings can be drawn again.
+Event k of a series opens at k × `every` + `phase` seconds and lives for `lifetime`; a lifetime of at least `every`
+means that one is always open. The seed, the series and k decide everything about an event, so listings can be drawn
+again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from coliseum_local.exchange.listing import Event, Listing, Market, Series
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 CRYPTO, SPORTS = 2, 3
+BUSTLE = 6.0
+"""What ends within minutes is what people come for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,9 @@ class Blueprint:
     settlement_seconds: int
     shape: Ladder | Field | Question
     structure: str = "linear_cent"
+    phase: int = 0
+    bustle: float = 1.0
+    """How many times as often people come here as elsewhere, and how many times as large their orders are."""
 
 
 def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> Series:
@@ -80,7 +86,37 @@ def _series(ticker: str, title: str, category: str, frequency: str, source: str,
     )
 
 
+def _duel(names: Sequence[str]) -> Field:
+    """Two of them, drawn anew for each event."""
+    return Field(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in names), pick=2)
+
+
+def _short(
+    ticker: str,
+    title: str,
+    category: str,
+    source: str,
+    *,
+    question: str,
+    shape: Ladder | Field | Question,
+    phase: int,
+    **more: object,
+) -> Blueprint:
+    """A series of five minutes whose events follow each other without overlap, so that each is news of its own."""
+    return Blueprint(
+        series=_series(ticker, title, category, "5 minutes", source, **more),
+        question=question,
+        every=5 * MINUTE,
+        lifetime=5 * MINUTE,
+        settlement_seconds=5,
+        shape=shape,
+        phase=phase * MINUTE,
+        bustle=BUSTLE,
+    )
+
+
 _TEAMS = ("Boston", "Denver", "Milwaukee", "Phoenix", "Dallas", "Oklahoma City", "New York", "Sacramento")
+_THROWERS = ("Keller", "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov")
 _PLAYERS = ("Alvarez", "Brandt", "Castelli", "Dvorak", "Ekman", "Fontaine", "Guerra", "Horvat", "Ishida", "Jansen")
 
 _BLUEPRINTS: Sequence[Blueprint] = (
@@ -94,6 +130,7 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         settlement_seconds=5,
         shape=Ladder(level=96_500, spread=60, gap=50, rungs=3, decimals=2, unit="$"),
         structure="tapered_deci_cent",
+        bustle=BUSTLE,
     ),
     Blueprint(
         series=_series(
@@ -105,6 +142,7 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         settlement_seconds=10,
         shape=Ladder(level=3_400, spread=9, gap=8, rungs=3, decimals=2, unit="$"),
         structure="deci_cent",
+        bustle=BUSTLE,
     ),
     Blueprint(
         series=_series("KXTENNISSET", "Tennis set winner", "Sports", "custom", "Court Desk", exchange_index=SPORTS),
@@ -112,7 +150,8 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=4 * MINUTE,
         lifetime=8 * MINUTE,
         settlement_seconds=5,
-        shape=Field(odds=tuple((name[:3].upper(), name, 1.0) for name in _PLAYERS), pick=2),
+        shape=_duel(_PLAYERS),
+        bustle=BUSTLE,
     ),
     Blueprint(
         series=_series(
@@ -128,7 +167,7 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=6 * HOUR,
         lifetime=12 * HOUR,
         settlement_seconds=60,
-        shape=Field(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in _TEAMS), pick=2),
+        shape=_duel(_TEAMS),
     ),
     Blueprint(
         series=_series("KXRAINNYC", "Rain in New York, hourly", "Climate and Weather", "hourly", "Weather Desk"),
@@ -211,17 +250,118 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         shape=Ladder(level=495, spread=14, gap=10, rungs=3, decimals=0, unit="k"),
     ),
 )
-BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType({each.series.ticker: each for each in _BLUEPRINTS})
+_SHORT: Sequence[Blueprint] = (
+    _short(
+        "KXSOL5M",
+        "Solana price, 5 minutes",
+        "Crypto",
+        "Index Desk",
+        question="Solana price at {date}?",
+        shape=Ladder(level=212, spread=0.5, gap=0.4, rungs=2, decimals=2, unit="$"),
+        phase=0,
+        exchange_index=CRYPTO,
+    ),
+    _short(
+        "KXNDX5M",
+        "Nasdaq-100, 5 minutes",
+        "Financials",
+        "Index Desk",
+        question="Nasdaq-100 at {date}?",
+        shape=Ladder(level=25_300, spread=22, gap=20, rungs=2, decimals=2, unit=""),
+        phase=1,
+        fee_multiplier=Decimal("0.5"),
+    ),
+    _short(
+        "KXDARTSLEG",
+        "Darts leg winner",
+        "Sports",
+        "Board Desk",
+        question="Leg winner, {date}",
+        shape=_duel(_THROWERS),
+        phase=2,
+        exchange_index=SPORTS,
+    ),
+    _short(
+        "KXGUST5M",
+        "Wind gusts in Chicago, 5 minutes",
+        "Climate and Weather",
+        "Weather Desk",
+        question="Strongest gust in Chicago until {date}?",
+        shape=Ladder(level=24, spread=4, gap=4, rungs=1, decimals=0, unit=" mph"),
+        phase=3,
+    ),
+    _short(
+        "KXMENTION5M",
+        "Words of the daily briefing",
+        "Mentions",
+        "Records Desk",
+        question="Will the speaker say “tariff” before {date}?",
+        shape=Question(chance=0.45),
+        phase=4,
+    ),
+    _short(
+        "KXDELAY5M",
+        "Next departure delayed",
+        "Transportation",
+        "Flight Desk",
+        question="Will the next departure board show a delay before {date}?",
+        shape=Question(chance=0.6),
+        phase=0,
+    ),
+    _short(
+        "KXVIEWERS5M",
+        "Viewers of the night's largest stream",
+        "Entertainment",
+        "Media Desk",
+        question="Viewers at {date}, in thousands?",
+        shape=Ladder(level=142, spread=3, gap=3, rungs=1, decimals=0, unit="k"),
+        phase=1,
+    ),
+    _short(
+        "KXQUAKE5M",
+        "Earthquakes",
+        "Science and Technology",
+        "Seismic Desk",
+        question="Earthquake above magnitude 2.5 anywhere before {date}?",
+        shape=Question(chance=0.3),
+        phase=2,
+    ),
+    _short(
+        "KXPINGPONG",
+        "Table tennis game winner",
+        "Sports",
+        "Court Desk",
+        question="Game winner, {date}",
+        shape=_duel(_PLAYERS),
+        phase=3,
+        exchange_index=SPORTS,
+    ),
+    _short(
+        "KXCHAINFEE5M",
+        "Fee of the next block",
+        "Crypto",
+        "Chain Desk",
+        question="Median fee of the block at {date}?",
+        shape=Ladder(level=11, spread=1.6, gap=1, rungs=1, decimals=1, unit=" sat"),
+        phase=4,
+        exchange_index=CRYPTO,
+    ),
+)
+BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType({each.series.ticker: each for each in (*_BLUEPRINTS, *_SHORT)})
 """By series."""
+SHORT = tuple(each.series.ticker for each in _SHORT)
 MIN_OPEN = 24
 """Markets open at any moment, whatever the moment; a test walks through months of schedule."""
 
 
 def alive(blueprint: Blueprint, now: float) -> range:
     """Indices of the events that are open now."""
-    newest = math.floor(now / blueprint.every)
-    oldest = math.floor((now - blueprint.lifetime) / blueprint.every) + 1
-    return range(oldest, newest + 1)
+    return range(newest(blueprint, now - blueprint.lifetime) + 1, newest(blueprint, now) + 1)
+
+
+def newest(blueprint: Blueprint, now: float) -> int:
+    """Index of the event that opened last."""
+    return math.floor((now - blueprint.phase) / blueprint.every)
 
 
 def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | None = None) -> tuple[Listing, Latent]:
@@ -231,7 +371,7 @@ def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | No
     """
     series = blueprint.series
     rng = Random(f"{seed}:{series.ticker}:{index}")
-    opens = float(index * blueprint.every)
+    opens = float(index * blueprint.every + blueprint.phase)
     closes = opens + blueprint.lifetime
     stamp = _stamp(closes, blueprint.every)
     event_ticker = f"{series.ticker}-{stamp}"

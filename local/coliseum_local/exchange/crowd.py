@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import life
+from coliseum_local.exchange.catalogue import BLUEPRINTS
 from coliseum_local.exchange.listing import Market
 from coliseum_local.exchange.orders import OPPOSITE
 from coliseum_local.exchange.traders import CROWD, MAKERS, behind, visit
@@ -18,8 +19,8 @@ MAX_STEPS = 1200
 COARSE_SECONDS = 30.0
 MAX_COARSE_STEPS = 1000
 """After days of absence the steps are longer still, and markets that would have lived inside one are left out."""
-VISITS_PER_SECOND = 1.4
-"""Over all markets together."""
+VISITS_PER_SECOND = 0.03
+"""In a market without bustle."""
 REQUOTE_SECONDS = (4.0, 11.0)
 REQUOTE_MOVE = 0.02
 """Makers come back early when the odds have moved this far."""
@@ -90,16 +91,17 @@ def _trade(venue: Venue) -> None:
         moved = abs(odds - venue.quoted.get(market.ticker, 2.0)) > REQUOTE_MOVE
         if moved or venue.now >= venue.next_quote[market.ticker]:
             requote(venue, market)
-    expected = VISITS_PER_SECOND * STEP_SECONDS
+    bustle = [BLUEPRINTS[market.series_ticker].bustle for market in markets]
+    expected = VISITS_PER_SECOND * STEP_SECONDS * sum(bustle)
     visits = int(expected) + (venue.rng.random() < expected % 1)
-    for _ in range(visits if markets else 0):
-        _visit(venue, venue.rng.choice(markets))
+    for market in venue.rng.choices(markets, bustle, k=visits) if markets else ():
+        _visit(venue, market, bustle=BLUEPRINTS[market.series_ticker].bustle)
 
 
-def _visit(venue: Venue, market: Market) -> None:
+def _visit(venue: Venue, market: Market, *, bustle: float) -> None:
     book = venue.books[market.ticker]
     odds = venue.latents[market.event_ticker].probability(market.ticker)
-    intent = visit(odds=odds, bid=book.best_bid, ask=book.best_ask, rng=venue.rng)
+    intent = visit(odds=odds, bid=book.best_bid, ask=book.best_ask, bustle=bustle, rng=venue.rng)
     if intent is not None and next(book.queue(OPPOSITE[intent.side]), None) is not None:
         venue.submit(intent, market.ticker, rest=False)
 

@@ -36,7 +36,7 @@ def walk(latent: Latent, tickers: Sequence[str], *, until: float, rng: Random) -
     return path
 
 
-def candles(market: Market, path: Path, rng: Random) -> list[Candle]:
+def candles(market: Market, path: Path, rng: Random, *, bustle: float) -> list[Candle]:
     """Candles along the walk, with volume that grows where the odds move."""
     result: list[Candle] = []
     last: Decimal | None = None
@@ -46,7 +46,7 @@ def candles(market: Market, path: Path, rng: Random) -> list[Candle]:
         now = odds[market.ticker]
         bid, ask = _spans(market, before, now, rng)
         trades = rng.random() < 0.85
-        volume = Decimal(round(rng.expovariate(1 / 40) + 600 * abs(now - before), 2)) if trades else ZERO
+        volume = Decimal(round(bustle * (rng.expovariate(1 / 40) + 600 * abs(now - before)), 2)) if trades else ZERO
         volume = volume.quantize(Decimal("0.01"))
         interest += (volume / 3).quantize(Decimal("0.01"))
         low, high = sorted((nearest(market.structure, before), nearest(market.structure, now)))

@@ -5,7 +5,6 @@ Each function looks at the venue and a time and moves what is due. Operators' sw
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -13,7 +12,7 @@ from random import Random
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum_local.exchange.book import Book
 from coliseum_local.exchange.candles import Recorder
-from coliseum_local.exchange.catalogue import BLUEPRINTS, HOUR, Blueprint, alive, draw_event
+from coliseum_local.exchange.catalogue import BLUEPRINTS, HOUR, SHORT, Blueprint, alive, draw_event, newest
 from coliseum_local.exchange.changes import Kind
 from coliseum_local.exchange.history import candles, walk
 from coliseum_local.exchange.latent import Latent, Value
@@ -24,7 +23,7 @@ from coliseum_local.exchange.venue import Settlement, Venue
 DETERMINATION_SECONDS = 2.0
 VOID_SHARE = 0.007
 """Markets that are void and settle at their last price instead of yes or no."""
-PAST_EVENTS = {"KXHIGHNY": 3, "KXINXD": 3, "KXTENNISSET": 4}
+PAST_EVENTS = {"KXHIGHNY": 3, "KXINXD": 3, "KXTENNISSET": 4, **dict.fromkeys(SHORT, 6)}
 """Settled events each series starts with."""
 ARCHIVED_EVENTS = {"KXINXD": 95}
 """Settled events from so many days ago, older than the live tier keeps."""
@@ -154,11 +153,11 @@ def _withdraw_for_pause(venue: Venue) -> None:
 def _list_due(venue: Venue) -> None:
     for ticker, blueprint in BLUEPRINTS.items():
         lead = min(blueprint.every, HOUR)
-        newest = math.floor((venue.now + lead) / blueprint.every)
-        first = max(venue.next_index[ticker], alive(blueprint, venue.now).start)
-        for index in range(first, newest + 1):
+        following = newest(blueprint, venue.now + lead) + 1
+        first = max(venue.next_index.get(ticker, 0), alive(blueprint, venue.now).start)
+        for index in range(first, following):
             list_event(venue, blueprint, index)
-        venue.next_index[ticker] = max(venue.next_index[ticker], newest + 1)
+        venue.next_index[ticker] = max(first, following)
 
 
 def _forget(venue: Venue) -> None:
@@ -187,7 +186,7 @@ def _adopt(venue: Venue, origin: Origin) -> tuple[Latent, list[Market]]:
     venue.series.setdefault(blueprint.series.ticker, blueprint.series)
     venue.events[origin.event.event_ticker] = origin.event
     for market in listing.markets:
-        venue.recorders[market.ticker] = Recorder(drawn=candles(market, path, rng))
+        venue.recorders[market.ticker] = Recorder(drawn=candles(market, path, rng, bustle=blueprint.bustle))
     return latent, listing.markets
 
 
@@ -199,7 +198,8 @@ def _admit(venue: Venue, market: Market) -> None:
     venue.live[market.ticker] = market
     venue.books[market.ticker] = Book()
     rng = Random(f"{venue.seed}:{market.ticker}:makers")
-    venue.makers[market.ticker] = [Maker(name, rng.uniform(0.008, 0.028)) for name in MAKERS]
+    bustle = BLUEPRINTS[market.series_ticker].bustle
+    venue.makers[market.ticker] = [Maker(name, rng.uniform(0.008, 0.028), bustle) for name in MAKERS]
     venue.next_quote[market.ticker] = 0.0
 
 

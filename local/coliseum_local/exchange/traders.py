@@ -41,6 +41,8 @@ class Maker:
     account_id: str
     patience: float
     """Half of its usual spread, in dollars."""
+    bustle: float = 1.0
+    """Where larger orders come, larger ones wait."""
     error: float = 0.0
     order_ids: list[str] = field(default_factory=list)
 
@@ -48,7 +50,7 @@ class Maker:
         """Bids and asks around its view of the odds."""
         self.error = 0.9 * self.error + rng.gauss(0.0, FOG * 0.44)
         sure = 4 * odds * (1 - odds)
-        lean = -self.patience * max(-1.5, min(1.5, inventory / FULL_INVENTORY))
+        lean = -self.patience * max(-1.5, min(1.5, inventory / (FULL_INVENTORY * self.bustle)))
         view = min(0.999, max(0.001, odds + self.error * math.sqrt(sure) + lean))
         half = self.patience * (0.3 + 0.7 * math.sqrt(sure))
         intents = []
@@ -56,7 +58,7 @@ class Maker:
             distance = half * (1 + 0.9 * level)
             for side, price in ((BookSide.BID, view - distance), (BookSide.ASK, view + distance)):
                 if 0.002 < price < 0.998:
-                    count = Decimal(f"{rng.lognormvariate(3.4 + 0.4 * level, 0.6):.2f}")
+                    count = Decimal(f"{self.bustle * rng.lognormvariate(3.4 + 0.4 * level, 0.6):.2f}")
                     intents.append(Intent(self.account_id, side, nearest(structure, price), count))
         return intents
 
@@ -75,10 +77,10 @@ def behind(intent: Intent, *, best: Level | None, structure: str) -> Intent | No
     return Intent(intent.account_id, intent.side, nearest(structure, float(price)), intent.count)
 
 
-def visit(*, odds: float, bid: Level | None, ask: Level | None, rng: Random) -> Intent | None:
+def visit(*, odds: float, bid: Level | None, ask: Level | None, bustle: float, rng: Random) -> Intent | None:
     """What one visitor of the market does: take the wrong price if there is one, else follow a whim."""
     account = rng.choice(CROWD)
-    count = Decimal(f"{min(rng.lognormvariate(2.2, 1.0), 400.0):.2f}")
+    count = Decimal(f"{bustle * min(rng.lognormvariate(2.2, 1.0), 400.0):.2f}")
     if rng.random() < 0.5:
         count = count.to_integral_value() + 1
     if ask is not None and odds - float(ask.price) > INFORMED_EDGE:

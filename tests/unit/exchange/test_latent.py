@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.exchange.catalogue import BLUEPRINTS, MIN_OPEN, alive, draw_event
+from coliseum_local.exchange.catalogue import BLUEPRINTS, MIN_OPEN, SHORT, alive, draw_event
 from coliseum_local.exchange.latent import Choice, Latent, Value, draw
 
 
@@ -75,6 +75,25 @@ def test_the_schedule_keeps_enough_markets_open_at_any_time_of_any_day() -> None
     ]
     assert min(open_counts) >= MIN_OPEN
     assert len({blueprint.series.category for blueprint in BLUEPRINTS.values()}) >= 6
+
+
+def test_whenever_somebody_begins_several_series_end_within_minutes() -> None:
+    """The first round asks about what has 150 seconds left, and its answers shall be known soon."""
+    for start in range(1_795_000_000, 1_795_000_000 + 900, 17):
+        ends = [
+            event.strike_time - start
+            for blueprint in BLUEPRINTS.values()
+            for index in alive(blueprint, start)
+            if (event := draw_event(blueprint, index, seed="s")[0].event).strike_time > start
+        ]
+        assert sum(150 <= left <= 300 for left in ends) >= 5
+
+
+@pytest.mark.parametrize("ticker", SHORT)
+def test_events_of_a_short_series_follow_each_other_without_overlap(ticker: str) -> None:
+    blueprint = BLUEPRINTS[ticker]
+    assert all(len(alive(blueprint, 1_795_000_000 + second)) == 1 for second in range(0, 600, 7))
+    assert blueprint.phase % 60 == 0, "their titles tell the minute"
 
 
 def test_an_event_is_drawn_the_same_each_time_and_differently_by_seed() -> None:

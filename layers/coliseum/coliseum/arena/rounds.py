@@ -98,8 +98,8 @@ def choose(
     """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
 
     Each stratum is shuffled by the seed; the strata take turns in an order of the seed. `soonest` places go to the
-    markets that close first, before all turns. Markets without an active status, a quote at most 10 cents wide or
-    `least_seconds` left are passed over.
+    events that close first, one market each, before all turns. Markets without an active status, a quote at most 10
+    cents wide or `least_seconds` left are passed over.
     """
     usable = [
         offer
@@ -111,7 +111,7 @@ def choose(
     ]
     usable.sort(key=lambda offer: _shuffle_key(seed, offer.market.ticker))
     first = sorted(usable, key=lambda offer: offer.market.close_time)
-    chosen = _capped(first, per_event)[: min(soonest, wanted)]
+    chosen = _one_of_each_event(first)[: min(soonest, wanted)]
     taken = Counter(offer.market.event_ticker for offer in chosen)
     for offer in _in_turns([offer for offer in usable if offer not in chosen], now=now, seed=seed):
         if len(chosen) < wanted and taken[offer.market.event_ticker] < per_event:
@@ -120,14 +120,11 @@ def choose(
     return tuple(chosen)
 
 
-def _capped(offers: Sequence[Offer], per_event: int) -> list[Offer]:
-    taken: Counter[str] = Counter()
-    kept: list[Offer] = []
+def _one_of_each_event(offers: Sequence[Offer]) -> list[Offer]:
+    kept: dict[str, Offer] = {}
     for offer in offers:
-        if taken[offer.market.event_ticker] < per_event:
-            taken[offer.market.event_ticker] += 1
-            kept.append(offer)
-    return kept
+        kept.setdefault(offer.market.event_ticker, offer)
+    return list(kept.values())
 
 
 def _in_turns(offers: Sequence[Offer], *, now: datetime, seed: int) -> list[Offer]:
