@@ -155,3 +155,12 @@ def test_a_log_emptied_over_a_restart_tells_the_hole_behind_what_came_before_it(
     world.restart_bot(keeps_list=False)
     world.poll()
     world.bot.trade(1)
+
+
+def test_a_log_emptied_over_a_restart_keeps_the_order_of_what_happened_at_one_moment(world: World) -> None:
+    """Ids began again meanwhile, so that they no longer tell which of two trades came first."""
+    world.flush()
+    world.bot.trade(2)
+    world.poll(0, refuse)
+    world.restart_bot(keeps_list=False)
+    world.bot.trade(1)

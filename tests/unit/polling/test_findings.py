@@ -137,6 +137,6 @@ def test_an_emptied_log_gets_what_the_list_has_dropped_in_order_of_time() -> Non
         of_list(difference(one), None, trades=(one,)).entries for one in (trade("1", 5.0), trade("1", 9.0))
     )
     waiting = (Findings(run_two, BLANK), Findings(run_one, BLANK), Findings(entries("listed"), BLANK))
-    found = before_list(waiting, (trade("listed"),), BLANK)
+    found = before_list(waiting, (trade("listed"),), BLANK, {})
 
     assert [one.at for one in found.entries] == ["5.0", "9.0"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,10 @@ from coliseum.polling.backfill import PATIENCE_MS, Recovery
 from coliseum.polling.checkpoint import Checkpoint, Known, newest
 from coliseum.polling.diff import Difference
 from coliseum.trading.trades import Trade
+
+
+Order = Mapping[tuple[str, str], int]
+"""Places of trades by key and time: their ids alone do not tell, since they may begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +76,27 @@ def parts(waiting: Iterable[Findings], *, size: int) -> tuple[Findings, ...]:
     return tuple(joined)
 
 
-def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Checkpoint) -> Findings:
+def in_order(order: Order, known: Mapping[str, Known]) -> Order:
+    """`order` with the places of what is `known` now behind those it has."""
+    places = dict(order)
+    for trade_id, one in known.items():
+        places.setdefault((f"trade:{trade_id}", repr(one.at)), len(places))
+    return places
+
+
+def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Checkpoint, order: Order) -> Findings:
     """What waits, in the order in which it happened, without what a list of `trades` behind it tells again.
 
-    For a log that was emptied: a correction may stand there for a trade the log no longer has.
+    For a log that was emptied: a correction may stand there for a trade the log no longer has. `order` decides
+    between trades of one moment.
     """
     told = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in trades}
-    order = {f"trade:{trade_id}": place for place, trade_id in enumerate(memory.known)}
     latest = 0.0
     dated: list[tuple[float, int, Candidate]] = []
     for one in (entry for found in waiting for entry in found.entries):
         latest = max(latest, float(one.at or 0))  # what has no time of its own stays behind what it came after
         if (one.key, one.at) not in told:
-            dated.append((float(one.at) if one.at else latest, order.get(one.key, len(order)), one))
+            dated.append((float(one.at) if one.at else latest, order.get((one.key, one.at), len(order)), one))
     dated.sort(key=lambda row: row[:2])
     return Findings(tuple(one for _, _, one in dated), memory)
 

@@ -26,8 +26,10 @@ from coliseum.polling.checkpoint import BLANK, Checkpoint, decode, encode, newes
 from coliseum.polling.diff import Difference, Sighting, compare
 from coliseum.polling.findings import (
     Findings,
+    Order,
     before_list,
     given_up,
+    in_order,
     of_fills,
     of_late_answer,
     of_list,
@@ -70,6 +72,7 @@ class Poller:
         self.owner = uuid4().hex
         self._memory = BLANK
         self._waiting: tuple[Findings, ...] = ()
+        self._order: Order = {}
         self._fences: tuple[str, ...] = ("",)
         self._must_load = True
         self._log_is_new = False
@@ -168,7 +171,7 @@ class Poller:
         self._fences = (position.fence,)
         self._log_is_new = position.checkpoint is None and self._memory is not BLANK
         if not self._log_is_new:  # what waits was concluded from an older view: what is missing is found again
-            self._memory, self._waiting = _decoded(position.checkpoint), ()
+            self._memory, self._waiting, self._order = _decoded(position.checkpoint), (), {}
         return True
 
     def _look(self, now: int) -> bool:
@@ -227,7 +230,7 @@ class Poller:
                 recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
         new = difference.trades
         if self._log_is_new:  # a log that was emptied gets the whole list again
-            self._waiting = (before_list(self._waiting, trades, self._memory),)
+            self._waiting = (before_list(self._waiting, trades, self._memory, self._order),)
             self._log_is_new = False
             new = trades
         found = of_list(replace(difference, after=after), recovery, trades=new)
@@ -286,6 +289,7 @@ class Poller:
         self._memory = found.after
         if found.entries:
             self._waiting += (found,)
+            self._order = in_order(self._order, found.after.known)
 
     def _publish(self, now: int) -> Tick:
         if not self._waiting or self._ticks < self._rest_until:
@@ -296,6 +300,7 @@ class Poller:
             for part in self._waiting:
                 published += self._publish_part(part, now)
                 self._waiting = self._waiting[1:]
+            self._order = {}
         except LogMoved:
             logger().info("another poller has published; starting from its checkpoint")
             self._must_load = True
