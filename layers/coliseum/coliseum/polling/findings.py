@@ -13,7 +13,6 @@ from coliseum.polling.checkpoint import Checkpoint, Known, newest
 from coliseum.polling.diff import Difference
 from coliseum.trading.trades import Trade
 
-
 Order = Mapping[tuple[str, str], int]
 """Places of trades by key and time: their ids alone do not tell, since they may begin again."""
 
