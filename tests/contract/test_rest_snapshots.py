@@ -1,4 +1,4 @@
-"""What the snapshots keep is what the history route shows."""
+"""What the snapshots keep, and that the history route shows it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.fixtures.postgres import PostgresServer
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.service import Cache
 from coliseum.config import Settings
+from coliseum.http.values import utc_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.snapshots.service import Snapshots
 from coliseum.store.client import Store
@@ -40,18 +41,38 @@ def kalshi(exchange: Exchange) -> Iterator[Kalshi]:
     door.close()
 
 
+def trade(seq: int, ticker: str, days_ago: int) -> dict[str, object]:
+    return {
+        "epoch": "e",
+        "seq": seq,
+        "ms": 1,
+        "trade_id": ticker,
+        "ticker": ticker,
+        "side": "BUY",
+        "outcome": "yes",
+        "quantity": 1,
+        "price": "0.5",
+        "executed_at": utc_from(NOON - days_ago * 86_400),
+        "source": "bot_live",
+    }
+
+
 def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
     exchange: Exchange, kalshi: Kalshi, store: Store, postgres_server: PostgresServer
 ) -> None:
-    first, second = (market["ticker"] for market in exchange.get("/markets", status="open", limit=2)["markets"])
+    listed = exchange.get("/markets", status="open", limit=4)["markets"]
+    first, second, third, long_ago = (market["ticker"] for market in listed)
     exchange.order(first, "bid", "2.50", "0.9900")
     exchange.order(second, "bid", "1.00", "0.9900")
     exchange.admin(f"markets/{second}/settle", result="yes")
+    traded = [(first, 1), (second, 1), (third, 1), (long_ago, 4), ("ELSEWHERE", 1)]
+    store.insert("trades", [trade(seq, ticker, days) for seq, (ticker, days) in enumerate(traded, 1)])
     cache = Cache(None, prefix="", breaker=Breaker())
     snapshots = Snapshots(kalshi, store, cache)
     kept = snapshots.take(NOON + 7)
     assert kept is not None
-    assert (kept.balances, kept.markets, kept.settlements) == (1, 1, 1)
+    assert (kept.balances, kept.markets, kept.settlements) == (1, 2, 1)
+    assert {row["ticker"] for row in store.select("market_snapshots", "ticker")} == {first, third}
     assert snapshots.take(NOON + 200) is None
     assert Snapshots(kalshi, store, cache).take(NOON + 200) is None
     assert snapshots.take(NOON + 300) is not None

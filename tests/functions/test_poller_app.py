@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from functions.poller import app
+from tests.contract.rest_world import with_key
+from tests.fixtures.exchange import Exchange
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.scripted_bot import ScriptedBot, row, serving
@@ -23,6 +26,19 @@ EVENT = json.loads((Path(__file__).resolve().parents[2] / "events" / "poller.sch
 AT = 1_795_000_000.0
 logger()  # writes to the stdout of its first call: not that of a test that captures it
 Invoke = Callable[..., dict[str, Any]]
+
+
+class Clock:
+    """Monotonic seconds that pass by sleeping alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
@@ -59,17 +75,14 @@ def invoke(
 def new_container() -> None:
     """Forget the last one, its connections closed."""
     if app.parts.cache_info().currsize:
-        poller, projector = app.parts()
+        poller, projector, _ = app.parts()
         poller._bot.close()
-        app.redis().close()
-        if projector is not None:
+        projector._feed._redis.close()
+        if projector._store is not None:
             projector._store.close()
+        if poller._exchange is not None:
+            poller._exchange.close()
     app.parts.cache_clear()
-    app.redis.cache_clear()
-    if app.retention.cache_info().currsize and (retention := app.retention()) is not None:
-        retention._store.close()
-    app.snapshots.cache_clear()
-    app.retention.cache_clear()
 
 
 def test_a_minute_goes_from_the_bot_to_postgres(
@@ -106,12 +119,37 @@ def test_history_is_thinned_behind_the_minute(invoke: Invoke, store: Store, post
     assert len(store.select("balance_snapshots", "taken_at")) == 2
 
 
+@pytest.fixture
+def everything(store: Store, postgres_server: PostgresServer, exchange_server: Exchange) -> dict[str, Any]:
+    """The settings for an empty database and an account."""
+    database = {"supabase_url": postgres_server.url, "supabase_service_role_key": postgres_server.secret_key}
+    return {"kalshi_api_base": exchange_server.url, **with_key(exchange_server), **database}
+
+
+def test_a_quiet_minute_in_which_the_account_is_kept_costs_eight_redis_commands(
+    invoke: Invoke, everything: dict[str, Any], store: Store, redis_server: RedisServer, prefix: str
+) -> None:
+    """The handler's own parts through a whole minute, on a clock that passes at once."""
+    invoke(**everything)
+    poller, projector, history = app.parts()
+    redis_server.admin.post("/", json=["DEL", f"{prefix}cache:balance:turn"])  # as five minutes would have done
+    redis_server.reset_meter()
+    clock = Clock()
+    done = poller.minute(until=58.0, clock=clock, sleep=clock.sleep)
+    projector.run(poller.head, time_left=lambda: 60)
+    history.keep(time_left=lambda: 60, clock=lambda: time.time() + 300)
+
+    assert done.trades == 0
+    assert redis_server.billed() == {"HMGET": 1, "SET": 4, "PUBLISH": 3}
+    assert len(store.select("balance_snapshots", "taken_at")) == 2
+
+
 def test_trades_go_on_where_supabase_is_not_configured(bot: ScriptedBot, invoke: Invoke) -> None:
     bot.trade(row("a", at=AT))
     told = invoke()
 
     assert told["trades"] == 1
-    assert told["projection"]["problem"] == "Supabase is not configured"
+    assert told["projection"]["problem"] == "SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set"
 
 
 def test_trades_go_on_where_supabase_is_down_and_are_projected_later(

@@ -17,11 +17,13 @@ from tests.unit.kalshi.stage import Asked, Reply, Stage
 FUNCTION = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.freshness import Tier
 from coliseum.cache.service import Cache
+from coliseum.errors import SourceRateLimited
 from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.portfolio.account import service
 from coliseum.upstash.client import Redis
@@ -36,6 +38,9 @@ sys.stdin.readline()
 end = time.monotonic() + float(given["for_seconds"])
 served = []
 while not served or time.monotonic() < end:
+    if given["snapshots"]:
+        with suppress(SourceRateLimited):
+            account.balance_now(kalshi)
     with ThreadPoolExecutor(4) as threads:
         served += [future.result() for future in [threads.submit(account.balance) for _ in range(8)]]
 print(json.dumps([[str(one.value.cash), one.stale] for one in served]))
@@ -76,6 +81,7 @@ def _arguments(redis: RedisServer, prefix: str, stage: Stage, folder: Path) -> d
         "key_file": str(key_file),
         "fresh_seconds": "5",
         "for_seconds": "0",
+        "snapshots": "",
     }
 
 
@@ -95,7 +101,7 @@ def test_two_processes_ask_for_the_balance_once(redis_server: RedisServer, prefi
     assert {tuple(answer) for answer in answers} == {(str(answers[0][0]), False)}
 
 
-def test_two_processes_that_want_it_all_the_time_keep_a_second_between_calls(
+def test_two_processes_that_want_it_all_the_time_and_fresh_keep_a_second_between_calls(
     redis_server: RedisServer, prefix: str, tmp_path: Path
 ) -> None:
     moments: list[float] = []
@@ -106,7 +112,7 @@ def test_two_processes_that_want_it_all_the_time_keep_a_second_between_calls(
 
     with Stage(script).open() as stage:
         arguments = _arguments(redis_server, prefix, stage, tmp_path)
-        _ask_in_two_processes(arguments | {"fresh_seconds": "0.3", "for_seconds": "2"})
+        _ask_in_two_processes(arguments | {"fresh_seconds": "0.3", "for_seconds": "2", "snapshots": "yes"})
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert len(moments) >= 2
     assert min(gaps) > 0.9

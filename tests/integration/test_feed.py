@@ -282,40 +282,27 @@ def test_a_log_nobody_has_written_is_empty(feed: Feed) -> None:
     assert feed.position().epoch is None
 
 
-# --- the poller's lease and report ---
+# --- the poller's report, which is its lease ---
 
 
-def test_only_one_poller_gets_the_lease(feed: Feed) -> None:
-    assert feed.take_lease(_report("one"), ttl_ms=60_000) is None
-    held = feed.take_lease(_report("two"), ttl_ms=60_000)
-    assert held is not None
-    assert held.owner == "one"
-
-
-def test_a_poller_that_lost_the_reply_sees_its_own_name(feed: Feed, redis: Redis) -> None:
-    feed.take_lease(_report("one"), ttl_ms=60_000)
-    held = feed.take_lease(_report("one"), ttl_ms=60_000)
-    assert held is not None
-    assert held.owner == "one"
-    assert 0 < redis.read("PTTL", feed.keys.poller) <= 60_000
-
-
-def test_a_lease_ends_with_its_time(feed: Feed, redis: Redis) -> None:
-    feed.take_lease(_report("one"), ttl_ms=60_000)
+def test_who_reports_sees_who_reported_before(feed: Feed, redis: Redis) -> None:
+    assert feed.report(_report("one"), ttl_ms=60_000) is None
+    assert feed.report(_report("two"), ttl_ms=60_000) == _report("one")
+    assert feed.report(_report("three"), ttl_ms=60_000, ring=False) == _report("two")
     redis.command("PEXPIRE", feed.keys.poller, 0)
-    assert feed.take_lease(_report("two"), ttl_ms=60_000) is None
+    assert feed.report(_report("one"), ttl_ms=60_000) is None
 
 
-def test_a_report_renews_the_lease_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
-    feed.take_lease(_report("one"), ttl_ms=1000)
+def test_a_report_keeps_for_its_time_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
+    feed.report(_report("one"), ttl_ms=1000)
     feed.report(_report("one"), ttl_ms=60_000)
-    assert redis.read("PTTL", feed.keys.poller) > 1000
+    assert 1000 < redis.read("PTTL", feed.keys.poller) <= 60_000
     assert feed.read(START).report == _report("one")
 
 
-def test_foreign_text_under_the_lease_still_means_that_it_is_held(feed: Feed, redis: Redis) -> None:
+def test_foreign_text_in_the_reports_place_is_nobodys_word(feed: Feed, redis: Redis) -> None:
     redis.command("SET", feed.keys.poller, "foreign")
-    assert feed.take_lease(_report("one"), ttl_ms=1000) is not None
+    assert feed.report(_report("one"), ttl_ms=1000) is None
 
 
 # --- what it costs ---
@@ -331,7 +318,6 @@ def test_the_price_list(feed: Feed, redis_server: RedisServer) -> None:
         total: int = redis_server.meter()["total"]
         return total
 
-    assert price(lambda: feed.take_lease(_report(), ttl_ms=1000)) == 1
     assert price(lambda: feed.report(_report(), ttl_ms=1000)) == 2
     assert price(lambda: feed.report(_report(), ttl_ms=1000, ring=False)) == 1
     assert price(feed.position) == 1

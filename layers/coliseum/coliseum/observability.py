@@ -23,12 +23,21 @@ def metrics() -> Metrics:
     return Metrics(namespace=NAMESPACE)
 
 
+def record(**values: float) -> None:
+    """Metrics of the service, which leave when its handler ends. Names that end in Ms are milliseconds."""
+    for name, value in values.items():
+        metrics().add_metric(name=name, unit=_unit(name), value=value)
+
+
 def measure(dimensions: Mapping[str, str], /, **values: float) -> None:
     """Metrics of their own dimensions beside the service's, written at once. Names that end in Ms are milliseconds."""
     own = EphemeralMetrics(namespace=NAMESPACE)
     for name, label in dimensions.items():
         own.add_dimension(name=name, value=label)
     for name, value in values.items():
-        unit = MetricUnit.Milliseconds if name.endswith("Ms") else MetricUnit.Count
-        own.add_metric(name=name, unit=unit, value=value)
+        own.add_metric(name=name, unit=_unit(name), value=value)
     own.flush_metrics()
+
+
+def _unit(name: str) -> MetricUnit:
+    return MetricUnit.Milliseconds if name.endswith("Ms") else MetricUnit.Count

@@ -21,7 +21,7 @@ from coliseum.feed.readings import (
 )
 
 KEYS = FeedKeys("python:")
-REPORT = Report(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"})
+REPORT = Report(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
 META = ["e1", "1000", "2", "1005", '{"status":"online"}']
 ROWS = [["1000-1", ["d", payload(Kind.TRADE, {"n": 1})]], ["1005-2", ["x", "y", "d", payload(Kind.TRADE, {"n": 2})]]]
 

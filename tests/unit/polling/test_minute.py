@@ -1,4 +1,4 @@
-"""Ticks, lease and reports against a clock that only moves when told to."""
+"""Ticks and reports against a clock that only moves when told to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coliseum.polling.minute import Answer, Step, fresh_seconds, lease_seconds, steps, ticks
+from coliseum.polling.minute import Heard, Step, fresh_seconds, lease_seconds, steps, ticks
 
 
 class Clock:
@@ -56,71 +56,63 @@ def test_no_tick_begins_when_the_time_is_over() -> None:
     assert tick_times(Clock(), interval=3, length=0, work=lambda _: 0.0) == []
 
 
-def course(answers: dict[int, Answer], *, interval: float = 3.0, length: float = 58.0) -> list[tuple[int, Step]]:
-    """The steps with their second, given the answer to each question from a second on."""
+Taken = list[tuple[int, Step]]
+
+
+def course(answers: dict[int, Heard], *, interval: float = 3.0, length: float = 58.0) -> Taken:
+    """The steps with their second, given what a report hears from a second on."""
     clock = Clock()
     going = steps(interval=interval, until=clock.now + length, clock=clock, sleep=clock.sleep)
-    taken: list[tuple[int, Step]] = []
-    answer: Answer | None = None
+    taken: Taken = []
+    heard: Heard | None = None
     while True:
         try:
-            step = going.send(answer)
+            step = going.send(heard)
         except StopIteration:
             return taken
         second = round(clock.now - 100)
         taken.append((second, step))
-        answer = answers[max(at for at in answers if at <= second)] if step is Step.ASK else None
+        heard = answers[max(at for at in answers if at <= second)] if step is Step.REPORT else None
 
 
-def seconds(taken: list[tuple[int, Step]], step: Step) -> list[int]:
+def seconds(taken: Taken, step: Step) -> list[int]:
     return [second for second, one in taken if one is step]
 
 
-def test_a_minute_asks_once_reports_twice_and_leaves() -> None:
-    taken = course({0: Answer.OURS})
+def test_a_minute_reports_behind_its_first_tick_and_every_twenty_seconds() -> None:
+    taken = course({0: Heard()})
 
-    assert seconds(taken, Step.ASK) == [0]
+    assert taken[:2] == [(0, Step.TICK), (0, Step.REPORT)]
     assert seconds(taken, Step.TICK) == list(range(0, 58, 3))
-    assert seconds(taken, Step.REPORT) == [21, 42]
-    assert taken[-1] == (57, Step.LEAVE)
-
-
-def test_readers_without_a_poller_are_told_after_its_first_tick() -> None:
-    taken = course({0: Answer.FREE})
-
-    assert [step for second, step in taken if second == 0] == [Step.ASK, Step.TICK, Step.REPORT]
     assert seconds(taken, Step.REPORT) == [0, 21, 42]
 
 
-def test_a_poller_waits_for_another_one_and_takes_over_within_the_minute() -> None:
-    taken = course({0: Answer.HELD, 20: Answer.OURS})
+def test_a_poller_rests_while_another_one_works_and_then_takes_over() -> None:
+    taken = course({0: Heard(rest=23.0), 20: Heard()})
 
-    assert seconds(taken, Step.ASK) == [0, 3, 15, 27]
-    assert seconds(taken, Step.TICK) == list(range(27, 58, 3))
-    assert taken[-1] == (57, Step.LEAVE)
-
-
-def test_a_poller_that_never_gets_the_lease_does_nothing() -> None:
-    taken = course({0: Answer.HELD})
-
-    assert {step for _, step in taken} == {Step.ASK}
-    assert len(taken) <= 7
+    assert seconds(taken, Step.TICK) == [0, *range(24, 58, 3)]
+    assert seconds(taken, Step.REPORT) == [0, 24, 45]
 
 
-def test_a_poller_looks_on_while_nobody_can_tell_who_holds_the_lease() -> None:
-    taken = course({0: Answer.UNKNOWN, 30: Answer.OURS})
+def test_a_poller_that_always_finds_another_one_at_work_looks_seldom() -> None:
+    taken = course({0: Heard(rest=30.0)})
+
+    assert seconds(taken, Step.TICK) == [0, 30]
+
+
+def test_a_poller_looks_on_while_its_reports_are_not_heard() -> None:
+    taken = course({0: Heard(failed=True), 30: Heard()})
 
     assert seconds(taken, Step.TICK) == list(range(0, 58, 3))
-    assert seconds(taken, Step.ASK) == [0, 3, 15, 27, 39]
+    assert seconds(taken, Step.REPORT) == [0, 3, 15, 27, 39]
 
 
 @pytest.mark.parametrize("interval", [0.2, 3.0, 15.0, 60.0])
 def test_reports_follow_one_another_while_the_last_one_speaks(interval: float) -> None:
     """Across two minutes, as the readers see them."""
-    minute = seconds(course({0: Answer.OURS}, interval=interval), Step.REPORT)
-    last = seconds(course({0: Answer.OURS}, interval=interval), Step.LEAVE)
-    reports = [0, *minute, *last, *(60 + second for second in [*minute, *last])]
+    minute = seconds(course({0: Heard()}, interval=interval), Step.REPORT)
+    reports = [*minute, *(60 + second for second in minute)]
 
     silence = max(later - earlier for earlier, later in itertools.pairwise(reports))
     assert silence < fresh_seconds(interval)
-    assert max(b - a for a, b in zip([0, *minute, *last], [*minute, *last], strict=False)) < lease_seconds(interval)
+    assert silence < lease_seconds(interval)

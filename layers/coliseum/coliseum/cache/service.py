@@ -108,6 +108,15 @@ class Cache:
             except SourceError as error:
                 return self._stale(slot, stored, error)
 
+    def ask(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Value:
+        """The source's own word, at the pace of all processes; neither looked up nor kept. One Redis command."""
+        pace_seconds = slot.pace_seconds
+        for _ in range(_TURNS):
+            if pace_seconds is None or self._take_turn(slot.key, pace_seconds):
+                return self._breaker.call(slot.source, fetch)
+            self._sleep(pace_seconds)
+        raise _out_of_turn(slot)
+
     def _refresh(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
         if slot.pace_seconds is not None:
             awaited = self._await_turn(slot, slot.pace_seconds)
@@ -133,8 +142,7 @@ class Cache:
             awaited = self._await_other(slot, pace_seconds)
             if awaited is not None:
                 return awaited
-        told = f"{slot.key}: others asked in the last {_TURNS * pace_seconds:g} s and got no answer"
-        raise SourceRateLimited(slot.source, told, code="own_pace")
+        raise _out_of_turn(slot)
 
     def _take_turn(self, key: str, pace_seconds: float) -> bool:
         """True for the one process that may ask now. The turn ends by itself, which is what spaces the calls.
@@ -203,6 +211,11 @@ class Cache:
             self._flights[key].waiting -= 1
             if not self._flights[key].waiting:
                 del self._flights[key]
+
+
+def _out_of_turn(slot: Slot[Any]) -> SourceRateLimited:
+    told = f"{slot.key}: others asked in the last {_TURNS * (slot.pace_seconds or 0):g} s and left no answer"
+    return SourceRateLimited(slot.source, told, code="own_pace")
 
 
 class _Flight:

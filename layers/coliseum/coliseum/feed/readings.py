@@ -62,6 +62,8 @@ class Report:
     """The last time the bot answered."""
     bot: dict[str, Any] | None
     """The `bot_status` data last published."""
+    until: int = 0
+    """When its minute ends; other pollers leave the work to it until then."""
 
     def text(self) -> str:
         return json.dumps(
@@ -71,9 +73,14 @@ class Report:
                 "fresh_for": self.fresh_for,
                 "bot_ok_at": self.bot_ok_at,
                 "bot": self.bot,
+                "until": self.until,
             },
             separators=(",", ":"),
         )
+
+    def precedes(self, other: Report) -> bool:
+        """Of two pollers at work at the same time, the one whose minute ends first goes on."""
+        return (self.until, self.owner) < (other.until, other.owner)
 
     @classmethod
     def parse(cls, text: str | None) -> Report | None:
@@ -86,6 +93,7 @@ class Report:
                 fresh_for=int(body["fresh_for"]),
                 bot_ok_at=None if body["bot_ok_at"] is None else int(body["bot_ok_at"]),
                 bot=None if body["bot"] is None else dict(body["bot"]),
+                until=int(body.get("until", 0)),  # earlier releases did not say
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None

@@ -143,18 +143,16 @@ class Feed:
         except (ValueError, TypeError) as error:
             raise LogError(f"the feed's meta answered {str(reply)[:200]!r}") from error
 
-    def take_lease(self, report: Report, *, ttl_ms: int) -> Report | None:
-        """Become the poller unless another one is: None on success, else the holder's report. One command."""
-        held = self._redis.command("SET", self.keys.poller, report.text(), "NX", "GET", "PX", ttl_ms)
-        return None if held is None else Report.parse(held) or report
+    def report(self, report: Report, *, ttl_ms: int, ring: bool = True) -> Report | None:
+        """Leave the poller's word for `ttl_ms` and ring the doorbell with it; the word that stood there before.
 
-    def report(self, report: Report, *, ttl_ms: int, ring: bool = True) -> None:
-        """Renew the lease and ring the doorbell with the poller's state. Two commands; one without the ring."""
-        renew = ("SET", self.keys.poller, report.text(), "PX", ttl_ms)
-        if ring:
-            self._redis.pipeline((renew, ("PUBLISH", self.keys.channel, heartbeat_text(report, self._known))))
-        else:
-            self._redis.command(*renew)
+        Two commands, one without the ring. The word is a lease, too: who finds another's may have to wait for it.
+        """
+        leave = ("SET", self.keys.poller, report.text(), "GET", "PX", ttl_ms)
+        if not ring:
+            return Report.parse(self._redis.command(*leave))
+        before, _ = self._redis.pipeline((leave, ("PUBLISH", self.keys.channel, heartbeat_text(report, self._known))))
+        return Report.parse(before)
 
 
 class AsyncFeed:

@@ -1,15 +1,16 @@
-"""A minute of ticks without drift or overlap, and the rhythm of lease and report in it. Pure."""
+"""A minute of ticks without drift or overlap, and the rhythm of reports in it. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 REPORT_SECONDS = 20.0
 """Between two reports to the readers: three a minute, two commands each."""
 SOON_SECONDS, LATER_SECONDS = 3.0, 10.0
-"""When to ask for a lease that another poller holds: once soon (its minute may be ending), then at leisure."""
+"""After a report that Redis did not take: the next one soon, then at leisure."""
 
 
 def ticks(
@@ -32,25 +33,19 @@ def ticks(
 class Step(Enum):
     """What a poller does next."""
 
-    ASK = "ask"
-    """Ask for the lease; answered with an Answer."""
     TICK = "tick"
     REPORT = "report"
-    LEAVE = "leave"
-    """Report for the last time in this minute, and give the lease back."""
+    """To the readers and to other pollers; answered with a Heard."""
 
 
-class Answer(Enum):
-    """What became of asking for the lease."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of a report. Without a `rest` it is the readers' newest word."""
 
-    OURS = "ours"
-    """Handed on: the last report still speaks."""
-    FREE = "free"
-    """Ours, and nobody had it: readers think that no poller is at work, so they are told after the first tick."""
-    HELD = "held"
-    """By another poller: wait for it to end."""
-    UNKNOWN = "unknown"
-    """Redis did not answer. Looking on does no harm, and what is seen now cannot be lost."""
+    failed: bool = False
+    """Redis did not take it. Looking on does no harm, and what is seen now cannot be lost."""
+    rest: float | None = None
+    """Seconds in which another poller does the work."""
 
 
 def fresh_seconds(interval: float) -> float:
@@ -59,6 +54,7 @@ def fresh_seconds(interval: float) -> float:
 
 
 def lease_seconds(interval: float) -> float:
+    """How long a report keeps other pollers away, where the minute it speaks of does not end before."""
     return REPORT_SECONDS + max(10.0, 2 * interval)
 
 
@@ -68,27 +64,23 @@ def steps(
     until: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> Generator[Step, Answer | None, None]:
-    """The steps of one minute, in time. An Answer is sent in for ASK, after which a report must lie in Redis."""
-    answer, holding = None, False
-    asked = reported = -math.inf
-    refusals = 0
+) -> Generator[Step, Heard | None, None]:
+    """The steps of one minute, in time: a report behind the first tick, and then every `REPORT_SECONDS`."""
+    due = resting = -math.inf
+    failures = 0
     for _ in ticks(interval=interval, until=until, clock=clock, sleep=sleep):
-        if not holding and clock() - asked >= _patience(refusals):
-            asked = clock()
-            answer = yield Step.ASK
-            holding = answer in {Answer.OURS, Answer.FREE}
-            refusals += 1
-            reported = -math.inf if answer is Answer.FREE else asked
-        if answer is Answer.HELD:
+        if clock() < resting:
             continue
         yield Step.TICK
-        if holding and clock() - reported >= REPORT_SECONDS:
-            reported = clock()
-            yield Step.REPORT
-    if holding:
-        yield Step.LEAVE
+        if clock() < due:
+            continue
+        now = clock()
+        heard = (yield Step.REPORT) or Heard()
+        failures = failures + 1 if heard.failed else 0
+        due = now + _patience(failures)
+        if heard.rest is not None:
+            due = resting = now + heard.rest
 
 
-def _patience(refusals: int) -> float:
-    return 0.0 if refusals == 0 else SOON_SECONDS if refusals == 1 else LATER_SECONDS
+def _patience(failures: int) -> float:
+    return REPORT_SECONDS if failures == 0 else SOON_SECONDS if failures == 1 else LATER_SECONDS

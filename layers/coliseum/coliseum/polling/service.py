@@ -1,4 +1,4 @@
-"""One tick: look at the bot, compare, publish once. And the minute of ticks under the lease.
+"""One tick: look at the bot, compare, publish once. And the minute of ticks.
 
 Nothing is lost while Redis is away: findings wait in `_waiting`, and the log's own checkpoint moves only in the
 step that publishes them. Nothing is published twice: every candidate carries its identity, and the fence refuses
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -36,7 +37,7 @@ from coliseum.polling.findings import (
     of_status,
     parts,
 )
-from coliseum.polling.minute import Answer, Step, fresh_seconds, lease_seconds, steps
+from coliseum.polling.minute import Heard, Step, fresh_seconds, lease_seconds, steps
 from coliseum.polling.status import Misses, is_online, online, went_offline
 from coliseum.polling.tally import Minute, Tick
 from coliseum.trading.trades import Fill, Trade
@@ -53,8 +54,6 @@ FENCES_MAX = 50
 """Publishes without an answer that are remembered: any one of them may have been the last to arrive."""
 TORN_MAX = 3
 """Looks in a row during which the bot's start may change."""
-NOBODY = ""
-"""Owner of a lease given back: the report stays for the readers, and the next poller need not wait."""
 FILLS_EVERY_SECONDS = 15.0
 FILLS_WAIT_SECONDS = 6.0
 """For an answer of the exchange; the tick waits for it."""
@@ -78,6 +77,7 @@ class Poller:
         self._log_is_new = False
         self._misses = Misses()
         self._ticks = self._failures = self._rest_until = self._ask_from = self._torn = 0
+        self._until = 0
         self.head: tuple[str, EntryId] | None = None
         """Epoch and newest entry of the log, as far as this process knows."""
 
@@ -89,24 +89,30 @@ class Poller:
     def minute(
         self, *, until: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> Minute:
-        """Tick until `clock()` reaches `until`, as long as no other poller does."""
+        """Tick until `clock()` reaches `until`, unless another poller does."""
         done = Minute()
+        self._until = self._clock() + round((until - clock()) * 1000)
+        self._must_load = True  # others may have published since our last minute
         course = steps(interval=self._interval, until=until, clock=clock, sleep=sleep)
-        answer: Answer | None = None
+        heard: Heard | None = None
         while True:
             try:
-                step = course.send(answer)
+                step = course.send(heard)
             except StopIteration:
                 return done
-            answer = None
+            heard = None
             if step is Step.TICK:
                 done.add(self.tick())
-            elif step is Step.ASK:
-                answer = self._ask_lease()
-                done.waited = done.waited or answer is Answer.HELD
-                done.redis_errors += answer is Answer.UNKNOWN
             else:
-                done.redis_errors += not self._report(leaving=step is Step.LEAVE)
+                heard = self._report()
+                done.redis_errors += heard.failed
+                done.waited = done.waited or heard.rest is not None
+
+    def leave(self) -> None:
+        """Let the next poller begin before our minute would have ended."""
+        self._until = self._clock()
+        with suppress(SourceError):
+            self._feed.report(self._word(), ttl_ms=self._lease_ms, ring=False)
 
     def tick(self) -> Tick:
         """Look, compare, publish. Never raises for a source that fails: the next tick tries again."""
@@ -120,35 +126,28 @@ class Poller:
             self._ask_exchange(now)
         return replace(self._publish(now), bot_answered=answered)
 
-    def _ask_lease(self) -> Answer:
+    def _report(self) -> Heard:
+        if self._must_load and self._memory is BLANK:  # nothing to tell yet, and Redis was asked just now
+            return Heard(failed=True)
+        word = self._word()
         try:
-            holder = self._feed.take_lease(self._word(self.owner), ttl_ms=self._lease_ms)
+            other = self._feed.report(word, ttl_ms=self._lease_ms)
         except (SourceError, LogError) as error:
             logger().warning("redis failed", problem=str(error))
-            return Answer.UNKNOWN
-        if holder is not None and holder.owner not in {NOBODY, self.owner}:
-            return Answer.HELD
-        if holder is not None and holder.owner == self.owner:  # our last minute was cut short
-            self._report(ring=False)
-        self._must_load = True  # others may have published since our last minute
-        return Answer.FREE if holder is None else Answer.OURS
-
-    def _report(self, *, leaving: bool = False, ring: bool = True) -> bool:
-        word = self._word(NOBODY if leaving else self.owner)
-        try:
-            self._feed.report(word, ttl_ms=self._lease_ms, ring=ring)
-        except (SourceError, LogError) as error:
-            logger().warning("redis failed", problem=str(error))
-            return False
-        return True
+            return Heard(failed=True)
+        if other is None or other.owner == self.owner or other.until <= word.at or not other.precedes(word):
+            return Heard()
+        self._must_load = True  # the other one publishes meanwhile
+        return Heard(rest=min(other.until - word.at, self._lease_ms) / 1000)
 
     @property
     def _lease_ms(self) -> int:
         return round(lease_seconds(self._interval) * 1000)
 
-    def _word(self, owner: str) -> Report:
+    def _word(self) -> Report:
         return Report(
-            owner=owner,
+            owner=self.owner,
+            until=self._until,
             at=self._clock(),
             fresh_for=round(fresh_seconds(self._interval) * 1000),
             bot_ok_at=self._memory.ok_ms,

@@ -44,3 +44,14 @@ class Minute:
                 refused = candidate.data["reason"] == "invalid_trade"
                 self.rejected += refused
                 self.source_gaps += not refused
+
+    def counts(self) -> dict[str, int]:
+        """By the names of the metrics."""
+        counts = {
+            "Ticks": self.ticks,
+            "TradesPublished": self.trades,
+            "SourceGaps": self.source_gaps,
+            "RejectedTrades": self.rejected,
+            "RedisErrors": self.redis_errors,
+        }
+        return counts if self.lag_ms is None else {**counts, "PollLagMs": self.lag_ms}

@@ -21,6 +21,7 @@ KALSHI = "kalshi"
 _TRADE_COLUMNS = (
     "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled"
 )
+_TRADES_LOOKED_AT = 1000
 _SNAPSHOT_COLUMNS = "taken_at,cash::text,portfolio_value::text,equity::text,source"
 
 
@@ -95,6 +96,14 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
         return StoredTrade(trade=trade, executed_at=row["executed_at"], event_id=row["event_id"])
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
+
+
+def traded_since(store: Store, at: float) -> tuple[str, ...]:
+    """The markets of the newest trades since the moment `at` (unix seconds), the latest traded first."""
+    where: list[Condition] = [("corrected_by", "is", None), ("executed_at", "gte", utc_from(at))]
+    order = ("executed_at.desc", "event_id.desc")
+    rows = store.select("trades", "ticker", where=where, order=order, limit=_TRADES_LOOKED_AT)
+    return tuple(dict.fromkeys(str(row["ticker"]) for row in rows))
 
 
 def snapshots_after(

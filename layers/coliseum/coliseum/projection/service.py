@@ -36,7 +36,8 @@ class Projected:
 class Projector:
     """The projection of one process. It remembers how far it came, so that quiet minutes cost nothing."""
 
-    def __init__(self, *, feed: Feed, store: Store) -> None:
+    def __init__(self, *, feed: Feed, store: Store | None) -> None:
+        """`store` is None where no database is configured: every run then says so."""
         self._feed, self._store = feed, store
         self._done: tuple[str, EntryId] | None = None
         self._doubts = 0
@@ -46,11 +47,14 @@ class Projector:
 
         `time_left` in seconds. Never raises for a source that fails: the next run goes on from Postgres' cursor.
         """
+        store = self._store
+        if store is None:
+            return Projected(problem="SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set")
         if head is None or head == self._done:
             return Projected()
         entries = lost = 0
         try:
-            cursor = position(self._store)
+            cursor = position(store)
             for _ in range(BATCHES_MAX):
                 if cursor.reaches(*head):
                     self._done, self._doubts = head, 0
@@ -66,7 +70,7 @@ class Projector:
                     logger().warning("the log has another history", before=cursor.epoch, now=step.epoch)
                     cursor = step
                     continue
-                cursor = project(self._store, step)
+                cursor = project(store, step)
                 entries += len(step.entries)
                 lost += step.lost
         except (SourceError, LogError) as error:

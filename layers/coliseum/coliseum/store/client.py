@@ -63,6 +63,12 @@ class Store:
             timeout_seconds=timeout_seconds,
         )
 
+    @classmethod
+    def where_set(cls, settings: Settings) -> Store | None:
+        """None where the settings name no database, for work that goes on without one."""
+        named = None not in {settings.supabase_url, settings.supabase_service_role_key}
+        return cls.from_settings(settings) if named else None
+
     def rpc(self, function: str, args: Row) -> Any:
         """What the SQL function answers; a `void` function answers []. Sent at most once."""
         body = {name: json_value(value, name) for name, value in args.items()}

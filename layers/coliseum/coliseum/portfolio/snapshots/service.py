@@ -1,4 +1,4 @@
-"""The account over time: every five minutes balance, markets held and settlements into Postgres.
+"""The account over time: every five minutes balance, watched markets and settlements into Postgres.
 
 The balance is written last, and who finds one in the current five minutes writes nothing. Two processes at the same
 moment may both write: every write may be repeated, and two points of a curve close together do no harm.
@@ -8,12 +8,15 @@ What is kept is thinned once a day, or a small database would be full within hal
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from coliseum.cache.service import Cache
+from coliseum.errors import ColiseumError
 from coliseum.kalshi.client import Kalshi
+from coliseum.observability import logger
 from coliseum.portfolio.account.service import Account
 from coliseum.portfolio.records import (
     KALSHI,
@@ -22,14 +25,20 @@ from coliseum.portfolio.records import (
     keep_settlements,
     kept_since,
     prune_history,
+    traded_since,
 )
+from coliseum.portfolio.watched import watched
 from coliseum.store.client import Store
-from coliseum.trading.markets import Balance, Market
+from coliseum.trading.markets import Market
 
 SLOT_SECONDS = 300
 _SETTLED_SECONDS = 7 * 86_400
 """How far back settlements are looked for: they may be amended, and we may have been away."""
-_TICKERS_PER_CALL = 100
+_TRADED_SECONDS = 3 * 86_400
+"""How long a market is watched after the bot's last trade in it."""
+_OVER = "finalized"
+"""A market that is paid out has no prices any more."""
+_PATIENCE_SECONDS = 5.0
 _DAY_SECONDS = 86_400
 _PRUNED_PER_CALL = 20_000
 """A day's worth: 50 markets leave 13,200 rows to delete. One call takes about a quarter of a second."""
@@ -55,7 +64,7 @@ class Snapshots:
         self._account = Account(kalshi, cache)
         self._last_slot: int | None = None
 
-    def take(self, now: float, *, patience_seconds: float = 5.0) -> Kept | None:
+    def take(self, now: float, *, patience_seconds: float = _PATIENCE_SECONDS) -> Kept | None:
         """Keep how things stand, once per slot; None where that was done. `now` in unix seconds."""
         slot = int(now) // SLOT_SECONDS * SLOT_SECONDS
         if slot == self._last_slot:
@@ -68,29 +77,15 @@ class Snapshots:
 
     def _keep(self, moment: int, kalshi: Kalshi) -> Kept:
         return Kept(
-            settlements=self._settlements(kalshi, moment),
-            markets=keep_markets(self._store, moment, _held(kalshi)),
-            balances=keep_balance(self._store, moment, self._balance(), source=KALSHI),
+            settlements=keep_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS)),
+            markets=keep_markets(self._store, moment, self._watched(kalshi, moment)),
+            balances=keep_balance(self._store, moment, self._account.balance_now(kalshi), source=KALSHI),
         )
 
-    def _balance(self) -> Balance:
-        """Through the cache, since all functions share one call a second. A stale one makes no point of a curve."""
-        served = self._account.balance()
-        if served.error is not None:
-            raise served.error
-        return served.value
-
-    def _settlements(self, kalshi: Kalshi, moment: int) -> int:
-        return keep_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS))
-
-
-def _held(kalshi: Kalshi) -> list[Market]:
-    tickers = [row.ticker for row in kalshi.positions() if row.position]
-    found: list[Market] = []
-    for start in range(0, len(tickers), _TICKERS_PER_CALL):
-        some: Sequence[str] = tickers[start : start + _TICKERS_PER_CALL]
-        found += kalshi.markets(tickers=some, limit=len(some)).items
-    return found
+    def _watched(self, kalshi: Kalshi, moment: int) -> list[Market]:
+        tickers = watched(kalshi.positions(), traded_since(self._store, moment - _TRADED_SECONDS))
+        markets = kalshi.markets(tickers=tickers, limit=len(tickers)).items if tickers else ()
+        return [market for market in markets if market.status != _OVER]
 
 
 class Retention:
@@ -113,3 +108,27 @@ class Retention:
                 self._last_day = day
                 break
         return dict(deleted)
+
+
+class History:
+    """What the poller does for the account's history behind a minute. A failure costs one point of a curve, or a day's
+    thinning waits for the next minute."""
+
+    def __init__(self, store: Store | None, exchange: Kalshi | None, cache: Cache) -> None:
+        """Nothing is kept without a database, and nothing of the account without the exchange's key."""
+        self._snapshots = None if store is None or exchange is None else Snapshots(exchange, store, cache)
+        self._retention = None if store is None else Retention(store)
+
+    def keep(self, *, time_left: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
+        """Take the snapshot that is due, then thin. Never raises for a source that fails."""
+        try:
+            if self._snapshots is not None and time_left() > 1:
+                self._snapshots.take(clock(), patience_seconds=min(_PATIENCE_SECONDS, time_left()))
+        except ColiseumError as error:
+            logger().warning("no snapshot of the account", problem=str(error))
+        try:
+            deleted = {} if self._retention is None else self._retention.run(clock(), time_left=time_left) or {}
+            if any(deleted.values()):
+                logger().info("history thinned", extra=deleted)
+        except ColiseumError as error:
+            logger().warning("the history was not thinned", problem=str(error))

@@ -1,0 +1,18 @@
+"""Which markets are followed over time: those held, and those traded lately. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from coliseum.trading.markets import ExchangePosition
+
+WATCHED_MAX = 50
+"""What the history has room for: docs/operations.md has the arithmetic."""
+
+
+def watched(positions: Iterable[ExchangePosition], traded: Iterable[str]) -> tuple[str, ...]:
+    """At most `WATCHED_MAX` tickers: held ones first, the latest changed ahead, then `traded` in its order."""
+    held = [row for row in positions if row.position]
+    held.sort(key=lambda row: 0.0 if row.updated_at is None else row.updated_at.timestamp(), reverse=True)
+    tickers = dict.fromkeys([*(row.ticker for row in held), *traded])
+    return tuple(tickers)[:WATCHED_MAX]
