@@ -50,22 +50,27 @@ def redrive(
 
 @app.command()
 def score(
-    forecasts: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines of forecasts")],
+    forecasts: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines of forecasts, gzipped or not")
+    ],
     *,
     outcomes: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="a separate file with market and y")
     ] = None,
-    draws: Annotated[int, typer.Option(min=0, help="bootstrap draws")] = 10_000,
+    draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
     own_questions: Annotated[
         bool, typer.Option("--own-questions", help="ask nobody for what they did not answer (no coverage, no strict)")
     ] = False,
     last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts of horizon 0-3h too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print every number as CSV; the digest goes to stderr")] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
 ) -> None:
     """Score a file of forecasts with the arena's engine. docs/scoring.md names the columns."""
     from coliseum_local.score import score_file
 
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
     raise typer.Exit(
         score_file(
             forecasts,
@@ -73,7 +78,7 @@ def score(
             draws=draws,
             own_questions=own_questions,
             last_hours=last_hours,
-            as_json=as_json,
+            form="json" if as_json else "csv" if as_csv else "board",
             output=output,
         )
     )
@@ -103,7 +108,7 @@ def replay(
     every: Annotated[int | None, typer.Option(min=1, help="seconds from round to round")] = None,
     open_for: Annotated[int | None, typer.Option(min=1, help="seconds that a round is open")] = None,
     markets: Annotated[int, typer.Option(min=1, help="most markets of a round")] = 20,
-    draws: Annotated[int, typer.Option(min=0, help="bootstrap draws")] = 10_000,
+    draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
 ) -> None:

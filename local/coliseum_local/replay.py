@@ -15,7 +15,8 @@ from coliseum.arena.replay.recording import FILES, Recording, UnreadableRecordin
 from coliseum.arena.replay.report import Outcome, outcome_of
 from coliseum.arena.replay.season import Plan, Player, played
 from coliseum.arena.scoring.report import canonical
-from coliseum_local.score import WIDTH, show
+from coliseum_local.score import WIDTH, put, show
+from coliseum_local.text_files import UnreadableFile
 
 SANDBOX = Plan(every=timedelta(minutes=3), open_for=timedelta(minutes=1))
 """Sandbox markets live for minutes."""
@@ -35,24 +36,27 @@ def replay(
     """The exit code: 0, or 1 after telling what is wrong with the recording."""
     try:
         recording = read(folder)
-    except UnreadableRecording as error:
+        plan = _plan(recording.exchange, every_seconds, open_for_seconds, markets)
+        outcome = outcome_of(recording, played(recording, players(), plan), plan, draws=draws)
+        text = canonical({**outcome.body, "digest": outcome.digest})
+        put(text + "\n", output)
+    except (UnreadableRecording, UnreadableFile) as error:
         print(error, file=sys.stderr)
         return 1
-    usual = SANDBOX if recording.exchange == "sandbox" else KALSHI
-    plan = Plan(
-        every=usual.every if every_seconds is None else timedelta(seconds=every_seconds),
-        open_for=usual.open_for if open_for_seconds is None else timedelta(seconds=open_for_seconds),
-        markets=markets,
-    )
-    outcome = outcome_of(recording, played(recording, players(), plan), plan, draws=draws)
-    text = canonical({**outcome.body, "digest": outcome.digest})
-    if output is not None:
-        output.write_text(text + "\n", encoding="utf-8")
     if as_json:
         print(text)
     else:
         _show(outcome)
     return 0
+
+
+def _plan(exchange: str, every_seconds: int | None, open_for_seconds: int | None, markets: int) -> Plan:
+    usual = SANDBOX if exchange == "sandbox" else KALSHI
+    return Plan(
+        every=usual.every if every_seconds is None else timedelta(seconds=every_seconds),
+        open_for=usual.open_for if open_for_seconds is None else timedelta(seconds=open_for_seconds),
+        markets=markets,
+    )
 
 
 def players() -> tuple[Player, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,11 @@ from rich.markup import escape
 from rich.table import Table as Lines
 
 from coliseum.arena.leaderboard import NO_GATES, Board, board
-from coliseum.arena.scoring.cells import Table, completed, table_from
+from coliseum.arena.scoring.cells import Table, completed
 from coliseum.arena.scoring.files.parse import forecasts_from
-from coliseum.arena.scoring.files.rows import Text
-from coliseum.arena.scoring.report import Report, Rules, canonical, digest_of, score, seed_of
+from coliseum.arena.scoring.report import ALL, Report, Rules, canonical, digest_of, score, seed_of
 from coliseum.errors import InvalidInput
+from coliseum_local.text_files import UnreadableFile, text_of
 
 WIDTH = 150
 """Of the board where it is not a terminal that is written to."""
@@ -32,26 +34,37 @@ def score_file(
     draws: int,
     own_questions: bool,
     last_hours: bool,
-    as_json: bool,
+    form: str,
     output: Path | None,
 ) -> int:
-    """The exit code: 0, or 1 after telling what is wrong with the files."""
+    """The exit code: 0, or 1 after telling what is wrong with the files. `form` is board, json or csv."""
     try:
         table = _table(forecasts, outcomes)
         report, ranked = scored(table if own_questions else completed(table), draws=draws, last_hours=last_hours)
+        body = body_of(report, ranked)
+        put(canonical({**body, "digest": digest_of(body)}) + "\n", output)
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return 1
-    body = body_of(report, ranked)
-    text = canonical({**body, "digest": digest_of(body)})
-    if output is not None:
-        output.write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        print(text)
+    if form == "json":
+        print(canonical({**body, "digest": digest_of(body)}))
+    elif form == "csv":
+        print(sheet(report, ranked), end="")
+        print(f"digest {digest_of(body)}", file=sys.stderr)
     else:
         show(report, ranked)
         print(f"digest {digest_of(body)}")
     return 0
+
+
+def put(text: str, output: Path | None) -> None:
+    """Write `text` to the file, where one is wanted. Raises UnreadableFile."""
+    if output is None:
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnreadableFile(f"{output}: {error.strerror or error}") from None
 
 
 def scored(table: Table, *, draws: int, last_hours: bool, name: str = "file") -> tuple[Report, Board]:
@@ -121,29 +134,51 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
+def sheet(report: Report, ranked: Board) -> str:
+    """The numbers as CSV: a row per slice and agent, a column per number; an interval has two, bins have none."""
+    rows = list(_flat(report, ranked))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(report: Report, ranked: Board) -> Iterator[dict[str, Any]]:
+    standings = {one.agent: one for one in ranked.standings}
+    for name in sorted(report.body["slices"], key=lambda name: (name != ALL, name)):
+        for agent, numbers in sorted(report.scores(name).items()):
+            line = standings[agent] if name == ALL else None
+            yield {
+                "slice": name,
+                "agent": agent,
+                "rank": None if line is None else line.rank,
+                "tier": None if line is None else line.tier,
+                **_ends("rank_interval", None if line is None else line.rank_interval),
+                "best_probability": None if line is None else line.best_probability,
+                "separated": None if line is None else line.separated,
+                **dict(_numbers(numbers)),
+            }
+
+
+def _numbers(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in numbers.items():
+        if name.endswith("interval"):
+            yield from _ends(name, value).items()
+        elif not isinstance(value, list):
+            yield name, value
+
+
+def _ends(name: str, interval: Any) -> dict[str, Any]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
 def _table(forecasts: Path, outcomes: Path | None) -> Table:
-    """Raises InvalidInput that lists everything found wrong."""
-    parsed = forecasts_from(_read(forecasts), None if outcomes is None else _read(outcomes))
-    if parsed.problems:
-        told = [str(problem) for problem in parsed.problems]
-        raise UnreadableFile([*told, *([f"and {parsed.more} more"] if parsed.more else [])])
-    return table_from(parsed.cells)
-
-
-class UnreadableFile(InvalidInput):
-    """Everything that is wrong with the files, line by line."""
-
-    def __init__(self, told: list[str]) -> None:
-        super().__init__("file", len(told), "a file without problems")
-        self.told = told
-
-    def __str__(self) -> str:
-        return "\n".join(self.told)
-
-
-def _read(path: Path) -> Text:
-    try:
-        return Text(path.name, path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise UnreadableFile([f"{path.name}:{line}: not UTF-8 text"]) from None
+    """Raises UnreadableFile that lists everything found wrong."""
+    parsed = forecasts_from(text_of(forecasts), None if outcomes is None else text_of(outcomes))
+    if parsed.table is None:
+        more = [f"and {parsed.more:,} more"] if parsed.more else []
+        raise UnreadableFile(*map(str, parsed.problems), *more)
+    return parsed.table

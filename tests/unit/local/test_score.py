@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -82,16 +84,73 @@ def test_everything_wrong_with_a_file_goes_to_stderr(tmp_path: Path) -> None:
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        'bad.csv:2: p: got "2", expected a probability between 0 and 1',
+        'bad.csv:2: p: got "2", expected a probability between 0 and 1, or nothing',
         'bad.csv:3: agent: got "", expected a name',
     ]
 
 
-def test_a_file_that_is_not_text_is_refused_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"agent,market,p\n\xff,m,0.5\n", "bad.csv:2: byte 0xff is not UTF-8: save the file as UTF-8"),
+        (gzip.compress(b"agent,market,p\nx,m,\xe4\n"), "bad.csv:2: byte 0xe4 is not UTF-8: save the file as UTF-8"),
+        (gzip.compress(b"agent,market,p\n" * 99)[:-20], "bad.csv: the packed file is damaged: "),
+        ("agent,market,p\n".encode("utf-16"), "bad.csv: this is UTF-16 text: save it as UTF-8"),
+        (b"PK\x03\x04rest", "bad.csv: this is a zip archive or a spreadsheet: export it as CSV"),
+    ],
+)
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "bad.csv"
-    path.write_bytes(b"agent,market,p\n\xff,m,0.5\n")
+    path.write_bytes(content)
+    done = coliseum("score", str(path))
 
-    assert coliseum("score", str(path)).stderr == "bad.csv:2: not UTF-8 text\n"
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(told)
+
+
+def test_a_packed_file_scores_like_its_content(forecasts: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(FORECASTS.encode()))
+
+    assert coliseum("score", str(packed)).stdout == coliseum("score", str(forecasts)).stdout
+
+
+def test_the_order_of_the_lines_changes_nothing(forecasts: Path) -> None:
+    wanted = coliseum("score", str(forecasts), "--json").stdout
+    header, *lines = FORECASTS.splitlines()
+    forecasts.write_text("\r\n".join([header, *sorted(lines, reverse=True)]))
+
+    assert coliseum("score", str(forecasts), "--json").stdout == wanted
+
+
+def test_every_number_comes_as_csv(forecasts: Path) -> None:
+    done = coliseum("score", str(forecasts), "--csv")
+    report = json.loads(coliseum("score", str(forecasts), "--json").stdout)["report"]
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+
+    assert done.stderr.startswith("digest ")
+    assert {(row["slice"], row["agent"]) for row in rows} == {
+        (name, agent) for name, agents in report["slices"].items() for agent in agents
+    }
+    assert (rows[0]["slice"], rows[0]["agent"], rows[0]["rank"]) == ("all", "alice", "1")
+    assert float(rows[0]["skill"]) == pytest.approx(report["slices"]["all"]["alice"]["skill"])
+    assert {"direction_interval_low", "rank_interval_high", "ece"} <= rows[0].keys()
+
+
+def test_only_one_form_is_printed(forecasts: Path) -> None:
+    done = coliseum("score", str(forecasts), "--json", "--csv")
+
+    assert done.exit_code == 2
+    assert "exclude each other" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["score", "replay"])
+def test_a_report_that_cannot_be_written_is_told(command: str, forecasts: Path, tmp_path: Path) -> None:
+    done = coliseum(command, str(forecasts if command == "score" else recording(tmp_path)), "--draws", "0",
+                    "--output", str(tmp_path / "nowhere" / "report.json"))  # fmt: skip
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.endswith("report.json: No such file or directory\n")
 
 
 def test_what_only_the_engine_sees_is_told_as_well(tmp_path: Path) -> None:
@@ -110,12 +169,17 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> 
     assert "[red]x[/red]" in coliseum("score", str(path)).stdout
 
 
-def test_a_recording_is_replayed_to_a_board_and_a_digest(tmp_path: Path) -> None:
+def recording(tmp_path: Path) -> Path:
     folder = tmp_path / "recording"
     folder.mkdir()
     (folder / "about.json").write_text(about_text("sandbox"))
     for kind, text in recorded.files(recorded.rows(8)).items():
         (folder / f"{kind}.jsonl").write_text(text + '{"at": "2026-')  # cut off while it was written
+    return folder
+
+
+def test_a_recording_is_replayed_to_a_board_and_a_digest(tmp_path: Path) -> None:
+    folder = recording(tmp_path)
     arguments = ("replay", str(folder), "--every", "10800", "--open-for", "600", "--draws", "50")
     told, body = coliseum(*arguments), json.loads(coliseum(*arguments, "--json").stdout)
 

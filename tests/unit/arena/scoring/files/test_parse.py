@@ -3,7 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
+import math
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -11,37 +12,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, Table, table_from
+from coliseum.arena.scoring.files import columns, rows
 from coliseum.arena.scoring.files.parse import Parsed, forecasts_from
 from coliseum.arena.scoring.files.problems import MOST
 from coliseum.arena.scoring.files.rows import Text
 from coliseum.arena.scoring.files.values import COLUMNS
+from coliseum.arena.scoring.report import input_hash
+
+
+def text(name: str, content: str) -> Text:
+    return Text(name, io.StringIO(content, newline=""))
 
 
 def read(content: str, name: str = "f.csv", outcomes: str | None = None) -> Parsed:
-    return forecasts_from(Text(name, content), None if outcomes is None else Text("outcomes.csv", outcomes))
+    return forecasts_from(text(name, content), None if outcomes is None else text("outcomes.csv", outcomes))
 
 
 def told(content: str, name: str = "f.csv", outcomes: str | None = None) -> list[str]:
     return [str(problem) for problem in read(content, name, outcomes).problems]
 
 
-def cells(content: str, name: str = "f.csv", outcomes: str | None = None) -> tuple[Cell, ...]:
+def table(content: str, name: str = "f.csv", outcomes: str | None = None) -> Table:
     parsed = read(content, name, outcomes)
     assert parsed.problems == ()
-    return parsed.cells
+    assert parsed.table is not None
+    return parsed.table
+
+
+def holds(found: Table, *cells: Cell) -> bool:
+    return input_hash(found) == input_hash(table_from(cells))
 
 
 def test_three_columns_are_enough() -> None:
-    assert cells("agent,market,p\na,m,0.5\n") == (Cell(agent="a", event="m", market="m", window="1", p=0.5),)
+    assert holds(table("agent,market,p\na,m,0.5\n"), Cell(agent="a", event="m", market="m", window="1", p=0.5))
 
 
 def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, delimiter=delimiter)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter)
     writer.writeheader()
     writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
-    return text.getvalue()
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -49,27 +61,29 @@ def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
 def test_a_csv_file_comes_back_as_it_was_written(delimiter: str, mark: str) -> None:
     wanted = random_cells(4, events=20)
 
-    assert list(cells(mark + as_csv([asdict(one) for one in wanted], delimiter))) == wanted
+    assert holds(table(mark + as_csv([asdict(one) for one in wanted], delimiter)), *wanted)
 
 
 @pytest.mark.parametrize("name", ["f.jsonl", "f.ndjson", "no-suffix"])
 def test_json_lines_come_back_as_they_were_written(name: str) -> None:
     wanted = random_cells(4, events=20)
 
-    assert list(cells("\n".join(json.dumps(asdict(one)) for one in wanted), name)) == wanted
+    assert holds(table("\n".join(json.dumps(asdict(one)) for one in wanted), name), *wanted)
 
 
 @pytest.mark.parametrize(
-    ("text", "outcome"),
+    ("said", "outcome"),
     [("1", 1), ("YES", 1), ("true", 1), ("1.0", 1), ("0", 0), ("no", 0), ("False", 0), ("", None), ("void", None),
      ("scalar", None)],
 )  # fmt: skip
-def test_outcomes_are_said_in_many_ways(text: str, outcome: int | None) -> None:
-    assert cells(f"agent,market,p,y\na,m,0.5,{text}\n")[0].y is outcome
+def test_outcomes_are_said_in_many_ways(said: str, outcome: int | None) -> None:
+    (y,) = table(f"agent,market,p,y\na,m,0.5,{said}\n").y
+
+    assert y == outcome if outcome is not None else math.isnan(y)
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    ("said", "seconds"),
     [
         ("2026-11-21T12:00:00Z", 1795262400),
         ("1795262400", 1795262400),
@@ -77,30 +91,44 @@ def test_outcomes_are_said_in_many_ways(text: str, outcome: int | None) -> None:
         ("2026-11-21T12:00", 1795262400),
     ],
 )
-def test_times_are_rfc_3339_or_seconds(text: str, seconds: float) -> None:
-    assert cells(f"agent,market,p,settled_at\na,m,0.5,{text}\n")[0].settled_at == seconds
+def test_times_are_rfc_3339_or_seconds(said: str, seconds: float) -> None:
+    assert table(f"agent,market,p,settled_at\na,m,0.5,{said}\n").settled_at.tolist() == [seconds]
 
 
 def test_every_problem_of_a_file_is_told_with_its_line() -> None:
     content = 'agent,market,p,y,strike\na,m1,1.5,1,\n\n,m2,x,maybe,high\na,m3,0.5\na,m4,nan,1,\n"a,m5\n'
 
     assert told(content) == [
-        'f.csv:2: p: got "1.5", expected a probability between 0 and 1',
+        'f.csv:2: p: got "1.5", expected a probability between 0 and 1, or nothing',
         'f.csv:4: agent: got "", expected a name',
-        'f.csv:4: p: got "x", expected a probability between 0 and 1',
+        'f.csv:4: p: got "x", expected a probability between 0 and 1, or nothing',
         'f.csv:4: y: got "maybe", expected 1, 0, yes, no, or nothing for void and unsettled markets',
         'f.csv:4: strike: got "high", expected a number',
         "f.csv:5: 3 values for 5 columns",
-        'f.csv:6: p: got "nan", expected a probability between 0 and 1',
-        "f.csv:7: not CSV: unexpected end of data",
+        'f.csv:6: p: got "nan", expected a probability between 0 and 1, or nothing',
+        "f.csv:7: not CSV: unexpected end of data; is a quotation mark not closed?",
     ]
 
 
 @pytest.mark.parametrize(
     ("content", "wanted"),
     [
-        ("agent,market\na,m\n", "f.csv:2: no column p; there are agent, market"),
-        ("agent,market,p,prob\na,m,1,1\n", "f.csv:2: unknown column prob; known are agent, event, market"),
+        ("agent,market\na,m\n", "f.csv:1: no column p; there are agent, market; the first line must name the columns"),
+        ("\n\na,m,0.5\n", "f.csv:3: no column agent, market, p; there are a, m, 0.5; the first line must name"),
+        ("agent,market,p,prob\na,m,1,1\n", "f.csv:1: unknown column prob; known are agent, event, market"),
+        (
+            "agent,market,p\na,m,50%\n",
+            'f.csv:2: p: got "50%", expected a probability between 0 and 1, or nothing (0.5?)',
+        ),
+        ("agent;market;p\na;m;0,25\n", 'p: got "0,25", expected a probability between 0 and 1, or nothing (0.25?)'),
+        (
+            "agent\tmarket\tp\na\tm\t12,5 %\n",
+            'p: got "12,5 %", expected a probability between 0 and 1, or nothing (0.125?)',
+        ),
+        ("agent,market,p\na,m,0_1\n", 'f.csv:2: p: got "0_1", expected a probability'),
+        ("agent,market,p\na,m,-0.1\n", 'f.csv:2: p: got "-0.1", expected a probability between 0 and 1, or nothing'),
+        ("agent,market,p\na\x1b[2J,m,0.5\n", "expected a text without control characters"),
+        ("agent,market,p,settled_at\na,m,0.5,9999-99-99\n", "expected a time as 2026-11-21T12:00:00Z"),
         ("agent,market,p,p\na,m,1,1\n", "f.csv:1: column p stands twice"),
         ("agent,market,p,outcomes\na,m,1,0.5\n", 'outcomes: got "0.5", expected a whole number above 0'),
         ("agent,market,p,structure\na,m,1,round\n", "expected one of exclusive, exhaustive, above, below"),
@@ -125,35 +153,65 @@ def test_json_lines_are_checked_like_csv() -> None:
     assert told(content, "f.jsonl") == [
         "f.jsonl:2: not a JSON object: one line holds one row",
         "f.jsonl:3: no column market, p; there are agent",
-        "f.jsonl:4: not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
-        "f.jsonl:5: p: got [2], expected a probability between 0 and 1",
+        "f.jsonl:4: not JSON: Expecting property name enclosed in double quotes at column 2; one line holds one object",
+        'f.jsonl:5: p: got "[2]", expected a probability between 0 and 1, or nothing',
     ]
 
 
-def test_problems_are_told_up_to_a_limit_and_counted_beyond() -> None:
-    parsed = read("agent,market,p\n" + "a,m,2\n" * (MOST + 7))
+@pytest.mark.parametrize("rows", [MOST + 7, 40 * MOST])
+def test_the_first_problems_are_told_and_the_others_counted(rows: int) -> None:
+    """The columns are read one after the other; what is told is in order of lines all the same."""
+    parsed = read("agent,market,p,y\n" + "a,m,x,maybe\n" * rows)
 
-    assert (len(parsed.problems), parsed.more) == (MOST, 7)
+    assert [one.line for one in parsed.problems] == [2 + line // 2 for line in range(MOST)]
+    assert parsed.more == 2 * rows - MOST
+    assert parsed.problems[0].text.startswith("p:")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_on_any_system(ends: str) -> None:
+    assert len(table(ends.join(["agent,market,p", "a,m,0.5", "", "b,m,0.5", ""]))) == 2
+    assert told(ends.join(["agent,market,p", "a,m,0.5", "", "b,m,9"]))[0].startswith("f.csv:4:")
+
+
+def test_characters_that_only_look_like_ends_of_lines_are_text() -> None:
+    assert table('agent,market,p\n"a\u2028b",m,0.5\n').agents == ("a\u2028b",)
+
+
+def test_a_data_frames_nameless_index_is_passed_over() -> None:
+    assert holds(table(",agent,market,p\n0,a,m,0.5\n"), Cell(agent="a", event="m", market="m", window="1", p=0.5))
+
+
+def test_a_file_of_many_portions_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "PORTION", 7)
+    monkeypatch.setattr(columns, "REMEMBERED", 3)
+    wanted = random_cells(5, events=10)
+    lines = "".join(json.dumps(asdict(one)) + "\n" for one in wanted)
+
+    assert holds(table(as_csv([asdict(one) for one in wanted])), *wanted)
+    assert holds(table(lines, "f.jsonl"), *wanted)
 
 
 def test_outcomes_may_come_from_a_file_of_their_own() -> None:
-    found = cells(
-        "agent,market,p,category\na,m,0.5,\na,n,0.5,Own\n", outcomes="market,y,category,event\nm,yes,X,E\nn,0,Y,\n"
+    found = table(
+        "agent,market,p,category,strike\na,m,0.5,,\na,n,0.5,Own,2\n",
+        outcomes="market,y,category,event,strike\nm,yes,X,E,7\nn,0,Y,,8\n",
     )
+    wanted = Cell(agent="a", event="E", market="m", window="1", p=0.5, y=1, category="X", strike=7.0)
 
-    assert [(one.y, one.category, one.event) for one in found] == [(1, "X", "E"), (0, "Own", "n")]
+    assert holds(found, wanted, replace(wanted, event="n", market="n", y=0, category="Own", strike=2.0))
 
 
 def test_a_market_without_an_outcome_is_not_graded() -> None:
-    assert cells("agent,market,p\na,m,0.5\n", outcomes="market,y\nother,1\n")[0].y is None
+    assert not table("agent,market,p\na,m,0.5\n", outcomes="market,y\nother,1\n").graded.any()
 
 
 def test_a_market_name_of_several_events_needs_the_event() -> None:
     outcomes = "event,market,y\ne1,yes,1\ne2,yes,0\n"
 
     assert "yes is a market of 2 events" in told("agent,market,p\na,yes,0.5\n", outcomes=outcomes)[0]
-    found = cells("agent,event,market,p\na,e1,yes,0.5\na,e2,yes,0.5\n", outcomes=outcomes)
-    assert [one.y for one in found] == [1, 0]
+    found = table("agent,event,market,p\na,e1,yes,0.5\na,e2,yes,0.5\n", outcomes=outcomes)
+    assert found.y.tolist() == [1, 0]
 
 
 def test_an_outcome_that_is_told_twice_must_be_the_same() -> None:
@@ -167,6 +225,4 @@ def test_whatever_a_file_holds_there_are_cells_or_problems(content: str, name: s
     header = "" if name == "f.jsonl" else "agent,market,p\n"
     parsed = read(header + content, name)
 
-    assert parsed.cells or parsed.problems
-    if not parsed.problems:
-        table_from(parsed.cells)
+    assert (parsed.table is None) == bool(parsed.problems)

@@ -1,4 +1,4 @@
-"""Files of forecasts and outcomes into cells: every problem of a file at once, each with its line. Pure.
+"""Files of forecasts and outcomes into a table: every problem of a file at once, each with its line. Pure.
 
 Columns of forecasts, of which the first three are required:
 
@@ -15,108 +15,150 @@ A file of outcomes has `market` and `y`, and where wanted `event` and the other 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coliseum.arena.scoring.cells import Cell
+import numpy as np
+
+from coliseum.arena.scoring.arithmetic import Mask, counts, totals
+from coliseum.arena.scoring.cells import Table, table
+from coliseum.arena.scoring.files.columns import Columns, columns_of, filled
 from coliseum.arena.scoring.files.problems import Problem, Problems
-from coliseum.arena.scoring.files.rows import Row, Text, rows
-from coliseum.arena.scoring.files.values import COLUMNS, values_of
+from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.values import COLUMNS, READERS
+from coliseum.errors import InvalidInput
 
 REQUIRED = ("agent", "market", "p")
 OF_A_MARKET = ("y", "event", "category", "cluster", "structure", "strike", "outcomes", "volume", "settled_at")
 """What a file of outcomes may tell about a market; where the forecasts tell it too, they count."""
-Known = Mapping[str, Sequence[Row]]
+Known = Mapping[str, Sequence[Mapping[str, Any]]]
 """Market -> its rows in the file of outcomes, one per event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The cells of the good lines, and the problems of the others."""
+    """The table of a file without problems, or its problems."""
 
-    cells: tuple[Cell, ...]
+    table: Table | None
     problems: tuple[Problem, ...]
     more: int
     """Problems beyond those told."""
 
 
 def forecasts_from(forecasts: Text, outcomes: Text | None = None) -> Parsed:
-    """All cells of a file, joined with the outcomes where they are in a file of their own."""
+    """The forecasts, joined with the outcomes where they are in a file of their own."""
     problems = Problems()
     known = {} if outcomes is None else _outcomes_from(outcomes, problems)
-    cells: list[Cell] = []
-    answered: dict[tuple[str, str, str, str], int] = {}
-    decided: dict[tuple[str, str], tuple[int | None, int]] = {}
-    for line, row in rows(forecasts, required=REQUIRED, known=COLUMNS, problems=problems):
-        values, complaints = values_of(row)
-        if not complaints:
-            cell = _cell(values, known, complaints)
-            complaints += _contradictions(cell, line, answered, decided)
-            cells.append(cell)
-        for complaint in complaints:
-            problems.add(forecasts.name, line, complaint)
-    if not cells and not problems.told:
+    columns = columns_of(forecasts, required=REQUIRED, known=COLUMNS, problems=problems)
+    if known and len(columns):
+        _join(columns, known, forecasts.name, problems)
+    if not len(columns) and not problems.count:
         problems.add(forecasts.name, 0, "there is no forecast in it")
-    return Parsed(tuple(cells), tuple(problems.told), problems.more)
+    made = None if problems.count else _table(columns, forecasts.name, problems)
+    return Parsed(made, problems.told, problems.more)
 
 
 def _outcomes_from(outcomes: Text, problems: Problems) -> Known:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for line, row in rows(outcomes, required=("market", "y"), known=("market", *OF_A_MARKET), problems=problems):
-        values, complaints = values_of(row)
-        for complaint in complaints:
-            problems.add(outcomes.name, line, complaint)
-        if complaints:
-            continue
-        twins = [one for one in found[values["market"]] if one.get("event") == values.get("event")]
-        if any(one != values for one in twins):
-            problems.add(outcomes.name, line, f"market {values['market']} stands here twice, and differently")
+    columns = columns_of(outcomes, required=("market", "y"), known=("market", *OF_A_MARKET), problems=problems)
+    told = {name: columns.labels.get(name) or columns.numbers[name].tolist()
+            for name in (*columns.labels, *columns.numbers)}  # fmt: skip
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for line, *values in zip(columns.lines, *told.values(), strict=True):
+        row = dict(zip(told, values, strict=True))
+        twins = [one for one in found[row["market"]] if one.get("event") == row.get("event")]
+        if any(repr(one) != repr(row) for one in twins):  # NaN is like NaN
+            problems.add(outcomes.name, line, f"market {row['market']} stands here twice, and differently")
         elif not twins:
-            found[values["market"]].append(values)
+            found[row["market"]].append(row)
     return found
 
 
-def _cell(values: Row, known: Known, complaints: list[str]) -> Cell:
-    event = values.get("event")
-    fitting = [
-        one
-        for one in known.get(values["market"], ())
-        if event is None or one.get("event") is None or one["event"] == event
+def _join(columns: Columns, known: Known, file: str, problems: Problems) -> None:
+    """Add to the forecasts what the outcomes tell, where they do not tell it themselves."""
+    none = [""] * len(columns)
+    pairs: dict[tuple[str, str], int] = {}
+    row_of = [
+        pairs.setdefault(pair, len(pairs))
+        for pair in zip(columns.labels["market"], columns.labels.get("event", none), strict=True)
     ]
-    if len(fitting) > 1:
-        complaints.append(f"event: {values['market']} is a market of {len(fitting)} events; name the one that is meant")
-    told = fitting[0] if fitting else {}
-    merged: dict[str, Any] = {name: told.get(name) for name in OF_A_MARKET}
-    merged |= {name: value for name, value in values.items() if value is not None}
-    merged["event"] = merged["event"] or values["market"]
-    merged["window"] = merged.get("window") or "1"
-    merged.setdefault("p", None)
-    return Cell(**merged)
+    told = [
+        [one for one in known.get(market, ()) if not event or one.get("event", "") in {"", event}]
+        for market, event in pairs
+    ]
+    for line, row in zip(columns.lines, row_of, strict=True):
+        if len(told[row]) > 1:
+            market = told[row][0]["market"]
+            text = f"event: {market} is a market of {len(told[row])} events; name the one that is meant"
+            problems.add(file, line, text)
+    first = [rows[0] if rows else {} for rows in told]
+    for name in dict.fromkeys(name for row in first for name in row if name != "market"):
+        absent = READERS[name].absent
+        others = [row.get(name, absent) for row in first]
+        if isinstance(absent, str):
+            columns.labels[name] = filled(columns.labels.get(name, none), (others[row] for row in row_of))
+        else:
+            own, wide = columns.numbers.get(name), np.array(others)[row_of]
+            columns.numbers[name] = wide if own is None else np.where(np.isnan(own), wide, own)
 
 
-def _contradictions(
-    cell: Cell,
-    line: int,
-    answered: dict[tuple[str, str, str, str], int],
-    decided: dict[tuple[str, str], tuple[int | None, int]],
-) -> list[str]:
+def _table(columns: Columns, file: str, problems: Problems) -> Table | None:
+    """None where lines contradict each other, which is told."""
+    labels, none = columns.labels, [""] * len(columns)
+    labels["event"] = filled(labels.get("event", none), labels["market"])
+    labels["window"] = filled(labels.get("window", none), ["1"] * len(columns))
+    if "cluster" in labels:
+        labels["cluster"] = filled(labels["cluster"], labels["event"])
+    for name in ("q", "y"):
+        columns.numbers.setdefault(name, np.full(len(columns), np.nan))
+    try:
+        made = table(**labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
+    except InvalidInput as error:
+        _contradictions(columns, file, problems)
+        if not problems.count:
+            problems.add(file, 0, str(error))
+        return None
+    if _half_graded(made) or _lacks_strike(columns).any():
+        _contradictions(columns, file, problems)
+        return None
+    return made
+
+
+def _half_graded(made: Table) -> bool:
+    """Whether some market has an outcome in one line and none in another."""
+    market = np.unique(made.event * len(made.markets) + made.market, return_inverse=True)[1]
+    size = int(market.max()) + 1
+    known = totals(made.resolved, market, size)
+    return bool(((known > 0) & (known < counts(market, size))).any())
+
+
+def _lacks_strike(columns: Columns) -> Mask:
+    """Markets of a ladder without a threshold."""
+    ladder = np.isin(columns.labels.get("structure", ["" for _ in columns.lines]), ("above", "below"))
+    return np.asarray(ladder & np.isnan(columns.numbers.get("strike", np.full(len(columns), np.nan))))
+
+
+def _contradictions(columns: Columns, file: str, problems: Problems) -> None:
     """What is wrong with a line only beside the earlier ones."""
-    found: list[str] = []
-    first = answered.setdefault((cell.agent, cell.event, cell.market, cell.window), line)
-    if first != line:
-        found.append(
-            f"{cell.agent} answered {cell.market} in window {cell.window!r} in line {first} already: "
-            "keep the last valid answer"
-        )
-    outcome, where = decided.setdefault((cell.event, cell.market), (cell.y, line))
-    if outcome != cell.y:
-        found.append(f"y: {cell.market} came out {_told(cell.y)} here and {_told(outcome)} in line {where}")
-    if cell.structure in {"above", "below"} and cell.strike is None:
-        found.append(f"strike: a ladder's market needs one, and {cell.market} has none")
-    return found
+    answered: dict[tuple[str, ...], int] = {}
+    decided: dict[tuple[str, str], tuple[float, int]] = {}
+    keys = zip(*(columns.labels[name] for name in ("agent", "event", "market", "window")), strict=True)
+    rows = zip(columns.lines, keys, columns.numbers["y"].tolist(), _lacks_strike(columns).tolist(), strict=True)
+    for line, key, y, lacks_strike in rows:
+        agent, event, market, window = key
+        first = answered.setdefault(key, line)
+        if first != line:
+            told = f"{agent} answered {market} in window {window!r} in line {first} already: keep the last valid answer"
+            problems.add(file, line, told)
+        outcome, where = decided.setdefault((event, market), (y, line))
+        if _told(outcome) != _told(y):
+            told = f"y: {market} came out {_told(y)} here and {_told(outcome)} in line {where}"
+            problems.add(file, line, told)
+        if lacks_strike:
+            problems.add(file, line, f"strike: a ladder's market needs one, and {market} has none")
 
 
-def _told(outcome: int | None) -> str:
-    return "nothing" if outcome is None else str(outcome)
+def _told(outcome: float) -> str:
+    return "nothing" if math.isnan(outcome) else f"{outcome:g}"

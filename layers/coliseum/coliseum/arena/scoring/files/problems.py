@@ -22,13 +22,31 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Those told, and how many more there are."""
+    """What was found, file by file in the order of reading, and of one file by line; only the first few are kept."""
 
-    told: list[Problem] = field(default_factory=list)
-    more: int = 0
+    found: list[tuple[int, int, str]] = field(default_factory=list)
+    """(file, line, text); columns are read one after the other, so the lines come in any order."""
+    files: list[str] = field(default_factory=list)
+    count: int = 0
 
     def add(self, file: str, line: int, text: str) -> None:
-        if len(self.told) < MOST:
-            self.told.append(Problem(file, line, text))
-        else:
-            self.more += 1
+        if file not in self.files:
+            self.files.append(file)
+        self.found.append((self.files.index(file), line, text))
+        self.count += 1
+        if len(self.found) > 20 * MOST:
+            self._keep_first()
+
+    @property
+    def told(self) -> tuple[Problem, ...]:
+        self._keep_first()
+        return tuple(Problem(self.files[file], line, text) for file, line, text in self.found)
+
+    @property
+    def more(self) -> int:
+        """Problems beyond those told."""
+        return max(0, self.count - MOST)
+
+    def _keep_first(self) -> None:
+        self.found.sort(key=lambda one: one[:2])  # stable: a line's problems stay in the order of its columns
+        del self.found[MOST:]

@@ -1,0 +1,70 @@
+"""Text files of other people, packed with gzip or not; what cannot be read is told in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from coliseum.arena.scoring.files.rows import Text
+from coliseum.errors import InvalidInput
+
+_GZIP = b"\x1f\x8b"
+_KINDS = (
+    (b"PK\x03\x04", "a zip archive or a spreadsheet: export it as CSV"),
+    (b"PAR1", "a Parquet file: export it as CSV"),
+    (b"SQLite format 3", "a database: export the table as CSV"),
+    (b"\xff\xfe", "UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text: save it as UTF-8"),
+)
+"""How files begin that are mistaken for CSV."""
+
+
+class UnreadableFile(InvalidInput):
+    """Everything that is wrong with a file, line by line."""
+
+    def __init__(self, *told: str) -> None:
+        super().__init__("file", len(told), "a file without problems")
+        self.told = told
+
+    def __str__(self) -> str:
+        return "\n".join(self.told)
+
+
+def text_of(path: Path) -> Text:
+    """The file's lines, opened when they are read. That raises UnreadableFile."""
+    return Text(path.name, _lines(path))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as file:
+            packed = file.peek(2).startswith(_GZIP)
+            with gzip.open(file) if packed else file as content:
+                _check_kind(path, content.peek(16))
+                with io.TextIOWrapper(content, encoding="utf-8", newline="") as lines:
+                    yield from lines
+    except UnicodeDecodeError:
+        raise UnreadableFile(_wrong_byte(path, packed=packed)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableFile(f"{path.name}: the packed file is damaged: {error}") from None
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+
+
+def _check_kind(path: Path, start: bytes) -> None:
+    for mark, kind in _KINDS:
+        if start.startswith(mark):
+            raise UnreadableFile(f"{path.name}: this is {kind}")
+
+
+def _wrong_byte(path: Path, *, packed: bool) -> str:
+    with gzip.open(path) if packed else path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"{path.name}:{number}: byte 0x{line[error.start]:02x} is not UTF-8: save the file as UTF-8"
+    return f"{path.name}: not UTF-8: save the file as UTF-8"
