@@ -18,7 +18,7 @@ import numpy as np
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
-from coliseum.arena.scoring.intervals import LEAST_EVENTS, percentile_interval, ranks, superiority
+from coliseum.arena.scoring.intervals import LEAST_EVENTS, Difference, ranks
 from coliseum.arena.scoring.report import Report
 
 
@@ -118,9 +118,9 @@ def pairwise(report: Report) -> tuple[Pair, ...]:
         for second in range(first + 1, len(report.agents)):
             difference = report.skills[first] - report.skills[second]
             present = difference[~np.isnan(difference)]
-            replicates = np.zeros(0) if report.resampled is None else report.resampled.difference(first, second)
+            drawn = None if report.resampled is None else report.resampled.differences[first, second]
             evidence = report.pair_evidence.get((first, second))
-            result.append(_pair(name, report.agents[second], present, replicates, evidence))
+            result.append(_pair(name, report.agents[second], present, drawn, evidence))
     return tuple(result)
 
 
@@ -136,7 +136,7 @@ def separated(values: Mapping[str, Any]) -> str | None:
     return "above" if interval[0] > 0 else "below"
 
 
-def _pair(first: str, second: str, differences: Floats, replicates: Floats, evidence: float | None) -> Pair:
+def _pair(first: str, second: str, differences: Floats, drawn: Difference | None, evidence: float | None) -> Pair:
     events = len(differences)
     mean = float(differences.mean()) if events else None
     error = float(differences.std(ddof=1)) / math.sqrt(events) if events > 1 else math.nan
@@ -144,8 +144,8 @@ def _pair(first: str, second: str, differences: Floats, replicates: Floats, evid
         first=first,
         second=second,
         difference=mean,
-        interval=percentile_interval(replicates) if events >= LEAST_EVENTS else None,
-        superiority=superiority(replicates),
+        interval=None if drawn is None or events < LEAST_EVENTS else drawn.interval,
+        superiority=None if drawn is None else drawn.superiority,
         events=events,
         events_needed=None if mean is None else skill.events_needed(mean, error, events),
         log10_evidence=evidence,

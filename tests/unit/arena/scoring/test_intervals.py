@@ -67,15 +67,28 @@ def test_differences_are_drawn_over_common_events() -> None:
     difference = values[0] - values[1]
     alone = bootstrap(difference[None, :], seed=1, draws=200).means[:, 0]
 
-    assert drawn.difference(0, 1) == pytest.approx(alone, abs=1e-9)
-    assert (drawn.difference(2, 2) == 0).all()
+    assert drawn.differences[0, 1].interval == pytest.approx(percentile_interval(alone), abs=1e-9)
+    assert drawn.differences[0, 1].superiority == superiority(alone)
+    assert sorted(drawn.differences) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_draws_are_the_same_in_however_many_parts_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(6).normal(0, 0.1, (6, 40))
+    values[values > 0.1] = np.nan
+    whole = bootstrap(values, seed=1, draws=100, pairs=True)
+    monkeypatch.setattr(intervals, "_HELD_NUMBERS", 500)
+    parts = bootstrap(values, seed=1, draws=100, pairs=True)
+
+    assert (parts.means == whole.means).all()
+    assert parts.differences == whole.differences
+    assert len(parts.differences) == 15
 
 
 def test_the_same_values_tie_in_every_draw() -> None:
     values = np.random.default_rng(3).normal(0, 0.1, (1, 40)).repeat(2, axis=0)
     drawn = bootstrap(values, seed=1, draws=100, pairs=True)
 
-    assert superiority(drawn.difference(0, 1)) == 0.5
+    assert drawn.differences[0, 1].superiority == 0.5
     assert ranks(drawn.means).best == (0.5, 0.5)
     assert ranks(drawn.means).interval == ((1, 1), (1, 1))
 

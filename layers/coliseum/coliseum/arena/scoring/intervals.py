@@ -10,7 +10,9 @@ events a bootstrap interval is far too narrow, so there is none.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,8 @@ LEAST_DRAWS = 40
 """Draws with a value below which there is no 95 % interval: its ends would be the extremes."""
 _CHUNK_NUMBERS = 8_000_000
 """Weights held at once: 64 MB, whatever the number of events."""
+_HELD_NUMBERS = 32_000_000
+"""Sums held at once: 256 MB, whatever the number of agents."""
 _EXACT_BITS = 52
 """Whole numbers up to 2^52 add up exactly as floats, in any order."""
 
@@ -72,55 +76,81 @@ def weighted_sums(columns: Floats, *, seed: int, draws: int) -> Floats:
     return sums
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the draws say of one agent's mean minus another's, over the events both have."""
+
+    interval: tuple[float, float] | None
+    """The middle 95 %."""
+    superiority: float | None
+    """Share of the draws in which the first is ahead; ties count half."""
+
+
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap replicates of the agents' means over events, with those of their differences on demand."""
+    """Bootstrap draws that all agents share."""
 
     means: Floats
     """draws x agents; NaN where an agent drew no event."""
-    _sums: Floats
-    _index: dict[tuple[int, bytes], int]
-    """(agent, event set) -> the column of its sums; agent -1 = the set's weights."""
-    _present: NDArray[np.bool_]
-    _scale: float
-
-    def difference(self, first: int, second: int) -> Floats:
-        """Replicates of the mean of first - second over their common events."""
-        common = (self._present[first] & self._present[second]).tobytes()
-        top = self._sums[:, self._index[first, common]] - self._sums[:, self._index[second, common]]
-        return ratio(top, self._sums[:, self._index[-1, common]] * self._scale)
+    differences: Mapping[tuple[int, int], Difference]
+    """By the places of two agents, the lower first; empty where they were not asked for."""
 
 
 def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = False) -> Draws:
-    """Replicates from an agents x events matrix, NaN for absent values; `pairs` prepares `Draws.difference`.
+    """Draws from an agents x events matrix, NaN for absent values.
 
     Values are rounded to whole multiples of a power of two (about 1e-9 for 100,000 events, finer for fewer): sums
-    of those are exact in any order.
+    of those are exact in any order. Where many agents have many different events the same draws are made again for
+    a part of the pairs at a time, so that memory stays bounded.
     """
     agents, events = by_event.shape
     present = ~np.isnan(by_event)
     largest = float(np.abs(by_event[present]).max(initial=1.0))
     scale = 2.0 ** (_EXACT_BITS - math.ceil(math.log2(12 * max(1, events) * largest)))
     whole = np.rint(np.where(present, by_event, 0.0) * scale)
-    columns: list[Floats] = []
-    index: dict[tuple[int, bytes], int] = {}
+    means, differences = np.zeros((draws, agents)), dict[tuple[int, int], Difference]()
+    wanted = [(agent, agent) for agent in range(agents)]
+    wanted += combinations(range(agents), 2) if pairs else ()
+    while wanted:
+        columns = _Columns(whole, present)
+        places = columns.fill(wanted, most=_HELD_NUMBERS // max(1, draws))
+        sums = weighted_sums(np.stack(columns.columns, axis=1), seed=seed, draws=draws)
+        for (first, second), (mine, other, weight) in zip(wanted, places, strict=False):
+            top = sums[:, mine] if first == second else sums[:, mine] - sums[:, other]
+            replicates = ratio(top, sums[:, weight] * scale)
+            if first == second:
+                means[:, first] = replicates
+            else:
+                differences[first, second] = Difference(percentile_interval(replicates), superiority(replicates))
+        wanted = wanted[len(places) :]
+    return Draws(means, differences)
 
-    def sums_of(agent: int, events_kept: NDArray[np.bool_]) -> None:
-        name = events_kept.tobytes()
-        for owner in (agent, -1):
-            if (owner, name) not in index:
-                index[owner, name] = len(columns)
-                columns.append(np.where(events_kept, whole[owner], 0.0) if owner >= 0 else events_kept.astype(float))
 
-    for agent in range(agents):
-        sums_of(agent, present[agent])
-        for other in range(agents) if pairs else ():
-            sums_of(agent, present[agent] & present[other])
-    stacked = np.stack(columns, axis=1) if columns else np.zeros((events, 0))
-    sums = weighted_sums(stacked, seed=seed, draws=draws)
-    own = [index[agent, present[agent].tobytes()] for agent in range(agents)]
-    weights = [index[-1, present[agent].tobytes()] for agent in range(agents)]
-    return Draws(ratio(sums[:, own], sums[:, weights] * scale), sums, index, present, scale)
+class _Columns:
+    """The different columns of which weighted sums are wanted at a time."""
+
+    def __init__(self, whole: Floats, present: NDArray[np.bool_]) -> None:
+        self.columns: list[Floats] = []
+        self._whole, self._present = whole, present
+        self._index: dict[tuple[int, bytes], int] = {}
+        """(agent, event set) -> its place; agent -1 = the set's weights."""
+
+    def fill(self, wanted: Sequence[tuple[int, int]], *, most: int) -> list[tuple[int, int, int]]:
+        """Places of two agents' values over their common events, and of the weights: of as many as there is room."""
+        found: list[tuple[int, int, int]] = []
+        for first, second in wanted:
+            if found and len(self.columns) > most:
+                break
+            common = self._present[first] & self._present[second]
+            found.append((self._place(first, common), self._place(second, common), self._place(-1, common)))
+        return found
+
+    def _place(self, agent: int, events: NDArray[np.bool_]) -> int:
+        name = agent, np.packbits(events).tobytes()
+        if name not in self._index:
+            self._index[name] = len(self.columns)
+            self.columns.append(events.astype(float) if agent < 0 else np.where(events, self._whole[agent], 0.0))
+        return self._index[name]
 
 
 def percentile_interval(values: Floats) -> tuple[float, float] | None:
