@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -119,8 +120,35 @@ def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePol
     tick(container(), clock, 2)
 
     (status,) = logged(feed, Kind.BOT_STATUS)
-    assert status == {"status": "online", "since": "2026-11-18T11:06:43.000Z", "trades": 0, "detail": "paper, scripted"}
+    assert status == {
+        "status": "online",
+        "since": "2026-11-18T11:06:43.000Z",
+        "trades": 0,
+        "detail": "paper, scripted",
+        "mode": "paper",
+        "mode_as_of": "2026-11-18T11:06:43.000Z",
+    }
     assert feed.read(START).bot == status
+
+
+def test_a_bot_that_begins_anew_with_real_money_is_news_at_once_and_within_a_minute_else(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
+    poller = container()
+    tick(poller, clock, 2)
+    bot.started_at = "2026-11-21T09:00:00Z"
+    bot.answers["/status"] = (200, b'{"mode": "live"}')
+    tick(poller, clock)
+    assert [status["mode"] for status in logged(feed, Kind.BOT_STATUS)] == ["paper", "live"]
+
+    bot.answers["/status"] = (200, b'{"mode": "paper"}')
+    poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+    poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+    assert [status["mode"] for status in logged(feed, Kind.BOT_STATUS)] == ["paper", "live", "paper"]
+    report = feed.read(START).report
+    assert report is not None
+    assert report.bot is not None
+    assert NOW + 58 < datetime.fromisoformat(report.bot["mode_as_of"]).timestamp() < NOW + 120
 
 
 def test_a_bot_that_is_down_at_the_start_goes_online_when_it_comes(feed: Feed, clock: Clock) -> None:

@@ -72,3 +72,4 @@ def test_a_status_is_told_once_for_each_time_it_began() -> None:
 
     assert bot_status(status).key == bot_status({**status, "trades": 2}).key
     assert bot_status(status).key != bot_status({**status, "since": "2026-11-21T00:00:01.000Z"}).key
+    assert bot_status(status).key != bot_status({**status, "mode": "live"}).key

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.polling.status import Misses, instant, is_online, online, went_offline
+from coliseum.bot.parse import status_from
+from coliseum.polling.status import Misses, instant, is_online, mode_confirmed, online, went_offline
 
-ONLINE = online(now_ms=1_700_000_000_000, trades=7, detail="paper")
+NOW = 1_700_000_000_000
+PAPER = status_from(b'{"mode": "paper", "strategy": "drift"}')
+LIVE = status_from(b'{"mode": "live"}')
+ONLINE = online(now_ms=NOW, trades=7, told=PAPER, before=None)
 ONE = Misses().another(1_700_000_003_000)
 TWO = ONE.another(1_700_000_006_000)
 
@@ -19,6 +23,8 @@ def test_two_missed_answers_are_an_outage_since_the_first() -> None:
         "since": "2023-11-14T22:13:23.000Z",
         "trades": 7,
         "detail": "timed out",
+        "mode": "paper",
+        "mode_as_of": "2023-11-14T22:13:20.000Z",
     }
 
 
@@ -33,6 +39,28 @@ def test_a_bot_never_seen_can_be_offline_too() -> None:
 
     assert told is not None
     assert told["trades"] is None
+
+
+def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() -> None:
+    offline = went_offline(ONLINE, TWO, problem="timed out")
+    silent = online(now_ms=NOW + 60_000, trades=1, told=None, before=offline)
+    back = online(now_ms=NOW + 60_000, trades=1, told=LIVE, before=offline)
+
+    assert (silent["mode"], silent["mode_as_of"], silent["detail"]) == ("paper", "2023-11-14T22:13:20.000Z", None)
+    assert (back["mode"], back["mode_as_of"], back["detail"]) == ("live", "2023-11-14T22:14:20.000Z", "live")
+
+
+def test_a_mode_that_is_said_again_grows_younger_and_another_one_is_news() -> None:
+    confirmed = mode_confirmed(ONLINE, PAPER, now_ms=NOW + 60_000)
+
+    assert confirmed == {**ONLINE, "mode_as_of": "2023-11-14T22:14:20.000Z"}
+    assert mode_confirmed(ONLINE, LIVE, now_ms=NOW + 60_000) is None
+
+
+def test_a_bot_that_says_no_mode_has_none_and_no_time_of_it() -> None:
+    told = online(now_ms=NOW, trades=1, told=status_from(b"{}"), before=ONLINE)
+
+    assert (told["mode"], told["mode_as_of"]) == (None, None)
 
 
 @pytest.mark.parametrize(("status", "expected"), [(None, False), ({"status": "offline"}, False), (ONLINE, True)])

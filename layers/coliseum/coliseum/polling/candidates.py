@@ -55,8 +55,8 @@ def missing(hole: Hole, *, late: bool = False) -> Candidate:
 
 
 def bot_status(status: dict[str, Any]) -> Candidate:
-    """The bot went online or offline."""
-    return _once(Kind.BOT_STATUS, f"{status['status']}:{status['since']}", status)
+    """The bot went online or offline, or changed between paper and live."""
+    return _once(Kind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)
 
 
 def _once(kind: Kind, key: str, data: dict[str, Any]) -> Candidate:

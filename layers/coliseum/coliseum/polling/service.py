@@ -15,7 +15,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from coliseum.bot.client import Bot
-from coliseum.bot.parse import BotHealth
+from coliseum.bot.parse import BotHealth, BotStatus
 from coliseum.errors import ConfigurationError, LogError, LogMoved, SourceError
 from coliseum.feed.entries import Candidate, EntryId
 from coliseum.feed.readings import Report
@@ -38,7 +38,7 @@ from coliseum.polling.findings import (
     parts,
 )
 from coliseum.polling.minute import Heard, Step, fresh_seconds, lease_seconds, steps
-from coliseum.polling.status import Misses, is_online, online, went_offline
+from coliseum.polling.status import Misses, is_online, mode_confirmed, online, went_offline
 from coliseum.polling.tally import Minute, Tick
 from coliseum.trading.trades import Fill, Trade
 
@@ -73,7 +73,7 @@ class Poller:
         self._waiting: tuple[Findings, ...] = ()
         self._order: Order = {}
         self._fences: tuple[str, ...] = ("",)
-        self._must_load = True
+        self._must_load = self._must_ask_mode = True
         self._log_is_new = False
         self._misses = Misses()
         self._ticks = self._failures = self._rest_until = self._ask_from = self._torn = 0
@@ -93,6 +93,7 @@ class Poller:
         done = Minute()
         self._until = self._clock() + round((until - clock()) * 1000)
         self._must_load = True  # others may have published since our last minute
+        self._must_ask_mode = True
         course = steps(interval=self._interval, until=until, clock=clock, sleep=sleep)
         heard: Heard | None = None
         while True:
@@ -184,9 +185,7 @@ class Poller:
             self._missed(now, "the bot says that it is not alive")
         else:
             self._misses = Misses()
-            if not is_online(self._memory.status):
-                count = len(trades) if health is None or health.trade_count is None else health.trade_count
-                self._take(of_status(self._memory, online(now_ms=now, trades=count, detail=self._mode())))
+            self._greet(len(trades) if health is None or health.trade_count is None else health.trade_count, now)
         if difference is not None:
             self._take_difference(difference, trades, now)
         return True
@@ -207,6 +206,7 @@ class Poller:
             at_ms=now,
         )
         difference = compare(self._memory, seen)
+        self._must_ask_mode = self._must_ask_mode or difference.after.run != self._memory.run
         if difference.quiet or health is None:
             return difference, trades
         after = self._health()
@@ -244,13 +244,25 @@ class Poller:
         except SourceError:
             return None
 
-    def _mode(self) -> str | None:
-        """How the bot calls itself, for the one moment in which it comes online."""
+    def _greet(self, count: int, now: int) -> None:
+        """Tell that the bot is back, or calls itself otherwise: paper and live must not be mixed up."""
+        before = self._memory.status
+        if before is None or not is_online(before):
+            self._take(of_status(self._memory, online(now_ms=now, trades=count, told=self._told(), before=before)))
+        elif self._must_ask_mode and (told := self._told()) is not None:
+            confirmed = mode_confirmed(before, told, now_ms=now)
+            if confirmed is not None:
+                self._memory = replace(self._memory, status=confirmed)
+            else:
+                self._take(of_status(self._memory, online(now_ms=now, trades=count, told=told, before=before)))
+        self._must_ask_mode = False
+
+    def _told(self) -> BotStatus | None:
+        """How the bot describes itself, where it does."""
         try:
-            status = self._bot.status()
+            return self._bot.status()
         except SourceError:
             return None
-        return ", ".join(part for part in (status.mode, status.strategy) if part) or None
 
     def _missed(self, now: int, problem: str) -> None:
         self._misses = self._misses.another(now)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from coliseum.bot.parse import BotStatus
+
 MISSES = 2
 """Failed looks in a row until the bot counts as offline."""
 
@@ -30,9 +32,16 @@ def is_online(status: dict[str, Any] | None) -> bool:
     return status is not None and status["status"] == "online"
 
 
-def online(*, now_ms: int, trades: int | None, detail: str | None) -> dict[str, Any]:
-    """The status of a bot that answers again; `trades` counts its run's trades."""
-    return {"status": "online", "since": instant(now_ms), "trades": trades, "detail": detail}
+def online(*, now_ms: int, trades: int | None, told: BotStatus | None, before: dict[str, Any] | None) -> dict[str, Any]:
+    """The status of a bot that answers; `trades` counts its run's trades. Without its own word the last mode stays."""
+    words = [] if told is None else [word for word in (told.mode, told.strategy) if word]
+    status = {"status": "online", "since": instant(now_ms), "trades": trades, "detail": ", ".join(words) or None}
+    return {**status, **(_mode_of(before) if told is None else _mode(told, now_ms))}
+
+
+def mode_confirmed(before: dict[str, Any], told: BotStatus, *, now_ms: int) -> dict[str, Any] | None:
+    """The status with its mode's new age; None where the bot calls itself otherwise now, which readers must hear."""
+    return {**before, **_mode(told, now_ms)} if before.get("mode") == told.mode else None
 
 
 def went_offline(before: dict[str, Any] | None, misses: Misses, *, problem: str) -> dict[str, Any] | None:
@@ -40,7 +49,19 @@ def went_offline(before: dict[str, Any] | None, misses: Misses, *, problem: str)
     if not misses.offline or (before is not None and not is_online(before)):
         return None
     trades = None if before is None else before["trades"]
-    return {"status": "offline", "since": instant(misses.since_ms), "trades": trades, "detail": problem}
+    status = {"status": "offline", "since": instant(misses.since_ms), "trades": trades, "detail": problem}
+    return {**status, **_mode_of(before)}
+
+
+def _mode(told: BotStatus, now_ms: int) -> dict[str, Any]:
+    """Paper or live, and when the bot said so."""
+    return {"mode": told.mode, "mode_as_of": None if told.mode is None else instant(now_ms)}
+
+
+def _mode_of(before: dict[str, Any] | None) -> dict[str, Any]:
+    """What it said last. Earlier releases did not write it down."""
+    known = before or {}
+    return {"mode": known.get("mode"), "mode_as_of": known.get("mode_as_of")}
 
 
 def instant(ms: int) -> str:
