@@ -59,11 +59,11 @@ def test_a_season_is_scored_from_its_rows(records: ArenaRecords, world: World) -
     blind, aware = board_of(records, world), board_of(records, world, Track.AWARE)
     sharp, modest = blind.report.scores()["sharp"], aware.report.scores()["modest"]
 
-    assert (sharp["offered"], sharp["graded"], sharp["skill_events"]) == (5, 5, 5)
+    assert (sharp["offered"], sharp["graded"], sharp["skill_events"]) == (6, 5, 5)
     assert sharp["brier"] == pytest.approx((0.91**2 + 4 * 0.09**2) / 5)
     assert sharp["skill"] == pytest.approx((0.425**2 + 4 * 0.575**2) / 5 - sharp["brier"])
     assert aware.report.scores()["market"]["skill"] == 0
-    assert (modest["answered"], modest["coverage"]) == (4, 0.8)
+    assert (modest["answered"], modest["coverage"]) == (5, 5 / 6)
     assert modest["brier_strict"] == pytest.approx(((0.44**2 + 3 * 0.56**2) + 0.25) / 5)
     assert set(blind.report.scores()) == {name for name in (*SAID, "shy") if name in {"sharp", "uniform", "shy"}}
 
@@ -71,7 +71,7 @@ def test_a_season_is_scored_from_its_rows(records: ArenaRecords, world: World) -
 def test_an_abstention_was_asked_and_not_answered(records: ArenaRecords, world: World) -> None:
     shy = board_of(records, world).report.scores()["shy"]
 
-    assert (shy["offered"], shy["answered"], shy["coverage"], shy["brier"]) == (5, 0, 0.0, None)
+    assert (shy["offered"], shy["answered"], shy["coverage"], shy["brier"]) == (6, 0, 0.0, None)
     line = next(one for one in board_of(records, world).body["standings"] if one["agent"] == "shy")
     assert (line["listed"], line["rank"]) == (False, None)
 
@@ -110,7 +110,7 @@ def test_a_board_of_the_past_knows_what_was_known_then(records: ArenaRecords, wo
     before_results = board_of(records, world, as_of=datetime.now(UTC) - timedelta(hours=1))
     before_rows = board_of(records, world, known_at=datetime.now(UTC) - timedelta(hours=3))
 
-    assert (before_results.report.body["cells"], before_results.body["rounds"]) == (0, 1)
+    assert (before_results.report.body["graded_cells"], before_results.body["rounds"]) == (0, 1)
     assert (before_rows.report.body["cells"], before_rows.body["rounds"]) == (0, 0)
 
 
@@ -152,4 +152,4 @@ def test_what_the_house_skipped_was_never_asked(
     postgres_server.execute(f"update arena_decisions set status = 'skipped' where decision_id = '{skipped}'")  # noqa: S608
     modest = board_of(records, fresh, Track.AWARE).report.scores()["modest"]
 
-    assert (modest["offered"], modest["coverage"]) == (4, 1.0)
+    assert (modest["offered"], modest["coverage"]) == (5, 1.0)

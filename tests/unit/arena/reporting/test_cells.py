@@ -64,12 +64,25 @@ def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Ans
     assert cell.p is None
 
 
-def test_markets_without_a_result_and_rounds_that_do_not_count_make_no_cell() -> None:
+def test_what_has_no_result_yet_is_asked_and_not_graded() -> None:
+    """Its price may move towards the forecast meanwhile, and whoever failed to answer has failed already."""
+    markets = {("r1", "U"): market(ticker="U"), ("r2", "U"): market("r2", "U", hours=1.5, q="0.55")}
+    first, second = cells(
+        track=Track.BLIND, markets=markets, offers=[("a", "r1", "U"), ("a", "r2", "U")],
+        answers=[answer(ticker="U")], results={},
+    )  # fmt: skip
+
+    assert (first.p, first.y, first.settled_at, first.cluster) == (0.7, None, None, None)
+    assert (first.q, first.q_1h, first.q_close) == (0.4, 0.55, 0.55)
+    assert (second.p, second.y) == (None, None)
+
+
+def test_rounds_that_do_not_count_make_no_cell() -> None:
     found = cells(
         track=Track.BLIND,
-        markets={("r1", "T"): market(), ("r1", "U"): market(ticker="U")},
-        offers=[("a", "r1", "U"), ("a", "r2", "T")],
-        answers=[answer(ticker="U"), answer(round_id="r2")],
+        markets={("r1", "T"): market()},
+        offers=[("a", "r2", "T")],
+        answers=[answer(round_id="r2")],
         results={"T": result()},
     )
 

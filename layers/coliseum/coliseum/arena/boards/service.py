@@ -23,11 +23,8 @@ from coliseum.arena.rounds import season_of
 from coliseum.http.values import utc_from
 from coliseum.store.client import Condition
 
-NO_REPORT = (
-    "No board was published for this season and track by then: "
-    "the first comes when a round is closed and one of its markets is settled."
-)
-NO_LINES = "No line of the board answers this: none of its markets is settled yet, or the agent was not asked."
+NO_REPORT = "No board was published for this season and track by then: the first comes when a round is closed."
+NO_LINES = "No line of the board answers this: the agent was not asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

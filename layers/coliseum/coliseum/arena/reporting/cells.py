@@ -30,16 +30,16 @@ def cells(
     answers: Iterable[Answer],
     results: Mapping[str, Result],
 ) -> list[Cell]:
-    """One cell per offer of a market that has a result; an answer without an offer counts as one."""
+    """One cell per offer; an answer without an offer counts as one. What has no result yet is not graded."""
     said = {(one.agent_id, one.round_id, one.ticker): one.p for one in answers}
-    asked = {offer for offer in (*offers, *said) if offer[1:] in markets and offer[2] in results}
-    groups = event_clusters([markets[key] for key in {offer[1:] for offer in asked}], results)
+    asked = {offer for offer in (*offers, *said) if offer[1:] in markets}
+    groups = event_clusters([markets[key] for key in {offer[1:] for offer in asked} if key[1] in results], results)
     later = later_prices(markets.values())
     found: list[Cell] = []
     for offer in sorted(asked):
         agent, round_id, ticker = offer
         market, p = markets[round_id, ticker], said.get(offer)
-        result = results[ticker]
+        result = results.get(ticker)
         found.append(
             Cell(
                 agent=agent,
@@ -48,17 +48,17 @@ def cells(
                 window=round_id,
                 p=None if p is None else float(p),
                 q=None if market.q is None else float(market.q),
-                y=result.graded,
+                y=None if result is None else result.graded,
                 category=market.category,
                 horizon=horizon(market),
                 track=track.value,
                 volume=float(market.volume_24h),
                 outcomes=market.outcomes,
-                cluster=groups[market.event_ticker],
+                cluster=groups.get(market.event_ticker),
                 yes_ask=None if market.yes_ask is None else float(market.yes_ask),
                 no_ask=None if market.yes_bid is None else float(ONE - market.yes_bid),
                 structure="exclusive" if market.mutually_exclusive else None,
-                settled_at=(result.decided_at or result.recorded_at).timestamp(),
+                settled_at=None if result is None else (result.decided_at or result.recorded_at).timestamp(),
                 **later[round_id, ticker],
             )
         )
