@@ -54,7 +54,7 @@ class StreamApp:
         self.desk = Desk(
             settings=settings,
             counts=Counts(time.monotonic()),
-            register=Register(set()),
+            register=Register(),
             cross_origin=CrossOrigin(settings.cors_allow_origins),
             send_seconds=send_seconds,
             retry_ms=retry_ms,

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from coliseum.errors import ColiseumError
 from coliseum.feed.entries import EntryId
 from coliseum.feed.readings import State
 from coliseum.feed.service import now_ms
+from coliseum.streaming.audience import Audience
 from coliseum.streaming.counts import Counts
 from coliseum.streaming.service import LogReader
-from coliseum.streaming.session import Fetch, Phase, Send, Session, Step, Wait
+from coliseum.streaming.session import Fetch, Phase, Send, Session, Wait
+from coliseum.streaming.subscription import Selection
 from coliseum.streaming.view import clock_text
 
 Write = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -31,15 +34,14 @@ class Connection:
     __slots__ = (
         "_abort",
         "_armed_at",
+        "_audience",
         "_counts",
         "_fetch",
         "_gone",
         "_loop",
-        "_push",
         "_reader",
         "_send_seconds",
         "_sending_since",
-        "_step",
         "_task",
         "_timer",
         "_too_slow",
@@ -47,6 +49,7 @@ class Connection:
         "_woken",
         "_write",
         "opened_ms",
+        "push",
         "session",
     )
 
@@ -60,10 +63,12 @@ class Connection:
         send_seconds: float,
         abort: Callable[[], None] | None = None,
         push: Callable[[bytes], bool] | None = None,
+        audience: Audience | None = None,
     ) -> None:
         """Where the server can, `abort` cuts the client off with what is buffered for it, and `push` writes at once.
 
-        `push` takes the bytes and says True, or says False and has done nothing: the client is behind.
+        `push` takes the bytes and says True, or says False and has done nothing: the client is behind. With it
+        the connection may rest in an `audience`.
         """
         self.session = session
         self.opened_ms = now_ms()
@@ -72,8 +77,8 @@ class Connection:
         self._write = write
         self._send_seconds = send_seconds
         self._abort = abort
-        self._push = push
-        self._step: Step | None = None
+        self.push = push or (lambda data: False)
+        self._audience = audience if push is not None else None
         self._loop = reader.loop
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -88,9 +93,8 @@ class Connection:
         """Something changed: ask the session again."""
         self._woken = True
         waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
-        if self._push is None or self._timer is None or not self._served_at_once(self._push):
+        if waiter is not None and not waiter.done():
+            self._stand_alone()
             waiter.set_result(None)
 
     def gone(self) -> None:
@@ -112,15 +116,25 @@ class Connection:
                 self._abort()
             return "too_slow"
         finally:
+            self._stand_alone()
             if self._timer is not None:
                 self._timer.cancel()
+
+    def settle(self) -> None:
+        """Bring the session up to date with what it was given together with others."""
+        if self._audience is not None:
+            self._audience.settle(self)
+
+    def _stand_alone(self) -> None:
+        if self._audience is not None:
+            self._audience.leave(self)
 
     async def _serve(self) -> str:
         session, view, counts = self.session, self._reader.view, self._counts
         clock = self._loop.time
         while not self._gone:
             self._woken = False
-            step, self._step = self._step or session.advance(view, clock(), now_ms()), None
+            step = session.advance(view, clock(), now_ms())
             if isinstance(step, Send):
                 await self._send(step.data)
                 counts.events += step.events
@@ -128,11 +142,11 @@ class Connection:
                     counts.deliveries += step.entries
                     if session.phase is Phase.LIVE:
                         counts.delays.add(step.lag_ms, step.entries)
-                    if step.idle and self._timer is not None:
-                        await self._pause()
             elif isinstance(step, Wait):
                 self._fetch = None
                 self._arm(step.until)
+                if self._audience is not None and not self._woken and session.rests(view):
+                    self._audience.join(self)
                 await self._pause()
             elif isinstance(step, Fetch):
                 await self._look_up(step.after)
@@ -140,20 +154,6 @@ class Connection:
                 await self._send(step.data)
                 return step.reason
         return "client"
-
-    def _served_at_once(self, push: Callable[[bytes], bool]) -> bool:
-        """Write news without waking our task, where the client takes them. The hot path."""
-        if self._gone or self._step is not None or self._fetch is not None:
-            return False
-        step = self.session.advance(self._reader.view, self._reader.told_at, now_ms())
-        if type(step) is Send and step.idle and push(step.data):
-            counts = self._counts
-            counts.events += step.events
-            counts.deliveries += step.entries
-            counts.delays.add(step.lag_ms, step.entries)
-            return True
-        self._step = step  # the task goes on from here
-        return False
 
     async def _send(self, data: bytes) -> None:
         self._sending_since = self._loop.time()
@@ -215,10 +215,18 @@ class Connection:
 class Register:
     """Who is connected to this process."""
 
-    connections: set[Connection]
+    connections: set[Connection] = field(default_factory=set)
+    _audiences: WeakValueDictionary[tuple[LogReader, Selection], Audience] = field(default_factory=WeakValueDictionary)
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(self.connections)
+
+    def audience(self, reader: LogReader, selection: Selection, counts: Counts) -> Audience:
+        """That of this filter, shared as long as a connection holds it."""
+        audience = self._audiences.get((reader, selection))
+        if audience is None:
+            audience = self._audiences[reader, selection] = Audience(reader, selection, counts)
+        return audience
 
     def open_seconds(self) -> float:
         now = now_ms()
@@ -226,6 +234,8 @@ class Register:
 
     def data(self) -> list[dict[str, Any]]:
         """`/sse/clients`: nothing that tells who somebody is."""
+        for connection in self.connections:
+            connection.settle()
         return [
             {
                 "id": connection.session.plan.session_id,

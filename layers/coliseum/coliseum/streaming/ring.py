@@ -96,25 +96,18 @@ class Lane:
 
     ring: Ring
     selection: Selection
-    _memo: dict[int, tuple[EntryId, Block]] = field(default_factory=dict)
+    _memo: dict[EntryId, Block] = field(default_factory=dict)
     _version: int = -1
-
-    def recall(self, position: EntryId) -> Block | None:
-        """The next block, where somebody at this very position has asked for it before: the rule for all but one."""
-        if self._version != self.ring.version:
-            return None
-        known = self._memo.get(position.seq)
-        return known[1] if known is not None and known[0] is position else None
 
     def after(self, position: EntryId) -> Block:
         """The next block behind `position`, which the ring must cover and which must not be its head."""
         if self._version != self.ring.version or len(self._memo) >= _MEMO:
             self._memo.clear()
             self._version = self.ring.version
-        known = self._memo.get(position.seq)
-        if known is None:
-            known = self._memo[position.seq] = (position, compose(self.ring.stretch(position), self.selection))
-        return known[1]
+        block = self._memo.get(position)
+        if block is None:
+            block = self._memo[position] = compose(self.ring.stretch(position), self.selection)
+        return block
 
 
 class Ring:

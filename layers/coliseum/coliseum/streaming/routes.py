@@ -163,7 +163,14 @@ async def _stream(desk: Desk, reader: LogReader, request: Request, listen: Liste
     if desk.draining:
         session.drain(reader.loop.time())
     connection = Connection(
-        session, reader, desk.counts, write, send_seconds=desk.send_seconds, abort=request.abort, push=request.push
+        session,
+        reader,
+        desk.counts,
+        write,
+        send_seconds=desk.send_seconds,
+        abort=request.abort,
+        push=request.push,
+        audience=desk.register.audience(reader, subscription.selection, desk.counts),
     )
     reader.hold(connection.wake)
     try:

@@ -72,8 +72,6 @@ class LogReader:
         self._looking = False
         self._telling = False
         self._loop = asyncio.get_running_loop()
-        self.told_at = self._loop.time()
-        """When everybody was last woken: precise enough for those who are woken."""
 
     @property
     def pace(self) -> Pace:
@@ -167,7 +165,6 @@ class LogReader:
 
     def _tell(self) -> None:
         self._telling = False
-        self.told_at = self._loop.time()
         for wake in tuple(self._holders):
             wake()
 

@@ -16,7 +16,7 @@ from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, EntryId, Kind
 from coliseum.feed.readings import State
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
-from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, Ring, compose
+from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, compose
 from coliseum.streaming.subscription import EVENT_NAMES, Earliest, Now, Resume, Since, Subscription
 from coliseum.streaming.view import View, clock_text
 
@@ -59,15 +59,29 @@ class Plan:
 
 
 class Send(NamedTuple):
-    """Write these bytes in one piece. (A tuple, because one is made for every delivery.)"""
+    """Write these bytes in one piece."""
 
     data: bytes
     events: int = 0
     entries: int = 0
     lag_ms: int = 0
     """How long ago its newest entry was published; 0 where there is none."""
-    idle: bool = False
-    """Nothing follows before the next change of the view: no need to ask again."""
+
+
+class Taken(NamedTuple):
+    """What an audience has been given, added up."""
+
+    position: EntryId = START
+    entries: int = 0
+    events: int = 0
+    last_id: EntryId | None = None
+    at: float = 0.0
+    lag_ms: int = 0
+
+    def plus(self, block: Block, *, at: float, lag_ms: int) -> Taken:
+        if not block.entries:
+            return self._replace(position=block.end)
+        return Taken(block.end, self.entries + block.entries, self.events + block.events, block.last_id, at, lag_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +228,19 @@ class Session:
         else:
             self._pause_until = now + 0.25  # the ring and Redis disagree for a moment: look again soon
 
+    def rests(self, view: View) -> bool:
+        """Whether it waits at the log's head, like everybody who has heard all."""
+        ring = view.ring
+        return self.phase is Phase.LIVE and self._epoch == ring.epoch and self.position == ring.head
+
+    def took(self, now: Taken, since: Taken) -> None:
+        """What it was given while it rested, up to `now`."""
+        self.position = now.position
+        if now.events > since.events:
+            self.tally.entries += now.entries - since.entries
+            self.tally.events += now.events - since.events
+            self.sent_id, self._sent_at, self._lag_ms = now.last_id, now.at, now.lag_ms
+
     def unreachable(self, now: float) -> None:
         """`Fetch` failed: try again later, more patiently each time."""
         self._pause_until = now + min(5.0, 0.25 * 2.0**self._failures)
@@ -316,8 +343,6 @@ class Session:
             self._epoch = ring.epoch
         while self._pending_block is not None or self._epoch != ring.epoch or self.position.seq < ring.head.seq:
             block, self._pending_block = self._pending_block, None
-            if block is None and self._lane is not None and self._epoch == ring.epoch:
-                block = self._lane.recall(self.position)
             if block is None:
                 if self._epoch != ring.epoch or not ring.covers(self.position):
                     return Wait(self._pause_until) if now < self._pause_until else Fetch(self.position)
@@ -326,7 +351,7 @@ class Session:
                 block = self._lane.after(self.position)
             self.position = block.end
             if block.entries:
-                return self._delivered(now, block, ring, wall_ms)
+                return self._delivered(now, block, wall_ms)
         if self.position.seq > ring.head.seq and self.phase is Phase.CATCHING_UP:
             return Wait(now + 0.25)  # Redis was ahead of the ring; it is catching up
         return None
@@ -432,20 +457,14 @@ class Session:
         self._sent_at = now
         return Send(b"".join(pending), len(pending))
 
-    def _delivered(self, now: float, block: Block, ring: Ring, wall_ms: int) -> Send:
-        """A stretch of the log, behind the control events that are due before it. The hot path."""
-        data, events = block.data, block.events
-        if self._pending:
-            data, events = b"".join((*self._pending, data)), events + len(self._pending)
-            self._pending = []
-        self._sent_at = now
-        tally = self.tally
-        tally.entries += block.entries
-        tally.events += block.events
+    def _delivered(self, now: float, block: Block, wall_ms: int) -> Send:
+        """A stretch of the log, behind the control events that are due before it."""
+        before = self._written(now)
+        self.tally.entries += block.entries
+        self.tally.events += block.events
         self.sent_id = block.last_id
-        self._lag_ms = lag_ms = max(0, wall_ms - block.latest_ms)
-        idle = self.phase is Phase.LIVE and self.position.seq == ring.head.seq
-        return Send(data, events, block.entries, lag_ms, idle)
+        self._lag_ms = max(0, wall_ms - block.latest_ms)
+        return Send(before.data + block.data, before.events + block.events, block.entries, self._lag_ms)
 
 
 _UNKNOWN_BOT = {"status": "offline", "since": None, "trades": None, "detail": "the poller has not reported yet"}
