@@ -72,7 +72,6 @@ def _works(
     def opened() -> Opened:
         kalshi, feed, enqueue = outside()
         kept = records()
-        budget = Budget(kept, cap=settings.arena_daily_budget_usd)
         found = open_round(
             Plan.from_settings(settings),
             clock=lambda: datetime.now(UTC),
@@ -80,7 +79,7 @@ def _works(
             records=kept,
             enqueue=enqueue,
             field=partial(field_season, kept, has_key=settings.openrouter_api_key is not None),
-            reserve=lambda agents, held: budget.reserve_round(agents, held.markets, day=held.opened_at.date()),
+            fund=Budget(kept, cap=settings.arena_daily_budget_usd).fund,
         )
         if found.entries:
             feed.publish(found.entries, now_ms=now_ms())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
+from secrets import token_hex
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +25,8 @@ from coliseum.upstash.client import Redis
 
 MARGIN_SECONDS = 15.0
 """Of the function's time, for writing down and trading."""
+NONCE_BYTES = 16
+"""In a sealed payload: a probability alone could be found by trying."""
 
 
 @cache
@@ -38,7 +41,7 @@ def parts() -> tuple[Desk, asyncio.Runner]:
     budget = Budget(records, cap=settings.arena_daily_budget_usd)
     models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
     feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
-    desk = Desk(records=records, feed=feed, models=models, budget=budget)
+    desk = Desk(records=records, feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES))
     return desk, asyncio.Runner()
 
 

@@ -29,7 +29,6 @@ def parts() -> tuple[partial[Opened], Feed]:
     settings = config.settings
     settings.require("decisions_queue_url")
     records = ArenaRecords(Store.from_settings(settings))
-    budget = Budget(records, cap=settings.arena_daily_budget_usd)
     opening = partial(
         open_round,
         Plan.from_settings(settings),
@@ -38,7 +37,7 @@ def parts() -> tuple[partial[Opened], Feed]:
         records=records,
         enqueue=partial(send_batch, str(settings.decisions_queue_url)),
         field=partial(field_season, records, has_key=settings.openrouter_api_key is not None),
-        reserve=lambda agents, held: budget.reserve_round(agents, held.markets, day=held.opened_at.date()),
+        fund=Budget(records, cap=settings.arena_daily_budget_usd).fund,
     )
     return opening, Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
 

@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
+from coliseum.arena.agents.budget.service import warn_when_nearly_spent
 from coliseum.arena.opening.service import Plan
 from coliseum.arena.panel.service import tell_of_trades
 from coliseum.arena.public.records import PublicRecords
@@ -48,6 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     boards = due_boards(records, now=now)
     publish(feed, boards, now)
     contexts = tell_of_trades(feed, shown, now=now)
+    warn_when_nearly_spent(records)
     metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=done.results)
     metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=done.rounds_closed)
     metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(done.problems))

@@ -6,6 +6,7 @@ round's hours, which nothing but a superuser without triggers can do.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -169,6 +170,7 @@ def _answer(records: ArenaRecords, decision: str, *, secret: bool) -> None:
         context_hash="c" * 64,
         forecast=forecast,
         made_at="2026-11-21T08:00:00Z",
+        nonce=hashlib.sha256(decision.encode()).hexdigest(),
     )
     row = {
         "forecast_id": decision,

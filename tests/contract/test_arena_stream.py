@@ -92,8 +92,10 @@ def test_the_panels_word_stands_beside_the_bots_trade(
     publish(redis_server, feed.keys.prefix, (*trades, *deaf))
     told = [tell_of_trades(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
     trading = heard(stream, "trading")
-    contexts = [data for event, data in trading if event == "trade_context"]
+    (entry,) = (data for event, data in trading if event == "trade_context")
+    contexts = entry["contexts"]
     assert told == [2, 0]
+    assert (entry["count"], entry["tickers"]) == (2, [asked])
     assert [one["trade_id"] for one in contexts] == ["t1", "t2"]
     assert {(one["ticker"], one["fill_price"], one["agents"]) for one in contexts} == {(asked, "0.5000", 4)}
     # sharp 0.91, uniform 0.50, market 0.425, modest 0.44: one above the price, two below it

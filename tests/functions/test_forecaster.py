@@ -23,6 +23,7 @@ from coliseum import config
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents import service as deciding
 from coliseum.arena.agents.asking import service as asking
+from coliseum.arena.agents.budget.service import Budget
 from coliseum.arena.agents.lineup.service import field_season
 from coliseum.arena.forecasts import canonical, seal
 from coliseum.arena.paper.service import trade_forecast
@@ -90,6 +91,13 @@ class World:
         read = Feed(self.redis, prefix=self.settings["redis_key_prefix"], maxlen=1000).latest(100).reading
         return [{"kind": entry.kind.value, **entry.data} for entry in read.entries]
 
+    def given_up(self, *decisions: str) -> None:
+        """All other decisions have failed: their agents have nothing more to say."""
+        kept = ",".join(f"'{one}'" for one in decisions)
+        self.postgres.execute(
+            f"update arena_decisions set status = 'failed' where decision_id not in ({kept})"  # noqa: S608
+        )
+
     def books(self) -> tuple[Decimal, Decimal]:
         """(reserved, spent) of the day's budget."""
         found = self.rows("select reserved_usd, spent_usd from arena_budget")
@@ -139,10 +147,13 @@ def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
         assert one.seal == seal(one.payload)
         assert json.loads(canonical(one.payload))["ticker"] == TICKER
     told = world.told()
-    assert {(entry["kind"], entry["agent_id"], entry["seal"]) for entry in told} == {
-        ("forecast", name, stored[name].seal) for name in stored
+    assert {(entry["kind"], entry["agent_id"], entry["round_id"], entry["count"]) for entry in told} == {
+        ("forecast", name, asked.round_id, 1) for name in stored
     }
-    assert all("p" not in entry and "payload" not in entry for entry in told)
+    assert [entry["forecasts"] for entry in sorted(told, key=lambda entry: str(entry["agent_id"]))] == [
+        [{"forecast_id": one.forecast_id, "ticker": TICKER, "track": one.track.value, "seal": one.seal}]
+        for _, one in sorted(stored.items())
+    ]
     notes = asked.records.paper.notes(wanted)
     assert {note.decision_id for note in notes} == set(wanted)
 
@@ -248,6 +259,7 @@ def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
 ) -> None:
     asked = ask(world.store, models=(HAIKU,))
     wanted = [asked.decision("base-rate", "blind"), asked.decision(HAIKU, "blind")]
+    world.given_up(*wanted)
     for decision in wanted:
         with pytest.MonkeyPatch.context() as patch:
             when(name, patch)
@@ -269,7 +281,7 @@ def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
     )
     assert kinds[0][0] == kinds[0][1] > 0
     told = world.told()
-    assert sorted(entry["forecast_id"] for entry in told) == sorted(wanted)
+    assert sorted(one["forecast_id"] for entry in told for one in entry["forecasts"]) == sorted(wanted)
 
 
 # ---------------------------------------------------------------- models
@@ -406,18 +418,14 @@ def test_a_key_that_vanished_means_no_decision(world: World) -> None:
     assert world.openrouter.requests == []
 
 
-def _paid(asked: AskedRound, cap: str = "2") -> Any:
-    from coliseum.arena.agents.budget.service import Budget
-
-    budget = Budget(asked.records, cap=Decimal(cap))
+def _paid(asked: AskedRound, cap: str = "2") -> None:
     models = [agent for agent in asked.records.agents() if agent.kind == "llm"]
-    day = asked.records.round(asked.round_id).opened_at.date()
-    return budget.reserve_round(models, 1, day=day)
+    Budget(asked.records, cap=Decimal(cap)).fund(models, asked.records.round(asked.round_id))
 
 
 def test_what_was_set_aside_is_given_back_and_the_bill_is_kept(world: World) -> None:
     asked = ask(world.store)
-    assert _paid(asked) == {HAIKU, LUNA}
+    _paid(asked)
     assert world.books() == (Decimal("0.0078"), Decimal(0))
     everything = [asked.decision(name, track) for name in MODELS for track in ("blind", "aware")]
     assert world.invoke(*everything) == 0
@@ -445,10 +453,18 @@ def test_a_failure_settles_its_part_and_the_next_attempt_reserves_anew(world: Wo
 
 def test_beyond_the_budget_nothing_is_asked(world: World) -> None:
     asked = ask(world.store, models=(HAIKU,))
-    assert _paid(asked, cap="0.001") == frozenset()
+    _paid(asked, cap="0.001")
+    assert asked.status(HAIKU, "blind") == ("skipped", 0, "budget")
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert world.openrouter.requests == []
+
+
+def test_where_the_budget_ends_before_another_attempt_none_is_made(world: World) -> None:
+    asked = ask(world.store, models=(HAIKU,))
+    _paid(asked)
     world.openrouter.script(SLUG, refusal(503))
     wanted = asked.decision(HAIKU, "blind")
-    assert world.invoke(wanted, arena_daily_budget_usd=Decimal("0.001")) == 1
+    assert world.invoke(wanted) == 1
     asks = len(world.openrouter.requests)
     assert world.invoke(wanted, received=2, arena_daily_budget_usd=Decimal("0.001")) == 0
     assert asked.status(HAIKU, "blind") == ("skipped", 2, "budget")
@@ -457,6 +473,7 @@ def test_beyond_the_budget_nothing_is_asked(world: World) -> None:
 
 def test_a_second_request_is_paid_for_or_not_made(world: World) -> None:
     asked = ask(world.store, models=(HAIKU,))
+    _paid(asked)
     world.openrouter.script(SLUG, Reply(content="Likely."))
     assert world.invoke(asked.decision(HAIKU, "blind"), arena_daily_budget_usd=Decimal(0)) == 0
     assert asked.status(HAIKU, "blind") == ("failed", 1, "unpaid")

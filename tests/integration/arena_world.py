@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from secrets import token_hex
 from typing import Any
 
 from tests.fixtures.postgres import PostgresServer
@@ -114,7 +115,9 @@ def answer(
     about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
     said = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
     decision = decision_id(round_id, ticker, agent, track)
-    payload = forecasts.payload(**about, context_hash="0" * 64, forecast=said, made_at=rounds.time_text(now()))
+    payload = forecasts.payload(
+        **about, context_hash="0" * 64, forecast=said, made_at=rounds.time_text(now()), nonce=token_hex(16)
+    )
     row = {
         **about,
         "track": track.value,

@@ -120,11 +120,11 @@ def test_models_are_asked_when_their_round_is_paid_for(records: ArenaRecords) ->
     field(records, model=True)
     round_id = open_round(records)
     assert not [one for one in records.hand_out(again_seconds=600, attempts=3) if "/oracle/" in one]
-    assert records.fund_round(round_id, unfunded=[])
-    assert not records.fund_round(round_id, unfunded=["oracle"])
+    assert records.fund_round(round_id, each={"oracle": D("0.01")}, cap=D(1)) == frozenset({"oracle"})
+    assert records.fund_round(round_id, each={"oracle": D(5)}, cap=D(1)) is None, "once"
     assert len([one for one in records.hand_out(again_seconds=600, attempts=3) if "/oracle/" in one]) == 2
     poor = open_round(records, ago=timedelta(minutes=1))
-    records.fund_round(poor, unfunded=["oracle"])
+    assert records.fund_round(poor, each={"oracle": D(5)}, cap=D(1)) == frozenset()
     assert statuses(records, poor)["oracle"] == ("skipped", "budget")
 
 
@@ -175,6 +175,13 @@ def test_closing_a_round_fails_what_is_unanswered(records: ArenaRecords, postgre
     }
 
 
+def forged(round_id: str) -> dict[str, Any]:
+    """A row that somebody with the server's key might write past the arena."""
+    about = {"round_id": round_id, "ticker": "A", "agent_id": "uniform", "track": "blind"}
+    payload = {**about, "probability": "0.99", "nonce": "5" * 32}
+    return {**about, "forecast_id": f"{round_id}/A/uniform/blind", "seal": "1" * 64, "p": "0.99", "payload": payload}
+
+
 def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
     records: ArenaRecords, store: Store, postgres_server: PostgresServer
 ) -> None:
@@ -182,8 +189,7 @@ def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
     round_id = open_round(records)
     stored = answer(records, round_id)
     assert abs(stored.created_at - now()) < timedelta(minutes=1)
-    row: dict[str, Any] = {"forecast_id": stored.forecast_id, "seal": "1" * 64, "round_id": round_id, "ticker": "A"}
-    row |= {"agent_id": "uniform", "track": "blind", "p": "0.99", "payload": {}}
+    row = forged(round_id)
     with pytest.raises(SourceRefused, match="sealed"):
         store.upsert("arena_forecasts", [row], on_conflict="forecast_id")
     for sql in ("update arena_forecasts set p = 0.99", "delete from arena_forecasts"):
@@ -197,12 +203,20 @@ def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
     assert records.forecasts()[0] == stored
 
 
+@pytest.mark.parametrize("change", [{"nonce": None}, {"nonce": "5" * 31}, {"probability": "0.98"}, {"ticker": "B"}])
+def test_a_seal_that_can_be_guessed_or_covers_something_else_is_refused(
+    records: ArenaRecords, store: Store, change: dict[str, Any]
+) -> None:
+    field(records)
+    row = forged(open_round(records))
+    with pytest.raises(SourceRefused, match=r"arena_forecasts_(nonce|payload)"):
+        store.insert("arena_forecasts", [{**row, "payload": {**row["payload"], **change}}])
+
+
 def test_a_forecast_cannot_be_dated_back(records: ArenaRecords, store: Store) -> None:
     field(records)
-    round_id = open_round(records)
-    row = {"forecast_id": f"{round_id}/A/uniform/blind", "seal": "1" * 64, "round_id": round_id, "ticker": "A"}
-    row |= {"agent_id": "uniform", "track": "blind", "p": "0.99", "payload": {}, "created_at": NOW.isoformat()}  # type: ignore[dict-item]  # JSON
-    store.insert("arena_forecasts", [row])
+    row = forged(open_round(records))
+    store.insert("arena_forecasts", [{**row, "created_at": NOW.isoformat()}])
     assert abs(records.forecasts()[0].created_at - now()) < timedelta(minutes=1)
 
 

@@ -31,7 +31,7 @@ from coliseum.arena.agents import contestants
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.opening.service import Plan, open_round
 from coliseum.arena.paper.account import replay
-from coliseum.arena.records import ArenaRecords
+from coliseum.arena.records import ArenaRecords, Round
 from coliseum.arena.rounds import season_of, shown
 from coliseum.arena.settling.service import Settled, run
 from coliseum.feed.entries import Kind
@@ -79,9 +79,10 @@ def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: Plan = P
     def fielded(season: str) -> None:
         records.field([{**one, "status": "active"} for one in roster().others], season)
 
-    done = open_round(
-        plan, clock=now, kalshi=kalshi, records=records, enqueue=enqueue, field=fielded, reserve=lambda *_: frozenset()
-    )
+    def fund(_: object, held: Round) -> None:
+        records.fund_round(held.round_id, each={}, cap=D(1))
+
+    done = open_round(plan, clock=now, kalshi=kalshi, records=records, enqueue=enqueue, field=fielded, fund=fund)
     assert done.round_id is not None
     return done.round_id, done.handed_out
 
@@ -138,8 +139,12 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     assert {one["ticker"]: one["result"] for one in told(feed, Kind.SETTLED)} == {
         ticker: "yes" if value == "1" else "no" for ticker, value in values.items()
     }
-    trades = told(feed, Kind.PAPER_TRADE)
+    trades = [trade for entry in told(feed, Kind.PAPER_TRADE) for trade in entry["trades"]]
     assert len(trades) == len([note for note in notes if note.reason == "traded"]) > 0
+    assert _size(feed, Kind.PAPER_TRADE) == len({note.account_id.split("/")[1] for note in notes if note.side})
+    seals = {one["seal"] for entry in told(feed, Kind.FORECAST) for one in entry["forecasts"]}
+    assert seals == {one.seal for one in records.forecasts()}
+    assert _size(feed, Kind.FORECAST) == len({one.agent_id for one in records.forecasts()})
 
     ticker_of = {one.forecast_id: one.ticker for one in records.forecasts()}
     for book in records.paper.books():
@@ -156,7 +161,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
         assert abs(book.state.cash - 10_000 - profit) < D("0.01")
     again = settle(records, kalshi, feed)
     assert (again.results, again.ledger_rows, again.rounds_closed, again.handed_out) == (0, 0, 0, 0)
-    assert len(told(feed, Kind.PAPER_TRADE)) == len(trades)
+    assert sum(entry["count"] for entry in told(feed, Kind.PAPER_TRADE)) == len(trades)
 
 
 def test_an_opening_that_is_killed_anywhere_is_made_good_by_the_next_call(
@@ -235,7 +240,9 @@ def test_a_trade_that_is_caught_up_after_the_close_is_told(
     assert settle(records, kalshi, feed).caught_up == 0  # a worker may still be at it
     behind(postgres_server, "update public.arena_forecasts set created_at = created_at - interval '2 minutes'")
     assert settle(records, kalshi, feed).caught_up == 1
-    assert len(told(feed, Kind.PAPER_TRADE)) == 2
+    (entry,) = told(feed, Kind.PAPER_TRADE)
+    assert (entry["agent_id"], entry["tickers"], entry["count"]) == ("uniform", ["A"], 2)
+    assert {trade["policy"] for trade in entry["trades"]} == {"flat", "quarter_kelly"}
     assert settle(records, kalshi, feed).caught_up == 0
 
 
@@ -296,6 +303,13 @@ def test_a_market_that_is_still_traded_is_quoted_and_not_settled(
     assert (done.results, done.ledger_rows) == (0, 0)
     (bid,) = {book.holdings[market.ticker].bid for book in records.paper.books(agent_id="uniform")}
     assert bid == market.yes_bid
+
+
+def _size(feed: Feed, kind: Kind) -> int:
+    """Entries, each of which counts what it carries."""
+    entries = told(feed, kind)
+    assert all(entry["count"] == len(entry.get("trades") or entry["forecasts"]) for entry in entries)
+    return len(entries)
 
 
 def _unnamed(found: tuple[Any, ...]) -> str:

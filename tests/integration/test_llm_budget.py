@@ -1,95 +1,232 @@
-"""The day's budget in the real database: many workers at once, never a cent beyond the cap."""
+"""The day's budget in the real database: never a cent beyond the cap, and none that nobody accounts for."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 
 import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
+from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask
+from tests.integration.arena_world import behind, end_round
 
-from coliseum.arena.agents.budget.service import Budget, set_aside
-from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.agents.budget.service import Budget, set_aside, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
-from coliseum.arena.records import ArenaRecords
+from coliseum.arena.records import Agent
 from coliseum.store.client import Store
 
 D = Decimal
-DAY = date(2026, 11, 21)
+HAIKU = MODELS[0]
+Books = Callable[[], tuple[Decimal, Decimal]]
 
 
 @pytest.fixture
-def spent(postgres_server: PostgresServer) -> Callable[[], tuple[Decimal, Decimal]]:
-    """(reserved, spent) of the day."""
+def books(postgres_server: PostgresServer) -> Books:
+    """(reserved, spent) of all days."""
 
     def read() -> tuple[Decimal, Decimal]:
         with psycopg.connect(postgres_server.dsn) as connection:
-            row = connection.execute("select reserved_usd, spent_usd from arena_budget").fetchone()
+            row = connection.execute(
+                "select coalesce(sum(reserved_usd), 0), coalesce(sum(spent_usd), 0) from arena_budget"
+            ).fetchone()
         assert row is not None
         return row[0], row[1]
 
     return read
 
 
-def test_many_workers_never_reserve_beyond_the_cap(store: Store, spent: Callable[[], tuple[Decimal, Decimal]]) -> None:
-    budget = Budget(ArenaRecords(store), cap=D("1.00"))
-    amounts = [D(Random(7).randint(1, 9)) / 100 for _ in range(60)]
+def everyone(store: Store, tickers: int) -> AskedRound:
+    """A round of every model over so many markets."""
+    models = [row["agent_id"] for row in roster().models]
+    return ask(store, models=models, tickers=[f"{TICKER}{number}" for number in range(tickers)])
+
+
+def models(asked: AskedRound) -> list[Agent]:
+    return [agent for agent in asked.records.agents() if agent.kind == "llm"]
+
+
+def attempt(decision: str, number: int, cost: Decimal | None) -> dict[str, object]:
+    started = datetime.now(UTC).isoformat()
+    billed = {"cost_usd": None if cost is None else str(cost), "cost_source": None if cost is None else "billed"}
+    return {"decision_id": decision, "attempt": number, "started_at": started, "latency_ms": 1, **billed}
+
+
+def finish(asked: AskedRound, decision: str, lease: int, cost: Decimal, status: str = "failed") -> bool:
+    return asked.records.finish_decision(
+        decision, status=status, reason="timeout", lease=lease, attempt=attempt(decision, lease, cost)
+    )
+
+
+def test_many_workers_never_reserve_beyond_the_cap(store: Store, books: Books) -> None:
+    asked = everyone(store, 4)
+    budget = Budget(asked.records, cap=D("1.00"))
+    decisions = [one.decision_id for one in asked.records.decisions(asked.round_id) if one.agent_id != "consensus"][:60]
+    amounts = [D(Random(7).randint(1, 9)) / 100 for _ in decisions]
     with ThreadPoolExecutor(8) as pool:
-        granted = list(pool.map(lambda amount: budget.reserve(DAY, amount), amounts))
-    reserved, _ = spent()
+        granted = list(pool.map(budget.reserve, decisions, amounts))
+    reserved, _ = books()
     assert reserved == sum((amount for amount, well in zip(amounts, granted, strict=True) if well), D(0))
     assert reserved <= D("1.00")
     assert not all(granted)
 
 
-def test_under_any_interleaving_nothing_is_lost_and_nothing_exceeded(
-    store: Store, spent: Callable[[], tuple[Decimal, Decimal]]
-) -> None:
-    budget, cap = Budget(ArenaRecords(store), cap=D("0.50")), D("0.50")
+def test_under_any_interleaving_nothing_is_lost_and_nothing_exceeded(store: Store, books: Books) -> None:
+    asked = everyone(store, 4)
+    cap = D("0.50")
+    budget = Budget(asked.records, cap=cap)
+    all_of_them = [one.decision_id for one in asked.records.decisions(asked.round_id)]
 
     def work(seed: int) -> Decimal:
-        """Reserve and settle for less, as a worker does; what it spent."""
+        """Lease, reserve, finish for less, as a worker does; what it spent."""
         rng, total = Random(seed), D(0)
-        for _ in range(6):
+        for decision in all_of_them[seed * 6 : seed * 6 + 6]:
+            leased = asked.records.lease_decision(decision, seconds=60)
+            assert leased is not None
             amount = D(rng.randint(1, 12)) / 100
-            if budget.reserve(DAY, amount):
+            if budget.reserve(decision, amount):
                 bill = amount * rng.randint(0, 10) / 10
-                budget.settle(DAY, reserved=amount, spent=bill)
+                assert finish(asked, decision, leased.attempt, bill)
                 total += bill
         return total
 
     with ThreadPoolExecutor(6) as pool:
         total = sum(pool.map(work, range(6)), D(0))
-    assert spent() == (D(0), total)
+    assert books() == (D(0), total)
     assert total <= cap
 
 
-def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(
-    store: Store, spent: Callable[[], tuple[Decimal, Decimal]]
-) -> None:
-    records = ArenaRecords(store)
-    field_season(records, "2026Q4", has_key=True)
-    models = [agent for agent in records.agents() if agent.kind == "llm"]
-    funded = Budget(records, cap=D("0.30")).reserve_round(models, 4, day=DAY)
-    assert 0 < len(funded) < len(models)
-    costs = {agent.agent_id: set_aside(agent) * 2 * 4 for agent in models}
-    assert max(costs[one] for one in funded) <= min(cost for one, cost in costs.items() if one not in funded)
-    assert spent() == (sum((costs[one] for one in funded), D(0)), D(0))
+def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(store: Store, books: Books) -> None:
+    asked = everyone(store, 4)
+    players = models(asked)
+    held = asked.records.round(asked.round_id)
+    Budget(asked.records, cap=D("0.30")).fund(players, held)
+    Budget(asked.records, cap=D(9)).fund(players, asked.records.round(asked.round_id))  # once
+    skipped = {one.agent_id for one in asked.records.decisions(asked.round_id, status="skipped")}
+    funded = {agent.agent_id for agent in players} - skipped
+    assert funded
+    assert skipped
+    costs = {agent.agent_id: set_aside(agent) * 2 * 4 for agent in players}
+    assert max(costs[one] for one in funded) <= min(costs[one] for one in skipped)
+    assert books() == (sum((costs[one] for one in funded), D(0)), D(0))
+    kept = {one.agent_id: one.reserved for one in asked.records.decisions(asked.round_id, status="pending")}
+    assert all((kept[agent.agent_id] == set_aside(agent)) for agent in players if agent.agent_id in funded)
 
 
 def test_the_default_budget_reaches_for_a_round_of_every_model(store: Store) -> None:
-    records = ArenaRecords(store)
-    field_season(records, "2026Q4", has_key=True)
-    models = [agent for agent in records.agents() if agent.kind == "llm"]
-    assert len(Budget(records, cap=D(2)).reserve_round(models, 8, day=DAY)) == len(roster().models)
+    asked = everyone(store, 8)
+    Budget(asked.records, cap=D(2)).fund(models(asked), asked.records.round(asked.round_id))
+    assert asked.records.decisions(asked.round_id, status="skipped") == ()
 
 
-def test_days_are_apart(store: Store) -> None:
-    budget = Budget(ArenaRecords(store), cap=D(1))
-    assert budget.reserve(DAY, D(1))
-    assert not budget.reserve(DAY, D("0.000001"))
-    assert budget.reserve(datetime(2026, 11, 22, tzinfo=UTC).date(), D(1))
+def test_a_round_pays_out_of_the_day_on_which_it_was_opened(
+    store: Store, books: Books, postgres_server: PostgresServer
+) -> None:
+    asked = ask(store, models=(HAIKU,))
+    budget, decision = Budget(asked.records, cap=D(1)), asked.decision(HAIKU, "blind")
+    behind(postgres_server, "insert into arena_budget values (now()::date - 1, 'global', 1, 1, 0)")
+    assert budget.reserve(decision, D(1))
+    assert not budget.reserve(decision, D("0.000001"))
+    assert books() == (D(2), D(0))
+
+
+# ---------------------------------------------------------------- workers that die
+
+
+@pytest.fixture
+def paid(store: Store) -> tuple[AskedRound, str, str]:
+    """A round that is paid for, and its two decisions; the blind one was taken by a worker that then died."""
+    asked = ask(store, models=(HAIKU,))
+    Budget(asked.records, cap=D(2)).fund(models(asked), asked.records.round(asked.round_id))
+    blind, aware = asked.decision(HAIKU, "blind"), asked.decision(HAIKU, "aware")
+    assert asked.records.lease_decision(blind, seconds=60) is not None
+    return asked, blind, aware
+
+
+EACH = D("0.00195")
+
+
+def lose_leases(server: PostgresServer) -> None:
+    server.execute("update arena_decisions set lease_until = now() - interval '1 s' where lease_until is not null")
+
+
+def test_what_a_dead_worker_held_counts_as_spent_and_what_was_never_asked_is_given_back(
+    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+) -> None:
+    asked, _, _ = paid
+    assert books() == (2 * EACH, D(0))
+    end_round(postgres_server, asked.round_id)
+    assert asked.records.close_round(asked.round_id)
+    assert books() == (EACH, D(0)), "the aware one was not asked; the blind one's worker may yet speak"
+    asked.records.hand_out(again_seconds=600, attempts=3)
+    assert books() == (EACH, D(0))
+    lose_leases(postgres_server)
+    asked.records.hand_out(again_seconds=600, attempts=3)
+    assert books() == (D(0), EACH)
+    assert {one.reserved for one in asked.records.decisions(asked.round_id)} == {D(0)}
+
+
+def test_a_worker_that_speaks_after_the_close_is_counted_at_its_bill(
+    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+) -> None:
+    asked, blind, _ = paid
+    end_round(postgres_server, asked.round_id)
+    asked.records.close_round(asked.round_id)
+    assert finish(asked, blind, 1, D("0.0007")) is False
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "round_closed")
+    assert books() == (D(0), D("0.0007"))
+
+
+def test_a_worker_that_comes_back_from_the_dead_is_not_counted_twice(
+    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+) -> None:
+    asked, blind, _ = paid
+    lose_leases(postgres_server)
+    taken = asked.records.lease_decision(blind, seconds=60)
+    assert taken is not None
+    assert (taken.attempt, taken.reserved) == (2, D(0))
+    assert books() == (EACH, EACH)
+    assert Budget(asked.records, cap=D(2)).reserve(blind, EACH)
+    assert finish(asked, blind, 1, D("0.0007")) is False
+    assert books() == (2 * EACH, EACH), "the first attempt has been written off, the second one's money stays"
+    assert finish(asked, blind, 2, D("0.0009"))
+    assert finish(asked, blind, 2, D("0.0009")) is False
+    assert books() == (EACH, EACH + D("0.0009"))
+
+
+def test_a_decision_that_fails_for_its_lost_leases_leaves_no_money_reserved(
+    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+) -> None:
+    asked, blind, _ = paid
+    lose_leases(postgres_server)
+    asked.records.hand_out(again_seconds=600, attempts=1)
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "lease_expired")
+    assert books() == (EACH, EACH)
+    assert asked.records.finish_decision(blind, status="skipped", lease=1) is False
+    assert books() == (EACH, EACH)
+
+
+def test_a_decision_that_is_not_made_gives_its_money_back(paid: tuple[AskedRound, str, str], books: Books) -> None:
+    asked, blind, _ = paid
+    assert asked.records.finish_decision(blind, status="skipped", lease=1, reason="circuit_open:timeout")
+    assert books() == (EACH, D(0))
+
+
+def test_it_is_told_once_a_day_that_the_money_runs_out(
+    paid: tuple[AskedRound, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, blind, _ = paid
+    assert not warn_when_nearly_spent(asked.records)
+    assert Budget(asked.records, cap=D("0.01")).reserve(blind, D("0.006"))
+    finish(asked, blind, 1, D("0.0079"))
+    assert not warn_when_nearly_spent(asked.records)
+    leased = asked.records.lease_decision(asked.decision(HAIKU, "aware"), seconds=60)
+    assert leased is not None
+    finish(asked, leased.decision_id, 1, D("0.0001"))
+    assert [warn_when_nearly_spent(asked.records) for _ in range(2)] == [True, False]
+    metric = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "BudgetNearlySpent" in line]
+    assert [line["BudgetNearlySpent"] for line in metric] == [[1.0]]

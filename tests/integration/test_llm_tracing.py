@@ -42,8 +42,7 @@ def question(store: Store) -> Question:
     decision = asked.records.lease_decision(asked.decision(HAIKU, "blind"), seconds=60)
     assert decision is not None
     market = asked.records.round_market(decision.round_id, decision.ticker)
-    day = asked.records.round(decision.round_id).opened_at.date()
-    return Question(agent=asked.records.agent(HAIKU), decision=decision, market=market, day=day)
+    return Question(agent=asked.records.agent(HAIKU), decision=decision, market=market)
 
 
 Trace = Callable[..., list[ReadableSpan]]

@@ -43,6 +43,7 @@ def sealed(forecast: Forecast, **changes: Any) -> dict[str, Any]:
         "track": Track.BLIND,
         "context_hash": "0" * 64,
         "made_at": "2026-11-21T06:00:05Z",
+        "nonce": "5" * 32,
     }
     return payload(forecast=forecast, **(about | changes))
 
@@ -60,6 +61,16 @@ def test_a_seal_is_the_hash_of_the_canonical_json() -> None:
     assert list(json.loads(text)) == sorted(body)
     assert seal(body) == hashlib.sha256(text).hexdigest()
     assert seal(dict(reversed(body.items()))) == seal(body)
+
+
+@pytest.mark.parametrize("nonce", ["", "5" * 31, "5" * 129, "g" * 32, "A" * 32, "5" * 32 + "\n"])
+def test_a_forecast_without_a_nonce_of_128_bits_is_not_sealed(nonce: str) -> None:
+    with pytest.raises(InvalidInput, match="nonce"):
+        sealed(FULL, nonce=nonce)
+
+
+def test_two_seals_of_the_same_forecast_tell_nobody_that_it_is_the_same() -> None:
+    assert seal(sealed(FULL)) != seal(sealed(FULL, nonce="6" * 32))
 
 
 @pytest.mark.parametrize("field", sorted(sealed(FULL)))

@@ -99,9 +99,14 @@ def test_hostile_text_is_a_log_error_and_nothing_else(text: str) -> None:
         entry_from("1-1", text)
 
 
-def test_an_entry_without_a_ticker_concerns_everybody() -> None:
-    assert entry_from("1-1", payload(Kind.BOT_STATUS, {"ticker": None})).ticker is None
-    assert entry_from("1-1", payload(Kind.TRADE, {"ticker": "A"})).ticker == "A"
+@pytest.mark.parametrize(
+    ("data", "tickers"),
+    [({"ticker": None}, ()), ({}, ()), ({"ticker": "A"}, ("A",)), ({"tickers": ["A", "B"]}, ("A", "B"))],
+)
+def test_an_entry_names_the_markets_it_concerns_or_concerns_everybody(
+    data: dict[str, object], tickers: tuple[str, ...]
+) -> None:
+    assert entry_from("1-1", payload(Kind.BOT_STATUS, data)).tickers == tickers
 
 
 def test_a_trade_keeps_the_contracts_six_names_and_types() -> None:

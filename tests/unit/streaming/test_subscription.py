@@ -158,6 +158,16 @@ def test_a_market_is_taken_by_its_ticker_or_by_its_series(
     assert selection.takes(entry(ticker, Kind.FORECAST)) is False
 
 
+def test_an_entry_about_several_markets_is_taken_for_any_of_them() -> None:
+    """SSE-041."""
+    told = Entry(EntryId(1, 1), Kind.FORECAST, {"tickers": ["A-1", "B-2"]})
+    taken = [
+        Selection(STREAMS["arena"], frozenset(tickers), frozenset(series)).takes(told)
+        for tickers, series in ([("B-2",), ()], [(), ("A",)], [(), ()], [("C-3",), ("D",)])
+    ]
+    assert taken == [True, True, True, False]
+
+
 def test_the_series_is_what_stands_before_the_first_hyphen() -> None:
     assert (series_of("KXHIGHNY-26NOV21-B45"), series_of("PLAIN")) == ("KXHIGHNY", "PLAIN")
 

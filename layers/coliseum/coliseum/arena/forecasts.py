@@ -1,13 +1,15 @@
 """A forecast, its seal, and the day's Merkle tree over all seals. Pure.
 
 The seal is the sha256 of the payload's canonical JSON. It is public at once, the payload when the round closes:
-nobody can change a forecast afterwards, and anyone can check that nobody did.
+nobody can change a forecast afterwards, and anyone can check that nobody did. A random nonce in the payload keeps
+anyone from finding the few digits of a probability by trying them all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +20,7 @@ from coliseum.errors import InvalidInput
 from coliseum.trading.money import ONE, ZERO, decimal_text
 
 LOWEST, HIGHEST = Decimal("0.01"), Decimal("0.99")
+NONCE = re.compile(r"[0-9a-f]{32,128}")
 
 
 class Track(StrEnum):
@@ -60,9 +63,19 @@ def clamped(probability: Decimal) -> Decimal:
 
 
 def payload(
-    *, round_id: str, ticker: str, agent_id: str, track: Track, context_hash: str, forecast: Forecast, made_at: str
+    *,
+    round_id: str,
+    ticker: str,
+    agent_id: str,
+    track: Track,
+    context_hash: str,
+    forecast: Forecast,
+    made_at: str,
+    nonce: str,
 ) -> dict[str, Any]:
-    """All that a seal covers. `made_at` is RFC 3339."""
+    """All that a seal covers. `made_at` is RFC 3339, `nonce` at least 128 random bits in hex, for this seal alone."""
+    if not NONCE.fullmatch(nonce):
+        raise InvalidInput("nonce", nonce, "32 to 128 hex digits")
     return {
         "round_id": round_id,
         "ticker": ticker,
@@ -70,6 +83,7 @@ def payload(
         "track": track.value,
         "context_hash": context_hash,
         "made_at": made_at,
+        "nonce": nonce,
         "probability": _text(forecast.probability),
         "low": _text(forecast.low),
         "high": _text(forecast.high),

@@ -104,6 +104,18 @@ class Decision:
     status: str
     attempt: int
     reason: str | None
+    reserved: Decimal = Decimal(0)
+    """Dollars set aside for it and not yet accounted for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What is public of a forecast at once."""
+
+    forecast_id: str
+    ticker: str
+    track: Track
+    seal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +171,7 @@ _ASKED = (
     "round_id,ticker,event_ticker,series_ticker,category,close_time,q::text,yes_bid::text,yes_ask::text,"
     "volume_24h::text,outcomes,mutually_exclusive,snapshot_at"
 )
-_DECISION = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason"
+_DECISION = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason,reserved_usd::text"
 _FORECAST = "forecast_id,seal,round_id,ticker,agent_id,track,p::text,payload,created_at"
 _ANSWER = "round_id,ticker,agent_id,p::text,created_at"
 _RESULT = "ticker,version,result,value::text,decided_at,recorded_at"
@@ -267,9 +279,16 @@ class ArenaRecords:
             raise NotFound("round", round_id)
         return found
 
-    def fund_round(self, round_id: str, *, unfunded: Iterable[str]) -> bool:
-        """The round is paid for, but for these agents, whose decisions are skipped. False where it was before."""
-        return bool(self._store.rpc("arena_fund_round", {"p_round": round_id, "p_unfunded": sorted(unfunded)}))
+    def fund_round(self, round_id: str, *, each: Mapping[str, Decimal], cap: Decimal) -> frozenset[str] | None:
+        """Pay for a round, once; the agents whose whole round is paid for. None where it had been done before.
+
+        `each` is what one of an agent's decisions may cost. The cheapest agents come first; those whose round the
+        day's `cap` forbids have their decisions skipped.
+        """
+        amounts = {agent_id: decimal_text(amount, places=6) for agent_id, amount in each.items()}
+        args = {"p_round": round_id, "p_each": amounts, "p_cap": decimal_text(cap, places=6)}
+        funded = self._store.rpc("arena_fund_round", args)
+        return None if funded is None else frozenset(funded)
 
     def close_round(self, round_id: str) -> bool:
         """Close a round whose time is over; what is unanswered has failed. False where nothing was to be done."""
@@ -361,13 +380,18 @@ class ArenaRecords:
         decision_id: str,
         *,
         status: str,
+        lease: int | None = None,
         reason: str | None = None,
         attempt: Mapping[str, Any] | None = None,
         forecast: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Record an attempt, its forecast and the decision's status in one transaction; False for a repetition."""
+        """Record an attempt, its cost, its forecast and the decision's status in one transaction.
+
+        `lease` is the attempt that speaks, the newest one by default. False for a repetition.
+        """
         body = {
             "decision_id": decision_id,
+            "lease": lease,
             "status": status,
             "reason": reason,
             "attempt": None if attempt is None else dict(attempt),
@@ -385,6 +409,25 @@ class ArenaRecords:
         rows = self._store.select("arena_forecasts", _FORECAST, where=where, order=order, limit=limit)
         return tuple(_forecast(row) for row in rows)
 
+    def said(self, round_id: str, agent_id: str) -> tuple[Seal, ...] | None:
+        """What an agent has sealed in a round, once it has nothing more to say there; None until then."""
+        rows = self._store.rpc("arena_said", {"p_round": round_id, "p_agent": agent_id})
+        return None if rows is None else tuple(Seal(**{**row, "track": Track(row["track"])}) for row in rows)
+
+    def seals(self, round_id: str) -> dict[str, tuple[Seal, ...]]:
+        """All seals of a round, by agent."""
+        columns = "forecast_id,ticker,track,seal,agent_id"
+        rows = self._store.select(
+            "arena_forecasts", columns, where=[("round_id", "eq", round_id)], order=("agent_id", "forecast_id")
+        )
+        found: dict[str, list[Seal]] = {}
+        for row in rows:
+            seal = Seal(
+                forecast_id=row["forecast_id"], ticker=row["ticker"], track=Track(row["track"]), seal=row["seal"]
+            )
+            found.setdefault(row["agent_id"], []).append(seal)
+        return {agent_id: tuple(seals) for agent_id, seals in found.items()}
+
     def answers(self, round_ids: Iterable[str], track: Track) -> tuple[Answer, ...]:
         """All forecasts of these rounds and this track, without their reasons."""
         rows = self._by_rounds(
@@ -399,24 +442,18 @@ class ArenaRecords:
 
     # -- money for models
 
-    def reserve(self, day: date, amount: Decimal, *, cap: Decimal, scope: str = "global") -> bool:
-        """Set money of a day aside before it is spent; False where the cap forbids it."""
-        args = {
-            "p_day": day.isoformat(),
-            "p_scope": scope,
-            "p_amount": decimal_text(amount, places=6),
-            "p_cap": decimal_text(cap, places=6),
-        }
-        return bool(self._store.rpc("arena_reserve", args))
+    def reserve(self, decision_id: str, amount: Decimal, *, cap: Decimal) -> bool:
+        """Set money of the round's day aside for a decision; False where the cap forbids it.
 
-    def settle_budget(self, day: date, *, reserved: Decimal, spent: Decimal, scope: str = "global") -> None:
-        args = {
-            "p_day": day.isoformat(),
-            "p_scope": scope,
-            "p_reserved": decimal_text(reserved, places=6),
-            "p_spent": decimal_text(spent, places=6),
-        }
-        self._store.rpc("arena_settle", args)
+        It is accounted for when the attempt is written down, or when its worker is not heard of again.
+        """
+        amounts = {"p_amount": decimal_text(amount, places=6), "p_cap": decimal_text(cap, places=6)}
+        return bool(self._store.rpc("arena_reserve", {"p_decision": decision_id, **amounts}))
+
+    def budget_warning(self, share: Decimal) -> Mapping[str, str] | None:
+        """A day (`day`, `spent_usd`, `cap_usd`) whose budget is spent to this share; once per day."""
+        found = self._store.rpc("arena_budget_warning", {"p_share": decimal_text(share)})
+        return found or None
 
     # -- results
 
@@ -551,6 +588,7 @@ def _decision(row: Mapping[str, Any]) -> Decision:
         status=row["status"],
         attempt=row["attempt"],
         reason=row["reason"],
+        reserved=Decimal(row["reserved_usd"]),
     )
 
 

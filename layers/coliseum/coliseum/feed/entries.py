@@ -68,10 +68,10 @@ class Entry:
     """JSON values only; for trades the shape of `trade_json`."""
 
     @property
-    def ticker(self) -> str | None:
-        """The market this entry is about; None where it concerns every reader."""
-        value = self.data.get("ticker")
-        return value if isinstance(value, str) else None
+    def tickers(self) -> tuple[str, ...]:
+        """The markets this entry is about, under `ticker` or `tickers`; none where it concerns every reader."""
+        one, several = self.data.get("ticker"), self.data.get("tickers")
+        return (one,) if isinstance(one, str) else tuple(several) if isinstance(several, list) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

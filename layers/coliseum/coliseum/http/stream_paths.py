@@ -15,8 +15,8 @@ STREAMS = {
     "portfolio": "The same events as `trades`.",
     "status": "The bot's status and heartbeats only.",
     "arena": (
-        "`round_opened`, `forecast` (its seal alone), `paper_trade` (once its round is closed), `settled`, "
-        "`leaderboard_changed`."
+        "`round_opened`, `forecast` (an agent's seals), `paper_trade` (its trades, once the round is closed), "
+        "`settled`, `leaderboard_changed`."
     ),
 }
 _EVENT_ID = r"^(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})$"

@@ -40,13 +40,12 @@ class Selection:
     series: frozenset[str] = frozenset()
 
     def takes(self, entry: Entry) -> bool:
-        """An entry without a market concerns every reader of its kind."""
+        """An entry without a market concerns every reader of its kind; one about several, each of theirs."""
         if entry.kind not in self.kinds:
             return False
-        ticker = entry.ticker
-        if ticker is None or not (self.tickers or self.series):
+        if not entry.tickers or not (self.tickers or self.series):
             return True
-        return ticker in self.tickers or series_of(ticker) in self.series
+        return any(ticker in self.tickers or series_of(ticker) in self.series for ticker in entry.tickers)
 
     def within(self, other: Selection) -> bool:
         """True where `other` takes everything that this one takes."""

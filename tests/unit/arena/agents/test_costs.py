@@ -5,16 +5,15 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound, round_bound
+from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound
 from coliseum.llm.options import Prices
 
 PRICES = st.builds(Prices, st.decimals("0.01", "100", places=2), st.decimals("0.01", "100", places=2))
 
 
-def test_a_round_costs_a_request_per_market_and_track() -> None:
+def test_a_request_costs_its_prompt_its_shape_and_the_longest_reply() -> None:
     prices = Prices(Decimal("0.10"), Decimal("0.50"))
     assert request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=3000) == Decimal("0.00195")
-    assert round_bound(prices, max_tokens=3000, tracks=2, markets=10) == Decimal("0.039")
 
 
 @given(

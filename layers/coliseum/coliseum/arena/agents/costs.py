@@ -22,8 +22,3 @@ def request_bound(prices: Prices, *, characters: int, max_tokens: int) -> Decima
     """Dollars that one request with a prompt of so many characters may cost at most."""
     tokens = -(-(characters + SHAPE_CHARACTERS) // CHARACTERS_PER_TOKEN)
     return prices.of(tokens, max_tokens).quantize(MICRODOLLAR, ROUND_UP)
-
-
-def round_bound(prices: Prices, *, max_tokens: int, tracks: int, markets: int) -> Decimal:
-    """Dollars that a contestant's whole round may cost: one request per track and market."""
-    return request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=max_tokens) * tracks * markets

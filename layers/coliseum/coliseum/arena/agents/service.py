@@ -1,6 +1,6 @@
 """One decision, from its lease to its paper trades.
 
-lease → frozen context → contestant → seal → one transaction (attempt, forecast, status) → feed → paper accounts
+lease → frozen context → contestant → seal → one transaction (attempt, cost, forecast, status) → accounts → feed
 
 Everything may be killed anywhere and asked again: the lease and the transaction let one answer in, and what follows
 a stored forecast is built from its payload alone, so that a repetition writes the same rows.
@@ -10,28 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from coliseum.arena import forecasts, rounds
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents.asking.attempt import FREE, Attempt
 from coliseum.arena.agents.asking.service import Asked, Models, Question
-from coliseum.arena.agents.budget.service import Budget
 from coliseum.arena.forecasts import Forecast
 from coliseum.arena.paper.service import trade_forecast
-from coliseum.arena.records import Agent, ArenaRecords, Decision, Round, RoundMarket, StoredForecast
+from coliseum.arena.records import Agent, ArenaRecords, Decision, Round, RoundMarket
+from coliseum.arena.telling.service import told_seals
 from coliseum.errors import SourceRefused
-from coliseum.feed.entries import Candidate, Kind
-from coliseum.feed.service import Feed, candidate
+from coliseum.feed.service import Feed, now_ms
 from coliseum.llm.failures import Failure, ModelFailed
 from coliseum.observability import logger
 
 ATTEMPTS = 3
-LATE = "23514"
+LATE = "55000"
 """The database's word for a forecast that comes after the round's close."""
 
 
@@ -62,7 +62,8 @@ class Desk:
     records: ArenaRecords
     feed: Feed
     models: Models
-    budget: Budget
+    nonce: Callable[[], str]
+    """A new one for each seal."""
 
     async def decide(self, decision_id: str, *, seconds: float) -> Ended:
         """Make the decision within `seconds`.
@@ -95,8 +96,7 @@ class Desk:
         if task.agent.status not in {"active", "needs_key"}:
             return Asked(reason=task.agent.status)
         if task.agent.kind == "llm":
-            day = task.round.opened_at.astimezone(UTC).date()
-            question = Question(agent=task.agent, decision=task.decision, market=task.market, day=day)
+            question = Question(agent=task.agent, decision=task.decision, market=task.market)
             return await self.models.ask(question, seconds=seconds)
         started_at, started = datetime.now(UTC), time.monotonic()
         if task.agent.kind == "consensus":
@@ -128,22 +128,18 @@ class Desk:
         )
 
     def _conclude(self, task: _Task, asked: Asked) -> Ended:
-        """Write it down, settle what was set aside, do what follows a forecast."""
-        try:
-            ended = self._write(task, asked)
-        finally:
-            if task.agent.kind == "llm":
-                day = task.round.opened_at.astimezone(UTC).date()
-                self.budget.settle(day, reserved=asked.reserved, spent=asked.spent)
+        """Write it down, do what follows."""
+        ended = self._write(task, asked)
         if asked.failed is not None and ended is None:
             raise asked.failed
-        if ended is Ended.DONE and asked.forecast is not None:
-            self._follow_up(task.decision.decision_id)
+        if ended is Ended.DONE:
+            self._trade(task.decision.decision_id)
+        self._tell(task.decision.round_id, task.decision.agent_id)
         return ended or Ended.FAILED
 
     def _write(self, task: _Task, asked: Asked) -> Ended | None:
         """None where the decision is to be asked again."""
-        finish = self.records.finish_decision
+        finish = partial(self.records.finish_decision, lease=task.decision.attempt)
         decision_id = task.decision.decision_id
         attempt = None if asked.attempt is None else asked.attempt.row()
         if asked.attempt is None:
@@ -157,7 +153,7 @@ class Desk:
             return None if again else Ended.FAILED
         assert asked.forecast is not None
         try:
-            finish(decision_id, status="done", attempt=attempt, forecast=_row(task, asked.forecast))
+            finish(decision_id, status="done", attempt=attempt, forecast=_row(task, asked.forecast, self.nonce()))
         except SourceRefused as error:
             if error.code != LATE:
                 raise
@@ -178,20 +174,28 @@ class Desk:
             self.records.set_output_mode(agent.agent_id, record.output_mode.value)
 
     def _repeat(self, decision_id: str) -> Ended:
-        """Nothing to decide; but whoever decided may have been stopped before the accounts traded."""
-        return Ended.REPEATED if self._follow_up(decision_id) else Ended.DUPLICATE
+        """Nothing to decide; but whoever decided may have been stopped before all had followed."""
+        if not self._trade(decision_id):
+            return Ended.DUPLICATE
+        round_id, _, agent_id, _ = decision_id.split("/")
+        self._tell(round_id, agent_id)
+        return Ended.REPEATED
 
-    def _follow_up(self, decision_id: str) -> bool:
-        """Tell the feed and let the accounts trade; False where there is no forecast.
+    def _trade(self, decision_id: str) -> bool:
+        """Let the accounts trade; False where there is no forecast.
 
-        What the accounts did is told when the round closes: it would give the forecast away.
+        What they did is told when the round closes: it would give the forecast away.
         """
         found = self.records.forecasts(where=[("forecast_id", "eq", decision_id)], limit=1)
-        if not found:
-            return False
-        self.feed.publish([_told(found[0])], now_ms=time.time_ns() // 1_000_000)
-        trade_forecast(self.records, found[0])
-        return True
+        if found:
+            trade_forecast(self.records, found[0])
+        return bool(found)
+
+    def _tell(self, round_id: str, agent_id: str) -> None:
+        """Tell the feed of the agent's seals, all at once, when it has nothing more to say in the round."""
+        seals = self.records.said(round_id, agent_id)
+        if seals:
+            self.feed.publish([told_seals(round_id, agent_id, seals)], now_ms=now_ms())
 
 
 def _computed(task: _Task) -> Forecast:
@@ -202,7 +206,7 @@ def _computed(task: _Task) -> Forecast:
     return contestants.forecast(params["rule"], context, parameters=parameters, seed=task.round.seed)
 
 
-def _row(task: _Task, forecast: Forecast) -> dict[str, Any]:
+def _row(task: _Task, forecast: Forecast, nonce: str) -> dict[str, Any]:
     decision = task.decision
     payload = forecasts.payload(
         round_id=decision.round_id,
@@ -212,6 +216,7 @@ def _row(task: _Task, forecast: Forecast) -> dict[str, Any]:
         context_hash=task.market.context_hash,
         forecast=forecast,
         made_at=rounds.time_text(datetime.now(UTC)),
+        nonce=nonce,
     )
     return {
         "forecast_id": decision.decision_id,
@@ -226,19 +231,3 @@ def _row(task: _Task, forecast: Forecast) -> dict[str, Any]:
         "abstain": forecast.abstain,
         "payload": payload,
     }
-
-
-def _told(stored: StoredForecast) -> Candidate:
-    """The entry that tells of a forecast: its seal, not its content."""
-    return candidate(
-        Kind.FORECAST,
-        stored.forecast_id,
-        {
-            "forecast_id": stored.forecast_id,
-            "round_id": stored.round_id,
-            "ticker": stored.ticker,
-            "agent_id": stored.agent_id,
-            "track": stored.track.value,
-            "seal": stored.seal,
-        },
-    )

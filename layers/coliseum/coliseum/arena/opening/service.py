@@ -32,8 +32,8 @@ Clock = Callable[[], datetime]
 Enqueue = Callable[[Sequence[Mapping[str, object]]], None]
 Field = Callable[[str], None]
 """season -> its agents and accounts exist."""
-Reserve = Callable[[Sequence[Agent], Round], frozenset[str]]
-"""(agents that cost money, round) -> the ids of those whose whole round is paid for."""
+Fund = Callable[[Sequence[Agent], Round], None]
+"""(agents that cost money, round) -> their round is paid for, or their decisions are skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def open_round(
     records: ArenaRecords,
     enqueue: Enqueue,
     field: Field,
-    reserve: Reserve,
+    fund: Fund,
 ) -> Opened:
     """Open the round of the present slot where it is not open yet, pay for it, and hand out what is undone."""
     slot = rounds.slot_at(clock(), every=plan.every)
@@ -93,7 +93,7 @@ def open_round(
     if held is None:
         return Opened(round_id=None, new=False, handed_out=0, entries=())
     if held.funded_at is None:
-        _pay(held, records, reserve)
+        _pay(held, records, fund)
     handed_out = hand_out(plan, records, enqueue)
     told = clock() - held.opened_at < ANNOUNCED
     return Opened(round_id=held.round_id, new=new, handed_out=handed_out, entries=(_announced(held),) if told else ())
@@ -151,15 +151,10 @@ def decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: Slot) -> li
     ]
 
 
-def _pay(held: Round, records: ArenaRecords, reserve: Reserve) -> None:
-    """A contestant that costs money plays a whole round or none.
-
-    Stopped between reservation and note, the money is set aside once more: rather too little is spent than too much.
-    """
+def _pay(held: Round, records: ArenaRecords, fund: Fund) -> None:
+    """A contestant that costs money plays a whole round or none."""
     asked = {decision.agent_id for decision in records.decisions(held.round_id, status="pending")}
-    paid = [agent for agent in records.agents() if agent.kind == "llm" and agent.agent_id in asked]
-    funded = reserve(paid, held) if paid else frozenset()
-    records.fund_round(held.round_id, unfunded={agent.agent_id for agent in paid} - funded)
+    fund([agent for agent in records.agents() if agent.kind == "llm" and agent.agent_id in asked], held)
 
 
 def _announced(held: Round) -> Candidate:

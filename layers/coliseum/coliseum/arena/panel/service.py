@@ -6,7 +6,7 @@ to keep, and a run that was stopped is made good by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.panel.context import Voice, trade_context
 from coliseum.arena.public import records
 from coliseum.arena.public.records import PublicRecords
-from coliseum.feed.entries import Entry, Kind
+from coliseum.feed.entries import Candidate, Entry, Kind
 from coliseum.feed.service import Feed, candidate
 
 ENTRIES = 500
@@ -24,6 +24,8 @@ YOUNG = timedelta(minutes=15)
 REMEMBERED = timedelta(days=2)
 """How long what the panel said counts."""
 MARKETS_AT_ONCE = 50
+TOLD_AT_ONCE = 50
+"""Contexts of one entry."""
 
 
 def tell_of_trades(feed: Feed, rows: PublicRecords, *, now: datetime) -> int:
@@ -36,18 +38,31 @@ def tell_of_trades(feed: Feed, rows: PublicRecords, *, now: datetime) -> int:
     if not tickers:
         return 0
     said = _said(rows, tickers, since=now - REMEMBERED)
-    candidates = [
-        candidate(Kind.TRADE_CONTEXT, str(entry.id), data)
+    contexts = [
+        context
         for entry in fresh
-        if (data := trade_context(entry.data, str(entry.id), said.get(entry.data["ticker"], ()))) is not None
+        if (context := trade_context(entry.data, str(entry.id), said.get(entry.data["ticker"], ()))) is not None
     ]
-    if not candidates:
-        return 0
-    return len(feed.publish(candidates, now_ms=int(now.timestamp() * 1000)).entries)
+    parts = [contexts[start : start + TOLD_AT_ONCE] for start in range(0, len(contexts), TOLD_AT_ONCE)]
+    if parts:
+        feed.publish([_told(part) for part in parts], now_ms=int(now.timestamp() * 1000))
+    return len(contexts)
+
+
+def _told(contexts: Sequence[Mapping[str, object]]) -> Candidate:
+    """One `trade_context` entry."""
+    tickers = sorted({str(context["ticker"]) for context in contexts})
+    data: dict[str, object] = {"tickers": tickers, "contexts": list(contexts), "count": len(contexts)}
+    return candidate(Kind.TRADE_CONTEXT, str(contexts[0]["trade_event_id"]), data)
 
 
 def _uncommented(entries: Sequence[Entry], *, since_ms: int) -> list[Entry]:
-    told = {entry.data.get("trade_event_id") for entry in entries if entry.kind is Kind.TRADE_CONTEXT}
+    told = {
+        context["trade_event_id"]
+        for entry in entries
+        if entry.kind is Kind.TRADE_CONTEXT
+        for context in entry.data.get("contexts", ())
+    }
     return [
         entry for entry in entries if entry.kind is Kind.TRADE and entry.id.ms >= since_ms and str(entry.id) not in told
     ]

@@ -18,9 +18,7 @@ from coliseum.arena.paper.records import Book, Note, PaperRecords, Written, fee_
 from coliseum.arena.paper.sizing import CLOSE_MARGIN_SECONDS, NoTrade, Order, Policy, Reason, Situation, size, stopped
 from coliseum.arena.records import ArenaRecords, Round, RoundMarket, StoredForecast
 from coliseum.errors import SourceUnavailable
-from coliseum.feed.entries import Candidate, Kind
-from coliseum.feed.service import candidate
-from coliseum.trading.money import ZERO, decimal_text
+from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
 
 WRITES = 8
@@ -87,23 +85,6 @@ def stop_reason(book: Book, equity: Decimal) -> tuple[str, Decimal] | None:
     day_start, peak = book.day_start or book.account.deposit, equity if book.peak is None else book.peak
     reason = stopped(equity=equity, day_start=day_start, peak=peak)
     return None if reason is None else (reason, peak if reason == "drawdown" else day_start)
-
-
-def published(note: Note, *, ticker: str, agent_id: str, policy: str) -> Candidate:
-    """The `paper_trade` entry of a trade whose round has closed."""
-    assert note.side is not None
-    data: dict[str, object] = {
-        "decision_id": note.decision_id,
-        "account_id": note.account_id,
-        "agent_id": agent_id,
-        "policy": policy,
-        "ticker": ticker,
-        "side": note.side.value,
-        "contracts": _text(note.contracts),
-        "average_price": _text(note.average_price),
-        "fee": _text(note.fee),
-    }
-    return candidate(Kind.PAPER_TRADE, f"{note.decision_id}/{policy}", data)
 
 
 def _decide(records: PaperRecords, book: Book, case: Case) -> Note:
@@ -202,7 +183,3 @@ def _note(
         average_price=None if average is None else average.quantize(Decimal("0.000001")),
         fee=None if execution is None else execution.fee,
     )
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value)

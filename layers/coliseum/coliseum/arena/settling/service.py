@@ -11,11 +11,12 @@ from datetime import datetime
 
 from coliseum.arena import forecasts
 from coliseum.arena.opening.service import Enqueue, Plan, hand_out
-from coliseum.arena.paper.service import published, trade_forecast
+from coliseum.arena.paper.service import trade_forecast
 from coliseum.arena.records import ArenaRecords, Round
 from coliseum.arena.rounds import season_of
 from coliseum.arena.settling.accounts.service import mark_accounts, settle_accounts
 from coliseum.arena.settling.results.service import take_results, told_results
+from coliseum.arena.telling.service import round_seals, round_trades
 from coliseum.feed.entries import Candidate
 from coliseum.feed.service import Feed
 from coliseum.kalshi.client import Kalshi
@@ -82,24 +83,9 @@ def _catch_up(records: ArenaRecords, feed: Feed, now: datetime) -> int:
 
 
 def _close(records: ArenaRecords, feed: Feed, one: Round, now: datetime) -> None:
-    """Tell of the round's trades, then close it: stopped in between, it is told again, and that is dropped."""
-    publish(feed, round_trades(records, one.round_id), now)
+    """Tell of the round's seals and trades, then close it: stopped in between, it is told again, which is dropped."""
+    publish(feed, (*round_seals(records, one.round_id), *round_trades(records, one.round_id)), now)
     records.close_round(one.round_id)
-
-
-def round_trades(records: ArenaRecords, round_id: str) -> tuple[Candidate, ...]:
-    """The `paper_trade` entries of a round whose time is over."""
-    asked = {decision.decision_id: decision for decision in records.decisions(round_id, status="done")}
-    return tuple(
-        published(
-            note,
-            ticker=asked[note.decision_id].ticker,
-            agent_id=asked[note.decision_id].agent_id,
-            policy=note.account_id.rpartition("/")[2],
-        )
-        for note in records.paper.notes(asked)
-        if note.side is not None
-    )
 
 
 def _root(records: ArenaRecords) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from coliseum.arena.agents.asking.attempt import Attempt, bill_of
-from coliseum.arena.agents.budget.service import Budget, set_aside
+from coliseum.arena.agents.budget.service import Budget
 from coliseum.arena.agents.circuits.service import Circuits
 from coliseum.arena.agents.costs import request_bound
 from coliseum.arena.agents.prompts import Prompt, prompt
@@ -36,8 +36,6 @@ class Question:
     agent: Agent
     decision: Decision
     market: RoundMarket
-    day: date
-    """Whose budget pays: the UTC day on which the round was opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +46,6 @@ class Asked:
     attempt: Attempt | None = None
     failed: ModelFailed | None = None
     reason: str | None = None
-    reserved: Decimal = Decimal(0)
-    """Set aside for it until now; to be settled together with what it cost, once that is written down."""
-
-    @property
-    def spent(self) -> Decimal:
-        return Decimal(0) if self.attempt is None else self.attempt.bill.cost or Decimal(0)
 
 
 class Models:
@@ -67,20 +59,20 @@ class Models:
     async def ask(self, question: Question, *, seconds: float) -> Asked:
         agent, decision = question.agent, question.decision
         assert agent.model is not None  # the table holds no model contestant without one
-        purse = _Purse(self._budget, question)
         if self._settings.openrouter_api_key is None:
-            return Asked(reason="needs_key", reserved=purse.reserved)
+            return Asked(reason="needs_key")
         if seconds < SHORTEST_SECONDS:
-            return Asked(reason="no_time", reserved=purse.reserved)
+            return Asked(reason="no_time")
         circuits = self._circuits
         allowed = await asyncio.to_thread(circuits.allows, vendor(agent.model), now=time.time())
         if not allowed.go:
             measure({"model": agent.model}, CircuitOpen=1)
-            return Asked(reason=f"circuit_open:{allowed.reason}", reserved=purse.reserved)
+            return Asked(reason=f"circuit_open:{allowed.reason}")
         asked = prompt(shown(question.market.context, decision.track), decision.track)
+        purse = _Purse(self._budget, question)
         if not await purse.cover(asked):
             measure({"model": agent.model}, BudgetRejected=1)
-            return Asked(reason="budget", reserved=purse.reserved)
+            return Asked(reason="budget")
         return await self._run(question, asked, purse, seconds)
 
     async def _run(self, question: Question, asked: Prompt, purse: _Purse, seconds: float) -> Asked:
@@ -120,7 +112,7 @@ class Models:
         _count(agent.model, attempt)
         await asyncio.to_thread(self._note, agent.model, failed)
         forecast = None if result is None else result.output.forecast()
-        return Asked(forecast=forecast, attempt=attempt, failed=failed, reserved=purse.reserved)
+        return Asked(forecast=forecast, attempt=attempt, failed=failed)
 
     def _note(self, model: str, failed: ModelFailed | None) -> None:
         if failed is None:
@@ -135,8 +127,7 @@ class _Purse:
     def __init__(self, budget: Budget, question: Question) -> None:
         self._budget = budget
         self._question = question
-        first = question.decision.attempt == 1  # an earlier attempt has settled what the round had set aside
-        self.reserved = set_aside(question.agent) if first else Decimal(0)
+        self._reserved = question.decision.reserved
         self.bound = Decimal(0)
         """The most one request of this decision may cost."""
 
@@ -145,16 +136,14 @@ class _Purse:
         agent = self._question.agent
         options, characters = options_of(agent.params), len(asked.text)
         self.bound = request_bound(prices_of(agent.params), characters=characters, max_tokens=options.max_tokens)
-        return self.bound <= self.reserved or await self._add(self.bound - self.reserved)
+        return self.bound <= self._reserved or await self._add(self.bound - self._reserved)
 
     async def another(self) -> bool:
         """Enough for one more."""
         return await self._add(self.bound)
 
     async def _add(self, amount: Decimal) -> bool:
-        granted = await asyncio.to_thread(self._budget.reserve, self._question.day, amount)
-        self.reserved += amount if granted else 0
-        return granted
+        return await asyncio.to_thread(self._budget.reserve, self._question.decision.decision_id, amount)
 
 
 def _about(question: Question) -> dict[str, str]:
