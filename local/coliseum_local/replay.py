@@ -43,6 +43,8 @@ def replay(
     except (UnreadableRecording, UnreadableFile) as error:
         print(error, file=sys.stderr)
         return 1
+    for problem in outcome.body["problems"]:
+        print(problem, file=sys.stderr)
     if as_json:
         print(text)
     else:

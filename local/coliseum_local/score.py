@@ -6,7 +6,6 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Lines
 
-from coliseum.arena.leaderboard import NO_GATES, Board, board
+from coliseum.arena.leaderboard import NO_GATES, Board, board, body_of
 from coliseum.arena.scoring.cells import Table, completed
 from coliseum.arena.scoring.files.parse import forecasts_from
 from coliseum.arena.scoring.report import ALL, Report, Rules, canonical, digest_of, score, seed_of
@@ -72,12 +71,6 @@ def scored(table: Table, *, draws: int, last_hours: bool, name: str = "file") ->
     rules = Rules(left_out=frozenset()) if last_hours else Rules()
     report = score(table, seed=seed_of(name, table), draws=draws, slice_draws=min(draws, 1000), rules=rules)
     return report, board(report, days={}, gates=NO_GATES)
-
-
-def body_of(report: Report, ranked: Board) -> dict[str, Any]:
-    """What the digest covers."""
-    standings = [{key: value for key, value in asdict(one).items() if key != "scores"} for one in ranked.standings]
-    return {"report": report.body, "standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs]}
 
 
 def show(report: Report, ranked: Board, *, ungraded: str = UNGRADED) -> None:

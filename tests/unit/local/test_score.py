@@ -98,6 +98,7 @@ def test_everything_wrong_with_a_file_goes_to_stderr(tmp_path: Path) -> None:
         ("agent,market,p\n".encode("utf-16"), "bad.csv: this is UTF-16 text: save it as UTF-8"),
         (b"PK\x03\x04rest", "bad.csv: this is a zip archive or a spreadsheet: export it as CSV"),
     ],
+    ids=["a byte", "a packed byte", "cut off", "UTF-16", "a spreadsheet"],
 )
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "bad.csv"

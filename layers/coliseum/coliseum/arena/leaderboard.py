@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,12 @@ def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
         for agent in [*listed, *(agent for agent in by_skill if missing[agent])]
     )
     return Board(standings, pairs)
+
+
+def body_of(report: Report, ranked: Board) -> dict[str, Any]:
+    """JSON-ready: what a board's digest covers."""
+    standings = [{name: value for name, value in asdict(one).items() if name != "scores"} for one in ranked.standings]
+    return {"standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs], "report": report.body}
 
 
 def pairwise(report: Report) -> tuple[Pair, ...]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 
 import pytest
 from tests.unit.arena.replay.recorded import START, files, recording, rows
@@ -12,10 +14,11 @@ from tests.unit.arena.replay.recorded import START, files, recording, rows
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import RowKind, replay
-from coliseum.arena.replay.recording import Book, Recording, Seen, about_text, recording_from
+from coliseum.arena.replay.recording import Book, Period, Recording, Seen, Thing, about_text, recording_from
 from coliseum.arena.replay.report import Outcome, outcome_of
 from coliseum.arena.replay.season import Plan, Player, Season, played
 from coliseum.arena.scoring.report import canonical
+from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Level, Market, OrderBook
 from coliseum.trading.money import ZERO
 
@@ -81,12 +84,36 @@ def poisoned(now: datetime, kind: str) -> Recording:
 
     kept = (nonsense(seen) for seen in rows(40))
     left = [seen for seen in kept if kind != "gone" or seen.at <= now]
-    return recording_from(about_text("sandbox"), files(iter(left)))
+    extra = planted(now) if kind == "planted" else ()
+    return recording_from(about_text("sandbox"), files(chain(extra, left)))
 
 
-@pytest.mark.parametrize("kind", ["results", "prices", "gone"])
+def planted(now: datetime) -> Iterator[Seen]:
+    """Of everything that is known by `now`: what was learnt a second later, though it speaks of before."""
+    for seen in rows(40):
+        if seen.at <= now:
+            yield Seen(now + timedelta(seconds=1), _revealed(seen.thing))
+
+
+def _revealed(thing: Thing) -> Thing:
+    match thing:
+        case Market():
+            return replace(thing, status="finalized", result="yes", settlement_value=Decimal(1), title="told")
+        case Book(ticker, _):
+            return Book(ticker, OrderBook((Level(Decimal("0.98"), Decimal(5)),), ()))
+        case Period(ticker, candle):
+            told = Decimal("0.99")
+            return Period(ticker, replace(candle, yes_bid_close=told, yes_ask_close=told))
+        case Event():
+            return replace(thing, mutually_exclusive=False, title="told")
+        case Series():
+            return replace(thing, fee_multiplier=Decimal(0))
+
+
+@pytest.mark.parametrize("kind", ["results", "prices", "gone", "planted"])
 def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: str) -> None:
-    now = START + timedelta(hours=20)
+    """Up to the very instant of a round's opening, and for everything that contestants are shown."""
+    now = START + timedelta(hours=18)
     other = played(poisoned(now, kind), PLAYERS, PLAN)
     before = {name for name, held in season().rounds.items() if held.opened_at <= now}
 
@@ -102,10 +129,15 @@ def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: s
     }
 
 
-def test_poison_is_noticed_once_its_time_has_come() -> None:
-    now = START + timedelta(hours=20)
+@pytest.mark.parametrize("kind", ["results", "planted"])
+def test_poison_is_noticed_once_its_time_has_come(kind: str) -> None:
+    now = START + timedelta(hours=18)
 
-    assert played(poisoned(now, "results"), PLAYERS, PLAN).results != season().results
+    found = played(poisoned(now, kind), PLAYERS, PLAN)
+
+    assert found.results != season().results
+    if kind == "planted":  # shown as active again after their end
+        assert sum(reasons["market_inactive"] for reasons in found.reasons.values()) > 0
 
 
 def test_the_books_of_every_account_keep_their_law() -> None:
@@ -147,6 +179,19 @@ def test_an_amended_result_is_paid_anew() -> None:
     }
     kinds = [row.kind for ledger in other.ledgers.all.values() for row in ledger.rows]
     assert kinds.count(RowKind.REVERSE) * 2 == kinds.count(RowKind.SETTLE) > 0
+
+
+def test_a_final_market_without_a_result_is_told_and_pays_nobody() -> None:
+    torn = [
+        replace(seen, thing=replace(seen.thing, result=None, settlement_value=None))
+        if isinstance(seen.thing, Market) and seen.thing.result is not None
+        else seen
+        for seen in rows(4)
+    ]
+    found = played(recording_from(about_text("sandbox"), files(iter(torn))), PLAYERS, PLAN)
+
+    assert (found.results, len(found.problems)) == ({}, 4)
+    assert "is final without a value" in found.problems[0]
 
 
 def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None:

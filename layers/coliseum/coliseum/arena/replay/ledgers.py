@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
 from coliseum.arena.paper.records import Book, Due, Holding, Note, PaperAccount, fee_multiplier
 from coliseum.arena.paper.service import Case, liquidation_values, plan, stop_reason
+from coliseum.arena.paper.sizing import Reason
 from coliseum.arena.records import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.scoring.money import Worth
@@ -34,6 +35,8 @@ class Ledger:
     day_start: Decimal | None = None
     stopped: str | None = None
     """Why it may only reduce today."""
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    """Its open positions beside what is known of their markets since the last mark."""
 
     def add(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -53,6 +56,8 @@ class Ledgers:
         self._followers: defaultdict[tuple[str, Track], list[Ledger]] = defaultdict(list)
         for ledger in self.all.values():
             self._followers[ledger.account.agent_id, ledger.account.track].append(ledger)
+        self._over: set[str] = set()
+        """Markets with a result: nothing is opened there, whatever the exchange shows afterwards."""
         self._markets: dict[str, RoundMarket] = {}
         """Each market that was asked about, as it was frozen last."""
 
@@ -61,16 +66,21 @@ class Ledgers:
         self._markets[case.market.ticker] = case.market
         notes: list[Note] = []
         for ledger in self._followers[case.agent_id, case.track]:
-            note, execution = plan(self._book(ledger, exchange), case)
-            side = note.side or Outcome.YES
-            ledger.add(buy(ledger.state, ticker=case.market.ticker, side=side, fills=execution.fills,
-                           fee=execution.fee, key=case.decision_id))  # fmt: skip
+            note, execution = plan(_book(ledger), case)
+            if execution.fills and case.market.ticker in self._over:
+                note = Note(decision_id=case.decision_id, account_id=note.account_id, reason=Reason.INACTIVE.value,
+                            side=None, contracts=None, average_price=None, fee=None)  # fmt: skip
+            elif execution.fills:
+                ledger.add(buy(ledger.state, ticker=case.market.ticker, side=note.side or Outcome.YES,
+                               fills=execution.fills, fee=execution.fee, key=case.decision_id))  # fmt: skip
+                self._hold(ledger, case.market.ticker, exchange)
             notes.append(note)
         return tuple(notes)
 
     def settle(self, results: Iterable[Result]) -> None:
         """Pay out what has its result; an amended one is taken back first."""
         for result in results:
+            self._over.add(result.ticker)
             for ledger in self.all.values():
                 paid = ledger.paid.get(result.ticker)
                 if paid is None and result.ticker not in ledger.state.positions:
@@ -83,41 +93,46 @@ class Ledgers:
         """Write down what every account is worth, and stop those that lost too much until the next day."""
         today = now.astimezone(UTC).date()
         for ledger in self.all.values():
-            book = self._book(ledger, exchange)
-            equity = book.state.equity(liquidation_values(book))
+            ledger.holdings.clear()
+            for ticker in ledger.state.positions:
+                self._hold(ledger, ticker, exchange)
+            equity = ledger.state.equity(liquidation_values(_book(ledger)))
             if ledger.day != today:
                 ledger.day_start = ledger.worths[-1].equity if ledger.worths else None
                 if ledger.stopped == "drawdown":
                     ledger.peak = None
                 ledger.day, ledger.stopped = today, None
             ledger.peak = equity if ledger.peak is None else max(ledger.peak, equity)
-            reason = stop_reason(self._book(ledger, exchange), equity)
+            reason = stop_reason(_book(ledger), equity)
             if ledger.stopped is None and reason is not None:
                 ledger.stopped = reason[0]
             ledger.worths.append(Worth(now, ledger.state.cash, equity))
 
-    def _book(self, ledger: Ledger, exchange: RecordedExchange) -> Book:
-        return Book(
-            account=ledger.account,
-            state=ledger.state,
-            holdings=self._holdings(ledger.state, exchange),
-            peak=ledger.peak,
-            day_start=ledger.day_start,
-            stopped=ledger.stopped is not None,
+    def _hold(self, ledger: Ledger, ticker: str, exchange: RecordedExchange) -> None:
+        """Bring the holding in line with the position and the newest bid."""
+        position = ledger.state.positions.get(ticker)
+        if position is None:
+            ledger.holdings.pop(ticker, None)
+            return
+        market = self._markets[ticker]
+        ledger.holdings[ticker] = Holding(
+            position=position,
+            event_ticker=market.event_ticker,
+            category=market.category,
+            bid=_bid(exchange, ticker, position.side),
+            multiplier=fee_multiplier(market.context.get("terms")),
         )
 
-    def _holdings(self, state: Account, exchange: RecordedExchange) -> Mapping[str, Holding]:
-        found: dict[str, Holding] = {}
-        for ticker, position in state.positions.items():
-            market = self._markets[ticker]
-            found[ticker] = Holding(
-                position=position,
-                event_ticker=market.event_ticker,
-                category=market.category,
-                bid=_bid(exchange, ticker, position.side),
-                multiplier=fee_multiplier(market.context.get("terms")),
-            )
-        return found
+
+def _book(ledger: Ledger) -> Book:
+    return Book(
+        account=ledger.account,
+        state=ledger.state,
+        holdings=ledger.holdings,
+        peak=ledger.peak,
+        day_start=ledger.day_start,
+        stopped=ledger.stopped is not None,
+    )
 
 
 def _bid(exchange: RecordedExchange, ticker: str, side: Outcome) -> Decimal | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import NO_GATES, Board, board
+from coliseum.arena.leaderboard import NO_GATES, Board, body_of
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.replay.season import Plan, Season
 from coliseum.arena.reporting.cells import cells
+from coliseum.arena.reporting.ranking import ranked
 from coliseum.arena.rounds import time_text
-from coliseum.arena.scoring.cells import table_from
 from coliseum.arena.scoring.money import Money, money
-from coliseum.arena.scoring.report import Report, Rules, digest_of, score, seed_of
+from coliseum.arena.scoring.report import Report, digest_of
 from coliseum.trading.money import decimal_text
 
 
@@ -53,7 +53,8 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
         },
         "rounds": len(season.rounds),
         "markets": len({ticker for _, ticker in season.markets}),
-        "tracks": {track.value: _track_body(*found) for track, found in boards.items()},
+        "problems": season.problems,
+        "tracks": {track.value: body_of(*found) for track, found in boards.items()},
         "accounts": {
             name: {**_money_body(found), "decisions": dict(season.reasons[name])} for name, found in accounts.items()
         },
@@ -69,16 +70,15 @@ def _board(season: Season, track: Track, *, draws: int) -> tuple[Report, Board]:
         answers=season.answers[track],
         results=season.results,
     )
-    table = table_from(asked)
-    rules = Rules(left_out=frozenset()) if season.exchange == "sandbox" else Rules()
-    seed = seed_of(f"{season.name}/{track}", table)
-    report = score(table, seed=seed, draws=draws, slice_draws=min(draws, 1000), rules=rules)
-    return report, board(report, days={}, gates=NO_GATES)
-
-
-def _track_body(report: Report, ranked: Board) -> dict[str, Any]:
-    standings = [{key: value for key, value in asdict(one).items() if key != "scores"} for one in ranked.standings]
-    return {"report": report.body, "standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs]}
+    return ranked(
+        asked,
+        season=season.name,
+        track=track,
+        sandbox=season.exchange == "sandbox",
+        days={},
+        gates=NO_GATES,
+        draws=draws,
+    )
 
 
 def _money_body(found: Money) -> dict[str, Any]:

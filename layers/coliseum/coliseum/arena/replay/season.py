@@ -34,7 +34,8 @@ from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import Ledgers
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.rounds import Slot
-from coliseum.arena.settling.results.service import outcome
+from coliseum.arena.settling.results.service import verdict
+from coliseum.errors import SourceMalformed
 from coliseum.trading.markets import Market
 
 Key = tuple[str, str]
@@ -75,6 +76,8 @@ class Season:
     results: dict[str, Result] = field(default_factory=dict)
     reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Account -> how often it traded, and why it did not."""
+    problems: list[str] = field(default_factory=list)
+    """Final markets that make no sense; nobody is paid for them."""
 
 
 def played(
@@ -107,15 +110,19 @@ def _slots(recording: Recording, plan: Plan) -> Iterator[Slot]:
 def _settle(season: Season, exchange: RecordedExchange, final: Sequence[Market], now: datetime) -> None:
     new: list[Result] = []
     for market in final:
-        verdict, value = outcome(market)
         before = season.results.get(market.ticker)
-        if before is not None and (before.result, before.value) == (verdict, value):
+        try:
+            found = verdict(market, before)
+        except SourceMalformed as error:
+            season.problems.append(str(error))
+            continue
+        if found is None:
             continue
         result = Result(
             ticker=market.ticker,
             version=1 if before is None else before.version + 1,
-            result=verdict,
-            value=value,
+            result=found[0],
+            value=found[1],
             decided_at=exchange.finalized_at(market.ticker),
             recorded_at=now,
         )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from coliseum.arena import leaderboard
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import Gates, Standing
+from coliseum.arena.leaderboard import Gates, body_of
 from coliseum.arena.records import Answer, ArenaRecords, Result, Round
 from coliseum.arena.reporting.cells import cells
+from coliseum.arena.reporting.ranking import ranked
 from coliseum.arena.rounds import time_text
-from coliseum.arena.scoring.cells import table_from
 from coliseum.arena.scoring.intervals import DRAWS
-from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, Rules, digest_of, score, seed_of
+from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, digest_of
 from coliseum.feed.entries import Candidate, Kind
 from coliseum.feed.service import candidate
 
@@ -60,25 +59,22 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     results = _known(records.results({ticker for _, ticker in markets}), question)
     answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
     offers = records.offers(rounds, question.track)
-    table = table_from(cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results))
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
-    report = score(
-        table,
-        seed=seed_of(f"{question.season}/{question.track}", table),
+    report, board = ranked(
+        cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results),
+        season=question.season,
+        track=question.track,
+        sandbox=sandbox,
+        days=_days(answers, rounds),
+        gates=gates or (SANDBOX_GATES if sandbox else Gates()),
         draws=draws,
-        rules=Rules(left_out=frozenset()) if sandbox else Rules(),
-    )
-    ranked = leaderboard.board(
-        report, days=_days(answers, rounds), gates=gates or (SANDBOX_GATES if sandbox else Gates())
     )
     body: dict[str, Any] = {
         "season": question.season,
         "track": question.track.value,
         "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
         "rounds": len(rounds),
-        "standings": [_line(standing) for standing in ranked.standings],
-        "pairs": [asdict(pair) for pair in ranked.pairs],
-        "report": report.body,
+        **body_of(report, board),
     }
     return Board(question, report, body)
 
@@ -113,11 +109,6 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
         "standings": top,
     }
     return (candidate(Kind.LEADERBOARD_CHANGED, board.digest, data),)
-
-
-def _line(standing: Standing) -> dict[str, Any]:
-    """A line without its scores: they stand in the report."""
-    return {name: value for name, value in asdict(standing).items() if name != "scores"}
 
 
 def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:

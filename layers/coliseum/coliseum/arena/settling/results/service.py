@@ -69,19 +69,26 @@ def outcome(market: Market) -> tuple[str, Decimal]:
     raise SourceMalformed("kalshi", f"{market.ticker} is final without a value", field="settlement_value_dollars")
 
 
+def verdict(market: Market, before: Result | None) -> tuple[str, Decimal] | None:
+    """(result, dollars per YES contract) where the market is final and says something new. Pure."""
+    if market.status != "finalized":
+        return None
+    found = outcome(market)
+    return None if before is not None and (before.result, before.value) == found else found
+
+
 def _take(records: ArenaRecords, market: Market, before: Sequence[Result], seen: Seen) -> None:
     if market.status == "active":
         seen.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
-    if market.status != "finalized":
-        return
     try:
-        result, value = outcome(market)
+        new = verdict(market, before[-1] if before else None)
     except SourceMalformed as error:
         seen.problems.append(str(error))
         logger().error("a final market without a result", extra={"ticker": market.ticker, "problem": str(error)})
         return
-    if before and (before[-1].result, before[-1].value) == (result, value):
+    if new is None:
         return
+    result, value = new
     records.record_result(market.ticker, status=market.status, result=result, value=value, decided_at=market.settled_at)
     seen.recorded += 1
 
