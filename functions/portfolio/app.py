@@ -47,7 +47,8 @@ def build(settings: Settings) -> FastAPI:
             "redis": lambda: (redis or Redis.from_settings(settings)).command("PING"),
             "bot": bot.health,
             "exchange": lambda: kalshi.for_seconds(1.0).exchange_status(),
-        }
+        },
+        mode=portfolio.bot_mode,
     )
     for resource in (redis, bot, kalshi, portfolio, prober):
         if resource is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -23,6 +24,10 @@ class Observation:
     bot_alive: bool = False
     bot: dict[str, Any] | None = None
     """The bot's own `/status`."""
+    mode: str | None = None
+    """Paper or live, as the bot says it or said it last."""
+    mode_age_seconds: float | None = None
+    """Since the bot last said so."""
     trades: list[dict[str, Any]] = field(default_factory=list)
     """Newest first."""
     gateway: dict[str, Any] | None = None
@@ -46,6 +51,8 @@ class Observer:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._client = httpx.Client(timeout=ASK_SECONDS, trust_env=False)
+        self._mode: str | None = None
+        self._mode_at = datetime.now(UTC)
 
     def close(self) -> None:
         self._client.close()
@@ -59,14 +66,25 @@ class Observer:
         trades = trades.get("trades") if isinstance(trades, dict) else trades
         gateway = self._supervisor.url(GATEWAY)
         meter = self._meter()
+        answer = self._ask(f"{gateway}/api/python/health", seconds=FIRST_ASK_SECONDS) if health else None
+        self._learn_mode(bot if isinstance(bot, dict) else {}, answer or {})
         return Observation(
             bot_alive=bot is not None,
             bot=bot if isinstance(bot, dict) else None,
+            mode=self._mode,
+            mode_age_seconds=None if self._mode is None else (datetime.now(UTC) - self._mode_at).total_seconds(),
             trades=[trade for trade in trades or [] if isinstance(trade, dict)][:TRADES_SHOWN],
             gateway=self._ask(f"{gateway}/_local/status"),
             commands=None if meter is None else meter.get("total"),
-            health=self._ask(f"{gateway}/api/python/health", seconds=FIRST_ASK_SECONDS) if health else None,
+            health=answer,
         )
+
+    def _learn_mode(self, bot: dict[str, Any], health: dict[str, Any]) -> None:
+        """The bot's own word, else what the system knows from an earlier run; else what we knew."""
+        if bot.get("mode"):
+            self._mode, self._mode_at = str(bot["mode"]), datetime.now(UTC)
+        elif health.get("bot_mode") and health.get("bot_mode_as_of"):
+            self._mode, self._mode_at = str(health["bot_mode"]), datetime.fromisoformat(health["bot_mode_as_of"])
 
     def _meter(self) -> dict[str, Any] | None:
         redis = next(standing for standing in self._supervisor.standings() if standing.service is REDIS)

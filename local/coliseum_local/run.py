@@ -94,9 +94,8 @@ def _health(observer: Observer) -> str:
     health = observer.look(health=True).health
     if health is None:
         return "health: the functions do not answer"
-    return "health: " + ", ".join(
-        f"{key} {health[key]}" for key in ("status", "database", "redis", "bot") if key in health
-    )
+    parts = ("status", "database", "redis", "bot", "bot_mode")
+    return "health: " + ", ".join(f"{part.replace('_', ' ')} {health[part] or 'not known'}" for part in parts)
 
 
 class _Stop(threading.Event):

@@ -90,7 +90,7 @@ class PlainView:
     def show(self, observation: Observation) -> None:
         if observation.bot_alive != self._bot_alive:
             self._bot_alive = observation.bot_alive
-            self._print(f"bot {'online' if observation.bot_alive else 'offline'}")
+            self._print(f"bot {_bot(observation)}")
         for trade in reversed(observation.trades):
             key = str(trade.get("trade_id"))
             if key not in self._seen:
@@ -105,15 +105,30 @@ class PlainView:
 
 
 def _facts(seen: Observation) -> Text:
-    bot = seen.bot or {}
-    words = [str(bot[key]) for key in ("mode", "strategy") if bot.get(key)]
     lines = [
-        f"bot          {'online' if seen.bot_alive else 'offline'} {' '.join(words)}".rstrip(),
+        f"bot          {_bot(seen)}",
         *(_schedule(schedule) for schedule in seen.schedules),
         f"streams      {_or_unknown(seen.streams_open)} open",
         f"redis        {_or_unknown(seen.commands)} commands billed",
     ]
     return Text("\n".join(lines))
+
+
+def _bot(seen: Observation) -> str:
+    """Paper or live stands beside every word about the bot, with its age where it is not the bot's word of now."""
+    if seen.bot_alive:
+        bot = seen.bot or {}
+        return " ".join(["online", str(bot.get("mode") or "mode not known"), str(bot.get("strategy") or "")]).rstrip()
+    if seen.mode is None or seen.mode_age_seconds is None:
+        return "offline, mode not known"
+    return f"offline, {seen.mode} when last heard {_ago(seen.mode_age_seconds)} ago"
+
+
+def _ago(seconds: float) -> str:
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def _schedule(schedule: dict[str, Any]) -> str:

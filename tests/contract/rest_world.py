@@ -130,11 +130,15 @@ def client_of(app: FastAPI) -> TestClient:
     return TestClient(app, raise_server_exceptions=False)
 
 
+MODE_AS_OF = "2026-11-21T08:00:30Z"
+
+
 def publish(redis: RedisServer, prefix: str, trades: tuple[Trade, ...]) -> None:
     """What the poller would have published: the trades, the bot's status and its own report."""
     door = Redis(redis.url, redis.token)
     feed = Feed(door, prefix=prefix, maxlen=1000)
-    status: dict[str, object] = {"status": "online", "since": "2026-11-21T08:00:00Z", "trades": 2, "detail": None}
+    told: dict[str, object] = {"status": "online", "since": "2026-11-21T08:00:00Z", "trades": 2, "detail": None}
+    status = told | {"mode": "paper", "mode_as_of": MODE_AS_OF}
     candidates = [
         Candidate(kind=Kind.TRADE, key=f"trade:{trade.trade_id}", digest=trade.digest(), data=trade_json(trade))
         for trade in trades

@@ -18,6 +18,7 @@ from functions.portfolio.app import build as build_portfolio
 from tests.contract.rest_world import (
     API,
     BOT_TRADES,
+    MODE_AS_OF,
     Bot,
     check,
     client_of,
@@ -68,15 +69,17 @@ def world(redis_server: RedisServer, exchange_server: Exchange, postgres_server:
     market = quoted_market(exchange_server)
     exchange_server.order(market["ticker"], "bid", "3.00", "0.9900")
     postgres_server.execute(
-        "truncate trades, balance_snapshots;"
+        "truncate trades, balance_snapshots, feed_events;"
         "insert into trades (epoch, seq, ms, trade_id, ticker, side, outcome, quantity, price, executed_at, source)"
         " values ('e', 1, 1, 'abc123', 'KXA-1', 'BUY', 'yes', 50, 0.65, '2026-11-21T12:01:00.5Z', 'bot_live');"
         "insert into balance_snapshots (taken_at, cash, portfolio_value, source)"
-        " values ('2026-11-21T08:00:00Z', 98.0186, 1.98, 'kalshi')"
+        " values ('2026-11-21T08:00:00Z', 98.0186, 1.98, 'kalshi');"
+        "insert into feed_events (epoch, seq, ms, kind, data, published_at) values ('e', 2, 1, 'bot_status',"
+        """ '{"mode": "live", "mode_as_of": "2026-11-21T08:00:30Z"}', '2026-11-21T08:00:00Z')"""
     )
     with running_bot() as bot:
         yield World(bot, redis_server, exchange_server, postgres_server, market["ticker"])
-    postgres_server.execute("truncate trades, balance_snapshots")
+    postgres_server.execute("truncate trades, balance_snapshots, feed_events")
 
 
 def path_of(route: str, world: World) -> str:
@@ -167,8 +170,10 @@ def check_summary(up: frozenset[str], response: Any) -> None:
         "balance": account,
         "positions": account,
         "recent_trades": "bot_live" if "bot" in up else "cache" if "redis" in up else "kalshi",
-        "bot": "bot_live" if "bot" in up else "cache" if "redis" in up else None,
+        "bot": "bot_live" if "bot" in up else "cache" if "redis" in up else "postgres" if "postgres" in up else None,
     }
+    told = body["bot"]["data"]
+    check_mode(up, told["mode"], told["mode_as_of"], told["mode_stale"])
     assert body["bot"]["data"]["status"] == ("online" if up & {"bot", "redis"} else "offline")
     assert body["stale"] == (not {"bot", "exchange"} <= up)
     assert body["reconciliation"]["status"] == ("agrees" if up & {"exchange", "redis"} else "unknown")
@@ -178,6 +183,7 @@ def check_summary(up: frozenset[str], response: Any) -> None:
 def check_health(up: frozenset[str], response: Any) -> None:
     body = response.json()
     assert response.status_code == (200 if up else 503)
+    check_mode(up, body.pop("bot_mode"), body.pop("bot_mode_as_of"), body.pop("bot_mode_stale"))
     assert body == {
         "status": "healthy" if {"bot", "redis", "postgres"} <= up else "degraded",
         "service": "coliseum-api",
@@ -187,3 +193,13 @@ def check_health(up: frozenset[str], response: Any) -> None:
         "bot": "online" if "bot" in up else "offline",
         "environment": "test",
     }
+
+
+def check_mode(up: frozenset[str], mode: str | None, as_of: str | None, stale: bool) -> None:
+    """The bot's own word, else the one Redis has, else the older one of Postgres; never without its age."""
+    if "bot" in up:
+        assert (mode, stale) == ("paper", False)
+        assert as_of is not None
+    else:
+        known = "paper" if "redis" in up else "live" if "postgres" in up else None
+        assert (mode, as_of, stale) == (known, known and MODE_AS_OF, True)

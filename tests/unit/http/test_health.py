@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from coliseum.errors import SourceUnavailable
 from coliseum.http.health import Finding, health_from, http_status
 from coliseum.http.service import Probe, Prober
+from coliseum.trading.modes import BotMode
 
 UP: dict[str, Finding] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}
 
@@ -21,6 +23,27 @@ def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
 @pytest.mark.parametrize(("finding", "bot"), [("up", "online"), ("down", "offline"), ("unknown", "unknown")])
 def test_a_bot_we_could_not_ask_in_time_is_unknown(finding: Finding, bot: str) -> None:
     assert health_from({**UP, "bot": finding}, version="1", environment="test").bot == bot
+
+
+def test_the_bots_mode_is_said_with_its_age_and_never_guessed() -> None:
+    said = BotMode("live", datetime(2026, 11, 21, 8, tzinfo=UTC), True)
+    known = health_from(UP, version="1", environment="test", mode=said).model_dump(mode="json")
+    unknown = health_from(UP, version="1", environment="test").model_dump(mode="json")
+    keys = ("bot_mode", "bot_mode_as_of", "bot_mode_stale")
+    assert [known[key] for key in keys] == ["live", "2026-11-21T08:00:00Z", True]
+    assert [unknown[key] for key in keys] == [None, None, True]
+
+
+def test_a_mode_that_cannot_be_learnt_in_time_is_unknown() -> None:
+    forever = threading.Event()
+
+    def slow() -> None:
+        forever.wait()
+
+    prober = Prober({}, mode=slow, seconds=0.1)
+    assert prober.ask() == ({}, None)
+    forever.set()
+    prober.close()
 
 
 def test_503_is_only_for_nothing_at_all() -> None:
@@ -40,6 +63,7 @@ def test_probes_run_at_once_and_never_raise() -> None:
 
     probes: dict[str, Probe] = {"database": lambda: None, "redis": down, "bot": broken, "exchange": forever.wait}
     prober = Prober(probes, seconds=0.2)
-    assert prober.ask() == {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
+    found = {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
+    assert prober.ask() == (found, None)
     forever.set()
     prober.close()

@@ -32,12 +32,12 @@ def printed(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
 def test_plain_lines_tell_each_trade_and_each_change_once() -> None:
     console, sink = printed()
     view = PlainView(console)
-    for seen in (SEEN, SEEN, Observation()):
+    for seen in (SEEN, SEEN, Observation(mode="paper", mode_age_seconds=150.0)):
         view.show(seen)
     text = sink.getvalue()
     assert text.count("trade 12:00:00 BUY 5 KX-1 0.4") == 1
-    assert text.count("bot online\n") == 1
-    assert text.count("bot offline") == 1
+    assert text.count("bot online paper drift\n") == 1
+    assert text.count("bot offline, paper when last heard 2 min ago") == 1
     assert "streams 3 open · redis 17 commands billed" in text
     assert "\x1b" not in text
 
@@ -57,6 +57,7 @@ def test_the_live_view_shows_bot_trades_ticks_streams_and_commands() -> None:
 def test_what_does_not_answer_is_shown_as_unknown() -> None:
     console, sink = printed()
     PlainView(console).show(Observation())
+    assert "bot offline, mode not known" in sink.getvalue()
     assert "streams ? open · redis ? commands billed" in sink.getvalue()
 
 

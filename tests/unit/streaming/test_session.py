@@ -106,6 +106,8 @@ def test_a_bot_nobody_has_reported_is_said_to_be_unknown_rather_than_invented(wo
         "since": None,
         "trades": None,
         "detail": "the poller has not reported yet",
+        "mode": None,
+        "mode_as_of": None,
     }
 
 

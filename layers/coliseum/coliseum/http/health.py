@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from coliseum.http.values import UtcTime
+from coliseum.trading.modes import BotMode
+
 Finding = Literal["up", "down", "unknown"]
 """`unknown`: the probe did not end in time, or broke."""
 SERVICE = "coliseum-api"
@@ -23,10 +26,15 @@ class Health(BaseModel):
     database: Literal["connected", "unavailable"]
     redis: Literal["connected", "unavailable"]
     bot: Literal["online", "offline", "unknown"]
+    bot_mode: str | None = Field(description="`paper` or `live`; null is not known, not paper.", examples=["paper"])
+    bot_mode_as_of: UtcTime | None = Field(description="When the bot said so.")
+    bot_mode_stale: bool = Field(description="True where the mode is not the bot's word of now.")
     environment: str
 
 
-def health_from(findings: Mapping[str, Finding], *, version: str, environment: str) -> Health:
+def health_from(
+    findings: Mapping[str, Finding], *, version: str, environment: str, mode: BotMode | None = None
+) -> Health:
     """`findings` by part: database, redis, bot. Healthy is when all three are there."""
     bots: dict[Finding, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
     healthy = all(findings[part] == "up" for part in ("database", "redis", "bot"))
@@ -37,6 +45,9 @@ def health_from(findings: Mapping[str, Finding], *, version: str, environment: s
         database="connected" if findings["database"] == "up" else "unavailable",
         redis="connected" if findings["redis"] == "up" else "unavailable",
         bot=bots.get(findings["bot"], "unknown"),
+        bot_mode=None if mode is None else mode.name,
+        bot_mode_as_of=None if mode is None else mode.as_of,
+        bot_mode_stale=mode is None or mode.stale,
         environment=environment,
     )
 

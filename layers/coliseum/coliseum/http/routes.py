@@ -78,10 +78,11 @@ def health(
     """Database, Redis and bot are asked at once, for four seconds at most.
 
     200 while anything can be served, 503 only when nothing can. `degraded` says that a part is missing.
+    The bot's mode is its own word, else the last one known.
     """
-    findings = prober.ask()
+    findings, mode = prober.ask()
     response.status_code = http_status(findings)
-    return health_from(findings, version=__version__, environment=settings.environment)
+    return health_from(findings, version=__version__, environment=settings.environment, mode=mode)
 
 
 router.add_api_route("", about, include_in_schema=False)

@@ -127,7 +127,11 @@ class BotData(Answer):
     """The bot's own word about itself, or the last the poller heard of it."""
 
     status: Literal["online", "offline", "unknown"]
-    mode: str | None = Field(description="`paper` or `live`, as the bot says it; null is not known, not paper.")
+    mode: str | None = Field(
+        description="`paper` or `live`, as the bot says it, or said it last; null is not known, not paper."
+    )
+    mode_as_of: UtcTime | None = Field(description="When the bot said so.")
+    mode_stale: bool = Field(description="True where the mode is not the bot's word of now.")
     strategy: str | None
     last_error: str | None
     trade_count: int | None

@@ -135,6 +135,14 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
         raise SourceMalformed(POSTGRES, told, field="balance_snapshots") from error
 
 
+def newest_bot_status(store: Store) -> dict[str, Any] | None:
+    """The `bot_status` that the log's projection took over last."""
+    order = ("published_at.desc", "epoch.desc", "seq.desc")
+    rows = store.select("feed_events", "data", where=[("kind", "eq", Kind.BOT_STATUS.value)], order=order, limit=1)
+    data = rows[0]["data"] if rows else None
+    return data if isinstance(data, dict) else None
+
+
 def kept_since(store: Store, at: int) -> bool:
     """Whether a balance was kept at or after the moment `at`, in unix seconds."""
     return bool(store.select("balance_snapshots", "taken_at", where=[("taken_at", "gte", utc_from(at))], limit=1))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import CACHE, Cache, Served
+from coliseum.cache.service import Cache, Served
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.service import Feed
 from coliseum.http.pages import decode_cursor, encode_cursor
@@ -20,7 +20,6 @@ from coliseum.portfolio.account.service import Account, Positions
 from coliseum.portfolio.answers import (
     BalanceAnswer,
     BalanceData,
-    BotData,
     FillsAnswer,
     HistoryAnswer,
     LiveTradesAnswer,
@@ -34,11 +33,13 @@ from coliseum.portfolio.answers import (
     position_data,
     trade_data,
 )
+from coliseum.portfolio.bot.service import BotWatch
 from coliseum.portfolio.records import POSTGRES, snapshots_after
-from coliseum.portfolio.summary import balance_data, bot_data, failures_of, missing, reconciliation, totals
-from coliseum.portfolio.trades.service import BOT_LIVE, LiveTrades, Query, TradeHistory, Trades, feed_state, heard_at
+from coliseum.portfolio.summary import balance_data, failures_of, missing, reconciliation, totals
+from coliseum.portfolio.trades.service import LiveTrades, Query, TradeHistory, Trades
 from coliseum.store.client import Store
 from coliseum.trading.markets import Balance
+from coliseum.trading.modes import BotMode
 
 _RECENT = 10
 """Trades in the summary."""
@@ -66,10 +67,15 @@ class Portfolio:
         self._account = Account(doors.kalshi, doors.cache)
         self._history = TradeHistory(doors.kalshi, doors.cache, doors.store, doors.breaker, clock)
         self._live = LiveTrades(doors.bot, doors.feed, doors.kalshi, doors.breaker, clock)
+        self._bot = BotWatch(doors.bot, doors.feed, doors.store, doors.breaker, clock)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
     def close(self) -> None:
         self._threads.shutdown()
+
+    def bot_mode(self) -> BotMode | None:
+        """Paper or live; None where nobody knows."""
+        return self._bot.mode()
 
     def balance(self) -> BalanceAnswer:
         served = self._account.balance()
@@ -135,15 +141,15 @@ class Portfolio:
         )
 
     def summary(self) -> SummaryAnswer:
-        """All parts at once. Raises the balance's error where not a single part is known."""
+        """All parts at once. Raises the balance's error where nothing is known but what the bot once said."""
         submit = self._threads.submit
         money_asked, positions_asked = submit(self._account.balance), submit(self._account.positions)
-        trades_asked, bot_asked = submit(self._live.latest, limit=_RECENT), submit(self._bot_part)
+        trades_asked, bot_asked = submit(self._live.latest, limit=_RECENT), submit(self._bot.part)
         balance, balance_error = _settled(money_asked)
         positions, positions_error = _settled(positions_asked)
         trades, trades_error = _settled(trades_asked)
         bot = bot_asked.result()
-        if balance_error and positions_error and trades_error and bot.source is None:
+        if balance_error and positions_error and trades_error and bot.source in {None, POSTGRES}:
             raise balance_error
         money = None if balance is None else balance.value
         standing = None if positions is None else positions.standing
@@ -171,51 +177,6 @@ class Portfolio:
                 error=positions_error,
             ),
         )
-
-    def _bot_part(self) -> Part[BotData]:
-        """The bot's own word, else what the poller last heard; `offline` where nobody knows anything."""
-        breaker, bot = self._doors.breaker, self._doors.bot
-        try:
-            health = breaker.call("bot", bot.health)
-        except ColiseumError as error:
-            return self._bot_of_feed(str(error))
-        status, problem = None, None
-        try:
-            status = breaker.call("bot", bot.status)
-        except ColiseumError as error:
-            problem = str(error)
-        data = bot_data(health, status)
-        now = utc_from(self._clock())
-        return Part(data=data, source=BOT_LIVE, as_of=now, stale=False, age_seconds=0.0, error=problem)
-
-    def _bot_of_feed(self, error: str) -> Part[BotData]:
-        unheard = BotData(
-            status="offline",
-            mode=None,
-            strategy=None,
-            last_error=None,
-            trade_count=None,
-            started_at=None,
-            idle_reasons=[],
-        )
-        try:
-            state = feed_state(self._doors.feed, self._doors.breaker, 1)
-        except ColiseumError:
-            return Part(data=unheard, source=None, as_of=None, stale=True, age_seconds=None, error=error)
-        heard, told = heard_at(state), state.bot or {}
-        report = state.report
-        fresh = report is not None and self._clock() * 1000 <= report.at + report.fresh_for
-        online = fresh and told.get("status") == "online"
-        trades = told.get("trades")
-        data = unheard.model_copy(
-            update={
-                "status": "online" if online else "offline",
-                "last_error": told.get("detail"),
-                "trade_count": trades if isinstance(trades, int) else None,
-            }
-        )
-        age = self._age(heard)
-        return Part(data=data, source=CACHE, as_of=utc_from(heard), stale=True, age_seconds=age, error=error)
 
     def _balance_part(self, served: Served[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
         if served is None:

@@ -21,6 +21,7 @@ from coliseum.portfolio.answers import (
 from coliseum.portfolio.positions import Position, totals_of
 from coliseum.portfolio.standing import Standing
 from coliseum.trading.markets import Balance
+from coliseum.trading.modes import BotMode
 
 
 def missing(error: ColiseumError | None) -> Part[Any]:
@@ -43,10 +44,29 @@ def balance_data(balance: Balance) -> BalanceData:
     )
 
 
-def bot_data(health: BotHealth, status: BotStatus | None) -> BotData:
+def mode_data(mode: BotMode | None) -> dict[str, Any]:
+    if mode is None:
+        return {"mode": None, "mode_as_of": None, "mode_stale": True}
+    return {"mode": mode.name, "mode_as_of": mode.as_of, "mode_stale": mode.stale}
+
+
+UNHEARD = BotData(
+    status="offline",
+    strategy=None,
+    last_error=None,
+    trade_count=None,
+    started_at=None,
+    idle_reasons=[],
+    **mode_data(None),
+)
+"""A bot that nobody ever heard of."""
+
+
+def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) -> BotData:
+    """`mode` is the bot's own word where `status` is, else the last one known."""
     return BotData(
         status="online" if health.alive else "offline",
-        mode=None if status is None else status.mode,
+        **mode_data(mode),
         strategy=None if status is None else status.strategy,
         last_error=None if status is None else status.last_error,
         trade_count=health.trade_count,

@@ -467,4 +467,11 @@ class Session:
         return Send(before.data + block.data, before.events + block.events, block.entries, self._lag_ms)
 
 
-_UNKNOWN_BOT = {"status": "offline", "since": None, "trades": None, "detail": "the poller has not reported yet"}
+_UNKNOWN_BOT = {
+    "status": "offline",
+    "since": None,
+    "trades": None,
+    "detail": "the poller has not reported yet",
+    "mode": None,
+    "mode_as_of": None,
+}
