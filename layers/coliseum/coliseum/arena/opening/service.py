@@ -13,7 +13,6 @@ from typing import Any
 
 from coliseum.arena import rounds
 from coliseum.arena.opening.markets.service import frozen_markets
-from coliseum.arena.paper.service import close_margin_seconds
 from coliseum.arena.records import Agent, ArenaRecords, Round, decision_id
 from coliseum.arena.rounds import Slot
 from coliseum.config import Settings
@@ -110,15 +109,14 @@ def hand_out(plan: Plan, records: ArenaRecords, enqueue: Enqueue) -> int:
 def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, field: Field) -> bool:
     """True where this call opened it. Without a market there is no round: the next call looks again."""
     field(slot.season)
-    least = plan.open_for.total_seconds() + close_margin_seconds(plan.exchange)
     frozen = frozen_markets(
         kalshi,
         slot,
         clock=clock,
         wanted=plan.markets,
         per_event=plan.per_event,
-        least_seconds=least,
-        soonest=plan.markets // 2 if plan.exchange == "sandbox" else 0,  # who tries it out shall see markets settle
+        open_for=plan.open_for,
+        exchange=plan.exchange,
     )
     if not frozen:
         logger().warning("no market to ask about", extra={"round_id": slot.round_id})

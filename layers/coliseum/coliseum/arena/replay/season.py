@@ -18,7 +18,7 @@ from coliseum.arena.agents import contestants
 from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.opening.markets.service import frozen_markets
 from coliseum.arena.paper.records import PaperAccount
-from coliseum.arena.paper.service import Case, close_margin_seconds
+from coliseum.arena.paper.service import Case
 from coliseum.arena.paper.sizing import policies_of
 from coliseum.arena.records import (
     DEPOSIT,
@@ -139,8 +139,8 @@ def _play(season: Season, exchange: RecordedExchange, players: Sequence[Player],
         clock=lambda: now,
         wanted=plan.markets,
         per_event=plan.per_event,
-        least_seconds=plan.open_for.total_seconds() + close_margin_seconds(season.exchange),
-        soonest=plan.markets // 2 if season.exchange == "sandbox" else 0,
+        open_for=plan.open_for,
+        exchange=season.exchange,
     )
     if not rows:
         return

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from coliseum.arena import rounds
+from coliseum.arena.paper.service import close_margin_seconds
 from coliseum.arena.rounds import Offer, Precedent, Slot
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
@@ -54,10 +55,14 @@ def frozen_markets(
     clock: Callable[[], datetime],
     wanted: int,
     per_event: int,
-    least_seconds: float,
-    soonest: int,
+    open_for: timedelta,
+    exchange: str,
 ) -> list[dict[str, Any]]:
-    """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens."""
+    """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens.
+
+    A market must outlive the round and the margin before its close. On the sandbox half of the places go to markets
+    that close soon: who tries it out shall see some settle.
+    """
     events = {event.ticker: event for event in _open_events(kalshi)}
     offers = [
         Offer(market=market, series_ticker=event.series_ticker, category=event.category or "Uncategorised")
@@ -71,8 +76,8 @@ def frozen_markets(
         seed=slot.seed,
         wanted=wanted,
         per_event=per_event,
-        least_seconds=least_seconds,
-        soonest=soonest,
+        least_seconds=open_for.total_seconds() + close_margin_seconds(exchange),
+        soonest=wanted // 2 if exchange == "sandbox" else 0,
     )
     grounds = {name: _ground(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)}
     histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}
