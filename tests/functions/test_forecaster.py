@@ -37,6 +37,7 @@ from coliseum.upstash.client import Redis
 KEY = "sk-or-v1-0123456789abcdef"
 HAIKU, LUNA = MODELS
 SLUG = "anthropic/claude-haiku-5.5"
+METRICS = ("LlmCalls", "LlmCostUsd", "LlmTokens", "LlmErrors", "DecisionLatencyMs", "BudgetRejected")
 logger()  # writes to the stdout of its first call: not that of a test that captures it
 
 
@@ -305,6 +306,21 @@ def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None
     assert all(message["content"] in prompt for message in body["messages"])
     assert json.loads(reply) == FORECAST
     assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
+
+
+def test_calls_costs_and_failures_are_metrics_of_their_model(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, refusal(422))
+    capsys.readouterr()
+    world.invoke(asked.decision(HAIKU, "blind"), asked.decision(LUNA, "blind"))
+    world.invoke(asked.decision(LUNA, "aware"), arena_daily_budget_usd=Decimal(0))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"CloudWatchMetrics"' in line]
+    found = {(one["model"], name): one[name][0] for one in printed for name in METRICS if name in one}
+    other = "openai/gpt-6-luna"
+    assert {name: found[SLUG, name] for name in METRICS[:4]} == dict(zip(METRICS, (1, 0, 0, 1), strict=False))
+    assert {name: found[other, name] for name in METRICS[:4]} == dict(zip(METRICS, (1, 0.0021, 1600, 0), strict=False))
+    assert found[other, "DecisionLatencyMs"] >= 0
+    assert found[other, "BudgetRejected"] == 1
 
 
 def test_a_blind_model_is_sent_no_price(world: World) -> None:

@@ -138,6 +138,7 @@ REFUSALS: list[tuple[Reply, Failure, int | None, float | None]] = [
     (refusal(404, availability={"code": "no_endpoints", "retryable": True}), Failure.UNAVAILABLE, 404, None),
     (Reply(status=404, body=b"<html>who?</html>", headers={"Content-Type": "text/html"}), Failure.REJECTED, 404, None),
     (refusal(408), Failure.TIMEOUT, 408, None),
+    (refusal(409), Failure.REJECTED, 409, None),
     (refusal(413), Failure.TOO_LONG, 413, None),
     (refusal(422), Failure.REJECTED, 422, None),
     (refusal(429, headers={"Retry-After": "7"}), Failure.RATE_LIMITED, 429, 7.0),
@@ -169,6 +170,7 @@ REPLIES: list[tuple[Reply, Failure, int]] = [
     (Reply(content=TEXT[:60], finish_reason="length"), Failure.TRUNCATED, 1),
     (Reply(content="", finish_reason="content_filter"), Failure.FILTERED, 1),
     (Reply(content="", finish_reason="error"), Failure.INVALID_OUTPUT, 3),
+    (Reply(content=""), Failure.INVALID_OUTPUT, 3),
     (Reply(content="I would say it is likely."), Failure.INVALID_OUTPUT, 3),
     (Reply(arguments={**FORECAST, "probability": 1.7}), Failure.INVALID_OUTPUT, 3),
 ]
@@ -185,6 +187,11 @@ def test_a_reply_without_a_forecast_is_a_failure_that_was_paid_for(
     assert failed.record.bill.cost == Decimal("0.0021") * requests
     assert failed.record.bill.source is CostSource.BILLED
     assert not failed.retryable
+
+
+def test_white_space_that_kept_the_connection_alive_is_no_part_of_the_answer(openrouter: OpenRouter) -> None:
+    openrouter.script(MODEL, Reply(before=b"\n \n\n"))
+    assert ask(agent(openrouter)).output.probability == 0.37
 
 
 def test_a_wrong_shape_is_mended_by_the_model_itself(openrouter: OpenRouter) -> None:

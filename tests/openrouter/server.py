@@ -46,6 +46,8 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    before: bytes = b""
+    """White space that keeps the connection alive, in front of the body."""
     seconds: float = 0.0
     """How long it lets the caller wait."""
 
@@ -91,7 +93,8 @@ class OpenRouter:
         time.sleep(reply.seconds)
         with self._lock:
             self.in_flight -= 1
-        return reply, reply.body if reply.body is not None else json.dumps(_completion(body, reply)).encode()
+        content = reply.body if reply.body is not None else json.dumps(_completion(body, reply)).encode()
+        return reply, reply.before + content
 
 
 _numbers = itertools.count(1)
