@@ -169,6 +169,7 @@ def test_the_board_shows_its_report_and_sorts_without_ranking(client: TestClient
     board = get(client, "/leaderboard")
     by_brier = get(client, "/leaderboard", metric="brier")
     assert (board["report"]["digest"], board["report"]["exchange"]) == (world.digest, "sandbox")
+    assert board["report"]["gates"] == {"coverage": 0.5, "events": 5, "days": 0.0}
     assert (board["items"][0]["agent_id"], board["items"][0]["rank"]) == ("sharp", 1)
     assert {one["agent_id"]: one["rank"] for one in board["items"]} == {
         one["agent_id"]: one["rank"] for one in by_brier["items"]

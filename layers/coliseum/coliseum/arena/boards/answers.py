@@ -26,6 +26,14 @@ class StandingData(Answer):
     scores: dict[str, Any] = Field(description="Every number of the slice; docs/scoring.md has the formulas.")
 
 
+class GatesData(Answer):
+    """What an agent needs to be listed."""
+
+    coverage: Probability = Field(description="Share of its questions that it answered.")
+    events: int
+    days: float = Field(description="Between its first and last round.")
+
+
 class ReportStamp(Answer):
     """Which report the numbers are from, so that anyone can ask for it again."""
 
@@ -39,6 +47,7 @@ class ReportStamp(Answer):
     rules_version: str
     exchange: str | None = Field(description="`sandbox`: simulated markets, no statement about the world.")
     rounds: int | None
+    gates: GatesData | None = Field(default=None, description="To be ranked; lower on the sandbox.")
 
 
 class FromReport(Sourced):

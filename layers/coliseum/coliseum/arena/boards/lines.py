@@ -26,7 +26,7 @@ Report = Mapping[str, Any]
 
 def stamp(report: Report) -> ReportStamp:
     body = report["report"]
-    return ReportStamp(**{**report, "exchange": body.get("exchange"), "rounds": body.get("rounds")})
+    return ReportStamp(**{**report, **{name: body.get(name) for name in ("exchange", "rounds", "gates")}})
 
 
 def slices(report: Report) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -60,13 +60,14 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
     offers = records.offers(rounds, question.track)
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
+    gates = gates or (SANDBOX_GATES if sandbox else Gates())
     report, board = ranked(
         cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results),
         season=question.season,
         track=question.track,
         sandbox=sandbox,
         days=_days(answers, rounds),
-        gates=gates or (SANDBOX_GATES if sandbox else Gates()),
+        gates=gates,
         draws=draws,
     )
     body: dict[str, Any] = {
@@ -74,6 +75,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         "track": question.track.value,
         "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
         "rounds": len(rounds),
+        "gates": asdict(gates),
         **body_of(report, board),
     }
     return Board(question, report, body)
