@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from fastapi import FastAPI
 
 from coliseum import config
@@ -13,6 +15,7 @@ from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets import routes
 from coliseum.markets.service import Markets
+from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 
@@ -21,8 +24,16 @@ def build(settings: Settings) -> FastAPI:
     app = create_app(title="Coliseum markets", routers=[routes.router], settings=settings)
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     kalshi = Kalshi.from_settings(settings)
-    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=Breaker())
-    markets = app.state.markets = Markets(kalshi, cache)
+    breaker = Breaker()
+
+    @cache
+    def store() -> Store:
+        opened = Store.from_settings(settings)
+        app.state.resources.callback(opened.close)
+        return opened
+
+    values = Cache(redis, prefix=settings.redis_key_prefix, breaker=breaker)
+    markets = app.state.markets = Markets(kalshi, values, breaker, store)
     for resource in (redis, kalshi, markets):
         if resource is not None:
             app.state.resources.callback(resource.close)

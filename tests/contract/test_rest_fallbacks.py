@@ -32,6 +32,7 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
 from coliseum.bot.parse import trades_from
+from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 # route → who answers, in order: (what must be up, the answer's source, stale)
@@ -43,7 +44,11 @@ CHAINS: dict[str, list[tuple[str, str, bool]]] = {
     "/portfolio/history": [("postgres", "postgres", False)],
     "/markets/": [("exchange", "kalshi", False), ("redis", "cache", True)],
     "/markets/{ticker}": [("exchange", "kalshi", False), ("redis", "cache", True)],
-    "/markets/{ticker}/history": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/markets/{ticker}/history": [
+        ("exchange", "kalshi", False),
+        ("redis", "cache", True),
+        ("postgres", "postgres", True),
+    ],
 }
 Outcome = tuple[int, str | None, bool | None]
 """HTTP status, source, stale."""
@@ -69,17 +74,22 @@ def world(redis_server: RedisServer, exchange_server: Exchange, postgres_server:
     market = quoted_market(exchange_server)
     exchange_server.order(market["ticker"], "bid", "3.00", "0.9900")
     postgres_server.execute(
-        "truncate trades, balance_snapshots, feed_events;"
+        "truncate trades, balance_snapshots, feed_events, market_snapshots;"
         "insert into trades (epoch, seq, ms, trade_id, ticker, side, outcome, quantity, price, executed_at, source)"
         " values ('e', 1, 1, 'abc123', 'KXA-1', 'BUY', 'yes', 50, 0.65, '2026-11-21T12:01:00.5Z', 'bot_live');"
         "insert into balance_snapshots (taken_at, cash, portfolio_value, source)"
         " values ('2026-11-21T08:00:00Z', 98.0186, 1.98, 'kalshi');"
         "insert into feed_events (epoch, seq, ms, kind, data, published_at) values ('e', 2, 1, 'bot_status',"
-        """ '{"mode": "live", "mode_as_of": "2026-11-21T08:00:30Z"}', '2026-11-21T08:00:00Z')"""
+        """ '{"mode": "live", "mode_as_of": "2026-11-21T08:00:30Z"}', '2026-11-21T08:00:00Z');"""
     )
+    store = Store(postgres_server.url, postgres_server.secret_key)
+    moment = {"ticker": market["ticker"], "taken_at": "2026-11-20T12:00:00Z", "status": "active"}
+    snapshot = {"yes_bid": "0.4", "yes_ask": "0.5", "last_price": "0.45", "volume": 10, "open_interest": 10}
+    store.insert("market_snapshots", [moment | snapshot])
+    store.close()
     with running_bot() as bot:
         yield World(bot, redis_server, exchange_server, postgres_server, market["ticker"])
-    postgres_server.execute("truncate trades, balance_snapshots, feed_events")
+    postgres_server.execute("truncate trades, balance_snapshots, feed_events, market_snapshots")
 
 
 def path_of(route: str, world: World) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from coliseum.markets.history import sparkline
+from coliseum.markets.history import Snapshot, candles_from, sparkline
 from coliseum.trading.markets import Candle
 from coliseum.trading.money import ZERO
 
@@ -63,3 +63,42 @@ def test_low_high_and_change_are_of_the_line_and_unknown_without_one() -> None:
     assert (line.low, line.high, line.change) == (Decimal("0.30"), Decimal("0.40"), Decimal("-0.10"))
     empty = sparkline([], start=START, now=START + HOUR, period=HOUR)
     assert (empty.points, empty.low, empty.high, empty.change) == ((), None, None, None)
+
+
+def snapshot(minute: int, *, last: str | None = "0.40", volume: int = 0, bid: str | None = "0.39") -> Snapshot:
+    """`minute` counts from 08:00."""
+    return Snapshot(
+        at=START.replace(minute=0) + timedelta(minutes=minute),
+        yes_bid=None if bid is None else Decimal(bid),
+        yes_ask=Decimal("0.45"),
+        last_price=None if last is None else Decimal(last),
+        volume=Decimal(volume),
+        open_interest=Decimal(minute),
+    )
+
+
+def test_snapshots_make_one_candle_a_period_with_the_prices_seen_in_it() -> None:
+    seen = [
+        snapshot(55, last="0.30", volume=5),
+        snapshot(65, last="0.50", volume=7),
+        snapshot(90, last="0.20", volume=8),
+        snapshot(120, last="0.40", volume=9, bid=None),
+    ]
+    (found,) = candles_from(seen, after=START.replace(hour=9, minute=0), period=HOUR)
+
+    assert found.end == START.replace(hour=10, minute=0)
+    prices = (found.price_open, found.price_high, found.price_low, found.price_close, found.price_previous)
+    assert [str(price) for price in prices] == ["0.50", "0.50", "0.20", "0.40", "0.30"]
+    assert (int(found.volume), int(found.open_interest), found.yes_bid_close) == (4, 120, None)
+
+
+def test_a_period_without_volume_has_quotes_and_no_price() -> None:
+    (found,) = candles_from([snapshot(70), snapshot(80)], after=START, period=HOUR)
+
+    assert (found.price_close, found.price_previous, str(found.yes_bid_close)) == (None, None, "0.39")
+
+
+def test_periods_without_a_snapshot_have_no_candle() -> None:
+    found = candles_from([snapshot(70), snapshot(250)], after=START, period=HOUR)
+
+    assert [candle.end.hour for candle in found] == [10, 13]

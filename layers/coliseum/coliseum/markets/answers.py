@@ -113,6 +113,7 @@ class CandlesAnswer(Listing[CandleData]):
 
     ticker: str
     period_minutes: int
+    failures: list[Failure] = Field(description="Sources that were asked first and did not answer.")
 
 
 def market_data(market: Market, category: str | None) -> MarketData:

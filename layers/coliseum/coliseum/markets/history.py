@@ -1,11 +1,12 @@
-"""Candles as a sparkline: one price per period, without holes once a price is known. Pure."""
+"""Candles as a sparkline: one price per period, without holes once a price is known; and snapshots as candles. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 from coliseum.trading.markets import Candle
 
@@ -26,6 +27,19 @@ class Sparkline:
     low: Decimal | None
     high: Decimal | None
     change: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A market as it stood at one moment, in dollars and contracts."""
+
+    at: datetime
+    yes_bid: Decimal | None
+    yes_ask: Decimal | None
+    last_price: Decimal | None
+    volume: Decimal
+    """Everything ever traded."""
+    open_interest: Decimal
 
 
 def sparkline(candles: Sequence[Candle], *, start: datetime, now: datetime, period: timedelta) -> Sparkline:
@@ -70,3 +84,42 @@ def _price(candle: Candle, before: Decimal | None) -> Decimal | None:
         return candle.price_previous
     bid, ask = candle.yes_bid_close, candle.yes_ask_close
     return None if bid is None or ask is None else (bid + ask) / 2
+
+
+def candles_from(snapshots: Sequence[Snapshot], *, after: datetime, period: timedelta) -> tuple[Candle, ...]:
+    """What snapshots, oldest first, tell of each period that ends after `after`; earlier ones are its beginning.
+
+    Prices and volume are those seen between two snapshots: what came and went in between is not in them.
+    """
+    before: Snapshot | None = None
+    candles: list[Candle] = []
+    for end, group in groupby(snapshots, key=lambda snapshot: _end_of(snapshot.at, period)):
+        seen = tuple(group)
+        if end > after:
+            candles.append(_candle(end, seen, before))
+        before = seen[-1]
+    return tuple(candles)
+
+
+def _candle(end: datetime, seen: Sequence[Snapshot], before: Snapshot | None) -> Candle:
+    last = seen[-1]
+    volume = last.volume - (before or seen[0]).volume
+    prices = [snapshot.last_price for snapshot in seen if snapshot.last_price is not None] if volume else []
+    return Candle(
+        end=end,
+        yes_bid_close=last.yes_bid,
+        yes_ask_close=last.yes_ask,
+        price_open=prices[0] if prices else None,
+        price_high=max(prices, default=None),
+        price_low=min(prices, default=None),
+        price_close=prices[-1] if prices else None,
+        price_previous=None if before is None else before.last_price,
+        volume=volume,
+        open_interest=last.open_interest,
+    )
+
+
+def _end_of(moment: datetime, period: timedelta) -> datetime:
+    """The end of the period that `moment` lies in: a whole multiple since 1970, which belongs to what it ends."""
+    seconds = int(period.total_seconds())
+    return datetime.fromtimestamp(-(-moment.timestamp() // seconds) * seconds, UTC)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from coliseum.cache.breaker import Breaker
 from coliseum.cache.freshness import EVENTS, MARKETS
 from coliseum.cache.service import Cache, Served, Slot
 from coliseum.errors import ColiseumError, InvalidInput, SourceError
@@ -28,7 +29,9 @@ from coliseum.markets.answers import (
     market_data,
     sparkline_data,
 )
-from coliseum.markets.history import Sparkline, sparkline
+from coliseum.markets.history import Sparkline, candles_from, sparkline
+from coliseum.markets.records import POSTGRES, snapshots_between
+from coliseum.store.client import Store
 from coliseum.trading.events import Event
 from coliseum.trading.markets import Candle, Market, OrderBook
 from coliseum.trading.pages import Page
@@ -83,9 +86,20 @@ _CATEGORISED = TypeAdapter(Page[tuple[str | None, tuple[MarketData, ...]]])
 class Markets:
     """One per process."""
 
-    def __init__(self, kalshi: Kalshi, cache: Cache, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        kalshi: Kalshi,
+        cache: Cache,
+        breaker: Breaker,
+        store: Callable[[], Store],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`store` is opened on its first use: its SDK is slow to import, and seldom needed here."""
         self._kalshi = kalshi
         self._cache = cache
+        self._breaker = breaker
+        self._store = store
         self._clock = clock
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="markets")
 
@@ -139,7 +153,10 @@ class Markets:
         limit: int,
         cursor: str | None,
     ) -> CandlesAnswer:
-        """One page of candlesticks, by default of the last day. Raises NotFound."""
+        """One page of candlesticks, by default of the last day. Raises NotFound.
+
+        Where the exchange is silent, what was kept of a watched market stands in.
+        """
         filters = {"ticker": ticker, "period": period_minutes, "since": since, "until": until}
         place = {} if cursor is None else decode_cursor("candles", filters, cursor)
         # By default to the last whole minute, so that everybody asks for the same page.
@@ -151,7 +168,10 @@ class Markets:
         slot = Slot(
             key=f"candles:{ticker}:{period_minutes}:{start}:{page_end}", source=KALSHI, tier=MARKETS, shape=_CANDLES
         )
-        served = self._cache.get(slot, lambda: self._candles(ticker, start, page_end, period_minutes))
+        try:
+            served = self._cache.get(slot, lambda: self._candles(ticker, start, page_end, period_minutes))
+        except SourceError as error:
+            served = self._kept_candles(error, ticker, start, page_end, period_minutes)
         items = [candle_data(candle) for candle in served.value]
         following = {"start": page_end, "end": end}
         return CandlesAnswer(
@@ -160,6 +180,7 @@ class Markets:
             items=items,
             count=len(items),
             next_cursor=encode_cursor("candles", filters, following) if page_end < end else None,
+            failures=[] if served.error is None else [_failure(served.error)],
             **served.origin(),
         )
 
@@ -245,6 +266,22 @@ class Markets:
         event = self._event(kalshi, kalshi.market(ticker).event_ticker)
         found = kalshi.candles(event.series_ticker, ticker, start=start, end=end, period_minutes=period_minutes)
         return tuple(candle for candle in found if start < candle.end.timestamp() <= end)
+
+    def _kept_candles(
+        self, error: SourceError, ticker: str, start: int, end: int, period_minutes: Period
+    ) -> Served[tuple[Candle, ...]]:
+        """Candles of our own snapshots; raises `error` where there are none."""
+        period = timedelta(minutes=period_minutes)
+        first, last = utc_from(start) - max(period, timedelta(hours=1)), utc_from(end)
+        try:
+            seen = self._breaker.call(POSTGRES, lambda: snapshots_between(self._store(), ticker, first, last))
+        except ColiseumError:
+            raise error from None
+        if not seen:
+            raise error
+        as_of = seen[-1].at.timestamp()
+        candles = candles_from(seen, after=utc_from(start), period=period)
+        return Served(candles, POSTGRES, as_of, max(0.0, self._clock() - as_of), stale=True, error=error)
 
 
 def _markets_of(event: Event, status: Status) -> tuple[MarketData, ...]:

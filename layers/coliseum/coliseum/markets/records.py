@@ -1,0 +1,41 @@
+"""Rows of market snapshots in our words. The only file here that knows columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from coliseum.errors import SourceMalformed
+from coliseum.markets.history import Snapshot
+from coliseum.store.client import Condition, Store
+
+POSTGRES = "postgres"
+_COLUMNS = "taken_at,yes_bid::text,yes_ask::text,last_price::text,volume::text,open_interest::text"
+
+
+def snapshots_between(store: Store, ticker: str, start: datetime, end: datetime) -> tuple[Snapshot, ...]:
+    """What was kept of a watched market from `start` to `end`, oldest first; nothing of others."""
+    where: list[Condition] = [("ticker", "eq", ticker), ("taken_at", "gte", start), ("taken_at", "lte", end)]
+    rows = store.select("market_snapshots", _COLUMNS, where=where, order=("taken_at",))
+    return tuple(_snapshot(row) for row in rows)
+
+
+def _snapshot(row: Mapping[str, Any]) -> Snapshot:
+    try:
+        return Snapshot(
+            at=datetime.fromisoformat(row["taken_at"]),
+            yes_bid=_maybe(row["yes_bid"]),
+            yes_ask=_maybe(row["yes_ask"]),
+            last_price=_maybe(row["last_price"]),
+            volume=Decimal(row["volume"]),
+            open_interest=Decimal(row["open_interest"]),
+        )
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        told = f"a row of market_snapshots: {type(error).__name__}: {error}"
+        raise SourceMalformed(POSTGRES, told, field="market_snapshots") from error
+
+
+def _maybe(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
