@@ -10,14 +10,17 @@ Each measurement has a process of its own, so that peak memory is its own too.
 from __future__ import annotations
 
 import argparse
+import csv
 import gc
 import json
 import math
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,13 +43,13 @@ Numbers = dict[str, float | None]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES), help="forecasts")
-    parser.add_argument("--worker", choices=["ours", "oracle"], help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=["ours", "oracle", "file"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.worker:
-        print(json.dumps({"ours": _ours, "oracle": _oracle}[chosen.worker](chosen.sizes[0])))
+        print(json.dumps({"ours": _ours, "oracle": _oracle, "file": _file}[chosen.worker](chosen.sizes[0])))
         return
     print(machine.description())
-    same, whole = [], []
+    same, whole, files = [], [], []
     for size in chosen.sizes:
         ours, oracle = _measured("ours", size), _measured("oracle", size)
         _agree(ours["numbers"], oracle["numbers"])
@@ -59,6 +62,11 @@ def main() -> None:
         whole.append([
             f"{size:,}", f"{ours['table']:.2f} s", f"{ours['score']:.2f} s", f"{ours['drawn']:.2f} s",
             f"{ours['board']:.2f} s", f"{1e6 * (ours['table'] + ours['drawn']) / size:.1f} us", _megabytes(ours),
+        ])  # fmt: skip
+        found = _measured("file", size)
+        files.append([
+            f"{size:,}", f"{found['bytes'] / 2**20:,.0f} MiB", f"{found['seconds']:.1f} s",
+            f"{1e6 * found['seconds'] / size:.1f} us", f"{found['peak']:,.0f} MiB",
         ])  # fmt: skip
     machine.show(
         "The same work: Brier, skill, its error, ECE, bins; all, categories, types. The numbers agree to 1e-12",
@@ -79,6 +87,11 @@ def main() -> None:
         ["forecasts", "table", "scores, no draws", "scores, draws", "board", "per forecast", "peak"],
         whole,
     )  # fmt: skip
+    machine.show(
+        "`coliseum score FILE --json`: a whole process from a CSV file to the report",
+        ["forecasts", "file", "seconds", "per forecast", "peak"],
+        files,
+    )
 
 
 def _measured(worker: str, size: int) -> dict[str, Any]:
@@ -181,6 +194,19 @@ def _oracle(size: int) -> dict[str, Any]:
     return {"same": seconds, "numbers": numbers, "memory": _peak() - before}
 
 
+def _file(size: int) -> dict[str, Any]:
+    columns = _columns(size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "forecasts.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+        command = [sys.executable, "-m", "coliseum_local", "score", str(path), "--json"]
+        _, seconds = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+        return {"seconds": seconds, "peak": _peak(resource.RUSAGE_CHILDREN), "bytes": path.stat().st_size}
+
+
 def _agree(ours: Numbers, oracle: Numbers) -> None:
     if ours.keys() != oracle.keys():
         sys.exit(f"other numbers: {sorted(ours.keys() ^ oracle.keys())[:5]}")
@@ -197,9 +223,9 @@ def _timed(job: Callable[[], Any]) -> tuple[Any, float]:
     return answer, time.perf_counter() - started
 
 
-def _peak() -> float:
+def _peak(whose: int = resource.RUSAGE_SELF) -> float:
     """The process's highest memory so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(whose).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 

@@ -1,0 +1,81 @@
+"""Seasons replayed over recordings: `python -m bench.replay [markets...]`.
+
+Made-up markets live for half a day, twenty at a time, and are seen every half hour; a round asks about twenty every
+three hours. All contestants that need no model play, with all their accounts. Each size has a process of its own, so
+that peak memory is its own too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from tests.unit.arena.replay.recorded import files, rows
+
+from bench import machine
+from coliseum.arena.replay.recording import about_text, recording_from
+from coliseum.arena.replay.report import outcome_of
+from coliseum.arena.replay.season import Plan, played
+from coliseum_local.replay import players
+
+SIZES = (250, 1_000, 4_000)
+DRAWS = 10_000
+PLAN = Plan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES), metavar="markets")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.worker:
+        print(json.dumps(_season(chosen.sizes[0])))
+        return
+    print(machine.description())
+    lines = []
+    for size in chosen.sizes:
+        command = [sys.executable, "-m", "bench.replay", "--worker", str(size)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        whole = found["read"] + found["played"] + found["scored"]
+        lines.append([
+            *(f"{found[name]:,}" for name in ("markets", "rows", "rounds", "forecasts", "decisions")),
+            *(f"{seconds:.1f} s" for seconds in (found["read"], found["played"], found["scored"], whole)),
+            f"{found['peak']:,.0f} MiB",
+        ])  # fmt: skip
+    machine.show(
+        f"A season replayed, with {DRAWS:,} bootstrap draws on each track",
+        ["markets", "recorded rows", "rounds", "forecasts", "decisions", "read", "play", "score", "whole", "peak"],
+        lines,
+    )
+
+
+def _season(markets: int) -> dict[str, Any]:
+    texts = files(rows(markets, together=20))
+    started = time.perf_counter()
+    recording = recording_from(about_text("kalshi"), texts)
+    read = time.perf_counter()
+    season = played(recording, players(), PLAN)
+    done = time.perf_counter()
+    outcome = outcome_of(recording, season, PLAN, draws=DRAWS)
+    assert outcome.body["markets"] == markets
+    return {
+        "markets": markets,
+        "rows": len(recording.rows),
+        "rounds": len(season.rounds),
+        "forecasts": sum(map(len, season.answers.values())),
+        "decisions": sum(sum(reasons.values()) for reasons in season.reasons.values()),
+        "read": read - started,
+        "played": done - read,
+        "scored": time.perf_counter() - done,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+    }
+
+
+if __name__ == "__main__":
+    main()
