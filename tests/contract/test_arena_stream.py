@@ -20,6 +20,7 @@ from coliseum.arena.panel.service import tell_of_trades
 from coliseum.arena.public.records import PublicRecords
 from coliseum.feed.entries import Kind
 from coliseum.feed.service import Feed, candidate, now_ms
+from coliseum.projection.service import Projector
 from coliseum.store.client import Store
 from coliseum.streaming.app import create_app
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
@@ -78,6 +79,13 @@ def test_the_arenas_events_are_on_its_own_stream_and_on_no_other(
     assert not names & dict(trading).keys()
 
 
+def project(feed: Feed, store: Store) -> None:
+    """As the poller does behind its minute."""
+    position = feed.position()
+    assert position.epoch is not None
+    Projector(feed=feed, store=store).run((position.epoch, position.head), time_left=lambda: 60)
+
+
 @pytest.fixture
 def world(store: Store, postgres_server: PostgresServer) -> World:
     return arena_world.build(store, postgres_server)
@@ -90,6 +98,7 @@ def test_the_panels_word_stands_beside_the_bots_trade(
     trades = (trade("t1", asked), trade("t2", asked, outcome=Outcome.NO))
     deaf = (trade("t3", world.secret_ticker), trade("t4", "KXUNKNOWN-1"), trade("t5", other, at=-600))
     publish(redis_server, feed.keys.prefix, (*trades, *deaf))
+    project(feed, store)
     told = [tell_of_trades(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
     trading = heard(stream, "trading")
     (entry,) = (data for event, data in trading if event == "trade_context")
@@ -106,7 +115,14 @@ def test_the_panels_word_stands_beside_the_bots_trade(
     assert str(arena_world.SECRET) not in json.dumps(trading)
 
 
+def test_while_the_bot_does_not_trade_the_log_is_not_read(feed: Feed, redis_server: RedisServer, store: Store) -> None:
+    redis_server.reset_meter()
+    assert tell_of_trades(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) == 0
+    assert redis_server.billed() == {}
+
+
 def test_an_old_trade_stays_without_comment(feed: Feed, redis_server: RedisServer, prefix: str, store: Store) -> None:
     publish(redis_server, prefix, (trade("t1", "KXA-1"),))
+    project(feed, store)
     later = datetime.now(UTC) + timedelta(minutes=16)
     assert tell_of_trades(feed, PublicRecords(lambda: store), now=later) == 0

@@ -31,8 +31,11 @@ TOLD_AT_ONCE = 50
 def tell_of_trades(feed: Feed, rows: PublicRecords, *, now: datetime) -> int:
     """Publish the context of young trades that have none yet; how many that were.
 
-    Forecasts of open rounds are secret, so the panel speaks with those of closed ones.
+    Forecasts of open rounds are secret, so the panel speaks with those of closed ones. A trade is in Postgres within a
+    minute: while there is no young one, the log is not read, which Redis would bill.
     """
+    if rows.one(records.BOT_TRADES, [("executed_at", "gte", now - YOUNG)]) is None:
+        return 0
     fresh = _uncommented(feed.latest(ENTRIES).reading.entries, since_ms=int((now - YOUNG).timestamp() * 1000))
     tickers = sorted({entry.data["ticker"] for entry in fresh})[:MARKETS_AT_ONCE]
     if not tickers:

@@ -77,6 +77,7 @@ RESULTS = Table(
     "ticker,version,status,result,value::text,decided_at,recorded_at",
     ("ticker", "version"),
 )
+BOT_TRADES = Table("public_trades", "event_id,executed_at", ("executed_at.desc", "event_id.desc"))
 ACCOUNTS = Table(
     "public_arena_accounts",
     "account_id,season,agent_id,track,policy,deposit::text,marked_at,cash::text,equity::text,realized::text,"
