@@ -217,6 +217,37 @@ def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
     asyncio.run(asyncio.wait_for(story(), 20))
 
 
+class FailingFeed(AsyncFeed):
+    """An error that nobody foresaw, once."""
+
+    failed = False
+
+    async def latest(self, count: int) -> State:
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError("nobody foresaw this")
+        return await super().latest(count)
+
+
+@MODES
+def test_a_reader_survives_an_error_that_nobody_foresaw(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-003."""
+
+    async def story() -> None:
+        redis = AsyncRedis(fragile.url, fragile.token)
+        feed = FailingFeed(redis, prefix=prefix)
+        reader = LogReader(feed, doorbell=mode == "doorbell", pace=QUICK, counts=Counts(0.0))
+        reader.hold(lambda: None)
+        assert await reader.ready(5)
+        assert feed.failed
+        await reader.close()
+        await redis.close()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
 def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:

@@ -129,7 +129,7 @@ def test_a_bell_of_large_news_only_says_how_many() -> None:
     "changes",
     [
         {"p": "absent"}, {"p": "not-an-id"}, {"p": 7}, {"m": -1}, {"m": 1e999}, {"m": None}, {"s": "x"}, {"n": 0},
-        {"n": -3},
+        {"n": -3}, {"s": 3}, {"s": 1}, {"m": 999},
         {"n": 2}, {"n": 10**15}, {"n": float("inf")}, {"d": [1]}, {"d": [{"k": "no", "v": {}}]}, {"d": 5},
         {"d": []}, {"e": "absent"},
         {"r": "x", "l": "not-an-id"},

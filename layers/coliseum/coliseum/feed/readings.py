@@ -179,13 +179,15 @@ def bell_from(text: str) -> Bell | None:
             last = EntryId.parse(body["l"]) if "l" in body else None
             return Bell(str(body["e"]) if "e" in body else None, None, last, None, Report.parse(body["r"]))
         first, count = EntryId.parse(f"{body['m']}-{body['s']}"), int(body["n"])
-        news = body.get("d")
+        previous, news = EntryId.parse(body["p"]), body.get("d")
         if count < 1 or (news is not None and len(news) != count):
+            return None
+        if first.seq != previous.seq + 1 or first.ms < previous.ms:
             return None
         entries = tuple(
             entry_from(f"{first.ms}-{first.seq + index}", json.dumps(value)) for index, value in enumerate(news or ())
         )
         last = EntryId(first.ms, first.seq + count - 1)
-        return Bell(str(body["e"]), EntryId.parse(body["p"]), last, entries or None, None)
+        return Bell(str(body["e"]), previous, last, entries or None, None)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, LogError, InvalidInput):
         return None

@@ -90,8 +90,8 @@ class LogReader:
             self._linger = None
         if not self._running:
             self._running = True
-            self._spawn(self._follow_doorbell() if self._doorbell else self._poll())
-            self._spawn(self._judge())
+            self._spawn(self._lasting(self._follow_doorbell if self._doorbell else self._poll))
+            self._spawn(self._lasting(self._judge))
 
     def release(self, wake: Callable[[], None]) -> None:
         self._holders.discard(wake)
@@ -156,6 +156,15 @@ class LogReader:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _lasting(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin `work` again whatever ends it: without its reader a process would be deaf and not know it."""
+        while True:
+            try:
+                await work()
+            except Exception:  # noqa: BLE001  # errors that are expected are handled where they happen
+                logger().exception("the reader failed and begins again")
+            await asyncio.sleep(self._pace.retry_most)
 
     def _changed(self) -> None:
         """Wake everybody once, after what is happening now: news that come together are written together."""
