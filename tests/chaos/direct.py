@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class DirectRedis:
             unix_socket_path=str(path), decode_responses=True
         )
         self.raw.response_callbacks.clear()
+        self._loop = asyncio.new_event_loop()
         self.commands = 0
         self.fault: Callable[[str], None] = lambda moment: None
 
@@ -57,7 +59,12 @@ class DirectRedis:
         self.fault("after")
         return reply
 
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run what belongs into an event loop, to its end."""
+        return self._loop.run_until_complete(work)
+
     def close(self) -> None:
+        self._loop.close()
         self.raw.close()
 
 

@@ -24,7 +24,13 @@ CHECKPOINT = f"{PACKAGE}/polling/checkpoint.py"
 DIFF = f"{PACKAGE}/polling/diff.py"
 POLLER = f"{PACKAGE}/polling/service.py"
 PROGRESS = f"{PACKAGE}/projection/progress.py"
-READER = "tests/chaos/truth.py"
+SESSION = f"{PACKAGE}/streaming/session.py"
+RING = f"{PACKAGE}/streaming/ring.py"
+READER = f"{PACKAGE}/streaming/service.py"
+AUDIENCE = f"{PACKAGE}/streaming/audience.py"
+CLIENT = f"{PACKAGE}/client.py"
+STREAM = ("tests/unit/streaming",)
+DOORBELL = ("tests/integration/test_stream_delivery.py", "-k", "doorbell or ring")
 CASES = ("tests/unit/polling", "tests/unit/projection")
 MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 
@@ -40,7 +46,7 @@ class Mutant:
     tests: tuple[str, ...] = MACHINE
 
 
-SOUND = Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", (*CASES, *MACHINE))
+SOUND = Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", (*CASES, *STREAM, *MACHINE))
 MUTANTS = (
     # The publisher's atomic step
     Mutant("dedupe off", LUA, "if added then\n    use = kind", "if true then\n    use = kind"),
@@ -89,7 +95,67 @@ MUTANTS = (
     Mutant("one gap too large", CONTIGUITY, "Gap(first.seq - 1 - cursor.seq", "Gap(first.seq - cursor.seq"),
     Mutant("no epoch check", CONTIGUITY, "if epoch is not None and epoch !=", "if False and epoch !="),
     Mutant("a trimmed log looks quiet", CONTIGUITY, "if anchored or cursor ==", "if True or cursor =="),
-    Mutant("heartbeat without position", READER, "        self.client = self.session\n\n    def cut", "\n    def cut"),
+    # The stream: reader, ring, session, audience, client
+    Mutant("heartbeat without position", SESSION, '"heartbeat", data, event_id=self.position', '"heartbeat", data'),
+    Mutant(
+        "ready claims what it cannot", SESSION, "event_id=self.position if resumed else None", "event_id=self.position"
+    ),
+    Mutant(
+        "a gap told once only", SESSION, '"reason": "trimmed"}))', '"reason": "trimmed"}, event_id=gap.to))', STREAM
+    ),
+    Mutant("a gap not told", SESSION, '        self._put(event("gap", {', '        str(event("gap", {'),
+    Mutant(
+        "another log taken for the same",
+        SESSION,
+        '            self._reset("epoch", view, START, ring.epoch)\n',
+        "            pass\n",
+    ),
+    Mutant(
+        "a refused entry stops the scan", RING, 'b"".join(out), stretch[-1].entry.id', 'b"".join(out), last or START'
+    ),
+    Mutant("an event's first id for its last", RING, "event_id=trades[-1].entry.id", "event_id=trades[0].entry.id"),
+    Mutant(
+        "trades overtake a status",
+        RING,
+        "            _flush(out, trades)\n            out.append",
+        "            out.append",
+    ),
+    Mutant(
+        "any position is covered",
+        RING,
+        "0 < index <= len(self._kept) and self._kept[index - 1].entry.id == position",
+        "0 < index <= len(self._kept)",
+    ),
+    Mutant("a lost ring unnoticed", READER, "return bell.last is not None and (", "return False and (", DOORBELL),
+    Mutant(
+        "a ring believed",
+        READER,
+        "if bell.previous != ring.head or bell.entries is None:",
+        "if bell.entries is None:",
+        DOORBELL,
+    ),
+    Mutant(
+        "who is behind counts as served",
+        AUDIENCE,
+        "if not member.push(block.data)]",
+        "if member.push(block.data) is None]",
+        STREAM,
+    ),
+    Mutant(
+        "who heard less joins",
+        AUDIENCE,
+        "elif not self._is_current() or self._taken.position != view.ring.head:",
+        "elif not self._is_current():",
+        STREAM,
+    ),
+    Mutant("what is stale is told to nobody", AUDIENCE, "return self._stale is view.stale and", "return", STREAM),
+    Mutant(
+        "what came before comes again",
+        CLIENT,
+        "if place <= self._delivered:",
+        "if False:",
+        ("tests/integration/test_stream_clients.py",),
+    ),
     Mutant(
         "lost entries not declared",
         PROGRESS,

@@ -1,4 +1,4 @@
-"""Whatever happens to bot, pollers, log and readers: nothing lost in silence, nothing twice, in order."""
+"""Whatever happens to bot, pollers, log, stream and viewers: nothing lost in silence, nothing twice, in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.world import FAULTS, World
 
@@ -70,15 +70,21 @@ class Delivery(RuleBasedStateMachine):
     def move_clock(self, number: int, seconds: float) -> None:
         self.world.skew[number] = seconds
 
-    @rule(number=client, frames=st.integers(1, 4), heartbeat=st.booleans())
-    def pump(self, number: int, frames: int, heartbeat: bool) -> None:
-        self.world.readers[number].pump(frames)
-        if heartbeat:
-            self.world.readers[number].heartbeat()
+    @rule(number=client, writes=st.integers(1, 4), cut_at=st.none() | st.integers(0, 20_000))
+    def serve(self, number: int, writes: int, cut_at: int | None) -> None:
+        self.world.viewers[number].pump(writes, cut_at=cut_at)
 
-    @rule(number=client)
-    def cut(self, number: int) -> None:
-        self.world.readers[number].cut()
+    @rule(seconds=st.sampled_from([1.0, 31.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.world.stream.now += seconds
+
+    @rule()
+    def restart_stream(self) -> None:
+        self.world.stream.restart()
+
+    @rule(away=st.booleans())
+    def part_stream_from_redis(self, away: bool) -> None:
+        self.world.stream.away = away
 
     @rule(keep=st.integers(0, 40))
     def trim(self, keep: int) -> None:
@@ -92,21 +98,16 @@ class Delivery(RuleBasedStateMachine):
     def flush(self) -> None:
         self.world.flush()
 
-    @rule(number=client)
-    def come_back_caught_up(self, number: int) -> None:
-        self.world.check_caught_up(self.world.readers[number])
-
-    @invariant()
-    def readers_add_up(self) -> None:
-        for reader in self.world.readers if hasattr(self, "world") else ():
-            reader.session.check()
+    @rule(number=client, restarts=st.booleans())
+    def come_back_caught_up(self, number: int, restarts: bool) -> None:
+        self.world.check_caught_up(self.world.viewers[number], restarts=restarts)
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
             self.world.settle()
             self.world.check_losses()
             self.world.check_current()
-            self.world.check_readers()
+            self.world.check_viewers()
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,15 @@
-"""The delivery machine's truth: a bot that remembers all it ever did, and a reader that accounts for everything."""
+"""The delivery machine's truth: a bot that remembers all it ever did."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from coliseum.bot.parse import BotHealth, BotStatus, BotTrades, health_from, status_from, trades_from
-from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
-from coliseum.feed.entries import START, Entry, EntryId
-from coliseum.feed.service import Feed
 
 LIST = 100
 TICKERS = ("ALPHA", "BETA")
-NEVER = "NEVER"
-"""A ticker that no trade has."""
 
 
 @dataclass
@@ -69,78 +64,3 @@ class TruthfulBot:
 
     def trades(self) -> BotTrades:
         return trades_from(json.dumps([self.truth[index] for index in reversed(self.window)]).encode())
-
-
-class Unaccounted(AssertionError):
-    """A reader was told something that does not add up."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """What a client knows when it holds an event id: everything up to there is delivered, filtered out or lost."""
-
-    epoch: str | None = None
-    cursor: EntryId = START
-    delivered: int = 0
-    skipped: int = 0
-    lost: int = 0
-
-    def check(self) -> None:
-        if self.delivered + self.skipped + self.lost != self.cursor.seq:
-            raise Unaccounted(f"{self} does not add up to its cursor")
-
-
-@dataclass
-class Reader:
-    """One client and the server's session for it; a cut loses the session, the client resumes from its last id."""
-
-    feed: Feed
-    ticker: str | None
-    """None takes everything."""
-    client: Account = field(default_factory=Account)
-    session: Account = field(default_factory=Account)
-    received: list[tuple[str, EntryId]] = field(default_factory=list)
-    resets: int = 0
-    gaps: int = 0
-
-    def pump(self, frames: int) -> bool:
-        """Read up to `frames` times; whether the session has seen the log's end."""
-        return any(self._read() for _ in range(frames))
-
-    def heartbeat(self) -> None:
-        """Tells the client the scan position, as an event with an id and without data of the log."""
-        self.client = self.session
-
-    def cut(self) -> None:
-        self.session = self.client
-
-    def _read(self) -> bool:
-        reading = self.feed.read(self.session.cursor, count=37).reading
-        decision = follow(self.session.cursor, self.session.epoch, reading)
-        match decision:
-            case Reset() | Ahead():
-                if reading.epoch is None:
-                    return True
-                self.resets += 1
-                self.session = self.client = Account(epoch=reading.epoch)
-            case Gap(lost, _, to):
-                self.gaps += 1
-                before = self.session
-                self.session = replace(before, epoch=reading.epoch, cursor=to, lost=before.lost + lost)
-            case Continue(entries):
-                self.session = replace(self.session, epoch=reading.epoch)
-                for entry in entries:
-                    self._scan(entry)
-                return not entries
-        return False
-
-    def _scan(self, entry: Entry) -> None:
-        before = self.session
-        if self.ticker is None or entry.ticker in {None, self.ticker}:
-            assert before.epoch is not None
-            self.received.append((before.epoch, entry.id))
-            self.session = replace(before, cursor=entry.id, delivered=before.delivered + 1)
-            self.client = self.session
-        else:
-            self.session = replace(before, cursor=entry.id, skipped=before.skipped + 1)
-        self.session.check()

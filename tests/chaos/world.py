@@ -1,4 +1,4 @@
-"""Bot, pollers, log and readers in one world, with everything that may go wrong, and the laws that hold anyway."""
+"""Bot, pollers, log, stream and viewers in one world, all that may go wrong there, and the laws that hold anyway."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any, cast
 from uuid import uuid4
 
 from tests.chaos.direct import DirectRedis
-from tests.chaos.truth import NEVER, TICKERS, Reader, TruthfulBot
+from tests.chaos.truth import TICKERS, TruthfulBot
+from tests.chaos.viewers import StreamProcess, Viewer
 
 from coliseum.bot.client import Bot
 from coliseum.errors import SourceUnavailable
-from coliseum.feed.contiguity import Continue, follow
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, Kind
 from coliseum.feed.service import Feed
 from coliseum.polling.checkpoint import BLANK
 from coliseum.polling.service import Poller
+from coliseum.streaming.subscription import EVENT_NAMES
 from coliseum.upstash.client import Redis
 
 Fault = Callable[[str], None]
@@ -44,6 +45,8 @@ class World:
     bot: TruthfulBot = field(default_factory=TruthfulBot)
     log: list[Logged] = field(default_factory=list)
     restarts: int = 0
+    began_ms: int = 0
+    """Before this time there was another log: an id says nothing of its epoch but by its time."""
     forgiven: int = 0
     """Truth before this index may be missing: nobody was there, or log and memory were lost together."""
 
@@ -51,7 +54,8 @@ class World:
         self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000)
         self.skew = [0.0, 0.0]
         self.pollers = [self._container(0), self._container(1)]
-        self.readers = [Reader(self.feed, None), Reader(self.feed, TICKERS[0]), Reader(self.feed, NEVER)]
+        self.stream = StreamProcess(self.redis, self.feed.keys.prefix)
+        self.viewers = [Viewer(self.stream, None), Viewer(self.stream, TICKERS[0]), Viewer(self.stream, "NEVER")]
 
     def _container(self, number: int) -> Poller:
         return Poller(
@@ -59,7 +63,7 @@ class World:
             feed=self.feed,
             exchange=None,
             interval=3.0,
-            clock=lambda: int((self.bot.time + self.skew[number]) * 1000),
+            clock=lambda: max(self.began_ms, int((self.bot.time + self.skew[number]) * 1000)),
         )
 
     # What happens
@@ -103,8 +107,9 @@ class World:
         self.redis.command("DEL", self.feed.keys.stream)
 
     def flush(self) -> None:
-        """Redis forgets everything. Pollers may remember."""
+        """Redis forgets everything. Pollers and viewers may remember."""
         keys = self.feed.keys
+        self.began_ms = max(self.began_ms, self.feed.position().head.ms + 1)
         self.redis.command("DEL", keys.stream, keys.meta, keys.seen, keys.known, keys.poller)
 
     def settle(self) -> None:
@@ -198,31 +203,41 @@ class World:
         for index in self.bot.window:
             assert words.get(index) == self.bot.truth[index]["price"], f"truth {index} stands as {words.get(index)}"
 
-    def check_readers(self) -> None:
-        """Delivered, filtered out and lost add up to the log's head; ids rise; content is the log's."""
+    def check_viewers(self) -> None:
+        """Delivered, filtered out and lost are the log, in its order, with nothing else and nothing twice."""
+        self.stream.away = False
         position = self.feed.position()
-        for reader in self.readers:
-            while not reader.pump(50):
-                pass
-            reader.session.check()
-            if position.epoch is not None:
-                assert reader.session.epoch == position.epoch
-                assert reader.session.cursor.seq == position.head.seq
-            seen: dict[str, EntryId] = {}
-            for epoch, entry_id in reader.received:
-                assert epoch not in seen or entry_id > seen[epoch], f"{entry_id} after {seen[epoch]}"
-                seen[epoch] = entry_id
+        for viewer in self.viewers:
+            viewer.catch_up()
+            assert viewer.last_id == str(position.head)
+            for epoch in {one.epoch for one in self.log}:
+                self._check_heard(viewer, epoch, whole=epoch == position.epoch)
 
-    def check_caught_up(self, reader: Reader) -> None:
+    def _check_heard(self, viewer: Viewer, epoch: str, *, whole: bool) -> None:
+        heard = [(name, data) for of, _, name, data in viewer.heard if of == epoch]
+        lost, begin = viewer.lost.get(epoch, set()), viewer.begins.get(epoch, 0)
+        kept = [one.entry for one in self.log if one.epoch == epoch]
+        kept = [entry for entry in kept if entry.id.seq > begin and entry.id.seq not in lost]
+        due = [
+            (EVENT_NAMES[entry.kind], entry.data)
+            for entry in kept
+            if viewer.ticker is None or entry.ticker in {None, viewer.ticker}
+        ]
+        assert heard == (due if whole else due[: len(heard)])
+        ids = [entry_id for of, entry_id, _, _ in viewer.heard if of == epoch]
+        assert ids == sorted(ids)
+
+    def check_caught_up(self, viewer: Viewer, *, restarts: bool) -> None:
         """Who has heard a heartbeat at the log's end misses nothing, whatever is trimmed: coming back shows no gap."""
-        while not reader.pump(50):
-            pass
-        reader.heartbeat()
-        reader.cut()
+        self.stream.away = False
+        viewer.catch_up()
         self.trim(0)
-        reading = self.feed.read(reader.session.cursor).reading
-        if reading.epoch is not None:
-            assert follow(reader.session.cursor, reader.session.epoch, reading) == Continue(()), "a false gap"
+        if restarts:
+            self.stream.restart()
+        before = viewer.troubles
+        viewer.connect()
+        viewer.catch_up()
+        assert viewer.troubles == before, "a false gap"
 
 
 def crash_before(moment: str) -> None:

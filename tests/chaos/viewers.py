@@ -1,0 +1,162 @@
+"""The delivery machine's clients: real sessions of one real stream process, their bytes cut anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from tests.chaos.direct import DirectRedis
+
+from coliseum.client import Event, Parser
+from coliseum.errors import SourceUnavailable
+from coliseum.feed.entries import EntryId
+from coliseum.feed.readings import Command, State
+from coliseum.feed.service import AsyncFeed
+from coliseum.streaming.counts import Counts
+from coliseum.streaming.service import LogReader, Pace
+from coliseum.streaming.session import Close, Fetch, Plan, Send, Session
+from coliseum.streaming.subscription import STREAMS, Earliest, Resume, Selection, Subscription
+from coliseum.upstash.client import AsyncRedis
+
+Heard = tuple[str | None, EntryId, str, Any]
+"""Epoch, id of the event, its name, and one entry's data."""
+CONTROL = {"ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"}
+TURNS = 10_000
+
+
+class StreamProcess:
+    """The process that serves the viewers: its reader and ring, and a Redis that may be away."""
+
+    def __init__(self, redis: DirectRedis, prefix: str) -> None:
+        self._redis, self._prefix = redis, prefix
+        self.away = False
+        self.now = 1000.0
+        self.lives = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with an empty ring; every connection is gone."""
+        self.lives += 1
+        self.reader = self._redis.wait(self._begin())
+        self.look()
+
+    def look(self) -> None:
+        """What a ring of the doorbell, a report or the poll interval makes the reader do."""
+        if not self.away:
+            self._redis.wait(self.reader._look())
+
+    def read(self, after: EntryId) -> State:
+        return cast(State, self._redis.wait(self.reader.read(after)))
+
+    async def transaction(self, commands: Sequence[Command]) -> list[Any]:
+        """The door to Redis, as `AsyncRedis` has it."""
+        if self.away:
+            raise SourceUnavailable("redis", "is away")
+        return self._redis.transaction(commands)
+
+    async def _begin(self) -> LogReader:
+        feed = AsyncFeed(cast(AsyncRedis, self), prefix=self._prefix)
+        return LogReader(feed, doorbell=False, pace=Pace(ahead=0.0), counts=Counts(0.0))
+
+
+@dataclass
+class Viewer:
+    """One client over many connections; it remembers what an EventSource does, the last id."""
+
+    process: StreamProcess
+    ticker: str | None
+    """None takes everything."""
+    last_id: str = ""
+    heard: list[Heard] = field(default_factory=list)
+    """Every entry that arrived."""
+    lost: dict[str | None, set[int]] = field(default_factory=dict)
+    """By epoch, the sequence numbers that were declared lost, be it more than once."""
+    begins: dict[str | None, int] = field(default_factory=dict)
+    """By epoch, the sequence number after which it began for this viewer; 0 where nothing is said."""
+    troubles: int = 0
+    """Gaps and resets, told again or not."""
+
+    def __post_init__(self) -> None:
+        self.connect()
+        self.pump(TURNS)  # takes an id along: from here on it has a claim to everything
+
+    def connect(self) -> None:
+        """As EventSource does: with the last id where there is one."""
+        kinds = STREAMS["trading"]
+        selection = Selection(kinds, frozenset() if self.ticker is None else frozenset({self.ticker}))
+        begin = Resume(EntryId.parse(self.last_id)) if self.last_id else Earliest()
+        plan = Plan(
+            session_id="s",
+            heartbeat_seconds=30.0,
+            ends_at=float("inf"),
+            session_seconds=1.0,
+            retry_ms=1,
+            trouble_retry_ms=1,
+            ahead_seconds=0.0,
+        )
+        subscription = Subscription(stream="trading", selection=selection, begin=begin)
+        self.session = Session(subscription, plan, self.process.now)
+        self._parser = Parser()
+        self._life = self.process.lives
+
+    def pump(self, writes: int, *, cut_at: int | None = None) -> None:
+        """Be served so many writes at most; with `cut_at`, only so many bytes of the last one arrive."""
+        self.process.look()
+        if self._life != self.process.lives:
+            self.connect()
+        for data in self._writes(writes):
+            writes -= 1
+            self._arrive(data if cut_at is None or writes else data[: cut_at % (len(data) + 1)])
+        if cut_at is not None:
+            self.connect()
+
+    def catch_up(self) -> None:
+        """To the log's end, and a heartbeat."""
+        self.pump(TURNS)
+        self.process.now += 31
+        self.pump(TURNS)
+
+    def _writes(self, most: int) -> Iterator[bytes]:
+        view = self.process.reader.view
+        for _ in range(TURNS):
+            if most <= 0 or (self.session.rests(view) and self.process.now < self.session._heartbeat_at):
+                return
+            step = self.session.advance(view, self.process.now, int(self.process.now * 1000))
+            if isinstance(step, Send):
+                most -= 1
+                yield step.data
+            elif isinstance(step, Fetch):
+                self._look_up(step.after)
+            elif isinstance(step, Close):
+                yield step.data
+                self.connect()
+            elif self.process.away:
+                return
+            else:
+                self.process.now = step.until
+        raise AssertionError("the session never comes to rest")
+
+    def _look_up(self, after: EntryId) -> None:
+        try:
+            self.session.receive(self.process.read(after), self.process.reader.view, self.process.now)
+        except SourceUnavailable:
+            self.session.unreachable(self.process.now)
+
+    def _arrive(self, data: bytes) -> None:
+        for event in self._parser.feed(data):
+            self.troubles += event.name in {"gap", "reset"}
+            if event.name == "gap":
+                start, end = (EntryId.parse(event.data[name]).seq for name in ("from", "to"))
+                assert end - start == event.data["lost"] > 0, event
+                self.lost.setdefault(self.session._epoch, set()).update(range(start + 1, end + 1))
+            elif event.name == "reset" and event.data["reason"] == "ahead":
+                self.begins[self.session._epoch] = EntryId.parse(event.data["head"]).seq
+            if event.id is not None:
+                self.last_id = event.id
+                self.heard += () if event.name in CONTROL else self._entries(event)
+
+    def _entries(self, event: Event) -> list[Heard]:
+        assert event.id is not None
+        rows = event.data["trades"] if event.name == "new_trades" else [event.data]
+        return [(self.session._epoch, EntryId.parse(event.id), event.name, row) for row in rows]
