@@ -44,8 +44,8 @@ def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
 @metrics().log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     settle, records, feed, shown = parts()
-    now = datetime.now(UTC)
-    done = settle(now=now)
+    done = settle(now=datetime.now(UTC))
+    now = datetime.now(UTC)  # later than the results that were just recorded: this run's boards know them
     boards = due_boards(records, now=now)
     publish(feed, boards, now)
     contexts = tell_of_trades(feed, shown, now=now)

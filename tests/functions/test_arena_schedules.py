@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -131,17 +130,24 @@ def test_the_schedule_opens_a_round_once_and_fields_the_roster(
     assert [(entry.kind, entry.data["round_id"]) for entry in entries] == [(Kind.ROUND_OPENED, first["round_id"])]
 
 
-def test_the_settler_closes_the_round_and_publishes_boards_and_trades(
-    store: Store, queue_url: str, redis: Redis, prefix: str, postgres_server: PostgresServer
+def test_the_settler_closes_the_round_and_publishes_boards_and_trades(  # noqa: PLR0917 - fixtures
+    store: Store,
+    queue_url: str,
+    redis: Redis,
+    prefix: str,
+    postgres_server: PostgresServer,
+    exchange_server: Exchange,
 ) -> None:
     round_id = call(opener, "round_opener.schedule.json")["round_id"]
     records = ArenaRecords(store)
     ticker = records.asked_markets([round_id])[0].ticker
     answer(records, round_id, agent="base-rate", ticker=ticker, p="0.99")
-    records.record_result(ticker, status="finalized", result="yes", value=Decimal(1), decided_at=None)
+    exchange_server.admin(f"markets/{ticker}/settle", result="yes")
     end_round(postgres_server, round_id)
     told = call(settler, "settler.schedule.json")
-    assert (told["rounds_closed"], told["problems"], told["boards"]) == (1, (), 2)
+    assert (told["results"], told["rounds_closed"], told["problems"], told["boards"]) == (1, 1, (), 2)
+    reports = store.select("arena_reports", "report", where=[("track", "eq", "blind")], order=("digest",))
+    assert [one["report"]["report"]["graded_cells"] for one in reports] == [1], "a run's boards know its own results"
     kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=1000).latest(100).reading.entries]
     assert {Kind.ROUND_OPENED, Kind.SETTLED, Kind.LEADERBOARD_CHANGED} <= set(kinds)
     again = call(settler, "settler.schedule.json")
