@@ -229,6 +229,12 @@ def test_an_accounts_books_are_the_replay_of_its_public_ledger(client: TestClien
     assert account["reasons"] == {"traded": 6}
     assert len(account["curve"]) == 1
     assert account["equity"] == account["curve"][0]["equity"]
+    figures = account["figures"]
+    assert figures["value"] == account["equity"]
+    assert Decimal(figures["value"]) - Decimal(figures["net_of_models"]) == Decimal("0.0075")  # six attempts
+    assert (figures["bets"], figures["win_rate"]) == (5, 0.8)
+    assert figures["roi"] == pytest.approx(float(Decimal(account["equity"]) / 10_000 - 1))
+    assert Decimal(figures["exposure"]) == Decimal(account["positions"][0]["cost"])
     get(client, f"/accounts/{world.account}/ledger", f"{template}/ledger")
     curve = get(client, f"/accounts/{world.account}/curve", f"{template}/curve")
     assert curve["items"] == account["curve"]

@@ -76,6 +76,14 @@ def test_an_abstention_was_asked_and_not_answered(records: ArenaRecords, world: 
     assert (line["listed"], line["rank"]) == (False, None)
 
 
+def test_the_board_says_what_the_answers_took(records: ArenaRecords, world: World) -> None:
+    operations = board_of(records, world).body["operations"]
+
+    assert set(operations) == {"sharp", "uniform", "shy"}
+    assert (operations["sharp"]["asked"], operations["sharp"]["answered"]) == (6, 6)
+    assert operations["shy"]["failure_rates"] == {"abstained": 1.0}
+
+
 def test_slices_carry_what_the_round_froze(records: ArenaRecords, world: World) -> None:
     report = board_of(records, world).report
 

@@ -145,6 +145,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A question that an agent was asked, and what all its attempts took. None is unknown, never 0."""
+
+    agent_id: str
+    round_id: str
+    ticker: str
+    status: str
+    reason: str | None
+    p: Decimal | None
+    attempts: int
+    latency_ms: int | None
+    """Of the last attempt."""
+    tokens: int | None
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One version of a market's outcome. `value` is dollars per YES contract."""
 
@@ -174,6 +191,7 @@ _ASKED = (
 _DECISION = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason,reserved_usd::text"
 _FORECAST = "forecast_id,seal,round_id,ticker,agent_id,track,p::text,payload,created_at"
 _ANSWER = "round_id,ticker,agent_id,p::text,created_at"
+_WORK = "agent_id,round_id,ticker,status,reason,p::text,attempts,latency_ms,tokens,cost_usd::text"
 _RESULT = "ticker,version,result,value::text,decided_at,recorded_at"
 ROUNDS_AT_ONCE = 60
 """Ids of one question: they travel in its URL."""
@@ -359,16 +377,12 @@ class ArenaRecords:
         given = self._store.rpc("arena_hand_out", {"p_again": again_seconds, "p_attempts": attempts})
         return tuple(given)
 
-    def offers(self, rounds: Iterable[str], track: Track) -> tuple[tuple[str, str, str], ...]:
-        """(agent, round, ticker) of what agents were asked; what the house skipped (budget, circuit) was no offer."""
+    def work(self, rounds: Iterable[str], track: Track) -> tuple[Work, ...]:
+        """What agents were asked in these rounds and what it took; what the house skipped was not asked."""
         rows = self._by_rounds(
-            "arena_decisions",
-            "agent_id,round_id,ticker",
-            rounds,
-            where=[("track", "eq", track.value), ("status", "neq", "skipped")],
-            order=("decision_id",),
+            "arena_work", _WORK, rounds, where=[("track", "eq", track.value)], order=("decision_id",)
         )
-        return tuple((row["agent_id"], row["round_id"], row["ticker"]) for row in rows)
+        return tuple(_work(row) for row in rows)
 
     def lease_decision(self, decision_id: str, *, seconds: int) -> Decision | None:
         """The decision, taken for `seconds`; None where it is finished, taken, or its round is over."""
@@ -561,6 +575,11 @@ def _asked(row: Mapping[str, Any]) -> AskedMarket:
 def _answer(row: Mapping[str, Any]) -> Answer:
     p = None if row["p"] is None else Decimal(row["p"])
     return Answer(**{**row, "p": p, "created_at": _moment(row["created_at"])})
+
+
+def _work(row: Mapping[str, Any]) -> Work:
+    numbers = {name: None if row[name] is None else Decimal(row[name]) for name in ("p", "cost_usd")}
+    return Work(**{**row, **numbers})
 
 
 def round_market_from(row: Mapping[str, Any]) -> RoundMarket:

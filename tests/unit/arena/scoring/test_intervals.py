@@ -8,19 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.arena.scoring import intervals
-from coliseum.arena.scoring.intervals import bootstrap, percentile_interval, ranks, superiority, weighted_sums, wilson
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "wanted"),
-    [(0, 10, (0.0, 0.27753)), (5, 10, (0.23659, 0.76341)), (10, 10, (0.72247, 1.0)), (81, 263, (0.2553, 0.3662))],
-)
-def test_wilson_intervals_of_the_literature(successes: int, trials: int, wanted: tuple[float, float]) -> None:
-    assert wilson(successes, trials) == pytest.approx(wanted, abs=1e-4)
-
-
-def test_no_trials_have_no_interval() -> None:
-    assert wilson(0, 0) is None
+from coliseum.arena.scoring.intervals import bootstrap, percentile_interval, ranks, superiority, weighted_sums
 
 
 def test_the_weights_are_poisson() -> None:

@@ -24,6 +24,9 @@ class StandingData(Answer):
     separated: str | None = Field(description="`above` or `below` the market where that is more than luck.")
     value: float | None = Field(description="The metric that was asked for, in the slice that was asked for.")
     scores: dict[str, Any] = Field(description="Every number of the slice; docs/scoring.md has the formulas.")
+    operations: dict[str, Any] | None = Field(
+        default=None, description="What its answers took: failures by reason, time, tokens, cost; never ranked on."
+    )
 
 
 class GatesData(Answer):

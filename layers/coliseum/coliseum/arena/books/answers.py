@@ -50,11 +50,34 @@ class MarkData(Answer):
     equity: Dollars
 
 
+class FiguresData(Answer):
+    """What an account made of its forecasts, from its public books and hourly marks. Null where there is too little."""
+
+    value: Dollars = Field(description="Account value at liquidation: positions at the bid after fees.")
+    net_of_models: Dollars = Field(description="`value` less what the agent's model calls of the season cost.")
+    unrealized: Dollars
+    turnover: Dollars = Field(description="Of contracts bought, and sold before settlement.")
+    exposure: Dollars = Field(description="Cost of the open positions.")
+    roi: float | None
+    bets: int = Field(description="Markets that are over.")
+    win_rate: float | None = Field(description="Share of the bets with a profit after fees.")
+    win_interval: tuple[float, float] | None = Field(description="95 % Wilson interval.")
+    profit_factor: float | None = Field(description="Winners' profit over losers' loss.")
+    max_drawdown: float | None = Field(description="Largest fall from a peak, as a share of it, on hourly marks.")
+    drawdown_hours: float | None = Field(description="Longest time below an earlier peak.")
+    daily_volatility: float | None
+    sharpe: float | None = Field(description="365 days, zero rate, from 30 daily returns; likewise Sortino.")
+    sortino: float | None
+    per_bet_sharpe: float | None = Field(description="Mean over deviation of the bets' returns, not annualised.")
+    log_growth_per_bet: float | None
+
+
 class AccountAnswer(Sourced, AccountData):
     """A paper account, its books replayed."""
 
     ledger_cash: Dollars = Field(description="Cash by the ledger's public rows.")
     positions: list[PositionData] = Field(description="By the ledger's public rows.")
+    figures: FiguresData
     curve: list[MarkData] = Field(description="The newest marks, oldest first; `/curve` has them all.")
     reasons: dict[str, int] = Field(description="The newest decisions by reason: why it traded or did not.")
 

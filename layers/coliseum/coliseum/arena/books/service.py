@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -15,6 +16,7 @@ from coliseum.arena.books.answers import (
     AccountsAnswer,
     AttributionAnswer,
     AttributionData,
+    FiguresData,
     LedgerAnswer,
     LedgerData,
     MarkData,
@@ -29,9 +31,11 @@ from coliseum.arena.public import records
 from coliseum.arena.public.records import Table
 from coliseum.arena.public.shelf import SOURCE, Paging, Shape, Shelf
 from coliseum.arena.rounds import season_of
+from coliseum.arena.scoring.money import Worth, money
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.http.values import utc_from
 from coliseum.store.client import Condition
+from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
 
 CURVE_POINTS = 200
@@ -53,7 +57,8 @@ class Books:
         """The books, replayed from the ledger's public rows."""
         mine: list[Condition] = [("account_id", "eq", account_id)]
         row = self._shelf.found("account", account_id, records.ACCOUNTS, mine)
-        state = _replayed(self._shelf.rows.every(records.LEDGER, mine))
+        rows = [_ledger_row(one) for one in self._shelf.rows.every(records.LEDGER, mine)]
+        state = _replayed(rows)
         newest = Table(records.MARKS.view, records.MARKS.columns, ("at.desc",))
         curve = self._shelf.rows.page(newest, where=mine, limit=CURVE_POINTS)[::-1]
         decisions = self._shelf.rows.page(records.PAPER_DECISIONS, where=mine, limit=RECENT_DECISIONS)
@@ -62,9 +67,19 @@ class Books:
             **row,
             ledger_cash=state.cash,
             positions=_positions(state),
+            figures=self._figures(mine, rows),
             curve=[MarkData(**mark) for mark in curve],
             reasons=dict(Counter(one["reason"] for one in decisions).most_common()),
         )
+
+    def _figures(self, mine: Sequence[Condition], rows: Sequence[Row]) -> FiguresData:
+        hours = [
+            Worth(datetime.fromisoformat(one["at"]), Decimal(one["cash"]), Decimal(one["equity"]))
+            for one in self._shelf.rows.every(records.HOURS, mine)
+        ]
+        cost = self._shelf.rows.one(records.ACCOUNT_COSTS, mine)
+        found = money(rows, hours, model_cost=ZERO if cost is None else Decimal(cost["cost_usd"]))
+        return FiguresData(**{name: getattr(found, name) for name in FiguresData.model_fields})
 
     def ledger(self, account_id: str, paging: Paging) -> LedgerAnswer:
         return LedgerAnswer(**self._of_account(LedgerData, "ledger", records.LEDGER, account_id, paging))
@@ -107,10 +122,10 @@ def _equal(column: str, value: object) -> Condition:
     return (column, "eq", value)
 
 
-def _replayed(rows: Sequence[records.Row]) -> Account:
+def _replayed(rows: Sequence[Row]) -> Account:
     """The state behind the last public row. Raises SourceMalformed for books that contradict themselves."""
     try:
-        return replay(_ledger_row(row) for row in rows)
+        return replay(rows)
     except InvalidInput as error:
         raise SourceMalformed(SOURCE, f"a ledger that cannot be replayed: {error}", field=error.field) from error
 

@@ -90,6 +90,8 @@ LEDGER = Table(
     ("account_id", "seq"),
 )
 MARKS = Table("public_arena_marks", "account_id,at,cash::text,equity::text", ("account_id", "at"))
+HOURS = Table("public_arena_hours", MARKS.columns, MARKS.key)
+ACCOUNT_COSTS = Table("public_arena_account_costs", "account_id,cost_usd::text", ("account_id",))
 PAPER_DECISIONS = Table(
     "public_arena_paper_decisions",
     "decision_id,account_id,round_id,ticker,track,action,reason,side,contracts::text,average_price::text,fee::text,at",

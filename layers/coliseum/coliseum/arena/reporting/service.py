@@ -13,6 +13,7 @@ from coliseum.arena.leaderboard import Gates, body_of
 from coliseum.arena.records import Answer, ArenaRecords, Result, Round
 from coliseum.arena.reporting.cells import cells
 from coliseum.arena.reporting.ranking import ranked
+from coliseum.arena.reporting.work import figures
 from coliseum.arena.rounds import time_text
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, digest_of
@@ -58,7 +59,8 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
     results = _known(records.results({ticker for _, ticker in markets}), question)
     answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
-    offers = records.offers(rounds, question.track)
+    work = records.work(rounds, question.track)
+    offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
     report, board = ranked(
@@ -77,6 +79,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         "rounds": len(rounds),
         "gates": asdict(gates),
         **body_of(report, board),
+        "operations": figures(work),
     }
     return Board(question, report, body)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats
-from coliseum.arena.scoring.intervals import wilson
+from coliseum.arena.scoring.proportions import wilson
 
 BINS = 10
 PLATT_MINIMUM = 50

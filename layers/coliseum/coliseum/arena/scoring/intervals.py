@@ -1,4 +1,4 @@
-"""How sure we are: Wilson intervals, and a bootstrap over events that is the same on every machine. Pure.
+"""How sure we are: a bootstrap over events that is the same on every machine. Pure.
 
 Why Poisson weights and not counts of n events drawn with replacement (multinomial): the weights of different events
 are independent, so that agents with different events stay paired in a draw, a draw needs no pass of its own over the
@@ -23,8 +23,6 @@ DRAWS = 10_000
 SLICE_DRAWS = 1_000
 """Draws in the slices: their intervals are for looking, not for ranking."""
 LEVEL = 0.95
-Z = 1.959963984540054
-"""The normal distribution's 97.5 % point."""
 LEAST_EVENTS = 10
 """Below these there is no interval: so few values say too little about their own spread."""
 LEAST_DRAWS = 40
@@ -35,17 +33,6 @@ _HELD_NUMBERS = 32_000_000
 """Sums held at once: 256 MB, whatever the number of agents."""
 _EXACT_BITS = 52
 """Whole numbers up to 2^52 add up exactly as floats, in any order."""
-
-
-def wilson(successes: float, trials: float) -> tuple[float, float] | None:
-    """95 % score interval of a proportion (Wilson 1927); None without trials."""
-    if trials <= 0:
-        return None
-    share = successes / trials
-    centre = share + Z * Z / (2 * trials)
-    spread = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
-    scale = 1 + Z * Z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def poisson_table() -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from coliseum.arena.scoring import calibration, intervals, returns, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
 from coliseum.arena.scoring.cells import Table
 from coliseum.arena.scoring.nesting import Nest, nest
+from coliseum.arena.scoring.proportions import wilson
 
 RATIO_MINIMUM = 30
 """Graded cells below which skill-score ratios are not reported."""
@@ -205,7 +206,7 @@ class Part:
         right, decided = row.pop("direction_right"), row["direction_decided"]
         row["coverage"] = row["answered"] / row["offered"]
         row["brier_index"] = None if row["brier"] is None else scores.brier_index(row["brier"])
-        row["direction_interval"] = intervals.wilson(right, decided)
+        row["direction_interval"] = wilson(right, decided)
         return row
 
     def _skill_row(self, group: int, replicates: Floats, shared: Floats) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 
 from coliseum.arena.paper.account import Row, RowKind, replay
-from coliseum.arena.scoring.intervals import wilson
+from coliseum.arena.scoring.proportions import wilson
 from coliseum.trading.money import ZERO
 
 DAYS_A_YEAR = 365

@@ -1,0 +1,53 @@
+"""What contestants' answers took, for the board: failures, time, tokens, money. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from coliseum.arena.records import Work
+from coliseum.arena.scoring.operations import Asked, operations
+from coliseum.trading.money import decimal_text
+
+BILLED = Decimal("0.000000001")
+"""Dollars are told to this part: a mean of bills has no end."""
+
+
+def figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
+    """Agent -> its figures in JSON's own types; dollars as text."""
+    by_agent: defaultdict[str, list[Asked]] = defaultdict(list)
+    for one in work:
+        by_agent[one.agent_id].append(_asked(one))
+    return {
+        agent: {name: _told(value) for name, value in asdict(operations(rows)).items()}
+        for agent, rows in sorted(by_agent.items())
+    }
+
+
+def _asked(one: Work) -> Asked:
+    return Asked(
+        question=f"{one.round_id}/{one.ticker}",
+        status=one.status,
+        reason=_reason(one),
+        p=None if one.p is None else float(one.p),
+        attempts=one.attempts,
+        latency_ms=one.latency_ms,
+        tokens=one.tokens,
+        cost_usd=one.cost_usd,
+    )
+
+
+def _reason(one: Work) -> str | None:
+    """Why there is no forecast; the round is over, so what nobody answered stays so."""
+    if one.p is not None:
+        return None
+    if one.status == "done":
+        return "abstained"
+    return one.reason if one.status == "failed" else "round_closed"
+
+
+def _told(value: Any) -> Any:
+    return decimal_text(value.quantize(BILLED)) if isinstance(value, Decimal) else value

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from coliseum.arena.records import Work
+from coliseum.arena.reporting.work import figures
+
+DONE = Work(
+    agent_id="a", round_id="r", ticker="T", status="done", reason=None, p=Decimal("0.7"), attempts=2, latency_ms=900,
+    tokens=1200, cost_usd=Decimal("0.0300"),
+)  # fmt: skip
+
+
+def failed(reason: str | None, status: str = "failed") -> Work:
+    return replace(DONE, status=status, reason=reason, p=None, cost_usd=Decimal("0.01"), tokens=100)
+
+
+def test_every_agent_has_its_figures_in_jsons_own_types() -> None:
+    found = figures([DONE, replace(DONE, ticker="U"), failed("timeout"), replace(DONE, agent_id="b", cost_usd=None)])
+
+    assert found == json.loads(json.dumps(found))
+    assert found["a"] == {
+        "asked": 3, "answered": 2, "retried": 3, "failure_rates": {"timeout": pytest.approx(1 / 3)},
+        "latency_p50_ms": 900, "latency_p95_ms": 900, "tokens": 2500, "cost_usd": "0.07", "cost_per_forecast": "0.035",
+        "replicate_stdev": None,
+    }  # fmt: skip
+    assert (found["b"]["cost_usd"], found["b"]["cost_per_forecast"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [
+        (failed("refusal"), "refusal"),
+        (failed(None, "done"), "abstained"),
+        (failed(None, "pending"), "round_closed"),
+        (failed("timeout", "running"), "round_closed"),
+    ],
+)
+def test_what_has_no_forecast_has_a_reason(work: Work, reason: str) -> None:
+    """Rounds that count are over: what is still pending there will not be answered."""
+    assert figures([work])["a"]["failure_rates"] == {reason: 1.0}
+
+
+def test_a_mean_of_bills_is_told_to_a_billionth_of_a_dollar() -> None:
+    thirds = [replace(DONE, ticker=name, cost_usd=Decimal("0.01")) for name in "TU"]
+
+    assert figures([*thirds, replace(DONE, ticker="V", cost_usd=Decimal(0))])["a"]["cost_per_forecast"] == "0.006666667"
