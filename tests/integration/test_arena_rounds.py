@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal as D
 from typing import Any
 
+import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
 from tests.integration.arena_world import MODEL, answer, behind, end_round, field, now, open_round
@@ -23,6 +24,15 @@ EXPIRED = """
 update public.arena_decisions set lease_until = now() - interval '1 second', queued_at = now() - interval '2 minutes'
 where status = 'running'
 """
+
+
+KEYS = {
+    "arena_ledger": "cash",
+    "arena_paper_decisions": "reason",
+    "arena_round_markets": "q",
+    "arena_attempts": "latency_ms",
+}
+"""A column of each table of things that happened."""
 
 
 @pytest.fixture
@@ -250,6 +260,22 @@ def test_a_round_keeps_its_hours_and_its_rows(records: ArenaRecords, store: Stor
     gift = {"account_id": f"{season}/uniform/flat", "seq": 9, "key": "k", "kind": "deposit", "cash": "5"}
     with pytest.raises(SourceRefused):
         store.insert("arena_ledger", [{**gift, "at": NOW.isoformat()}])
+
+
+@pytest.mark.parametrize("table", list(KEYS))
+def test_what_happened_is_rewritten_by_nobody(
+    records: ArenaRecords, postgres_server: PostgresServer, table: str
+) -> None:
+    """Not even by the database's owner."""
+    field(records)
+    round_id = open_round(records)
+    answer(records, round_id)
+    decision = f"{round_id}/A/uniform/blind"
+    late = {"decision_id": decision, "attempt": 1, "started_at": NOW.isoformat(), "latency_ms": 1}
+    records.finish_decision(decision, status="failed", attempt=late)
+    for sql in (f"update {table} set {KEYS[table]} = {KEYS[table]}", f"delete from {table}"):  # noqa: S608 - own names
+        with pytest.raises(psycopg.Error, match="never changed or deleted"):
+            postgres_server.execute(sql)
 
 
 def test_anyone_sees_seals_at_once_and_contents_when_the_round_is_closed(
