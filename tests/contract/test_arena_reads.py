@@ -273,10 +273,16 @@ def test_the_waterfall_adds_up_to_what_the_ledger_says(client: TestClient, world
 @pytest.mark.parametrize(
     ("name", "count", "first"),
     [
+        ("agents", 6, "agent_id"),
+        ("rounds", 2, "round_id"),
+        ("markets", 7, "round_id"),
         ("forecasts", 34, "forecast_id"),
         ("decisions", 35, "decision_id"),
+        ("attempts", 30, "decision_id"),
         ("results", 5, "ticker"),
         ("ledger", None, "account_id"),
+        ("marks", None, "account_id"),
+        ("paper-decisions", None, "decision_id"),
         ("reports", 2, "digest"),
     ],
 )

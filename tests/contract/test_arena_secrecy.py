@@ -15,6 +15,7 @@ from tests.contract.arena_world import SECRET, SECRET_REASONS, World
 from tests.contract.rest_world import API, check, client_of, settings_of
 from tests.fixtures.postgres import _EMPTY, PostgresServer
 
+from coliseum.arena.exports import EXPORTS
 from coliseum.store.client import Store
 
 ARENA = f"{API}/arena"
@@ -72,7 +73,7 @@ def paths(world: World) -> list[str]:
                 for name, value in known.items():
                     path = path.replace(name, value)
                 policies = ["flat", "quarter_kelly", "self_sized"] if "{policy}" in path else [""]
-                names = ["forecasts", "decisions", "results", "ledger", "reports"] if "{name}" in path else [""]
+                names = list(EXPORTS) if "{name}" in path else [""]
                 found += [
                     path.replace("{policy}", policy).replace("{name}", name).replace("{form}", form)
                     for policy in policies

@@ -55,8 +55,8 @@ class AgentAnswer(Sourced, AgentData):
     accounts: list[AccountData]
 
 
-class RoundData(Answer):
-    """One round: what was asked when, and how far the answers are."""
+class RoundRow(Answer):
+    """One round: what was asked when."""
 
     round_id: str
     slot: UtcTime
@@ -66,6 +66,11 @@ class RoundData(Answer):
     status: Literal["open", "closed", "complete", "partial"]
     exchange: Literal["sandbox", "kalshi", "replay"]
     markets: int
+
+
+class RoundData(RoundRow):
+    """One round, and how far the answers are."""
+
     decisions: dict[str, int] = Field(description="Questions by status.")
 
 
@@ -102,11 +107,15 @@ class MarketsAnswer(Listing[MarketData]):
     """Markets in play: those of the open rounds."""
 
 
-class FrozenMarketAnswer(Sourced, MarketData):
+class FrozenMarketData(MarketData):
     """A market of a round with what the contestants were shown."""
 
     context: dict[str, Any] | None = Field(description=f"What aware contestants saw. {_SECRET}")
     book: dict[str, Any] | None = Field(description=f"The depth that paper trades walked. {_SECRET}")
+
+
+class FrozenMarketAnswer(Sourced, FrozenMarketData):
+    """One market of a round."""
 
 
 class RoundAnswer(Sourced, RoundData):

@@ -10,8 +10,8 @@ from fastapi import Response
 from pydantic import Field
 from starlette.datastructures import URL
 
-from coliseum.arena.answers import ForecastData
-from coliseum.arena.books.answers import LedgerData
+from coliseum.arena.answers import AgentData, AttemptData, ForecastData, FrozenMarketData, RoundRow
+from coliseum.arena.books.answers import LedgerData, MarkData, PaperDecisionData
 from coliseum.arena.public import records
 from coliseum.arena.public.answers import Answer, TrackName
 from coliseum.arena.public.records import Table
@@ -21,6 +21,19 @@ from coliseum.http.tables import csv_response, next_link
 from coliseum.http.values import Price, UtcTime
 
 LINES = "application/jsonl; charset=utf-8"
+ExportName = Literal[
+    "agents",
+    "rounds",
+    "markets",
+    "forecasts",
+    "decisions",
+    "attempts",
+    "results",
+    "ledger",
+    "marks",
+    "paper-decisions",
+    "reports",
+]
 
 
 class ForecastRow(ForecastData):
@@ -43,6 +56,22 @@ class DecisionRow(Answer):
     reason: str | None = Field(description="Null until the round is closed.")
     created_at: UtcTime
     finished_at: UtcTime | None
+
+
+class _OfDecision(Answer):
+    decision_id: str
+
+
+class AttemptRow(AttemptData, _OfDecision):
+    """One asking of a contestant, in a round that is closed."""
+
+
+class _OfAccount(Answer):
+    account_id: str
+
+
+class MarkRow(MarkData, _OfAccount):
+    """What an account was worth at one moment."""
 
 
 class ResultRow(Answer):
@@ -82,11 +111,17 @@ class Export:
     """Rows of a page, so that it fits into a Lambda's answer of 6 MB."""
 
 
-EXPORTS: Mapping[str, Export] = {
+EXPORTS: Mapping[ExportName, Export] = {
+    "agents": Export(records.AGENTS, AgentData),
+    "rounds": Export(records.ROUNDS, RoundRow),
+    "markets": Export(records.FROZEN, FrozenMarketData, most=200),
     "forecasts": Export(records.SEALED, ForecastRow),
     "decisions": Export(records.DECISIONS, DecisionRow),
+    "attempts": Export(records.ATTEMPTS, AttemptRow, most=100),
     "results": Export(records.RESULTS, ResultRow),
     "ledger": Export(records.LEDGER, LedgerData),
+    "marks": Export(records.MARKS, MarkRow),
+    "paper-decisions": Export(records.PAPER_DECISIONS, PaperDecisionData),
     "reports": Export(records.REPORTS, ReportRow, most=10),
 }
 
@@ -97,7 +132,7 @@ class Exports:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    def page(self, name: str, form: Literal["csv", "jsonl"], paging: Paging, url: URL) -> Response:
+    def page(self, name: ExportName, form: Literal["csv", "jsonl"], paging: Paging, url: URL) -> Response:
         """One page as a file; the header `Link` names the next one."""
         export = EXPORTS[name]
         paging = Paging(limit=min(paging.limit, export.most), cursor=paging.cursor)

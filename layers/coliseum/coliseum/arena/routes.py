@@ -20,7 +20,7 @@ from coliseum.arena.answers import (
     RoundsAnswer,
     SealsAnswer,
 )
-from coliseum.arena.exports import Exports
+from coliseum.arena.exports import ExportName, Exports
 from coliseum.arena.public.answers import TrackName
 from coliseum.arena.public.shelf import Paging
 from coliseum.arena.service import Arena
@@ -167,7 +167,7 @@ def exports(
     request: Request,
     ours: Ours,
     *,
-    name: Literal["forecasts", "decisions", "results", "ledger", "reports"],
+    name: ExportName,
     form: Literal["csv", "jsonl"],
     limit: Limit = 1000,
     cursor: Cursor = None,
