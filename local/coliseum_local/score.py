@@ -128,7 +128,7 @@ def _text(value: float | None, form: str) -> str:
 
 
 def sheet(report: Report, ranked: Board) -> str:
-    """The numbers as CSV: a row per slice and agent, a column per number; an interval has two, bins have none."""
+    """The numbers as CSV: a row per slice and agent, a column per number, two for an interval."""
     rows = list(_flat(report, ranked))
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -159,7 +159,7 @@ def _numbers(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in numbers.items():
         if name.endswith("interval"):
             yield from _ends(name, value).items()
-        elif not isinstance(value, list):
+        elif not isinstance(value, list | dict):
             yield name, value
 
 

@@ -55,6 +55,27 @@ def test_sets_count_alike() -> None:
     assert of(*cells("exclusive", 0.6, 0.6), *cells("exclusive", 0.2, 0.2, event="f"))[3] == pytest.approx(10)
 
 
+@pytest.mark.parametrize(
+    ("rows", "event", "cents", "markets"),
+    [
+        (cells("exclusive", 0.5, 0.1, 0.6, event="f"), "f", 20, ("m2", "m0", "m1")),
+        (cells("above", 0.9, 0.2, 0.6, 0.3, event="f"), "f", 40, ("m1", "m2")),
+        (cells("below", 0.9, 0.2, 0.6, 0.3, event="f"), "f", 100, ("m1", "m0")),
+        (cells("exclusive", 0.5, 0.5, event="f"), "e", 1, ("m0", "m1", "m2")),
+    ],
+)
+def test_the_dearest_contradiction_is_shown(rows: list[Cell], event: str, cents: float, markets: tuple[str]) -> None:
+    found = coherence(table_from([*rows, *cells("exhaustive", 0.5, 0.4, 0.11)]))["a"].worst
+
+    assert found is not None
+    assert (found.event, found.markets) == (event, markets)
+    assert found.cents == pytest.approx(cents)
+
+
+def test_whoever_contradicts_nothing_has_no_dearest_contradiction() -> None:
+    assert coherence(table_from(cells("exclusive", 0.2, 0.2)))["a"].worst is None
+
+
 def test_a_single_forecast_contradicts_nothing() -> None:
     assert coherence(table_from(cells("exclusive", 0.9))) == {}
     assert coherence(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5)])) == {}

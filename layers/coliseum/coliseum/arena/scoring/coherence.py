@@ -11,17 +11,29 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, counts, number, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, number, ratio, totals
 from coliseum.arena.scoring.cells import STRUCTURES, Table
 from coliseum.errors import InvalidInput
 
 EXCLUSIVE, EXHAUSTIVE, ABOVE, BELOW = range(len(STRUCTURES))
+MOST_SHOWN = 10
 _STEP = 1e-9
 """A smaller contradiction is rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """The set that costs an agent most."""
+
+    event: str
+    window: str
+    cents: float
+    markets: tuple[str, ...]
+    """On a ladder the two that stand the wrong way round by most, else the likeliest ones, at most ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,8 @@ class Coherence:
     """Share of neighbours on ladders that stand the wrong way round."""
     dutch_book_cents: float | None
     """Mean sure loss per set, in cents."""
+    worst: Contradiction | None
+    """None where nothing contradicts itself."""
 
 
 def coherence(table: Table) -> dict[str, Coherence]:
@@ -51,9 +65,9 @@ def coherence(table: Table) -> dict[str, Coherence]:
     whole = (kind == EXHAUSTIVE) & (sizes == _asked(table, rows)[starts])
     loss = np.where(whole, np.abs(gap), np.maximum(gap, 0.0))
     wrong, pairs = np.zeros(len(starts)), np.zeros(len(starts))
+    sets = [slice(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
     for index in np.flatnonzero(kind >= ABOVE):
-        part = slice(int(starts[index]), int(starts[index] + sizes[index]))
-        rungs = _ladder(rows, part, descending=bool(kind[index] == BELOW))
+        rungs = rows.p[_ladder(rows, sets[index], kind[index])].tolist()
         wrong[index] = sum(later > earlier + _STEP for earlier, later in pairwise(rungs))
         pairs[index] = len(rungs) - 1
         loss[index] = ladder_loss(rungs)
@@ -67,7 +81,8 @@ def coherence(table: Table) -> dict[str, Coherence]:
     )
     return {
         name: Coherence(sets=int(checked[code]), sum_gap=number(means[0][code]),
-                        ladder_violations=number(means[1][code]), dutch_book_cents=number(means[2][code]))
+                        ladder_violations=number(means[1][code]), dutch_book_cents=number(means[2][code]),
+                        worst=_worst(rows, sets, kind, np.where((agent == code) & several, loss, 0.0)))
         for code, name in enumerate(table.agents) if checked[code]
     }  # fmt: skip
 
@@ -84,16 +99,33 @@ def ladder_loss(rungs: Sequence[float]) -> float:
     return loss
 
 
-def _ladder(rows: Table, part: slice, *, descending: bool) -> list[float]:
-    """Forecasts from the market that should be likeliest to the least likely."""
+def _ladder(rows: Table, part: slice, kind: int) -> Codes:
+    """The rows of a ladder from the market that should be likeliest to the least likely."""
     strikes = rows.strike[part]
     if np.isnan(strikes).any():
         raise InvalidInput(
             "strike", None, f"a number for every market of the ladder {rows.events[rows.event[part.start]]}"
         )
-    order = np.argsort(-strikes if descending else strikes, kind="stable")
-    ladder: list[float] = rows.p[part][order].tolist()
-    return ladder
+    return np.asarray(part.start + np.argsort(-strikes if kind == BELOW else strikes, kind="stable"))
+
+
+def _worst(rows: Table, sets: Sequence[slice], kinds: Codes, loss: Floats) -> Contradiction | None:
+    index = int(loss.argmax())
+    if loss[index] <= _STEP:
+        return None
+    part = sets[index]
+    if kinds[index] >= ABOVE:
+        ladder = _ladder(rows, part, kinds[index])
+        earlier, later = max(combinations(ladder.tolist(), 2), key=lambda pair: rows.p[pair[1]] - rows.p[pair[0]])
+        shown = [earlier, later]
+    else:
+        shown = (part.start + np.argsort(-rows.p[part], kind="stable"))[:MOST_SHOWN].tolist()
+    return Contradiction(
+        event=rows.events[rows.event[part.start]],
+        window=rows.windows[rows.window[part.start]],
+        cents=100 * float(loss[index]),
+        markets=tuple(rows.markets[rows.market[row]] for row in shown),
+    )
 
 
 def _asked(table: Table, rows: Table) -> Floats:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ from coliseum.arena.scoring.cells import Table
 from coliseum.arena.scoring.coherence import coherence
 from coliseum.arena.scoring.difficulty import adjusted_brier
 from coliseum.arena.scoring.evidence import evidence, pair_evidence
+from coliseum.arena.scoring.information import information
 from coliseum.arena.scoring.measures import Measures, Part, measured
 from coliseum.arena.scoring.slices import Dimension
 
-ENGINE_VERSION = "1.1.0"
+ENGINE_VERSION = "1.2.0"
 """Changes whenever a number can change for the same input."""
 RULES_VERSION = "coliseum-rules-1"
 """Changes whenever a rule of docs/scoring.md changes."""
@@ -159,19 +160,22 @@ def _sliced(table: Table, headline: Table, measures: Measures) -> Iterator[tuple
 
 
 def _with_board_wide(scores: dict[str, dict[str, Any]], table: Table) -> dict[str, dict[str, Any]]:
-    """What is reckoned over the whole board alone: difficulty, evidence, coherence."""
-    adjusted, proofs, fits = adjusted_brier(table), evidence(table), coherence(table)
+    """What is reckoned over the whole board alone: difficulty, evidence, information, coherence."""
+    adjusted, proofs, known, fits = adjusted_brier(table), evidence(table), information(table), coherence(table)
     for agent, numbers in scores.items():
-        value, proof, fit = adjusted.get(agent), proofs.get(agent), fits.get(agent)
+        value, proof, own, fit = adjusted.get(agent), proofs.get(agent), known.get(agent), fits.get(agent)
         numbers["brier_adjusted"] = value
         numbers["brier_adjusted_index"] = None if value is None or value < 0 else brier_index(value)
         numbers["log10_evidence"] = None if proof is None else proof.final
         numbers["log10_evidence_peak"] = None if proof is None else proof.peak
         numbers["evidence_clusters"] = 0 if proof is None else len(proof.log10)
+        numbers["information"] = None if own is None else own.mean
+        numbers["information_se"] = None if own is None else own.error
         numbers["coherence_sets"] = 0 if fit is None else fit.sets
         numbers["coherence_sum_gap"] = None if fit is None else fit.sum_gap
         numbers["coherence_ladder_violations"] = None if fit is None else fit.ladder_violations
         numbers["dutch_book_cents"] = None if fit is None else fit.dutch_book_cents
+        numbers["dutch_book_worst"] = None if fit is None or fit.worst is None else asdict(fit.worst)
     return scores
 
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.arena.scoring import reference
+from tests.unit.arena.scoring.reference import random_cells
+
+from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.information import information
+
+
+def pooled(*probabilities: float) -> float:
+    odds = [math.log(p / (1 - p)) for p in (min(0.999, max(0.001, one)) for one in probabilities)]
+    return 1 / (1 + math.exp(-sum(odds) / len(odds)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_contribution_is_what_the_pool_loses_without_the_agent(seed: int) -> None:
+    cells = random_cells(seed)
+    questions: defaultdict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    for cell in cells:
+        if reference.paired(cell):
+            questions[cell.event, cell.window, cell.market][cell.agent] = cell.p or 0.0
+
+    def gained(cell: Cell) -> float:
+        said, q, y = questions[cell.event, cell.window, cell.market], cell.q or 0.0, cell.y or 0
+        others = [p for name, p in said.items() if name != cell.agent]
+        return (pooled(q, *others) - y) ** 2 - (pooled(q, *said.values()) - y) ** 2
+
+    found = information(table_from(cells))
+    for agent in ("ana", "bo", "cy", "dee"):
+        values = reference.event_values([c for c in cells if c.agent == agent], reference.paired, gained).values()
+        assert found[agent].mean == pytest.approx(reference.mean(values), abs=2e-9)
+        assert found[agent].error == pytest.approx(reference.standard_error(values), abs=2e-9)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=20))
+def test_whoever_copies_the_market_adds_nothing_to_it(rows: list[tuple[float, bool]]) -> None:
+    cells = [Cell(agent="copy", event=f"e{i}", market="m", window="1", p=q, q=q, y=int(y))
+             for i, (q, y) in enumerate(rows)]  # fmt: skip
+
+    assert information(table_from(cells))["copy"].mean == 0
+
+
+def test_an_echo_adds_less_than_a_voice_of_its_own() -> None:
+    """Three say the same and score well; a fourth scores worse and knows something else."""
+    rng = random.Random(3)
+    cells: list[Cell] = []
+    for event in range(400):
+        seen, hidden = rng.gauss(0, 1), rng.gauss(0, 1)
+        y = int(rng.random() < 1 / (1 + math.exp(-seen - hidden)))
+        said = {"echo1": seen, "echo2": seen, "echo3": seen, "other": 0.7 * hidden}
+        cells += [
+            Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
+            for name, odds in said.items()
+        ]
+    found = information(table_from(cells))
+
+    assert found["other"].mean > 2 * found["echo1"].mean
+    assert found["other"].error is not None
+    assert found["other"].mean > 2 * found["other"].error
+
+
+def test_nobody_adds_anything_where_nothing_is_paired() -> None:
+    assert information(table_from([])) == {}
+    assert information(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
+    (alone,) = information(table_from([Cell(agent="a", event="e", market="m", window="1", p=1, q=0.5, y=1)])).values()
+    assert (alone.mean > 0, alone.error) == (True, None)
