@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import socket
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +20,7 @@ from coliseum_local.bot.mode import VARIABLE, decide
 from coliseum_local.bot.risk import Limits
 from coliseum_local.bot.trader import Trader
 from coliseum_local.processes import announce_ready
+from coliseum_local.serving import listen, url_of
 
 DEFAULTS = Limits()
 
@@ -58,8 +58,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
             daily_loss=arguments.max_daily_loss,
         ),
     )
-    listener = socket.create_server(("127.0.0.1", arguments.port))
-    announce_ready(url=f"http://127.0.0.1:{listener.getsockname()[1]}", mode=mode.name, target=mode.target)
+    listener = listen(arguments.port)
+    announce_ready(url=url_of(listener), mode=mode.name, target=mode.target)
     config = uvicorn.Config(create_app(trader), log_level="warning", access_log=False, lifespan="on", ws="none")
     await uvicorn.Server(config).serve(sockets=[listener])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import socket
 from pathlib import Path
 
 import uvicorn
@@ -16,6 +15,7 @@ from coliseum_local.exchange.journal import Journal
 from coliseum_local.exchange.keys import credentials
 from coliseum_local.exchange.service import open_service
 from coliseum_local.processes import announce_ready
+from coliseum_local.serving import listen, url_of
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,11 +48,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
     )
     service.venue.keeps_hours = arguments.weekly_pause
     service.switches.rate_limits = not arguments.no_rate_limits
-    listener = socket.create_server(("127.0.0.1", arguments.port))
-    # Inherited by accepted connections. asyncio sets it only on sockets made with an explicit protocol; without it
-    # every answer that leaves in two pieces waits 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener = listen(arguments.port)
+    base = url_of(listener)
     announce_ready(  # the socket listens already: early callers wait in its queue
         url=f"{base}/trade-api/v2",
         api_key=keys.rsa_key_id,

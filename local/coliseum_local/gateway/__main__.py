@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
-import signal
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
 from dotenv import dotenv_values
 
 from coliseum_local.gateway.app import Gateway
 from coliseum_local.processes import announce_ready
+from coliseum_local.serving import Server, listen, stop_signal, url_of
 from coliseum_local.template import Template
 
 # Set on Lambda, meaningless here: secrets come from the environment, and this process is the runtime.
@@ -59,32 +55,16 @@ def _set_variables(template: Template) -> None:
 
 
 async def _serve(gateway: Gateway, port: int) -> None:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(1024)
-    config = uvicorn.Config(
-        gateway, lifespan="off", access_log=False, log_level="warning", timeout_graceful_shutdown=1, ws="none"
-    )
-    server = _Server(config)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    """Streams say goodbye before the server closes their connections."""
+    listener = listen(port)
+    server = Server(gateway, listener, timeout_graceful_shutdown=1)
+    stopping = stop_signal()
     await gateway.start()
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    announce_ready(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    await server.begin()
+    announce_ready(url=url_of(listener))
     await stopping.wait()
     await gateway.stop()
-    server.should_exit = True
-    await serving
-
-
-class _Server(uvicorn.Server):
-    """Signals are ours: streams say goodbye before the server closes their connections."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    await server.end()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from tests.unit.kalshi import payloads
 from tests.unit.kalshi.payloads import fill_number, settlement
 from tests.unit.kalshi.steps import Exchange
@@ -98,3 +99,11 @@ def test_settlements_come_over_all_pages_and_a_market_determined_anew_comes_twic
     found = exchange.run(exchange.calls.all_settlements(since=7))
     assert [(row.ticker, row.result) for row in found] == [("A", "yes"), ("B", "yes"), ("B", "no")]
     assert [dict(step.query)["min_ts"] for step in exchange.sent] == ["7", "7"]
+
+
+def test_a_filter_that_does_not_exist_is_refused_instead_of_forgotten() -> None:
+    exchange = Exchange(_tiers(live=[2], historical=[1]))
+    with pytest.raises(TypeError, match="tickr"):
+        exchange.run(exchange.calls.fills(tickr="A"))  # type: ignore[call-arg]  # which is the point
+    with pytest.raises(TypeError, match="subaccount"):
+        exchange.run(exchange.calls.public_trades("A", subaccount=1))  # type: ignore[call-arg]  # which is the point

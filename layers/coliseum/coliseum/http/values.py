@@ -57,30 +57,16 @@ def _price_text(value: Decimal) -> str:
     return decimal_text(value, places=4)
 
 
-Dollars = Annotated[
-    Decimal,
-    PlainSerializer(_text, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": _DECIMAL, "description": "US dollars, exact", "examples": ["1234.56"]},
-        mode="serialization",
-    ),
-]
-Price = Annotated[
-    Decimal,
-    PlainSerializer(_price_text, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": _DECIMAL, "description": "US dollars per contract", "examples": ["0.6500"]},
-        mode="serialization",
-    ),
-]
-Contracts = Annotated[
-    Decimal,
-    PlainSerializer(_text, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": _DECIMAL, "description": "Number of contracts", "examples": ["50.00"]},
-        mode="serialization",
-    ),
-]
+def _shown(description: str, example: str) -> WithJsonSchema:
+    schema = {"type": "string", "pattern": _DECIMAL, "description": description, "examples": [example]}
+    return WithJsonSchema(schema, mode="serialization")
+
+
+_AsText = PlainSerializer(_text, return_type=str)
+_AsPriceText = PlainSerializer(_price_text, return_type=str)
+Dollars = Annotated[Decimal, _AsText, _shown("US dollars, exact", "1234.56")]
+Price = Annotated[Decimal, _AsPriceText, _shown("US dollars per contract", "0.6500")]
+Contracts = Annotated[Decimal, _AsText, _shown("Number of contracts", "50.00")]
 UtcTime = Annotated[
     datetime,
     PlainSerializer(utc_text, return_type=str),

@@ -6,14 +6,14 @@ is therefore always sent, or the totals would not agree. `since` and `until` are
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from coliseum.kalshi import parse, rows, wire
 from coliseum.kalshi.asking import all_pages, page_of
 from coliseum.kalshi.attempts import Steps
 from coliseum.kalshi.pacing import Lane
 from coliseum.kalshi.public import PublicCalls
-from coliseum.kalshi.query import MAX_LIMIT, Query, maybe_ticker, page, window
+from coliseum.kalshi.query import MAX_LIMIT, Paged, Query, Span, maybe_ticker, page, paged, window
 from coliseum.trading.exchange import AccountLimits
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 from coliseum.trading.orders import Order
@@ -22,6 +22,17 @@ from coliseum.trading.trades import Fill
 
 SettlementFilter = Literal["unsettled", "settled", "all"]
 OrderFilter = Literal["resting", "canceled", "executed"]
+
+
+class OwnSpan(Span, total=False):
+    """What of a list of the account's own is asked for; subaccount 0 unless told otherwise."""
+
+    ticker: str | None
+    subaccount: int
+
+
+class OwnPage(OwnSpan, Paged, total=False):
+    """One page of it."""
 
 
 class Calls(PublicCalls):
@@ -51,33 +62,13 @@ class Calls(PublicCalls):
 
         return all_pages(one, identity=lambda position: position.ticker, endpoint="/portfolio/positions")
 
-    def fills(
-        self,
-        *,
-        ticker: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        subaccount: int = 0,
-    ) -> Steps[Page[Fill]]:
+    def fills(self, **asked: Unpack[OwnPage]) -> Steps[Page[Fill]]:
         """One page of the account's fills, newest first, from the live tier."""
-        filters: Query = {**window(since, until), **maybe_ticker("ticker", ticker), "subaccount": subaccount}
-        return self._fills("/portfolio/fills", {**page(limit, cursor), **filters})
+        return self._fills("/portfolio/fills", _own_page(asked))
 
-    def historical_fills(
-        self,
-        *,
-        ticker: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        subaccount: int = 0,
-    ) -> Steps[Page[Fill]]:
+    def historical_fills(self, **asked: Unpack[OwnPage]) -> Steps[Page[Fill]]:
         """One page of the account's fills, newest first, from the historical tier."""
-        filters: Query = {**window(since, until), **maybe_ticker("ticker", ticker), "subaccount": subaccount}
-        return self._fills("/historical/fills", {**page(limit, cursor), **filters})
+        return self._fills("/historical/fills", _own_page(asked))
 
     def all_fills(
         self,
@@ -91,7 +82,7 @@ class Calls(PublicCalls):
 
         The live tier is read first: a fill that moves to the historical tier meanwhile is then seen twice, never lost.
         """
-        filters: Query = {**window(since, until), **maybe_ticker("ticker", ticker), "subaccount": subaccount}
+        filters = _own({"ticker": ticker, "since": since, "until": until, "subaccount": subaccount})
         found = yield from self._every_fill("/portfolio/fills", filters)
         cutoff = yield from self.historical_cutoff()
         if since is None or since <= cutoff.trades_created.timestamp():
@@ -111,25 +102,9 @@ class Calls(PublicCalls):
 
         return self._ask(endpoint, wire.FillsDocument, words, quick=rows.fills_page, query=query, lane=Lane.READ)
 
-    def settlements(
-        self,
-        *,
-        ticker: str | None = None,
-        event_ticker: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        subaccount: int = 0,
-    ) -> Steps[Page[Settlement]]:
+    def settlements(self, *, event_ticker: str | None = None, **asked: Unpack[OwnPage]) -> Steps[Page[Settlement]]:
         """One page of settled positions, newest first; the historical tier keeps none."""
-        query: Query = {
-            **page(limit, cursor),
-            **window(since, until),
-            **maybe_ticker("ticker", ticker),
-            **maybe_ticker("event_ticker", event_ticker),
-            "subaccount": subaccount,
-        }
+        query: Query = {**_own_page(asked), **maybe_ticker("event_ticker", event_ticker)}
 
         def words(body: wire.SettlementsDocument) -> Page[Settlement]:
             return page_of(body.settlements, parse.settlement_from, body.cursor)
@@ -147,37 +122,25 @@ class Calls(PublicCalls):
 
         return all_pages(one, identity=identity, endpoint="/portfolio/settlements")
 
-    def orders(
-        self,
-        *,
-        ticker: str | None = None,
-        status: OrderFilter | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        subaccount: int = 0,
-    ) -> Steps[Page[Order]]:
+    def orders(self, *, status: OrderFilter | None = None, **asked: Unpack[OwnPage]) -> Steps[Page[Order]]:
         """One page of orders; finished ones leave the live tier after about two weeks."""
-        filters: Query = {**window(since, until), **maybe_ticker("ticker", ticker), "subaccount": subaccount}
-        return self._orders("/portfolio/orders", {**page(limit, cursor), **filters, "status": status})
+        return self._orders("/portfolio/orders", {**_own_page(asked), "status": status})
 
-    def historical_orders(
-        self,
-        *,
-        ticker: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        subaccount: int = 0,
-    ) -> Steps[Page[Order]]:
+    def historical_orders(self, **asked: Unpack[OwnPage]) -> Steps[Page[Order]]:
         """One page of finished orders that left the live tier."""
-        filters: Query = {**window(since, until), **maybe_ticker("ticker", ticker), "subaccount": subaccount}
-        return self._orders("/historical/orders", {**page(limit, cursor), **filters})
+        return self._orders("/historical/orders", _own_page(asked))
 
     def _orders(self, endpoint: str, query: Query) -> Steps[Page[Order]]:
         def words(body: wire.OrdersDocument) -> Page[Order]:
             return page_of(body.orders, lambda row: parse.order_from(row, endpoint=f"GET {endpoint}"), body.cursor)
 
         return self._ask(endpoint, wire.OrdersDocument, words, query=query, lane=Lane.READ)
+
+
+def _own(asked: OwnSpan) -> Query:
+    filters = maybe_ticker("ticker", asked.get("ticker"))
+    return {**window(asked), **filters, "subaccount": asked.get("subaccount", 0)}
+
+
+def _own_page(asked: OwnPage) -> Query:
+    return {**paged(asked, form=OwnPage), **_own(asked)}

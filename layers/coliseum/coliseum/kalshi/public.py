@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Unpack
 
 from coliseum.errors import InvalidInput, NotFound
 from coliseum.kalshi import parse, rows, wire
 from coliseum.kalshi.asking import Asking, page_of
 from coliseum.kalshi.attempts import Steps
-from coliseum.kalshi.query import MAX_DEPTH, MAX_EVENTS, Query, bounded, comma_list, maybe_ticker, page, window
+from coliseum.kalshi.query import MAX_DEPTH, MAX_EVENTS, Paged, Query, bounded, comma_list, maybe_ticker, page, paged
 from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
 from coliseum.trading.markets import Candle, Market, OrderBook, PublicTrade, ticker_from
@@ -186,31 +186,13 @@ class PublicCalls(Asking):
             query={"category": category, "tags": ",".join(tags) or None},
         )
 
-    def public_trades(
-        self,
-        ticker: str,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Steps[Page[PublicTrade]]:
+    def public_trades(self, ticker: str, **asked: Unpack[Paged]) -> Steps[Page[PublicTrade]]:
         """Everybody's trades in a market, newest first. Archived ones are not here, without a word about it."""
-        query: Query = {**page(limit, cursor), **window(since, until), "ticker": ticker_from(ticker)}
-        return self._public_trades("/markets/trades", query)
+        return self._public_trades("/markets/trades", {**paged(asked), "ticker": ticker_from(ticker)})
 
-    def historical_trades(
-        self,
-        ticker: str,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Steps[Page[PublicTrade]]:
+    def historical_trades(self, ticker: str, **asked: Unpack[Paged]) -> Steps[Page[PublicTrade]]:
         """As `public_trades`, for what is older than the cutoff."""
-        query: Query = {**page(limit, cursor), **window(since, until), "ticker": ticker_from(ticker)}
-        return self._public_trades("/historical/trades", query)
+        return self._public_trades("/historical/trades", {**paged(asked), "ticker": ticker_from(ticker)})
 
     def _public_trades(self, endpoint: str, query: Query) -> Steps[Page[PublicTrade]]:
         def words(body: wire.PublicTradesDocument) -> Page[PublicTrade]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
 from coliseum.errors import InvalidInput
 from coliseum.trading.markets import ticker_from
@@ -11,8 +12,23 @@ Value = str | int | bool | Iterable[str] | None
 Query = Mapping[str, Value]
 
 MAX_LIMIT = 1000
+DEFAULT_LIMIT = 100
 MAX_EVENTS = 200
 MAX_DEPTH = 100
+
+
+class Span(TypedDict, total=False):
+    """From `since` to `until` in unix seconds, both including their second."""
+
+    since: int | None
+    until: int | None
+
+
+class Paged(Span, total=False):
+    """One page of a span: `limit` rows (100), from `cursor` on."""
+
+    limit: int
+    cursor: str | None
 
 
 def pairs(query: Query) -> tuple[tuple[str, str], ...]:
@@ -35,9 +51,16 @@ def page(limit: int, cursor: str | None, *, most: int = MAX_LIMIT) -> dict[str, 
     return {"limit": bounded("limit", limit, least=1, most=most), "cursor": cursor or None}
 
 
-def window(since: int | None, until: int | None) -> dict[str, Value]:
-    """From `since` to `until`; both include their second."""
-    return {"min_ts": since, "max_ts": until}
+def window(span: Span) -> dict[str, Value]:
+    return {"min_ts": span.get("since"), "max_ts": span.get("until")}
+
+
+def paged(asked: Paged, *, form: type = Paged) -> dict[str, Value]:
+    """The query of one page of a span; `asked` may hold what `form` names and nothing else."""
+    unknown = asked.keys() - form.__optional_keys__  # type: ignore[attr-defined]  # every TypedDict has it
+    if unknown:
+        raise TypeError(f"nothing of this list is called {', '.join(sorted(unknown))}")
+    return {**page(asked.get("limit", DEFAULT_LIMIT), asked.get("cursor")), **window(asked)}
 
 
 def bounded(name: str, value: int, *, least: int, most: int) -> int:

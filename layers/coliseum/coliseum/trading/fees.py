@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
+from typing import NotRequired, TypedDict, Unpack
 
 from coliseum.errors import InvalidInput
 from coliseum.trading.money import CENT, ONE, ZERO
@@ -43,6 +44,16 @@ def fee_type_from(value: str) -> FeeType:
         raise InvalidInput("fee_type", value, "one of " + ", ".join(FeeType)) from None
 
 
+class FeeTerms(TypedDict):
+    """What a fee depends on: dollars per contract, contracts, the series' scale and type, and the order's role."""
+
+    price: Decimal
+    count: Decimal
+    multiplier: NotRequired[Decimal]
+    fee_type: NotRequired[FeeType]
+    maker: NotRequired[bool]
+
+
 def unrounded_fee(
     *,
     price: Decimal,
@@ -67,30 +78,14 @@ def unrounded_fee(
     return rate * multiplier * count * price * (ONE - price)
 
 
-def order_fee(
-    *,
-    price: Decimal,
-    count: Decimal,
-    multiplier: Decimal = ONE,
-    fee_type: FeeType = FeeType.QUADRATIC,
-    maker: bool = False,
-) -> Decimal:
+def order_fee(**terms: Unpack[FeeTerms]) -> Decimal:
     """Fee of a whole order at one price, rounded up to the cent, as the fee schedule prints it."""
-    exact = unrounded_fee(price=price, count=count, multiplier=multiplier, fee_type=fee_type, maker=maker)
-    return exact.quantize(CENT, ROUND_CEILING)
+    return unrounded_fee(**terms).quantize(CENT, ROUND_CEILING)
 
 
-def trade_fee(
-    *,
-    price: Decimal,
-    count: Decimal,
-    multiplier: Decimal = ONE,
-    fee_type: FeeType = FeeType.QUADRATIC,
-    maker: bool = False,
-) -> Decimal:
+def trade_fee(**terms: Unpack[FeeTerms]) -> Decimal:
     """Fee of one fill before the balance is rounded: up to the next $0.0001."""
-    exact = unrounded_fee(price=price, count=count, multiplier=multiplier, fee_type=fee_type, maker=maker)
-    return exact.quantize(CENTICENT, ROUND_CEILING)
+    return unrounded_fee(**terms).quantize(CENTICENT, ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
