@@ -172,7 +172,7 @@ def survives(mutant: Mutant) -> bool:
         copy = Path(folder)
         for part in ("layers", "tests"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("pyproject.toml", "local", "functions", "supabase"):
+        for part in ("pyproject.toml", "local", "functions", "supabase", "docs"):
             (copy / part).symlink_to(ROOT / part)
         sow(mutant, copy)
         done = subprocess.run(

@@ -221,7 +221,7 @@ class World:
         due = [
             (EVENT_NAMES[entry.kind], entry.data)
             for entry in kept
-            if viewer.ticker is None or entry.ticker in {None, viewer.ticker}
+            if viewer.ticker is None or not entry.tickers or viewer.ticker in entry.tickers
         ]
         assert heard == (due if whole else due[: len(heard)])
         ids = [entry_id for of, entry_id, _, _ in viewer.heard if of == epoch]
