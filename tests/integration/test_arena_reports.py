@@ -82,6 +82,8 @@ def test_the_board_says_what_the_answers_took(records: ArenaRecords, world: Worl
     assert set(operations) == {"sharp", "uniform", "shy"}
     assert (operations["sharp"]["asked"], operations["sharp"]["answered"]) == (6, 6)
     assert operations["shy"]["failure_rates"] == {"abstained": 1.0}
+    assert operations["sharp"]["frontier"] is True
+    assert board_of(records, world, Track.AWARE).body["leans"] == {}  # nobody of this season plays both tracks
 
 
 def test_slices_carry_what_the_round_froze(records: ArenaRecords, world: World) -> None:

@@ -73,6 +73,16 @@ def test_a_tier_lasts_until_the_difference_to_its_leader_is_clear() -> None:
     assert 1 < len(set(tiers)) < len(tiers)
 
 
+def test_a_tier_is_no_chain_of_neighbours() -> None:
+    """The third cannot be told from the second, but from the leader."""
+    found = board_of(panel({"a": 0.10, "b": 0.075, "c": 0.05}, noise=0.2, events=40, seed=3))
+    interval = {(pair.first, pair.second): pair.interval for pair in found.pairs}["b", "c"]
+
+    assert interval is not None
+    assert interval[0] <= 0 <= interval[1]
+    assert lines(found, "agent", "tier") == [("a", 1), ("b", 1), ("c", 2)]
+
+
 @pytest.mark.parametrize(
     ("gates", "days", "missing"),
     [

@@ -152,6 +152,18 @@ def test_the_books_of_every_account_keep_their_law() -> None:
     assert traded > 50
 
 
+def test_who_plays_both_tracks_has_its_lean_in_the_report() -> None:
+    """Who looks at precedents alone does not lean on a price; a consensus that pools the market does."""
+    both = Player(agent_id="twin", kind="statistical", tracks=(Track.BLIND, Track.AWARE), params={"rule": "base_rate"})
+    found = played(recording(8), [*PLAYERS, both], PLAN)
+    lean = outcome_of(recording(8), found, PLAN, draws=0).body["leans"]
+
+    assert set(lean) == {"twin", "consensus"}
+    assert (lean["twin"]["questions"], lean["twin"]["alpha"]) == (len(found.markets), 0)
+    assert lean["consensus"]["alpha"] > 0.1
+    assert lean["twin"]["aware_skill"] == lean["twin"]["blind_skill"]
+
+
 def test_the_accounts_money_is_in_the_report() -> None:
     body = outcome().body["accounts"]
     noise = next(value for name, value in body.items() if name.endswith("/noise/flat"))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.records import Work
-from coliseum.arena.reporting.work import figures
+from coliseum.arena.reporting.work import figures, valued
 
 DONE = Work(
     agent_id="a", round_id="r", ticker="T", status="done", reason=None, p=Decimal("0.7"), attempts=2, latency_ms=900,
@@ -49,3 +49,25 @@ def test_a_mean_of_bills_is_told_to_a_billionth_of_a_dollar() -> None:
     thirds = [replace(DONE, ticker=name, cost_usd=Decimal("0.01")) for name in "TU"]
 
     assert figures([*thirds, replace(DONE, ticker="V", cost_usd=Decimal(0))])["a"]["cost_per_forecast"] == "0.006666667"
+
+
+def test_the_frontier_is_where_nobody_gives_more_skill_for_the_money() -> None:
+    costs = {
+        "free": "0.00",
+        "cheap": "0.01",
+        "dear": "0.20",
+        "waste": "0.10",
+        "twin": "0.20",
+        "unknown": None,
+        "new": "0.01",
+    }
+    skills = {"free": 0.0, "cheap": 0.02, "dear": 0.05, "waste": 0.02, "twin": 0.05, "unknown": 0.9, "new": None}
+    found = valued(
+        {agent: {"cost_per_forecast": cost} for agent, cost in costs.items()},
+        {agent: {"skill": skill} for agent, skill in skills.items()},
+    )
+
+    assert {agent for agent, one in found.items() if one["frontier"]} == {"free", "cheap", "dear", "twin"}
+    assert {agent for agent, one in found.items() if one["frontier"] is None} == {"unknown", "new"}
+    assert found["cheap"]["skill_per_dollar"] == pytest.approx(2)
+    assert (found["free"]["skill_per_dollar"], found["unknown"]["skill_per_dollar"]) == (None, None)

@@ -26,7 +26,12 @@ def histogram(p: Floats, y: Floats) -> calibration.Histogram:
 
 @pytest.mark.parametrize(
     ("p", "index"),
-    [(0.0, 0), (0.1, 1), (0.2, 2), (0.3, 3), (0.6, 6), (0.7, 7), (0.9, 9), (1.0, 9), (0.2999999999, 2), (0.05, 0)],
+    [
+        *[(edge / 10, min(edge, 9)) for edge in range(11)],
+        (0.05, 0),
+        (0.29999, 2),
+        (1 - 0.9, 1),  # 0.99999... tenths
+    ],  # 0.99999... and 5.99999... tenths
 )
 def test_a_forecast_on_an_edge_belongs_above_it_and_one_in_the_last_bin(p: float, index: int) -> None:
     assert calibration.bin_index(np.array([p])).tolist() == [index]
@@ -120,7 +125,7 @@ def test_the_regression_is_where_the_likelihood_is_flat() -> None:
 @pytest.mark.parametrize(
     ("p", "y"),
     [
-        ([0.2, 0.8] * 24, [0.0, 1.0] * 24),  # too few
+        ([0.2, 0.8] * 24, [0.0, 1.0, 1.0, 0.0] * 12),  # too few
         ([0.2, 0.8] * 30, [1.0, 1.0] * 30),  # one outcome
         ([0.4] * 60, [0.0, 1.0] * 30),  # one forecast
         ([0.2, 0.8] * 30, [0.0, 1.0] * 30),  # separated
@@ -128,3 +133,10 @@ def test_the_regression_is_where_the_likelihood_is_flat() -> None:
 )
 def test_there_is_no_regression_where_it_would_say_nothing(p: list[float], y: list[float]) -> None:
     assert calibration.platt(np.array(p), np.array(y)) is None
+
+
+def test_fifty_cells_are_enough_for_a_regression() -> None:
+    p, y = [0.2, 0.8] * 25, [0.0, 1.0, 1.0, 0.0, 0.0] * 10
+
+    assert calibration.platt(np.array(p), np.array(y)) is not None
+    assert calibration.platt(np.array(p[:49]), np.array(y[:49])) is None

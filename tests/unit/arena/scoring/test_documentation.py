@@ -9,6 +9,7 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.agents.contestants import RULES
 from coliseum.arena.leaderboard import Pair, Standing
+from coliseum.arena.scoring.anchoring import Anchoring
 from coliseum.arena.scoring.cells import Cell, table_from
 from coliseum.arena.scoring.files.values import COLUMNS
 from coliseum.arena.scoring.money import Money
@@ -43,7 +44,9 @@ def test_every_field_of_a_standing_and_a_pair_is_explained(words: frozenset[str]
 
 
 def test_every_figure_of_money_and_operations_is_explained(words: frozenset[str]) -> None:
-    assert undocumented([one.name for kind in (Money, Operations) for one in fields(kind)], words) == []
+    names = [one.name for kind in (Money, Operations, Anchoring) for one in fields(kind)]
+
+    assert undocumented([*names, "skill_per_dollar", "frontier"], words) == []
 
 
 def test_every_column_of_a_file_is_explained(words: frozenset[str]) -> None:

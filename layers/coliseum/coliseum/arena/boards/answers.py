@@ -27,6 +27,9 @@ class StandingData(Answer):
     operations: dict[str, Any] | None = Field(
         default=None, description="What its answers took: failures by reason, time, tokens, cost; never ranked on."
     )
+    lean: dict[str, Any] | None = Field(
+        default=None, description="Aware board: how far it leans on the price it is shown, against its blind answers."
+    )
 
 
 class GatesData(Answer):

@@ -58,6 +58,7 @@ def standings(report: Report, *, metric: str, slice_name: str) -> list[StandingD
             value=_number(scores.get(line["agent"], {}).get(metric)),
             scores=scores.get(line["agent"], {}),
             operations=report["report"].get("operations", {}).get(line["agent"]),
+            lean=report["report"].get("leans", {}).get(line["agent"]),
         )
         for line in report["report"]["standings"]
         if line["agent"] in scores

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,9 @@ from coliseum.arena.leaderboard import NO_GATES, Board, body_of
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.replay.season import Plan, Season
 from coliseum.arena.reporting.cells import cells
-from coliseum.arena.reporting.ranking import ranked
+from coliseum.arena.reporting.ranking import leans, ranked
 from coliseum.arena.rounds import time_text
+from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.money import Money, money
 from coliseum.arena.scoring.report import Report, digest_of
 from coliseum.trading.money import decimal_text
@@ -36,7 +37,9 @@ class Outcome:
 
 def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) -> Outcome:
     """Score the season as the live arena does; nobody is provisional for having played for hours only."""
-    boards = {track: _board(season, track, draws=draws) for track in Track if season.offers[track]}
+    asked = {track: _cells(season, track) for track in Track}
+    boards = {track: _board(season, track, asked[track], draws=draws) for track in Track if season.offers[track]}
+    sandbox = season.exchange == "sandbox"
     accounts = {name: money(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
     body = {
         "recording": {
@@ -55,6 +58,7 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
         "markets": len({ticker for _, ticker in season.markets}),
         "problems": season.problems,
         "tracks": {track.value: body_of(*found) for track, found in boards.items()},
+        "leans": leans(asked[Track.BLIND], asked[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws),
         "accounts": {
             name: {**_money_body(found), "decisions": dict(season.reasons[name])} for name, found in accounts.items()
         },
@@ -62,14 +66,17 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
     return Outcome(boards, accounts, body)
 
 
-def _board(season: Season, track: Track, *, draws: int) -> tuple[Report, Board]:
-    asked = cells(
+def _cells(season: Season, track: Track) -> list[Cell]:
+    return cells(
         track=track,
         markets=season.markets,
         offers=season.offers[track],
         answers=season.answers[track],
         results=season.results,
     )
+
+
+def _board(season: Season, track: Track, asked: Sequence[Cell], *, draws: int) -> tuple[Report, Board]:
     return ranked(
         asked,
         season=season.name,

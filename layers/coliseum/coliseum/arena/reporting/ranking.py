@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Board, Gates, board
+from coliseum.arena.scoring.anchoring import anchoring
 from coliseum.arena.scoring.cells import Cell, table_from
 from coliseum.arena.scoring.intervals import SLICE_DRAWS
 from coliseum.arena.scoring.report import Report, Rules, score, seed_of
@@ -28,6 +31,20 @@ def ranked(
         seed=seed_of(f"{season}/{track}", table),
         draws=draws,
         slice_draws=min(draws, SLICE_DRAWS),
-        rules=Rules(left_out=frozenset()) if sandbox else Rules(),
+        rules=_rules(sandbox),
     )
     return report, board(report, days=days, gates=gates)
+
+
+def leans(
+    blind: Iterable[Cell], aware: Iterable[Cell], *, season: str, sandbox: bool, draws: int
+) -> dict[str, dict[str, Any]]:
+    """Agent -> how far it leans on the price, over what the headlines of both boards count; JSON-ready."""
+    out = _rules(sandbox).left_out
+    sides = [[cell for cell in side if cell.horizon not in out] for side in (blind, aware)]
+    seed = seed_of(f"{season}/leans", table_from(sides[1]))
+    return {agent: asdict(one) for agent, one in anchoring(*sides, seed=seed, draws=draws).items()}
+
+
+def _rules(sandbox: bool) -> Rules:
+    return Rules(left_out=frozenset()) if sandbox else Rules()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,8 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, body_of
 from coliseum.arena.records import Answer, ArenaRecords, Result, Round
 from coliseum.arena.reporting.cells import cells
-from coliseum.arena.reporting.ranking import ranked
-from coliseum.arena.reporting.work import figures
+from coliseum.arena.reporting.ranking import leans, ranked
+from coliseum.arena.reporting.work import figures, valued
 from coliseum.arena.rounds import time_text
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, digest_of
@@ -58,13 +58,14 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     }
     markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
     results = _known(records.results({ticker for _, ticker in markets}), question)
-    answers = [one for one in records.answers(rounds, question.track) if one.created_at <= question.known_at]
+    answers = _answers(records, rounds, question.track, question.known_at)
     work = records.work(rounds, question.track)
     offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
+    asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results)
     report, board = ranked(
-        cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results),
+        asked,
         season=question.season,
         track=question.track,
         sandbox=sandbox,
@@ -79,8 +80,12 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         "rounds": len(rounds),
         "gates": asdict(gates),
         **body_of(report, board),
-        "operations": figures(work),
+        "operations": valued(figures(work), report.scores()),
     }
+    if question.track is Track.AWARE:
+        unpriced = _answers(records, rounds, Track.BLIND, question.known_at)
+        blind = cells(track=Track.BLIND, markets=markets, offers=(), answers=unpriced, results=results)
+        body["leans"] = leans(blind, asked, season=question.season, sandbox=sandbox, draws=draws)
     return Board(question, report, body)
 
 
@@ -114,6 +119,10 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
         "standings": top,
     }
     return (candidate(Kind.LEADERBOARD_CHANGED, board.digest, data),)
+
+
+def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[Answer]:
+    return [one for one in records.answers(rounds, track) if one.created_at <= known_at]
 
 
 def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,33 @@ def figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
         agent: {name: _told(value) for name, value in asdict(operations(rows)).items()}
         for agent, rows in sorted(by_agent.items())
     }
+
+
+def valued(figures: Mapping[str, dict[str, Any]], scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The figures with what the money bought: skill per dollar, and who is on the frontier of skill and cost."""
+    known = {
+        agent: (float(found["cost_per_forecast"]), scores[agent]["skill"])
+        for agent, found in figures.items()
+        if found["cost_per_forecast"] is not None and agent in scores and scores[agent]["skill"] is not None
+    }
+    return {
+        agent: {
+            **found,
+            "skill_per_dollar": known[agent][1] / known[agent][0] if agent in known and known[agent][0] > 0 else None,
+            "frontier": _undominated(known[agent], known.values()) if agent in known else None,
+        }
+        for agent, found in figures.items()
+    }
+
+
+def _undominated(mine: tuple[float, float], others: Iterable[tuple[float, float]]) -> bool:
+    """Whether nobody has more skill for no more money, or as much for less."""
+    cost, skill = mine
+    return not any(
+        other != mine and other_cost <= cost and other_skill >= skill
+        for other in others
+        for other_cost, other_skill in [other]
+    )
 
 
 def _asked(one: Work) -> Asked:

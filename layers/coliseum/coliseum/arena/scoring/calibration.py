@@ -85,7 +85,7 @@ class Histogram:
 
 
 def bin_index(p: Floats, bins: int = BINS) -> Codes:
-    """Uniform bins, p = 1 in the last; p x bins is rounded to 9 places first, so that 0.3 is not 2.999..."""
+    """Uniform bins, p = 1 in the last; p x bins is rounded to 9 places first: 1 - 0.9 is not 0.999... tenths."""
     return np.minimum(np.floor(np.round(p * bins, 9)).astype(np.int64), bins - 1)
 
 
