@@ -81,9 +81,11 @@ def test_history_is_what_was_recorded_between_two_moments() -> None:
         )
         return [candle.end for candle in found]
 
-    assert ends(START + timedelta(hours=2), START + timedelta(hours=9)) == [
-        START + timedelta(hours=hour) for hour in (2, 3, 4, 5)
-    ]
+    def hours(*wanted: int) -> list[datetime]:
+        return [START + timedelta(hours=hour) for hour in wanted]
+
+    assert ends(START + timedelta(hours=2), START + timedelta(hours=9)) == hours(2, 3, 4, 5)
+    assert ends(START + timedelta(hours=2), START + timedelta(hours=4)) == hours(2, 3, 4)
 
 
 def test_books_are_given_for_markets_that_have_one() -> None:

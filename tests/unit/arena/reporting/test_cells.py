@@ -102,6 +102,7 @@ def test_only_clean_outcomes_are_graded(verdict: str, y: int | None) -> None:
 def test_later_prices_come_from_later_rounds() -> None:
     frozen = [
         market("r0", hours=0, q="0.40"),
+        market("r05", hours=0.5, q="0.41"),
         market("r1", hours=1.5, q="0.45"),
         market("r2", hours=25, q="0.60"),
         market("r3", hours=26, q=None),
