@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -16,11 +17,23 @@ from typing import TextIO
 from rich.console import Console
 
 from coliseum import config
-from coliseum.arena.replay.recording import FILES, Book, Period, Seen, Thing, about_text, changes, kind_of, line_of
+from coliseum.arena.replay.recording import (
+    FILES,
+    Book,
+    Period,
+    Seen,
+    Thing,
+    UnreadableRecording,
+    about_text,
+    changes,
+    kind_of,
+    line_of,
+)
 from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.trading.events import Event
 from coliseum.trading.markets import Market
+from coliseum_local.replay import read
 
 PAGES = 50
 """Of 200 events each."""
@@ -34,12 +47,17 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
     """Look every `every_seconds` until Ctrl-C or for so long; the exit code."""
     base = url or config.settings.kalshi_api_base
     settings = config.settings.model_copy(update={"kalshi_api_base": base})
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        before = _begun(folder, settings.exchange)
+    except UnreadableRecording as error:
+        print(error, file=sys.stderr)
+        return 1
     end = None if for_seconds is None else time.monotonic() + for_seconds
     with ExitStack() as held:
         kalshi = Kalshi.from_settings(settings)
         held.callback(kalshi.close)
         recorder = Recorder(kalshi, lambda: datetime.now(UTC), most_markets=most_markets)
+        recorder.remember(before)
         sinks, stop, console = _sinks(folder, settings.exchange, held), _stopped_by_signals(held), Console(stderr=True)
         while True:
             started = time.monotonic()
@@ -49,6 +67,20 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
                 return 0
             if end is not None and time.monotonic() >= end:
                 return 0
+
+
+def _begun(folder: Path, exchange: str) -> tuple[Seen, ...]:
+    """What an earlier run wrote into the folder, which is there afterwards. Raises UnreadableRecording."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableRecording([f"{folder}: {error.strerror or error}"]) from None
+    if not any((folder / f"{kind}.jsonl").exists() and (folder / f"{kind}.jsonl").stat().st_size for kind in FILES):
+        return ()
+    before = read(folder)
+    if before.exchange != exchange:
+        raise UnreadableRecording([f"{folder}: holds a recording of {before.exchange}; record {exchange} elsewhere"])
+    return before.rows
 
 
 def _stopped_by_signals(held: ExitStack) -> threading.Event:
@@ -73,6 +105,15 @@ class Recorder:
     read_hour: dict[str, datetime] = field(default_factory=dict)
     """The hour in which a market's history was read last."""
 
+    def remember(self, rows: Sequence[Seen]) -> None:
+        """Go on where an earlier recording ended: its markets that were not final are followed to their end."""
+        for seen in changes(rows, self.known):
+            if isinstance(seen.thing, Market):
+                if seen.thing.status == FINAL:
+                    self.waiting.pop(seen.thing.ticker, None)
+                else:
+                    self.waiting[seen.thing.ticker] = None
+
     def look(self) -> Iterator[Seen]:
         """What one look at the exchange says that is new. A thing is dated by the moment its answer was there."""
         return changes(self._all(), self.known)
@@ -83,7 +124,7 @@ class Recorder:
             {event.series_ticker for event in events if ("series", event.series_ticker) not in self.known}
         ):
             yield Seen(self._now(), self.kalshi.series(series))
-        yield from (Seen(self._now(), event) for event in events)
+        yield from (Seen(self._now(), replace(event, markets=())) for event in events)
         for event in events:
             for market in event.markets:
                 if market.ticker in self.waiting or len(self.waiting) < self.most_markets:

@@ -76,19 +76,25 @@ def players() -> tuple[Player, ...]:
 
 def read(folder: Path) -> Recording:
     """A recording from its folder; a last line that is being written is left out. Raises UnreadableRecording."""
+    about = _content(folder / "about.json")
+    if about is None:
+        raise UnreadableRecording([f"{folder}: no about.json: not a folder that `coliseum record` wrote"])
+    files = {kind: _content(folder / f"{kind}.jsonl") or "" for kind in FILES}
+    return recording_from(about, {kind: text[: text.rfind("\n") + 1] for kind, text in files.items()})
+
+
+def _content(path: Path) -> str | None:
+    """None where there is no such file."""
     try:
-        about = (folder / "about.json").read_text(encoding="utf-8")
-        files = {kind: _whole_lines(folder / f"{kind}.jsonl") for kind in FILES}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableRecording([f"{folder}: {error}"]) from None
-    return recording_from(about, files)
-
-
-def _whole_lines(path: Path) -> str:
-    if not path.exists():
-        return ""
-    text = path.read_text(encoding="utf-8")
-    return text[: text.rfind("\n") + 1]
+        content = path.read_bytes()
+        return content.decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UnreadableRecording([f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8"]) from None
+    except OSError as error:
+        raise UnreadableRecording([f"{path}: {error.strerror or error}"]) from None
 
 
 def _show(outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from tests.fixtures.exchange import START, Exchange, StartExchange
 from typer.testing import CliRunner
 
 from coliseum.arena.replay.exchange import RecordedExchange
-from coliseum.arena.replay.recording import Book, Seen
+from coliseum.arena.replay.recording import Book, Seen, about_text
 from coliseum.kalshi.client import Kalshi
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Market
@@ -74,9 +74,15 @@ def test_what_was_recorded_answers_as_the_exchange_did(recorded: Recorded) -> No
     assert recorded.look() == []  # nothing is new
 
 
-def test_markets_are_followed_until_they_are_final(recorded: Recorded) -> None:
+def test_markets_are_followed_until_they_are_final_whoever_began(recorded: Recorded) -> None:
+    """A recording goes on: markets that were closed while nobody looked stand in no list of open events any more."""
     recorded.look()
     started = set(recorded.recorder.waiting)
+    recorded.recorder = Recorder(recorded.recorder.kalshi, recorded.clock, most_markets=12)
+    recorded.recorder.remember(recorded.rows)
+    assert set(recorded.recorder.waiting) == started
+    assert recorded.look() == []  # nothing is written twice
+
     for _ in range(2):
         recorded.look(after=3600)
     final = {
@@ -84,9 +90,10 @@ def test_markets_are_followed_until_they_are_final(recorded: Recorded) -> None:
         for seen in recorded.rows
         if isinstance(seen.thing, Market) and seen.thing.status == "finalized"
     }
-
+    events = [seen.thing.ticker for seen in recorded.rows if isinstance(seen.thing, Event)]
     assert final & started
     assert final.isdisjoint(recorded.recorder.waiting)
+    assert len(set(events)) == len(events)  # nothing of an event itself has changed
 
 
 def test_at_most_so_many_markets_are_followed(recorded: Recorded) -> None:
@@ -108,6 +115,12 @@ def test_the_command_writes_a_recording_and_continues_it(exchange_server: Exchan
     assert "new rows" in first.stderr
     assert found.exchange == "sandbox"
     assert {Series, Event, Market, Book} <= {type(row.thing) for row in found.rows}
+
+    (tmp_path / "about.json").write_text(about_text("kalshi"))
+    other = CliRunner().invoke(app, arguments)
+    assert (other.exit_code, other.stderr) == (
+        1, f"{tmp_path}: holds a recording of kalshi; record sandbox elsewhere\n"
+    )  # fmt: skip
 
 
 def test_an_exchange_that_is_down_is_left_to_the_next_look(start_exchange: StartExchange, tmp_path: Path) -> None:

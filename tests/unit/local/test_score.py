@@ -195,7 +195,24 @@ def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     done = coliseum("replay", str(tmp_path))
 
     assert done.exit_code == 1
-    assert "about.json" in done.stderr
+    assert done.stderr == f"{tmp_path}: no about.json: not a folder that `coliseum record` wrote\n"
+
+
+def test_a_recording_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> None:
+    folder = recording(tmp_path)
+    (folder / "books.jsonl").write_bytes(b"{}\n\xff\n")
+    wrong = coliseum("replay", str(folder))
+    (folder / "books.jsonl").unlink()
+    (folder / "books.jsonl").mkdir()
+
+    assert wrong.stderr == f"{folder}/books.jsonl:2: byte 0xff is not UTF-8\n"
+    assert coliseum("replay", str(folder)).stderr == f"{folder}/books.jsonl: Is a directory\n"
+
+
+def test_a_recording_that_cannot_be_written_is_told(forecasts: Path) -> None:
+    done = coliseum("record", str(forecasts / "folder"), "--for", "0")
+
+    assert (done.exit_code, done.stderr) == (1, f"{forecasts / 'folder'}: Not a directory\n")
 
 
 def test_the_command_line_imports_no_numpy_before_it_scores() -> None:
