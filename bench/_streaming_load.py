@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 _TRADE = re.compile(rb'"timestamp": ?([\d.]+).{0,120}?"trade_id": ?"(\d{12})"')
+TICKER = "KXHIGHNY-26NOV21-B45"
 SAMPLE = 20
 """Every so many-th client is timed and checked; the others only count."""
 
@@ -27,6 +28,8 @@ class Load:
     """The clients of one server."""
 
     port: int
+    filters: int = 1
+    """Among how many filters the clients are divided; all of them take every trade."""
     clients: list[Client] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     """Seconds from publish to read, of the sample."""
@@ -36,7 +39,7 @@ class Load:
     def connect(self, count: int) -> None:
         for index in range(count):
             sock = socket.create_connection(("127.0.0.1", self.port))
-            sock.sendall(b"GET /sse/trading?snapshot=none HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.sendall(self._request(len(self.clients)))
             sock.setblocking(False)
             client = Client(sock, timed=index % SAMPLE == 0)
             self.clients.append(client)
@@ -70,6 +73,10 @@ class Load:
             client.sock.close()
         self._selector.close()
 
+    def _request(self, number: int) -> bytes:
+        tickers = f"&tickers={TICKER},OTHER-{number % self.filters}" if self.filters > 1 else ""
+        return f"GET /sse/trading?snapshot=none{tickers} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
     def _take(self, client: Client) -> int:
         try:
             data = client.sock.recv(1 << 18)
@@ -90,3 +97,16 @@ class Load:
                 self.disorder += client.next_number is not None and int(number) != client.next_number
                 client.next_number = int(number) + 1
         return got
+
+
+class Stopped:
+    """A client that asks and never reads."""
+
+    def __init__(self, port: int) -> None:
+        self._sock = socket.socket()
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self._sock.connect(("127.0.0.1", port))
+        self._sock.sendall(b"GET /sse/trading?snapshot=none HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    def close(self) -> None:
+        self._sock.close()

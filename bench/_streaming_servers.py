@@ -18,6 +18,7 @@ import psutil
 import uvicorn
 from pydantic import SecretStr
 
+from bench._streaming_load import TICKER
 from coliseum.config import Settings
 from coliseum.feed.entries import START, Entry, EntryId, Kind
 from coliseum.streaming.app import StreamApp
@@ -33,7 +34,7 @@ def trade(number: int) -> dict[str, Any]:
     """One trade as the bot reports it; `timestamp` is when it was published, for the client to measure."""
     return {
         "timestamp": time.monotonic(),
-        "ticker": "KXHIGHNY-26NOV21-B45",
+        "ticker": TICKER,
         "side": "BUY",
         "quantity": 50,
         "price": 0.65,

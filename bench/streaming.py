@@ -1,6 +1,7 @@
 """Fan-out against raw sockets, sse-starlette and FastAPI's own events in one run. `python -m bench.streaming [--full]`.
 
-The ratios are what counts; a machine that does other things too moves the absolute numbers.
+Every round measures every server once, in turning order; a ratio is the median of the rounds' own ratios, so that a
+machine that does other things too moves both sides of it.
 """
 
 from __future__ import annotations
@@ -9,44 +10,77 @@ import argparse
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from bench import machine
-from bench._streaming_load import Load
+from bench._streaming_load import Load, Stopped
 from bench._streaming_servers import KINDS
 
-TARGETS = {"cpu": 1.6, "p99": 2.0, "burst": 3.0, "memory": 12.0}
-"""CPU per delivery and p99 at most, burst at least, this many times raw sockets; kB per connection at most."""
+FILTERS = 100
+SERVERS: Mapping[str, tuple[str, int]] = {
+    **{kind: (kind, 1) for kind in KINDS},
+    f"coliseum, {FILTERS} filters": ("coliseum", FILTERS),
+}
+"""What runs, and among how many filters its clients are divided."""
 PATIENCE_SECONDS = 60.0
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+FILLING, STOPPED = 60, 200
+"""Bursts that fill what every server fills, caches, rings and logs; then what a kernel's buffers cannot hide: 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
+    """Latency, bursts and memory at `clients`, CPU at `crowd`; rates in events per second."""
+
     clients: int
     rate: int
+    crowd: int
+    crowd_rate: int
     seconds: float
     burst: int
-    bursts: int
+    stopped: int
+    rounds: int
 
 
-QUICK = Sizes(clients=200, rate=20, seconds=4.0, burst=100, bursts=3)
-FULL = Sizes(clients=2000, rate=10, seconds=8.0, burst=100, bursts=3)
+QUICK = Sizes(clients=200, rate=20, crowd=400, crowd_rate=10, seconds=3.0, burst=100, stopped=8, rounds=1)
+FULL = Sizes(clients=1000, rate=20, crowd=2000, crowd_rate=10, seconds=6.0, burst=100, stopped=8, rounds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """One server in one round."""
+
     cpu_us: float
-    """Per delivery."""
-    p50_ms: float
+    """Per delivery, system time included."""
     p99_ms: float
     burst_per_second: float
     kb_per_connection: float
-    missing: int
-    disorder: int
+    wrong: int
+    """Deliveries that never came or came out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    text: str
+    figure: Callable[[Result], float]
+    limit: float
+    at_most: bool = True
+    times_raw: bool = True
+
+
+TARGETS = (
+    Target("CPU per delivery, x raw", lambda one: one.cpu_us, 1.6),
+    Target("p99, x raw", lambda one: one.p99_ms, 2.0),
+    Target("burst, x raw", lambda one: one.burst_per_second, 3.0, at_most=False),
+    Target("kB per connection", lambda one: one.kb_per_connection, 12.0, times_raw=False),
+)
+STOPPED_KB = 128.0
+"""At most this much is held for a client that has stopped reading."""
 
 
 class Server:
@@ -59,15 +93,15 @@ class Server:
             stdout=subprocess.PIPE,
             text=True,
         )
-        _pin(self._process.pid, first=True)
-        self.port: int = self._answer()["port"]
+        _pin(self._process.pid, 0)
+        self.port: int = self.answer()["port"]
 
     def command(self, **command: float) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
 
-    def _answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -75,10 +109,7 @@ class Server:
     def look(self) -> dict[str, Any]:
         """CPU seconds and resident bytes now."""
         self.command(look=1)
-        return self._answer()
-
-    def answer(self) -> dict[str, Any]:
-        return self._answer()
+        return self.answer()
 
     def stop(self) -> None:
         self._process.kill()
@@ -88,115 +119,155 @@ class Server:
         self._process.wait()
 
 
-def measure(kind: str, sizes: Sizes) -> Result:
+def measure(name: str, sizes: Sizes) -> Result:
+    """One round of one server."""
+    kind, filters = SERVERS[name]
     server = Server(kind)
-    load = Load(server.port)
+    load = Load(server.port, filters=filters)
     try:
         load.connect(5)  # warms imports and caches, so that memory is that of connections
         before = server.look()["rss"]
         load.connect(sizes.clients)
-        clients = len(load.clients)
         memory = (server.look()["rss"] - before) / sizes.clients / 1000
-        load.forget()
-        begin = server.look()["cpu"]
-        expected = clients * int(sizes.rate * sizes.seconds)
-        server.command(rate=sizes.rate, seconds=sizes.seconds)
-        load.read(sizes.seconds + PATIENCE_SECONDS, until_total=expected)
-        cpu = server.answer()["cpu"] - begin
-        missing = expected - load.total()
+        _, missing = steady(server, load, sizes.rate, sizes.seconds)
         delays = sorted(load.delays) or [float("nan")]
-        rates = []
-        for _ in range(sizes.bursts):
-            load.forget()
-            server.command(burst=sizes.burst)
-            seconds = load.read(PATIENCE_SECONDS, until_total=clients * sizes.burst)
-            rates.append(load.total() / seconds)
-            missing += clients * sizes.burst - load.total()
-            server.answer()
+        rate, missing_in_burst = burst(server, load, sizes.burst)
+        load.connect(sizes.crowd - sizes.clients)
+        cpu, missing_in_crowd = steady(server, load, sizes.crowd_rate, sizes.seconds)
         return Result(
-            cpu_us=1e6 * cpu / expected,
-            p50_ms=1000 * delays[len(delays) // 2],
+            cpu_us=cpu,
             p99_ms=1000 * delays[int(len(delays) * 0.99)],
-            burst_per_second=statistics.median(rates),
+            burst_per_second=rate,
             kb_per_connection=memory,
-            missing=missing,
-            disorder=load.disorder,
+            wrong=missing + missing_in_burst + missing_in_crowd + load.disorder,
         )
     finally:
         load.close()
         server.stop()
 
 
-def show(sizes: Sizes, results: dict[str, Result]) -> None:
-    """The results, each with its ratio to raw sockets."""
-    raw = results["raw"]
-    columns = (
-        "server",
-        "CPU us/delivery",
-        "x raw",
-        "p50 ms",
-        "p99 ms",
-        "x raw",
-        "burst/s",
-        "x raw",
-        "kB/conn",
-        "lost",
-        "disorder",
-    )
+def steady(server: Server, load: Load, rate: int, seconds: float) -> tuple[float, int]:
+    """CPU microseconds per delivery at this many events per second, and how many deliveries never came."""
+    load.forget()
+    expected = len(load.clients) * int(rate * seconds)
+    begin = server.look()["cpu"]
+    server.command(rate=rate, seconds=seconds)
+    load.read(seconds + PATIENCE_SECONDS, until_total=expected)
+    return 1e6 * (server.answer()["cpu"] - begin) / expected, expected - load.total()
+
+
+def burst(server: Server, load: Load, size: int) -> tuple[float, int]:
+    """Deliveries per second of `size` events at once, and how many never came."""
+    load.forget()
+    expected = len(load.clients) * size
+    server.command(burst=size)
+    seconds = load.read(PATIENCE_SECONDS, until_total=expected)
+    server.answer()
+    return load.total() / seconds, expected - load.total()
+
+
+def stopped(kind: str, sizes: Sizes) -> float:
+    """What a client that has stopped reading costs the server after 5 MB of events, in kB."""
+    server = Server(kind)
+    load = Load(server.port)
+    readers: list[Stopped] = []
+    try:
+        load.connect(1)
+        for _ in range(FILLING):
+            burst(server, load, sizes.burst)
+        readers = [Stopped(server.port) for _ in range(sizes.stopped)]
+        load.read(0.5)
+        before: int = server.look()["rss"]
+        for _ in range(STOPPED):
+            burst(server, load, sizes.burst)
+        after: int = server.look()["rss"]
+        return max(0, after - before) / sizes.stopped / 1000
+    finally:
+        for reader in readers:
+            reader.close()
+        load.close()
+        server.stop()
+
+
+def show(sizes: Sizes, rounds: Mapping[str, Sequence[Result]], held: Mapping[str, float]) -> None:
+    """Medians with the least and the most of the rounds, each with its ratio to raw sockets."""
+    columns = ("server", "CPU us", "x raw", "p99 ms", "x raw", "burst k/s", "x raw", "kB/conn", "stopped", "wrong")
     rows = [
         (
-            kind,
-            f"{one.cpu_us:.1f}",
-            f"{one.cpu_us / raw.cpu_us:.1f}",
-            f"{one.p50_ms:.1f}",
-            f"{one.p99_ms:.1f}",
-            f"{one.p99_ms / raw.p99_ms:.1f}",
-            f"{one.burst_per_second:,.0f}",
-            f"{one.burst_per_second / raw.burst_per_second:.2f}",
-            f"{one.kb_per_connection:.1f}",
-            one.missing,
-            one.disorder,
+            name,
+            _spread([one.cpu_us for one in results]),
+            f"{_ratio(rounds, name, lambda one: one.cpu_us):.2f}",
+            _spread([one.p99_ms for one in results]),
+            f"{_ratio(rounds, name, lambda one: one.p99_ms):.2f}",
+            _spread([one.burst_per_second / 1000 for one in results], digits=0),
+            f"{_ratio(rounds, name, lambda one: one.burst_per_second):.2f}",
+            f"{median(one.kb_per_connection for one in results):.1f}",
+            f"{held[SERVERS[name][0]]:.0f}",
+            sum(one.wrong for one in results),
         )
-        for kind, one in results.items()
+        for name, results in rounds.items()
     ]
-    load = f"{sizes.clients} clients, {sizes.rate} events/s for {sizes.seconds:.0f} s, bursts of {sizes.burst}"
-    machine.show(f"Fan-out: {load}", columns, rows)
+    load = (
+        f"CPU per delivery at {sizes.crowd} clients x {sizes.crowd_rate}/s, p99 at {sizes.clients} x {sizes.rate}/s, "
+        f"bursts of {sizes.burst} to {sizes.clients},\nkB held for a stopped reader, deliveries lost or out of order; "
+        f"median (least-most) of {sizes.rounds} rounds"
+    )
+    machine.show(f"Fan-out on {machine.description()}\n{load}", columns, rows)
 
 
-def verdicts(results: dict[str, Result]) -> list[str]:
+def verdicts(rounds: Mapping[str, Sequence[Result]], held: Mapping[str, float]) -> list[str]:
     """Each target with what was reached."""
-    raw, ours = results["raw"], results["coliseum"]
-    reached = {
-        "cpu": (ours.cpu_us / raw.cpu_us, "<=", "CPU per delivery, x raw"),
-        "p99": (ours.p99_ms / raw.p99_ms, "<=", "p99, x raw"),
-        "burst": (ours.burst_per_second / raw.burst_per_second, ">=", "burst, x raw"),
-        "memory": (ours.kb_per_connection, "<=", "kB per connection"),
-    }
-    lines = []
-    for name, (value, relation, text) in reached.items():
-        met = value <= TARGETS[name] if relation == "<=" else value >= TARGETS[name]
-        lines.append(f"{'met   ' if met else 'MISSED'}  {text}: {value:.2f} (target {relation} {TARGETS[name]})")
+    lines = [_verdict("kB held for a stopped reader", held["coliseum"], STOPPED_KB, at_most=True)]
+    for target in TARGETS:
+        if target.times_raw:
+            value = _ratio(rounds, "coliseum", target.figure)
+        else:
+            value = median(target.figure(one) for one in rounds["coliseum"])
+        lines.append(_verdict(target.text, value, target.limit, at_most=target.at_most))
     return lines
 
 
-def _pin(pid: int, *, first: bool) -> None:
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
-        cores = sorted(os.sched_getaffinity(0)) if first else sorted(os.sched_getaffinity(pid))
-        os.sched_setaffinity(pid, {cores[0] if first else cores[-1]})
+def _verdict(text: str, value: float, limit: float, *, at_most: bool) -> str:
+    met = value <= limit if at_most else value >= limit
+    return f"{'met   ' if met else 'MISSED'}  {text}: {value:.2f} (target {'<=' if at_most else '>='} {limit:g})"
+
+
+def _ratio(rounds: Mapping[str, Sequence[Result]], name: str, figure: Callable[[Result], float]) -> float:
+    return median(figure(one) / figure(raw) for one, raw in zip(rounds[name], rounds["raw"], strict=True))
+
+
+def _spread(values: Sequence[float], *, digits: int = 1) -> str:
+    middle = f"{median(values):.{digits}f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def _pin(pid: int, core: int) -> None:
+    if len(CORES) > 1:
+        os.sched_setaffinity(pid, {CORES[core]})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="2000 clients instead of 200")
-    parser.add_argument("--only", nargs="*", choices=tuple(KINDS), default=tuple(KINDS), help="raw is always measured")
+    parser.add_argument("--full", action="store_true", help="2,000 clients and five rounds, about fifteen minutes")
+    parser.add_argument("--rounds", type=int, help="how often each server is measured")
+    parser.add_argument("--only", nargs="*", choices=tuple(SERVERS), default=tuple(SERVERS), help="besides raw")
     options = parser.parse_args()
     sizes = FULL if options.full else QUICK
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
-    results = {kind: measure(kind, sizes) for kind in KINDS if kind == "raw" or kind in options.only}
-    show(sizes, results)
-    if "coliseum" in results:
-        print("\n".join(verdicts(results)))
+    _pin(os.getpid(), -1)
+    names = [name for name in SERVERS if name == "raw" or name in options.only]
+    rounds: dict[str, list[Result]] = {name: [] for name in names}
+    sizes = replace(sizes, rounds=options.rounds or sizes.rounds)
+    for number in range(sizes.rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            rounds[name].append(measure(name, sizes))
+        if sys.stderr.isatty():
+            print(f"round {number + 1} of {sizes.rounds}", file=sys.stderr)
+    held = {kind: stopped(kind, sizes) for kind in dict.fromkeys(SERVERS[name][0] for name in names)}
+    show(sizes, rounds, held)
+    if "coliseum" in rounds:
+        print("\n".join(verdicts(rounds, held)))
 
 
 if __name__ == "__main__":
