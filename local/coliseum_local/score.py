@@ -81,8 +81,8 @@ def show(report: Report, ranked: Board, *, ungraded: str = UNGRADED) -> None:
         title="{graded_cells:,} graded forecasts of {questions:,} questions in {events:,} events".format(**body),
         title_justify="left",
     )
-    for column in ("rank", "tier", "agent", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "strict", "log",
-                   "ECE", "log10 E", "coverage"):  # fmt: skip
+    for column in ("rank", "tier", "agent", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "market", "strict",
+                   "log", "ECE", "log10 E", "coverage"):  # fmt: skip
         lines.add_column(column, justify="left" if column == "agent" else "right")
     for one in ranked.standings:
         lines.add_row(*_cells(one.scores, rank=one.rank, tier=one.tier, agent=one.agent, best=one.best_probability,
@@ -115,6 +115,7 @@ def _cells(
         _text(best, ".0%"),
         "" if ranks is None else f"{ranks[0]}-{ranks[1]}",
         _text(scores["brier"], ".4f"),
+        _text(scores["market_brier"], ".4f"),
         _text(scores["brier_strict"], ".4f"),
         _text(scores["log"], ".4f"),
         _text(scores["ece"], ".4f"),

@@ -89,8 +89,11 @@ def test_bets_are_judged_after_fees() -> None:
 
 
 def test_a_drawdown_runs_from_a_peak_to_its_return() -> None:
-    assert drawdown(worths(100, 120, 90, 100, 130, 129, step=timedelta(hours=1))) == pytest.approx((0.25, 2.0))
-    assert drawdown(()) == (None, None)
+    curve = worths(100, 120, 90, 100, 130, 129, step=timedelta(hours=1))
+
+    assert drawdown(curve, Decimal(100)) == pytest.approx((0.25, 2.0))
+    assert drawdown(curve, Decimal(150)) == pytest.approx((0.4, 5.0))  # it lost from the beginning
+    assert drawdown((), Decimal(100)) == (None, None)
 
 
 def test_marks_are_taken_by_the_hour_and_by_the_day() -> None:

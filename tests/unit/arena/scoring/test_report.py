@@ -80,6 +80,9 @@ def _compare(numbers: dict[str, Any], own: list[Cell]) -> None:
         ),
         "skill": reference.mean(skills.values()),
         "skill_se": reference.standard_error(skills.values()),
+        "market_brier": reference.mean(
+            reference.event_values(own, reference.paired, lambda c: (c.q - c.y) ** 2).values()  # type: ignore[operator]
+        ),
         "skill_market_weighted": reference.mean(map(reference.difference, paired)),
         "edge": reference.mean(
             reference.event_values(own, reference.paired, lambda c: (c.p - c.q) * (c.y - c.q)).values()  # type: ignore[operator]
@@ -178,7 +181,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "1a8ad9868ec9020101fa1b56e2b51dc362c79045d83a2842e93462a90e70fe7f"
+DIGEST = "112405dd2b3a2f73505de7717eedcc97e110fa0827915b9f1af63df699b0b0dd"
 
 
 @pytest.mark.parametrize(

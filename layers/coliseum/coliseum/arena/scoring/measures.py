@@ -27,6 +27,7 @@ class Measures:
     table: Table
     brier: Floats
     brier_strict: Floats
+    market_brier: Floats
     log: Floats
     baseline: Floats
     peer: Floats
@@ -53,6 +54,7 @@ def measured(table: Table) -> Measures:
         table=table,
         brier=error,
         brier_strict=np.where(table.answered, error, scores.COIN_FLIP),
+        market_brier=scores.brier(table.q, y),
         log=log,
         baseline=scores.baseline_score(log),
         peer=scores.peer_score(table, log),
@@ -162,6 +164,7 @@ class Part:
             "skill": paired.mean(self.event_skill),
             "skill_se": paired.error(self.event_skill),
             "skill_events": paired.number(),
+            "market_brier": _mean(paired, mine.market_brier),
             "skill_strict": _mean(strict, mine.difference_strict),
             "edge": _mean(paired, mine.edge),
             **{f"pa_return_{gamma:g}": _mean(bets, values) for gamma, values in mine.gross.items()},
@@ -172,7 +175,7 @@ class Part:
         """Means over cells, each weighing the same."""
         mine, table, count = self._measures, self._table, self._counted
         graded, paired = table.graded, table.paired
-        own, market = self._total(mine.brier, paired), self._total(scores.brier(table.q, table.y), paired)
+        own, market = self._total(mine.brier, paired), self._total(mine.market_brier, paired)
         brier = self._total(mine.brier, graded)
         base = ratio(self._total(table.y, graded), count["graded"])
         cost = self._total(mine.cost, graded)

@@ -73,7 +73,7 @@ class Money:
     profit_factor: float | None
     """Winners' profit / losers' loss; None without a loser."""
     max_drawdown: float | None
-    """Largest fall from a peak, as a share of the peak, on hourly marks."""
+    """Largest fall from a peak, as a share of the peak, on hourly marks; the deposit is the first peak."""
     drawdown_hours: float | None
     """The longest time below an earlier peak."""
     daily_volatility: float | None
@@ -93,7 +93,7 @@ def money(rows: Sequence[Row], worths: Sequence[Worth], *, model_cost: Decimal =
     losses = -sum((one.profit for one in done if one.profit < ZERO), ZERO)
     returns = [one.roi for one in done]
     daily = daily_returns(worths)
-    fall, hours = drawdown(hourly(worths))
+    fall, hours = drawdown(hourly(worths), state.deposits)
     grown = float(value / state.deposits) if state.deposits and value > ZERO else None
     return Money(
         deposit=state.deposits,
@@ -145,11 +145,11 @@ def hourly(worths: Sequence[Worth]) -> tuple[Worth, ...]:
     return tuple(last.values())
 
 
-def drawdown(worths: Sequence[Worth]) -> tuple[float | None, float | None]:
-    """(largest fall as a share of its peak, hours of the longest time below a peak)."""
+def drawdown(worths: Sequence[Worth], deposit: Decimal) -> tuple[float | None, float | None]:
+    """(largest fall as a share of its peak, hours of the longest time below a peak); the deposit is the first peak."""
     if not worths:
         return None, None
-    peak, fall, longest = worths[0], 0.0, 0.0
+    peak, fall, longest = Worth(worths[0].at, deposit, deposit), 0.0, 0.0
     for one in worths:
         if one.equity >= peak.equity:
             peak = one
