@@ -18,6 +18,7 @@ from tests.integration.arena_world import behind, end_round
 from coliseum.arena.agents.budget.service import Budget, set_aside, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.records import Agent
+from coliseum.config import Settings
 from coliseum.store.client import Store
 
 D = Decimal
@@ -117,9 +118,11 @@ def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(store: St
     assert all((kept[agent.agent_id] == set_aside(agent)) for agent in players if agent.agent_id in funded)
 
 
-def test_the_default_budget_reaches_for_a_round_of_every_model(store: Store) -> None:
-    asked = everyone(store, 8)
-    Budget(asked.records, cap=D(2)).fund(models(asked), asked.records.round(asked.round_id))
+def test_the_default_budget_reaches_for_a_default_round_of_every_model(store: Store) -> None:
+    defaults = Settings()
+    asked = everyone(store, defaults.round_markets)
+    budget = Budget(asked.records, cap=defaults.arena_daily_budget_usd)
+    budget.fund(models(asked), asked.records.round(asked.round_id))
     assert asked.records.decisions(asked.round_id, status="skipped") == ()
 
 

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     """A round begins at every multiple of this since the epoch, UTC."""
     round_open_seconds: int = Field(default=3_600, ge=30, le=86_400)
     """How long a round takes forecasts; markets that close sooner are not asked about."""
-    round_markets: int = Field(default=12, ge=1, le=100)
+    round_markets: int = Field(default=8, ge=1, le=100)
     round_markets_per_event: int = Field(default=2, ge=1, le=20)
     decisions_queue_url: HttpUrl | None = None
     """The SQS queue that hands decisions to the forecaster."""
