@@ -30,6 +30,17 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait long for their servers come first, so that no worker is left alone with them at the end."""
+    folders = ("e2e", "chaos", "integration", "contract", "functions", "unit")
+
+    def late(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        return item.get_closest_marker("slow") is None, folders.index(folder) if folder in folders else len(folders)
+
+    items.sort(key=late)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""

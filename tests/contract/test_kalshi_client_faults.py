@@ -239,6 +239,7 @@ def test_a_file_that_is_no_text_is_named_without_its_content(tmp_path: Path) -> 
         Credentials("id", private_key_path=file).headers("/x")
 
 
+@pytest.mark.usefixtures("real_pace")
 def test_balance_is_asked_once_a_second_by_however_many_threads() -> None:
     moments: list[float] = []
     lock = threading.Lock()
@@ -255,6 +256,7 @@ def test_balance_is_asked_once_a_second_by_however_many_threads() -> None:
     assert moments[-1] - moments[0] > 1.8
 
 
+@pytest.mark.usefixtures("real_pace")
 def test_views_with_different_deadlines_share_one_pace() -> None:
     with _door(in_order(reply(payloads.BALANCE))) as (door, stage):
         door.balance()

@@ -32,6 +32,7 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
 from coliseum.bot.parse import trades_from
+from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
@@ -124,8 +125,15 @@ def aged(world: World, remembered: str) -> str:
 
 @pytest.mark.parametrize("redis", [True, False], ids=["redis-up", "redis-down"])
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange-up", "exchange-down"])
-def test_the_first_source_that_is_up_answers_and_says_so(exchange: bool, redis: bool, world: World, aged: str) -> None:
-    """The four combinations of bot and Postgres at the same time: most of it is waiting."""
+def test_the_first_source_that_is_up_answers_and_says_so(
+    exchange: bool, redis: bool, world: World, aged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The four combinations of bot and Postgres at the same time: where the exchange is down most of it is waiting.
+
+    An exchange that is down is tried again for one second instead of five, one that is up has time on a busy machine.
+    """
+    for_seconds = Kalshi.for_seconds
+    monkeypatch.setattr(Kalshi, "for_seconds", lambda self, _: for_seconds(self, 20.0 if exchange else 1.0))
     given = ({"exchange"} if exchange else set()) | ({"redis"} if redis else set())
     combinations = [frozenset(given | more) for more in (set(), {"bot"}, {"postgres"}, {"bot", "postgres"})]
     with ThreadPoolExecutor(len(combinations)) as threads:
