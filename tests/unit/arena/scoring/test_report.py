@@ -181,7 +181,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "112405dd2b3a2f73505de7717eedcc97e110fa0827915b9f1af63df699b0b0dd"
+DIGEST = "c3791396662d24c2c84f238ae932a0418176466cd8add8915f824ac56026a106"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from coliseum.errors import InvalidInput
 STRUCTURES = ("exclusive", "exhaustive", "above", "below")
 """How an event's markets hang together: at most one is YES; exactly one is, and all are here; a ladder of
 "more than `strike`"; a ladder of "less than `strike`"."""
-NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "settled_at")
+NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "settled_at",
+           "noise")  # fmt: skip
 _PROBABILITIES = ("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close")
 
 
@@ -59,6 +60,8 @@ class Cell:
     """The market's threshold on a ladder (`above`, `below`)."""
     settled_at: float | None = None
     """Unix seconds at which the outcome was known; orders the evidence."""
+    noise: float | None = None
+    """Variance of the replicates of which `p` is the mean; None where it was asked once."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Table:
     q_close: Floats
     strike: Floats
     settled_at: Floats
+    noise: Floats
     dimensions: tuple[Dimension, ...]
     """The ways to slice."""
 

@@ -189,6 +189,8 @@ class Part:
             "direction": ratio(count["direction_right"], count["direction_decided"]),
             "pm_roi": ratio(self._total(mine.profit, graded), cost),
             "pm_roi_bets": self._count(graded & (mine.cost > 0)),
+            "replicated": self._count(~np.isnan(table.noise)),
+            "replicate_stdev": np.sqrt(self._mean_of(table.noise, ~np.isnan(table.noise))),
             **self._line_values(),
         }
 
@@ -197,7 +199,7 @@ class Part:
         found: dict[str, Floats] = {}
         for name, later in (("1h", table.q_1h), ("24h", table.q_24h), ("close", table.q_close)):
             known = table.answered & table.quoted & ~np.isnan(later)
-            found[f"clv_{name}"] = ratio(self._total(skill.line_value(table, later), known), self._count(known))
+            found[f"clv_{name}"] = self._mean_of(skill.line_value(table, later), known)
             found[f"clv_{name}_cells"] = self._count(known)
         return found
 
@@ -277,6 +279,9 @@ class Part:
     def _count(self, keep: Mask) -> Floats:
         return counts(self._group[keep & self._sliced], self._size)
 
+    def _mean_of(self, values: Floats, keep: Mask) -> Floats:
+        return ratio(self._total(values, keep), self._count(keep))
+
     def _total(self, values: Floats, keep: Mask) -> Floats:
         rows = keep & self._sliced
         return totals(values[rows], self._group[rows], self._size)
@@ -284,7 +289,7 @@ class Part:
 
 _WHOLE = frozenset({
     "offered", "answered", "graded", "paired", "events", "skill_events", "log_clipped", "direction_decided",
-    "direction_right", "pm_roi_bets", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
+    "direction_right", "pm_roi_bets", "replicated", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
 })  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def input_hash(table: Table) -> str:
     for code in (*codes, *(one.code for one in table.dimensions)):
         digest.update(code.astype("<i4").tobytes())
     numbers = (table.p, table.q, table.y, table.yes_ask, table.no_ask, table.q_1h, table.q_24h, table.q_close)
-    for column in (*numbers, table.strike, table.settled_at):
+    for column in (*numbers, table.strike, table.settled_at, table.noise):
         # One NaN and one zero: their other bit patterns mean the same.
         digest.update((np.where(np.isnan(column), np.nan, column) + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()

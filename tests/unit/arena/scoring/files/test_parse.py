@@ -48,6 +48,10 @@ def test_three_columns_are_enough() -> None:
     assert holds(table("agent,market,p\na,m,0.5\n"), Cell(agent="a", event="m", market="m", window="1", p=0.5))
 
 
+def rows_of(cells: list[Cell]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in asdict(cell).items() if name in COLUMNS} for cell in cells]
+
+
 def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter)
@@ -61,14 +65,14 @@ def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
 def test_a_csv_file_comes_back_as_it_was_written(delimiter: str, mark: str) -> None:
     wanted = random_cells(4, events=20)
 
-    assert holds(table(mark + as_csv([asdict(one) for one in wanted], delimiter)), *wanted)
+    assert holds(table(mark + as_csv(rows_of(wanted), delimiter)), *wanted)
 
 
 @pytest.mark.parametrize("name", ["f.jsonl", "f.ndjson", "no-suffix"])
 def test_json_lines_come_back_as_they_were_written(name: str) -> None:
     wanted = random_cells(4, events=20)
 
-    assert holds(table("\n".join(json.dumps(asdict(one)) for one in wanted), name), *wanted)
+    assert holds(table("\n".join(map(json.dumps, rows_of(wanted))), name), *wanted)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +190,9 @@ def test_a_file_of_many_portions_is_read_whole(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(rows, "PORTION", 7)
     monkeypatch.setattr(columns, "REMEMBERED", 3)
     wanted = random_cells(5, events=10)
-    lines = "".join(json.dumps(asdict(one)) + "\n" for one in wanted)
+    lines = "".join(json.dumps(row) + "\n" for row in rows_of(wanted))
 
-    assert holds(table(as_csv([asdict(one) for one in wanted])), *wanted)
+    assert holds(table(as_csv(rows_of(wanted))), *wanted)
     assert holds(table(lines, "f.jsonl"), *wanted)
 
 

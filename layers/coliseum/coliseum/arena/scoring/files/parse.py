@@ -9,6 +9,7 @@ Columns of forecasts, of which the first three are required:
     q_1h, q_24h, q_close      its probability later
     category, horizon, track, volume, outcomes, cluster, structure, strike
     settled_at                when the outcome was known: RFC 3339 or unix seconds
+    replicate                 tells apart several answers to one question, whose mean is scored
 
 A file of outcomes has `market` and `y`, and where wanted `event` and the other columns of `OF_A_MARKET`.
 """
@@ -27,6 +28,7 @@ from coliseum.arena.scoring.arithmetic import Mask, counts, totals
 from coliseum.arena.scoring.cells import Table, table
 from coliseum.arena.scoring.files.columns import Columns, columns_of, filled
 from coliseum.arena.scoring.files.problems import Problem, Problems
+from coliseum.arena.scoring.files.replicates import averaged
 from coliseum.arena.scoring.files.rows import Text
 from coliseum.arena.scoring.files.values import COLUMNS, READERS
 from coliseum.errors import InvalidInput
@@ -113,8 +115,11 @@ def _table(columns: Columns, file: str, problems: Problems) -> Table | None:
         labels["cluster"] = filled(labels["cluster"], labels["event"])
     for name in ("q", "y"):
         columns.numbers.setdefault(name, np.full(len(columns), np.nan))
+    columns = averaged(columns, file, problems)
+    if problems.count:
+        return None
     try:
-        made = table(**labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
+        made = table(**columns.labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
     except InvalidInput as error:
         _contradictions(columns, file, problems)
         if not problems.count:

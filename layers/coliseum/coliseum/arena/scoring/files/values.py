@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from coliseum.arena.scoring.cells import STRUCTURES, Cell
 
-COLUMNS = tuple(one.name for one in fields(Cell))
+COLUMNS = (*(one.name for one in fields(Cell) if one.name != "noise"), "replicate")
+"""Replicates of a question are told row by row; their noise is reckoned from them."""
 OUTCOMES: dict[str, float] = {
     **dict.fromkeys(("1", "1.0", "yes", "true"), 1.0),
     **dict.fromkeys(("0", "0.0", "no", "false"), 0.0),
