@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from tests.fixtures.redis import RedisServer
 from tests.integration.stream_servers import (
+    QUICK,
     Listener,
     Publisher,
     StreamServer,
@@ -290,7 +291,8 @@ def test_a_lost_ring_is_noticed_with_the_pollers_next_report(
     redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
 ) -> None:
     """SSE-003: the doorbell is a hint, never the truth."""
-    with serving(settings_for(redis_server, prefix, feed_mode="doorbell")) as server:
+    pace = replace(QUICK, quiet=60.0)  # nobody looks of his own accord
+    with serving(settings_for(redis_server, prefix, feed_mode="doorbell"), pace=pace) as server:
         bot.trades()
         each = listen(server).wait("snapshot")
         silent = publisher(redis, prefix)

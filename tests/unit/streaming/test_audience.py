@@ -209,6 +209,42 @@ def test_what_a_client_was_given_among_others_counts_as_its_own() -> None:
     run(story)
 
 
+def test_who_comes_while_news_waits_to_be_told_hears_it_once() -> None:
+    """SSE-025."""
+
+    async def story() -> None:
+        hall = Hall()
+        hall.wire()
+        await turn()
+        late = hall.wire("&since=earliest")
+        hall.publish()  # in the ring already when the late one looks, not yet told to the first
+        await turn()
+        assert late.trades == ["t0"]
+
+    run(story)
+
+
+def test_what_concerns_all_is_told_to_each() -> None:
+    """SSE-062."""
+
+    async def story() -> None:
+        hall = Hall()
+        wires = [hall.wire(), hall.wire(), hall.wire("&ticker=B-1")]
+        await turn()
+        hall.stale("bot")
+        await turn()
+        hall.stale()
+        await turn()
+        hall.publish()
+        await turn()
+        assert [[name for name, _ in wire.heard if name in {"stale", "fresh"}] for wire in wires] == [
+            ["stale", "fresh"]
+        ] * 3
+        assert wires[0].trades == wires[1].trades == ["t0"]
+
+    run(story)
+
+
 def test_news_larger_than_one_write_reaches_all() -> None:
     """SSE-028."""
 
