@@ -1,16 +1,25 @@
-"""What the running stack says of itself, asked over its own interfaces. What does not answer is None."""
+"""What the running stack says of itself, asked over its own interfaces. What does not answer is None.
+
+The bot is a stranger: it is asked through the door that refuses what is no trade and reads no more than it must.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from coliseum.bot.client import Bot
+from coliseum.bot.parse import BotStatus
+from coliseum.errors import SourceError
+from coliseum.trading.trades import Trade
 from coliseum_local.services import GATEWAY, REDIS
 from coliseum_local.supervisor import Supervisor
 
+Told = TypeVar("Told")
 TRADES_SHOWN = 8
 ASK_SECONDS = 2.0
 FIRST_ASK_SECONDS = 30.0
@@ -22,13 +31,13 @@ class Observation:
     """One look at the stack."""
 
     bot_alive: bool = False
-    bot: dict[str, Any] | None = None
+    bot: BotStatus | None = None
     """The bot's own `/status`."""
     mode: str | None = None
     """Paper or live, as the bot says it or said it last."""
     mode_age_seconds: float | None = None
     """Since the bot last said so."""
-    trades: list[dict[str, Any]] = field(default_factory=list)
+    trades: tuple[Trade, ...] = ()
     """Newest first."""
     gateway: dict[str, Any] | None = None
     """`/_local/status`: functions, streams, schedules."""
@@ -51,38 +60,45 @@ class Observer:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._client = httpx.Client(timeout=ASK_SECONDS, trust_env=False)
+        self._bot = Bot(
+            status_url=supervisor.variables.get("BOT_STATUS_ENDPOINT") or "http://localhost:9000/status",
+            trades_url=supervisor.variables.get("BOT_TRADES_ENDPOINT") or "http://localhost:9000/trades",
+        )
         self._mode: str | None = None
         self._mode_at = datetime.now(UTC)
 
     def close(self) -> None:
         self._client.close()
+        self._bot.close()
 
     def look(self, *, health: bool = False) -> Observation:
         """`health` asks the functions too, which costs Redis commands."""
-        bot_url = self._supervisor.variables.get("BOT_STATUS_ENDPOINT") or "http://localhost:9000/status"
-        trades_url = self._supervisor.variables.get("BOT_TRADES_ENDPOINT") or "http://localhost:9000/trades"
-        bot = self._ask(bot_url)
-        trades = self._ask(trades_url)
-        trades = trades.get("trades") if isinstance(trades, dict) else trades
+        bot, trades = self._told(self._bot.status), self._told(self._bot.trades)
         gateway = self._supervisor.url(GATEWAY)
         meter = self._meter()
         answer = self._ask(f"{gateway}/api/python/health", seconds=FIRST_ASK_SECONDS) if health else None
-        self._learn_mode(bot if isinstance(bot, dict) else {}, answer or {})
+        self._learn_mode(bot, answer or {})
         return Observation(
             bot_alive=bot is not None,
-            bot=bot if isinstance(bot, dict) else None,
+            bot=bot,
             mode=self._mode,
             mode_age_seconds=None if self._mode is None else (datetime.now(UTC) - self._mode_at).total_seconds(),
-            trades=[trade for trade in trades or [] if isinstance(trade, dict)][:TRADES_SHOWN],
+            trades=() if trades is None else trades.trades[: -TRADES_SHOWN - 1 : -1],
             gateway=self._ask(f"{gateway}/_local/status"),
             commands=None if meter is None else meter.get("total"),
             health=answer,
         )
 
-    def _learn_mode(self, bot: dict[str, Any], health: dict[str, Any]) -> None:
+    def _told(self, ask: Callable[[], Told]) -> Told | None:
+        try:
+            return ask()
+        except SourceError:
+            return None
+
+    def _learn_mode(self, bot: BotStatus | None, health: dict[str, Any]) -> None:
         """The bot's own word, else what the system knows from an earlier run; else what we knew."""
-        if bot.get("mode"):
-            self._mode, self._mode_at = str(bot["mode"]), datetime.now(UTC)
+        if bot is not None and bot.mode is not None:
+            self._mode, self._mode_at = bot.mode, datetime.now(UTC)
         elif health.get("bot_mode") and health.get("bot_mode_as_of"):
             self._mode, self._mode_at = str(health["bot_mode"]), datetime.fromisoformat(health["bot_mode_as_of"])
 

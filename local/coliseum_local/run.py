@@ -83,7 +83,10 @@ def _show(console: Console, supervisor: Supervisor, said: list[str], stopping: t
         while not stopping.is_set():
             while said:
                 view.event(said.pop(0))
-            view.show(observer.look())
+            try:
+                view.show(observer.look())
+            except Exception as error:  # noqa: BLE001 - a screen that fails must not stop the system
+                view.event(f"the screen failed: {type(error).__name__}: {error}")
             stopping.wait(LOOK_SECONDS)
     finally:
         view.close()

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from coliseum.trading.trades import Trade
 from coliseum_local.observation import Observation
 from coliseum_local.supervisor import Standing
 
@@ -92,10 +93,9 @@ class PlainView:
             self._bot_alive = observation.bot_alive
             self._print(f"bot {_bot(observation)}")
         for trade in reversed(observation.trades):
-            key = str(trade.get("trade_id"))
-            if key not in self._seen:
-                self._seen.add(key)
+            if trade.trade_id not in self._seen:
                 self._print("trade " + " ".join(_trade_cells(trade)))
+        self._seen = {trade.trade_id for trade in observation.trades} or self._seen
         if self._looks % self.SUMMARY_EVERY == 0:
             self._print(" · ".join(" ".join(line.split()) for line in _facts(observation).plain.splitlines()))
         self._looks += 1
@@ -117,8 +117,8 @@ def _facts(seen: Observation) -> Text:
 def _bot(seen: Observation) -> str:
     """Paper or live stands beside every word about the bot, with its age where it is not the bot's word of now."""
     if seen.bot_alive:
-        bot = seen.bot or {}
-        return " ".join(["online", str(bot.get("mode") or "mode not known"), str(bot.get("strategy") or "")]).rstrip()
+        words = () if seen.bot is None else (seen.bot.mode or "mode not known", seen.bot.strategy or "")
+        return " ".join(("online", *words)).rstrip()
     if seen.mode is None or seen.mode_age_seconds is None:
         return "offline, mode not known"
     return f"offline, {seen.mode} when last heard {_ago(seen.mode_age_seconds)} ago"
@@ -139,19 +139,18 @@ def _schedule(schedule: dict[str, Any]) -> str:
     return f"{runs}; last: {figures}" if figures else runs
 
 
-def _trades(trades: Sequence[dict[str, Any]]) -> Table:
+def _trades(trades: Sequence[Trade]) -> Table:
     grid = Table(title="last trades", title_justify="left")
     for heading in ("time", "side", "quantity", "ticker", "price"):
         grid.add_column(heading)
     for trade in trades:
-        grid.add_row(*_trade_cells(trade))
+        grid.add_row(*map(Text, _trade_cells(trade)))
     return grid
 
 
-def _trade_cells(trade: dict[str, Any]) -> list[str]:
-    stamp = trade.get("timestamp")
-    time = datetime.fromtimestamp(stamp, UTC).strftime("%H:%M:%S") if isinstance(stamp, int | float) else str(stamp)
-    return [time, *(str(trade.get(key, "?")) for key in ("side", "quantity", "ticker", "price"))]
+def _trade_cells(trade: Trade) -> list[str]:
+    time = datetime.fromtimestamp(trade.timestamp, UTC).strftime("%H:%M:%S")
+    return [time, trade.side.value, f"{trade.quantity.normalize():f}", trade.ticker, f"{trade.price.normalize():f}"]
 
 
 def _or_unknown(value: int | None) -> str:

@@ -6,16 +6,19 @@ import io
 
 from rich.console import Console
 
+from coliseum.bot.parse import status_from, trades_from
 from coliseum_local.observation import Observation
 from coliseum_local.services import BOT, REDIS
 from coliseum_local.supervisor import Standing
 from coliseum_local.view import LiveView, PlainView, table
 
-TRADE = {"timestamp": 1795262400.5, "ticker": "KX-1", "side": "BUY", "quantity": 5, "price": 0.4, "trade_id": "a"}
+TRADE = trades_from(
+    b'[{"timestamp": 1795262400.5, "ticker": "KX-1", "side": "BUY", "quantity": 5, "price": 0.4, "trade_id": "a"}]'
+).trades
 SEEN = Observation(
     bot_alive=True,
-    bot={"mode": "paper", "strategy": "drift"},
-    trades=[TRADE],
+    bot=status_from(b'{"mode": "paper", "strategy": "drift"}'),
+    trades=TRADE,
     gateway={
         "streams": [{"open": 3}],
         "schedules": [{"function": "poller", "fired": 2, "failed": 0, "last_result": {"ticks": 20, "waited": False}}],
