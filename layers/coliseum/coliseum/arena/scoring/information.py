@@ -1,7 +1,8 @@
 """What an agent knows that the market and the others do not. Pure.
 
 The pool of a question is the mean log-odds of the market and of all who answered. An agent's contribution is how much
-worse the pool's Brier score is without it: copying the market, however well that scores, adds nothing.
+worse the pool's Brier score is without it. A copy of the market adds weight to the market and nothing else: alone
+beside it, exactly 0.
 """
 
 from __future__ import annotations
