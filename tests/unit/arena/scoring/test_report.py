@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from arena_evaluation import Cell as OracleCell  # type: ignore[import-untyped]  # it ships none
 from arena_evaluation import Resolution, evaluate_cells
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
@@ -153,6 +153,31 @@ def test_the_order_of_the_cells_changes_nothing(draws: int) -> None:
     shuffled = random.Random(1).sample(cells, len(cells))
 
     assert report_of(shuffled, draws=draws).digest == report_of(cells, draws=draws).digest
+
+
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_no_order_of_any_cells_changes_anything(seed: int, rng: random.Random) -> None:
+    cells = random_cells(seed, events=4)
+
+    assert report_of(rng.sample(cells, len(cells))).digest == report_of(cells).digest
+
+
+@given(st.integers(0, 10_000), st.integers(2, 4))
+@settings(max_examples=10)
+def test_an_event_weighs_the_same_however_often_its_markets_are_listed(seed: int, times: int) -> None:
+    cells = random_cells(seed, events=3)
+    copies = [
+        replace(cell, market=f"{cell.market}-{copy}")
+        for cell in cells
+        if cell.event == cells[0].event
+        for copy in range(times)
+    ]
+    before, after = report_of(cells).scores(), report_of([*cells, *copies]).scores()
+
+    for agent, numbers in before.items():
+        for name in ("brier", "brier_strict", "log", "baseline", "skill", "skill_strict", "skill_se", "edge"):
+            assert close(after[agent][name], numbers[name]), name
 
 
 @pytest.mark.parametrize(
