@@ -31,6 +31,7 @@ from tests.integration.stream_servers import (
     until,
 )
 
+from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.readings import State
 from coliseum.feed.service import AsyncFeed
@@ -211,6 +212,47 @@ def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
         await asyncio.to_thread(bot.trades, 1)
         await asyncio.to_thread(until, lambda: ring.head.seq == 6)
         assert ring.history == history
+        await reader.close()
+        await redis.close()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+class SilentFeed(AsyncFeed):
+    """Answers nothing on demand, and says so only after a while, as a time-out does."""
+
+    silent = False
+
+    async def read(self, after: EntryId, *, count: int = 200) -> State:
+        if self.silent:
+            await asyncio.sleep(0.3)
+            raise SourceUnavailable("redis", "timed out")
+        return await super().read(after, count=count)
+
+
+def test_a_silence_of_redis_is_told_once_however_many_questions_time_out(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-062, SSE-063: a question given up is no sign of life."""
+
+    async def story() -> None:
+        redis = AsyncRedis(fragile.url, fragile.token)
+        feed, counts, told = SilentFeed(redis, prefix=prefix), Counts(0.0), [False]
+        await asyncio.to_thread(bot.report)
+        pace = replace(QUICK, poll=0.01, redis_patience=0.1, tick=0.01)
+        reader = LogReader(feed, doorbell=False, pace=pace, counts=counts)
+
+        def look() -> None:
+            if ("redis" in reader.view.stale) != told[-1]:
+                told.append(not told[-1])
+
+        reader.hold(look)
+        assert await reader.ready(5)
+        feed.silent = True
+        await asyncio.to_thread(until, lambda: counts.redis_errors >= 3)
+        assert told == [False, True]
+        feed.silent = False
+        await asyncio.to_thread(until, lambda: told == [False, True, False])
         await reader.close()
         await redis.close()
 

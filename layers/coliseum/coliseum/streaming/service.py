@@ -68,6 +68,8 @@ class LogReader:
         self._linger: asyncio.TimerHandle | None = None
         self._asked: dict[object, float] = {}
         self._redis_ok_ms: int | None = None
+        self._silent_since: float | None = None
+        """When the first question was asked that Redis has left without an answer."""
         self._reads: dict[EntryId, asyncio.Task[State]] = {}
         self._looking = False
         self._telling = False
@@ -318,10 +320,13 @@ class LogReader:
     async def _ask(self, answer: Awaitable[State]) -> State:
         """One look at Redis, billed and timed: an answer that is due for long is an outage too."""
         self._counts.redis_commands += READ_COMMANDS
-        question = object()
-        self._asked[question] = self._loop.time()
+        question, asked_at = object(), self._loop.time()
+        self._asked[question] = asked_at
         try:
             state = await answer
+        except ColiseumError:
+            self._silent_since = self._silent_since or asked_at
+            raise
         finally:
             self._asked.pop(question, None)
         self._answered()
@@ -340,6 +345,7 @@ class LogReader:
 
     def _answered(self) -> None:
         self._redis_ok_ms = now_ms()
+        self._silent_since = None
         if self.view.down_since is not None:
             logger().info("redis answers again")
             self.view.down_since = None
@@ -348,7 +354,7 @@ class LogReader:
         self._counts.redis_errors += 1
         if self.view.down_since is None:
             logger().warning("redis does not answer: %s", error)
-            self.view.down_since = self._loop.time()
+            self.view.down_since = self._silent_since or self._loop.time()
         self._judge_now()
 
     async def _judge(self) -> None:
