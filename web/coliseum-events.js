@@ -1,12 +1,14 @@
 /**
- * Follow a Coliseum stream from a page: native EventSource plus what it lacks. No dependency.
+ * Follow a Coliseum stream from a page: native EventSource plus what it lacks. No dependency. Copy this file to
+ * where your page is served from:
  *
+ *   import { ColiseumEvents } from "./coliseum-events.js";
  *   const events = new ColiseumEvents("/api/python/sse/trading", {
- *     onEvent: (name, data, id) => …,   // every event once: new_trades, bot_status, snapshot, heartbeat, …
- *     onGap: ({ lost }) => …,           // history was lost: `lost` entries, exactly; a snapshot follows
- *     onState: (state) => …,            // "connecting" | "open" | "waiting" | "closed"
+ *     onEvent: (name, data, id) => console.log(name, data), // every event once: new_trades, bot_status, snapshot, …
+ *     onGap: ({ lost }) => console.warn(`${lost} entries lost`), // exactly so many; a snapshot follows
+ *     onState: (state) => console.log(state), // "connecting" | "open" | "waiting" | "closed"
  *   });
- *   events.close();
+ *   // events.lastEventId resumes in another page; events.close() ends it
  *
  * EventSource reconnects by itself while the server closes cleanly, but gives up for good on any answer but 200,
  * notices no dead connection, and forgets its place when it is recreated. This wrapper recreates it with full-jitter
@@ -22,7 +24,7 @@ const STATES = ["bot_status", "ready", "snapshot", "heartbeat", "gap", "reset", 
 
 export class ColiseumEvents {
   #url; #options; #source = null; #cursor; #delivered = null; #failures = 0; #timer = null; #watchdog = null; #closed = false;
-  #watchdogSeconds;
+  #watchdogSeconds; #attempt = 0;
 
   /**
    * @param {string} url the stream, with its filters
@@ -54,19 +56,21 @@ export class ColiseumEvents {
   }
 
   async #open() {
+    const attempt = this.#attempt;
     this.#state("connecting");
     this.#watch();
-    let url = this.#url;
+    let url = this.#url, ticket = null;
     try {
-      const asked = [];
-      if (this.#cursor) asked.push(`last_event_id=${encodeURIComponent(this.#cursor)}`);
-      if (this.#options.ticket) asked.push(`ticket=${encodeURIComponent(await this.#options.ticket())}`);
-      if (asked.length) url += (url.includes("?") ? "&" : "?") + asked.join("&");
+      if (this.#options.ticket) ticket = await this.#options.ticket();
     } catch {
-      this.#again();
+      if (this.#attempt === attempt) this.#again();
       return;
     }
-    if (this.#closed) return;
+    if (this.#attempt !== attempt) return; // closed, or begun anew, while the ticket was on its way
+    const asked = [];
+    if (this.#cursor) asked.push(`last_event_id=${encodeURIComponent(this.#cursor)}`);
+    if (ticket) asked.push(`ticket=${encodeURIComponent(ticket)}`);
+    if (asked.length) url += (url.includes("?") ? "&" : "?") + asked.join("&");
     const source = new (this.#options.EventSource ?? EventSource)(url);
     this.#source = source;
     source.onopen = () => this.#state("open");
@@ -115,6 +119,7 @@ export class ColiseumEvents {
   }
 
   #stop() {
+    this.#attempt += 1;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
     this.#source?.close();

