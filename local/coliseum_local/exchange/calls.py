@@ -141,7 +141,10 @@ def _json(status: int, body: Body) -> Response:
 
 def decoded(content: bytes) -> Body:
     """A JSON object from a request body; ValueError says what is wrong."""
-    body = json.loads(content)
+    try:
+        body = json.loads(content)
+    except RecursionError:
+        raise ValueError("json: exceeded max depth") from None
     if not isinstance(body, dict):
         raise ValueError(f"json: cannot unmarshal {type(body).__name__} into an object")  # noqa: TRY004  # bad input
     return body

@@ -41,7 +41,7 @@ def test_a_problem_names_code_message_and_hint_but_no_rows() -> None:
     assert str(problem_in(400, json.dumps(body).encode())) == "postgres: 23514: violates check (look)"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[1]", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[1]", b"\xff", b"[" * 99_999])
 def test_an_error_page_is_still_an_error_with_its_status(body: bytes) -> None:
     assert "HTTP 502" in str(problem_in(502, body))
 

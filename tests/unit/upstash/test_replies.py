@@ -58,7 +58,9 @@ def test_the_services_own_words_are_kept() -> None:
     assert problem.problem == "WRONGTYPE Operation against a key"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":null}', b'{"error":{"a":1}}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"error":null}', b'{"error":{"a":1}}', b"\xff", b"[" * 9_999]
+)
 def test_an_error_without_a_readable_reason_names_the_status(body: bytes) -> None:
     assert "HTTP 500" in str(problem_in(500, body, batch=False))
 

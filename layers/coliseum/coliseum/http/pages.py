@@ -102,7 +102,7 @@ def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str,
             position = json.loads(body)
             if isinstance(position, dict):
                 return position
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         pass
     raise InvalidInput("cursor", text, "`next_cursor` of the page before, with the same filters")
 

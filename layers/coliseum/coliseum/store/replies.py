@@ -48,6 +48,6 @@ def _passes(status: int, code: str | None) -> bool:
 def _told(body: bytes) -> dict[str, Any]:
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

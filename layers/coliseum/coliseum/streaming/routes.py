@@ -397,7 +397,7 @@ def _ticket_wish(body: bytes) -> Subscription:
     """`{"stream": …, "tickers": […], "series": […], "events": […]}`, each optional."""
     try:
         wish = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput("body", "…", "a JSON object") from None
     if not isinstance(wish, dict) or not wish.keys() <= {"stream", "tickers", "series", "events"}:
         raise InvalidInput("body", "…", "an object with stream, tickers, series, events and nothing else")

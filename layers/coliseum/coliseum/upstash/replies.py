@@ -56,7 +56,7 @@ def problem_in(status: int, body: bytes, *, batch: bool) -> SourceError | None:
 def _message(status: int, body: bytes) -> str:
     try:
         error = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         error = None
     return error[:_SHOWN] if isinstance(error, str) and error else f"answered HTTP {status} without a reason"
 
