@@ -14,7 +14,7 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, Table, table_from
 from coliseum.arena.scoring.files import columns, rows
-from coliseum.arena.scoring.files.parse import Parsed, forecasts_from
+from coliseum.arena.scoring.files.parse import MOST_AGENTS, Parsed, forecasts_from
 from coliseum.arena.scoring.files.problems import MOST
 from coliseum.arena.scoring.files.rows import Text
 from coliseum.arena.scoring.files.values import COLUMNS
@@ -149,6 +149,12 @@ def test_a_wrong_file_says_what_is_wrong(content: str, wanted: str) -> None:
     (problem,) = told(content)
 
     assert wanted in problem
+
+
+def test_ids_in_place_of_agents_are_refused() -> None:
+    content = "agent,market,p\n" + "".join(f"a{i},m,0.5\n" for i in range(MOST_AGENTS + 1))
+
+    assert told(content) == ["f.csv: agent: got 301 different ones, expected at most 300: every pair is compared"]
 
 
 def test_json_lines_are_checked_like_csv() -> None:

@@ -36,6 +36,7 @@ from coliseum.errors import InvalidInput
 REQUIRED = ("agent", "market", "p")
 OF_A_MARKET = ("y", "event", "category", "cluster", "structure", "strike", "outcomes", "volume", "settled_at")
 """What a file of outcomes may tell about a market; where the forecasts tell it too, they count."""
+MOST_AGENTS = 300
 Known = Mapping[str, Sequence[Mapping[str, Any]]]
 """Market -> its rows in the file of outcomes, one per event."""
 
@@ -124,6 +125,10 @@ def _table(columns: Columns, file: str, problems: Problems) -> Table | None:
         _contradictions(columns, file, problems)
         if not problems.count:
             problems.add(file, 0, str(error))
+        return None
+    if len(made.agents) > MOST_AGENTS:
+        told = f"agent: got {len(made.agents):,} different ones, expected at most {MOST_AGENTS}: every pair is compared"
+        problems.add(file, 0, told)
         return None
     if _half_graded(made) or _lacks_strike(columns).any():
         _contradictions(columns, file, problems)
