@@ -89,6 +89,8 @@ def test_everything_that_is_wrong_is_told_with_its_line() -> None:
         json.dumps({name: value for name, value in market.items() if name != "status"}),
         "{",
         "[]",
+        json.dumps({**market, "at": []}),
+        json.dumps({**market, "close_time": 5}),
     ]
     book = {"at": "2026-10-05T00:00:00Z", "ticker": "T", "yes": [["1.00", "5"]], "no": []}
     problems = told(about_text("kalshi"), markets="\n".join(bad), books=json.dumps(book))
@@ -102,6 +104,8 @@ def test_everything_that_is_wrong_is_told_with_its_line() -> None:
     assert problems[4].startswith("markets.jsonl:5: Expecting property name")
     assert problems[5:] == [
         "markets.jsonl:6: not a JSON object",
+        "markets.jsonl:7: at: got [], expected a time as 2026-11-21T12:00:00Z",
+        "markets.jsonl:8: close_time: got 5",
         "books.jsonl:1: levels: a price between 0 and 1 and a size above 0",
     ]
 

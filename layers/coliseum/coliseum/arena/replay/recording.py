@@ -18,10 +18,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
-from coliseum.arena.replay.words import moment_from, moment_text, read, written
+from coliseum.arena.replay.words import moment_from, moment_text, number_from, read, written
 from coliseum.errors import InvalidInput
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
@@ -128,7 +128,7 @@ def seen_from(kind: str, row: Mapping[str, Any]) -> Seen:
         raise TypeError("not a JSON object")
     try:
         at = moment_from(row["at"])
-    except (KeyError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError(f"at: got {row.get('at')!r}, expected a time as 2026-11-21T12:00:00Z") from None
     match kind:
         case "series":
@@ -172,7 +172,7 @@ def _pairs(levels: Iterable[Level]) -> list[list[str]]:
 
 def _levels(pairs: Any) -> tuple[Level, ...]:
     try:
-        levels = tuple(Level(Decimal(price), Decimal(count)) for price, count in pairs)
+        levels = tuple(Level(number_from(price), number_from(count)) for price, count in pairs)
     except (TypeError, ValueError, InvalidOperation):
         raise ValueError(f"levels: got {pairs!r}, expected [price, contracts] pairs of strings") from None
     if any(not 0 < level.price < 1 or level.count <= 0 for level in levels):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Word = TypeVar("Word")
+REMEMBERED = 100_000
+"""Numbers and times that are shared by all rows that have them, as texts are: rows repeat themselves."""
 
 
 def written(word: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def read(kind: type[Word], row: Mapping[str, Any], **given: Any) -> Word:
             raise ValueError(f"{name}: missing")
         try:
             values[name] = reader(row[name])
-        except (TypeError, ValueError, InvalidOperation):
+        except (TypeError, ValueError, AttributeError, InvalidOperation):
             raise ValueError(f"{name}: got {row[name]!r}") from None
     return kind(**values)
 
@@ -39,6 +42,7 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@lru_cache(REMEMBERED)
 def moment_from(value: Any) -> datetime:
     """Raises ValueError for anything but an aware time."""
     moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -72,7 +76,13 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 def _decimal(value: Any) -> Decimal:
-    number = Decimal(_string(value))
+    return number_from(_string(value))
+
+
+@lru_cache(REMEMBERED)
+def number_from(text: str) -> Decimal:
+    """Raises ValueError or InvalidOperation for anything but a finite number."""
+    number = Decimal(text)
     if not number.is_finite():
         raise ValueError("not a number")
     return number
@@ -81,7 +91,7 @@ def _decimal(value: Any) -> Decimal:
 def _string(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
-    return value
+    return sys.intern(value)
 
 
 def _truth(value: Any) -> bool:
