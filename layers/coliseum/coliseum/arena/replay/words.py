@@ -72,7 +72,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return lambda value: None if value is None else reader(value)
     if get_origin(hint) is tuple:
         return lambda value: tuple(map(_string, value))
-    return {Decimal: _decimal, datetime: moment_from, str: _string, bool: _truth}[hint]
+    return _READERS[hint]
 
 
 def _decimal(value: Any) -> Decimal:
@@ -98,3 +98,11 @@ def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError("not true or false")
     return value
+
+
+_READERS: dict[Any, Callable[[Any], Any]] = {
+    Decimal: _decimal,
+    datetime: moment_from,
+    str: _string,
+    bool: _truth,
+}
