@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -118,6 +120,7 @@ def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
         each = Listener(server.url, "/sse/trading", last_event_id="5-5").wait_end()
         assert each.status == 200
         assert each.names == ["ready", "stale", "closing"]
+        assert server.stats()["events_sent"] == 3
         assert each.data("ready")["degraded"] is True
         assert each.data("closing") == {"reason": "redis", "cursor": "5-5"}
         strict = server.get("/sse/trading?strict=1")
@@ -405,24 +408,33 @@ def test_a_thousand_clients_do_not_come_back_together(fragile: RedisServer, pref
     asyncio.run(story())
 
 
+Place = tuple[list[str], Path, dict[str, str]]
+"""A command behind `python -m`, the folder it runs in, its variables."""
+
+
+@pytest.fixture(params=["container", "uvicorn"])
+def place(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Place:
+    """The two ways to run the stream for many viewers."""
+    if request.param == "container":
+        return contained(root, tmp_path)
+    command = ["uvicorn", "--log-level", "error", "--timeout-graceful-shutdown", "27", "app:app"]
+    return command, root / "functions" / "stream", {}
+
+
 @contextmanager
-def process(
-    root: Path, server: RedisServer, prefix: str, *, own: bool
-) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The stream as a container runs it, on our own server or under uvicorn."""
+def process(place: Place, server: RedisServer, prefix: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The stream in a process of its own."""
+    command, home, variables = place
     listening = socket.create_server(("127.0.0.1", 0))
-    environment = {
-        **os.environ,
+    redis = {
         "UPSTASH_REDIS_REST_URL": server.url,
         "UPSTASH_REDIS_REST_TOKEN": server.token,
         "REDIS_KEY_PREFIX": prefix,
     }
-    descriptor = ["--fd", str(listening.fileno())]
-    other = ["uvicorn", "--log-level", "error", "--timeout-graceful-shutdown", "20", "app:app", *descriptor]
     running = subprocess.Popen(
-        [sys.executable, "-m", *(["coliseum.streaming", *descriptor] if own else other)],
-        cwd=root / "functions" / "stream",
-        env=environment,
+        [sys.executable, "-m", *command, "--fd", str(listening.fileno())],
+        cwd=home,
+        env={**os.environ, **variables, **redis},
         pass_fds=[listening.fileno()],
     )
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -434,17 +446,34 @@ def process(
         running.wait()
 
 
+def contained(root: Path, folder: Path) -> Place:
+    """What the Dockerfile puts into `folder`: its command behind `python -m`, its home, its variables."""
+    lines = [line.partition(" ") for line in (root / "Dockerfile").read_text().splitlines()]
+    said = {word: rest for word, _, rest in lines}
+    home = folder / said["WORKDIR"].strip("/")
+    for source, target in (rest.split() for word, _, rest in lines if word == "COPY"):
+        (home / target).parent.mkdir(parents=True, exist_ok=True)
+        if (root / source).is_dir():
+            shutil.copytree(root / source, home / target, dirs_exist_ok=True)
+        else:
+            shutil.copy(root / source, home / target)
+    assert said["RUN"] == "pip install --no-cache-dir --require-hashes -r api.txt"
+    assert (home / "api.txt").exists()
+    python, option, *command = json.loads(said["CMD"])
+    assert (python, option) == ("python", "-m")
+    return command, home, dict(pair.split("=") for pair in said["ENV"].split())
+
+
 def _resumed(url: str, listeners: list[Listener]) -> list[Listener]:
     return [Listener(url, "/sse/trades", last_event_id=each.last_event_id) for each in listeners]
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["own", "uvicorn"])
 def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
-    root: Path, fragile: RedisServer, prefix: str, bot: Publisher, own: bool
+    fragile: RedisServer, prefix: str, bot: Publisher, place: Place
 ) -> None:
-    """SSE-072: fault 27; either way nothing is lost."""
+    """SSE-072, SSE-111: fault 27; either way nothing is lost. Our own server runs as the Dockerfile says."""
     bot.trades(3)
-    with process(root, fragile, prefix, own=own) as (running, url):
+    with process(place, fragile, prefix) as (running, url):
         first = [Listener(url, "/sse/trades?since=earliest").wait_trades(3) for _ in range(10)]
         bot.trades(2)
         running.send_signal(signal.SIGTERM)
@@ -453,7 +482,7 @@ def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
             assert each.data("closing")["cursor"] == each.last_event_id
         assert running.wait(15) in {0, -signal.SIGTERM}
     seen = [each.trades for each in first]
-    with process(root, fragile, prefix, own=own) as (running, url):
+    with process(place, fragile, prefix) as (running, url):
         second = _resumed(url, first)
         bot.trades(2)
         for each, before in zip(second, seen, strict=True):
@@ -463,7 +492,7 @@ def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
             each.wait_end()
     seen = [before + each.trades for before, each in zip(seen, second, strict=True)]
     assert seen == [bot.published] * 10
-    with process(root, fragile, prefix, own=own) as (_, url):
+    with process(place, fragile, prefix) as (_, url):
         third = _resumed(url, second[:2])
         bot.trades()
         for each in third:

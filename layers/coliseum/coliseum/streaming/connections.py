@@ -152,6 +152,7 @@ class Connection:
                 await self._look_up(step.after)
             else:
                 await self._send(step.data)
+                counts.events += step.events
                 return step.reason
         return "client"
 

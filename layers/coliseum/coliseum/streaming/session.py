@@ -104,6 +104,7 @@ class Close:
 
     data: bytes
     reason: str
+    events: int
 
 
 Step = Send | Fetch | Wait | Close
@@ -445,8 +446,8 @@ class Session:
         retry = self.plan.trouble_retry_ms if reason == "redis" else self.plan.retry_ms
         self._put(event("closing", {"reason": reason, "cursor": cursor}, retry_ms=retry))
         self.phase = Phase.CLOSED
-        data = self._written(now).data
-        return Close(data, reason)
+        last = self._written(now)
+        return Close(last.data, reason, last.events)
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)
