@@ -128,8 +128,9 @@ class Table:
         """The rows of `keep`, with the same codes."""
         if keep.all():
             return self
-        parts = tuple(replace(one, code=one.code[keep]) for one in self.dimensions)
-        columns = {name: getattr(self, name)[keep] for name in (*_CODED, *NUMBERS)}
+        rows = np.flatnonzero(keep)
+        parts = tuple(replace(one, code=one.code[rows]) for one in self.dimensions)
+        columns = {name: _taken(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
         return replace(self, dimensions=parts, **columns)
 
 
@@ -193,9 +194,9 @@ def table(
         market=market_code[order],
         window=window_code[order],
         cluster=cluster_code[order],
-        structure=_structures(structure, length)[order],
+        structure=_taken(_structures(structure, length), order),
         dimensions=tuple(replace(way, code=way.code[order]) for way in ways),
-        **{name: column[order] for name, column in columns.items()},
+        **{name: _taken(column, order) for name, column in columns.items()},
     )
 
 
@@ -229,12 +230,12 @@ def completed(whole: Table) -> Table:
         return whole
     rows = np.concatenate([np.arange(len(whole)), first[missing]])
     agents = np.concatenate([whole.agent, agent])
-    columns = {name: getattr(whole, name)[rows] for name in (*_CODED, *NUMBERS)}
+    columns = {name: _taken(getattr(whole, name), rows) for name in (*_CODED, *NUMBERS)}
     columns["agent"] = agents
     columns["p"] = np.concatenate([whole.p, np.full(len(agent), np.nan)])
     order = np.argsort(_key((agents, columns["event"], columns["window"], columns["market"])), kind="stable")
     parts = tuple(replace(one, code=one.code[rows][order]) for one in whole.dimensions)
-    return replace(whole, dimensions=parts, **{name: column[order] for name, column in columns.items()})
+    return replace(whole, dimensions=parts, **{name: _taken(column, order) for name, column in columns.items()})
 
 
 def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
@@ -246,7 +247,17 @@ def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
 
 
 def _floats(column: Column | None, length: int) -> Floats:
-    return np.full(length, np.nan) if column is None else np.asarray(column, dtype=np.float64)
+    return _constant(np.nan, length) if column is None else np.asarray(column, dtype=np.float64)
+
+
+def _constant(value: float, length: int) -> Any:
+    """A column of one value, which takes no memory: most tables lack most columns."""
+    return np.broadcast_to(np.asarray(value), (length,))
+
+
+def _taken(column: Any, rows: Codes) -> Any:
+    """Some rows of a column, in their order."""
+    return np.broadcast_to(column[:1], (len(rows),)) if len(column) and column.strides == (0,) else column[rows]
 
 
 def _check_numbers(columns: Mapping[str, Floats]) -> None:
@@ -290,7 +301,7 @@ def _check_unique(ordered: Codes, order: Codes, names: tuple[Sequence[str], ...]
 
 def _structures(labels: Sequence[str] | None, length: int) -> Codes:
     if labels is None:
-        return np.full(length, -1)
+        return np.asarray(_constant(-1, length))
     index = {"": -1, **{name: code for code, name in enumerate(STRUCTURES)}}
     unknown = sorted(set(labels) - index.keys())
     if unknown:
