@@ -15,6 +15,7 @@ from tests.integration.arena_world import MODEL, answer, behind, end_round, fiel
 from tests.unit.arena.offers import NOW
 
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
+from coliseum.arena.paper.records import Stop
 from coliseum.arena.records import ArenaRecords
 from coliseum.arena.rounds import season_of, season_span, slot_at
 from coliseum.errors import NotFound, SourceRefused
@@ -297,6 +298,20 @@ def test_anyone_sees_seals_at_once_and_contents_when_the_round_is_closed(
     assert seal(opened["payload"]) == stored.seal
     assert "buy" in {row["kind"] for row in public.select("public_arena_ledger", "kind")}
     assert len(public.select("public_arena_paper_decisions", "reason")) == 2
+
+
+def test_a_stop_is_public_once_no_round_is_open_that_it_could_betray(
+    records: ArenaRecords, postgres_server: PostgresServer, public: Store
+) -> None:
+    season = field(records)
+    stop = Stop(
+        account_id=f"{season}/uniform/flat", day=now().date(), reason="drawdown", equity=D(9900), reference=D(13_500)
+    )
+    round_id = open_round(records)
+    records.paper.stop([stop])
+    assert public.select("public_arena_stops", "*") == []
+    end_round(postgres_server, round_id)
+    assert public.select("public_arena_stops", "equity::text") == [{"equity": "9900.00"}]
 
 
 def test_anyone_writes_nothing_and_reads_no_table(records: ArenaRecords, public: Store, store: Store) -> None:

@@ -53,6 +53,27 @@ def test_two_runners_at_once_apply_each_file_once(root: Path, empty: str) -> Non
     assert sorted(applied) == [0, len(migrations)]
 
 
+def test_where_everything_is_granted_to_everyone_the_public_still_only_reads(root: Path, empty: str) -> None:
+    """Hosted projects may begin like this; and who may write a view over one table writes the table."""
+    with connect(empty) as connection:
+        for kind in ("tables", "functions", "sequences"):
+            connection.execute(
+                f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role"
+            )
+        apply(connection, migrations_in(root / "supabase" / "migrations"))
+        granted = connection.execute(
+            "select table_name, privilege_type from information_schema.role_table_grants"
+            " where table_schema = 'public' and grantee in ('anon', 'authenticated', 'PUBLIC')"
+            " and (privilege_type <> 'SELECT' or not starts_with(table_name, 'public_'))"
+        ).fetchall()
+        callable_by_public = connection.execute(
+            "select proname from pg_proc where pronamespace in ('public'::regnamespace, 'private'::regnamespace)"
+            " and prosecdef and has_function_privilege('anon', oid, 'execute')"
+        ).fetchall()
+
+    assert (granted, callable_by_public) == ([], [])
+
+
 def test_a_file_that_fails_leaves_nothing_behind_and_names_itself(tmp_path: Path, empty: str) -> None:
     (tmp_path / "20260101000000_good.sql").write_text("create table good (a int);")
     (tmp_path / "20260101000001_bad.sql").write_text("create table half (a int); select 1 / 0;")
