@@ -213,7 +213,16 @@ def test_outcomes_may_come_from_a_file_of_their_own() -> None:
 
 
 def test_a_market_without_an_outcome_is_not_graded() -> None:
-    assert not table("agent,market,p\na,m,0.5\n", outcomes="market,y\nother,1\n").graded.any()
+    found = table("agent,market,p\na,m,0.5\na,n,0.5\n", outcomes="market,y\nother,1\nn,1\n")
+
+    assert found.graded.tolist() == [False, True]
+
+
+def test_outcomes_of_other_markets_are_refused() -> None:
+    """Most likely the two files name the markets differently."""
+    assert told("agent,market,p\na,m,0.5\n", outcomes="market,y\nM,1\nN,0\n") == [
+        "outcomes.csv: none of its markets, such as M, is in f.csv, where m is one"
+    ]
 
 
 def test_a_market_name_of_several_events_needs_the_event() -> None:

@@ -56,8 +56,12 @@ def forecasts_from(forecasts: Text, outcomes: Text | None = None) -> Parsed:
     problems = Problems()
     known = {} if outcomes is None else _outcomes_from(outcomes, problems)
     columns = columns_of(forecasts, required=REQUIRED, known=COLUMNS, problems=problems)
-    if known and len(columns):
+    if outcomes is not None and known and len(columns):
         _join(columns, known, forecasts.name, problems)
+        markets = columns.labels["market"]
+        if known.keys().isdisjoint(markets):
+            told = f"none of its markets, such as {min(known)}, is in {forecasts.name}, where {markets[0]} is one"
+            problems.add(outcomes.name, 0, told)
     if not len(columns) and not problems.count:
         problems.add(forecasts.name, 0, "there is no forecast in it")
     made = None if problems.count else _table(columns, forecasts.name, problems)
