@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.chaos.direct import DirectRedis, running_valkey
-from tests.chaos.world import World, crash_after, lose_reply, refuse
+from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
 from coliseum.feed.entries import EntryId, Kind
 from coliseum.polling.service import PART
@@ -42,6 +42,16 @@ def test_what_redis_refused_is_published_later(world: World) -> None:
     world.settle()
 
     assert published(world) == 3
+
+
+@pytest.mark.parametrize("death", [crash_before, crash_after], ids=["having looked", "having published"])
+def test_a_poller_that_is_killed_publishes_everything_once(world: World, death: Fault) -> None:
+    world.bot.trade(3)
+    world.poll(0, death)
+    world.bot.trade(2)
+    world.settle()
+
+    assert published(world) == 5
 
 
 def test_a_lost_reply_over_a_restart_repeats_neither_of_two_trades_of_one_id(world: World) -> None:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -130,8 +131,8 @@ class Publisher:
     feed: Feed
     published: list[str] = field(default_factory=list)
 
-    def trades(self, count: int = 1, *, ticker: str = "A-1", at_ms: int | None = None) -> Published:
-        """New trades in one publish."""
+    def trades(self, count: int = 1, *, ticker: str = "A-1", at_ms: int | None = None, **more: Any) -> Published:
+        """New trades in one publish; `more` are fields of theirs."""
         start = len(self.published)
         names = [f"t{start + index}" for index in range(count)]
         self.published += names
@@ -140,11 +141,17 @@ class Publisher:
                 kind=Kind.TRADE,
                 key=name,
                 digest="d",
-                data={"trade_id": name, "ticker": ticker, "price": 0.5, "source": "bot_live"},
+                data={"trade_id": name, "ticker": ticker, "price": 0.5, "source": "bot_live", **more},
             )
             for name in names
         ]
         return self.feed.publish(found, now_ms=now_ms() if at_ms is None else at_ms)
+
+    def from_tomorrow(self) -> None:
+        """An entry of a kind that a later version will write."""
+        kind = cast(Kind, SimpleNamespace(value="from_tomorrow"))
+        entry = Candidate(kind=kind, key=uuid4().hex, digest="", data={"new": True}, correctable=False)
+        self.feed.publish([entry], now_ms=now_ms())
 
     def status(self, status: str) -> None:
         data: dict[str, object] = {"status": status, "since": None, "trades": 0, "detail": None}
@@ -164,19 +171,25 @@ class Listener:
 
     opened: ClassVar[list[Listener]] = []
 
-    def __init__(self, url: str, path: str, *, last_event_id: str | None = None) -> None:
+    def __init__(self, url: str, path: str, *, last_event_id: str | None = None, compressed: bool = False) -> None:
         self.opened.append(self)
         self.bytes_in = b""
         self.ended = False
         self.status: int | None = None
         parts = urlsplit(url)
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+        headers |= {"Accept-Encoding": "gzip, br"} if compressed else {}
         self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
         self._connection.request("GET", path, headers=headers)
         self._socket: socket.socket = self._connection.sock
         self._response: http.client.HTTPResponse | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    @property
+    def encoding(self) -> str | None:
+        """How the answer is compressed."""
+        return None if self._response is None else self._response.headers["content-encoding"]
 
     @property
     def heard(self) -> list[Heard]:
@@ -254,12 +267,18 @@ def trades_of(heard: list[Heard]) -> list[str]:
 class Wire:
     """A TCP proxy that forwards so many bytes of each answer and then cuts, or freezes without a word."""
 
-    def __init__(self, target: str, *, cuts: Iterator[int] | None = None, refusals: int = 0) -> None:
-        """`cuts` gives each connection its bytes; the first `refusals` connections get the platform's own 503."""
+    def __init__(
+        self, target: str, *, cuts: Iterator[int] | None = None, refusals: int = 0, piece: int | None = None
+    ) -> None:
+        """`cuts` gives each connection its bytes; the first `refusals` connections get the platform's own 503.
+
+        `piece` splits what passes into pieces of so many bytes.
+        """
         parts = urlsplit(target)
         self._target = (str(parts.hostname), int(parts.port or 80))
         self._cuts = cuts
         self._refusals = refusals
+        self._piece = piece
         self.frozen = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -304,6 +323,8 @@ class Wire:
                     continue
                 server = socket.create_connection(self._target)
                 self._sockets += [client, server]
+                if self._piece is not None:
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 budget = next(self._cuts) if self._cuts is not None else None
                 self._start(self._pass, client, server, None)
                 self._start(self._pass, server, client, budget)
@@ -313,7 +334,8 @@ class Wire:
             while data := source.recv(65_536 if budget is None else max(1, min(65_536, budget))):
                 while self.frozen.is_set():
                     time.sleep(0.02)
-                sink.sendall(data)
+                for start in range(0, len(data), self._piece or len(data)):
+                    sink.sendall(data[start : start + (self._piece or len(data))])
                 if budget is not None:
                     budget -= len(data)
                     if budget <= 0:

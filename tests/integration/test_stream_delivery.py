@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -80,18 +82,41 @@ def test_a_returning_client_gets_what_it_missed_and_only_that(server: StreamServ
     second.close()
 
 
+@dataclass
+class Follower:
+    """Follows as EventSource does: reconnects with the last id until it stands at the log's head."""
+
+    wire: Wire
+    path: str
+    cursor: str = "0-0"
+    trades: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    connections: int = 0
+
+    def until(self, enough: Callable[[], bool]) -> Follower:
+        deadline = time.monotonic() + 40
+        while not enough():
+            assert time.monotonic() < deadline, f"{self.path} stands at {self.cursor}"
+            each = Listener(self.wire.url, self.path, last_event_id=self.cursor)
+            self.connections += 1
+            have = len(self.trades)
+            until(lambda: each.ended or (self._took(each, have) and enough()), 20)  # noqa: B023  # runs at once
+            each.close()
+            self._took(each, have)
+            self.names += each.names
+        return self
+
+    def _took(self, each: Listener, have: int) -> bool:
+        self.cursor = each.last_event_id or self.cursor
+        self.trades[have:] = each.trades
+        return True
+
+
 def follow(wire: Wire, path: str, target: int, *, start: str) -> tuple[list[str], list[str], str]:
-    """As EventSource does: reconnect with the last id until the last trade has come."""
-    cursor = start
-    seen: list[str] = []
-    names: list[str] = []
-    while len(seen) < target:
-        each = Listener(wire.url, path, last_event_id=cursor).wait_end_or_trades(target - len(seen))
-        each.close()
-        cursor = each.last_event_id or cursor
-        seen += each.trades
-        names += each.names
-    return seen, names, cursor
+    """Until the last trade has come."""
+    follower = Follower(wire, path, start)
+    follower.until(lambda: len(follower.trades) >= target)
+    return follower.trades, follower.names, follower.cursor
 
 
 def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(server: StreamServer, bot: Publisher) -> None:
@@ -110,23 +135,59 @@ def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(server: StreamServer, 
 def test_reconnects_under_load_with_mixed_filters_lose_nothing(server: StreamServer, bot: Publisher) -> None:
     """SSE-002, SSE-042: fault 2."""
     rng = random.Random(11)
-    wire = Wire(server.url, cuts=iter(lambda: rng.randint(600, 2500), None))
-    stop = threading.Event()
+    tickers = [rng.choice(["A-1", "B-1"]) for _ in range(120)]
+    filters = ("", "?ticker=A-1", "?series=B", "?ticker=NEVER-1")
+    wires = [Wire(server.url, cuts=iter(lambda: rng.randint(600, 2500), None)) for _ in filters]
+    followers = [Follower(wire, f"/sse/trades{query}") for wire, query in zip(wires, filters, strict=True)]
 
     def trade() -> None:
-        while not stop.wait(0.02) and len(bot.published) < 120:
-            bot.trades(ticker=rng.choice(["A-1", "B-1"]))
+        for ticker in tickers:
+            bot.trades(ticker=ticker)
+            time.sleep(0.02)
+
+    def to_the_end(each: Follower) -> Follower:
+        return each.until(lambda: not busy.is_alive() and each.cursor == str(bot.feed.position().head))
 
     busy = threading.Thread(target=trade)
     busy.start()
-    seen, names, _ = follow(wire, "/sse/trades", 100, start="0-0")
-    stop.set()
-    busy.join()
-    assert seen == bot.published[: len(seen)]
-    assert "gap" not in names
-    filtered = listen(server, "/sse/trades?ticker=A-1&since=earliest").wait("snapshot")
-    assert set(filtered.trades) < set(bot.published)
+    with ThreadPoolExecutor(len(followers)) as pool:
+        ended = list(pool.map(to_the_end, followers))
+    for each, wanted in zip(ended, ({"A-1", "B-1"}, {"A-1"}, {"B-1"}, set()), strict=True):
+        due = [name for name, ticker in zip(bot.published, tickers, strict=True) if ticker in wanted]
+        assert each.trades == due
+        assert not {"gap", "reset"} & set(each.names)
+    assert sum(each.connections for each in followers) > 20
+    for wire in wires:
+        wire.close()
+
+
+def test_a_proxy_that_splits_every_byte_and_would_like_to_compress_changes_nothing(
+    server: StreamServer, bot: Publisher
+) -> None:
+    """SSE-004, SSE-013: fault 33."""
+    bot.trades(20)
+    wire = Wire(server.url, piece=1)
+    split = listen(server, "/sse/trades?since=earliest").wait_trades(20)
+    through = Listener(wire.url, "/sse/trades?since=earliest", compressed=True).wait_trades(20)
+    assert [heard for heard in through.heard if heard[0] == "new_trades"] == [
+        heard for heard in split.heard if heard[0] == "new_trades"
+    ]
+    assert through.encoding is None
     wire.close()
+
+
+def test_what_a_later_version_writes_breaks_no_stream_of_this_one(server: StreamServer, bot: Publisher) -> None:
+    """SSE-035: fault 34, as while a new version is deployed."""
+    cursor = bot.trades().head
+    each = listen(server, "/sse/trades").wait("snapshot")
+    bot.from_tomorrow()
+    bot.trades(invented={"since": "tomorrow"})
+    each.wait_trades(1)
+    (told,) = each.data("new_trades")["trades"]
+    assert told["invented"] == {"since": "tomorrow"}
+    back = listen(server, "/sse/trades", last_event_id=str(cursor)).wait_trades(1)
+    assert back.data("ready")["resumed"] is True
+    assert not {"gap", "reset", "closing"} & {*each.names, *back.names}
 
 
 def test_a_cut_in_the_replay_goes_on_behind_the_last_id(server: StreamServer, bot: Publisher) -> None:

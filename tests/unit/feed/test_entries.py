@@ -78,7 +78,7 @@ def test_numbers_that_json_has_no_word_for_are_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "null", "[]", "5", "{}", '{"k":"trade"}', '{"v":{}}', '{"k":"unknown","v":{}}', '{"k":["trade"],"v":{}}',
+        "", "null", "[]", "5", "{}", '{"k":"trade"}', '{"v":{}}', '{"k":"","v":{}}', '{"k":["trade"],"v":{}}',
         '{"k":"trade","v":[]}', '{"k":"trade","v":[["a",1]]}', '{"k":"trade","v":null}', '{"k":"trade","v":""}',
         '{"k":"trade","v":' + "[" * 100_000, "\ud800",
     ],
@@ -86,6 +86,13 @@ def test_numbers_that_json_has_no_word_for_are_refused() -> None:
 def test_entries_we_did_not_write_are_named(text: str) -> None:
     with pytest.raises(LogError, match="1-1"):
         entry_from("1-1", text)
+
+
+def test_an_entry_of_a_later_version_keeps_its_number_and_what_it_said() -> None:
+    """SSE-035."""
+    entry = entry_from("1-7", '{"k":"from_tomorrow","v":{"ticker":"A-1"}}')
+    assert (entry.id, entry.kind) == (EntryId(1, 7), Kind.LATER)
+    assert entry.data == {"kind": "from_tomorrow", "data": {"ticker": "A-1"}}
 
 
 def test_an_entry_with_a_foreign_id_is_named() -> None:

@@ -43,3 +43,12 @@ def test_every_clause_a_test_names_exists(clauses: dict[str, list[str]], tests: 
 
 def test_clauses_stand_in_order(clauses: dict[str, list[str]]) -> None:
     assert list(clauses) == sorted(clauses)
+
+
+def test_every_fault_is_done_by_a_test_that_exists(root: Path, tests: dict[str, str]) -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \|.*\|(.*)\|$", (root / "docs" / "sse.md").read_text(), re.M)
+    named = {int(number): re.findall(r"`(test_\w+)`", cell) for numbers, cell in rows for number in numbers.split(",")}
+    assert list(named) == list(range(1, 35))
+    assert [number for number, names in named.items() if not names or not tests.keys() >= set(names)] == []
+    told = [(int(number), name) for name, text in tests.items() for number in re.findall(r"fault (\d+)", text)]
+    assert [(number, name) for number, name in told if name not in named[number]] == []

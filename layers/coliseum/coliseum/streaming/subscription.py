@@ -27,7 +27,9 @@ STREAMS: Mapping[str, frozenset[Kind]] = {
     "status": frozenset({Kind.BOT_STATUS}),
     "arena": frozenset({Kind.ROUND_OPENED, Kind.FORECAST, Kind.PAPER_TRADE, Kind.SETTLED, Kind.LEADERBOARD_CHANGED}),
 }
-EVENT_NAMES: Mapping[Kind, str] = {kind: "new_trades" if kind is Kind.TRADE else kind.value for kind in Kind}
+EVENT_NAMES: Mapping[Kind, str] = {
+    kind: "new_trades" if kind is Kind.TRADE else kind.value for kind in Kind if kind is not Kind.LATER
+}
 _KINDS = {name: kind for kind, name in EVENT_NAMES.items()}
 
 
