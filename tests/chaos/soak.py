@@ -1,10 +1,10 @@
-"""The whole system for an hour under faults, with readers that come and go: `make soak`.
+"""The whole system for an hour under faults, with readers that come and go: `python -m tests.chaos.soak`.
 
-`make soak ARGUMENTS="--minutes 5 --every 30"` is a short one.
+`--minutes 5 --every 30` is a short one; `--freeze 30 90` first lets Redis stand still for so many seconds each.
 
 Every two minutes one server is killed with -9 and left to the supervisor. Readers cut their own streams at random and
-resume. At the end each reader must have had every trade of the log since its first connection, each once, but for
-what the stream itself announced as lost.
+resume; every fourth one follows a market that never trades. At the end each reader must have had every trade that it
+follows since its first connection, each once, but for what the stream itself announced as lost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from coliseum.feed.service import Feed
 from coliseum.upstash.client import Redis
 
 VICTIMS = ("bot", "exchange", "gateway", "postgres", "redis")
+PATHS = ("/sse/trades", "/sse/trading", "/sse/portfolio", "/sse/trades?ticker=NEVER-1")
 SETTLE_SECONDS = 75.0
 """After the last fault: longer than the poller's lease and a minute of it."""
 
@@ -39,6 +41,7 @@ SETTLE_SECONDS = 75.0
 class Reader:
     """One client over many connections."""
 
+    path: str
     began: EntryId | None = None
     """The log's head at the first connection: trades after it are this reader's."""
     position: str = ""
@@ -70,7 +73,7 @@ async def read(reader: Reader, url: str, *, until: float, rng: random.Random) ->
 
 async def _listen(reader: Reader, client: httpx.AsyncClient) -> None:
     headers = {"Last-Event-ID": reader.position} if reader.position else {}
-    async with client.stream("GET", "/api/python/sse/trades", headers=headers) as response:
+    async with client.stream("GET", f"/api/python{reader.path}", headers=headers) as response:
         reader.connections += response.is_success
         block: dict[str, str] = {}
         async for line in response.aiter_lines():
@@ -83,9 +86,17 @@ async def _listen(reader: Reader, client: httpx.AsyncClient) -> None:
             block = {}
 
 
-async def harm(stack: Stack, *, every: float, until: float, rng: random.Random) -> list[str]:
-    """Kill one server after the other; the names of the victims."""
+async def harm(stack: Stack, *, freezes: Sequence[float], every: float, until: float, rng: random.Random) -> list[str]:
+    """Freeze Redis, then kill one server after the other; what was done."""
     victims: list[str] = []
+    for seconds in freezes:
+        await asyncio.sleep(every)
+        keeper = psutil.Process(json.loads((stack.state / "children.json").read_text())["redis"][0])
+        (valkey,) = [child for child in keeper.children() if "valkey" in " ".join(child.cmdline())]
+        valkey.suspend()
+        await asyncio.sleep(seconds)
+        valkey.resume()
+        victims.append(f"redis frozen {seconds:g} s")
     while time.monotonic() + every < until:
         await asyncio.sleep(every)
         name = rng.choice(VICTIMS)
@@ -107,19 +118,20 @@ def judge(readers: list[Reader], log: list[tuple[EntryId, str]]) -> list[tuple[i
     """Per reader: trades due, missing, repeated."""
     verdicts = []
     for reader in readers:
-        due = {trade_id for entry_id, trade_id in log if reader.began is not None and entry_id > reader.began}
+        began = None if "ticker" in reader.path else reader.began
+        due = {trade_id for entry_id, trade_id in log if began is not None and entry_id > began}
         had = reader.trades
         verdicts.append((len(due), len(due - set(had)), len(had) - len(set(had))))
     return verdicts
 
 
-async def soak(stack: Stack, *, minutes: float, readers: int, every: float, seed: int) -> int:
+async def soak(stack: Stack, *, minutes: float, readers: int, freezes: Sequence[float], every: float, seed: int) -> int:
     rng = random.Random(seed)
-    clients = [Reader() for _ in range(readers)]
+    clients = [Reader(PATHS[number % len(PATHS)]) for number in range(readers)]
     faults_end = time.monotonic() + minutes * 60
     end = faults_end + SETTLE_SECONDS
     reading = [read(client, stack.url, until=end, rng=random.Random(rng.random())) for client in clients]
-    harming = asyncio.create_task(harm(stack, every=every, until=faults_end, rng=rng))
+    harming = asyncio.create_task(harm(stack, freezes=freezes, every=every, until=faults_end, rng=rng))
     await asyncio.gather(harming, *reading)
     victims = harming.result()
     log = logged(stack)
@@ -127,9 +139,7 @@ async def soak(stack: Stack, *, minutes: float, readers: int, every: float, seed
     seen = {trade_id for client in clients for trade_id in client.trades}
     newest = max((index for index, (_, trade_id) in enumerate(log) if trade_id in seen), default=-1)
     verdicts = judge(clients, log[: newest + 1])
-    table = Table(
-        title=f"{minutes:g} minutes, {len(log)} trades, seed {seed}; killed: {', '.join(victims) or 'nothing'}"
-    )
+    table = Table(title=f"{minutes:g} minutes, {len(log)} trades, seed {seed}; done: {', '.join(victims) or 'nothing'}")
     for heading in ("reader", "connections", "due", "missing", "repeated", "announced gaps"):
         table.add_column(heading, justify="right")
     for number, (client, (due, missing, repeated)) in enumerate(zip(clients, verdicts, strict=True)):
@@ -148,13 +158,21 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--readers", type=int, default=20)
     parser.add_argument("--every", type=float, default=120.0, help="seconds between two kills")
+    parser.add_argument("--freeze", type=float, nargs="*", default=[], help="seconds in which Redis stands still")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="coliseum-soak-") as folder:
         stack = launch(Path(folder) / "state")
         try:
             return asyncio.run(
-                soak(stack, minutes=options.minutes, readers=options.readers, every=options.every, seed=options.seed)
+                soak(
+                    stack,
+                    minutes=options.minutes,
+                    readers=options.readers,
+                    freezes=options.freeze,
+                    every=options.every,
+                    seed=options.seed,
+                )
             )
         finally:
             stack.stop()
