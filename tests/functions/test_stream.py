@@ -198,6 +198,14 @@ def test_a_ticket_is_for_the_operator_to_give(private: StreamServer) -> None:
     assert given.headers["cache-control"] == "no-store"
 
 
+def test_a_token_that_the_edge_moved_aside_counts(private: StreamServer) -> None:
+    """SSE-082: with `Authorization` CloudFront signs its own call."""
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host, Signature=y"}
+    aside = {"X-Forwarded-Authorization": ADMIN["Authorization"]}
+    assert private.get("/sse/stats", {**signed, **aside}).status == 200
+    assert private.get("/sse/stats", {**signed, "X-Forwarded-Authorization": "Bearer wrong"}).status == 401
+
+
 @pytest.mark.parametrize("body", ["[]", "{", '{"x": 1}', '{"stream": "nothing"}', '{"tickers": "A"}', "x" * 20_000])
 def test_a_ticket_for_nothing_known_is_refused(private: StreamServer, body: str) -> None:
     assert private.get("/sse/ticket", ADMIN, method="POST", body=body).status == 400

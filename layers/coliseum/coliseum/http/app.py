@@ -32,7 +32,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) -> FastAPI:
     """An app with these routers' routes and, like every other function, the documentation of all of them.
 
-    Routers name their whole path. Swagger UI's own files come from a CDN (cdn.jsdelivr.net). What `state.resources`
+    Routers name their whole path. Swagger UI's own files come from a CDN. What `state.resources`
     holds is closed when the server stops; Lambda never says so.
     """
     app = FastAPI(

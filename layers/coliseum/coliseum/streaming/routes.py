@@ -70,8 +70,12 @@ class Request:
 
     @property
     def bearer(self) -> str | None:
-        scheme, _, token = (self.header(b"authorization") or "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+        """The token sent with the request; what the edge moved aside counts like `Authorization` itself."""
+        for name in (b"authorization", b"x-forwarded-authorization"):
+            scheme, _, token = (self.header(name) or "").partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                return token.strip()
+        return None
 
 
 @dataclass(slots=True)
