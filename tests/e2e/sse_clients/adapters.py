@@ -137,7 +137,7 @@ def node_binary() -> Path:
 
 
 def node(kind: str, watchdog_seconds: str = "") -> Client:
-    """`native` EventSource of Node, or our `wrapper` around it."""
+    """`native` EventSource of Node, `npm`'s, or our `wrapper` around the first."""
 
     def run(url: str, last_id: str, enough: Enough) -> list[Seen]:
         options = ["--no-warnings", "--experimental-eventsource", str(HERE / "events.mjs")]
@@ -159,6 +159,15 @@ def node(kind: str, watchdog_seconds: str = "") -> Client:
 def chromium() -> str | None:
     """Debian's browser, where it is installed."""
     return shutil.which("chromium")
+
+
+def absent(client: str) -> str | None:
+    """Why this client cannot take part here; None where it can."""
+    if client in BROWSERS and chromium() is None:
+        return "Debian's chromium is not installed"
+    if client == NPM and not (HERE / "node_modules" / "eventsource").exists():
+        return "npm's eventsource is not installed: `npm ci` in tests/e2e/sse_clients"
+    return None
 
 
 def _browser(kind: str) -> Client:
@@ -205,6 +214,7 @@ def _json(text: str) -> Any:
     return json.loads(text) if text else None
 
 
+NPM = "npm-eventsource"
 CLIENTS: dict[str, Client] = {
     "coliseum.client": our_client,
     "coliseum.client-async": our_async_client,
@@ -212,11 +222,12 @@ CLIENTS: dict[str, Client] = {
     "sseclient-py": with_sseclient,
     "curl": with_curl,
     "node-eventsource": node("native"),
+    NPM: node("npm"),
     "node-coliseum-events.js": node("wrapper"),
 }
 BROWSERS: dict[str, Client] = {
     "chromium-eventsource": _browser("native"),
     "chromium-coliseum-events.js": _browser("wrapper"),
 }
-NATIVE = {"node-eventsource", "chromium-eventsource"}
+NATIVE = {"node-eventsource", NPM, "chromium-eventsource"}
 WRAPPERS = {"coliseum.client", "coliseum.client-async", "node-coliseum-events.js", "chromium-coliseum-events.js"}

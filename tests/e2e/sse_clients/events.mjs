@@ -1,5 +1,5 @@
-// One client of the matrix on Node: native EventSource, or our wrapper around it. Prints one JSON line per event.
-// node --experimental-eventsource events.mjs native|wrapper URL LAST_EVENT_ID [WATCHDOG_SECONDS]
+// One client of the matrix on Node: its EventSource, npm's, or our wrapper. Prints one JSON line per event.
+// node --experimental-eventsource events.mjs native|npm|wrapper URL LAST_EVENT_ID [WATCHDOG_SECONDS]
 import { ColiseumEvents } from "../../../web/coliseum-events.js";
 
 const [kind, url, lastEventId, watchdogSeconds] = process.argv.slice(2);
@@ -21,7 +21,8 @@ if (kind === "wrapper") {
     watchdogSeconds: watchdogSeconds ? Number(watchdogSeconds) : undefined,
   });
 } else {
-  const source = new EventSource(lastEventId ? `${url}${url.includes("?") ? "&" : "?"}last_event_id=${lastEventId}` : url);
+  const Source = kind === "npm" ? (await import("eventsource")).EventSource : EventSource;
+  const source = new Source(lastEventId ? `${url}${url.includes("?") ? "&" : "?"}last_event_id=${lastEventId}` : url);
   for (const name of names) source.addEventListener(name, (e) => print(name, JSON.parse(e.data), e.lastEventId));
   source.onerror = () => source.readyState === 2 && print("on_state", "dead");
 }
