@@ -26,7 +26,9 @@ def run() -> None:
 
 @app.command()
 def invoke(
-    function: Annotated[str, typer.Argument(help="Portfolio, Markets, Stream or Poller")],
+    function: Annotated[
+        str, typer.Argument(help="its name in template.yaml without `Function`: Portfolio, Settler, …")
+    ],
     event: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a file of events/")],
 ) -> None:
     """Run a built function once, under Lambda's own runtime client and emulator."""

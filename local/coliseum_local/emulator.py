@@ -1,7 +1,7 @@
 """A built function under AWS's own runtime client and Runtime Interface Emulator, on this machine, without Docker.
 
-The function sees what Lambda would give it: its folder, its layers and the runtime client. Nothing of this project's
-environment leaks in, so a package missing from a layer is missing here too.
+The function sees what Lambda would give it: its folder, its layers, the runtime client and AWS's SDK. Nothing else of
+this project's environment leaks in, so a package missing from a layer is missing here too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ import psutil
 
 from coliseum_local.template import Function
 
-RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+RUNTIME = (
+    *("awslambdaric", "simplejson", "snapshot-restore-py"),
+    *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
+)
+"""What AWS's image holds behind function and layers."""
 BOOT_SECONDS = 10.0
 
 
@@ -52,7 +56,7 @@ class Emulator:
         task = bundle / function.logical_id
         if not task.is_dir():
             raise CannotEmulate(f"{task} is not built; run `make invoke`, which builds it")
-        _link_runtime_client(Path(self._folder.name))
+        _link_runtime(Path(self._folder.name))
         self._process = subprocess.Popen(
             [
                 str(emulator),
@@ -145,9 +149,9 @@ def _command(function: Function, bundle: Path) -> list[str]:
     return [str(local), base_python()]
 
 
-def _link_runtime_client(folder: Path) -> None:
-    """The runtime client as Lambda's image has it, apart from everything else that is installed here."""
-    for name in RUNTIME_CLIENT:
+def _link_runtime(folder: Path) -> None:
+    """The image's own packages, apart from everything else that is installed here."""
+    for name in RUNTIME:
         try:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
