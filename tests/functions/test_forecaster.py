@@ -308,6 +308,13 @@ def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None
     assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
 
 
+def test_a_character_that_no_database_holds_costs_no_forecast(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, Reply(arguments={**FORECAST, "rationale": "Rain\x00 is likely."}))
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert [one.payload["rationale"] for one in asked.records.forecasts()] == ["Rain is likely."]
+
+
 def test_calls_costs_and_failures_are_metrics_of_their_model(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, refusal(422))
@@ -357,7 +364,7 @@ def test_a_passing_failure_may_pass(world: World) -> None:
     [
         (refusal(400), "rejected"),
         (refusal(404, availability={"code": "model_deprecated"}), "model_gone"),
-        (Reply(content="No idea."), "invalid_output"),
+        (Reply(content="No idea.\x00\ud800"), "invalid_output"),
         (Reply(content="", finish_reason="content_filter"), "filtered"),
     ],
 )

@@ -52,6 +52,11 @@ def total(turns: Sequence[Turn]) -> Bill:
     return Bill(cost, CostSource.BILLED if billed else CostSource.ESTIMATED)
 
 
+def storable(text: str) -> str:
+    """Without NUL and half characters, which Postgres cannot hold: what cannot be kept would be paid for again."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What a run left behind, answered or not."""

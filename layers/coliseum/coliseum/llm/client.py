@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from coliseum import config
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError
-from coliseum.llm.answers import AgentResult, RunRecord, Turn, total
+from coliseum.llm.answers import AgentResult, RunRecord, Turn, storable, total
 from coliseum.llm.failures import Failure, ModelFailed, Refusal, classify
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, OutputMode, Prices
@@ -221,6 +221,7 @@ def _classes() -> tuple[type[Any], type[Any]]:
         async def request(self, *args: Any, **more: Any) -> ModelResponse:
             await self.trace.before_request()
             response = await super().request(*args, **more)
+            _make_storable(response)
             self.trace.responses.append(response)
             return response
 
@@ -329,6 +330,15 @@ def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
         with suppress(LookupError):  # a model the price list does not know
             estimated = response.cost().total_price
     return Turn(tokens_in, tokens_out, None if billed is None else Decimal(str(billed)), estimated)
+
+
+def _make_storable(response: ModelResponse) -> None:
+    """Take out of its texts and tool calls what could not be kept."""
+    for part in response.parts:
+        if part.part_kind in {"text", "thinking"}:
+            part.content = storable(part.content)
+        elif part.part_kind == "tool-call" and isinstance(part.args, str):
+            part.args = storable(part.args)
 
 
 def _raw(response: ModelResponse) -> str:

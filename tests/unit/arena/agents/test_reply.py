@@ -46,6 +46,16 @@ def test_what_could_mean_two_things_or_nothing_is_sent_back(written: Any) -> Non
         reply(probability=written)
 
 
+@pytest.mark.parametrize(
+    ("low", "written", "high", "meant"),
+    [(1, 1, 3, 0.01), (1, 3, 6, 0.03), (1, 1.5, 2, 0.015), (0.9, 1, 1, 0.99), (90, 1, 100, 0.99), (50, 0.62, 70, 0.62)],
+)
+def test_a_one_is_a_percent_where_its_range_is_in_percents(
+    low: float, written: float, high: float, meant: float
+) -> None:
+    assert reply(low=low, probability=written, high=high).probability == pytest.approx(meant)
+
+
 def test_long_texts_are_cut_and_not_sent_back() -> None:
     wordy = reply(rationale="x" * 5000, yes_factors=["y" * 500] * 9, no_factors="one", key_uncertainty="z" * 999)
     assert (len(wordy.rationale), len(wordy.key_uncertainty)) == (900, 200)

@@ -6,17 +6,22 @@ the range says it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from coliseum.arena.forecasts import Forecast, clamped
+from coliseum.llm.answers import storable
 from coliseum.trading.money import ONE, ZERO
 
 LARGEST_STAKE = 500
 """Dollars: the 5 % of a season's deposit that an account may hold in one market."""
+
+
+LEAST_PERCENT = 2
+"""A bare number from here on is percents."""
 
 
 def _unit(value: Any) -> Any:
@@ -34,7 +39,7 @@ def _unit(value: Any) -> Any:
         number, percent = float(value), False
     else:
         return value
-    if percent or 2 <= number <= 100:
+    if percent or LEAST_PERCENT <= number <= 100:
         number /= 100
     return min(0.99, max(0.01, number)) if 0 <= number <= 1 else value
 
@@ -45,7 +50,7 @@ def _optional_unit(value: Any) -> Any:
 
 
 def _clipped(length: int) -> Callable[[Any], Any]:
-    return lambda value: value[:length] if isinstance(value, str) else value
+    return lambda value: storable(value)[:length] if isinstance(value, str) else value
 
 
 def _shortened(items: int, length: int) -> Callable[[Any], Any]:
@@ -72,6 +77,13 @@ Short = Annotated[str, BeforeValidator(_clipped(200)), Field(max_length=200)]
 Points = Annotated[list[str], BeforeValidator(_shortened(4, 160)), Field(max_length=4)]
 
 
+_ENDS = frozenset({"low", "probability", "high"})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 class ForecastReply(BaseModel):
     """Your forecast for one market. Fill in the fields in their order."""
 
@@ -93,6 +105,17 @@ class ForecastReply(BaseModel):
         default=0.0, description=f"Dollars you would risk on it, 0 to {LARGEST_STAKE}, of an account of 10000."
     )
     abstain: bool = Field(default=False, description="True only if the question cannot be understood.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_unit(cls, values: Any) -> Any:
+        """Whoever answers 1, between 1 and 3, means percents: read alone, 1 would be certainty."""
+        if not isinstance(values, Mapping):
+            return values
+        ends = {name: value for name, value in values.items() if name in _ENDS and _is_number(value)}
+        if len(ends) < len(_ENDS) or not ends["low"] <= ends["probability"] <= ends["high"] >= LEAST_PERCENT:
+            return values
+        return {**values, **{name: value / 100 for name, value in ends.items() if 1 <= value < LEAST_PERCENT}}
 
     def forecast(self) -> Forecast:
         """The answer in our words: four places, and a range that holds the probability."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.records import Decision
-from coliseum.llm.answers import Bill, CostSource, RunRecord
+from coliseum.llm.answers import Bill, CostSource, RunRecord, storable
 from coliseum.llm.failures import TRAITS, Failure
 
 LONGEST_REPLY = 20_000
@@ -48,7 +48,7 @@ class Attempt:
             "cost_usd": None if self.bill.cost is None else format(self.bill.cost, "f"),
             "cost_source": None if self.bill.source is None else self.bill.source.value,
             "error_class": None if self.failure is None else self.failure.value,
-            "error_detail": self.problem,
+            "error_detail": None if self.problem is None else storable(self.problem),
         }
 
 
