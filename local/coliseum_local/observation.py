@@ -33,6 +33,8 @@ class Observation:
     bot_alive: bool = False
     bot: BotStatus | None = None
     """The bot's own `/status`."""
+    bot_problem: str | None = None
+    """Why the bot's status or trades are not known."""
     mode: str | None = None
     """Paper or live, as the bot says it or said it last."""
     mode_age_seconds: float | None = None
@@ -64,6 +66,7 @@ class Observer:
             status_url=supervisor.variables.get("BOT_STATUS_ENDPOINT") or "http://localhost:9000/status",
             trades_url=supervisor.variables.get("BOT_TRADES_ENDPOINT") or "http://localhost:9000/trades",
         )
+        self._bot_problem: str | None = None
         self._mode: str | None = None
         self._mode_at = datetime.now(UTC)
 
@@ -73,6 +76,7 @@ class Observer:
 
     def look(self, *, health: bool = False) -> Observation:
         """`health` asks the functions too, which costs Redis commands."""
+        self._bot_problem = None
         bot, trades = self._told(self._bot.status), self._told(self._bot.trades)
         gateway = self._supervisor.url(GATEWAY)
         meter = self._meter()
@@ -81,6 +85,7 @@ class Observer:
         return Observation(
             bot_alive=bot is not None,
             bot=bot,
+            bot_problem=self._bot_problem,
             mode=self._mode,
             mode_age_seconds=None if self._mode is None else (datetime.now(UTC) - self._mode_at).total_seconds(),
             trades=() if trades is None else trades.trades[: -TRADES_SHOWN - 1 : -1],
@@ -92,7 +97,8 @@ class Observer:
     def _told(self, ask: Callable[[], Told]) -> Told | None:
         try:
             return ask()
-        except SourceError:
+        except SourceError as error:
+            self._bot_problem = self._bot_problem or str(error)
             return None
 
     def _learn_mode(self, bot: BotStatus | None, health: dict[str, Any]) -> None:

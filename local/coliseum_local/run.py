@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from dotenv import dotenv_values
-from rich.console import Console, RenderableType
+from rich.console import Console
 
+from coliseum.config import Settings, load
+from coliseum.errors import ConfigurationError
 from coliseum_local.observation import Observer
 from coliseum_local.services import GATEWAY
 from coliseum_local.state import Held, StateFolder
 from coliseum_local.supervisor import CannotStart, Supervisor
-from coliseum_local.variables import merged
+from coliseum_local.variables import merged, misspelt
 from coliseum_local.view import LiveView, PlainView, links, table
 
 LOOK_SECONDS = 1.0
@@ -28,7 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(root: Path = ROOT) -> int:
     """Start, show, wait for a signal, stop. Returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
+    dotenv = dotenv_values(root / ".env")
+    variables = merged(os.environ, dotenv, folder=str(root))
+    try:
+        _check(variables)
+    except ConfigurationError as error:
+        return _refuse(str(error))
+    for name, meant in misspelt(dotenv, _setting_names(root)).items():
+        console.print(f"{name} in .env is no setting and changes nothing; {meant} is one", highlight=False)
     state = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum"))
     try:
         state.acquire()
@@ -42,6 +52,15 @@ def run(root: Path = ROOT) -> int:
         return _refuse(str(error))
     finally:
         state.release()
+
+
+def _check(variables: Mapping[str, str]) -> None:
+    """Functions refuse a wrong value when they are called; here it is told at once. Raises ConfigurationError."""
+    load({name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())})
+
+
+def _setting_names(root: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (root / ".env.example").read_text(), re.MULTILINE))
 
 
 def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, str]) -> int:
@@ -66,17 +85,9 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
 
 def _show(console: Console, supervisor: Supervisor, said: list[str], stopping: threading.Event) -> None:
     """The table, then the live view until the end."""
-
-    def header() -> list[RenderableType]:
-        return [table(supervisor.standings()), links(supervisor.url(GATEWAY) or "")]
-
+    console.print(table(supervisor.standings()), links(supervisor.url(GATEWAY) or ""), sep="\n")
     observer = Observer(supervisor)
-    view: LiveView | PlainView
-    if console.is_terminal:
-        view = LiveView(console, header)
-    else:
-        console.print(*header(), sep="\n")
-        view = PlainView(console)
+    view = LiveView(console) if console.is_terminal else PlainView(console)
     view.open()
     try:
         view.event(_health(observer))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,12 @@ def merged(environment: Mapping[str, str], dotenv: Mapping[str, str | None], *, 
     if key_path:
         variables["KALSHI_RSA_KEY_PATH"] = os.path.join(folder, os.path.expanduser(key_path))
     return variables
+
+
+def misspelt(given: Iterable[str], settings: Collection[str]) -> dict[str, str]:
+    """Names that are no setting but look like one, each with the setting it looks like."""
+    near = {name: get_close_matches(name.upper(), settings, n=1, cutoff=0.85) for name in given if name not in settings}
+    return {name: meant[0] for name, meant in near.items() if meant}
 
 
 def of_redis(ready: Mapping[str, str]) -> Variables:

@@ -1,8 +1,11 @@
-"""What `make run` shows: a table of what runs where, then the system live; plain lines where stdout is no terminal."""
+"""What `make run` shows: a table of what runs where, then the system live; plain lines where stdout is no terminal.
+
+What matters most stands first: a low terminal cuts the screen off below.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +37,7 @@ def links(gateway: str) -> Text:
     lines = (
         f"Live trades  curl -N {gateway}/api/python/sse/trading",
         f"Portfolio    {gateway}/api/python/portfolio/summary",
+        f"Leaderboard  {gateway}/api/python/arena/leaderboard",
         f"Documents    {gateway}/docs",
     )
     return Text("\n".join(lines))
@@ -42,8 +46,7 @@ def links(gateway: str) -> Text:
 class LiveView:
     """The screen of a terminal, redrawn at every look."""
 
-    def __init__(self, console: Console, header: Callable[[], Sequence[RenderableType]]) -> None:
-        self._header = header
+    def __init__(self, console: Console) -> None:
         self._events: list[str] = []
         self._last = Observation()
         self._live = Live(self._screen(), console=console, refresh_per_second=4, auto_refresh=False)
@@ -62,10 +65,11 @@ class LiveView:
         self._live.update(self._screen(), refresh=True)
 
     def _screen(self) -> RenderableType:
-        parts: list[RenderableType] = [*self._header(), Panel(_facts(self._last)), _trades(self._last.trades)]
+        hint = "Ctrl-C stops everything; the state stays"
+        parts = [Panel(_facts(self._last), subtitle=hint, subtitle_align="left")]
         if self._events:
             parts.append(Panel(Text("\n".join(self._events)), title="events", title_align="left"))
-        return Group(*parts, Text("Ctrl-C stops everything; the state stays.", style="dim"))
+        return Group(*parts, _trades(self._last.trades))
 
 
 class PlainView:
@@ -116,12 +120,13 @@ def _facts(seen: Observation) -> Text:
 
 def _bot(seen: Observation) -> str:
     """Paper or live stands beside every word about the bot, with its age where it is not the bot's word of now."""
+    problem = f"; {seen.bot_problem}" if seen.bot_problem else ""
     if seen.bot_alive:
         words = () if seen.bot is None else (seen.bot.mode or "mode not known", seen.bot.strategy or "")
-        return " ".join(("online", *words)).rstrip()
+        return " ".join(("online", *words)).rstrip() + problem
     if seen.mode is None or seen.mode_age_seconds is None:
-        return "offline, mode not known"
-    return f"offline, {seen.mode} when last heard {_ago(seen.mode_age_seconds)} ago"
+        return f"offline, mode not known{problem}"
+    return f"offline, {seen.mode} when last heard {_ago(seen.mode_age_seconds)} ago{problem}"
 
 
 def _ago(seconds: float) -> str:
@@ -150,7 +155,8 @@ def _trades(trades: Sequence[Trade]) -> Table:
 
 def _trade_cells(trade: Trade) -> list[str]:
     time = datetime.fromtimestamp(trade.timestamp, UTC).strftime("%H:%M:%S")
-    return [time, trade.side.value, f"{trade.quantity.normalize():f}", trade.ticker, f"{trade.price.normalize():f}"]
+    side = " ".join((trade.side.value, *([trade.outcome.value] if trade.outcome is not None else [])))
+    return [time, side, f"{trade.quantity.normalize():f}", trade.ticker, f"{trade.price.normalize():f}"]
 
 
 def _or_unknown(value: int | None) -> str:

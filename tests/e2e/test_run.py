@@ -145,6 +145,13 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it(tmp_path: Path) -
     assert "COLISEUM_KALSHI_PORT" in refused.stderr
 
 
+def test_a_setting_of_a_wrong_form_is_refused_by_name_before_anything_starts(tmp_path: Path) -> None:
+    refused = run_once(tmp_path / "state", POLL_INTERVAL_SECONDS="three")
+    assert refused.returncode == 1
+    assert "Coliseum does not start: POLL_INTERVAL_SECONDS: Input should be a valid number" in refused.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_server_that_dies_is_started_again_and_reported(stack: Stack) -> None:
     children = json.loads((stack.state / "children.json").read_text())
     psutil.Process(children["bot"][0]).kill()

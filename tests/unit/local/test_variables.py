@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum_local.variables import is_loopback, merged, of_exchange, of_external_bot
+from coliseum_local.variables import is_loopback, merged, misspelt, of_exchange, of_external_bot
 
 
 def test_the_environment_wins_over_dotenv_also_where_it_says_empty() -> None:
     dotenv = {"A": "file", "B": "file", "C": "file", "D": None}
     assert merged({"A": "shell", "B": ""}, dotenv, folder="/project") == {"A": "shell", "B": "", "C": "file"}
+
+
+def test_a_name_that_is_nearly_a_settings_is_told_and_a_strangers_is_not() -> None:
+    settings = {"BOT_TRADES_ENDPOINT", "BOT_STATUS_ENDPOINT", "ADMIN_TOKEN"}
+    given = ["BOT_TRADE_ENDPOINT", "admin_token", "ADMIN_TOKEN", "AWS_PROFILE", "PATH"]
+    assert misspelt(given, settings) == {"BOT_TRADE_ENDPOINT": "BOT_TRADES_ENDPOINT", "admin_token": "ADMIN_TOKEN"}
 
 
 def test_a_key_file_counts_from_the_projects_folder() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from coliseum.bot.parse import status_from, trades_from
 from coliseum_local.observation import Observation
@@ -13,7 +13,9 @@ from coliseum_local.supervisor import Standing
 from coliseum_local.view import LiveView, PlainView, table
 
 TRADE = trades_from(
-    b'[{"timestamp": 1795262400.5, "ticker": "KX-1", "side": "BUY", "quantity": 5, "price": 0.4, "trade_id": "a"}]'
+    b'[{"timestamp": 1795262400.5, "ticker": "KX-1", "side": "BUY", "quantity": 5, "price": 0.4, "trade_id": "a"},'
+    b'{"timestamp": 1795262401, "ticker": "KX-2", "side": "SELL", "outcome": "no", "quantity": 2, "price": 0.3,'
+    b'"trade_id": "b"}]'
 ).trades
 SEEN = Observation(
     bot_alive=True,
@@ -35,19 +37,25 @@ def printed(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
 def test_plain_lines_tell_each_trade_and_each_change_once() -> None:
     console, sink = printed()
     view = PlainView(console)
-    for seen in (SEEN, SEEN, Observation(mode="paper", mode_age_seconds=150.0)):
+    for seen in (
+        SEEN,
+        SEEN,
+        Observation(mode="paper", mode_age_seconds=150.0, bot_problem="bot: /status answered 500"),
+    ):
         view.show(seen)
     text = sink.getvalue()
     assert text.count("trade 12:00:00 BUY 5 KX-1 0.4") == 1
+    assert text.count("trade 12:00:01 SELL no 2 KX-2 0.3") == 1
     assert text.count("bot online paper drift\n") == 1
-    assert text.count("bot offline, paper when last heard 2 min ago") == 1
+    assert text.count("bot offline, paper when last heard 2 min ago; bot: /status answered 500") == 1
     assert "streams 3 open · redis 17 commands billed" in text
     assert "\x1b" not in text
 
 
 def test_the_live_view_shows_bot_trades_ticks_streams_and_commands() -> None:
     console, sink = printed(terminal=True)
-    view = LiveView(console, lambda: [table([])])
+    console.size = ConsoleDimensions(80, 20)  # a low terminal cuts off below
+    view = LiveView(console)
     view.open()
     view.event("bot runs again")
     view.show(SEEN)
