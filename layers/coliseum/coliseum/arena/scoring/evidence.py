@@ -3,7 +3,8 @@
 A forecaster bets against the market: each cluster of dependent events multiplies the stake by p_outcome / q_outcome.
 If the market were right, the product would be a fair game: it reaches 20 with at most 5 % chance, whenever one
 chooses to stop (Ville 1939). Inside a cluster the geometric mean is taken: whatever the dependence, its expectation
-is at most 1 (Hölder). Across clusters independence given the past is assumed.
+is at most 1 (Hölder), if their number does not depend on the outcome. Across clusters independence given the past is
+assumed, and that the time of settling says nothing about the result (docs/scoring.md, "Early closes").
 """
 
 from __future__ import annotations
