@@ -41,6 +41,8 @@ class Record:
     client_left: bool = False
     seconds: float = 0.0
     """What Lambda would bill."""
+    ended: bool = False
+    """All of this is final, and the environment free for the next one."""
 
 
 class _Broken(Exception):
@@ -236,6 +238,7 @@ class FunctionUrl:
             else:
                 work.cancel()
                 await environment.stop()
+            record.ended = True
 
 
 async def _watch(receive: Any, record: Record) -> None:
