@@ -201,6 +201,19 @@ def test_a_worker_that_comes_back_from_the_dead_is_not_counted_twice(
     assert books() == (EACH, EACH + D("0.0009"))
 
 
+def test_money_of_a_worker_that_dies_after_another_has_answered_counts_as_spent(
+    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+) -> None:
+    asked, blind, _ = paid
+    lose_leases(postgres_server)
+    assert asked.records.lease_decision(blind, seconds=0) is not None
+    assert Budget(asked.records, cap=D(2)).reserve(blind, EACH)
+    assert finish(asked, blind, 1, D("0.0007"), status="done")
+    assert books() == (2 * EACH, EACH), "the second worker may yet speak"
+    asked.records.hand_out(again_seconds=600, attempts=3)
+    assert books() == (EACH, 2 * EACH)
+
+
 def test_a_decision_that_fails_for_its_lost_leases_leaves_no_money_reserved(
     paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
 ) -> None:
