@@ -65,3 +65,20 @@ def test_the_described_parameters_are_the_ones_that_are_read() -> None:
         for operation in path.values():
             for parameter in operation.get("parameters", []):
                 assert f'"{parameter["name"]}"' in read or f'b"{parameter["name"].lower()}"' in read
+
+
+def test_the_parameters_that_are_read_are_described() -> None:
+    for path, named in (
+        ("/sse/trading", {"since", "last_event_id", "snapshot", "strict"}),
+        ("/events", {"after", "wait", "stream"}),
+    ):
+        described = {parameter["name"] for parameter in DOCUMENT["paths"][API + path]["get"]["parameters"]}
+        assert named | {"ticker", "series", "events", "ticket"} <= described
+
+
+@pytest.mark.parametrize("name", ["trading", "trades", "status", "arena"])
+def test_a_streams_own_events_are_named_in_its_description(name: str) -> None:
+    told = DOCUMENT["paths"][f"{API}/sse/{name}"]["get"]["description"]
+    assert {event for kind, event in subscription.EVENT_NAMES.items() if f"`{event}`" in told} == {
+        subscription.EVENT_NAMES[kind] for kind in SERVED[name]
+    }

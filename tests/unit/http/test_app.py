@@ -87,6 +87,10 @@ def test_a_preflight_allows_ours_and_nobody_elses_pages(client: TestClient) -> N
     theirs = client.options("/things/A", headers={"Origin": "https://evil.example", **ask})
     assert ours.status_code == 200
     assert ours.headers["access-control-allow-origin"] == "https://app.example"
+    exposed = client.get("/things/A", headers={"Origin": "https://app.example"}).headers[
+        "access-control-expose-headers"
+    ]
+    assert {"X-Correlation-Id", "Link"} <= set(exposed.split(", "))  # exports name their next page in Link
     assert "access-control-allow-origin" not in theirs.headers
 
 

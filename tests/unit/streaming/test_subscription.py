@@ -101,6 +101,12 @@ def test_a_malformed_query_is_refused_by_name(query: bytes, field: str) -> None:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("text", ["monday", "yesterday"])
+def test_a_beginning_that_is_none_is_told_every_form_there_is(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"since: got '\w+', expected now, earliest, an event id .* -15m$"):
+        subscription_from("trading", {"since": [text]}, None, now_ms=NOON_MS)
+
+
 @given(st.binary(max_size=60), st.none() | st.text(max_size=30))
 def test_any_bytes_are_understood_or_refused(query: bytes, header: str | None) -> None:
     with suppress(InvalidInput):

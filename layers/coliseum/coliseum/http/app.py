@@ -60,7 +60,7 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
         allow_origins=settings.cors_allow_origins,
         allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control", HEADER],
-        expose_headers=[HEADER, "Retry-After", "Content-Disposition"],
+        expose_headers=[HEADER, "Retry-After", "Content-Disposition", "Link"],
         max_age=600,
     )
     return app

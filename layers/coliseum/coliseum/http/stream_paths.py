@@ -10,10 +10,13 @@ from coliseum.http.routes import PREFIX
 Json = dict[str, Any]
 TAGS: list[Json] = [{"name": "stream", "description": "The log live: server-sent events, and the same as JSON."}]
 STREAMS = {
-    "trading": "New trades, what the arena last said about their markets (`trade_context`), and the bot's status.",
-    "trades": "New trades only.",
+    "trading": (
+        "`new_trades`, `trade_corrected`, `source_gap` (trades the bot forgot or told wrongly), `trade_context` (what "
+        "the arena last said about their markets), `bot_status`."
+    ),
+    "trades": "`new_trades`, `trade_corrected`, `source_gap`.",
     "portfolio": "The same events as `trades`.",
-    "status": "The bot's status and heartbeats only.",
+    "status": "`bot_status`.",
     "arena": (
         "`round_opened`, `forecast` (an agent's seals), `paper_trade` (its trades, once the round is closed), "
         "`settled`, `leaderboard_changed`."
@@ -41,6 +44,11 @@ _STREAM_PARAMETERS = [
         "description": "The last event's id. Browsers send it by themselves; it wins over `since`.",
         "schema": {"type": "string", "pattern": _EVENT_ID},
     },
+    _query(
+        "last_event_id",
+        "The same for clients that cannot set headers; the header wins.",
+        {"type": "string", "pattern": _EVENT_ID},
+    ),
     _query("since", f"Where to begin: {_BEGIN}", {"type": "string", "default": "now"}),
     *_FILTERS,
     _query("snapshot", "Whether to begin with the state.", {"enum": ["auto", "none", "always"], "default": "auto"}),
@@ -50,7 +58,8 @@ _STREAM_PARAMETERS = [
 _EXAMPLE = (
     "event: new_trades\n"
     'data: {"trades":[{"timestamp":1698676800.123,"ticker":"PRES24-GOP","side":"BUY","quantity":50,"price":0.65,'
-    '"trade_id":"abc123"}],"count":1,"source":"bot_live"}\n'
+    '"trade_id":"abc123","outcome":"yes","price_dollars":"0.6500","quantity_contracts":"50.00","fee":"0.80",'
+    '"order_id":null,"source":"bot_live"}],"count":1,"source":"bot_live"}\n'
     "id: 1698676800123-42\n\n"
 )
 
@@ -61,8 +70,8 @@ def _stream(name: str, description: str) -> Json:
         "summary": f"Stream: {name}",
         "operationId": f"stream_{name}",
         "description": (
-            f"{description} Events: `ready`, `new_trades`, `bot_status`, `heartbeat`, `gap`, `reset`, `snapshot`, "
-            "`source_gap`, `trade_corrected`, `stale`, `fresh`, `closing`. Every loss is announced with its size."
+            f"{description} Besides, every stream tells `ready`, `snapshot`, `heartbeat`, `gap`, `reset`, `stale`, "
+            "`fresh` and `closing`. Every loss is announced with its size."
         ),
         "parameters": _STREAM_PARAMETERS,
         "responses": {
@@ -92,6 +101,7 @@ _EVENTS_PARAMETERS = [
     _query(
         "wait", "Seconds to wait for news.", {"type": "number", "minimum": 0, "maximum": 25, "default": 0}, example=20
     ),
+    _query("stream", "Which stream's events.", {"enum": list(STREAMS), "default": "trading"}),
     *_FILTERS,
     _query("ticket", "A ticket, where streams need one.", _TEXT),
 ]

@@ -135,6 +135,12 @@ def single(query: Mapping[str, Sequence[str]], field: str) -> str | None:
     return values[0] if values else None
 
 
+BEGINNINGS = (
+    "now, earliest, an event id such as 1698676800123-42, an RFC 3339 time with its offset such as "
+    "2026-11-21T12:00:00Z, or an age such as -15m"
+)
+
+
 def begin_from(field: str, text: str, now_ms: int) -> Begin:
     """`earliest`, `now`, an event id, an RFC 3339 time, or `-15m`. Raises InvalidInput."""
     if text in {"now", "earliest"}:
@@ -149,8 +155,11 @@ def begin_from(field: str, text: str, now_ms: int) -> Begin:
             moment = None
         if moment is not None and moment.tzinfo is not None:
             return Since(max(0, int(moment.astimezone(UTC).timestamp() * 1000)))
-        raise InvalidInput(field, text[:80], "an RFC 3339 time with its offset, such as 2026-11-21T12:00:00Z")
-    return Resume(_entry_id(field, text))
+        raise InvalidInput(field, text[:80], BEGINNINGS)
+    try:
+        return Resume(EntryId.parse(text[:80]))
+    except InvalidInput:
+        raise InvalidInput(field, text[:80], BEGINNINGS) from None
 
 
 def _begin(query: Mapping[str, Sequence[str]], last_event_id: str | None, now_ms: int) -> Begin:
