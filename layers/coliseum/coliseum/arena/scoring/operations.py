@@ -37,7 +37,7 @@ class Operations:
     answered: int
     retried: int
     failure_rates: dict[str, float]
-    """Reason -> share: parse, refusal, timeout, contradiction, abstained ..."""
+    """Reason -> share: timeout, invalid_output, filtered, round_closed, abstained ..."""
     latency_p50_ms: int | None
     latency_p95_ms: int | None
     tokens: int | None
