@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from fastapi import FastAPI
 
 from coliseum import config
@@ -15,7 +13,7 @@ from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets import routes
 from coliseum.markets.service import Markets
-from coliseum.store.client import Store
+from coliseum.store.client import opened_on_first_use
 from coliseum.upstash.client import Redis
 
 
@@ -25,15 +23,9 @@ def build(settings: Settings) -> FastAPI:
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     kalshi = Kalshi.from_settings(settings)
     breaker = Breaker()
-
-    @cache
-    def store() -> Store:
-        opened = Store.from_settings(settings)
-        app.state.resources.callback(opened.close)
-        return opened
-
-    values = Cache(redis, prefix=settings.redis_key_prefix, breaker=breaker)
-    markets = app.state.markets = Markets(kalshi, values, breaker, store)
+    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=breaker)
+    store = opened_on_first_use(settings, app.state.resources)
+    markets = app.state.markets = Markets(kalshi, cache, breaker, store)
     for resource in (redis, kalshi, markets):
         if resource is not None:
             app.state.resources.callback(resource.close)

@@ -51,8 +51,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return max(time.monotonic(), end - context.get_remaining_time_in_millis() / 1000)
 
     done = poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
-    if clock() >= end:
-        poller.leave()
     projected = projector.run(poller.head, time_left=lambda: end - time.monotonic() - 1)
     history.keep(time_left=lambda: end - clock() - 2)
     record(**done.counts(), ProjectionFailures=int(projected.problem is not None))

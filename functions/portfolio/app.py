@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from fastapi import FastAPI
 
 from coliseum import config
@@ -19,7 +17,7 @@ from coliseum.http.service import Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
 from coliseum.portfolio.service import Doors, Portfolio
-from coliseum.store.client import Store
+from coliseum.store.client import opened_on_first_use
 from coliseum.upstash.client import Redis
 
 
@@ -30,13 +28,7 @@ def build(settings: Settings) -> FastAPI:
     close = app.state.resources.callback
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), Breaker()
-
-    @cache
-    def store() -> Store:
-        opened = Store.from_settings(settings)
-        close(opened.close)
-        return opened
-
+    store = opened_on_first_use(settings, app.state.resources)
     prefix = settings.redis_key_prefix
     feed = None if redis is None else Feed(redis, prefix=prefix, maxlen=settings.feed_maxlen)
     doors = Doors(kalshi, bot, feed, store, Cache(redis, prefix=prefix, breaker=breaker), breaker)

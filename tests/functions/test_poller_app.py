@@ -135,6 +135,7 @@ def test_a_quiet_minute_in_which_the_account_is_kept_costs_eight_redis_commands(
     redis_server.admin.post("/", json=["DEL", f"{prefix}cache:balance:turn"])  # as five minutes would have done
     redis_server.reset_meter()
     clock = Clock()
+    poller._clock = lambda: int((AT + clock()) * 1000)
     done = poller.minute(until=58.0, clock=clock, sleep=clock.sleep)
     projector.run(poller.head, time_left=lambda: 60)
     history.keep(time_left=lambda: 60, clock=lambda: time.time() + 300)

@@ -453,10 +453,9 @@ def test_the_next_container_need_not_wait_behind_a_minute_that_is_over(
     assert (done.waited, done.ticks) == (False, 20)
 
 
-def test_the_next_container_need_not_wait_for_one_that_left(container: MakePoller, clock: Clock) -> None:
+def test_the_next_container_need_not_wait_for_one_that_was_cut_short(container: MakePoller, clock: Clock) -> None:
     left = container()
     left.minute(until=clock.now + 58, clock=lambda: NOW if clock.now < NOW + 9 else NOW + 58, sleep=clock.sleep)
-    left.leave()
     done = container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
 
     assert (done.waited, done.ticks) == (False, 20)

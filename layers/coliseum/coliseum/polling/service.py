@@ -100,7 +100,7 @@ class Poller:
             try:
                 step = course.send(heard)
             except StopIteration:
-                return done
+                break
             heard = None
             if step is Step.TICK:
                 done.add(self.tick())
@@ -108,8 +108,11 @@ class Poller:
                 heard = self._report()
                 done.redis_errors += heard.failed
                 done.waited = done.waited or heard.rest is not None
+        if self._until - self._clock() > self._interval * 1000:  # cut short: another tick would have come
+            self._leave()
+        return done
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let the next poller begin before our minute would have ended."""
         self._until = self._clock()
         with suppress(SourceError):
@@ -250,7 +253,7 @@ class Poller:
         if before is None or not is_online(before):
             self._take(of_status(self._memory, online(now_ms=now, trades=count, told=self._told(), before=before)))
         elif self._must_ask_mode and (told := self._told()) is not None:
-            confirmed = mode_confirmed(before, told, now_ms=now)
+            confirmed = mode_confirmed(before, told, now_ms=now, trades=count)
             if confirmed is not None:
                 self._memory = replace(self._memory, status=confirmed)
             else:

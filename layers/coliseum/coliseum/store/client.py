@@ -8,8 +8,8 @@ frozen Lambdas). Only reads are sent again, once. The SDK is imported by the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from coliseum.errors import InvalidInput, SourceMalformed, SourceUnavailable
@@ -173,6 +173,16 @@ class Store:
             request = request.order(column, desc=direction == "desc")
         with _translated():
             return rows_in(request.execute().data, table)
+
+
+def opened_on_first_use(settings: Settings, resources: ExitStack) -> Callable[[], Store]:
+    """The store of a process that may not need it, since its SDK is slow to import; closed with `resources`."""
+
+    @cache
+    def store() -> Store:
+        return resources.enter_context(closing(Store.from_settings(settings)))
+
+    return store
 
 
 def _in_chunks(where: Sequence[Condition]) -> list[Sequence[Condition]]:
