@@ -51,10 +51,12 @@ def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() 
 
 
 def test_a_mode_that_is_said_again_grows_younger_and_another_one_is_news() -> None:
-    confirmed = mode_confirmed(ONLINE, PAPER, now_ms=NOW + 60_000)
+    another = status_from(b'{"mode": "paper", "strategy": "spread"}')
+    confirmed = mode_confirmed(ONLINE, another, now_ms=NOW + 60_000, trades=9)
 
-    assert confirmed == {**ONLINE, "mode_as_of": "2023-11-14T22:14:20.000Z"}
-    assert mode_confirmed(ONLINE, LIVE, now_ms=NOW + 60_000) is None
+    said = {"mode_as_of": "2023-11-14T22:14:20.000Z", "trades": 9, "detail": "paper, spread"}
+    assert confirmed == {**ONLINE, **said}
+    assert mode_confirmed(ONLINE, LIVE, now_ms=NOW + 60_000, trades=9) is None
 
 
 def test_a_bot_that_says_no_mode_has_none_and_no_time_of_it() -> None:

@@ -39,9 +39,10 @@ def online(*, now_ms: int, trades: int | None, told: BotStatus | None, before: d
     return {**status, **(_mode_of(before) if told is None else _mode(told, now_ms))}
 
 
-def mode_confirmed(before: dict[str, Any], told: BotStatus, *, now_ms: int) -> dict[str, Any] | None:
-    """The status with its mode's new age; None where the bot calls itself otherwise now, which readers must hear."""
-    return {**before, **_mode(told, now_ms)} if before.get("mode") == told.mode else None
+def mode_confirmed(before: dict[str, Any], told: BotStatus, *, now_ms: int, trades: int) -> dict[str, Any] | None:
+    """The status as the bot tells it now; None where it calls itself of another mode, which readers must hear."""
+    now = online(now_ms=now_ms, trades=trades, told=told, before=before)
+    return {**now, "since": before["since"]} if before.get("mode") == told.mode else None
 
 
 def went_offline(before: dict[str, Any] | None, misses: Misses, *, problem: str) -> dict[str, Any] | None:
