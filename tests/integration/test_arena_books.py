@@ -149,15 +149,15 @@ def test_no_position_is_opened_in_a_market_that_has_a_result(records: ArenaRecor
 
 def test_forecasters_that_write_one_account_at_a_time_lose_nothing(records: ArenaRecords) -> None:
     field(records)
-    tickers = [f"T{number}" for number in range(8)]
+    tickers = [f"T{number}" for number in range(20)]
     round_id = open_round(records, tickers)
     stored = [answer(records, round_id, ticker=ticker, traded=False) for ticker in tickers]
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda one: trade_forecast(records, one), stored * 2))
     state = flat(records).state
+    assert len(records.paper.notes([one.forecast_id for one in stored])) == 40
     assert set(state.positions) == set(tickers)
     assert state == replayed(records, flat(records).account.account_id)
-    assert len(records.paper.notes([one.forecast_id for one in stored])) == 16
 
 
 def test_who_computed_from_an_old_book_writes_nothing(records: ArenaRecords) -> None:

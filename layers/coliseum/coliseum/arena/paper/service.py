@@ -21,8 +21,9 @@ from coliseum.errors import SourceUnavailable
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
 
-WRITES = 8
-"""How often an account's decision is taken anew because another writer was faster."""
+WRITES = 128
+"""How often an account's decision is taken anew because another writer was faster. Each time that other one is done, so
+this is more than can meet on one account: the markets of a round, pay-outs and stops."""
 SANDBOX_CLOSE_MARGIN_SECONDS = 30
 """Sandbox markets live for minutes."""
 
