@@ -108,7 +108,7 @@ def _health(observer: Observer) -> str:
     health = observer.look(health=True).health
     if health is None:
         return "health: the functions do not answer"
-    parts = ("status", "database", "redis", "bot", "bot_mode")
+    parts = ("status", "database", "redis", "exchange", "bot", "bot_mode")
     return "health: " + ", ".join(f"{part.replace('_', ' ')} {health[part] or 'not known'}" for part in parts)
 
 

@@ -208,6 +208,7 @@ def check_health(up: frozenset[str], response: Any) -> None:
         "version": "0.1.0",
         "database": "connected" if "postgres" in up else "unavailable",
         "redis": "connected" if "redis" in up else "unavailable",
+        "exchange": "connected" if "exchange" in up else "unavailable",
         "bot": "online" if "bot" in up else "offline",
         "environment": "test",
     }

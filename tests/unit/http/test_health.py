@@ -15,7 +15,8 @@ UP: dict[str, Finding] = {"database": "up", "redis": "up", "bot": "up", "exchang
 
 def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
     assert health_from(UP, version="1", environment="test").status == "healthy"
-    assert health_from({**UP, "exchange": "down"}, version="1", environment="test").status == "healthy"
+    deaf = health_from({**UP, "exchange": "down"}, version="1", environment="test")
+    assert (deaf.status, deaf.exchange) == ("healthy", "unavailable")
     for part in ("database", "redis", "bot"):
         assert health_from({**UP, part: "down"}, version="1", environment="test").status == "degraded"
 

@@ -25,6 +25,7 @@ class Health(BaseModel):
     version: str
     database: Literal["connected", "unavailable"]
     redis: Literal["connected", "unavailable"]
+    exchange: Literal["connected", "unavailable"] = Field(description="Tells nothing of the account's key.")
     bot: Literal["online", "offline", "unknown"]
     bot_mode: str | None = Field(description="`paper` or `live`; null is not known, not paper.", examples=["paper"])
     bot_mode_as_of: UtcTime | None = Field(description="When the bot said so.")
@@ -35,7 +36,7 @@ class Health(BaseModel):
 def health_from(
     findings: Mapping[str, Finding], *, version: str, environment: str, mode: BotMode | None = None
 ) -> Health:
-    """`findings` by part: database, redis, bot. Healthy is when all three are there."""
+    """`findings` by part: database, redis, exchange, bot. Healthy is when database, Redis and bot are there."""
     bots: dict[Finding, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
     healthy = all(findings[part] == "up" for part in ("database", "redis", "bot"))
     return Health(
@@ -44,6 +45,7 @@ def health_from(
         version=version,
         database="connected" if findings["database"] == "up" else "unavailable",
         redis="connected" if findings["redis"] == "up" else "unavailable",
+        exchange="connected" if findings["exchange"] == "up" else "unavailable",
         bot=bots.get(findings["bot"], "unknown"),
         bot_mode=None if mode is None else mode.name,
         bot_mode_as_of=None if mode is None else mode.as_of,

@@ -75,7 +75,7 @@ def health(
     settings: Annotated[Settings, Depends(settings_of)],
     prober: Annotated[Prober, Depends(prober_of)],
 ) -> Health:
-    """Database, Redis and bot are asked at once, for four seconds at most.
+    """Database, Redis, exchange and bot are asked at once, for four seconds at most.
 
     200 while anything can be served, 503 only when nothing can. `degraded` says that a part is missing.
     The bot's mode is its own word, else the last one known.
