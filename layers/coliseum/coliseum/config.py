@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "test", "staging", "production"] = "development"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secrets_path: str | None = None
-    """SSM Parameter Store path in AWS: `/coliseum/prod` holds `/coliseum/prod/KALSHI_API_KEY` and so on."""
+    """SSM Parameter Store path in AWS: `/coliseum/production` holds `/coliseum/production/KALSHI_API_KEY` and so on."""
 
     upstash_redis_rest_url: HttpUrl | None = None
     upstash_redis_rest_token: SecretStr | None = None
