@@ -38,7 +38,7 @@ format: $(VENV)/.dev ## write the code in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.dev ## measure latency, commands and imports
+bench: $(VENV)/.dev ## measure beside others; ARGUMENTS="ledger imports" picks, ARGUMENTS=--quick only runs them
 	$(PYTHON) -m bench $(ARGUMENTS)
 
 package: $(VENV)/.local $(SAM_VENV)/.ready ## build what is deployed (needs Python 3.13) into .aws-sam/build

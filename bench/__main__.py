@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +15,17 @@ OTHERS = {"machine", "cost"}
 def main() -> None:
     """Run each in a process of its own, so that none inherits another's memory or imports."""
     known = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py") if file.stem not in OTHERS)
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = machine.parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(known))
-    chosen = parser.parse_args().names or known
+    options = parser.parse_args()
+    chosen = options.names or known
+    arguments = ["--quick"] if options.quick else []
     if unknown := sorted(set(chosen) - set(known)):
         parser.error(f"no benchmark named {unknown[0]!r}; there are {', '.join(known)}")
-    print(machine.description())
     failed = [
-        name for name in chosen if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode
+        name
+        for name in chosen
+        if subprocess.run([sys.executable, "-m", f"bench.{name}", *arguments], check=False).returncode
     ]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -24,7 +24,7 @@ from tests.functions.asked_round import MODELS, AskedRound, ask, event
 from tests.openrouter.server import OpenRouter, serving
 
 from bench import machine
-from bench.imports import ROOT, measure
+from bench.imports import ROOT, ROUNDS, measure
 from coliseum import config
 from coliseum.arena.agents.prompts import prompt
 from coliseum.arena.agents.reply import ForecastReply
@@ -41,23 +41,26 @@ QUESTION = "from pydantic_ai import Agent; from pydantic_ai.models.openrouter im
 
 def main() -> None:
     """Print both tables."""
-    cold = measure(str(ROOT / "functions" / "forecaster" / "app.py"))
-    first = measure(QUESTION)
+    quick = machine.parser(__doc__).parse_args().quick
+    markets, rounds = (BATCH, 1) if quick else (MARKETS, ROUNDS)
+    cold = measure(str(ROOT / "functions" / "forecaster" / "app.py"), rounds=rounds)
+    first = measure(QUESTION, rounds=rounds)
     rows = [
         ["handler, rules only", f"{cold[0] * 1000:.0f}", cold[1], f"{cold[2]:.0f}"],
         ["what the first question to a model adds, about", f"{first[0] * 1000:.0f}", first[1], f"{first[2]:.0f}"],
     ]
+    print(machine.description())
     machine.show("Cold start", ["", "CPU ms", "modules", "RSS MiB"], rows)
     with tempfile.TemporaryDirectory(prefix="coliseum-bench-") as folder, _servers(Path(folder)) as (store, openrouter):
         machine.show(
-            f"A decision, models answering at once; median of {MARKETS}, batches of {BATCH}",
+            f"A decision, models answering at once; median of {markets}, batches of {BATCH}",
             ["", "wall ms", "CPU ms", "requests"],
-            _decisions(store, openrouter),
+            _decisions(store, openrouter, markets),
         )
 
 
-def _decisions(store: Store, openrouter: OpenRouter) -> list[list[object]]:
-    tickers = [f"KXRAIN-26NOV22-T{number}" for number in range(MARKETS)]
+def _decisions(store: Store, openrouter: OpenRouter, markets: int) -> list[list[object]]:
+    tickers = [f"KXRAIN-26NOV22-T{number}" for number in range(markets)]
     asked = ask(store, tickers=tickers)
     wanted = {
         "market (a rule)": ("market", "aware"),

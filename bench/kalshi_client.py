@@ -178,12 +178,12 @@ def read(steps: Steps[object], body: bytes) -> object:
     raise AssertionError("one answer is enough")
 
 
-def measure(clients: dict[str, Job]) -> dict[str, float]:
+def measure(clients: dict[str, Job], rounds: int) -> dict[str, float]:
     """Median CPU milliseconds of each client; rounds alternate, so that a slow moment hits all of them."""
     spent: dict[str, list[float]] = {name: [] for name in clients}
     for job in clients.values():
         job()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, job in clients.items():
             gc.collect()
             start = time.process_time()
@@ -194,6 +194,7 @@ def measure(clients: dict[str, Job]) -> dict[str, float]:
 
 def main() -> None:
     """Print the table."""
+    rounds = 1 if machine.parser(__doc__).parse_args().quick else ROUNDS
     server = subprocess.Popen(
         [sys.executable, "-m", "bench.kalshi_client", "--serve"], stdout=subprocess.PIPE, text=True
     )
@@ -203,7 +204,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             key_file = Path(folder) / "key.pem"
             key_file.write_bytes(_new_key())
-            table = {name: measure(clients) for name, clients in jobs(url, key_file).items()}
+            table = {name: measure(clients, rounds) for name, clients in jobs(url, key_file).items()}
     finally:
         server.kill()
         server.wait()
@@ -212,7 +213,7 @@ def main() -> None:
         [name, *(_cell(figures[client], figures["Coliseum"]) for client in CLIENTS)] for name, figures in table.items()
     ]
     print(machine.description())
-    machine.show(f"CPU milliseconds, median of {ROUNDS}, and times Coliseum", ["", *CLIENTS], rows)
+    machine.show(f"CPU milliseconds, median of {rounds}, and times Coliseum", ["", *CLIENTS], rows)
 
 
 def _cell(milliseconds: float, ours: float) -> str:

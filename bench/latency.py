@@ -6,7 +6,6 @@ moment the bot's list holds it to the moment a stream client has read it, so it 
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import statistics
@@ -29,8 +28,22 @@ LIST = 100
 RATE = 3.0
 """Trades per second: far below what would overflow the list between two polls."""
 INTERVAL = 3.0
-SETTLING = 65.0
-"""Until the minute that carried trades has been projected and the next one runs."""
+CLIENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured."""
+
+    trades: int
+    settling: float
+    """Seconds until the minute that carried trades has been projected and the next one runs."""
+    minute: float
+    """Seconds of quiet that commands are counted in."""
+
+
+FULL = Sizes(trades=200, settling=65.0, minute=60.0)
+QUICK = Sizes(trades=5, settling=0.0, minute=2.0)
 
 
 @dataclass
@@ -160,10 +173,7 @@ def _billed(system: Stack) -> int:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trades", type=int, default=200)
-    parser.add_argument("--clients", type=int, default=20)
-    chosen = parser.parse_args()
+    sizes = QUICK if machine.parser(__doc__).parse_args().quick else FULL
     bot = Bot()
     with tempfile.TemporaryDirectory() as folder:
         system = launch(
@@ -172,13 +182,14 @@ def main() -> None:
             BOT_TRADES_ENDPOINT=f"{bot.url}/trades",
         )
         try:
-            taken = latencies(system, bot, chosen.trades)
-            time.sleep(SETTLING)
-            quiet = commands(system, seconds=60, clients=0)
-            watched = commands(system, seconds=120, clients=chosen.clients)
+            taken = latencies(system, bot, sizes.trades)
+            time.sleep(sizes.settling)
+            quiet = commands(system, seconds=sizes.minute, clients=0)
+            watched = commands(system, seconds=2 * sizes.minute, clients=CLIENTS)
         finally:
             system.stop()
     p99 = taken[min(len(taken) - 1, int(len(taken) * 0.99))]
+    print(machine.description())
     machine.show(
         f"Bot to client, {len(taken)} trades at {RATE:g} per second, polled every {INTERVAL:g} s",
         ["", "seconds", "x poll interval"],
@@ -187,17 +198,16 @@ def main() -> None:
             ["p99", f"{p99:.3f}", f"{p99 / INTERVAL:.2f}"],
         ],
     )
-    hours = chosen.clients * 120 / 3600
+    hours = CLIENTS * 2 * sizes.minute / 3600
     machine.show(
         "Redis commands billed",
         ["", "commands"],
         [
             ["publisher, one quiet minute", quiet],
-            [f"{chosen.clients} clients of one process, per client-hour", f"{(watched - 2 * quiet) / hours:.1f}"],
+            [f"{CLIENTS} clients of one process, per client-hour", f"{(watched - 2 * quiet) / hours:.1f}"],
         ],
     )
 
 
 if __name__ == "__main__":
-    print(machine.description())
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 from collections.abc import Sequence
@@ -17,6 +18,13 @@ def description() -> str:
         f"{os.cpu_count()} cores, {_processor()}, {_memory_gib():.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
+
+
+def parser(about: str | None) -> argparse.ArgumentParser:
+    """What every benchmark understands; `about` is its docstring."""
+    made = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    made.add_argument("--quick", action="store_true", help="sizes so small that the figures say only that it runs")
+    return made
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

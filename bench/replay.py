@@ -30,8 +30,8 @@ PLAN = Plan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES), metavar="markets")
+    parser = machine.parser(__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, metavar="markets")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.worker:
@@ -39,7 +39,7 @@ def main() -> None:
         return
     print(machine.description())
     lines = []
-    for size in chosen.sizes:
+    for size in chosen.sizes or ((40,) if chosen.quick else SIZES):
         command = [sys.executable, "-m", "bench.replay", "--worker", str(size)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         whole = found["read"] + found["played"] + found["scored"]

@@ -41,8 +41,8 @@ Numbers = dict[str, float | None]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES), help="forecasts")
+    parser = machine.parser(__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, help="forecasts")
     parser.add_argument("--worker", choices=["ours", "oracle", "file"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.worker:
@@ -50,7 +50,7 @@ def main() -> None:
         return
     print(machine.description())
     same, whole, files = [], [], []
-    for size in chosen.sizes:
+    for size in chosen.sizes or ((1000,) if chosen.quick else SIZES):
         ours, oracle = _measured("ours", size), _measured("oracle", size)
         _agree(ours["numbers"], oracle["numbers"])
         mine = ours["table"] + ours["same"]

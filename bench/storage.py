@@ -57,15 +57,15 @@ TABLES = ("market_snapshots", "trades", "balance_snapshots", "feed_events", "set
 DAY = timedelta(days=1)
 
 
-def fill(connection: psycopg.Connection[Any]) -> None:
+def fill(connection: psycopg.Connection[Any], *, year: int = 365) -> None:
     """A year that has been thinned already, then a fortnight as it goes: five-minute rows in, retention, vacuum."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    trades = TRADES_A_DAY * 365
+    trades = TRADES_A_DAY * year
     connection.execute(TRADES, {"trades": trades})
     connection.execute(SETTLEMENTS, {"settlements": trades // 5})
     connection.execute(EVENTS, {"events": 40 * 144})
-    keep(connection, today - 365 * DAY, today - 14 * DAY, step="1 hour")
-    for days in range(14, 0, -1):
+    keep(connection, today - year * DAY, today - min(14, year - 1) * DAY, step="1 hour")
+    for days in range(min(14, year - 1), 0, -1):
         day = today - days * DAY
         keep(connection, day, day + DAY, step="5 minutes")
         while any(pruned(connection, day + DAY)):
@@ -87,13 +87,14 @@ def pruned(connection: psycopg.Connection[Any], now: datetime) -> list[int]:
 
 def main() -> None:
     """Print each table's rows and weight after a year."""
+    year = 3 if machine.parser(__doc__).parse_args().quick else 365
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "postgres.log"
         process = ServerProcess("coliseum_local.postgres", ["--port", "0", "--state", folder + "/state"], log=log)
         try:
             with psycopg.connect(process.ready["dsn"], autocommit=True) as connection:
                 [empty] = connection.execute("select pg_database_size(current_database())").fetchone() or [0]
-                fill(connection)
+                fill(connection, year=year)
                 sizes = [_size(connection, table) for table in TABLES]
         finally:
             process.stop()
@@ -105,7 +106,7 @@ def main() -> None:
     rows.append(["the empty database", "", "", f"{empty / 1e6:.1f}", f"{empty / FREE_BYTES:.0%}"])
     rows.append(["together", "", "", f"{whole / 1e6:.1f}", f"{whole / FREE_BYTES:.0%}"])
     print(machine.description())
-    title = f"A year at {TRADES_A_DAY} trades a day and {MARKETS} watched markets, indexes included"
+    title = f"{year} days at {TRADES_A_DAY} trades a day and {MARKETS} watched markets, indexes included"
     machine.show(title, ["table", "rows", "bytes a row", "MB", f"of {FREE_BYTES / 1e6:.0f} MB"], rows)
 
 

@@ -6,8 +6,8 @@ machine that does other things too moves both sides of it.
 
 from __future__ import annotations
 
-import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -29,8 +29,6 @@ SERVERS: Mapping[str, tuple[str, int]] = {
 """What runs, and among how many filters its clients are divided."""
 PATIENCE_SECONDS = 60.0
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-FILLING, STOPPED = 60, 200
-"""Bursts that fill what every server fills, caches, rings and logs; then what a kernel's buffers cannot hide: 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,12 @@ class Sizes:
     burst: int
     stopped: int
     rounds: int
+    bursts: tuple[int, int] = (60, 200)
+    """What every server fills, caches, rings and logs; then what a kernel's buffers cannot hide: 5 MB."""
 
 
-QUICK = Sizes(clients=200, rate=20, crowd=400, crowd_rate=10, seconds=3.0, burst=100, stopped=8, rounds=1)
+QUICK = Sizes(clients=20, rate=20, crowd=40, crowd_rate=10, seconds=0.5, burst=20, stopped=2, rounds=1, bursts=(5, 5))
+USUAL = Sizes(clients=200, rate=20, crowd=400, crowd_rate=10, seconds=3.0, burst=100, stopped=8, rounds=1)
 FULL = Sizes(clients=1000, rate=20, crowd=2000, crowd_rate=10, seconds=6.0, burst=100, stopped=8, rounds=5)
 
 
@@ -173,12 +174,12 @@ def stopped(kind: str, sizes: Sizes) -> float:
     readers: list[Stopped] = []
     try:
         load.connect(1)
-        for _ in range(FILLING):
+        for _ in range(sizes.bursts[0]):
             burst(server, load, sizes.burst)
         readers = [Stopped(server.port) for _ in range(sizes.stopped)]
         load.read(0.5)
         before: int = server.look()["rss"]
-        for _ in range(STOPPED):
+        for _ in range(sizes.bursts[1]):
             burst(server, load, sizes.burst)
         after: int = server.look()["rss"]
         return max(0, after - before) / sizes.stopped / 1000
@@ -233,7 +234,7 @@ def _verdict(text: str, value: float, limit: float, *, at_most: bool) -> str:
 
 
 def _ratio(rounds: Mapping[str, Sequence[Result]], name: str, figure: Callable[[Result], float]) -> float:
-    return median(figure(one) / figure(raw) for one, raw in zip(rounds[name], rounds["raw"], strict=True))
+    return median(figure(one) / (figure(raw) or math.nan) for one, raw in zip(rounds[name], rounds["raw"], strict=True))
 
 
 def _spread(values: Sequence[float], *, digits: int = 1) -> str:
@@ -247,16 +248,17 @@ def _pin(pid: int, core: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = machine.parser(__doc__)
     parser.add_argument("--full", action="store_true", help="2,000 clients and five rounds, about fifteen minutes")
     parser.add_argument("--rounds", type=int, help="how often each server is measured")
-    parser.add_argument("--only", nargs="*", choices=tuple(SERVERS), default=tuple(SERVERS), help="besides raw")
+    parser.add_argument("--only", nargs="*", choices=tuple(SERVERS), help="besides raw")
     options = parser.parse_args()
-    sizes = FULL if options.full else QUICK
+    sizes = FULL if options.full else QUICK if options.quick else USUAL
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
     _pin(os.getpid(), -1)
-    names = [name for name in SERVERS if name == "raw" or name in options.only]
+    wanted = {"raw", *(options.only or (["coliseum"] if options.quick else SERVERS))}
+    names = [name for name in SERVERS if name in wanted]
     rounds: dict[str, list[Result]] = {name: [] for name in names}
     sizes = replace(sizes, rounds=options.rounds or sizes.rounds)
     for number in range(sizes.rounds):
