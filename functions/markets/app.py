@@ -23,7 +23,7 @@ def build(settings: Settings) -> FastAPI:
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     kalshi = Kalshi.from_settings(settings)
     breaker = Breaker()
-    cache = Cache(redis, prefix=settings.redis_key_prefix, breaker=breaker)
+    cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
     store = opened_on_first_use(settings, app.state.resources)
     markets = app.state.markets = Markets(kalshi, cache, breaker, store)
     for resource in (redis, kalshi, markets):

@@ -36,7 +36,7 @@ def parts() -> tuple[Poller, Projector, History]:
     feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
     exchange = None if settings.kalshi_api_key is None else Kalshi.from_settings(settings)
     store = Store.where_set(settings)
-    bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.redis_key_prefix, breaker=Breaker())
+    bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.cache_prefix, breaker=Breaker())
     poller = Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds)
     return poller, Projector(feed=feed, store=store), History(store, exchange, paced)
 

@@ -29,9 +29,9 @@ def build(settings: Settings) -> FastAPI:
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), Breaker()
     store = opened_on_first_use(settings, app.state.resources)
-    prefix = settings.redis_key_prefix
-    feed = None if redis is None else Feed(redis, prefix=prefix, maxlen=settings.feed_maxlen)
-    doors = Doors(kalshi, bot, feed, store, Cache(redis, prefix=prefix, breaker=breaker), breaker)
+    feed = None if redis is None else Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
+    doors = Doors(kalshi, bot, feed, store, cache, breaker)
     portfolio = app.state.portfolio = Portfolio(doors)
     prober = app.state.prober = Prober(
         {

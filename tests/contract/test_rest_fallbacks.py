@@ -115,7 +115,7 @@ def aged(world: World, remembered: str) -> str:
     """The same, with every value a minute old: not fresh, not gone."""
     redis = Redis(world.redis.url, world.redis.token)
     minute_ago = datetime.now(UTC).timestamp() - 60
-    for key in cast("list[str]", redis.command("KEYS", f"{remembered}cache:*")):
+    for key in cast("list[str]", redis.command("KEYS", f"{remembered}*cache:*")):
         if not key.endswith(":turn"):
             stored = json.loads(cast("str", redis.command("GET", key)))
             redis.command("SET", key, json.dumps({**stored, "as_of": minute_ago}), "PX", 3_600_000)

@@ -149,8 +149,16 @@ def test_what_is_required_and_missing_is_named() -> None:
         Settings(kalshi_api_key="id").require("kalshi_api_key", "supabase_url")
 
 
-def test_keys_stand_under_the_prefix() -> None:
-    assert Settings(redis_key_prefix="a:").key("feed") == "a:feed"
+def test_what_is_remembered_is_of_one_exchange_and_account() -> None:
+    """Who moves from the sandbox to the exchange is not shown the sandbox's balance as a stale one."""
+    sandbox, kalshi = "http://127.0.0.1:8003/trade-api/v2", "https://external-api.kalshi.com/trade-api/v2"
+    prefixes = {
+        Settings(redis_key_prefix="a:", kalshi_api_base=base, kalshi_api_key=key).cache_prefix
+        for base in (sandbox, kalshi)
+        for key in (None, "one", "another")
+    }
+    assert len(prefixes) == 6
+    assert all(prefix.startswith(("a:sandbox:", "a:kalshi:")) and "one" not in prefix for prefix in prefixes)
 
 
 def test_the_processs_settings_are_read_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

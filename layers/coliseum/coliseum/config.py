@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -115,9 +116,12 @@ class Settings(BaseSettings):
         """What the arena's rounds are labelled with: an exchange on this machine is a sandbox."""
         return "sandbox" if urlsplit(self.kalshi_api_base).hostname in LOOPBACK else "kalshi"
 
-    def key(self, name: str) -> str:
-        """The Redis key `name` under the prefix that keeps us apart from our neighbours."""
-        return f"{self.redis_key_prefix}{name}"
+    @property
+    def cache_prefix(self) -> str:
+        """Of what Redis remembers for this exchange and account: another one's balance is not a stale one of ours."""
+        key = self.kalshi_api_key
+        account = "public" if key is None else sha256(key.get_secret_value().encode()).hexdigest()[:12]
+        return f"{self.redis_key_prefix}{self.exchange}:{account}:"
 
     def require(self, *names: str) -> None:
         """Stop with the variable's name where one of these settings is missing."""
