@@ -47,6 +47,8 @@ class World:
     restarts: int = 0
     began_ms: int = 0
     """Before this time there was another log: an id says nothing of its epoch but by its time."""
+    forgotten: bool = False
+    """Redis has forgotten the log, and the next one has not begun."""
     forgiven: int = 0
     """Truth before this index may be missing: nobody was there, or log and memory were lost together."""
 
@@ -109,6 +111,7 @@ class World:
     def flush(self) -> None:
         """Redis forgets everything. Pollers and viewers may remember."""
         keys = self.feed.keys
+        self.forgotten = True
         self.began_ms = max(self.began_ms, self.feed.position().head.ms + 1)
         self.redis.command("DEL", keys.stream, keys.meta, keys.seen, keys.known, keys.poller)
 
@@ -132,6 +135,9 @@ class World:
 
     def _take_down(self, epoch: str, entry: Entry) -> None:
         last = self.log[-1] if self.log else None
+        if last is not None and last.epoch != epoch:
+            assert self.forgotten, "a new epoch, and nothing was forgotten"
+            self.forgotten = False
         due = last.entry.id.seq + 1 if last is not None and last.epoch == epoch else 1
         assert entry.id.seq == due, f"{entry.id} where sequence {due} was due"
         assert last is None or last.epoch != epoch or entry.id.ms >= last.entry.id.ms, f"{entry.id} goes back in time"

@@ -97,17 +97,18 @@ class StreamApp:
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Listen, send: Write) -> None:
         path = _inner_path(scope)
-        bare = Request(scope["method"], path, scope["path"], dict(scope["headers"]), {})
         try:
             await respond(self.desk, self._own_reader(), request_from(scope, path), receive, send)
+            return
         except InvalidInput as error:
             # Raised only while the request is read, so before any byte was sent.
-            await reply(self.desk, bare, problem(400, str(error), path=scope["path"]), send)
+            answer = problem(400, str(error), path=scope["path"])
         except Exception as error:  # noqa: BLE001  # a request must be answered; sessions catch their own
             logger().exception("a request failed")
             known = isinstance(error, ConfigurationError)
             detail = str(error) if known else "an error of ours; it is logged"
-            await reply(self.desk, bare, problem(503 if known else 500, detail, path=scope["path"]), send)
+            answer = problem(503 if known else 500, detail, path=scope["path"])
+        await reply(self.desk, Request(scope["method"], path, scope["path"], dict(scope["headers"]), {}), answer, send)
 
     def _own_reader(self) -> LogReader:
         """The reader of the running loop: Lambda's loop may be another one after an error."""

@@ -7,8 +7,7 @@ import hmac
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -157,10 +156,8 @@ async def _stream(desk: Desk, reader: LogReader, request: Request, listen: Liste
     permit = _permit(desk, request, subscription.selection)
     if isinstance(permit, Answer):
         return permit
-    headers = [*EVENT_STREAM, *desk.cross_origin.headers(request.header(b"origin"))]
-    start = {"type": "http.response.start", "status": 200, "headers": headers}
     if request.method == "HEAD":
-        await write(start)
+        await write(_start(desk, request))
         await write({"type": "http.response.body"})
         return None
     session = Session(subscription, _plan(desk, reader, request, permit), reader.loop.time())
@@ -177,29 +174,31 @@ async def _stream(desk: Desk, reader: LogReader, request: Request, listen: Liste
         audience=desk.register.audience(reader, subscription.selection, desk.counts),
     )
     reader.hold(connection.wake)
+    watcher: asyncio.Future[None] | None = None
     try:
         if subscription.strict and not await reader.ready(OPENING_SECONDS):
             return problem(503, "the log cannot be read", path=request.shown_path, headers=_RETRY_AFTER)
-        await write(start)
-        with _watched(request, connection, listen):
-            await _converse(desk, connection, write)
+        await write(_start(desk, request))
+        watcher = _watcher(request, connection, listen)
+        await _converse(desk, connection, write)
     finally:
         reader.release(connection.wake)
+        if watcher is not None:
+            watcher.cancel()
     return None
 
 
-@contextmanager
-def _watched(request: Request, connection: Connection, listen: Listen) -> Iterator[None]:
+def _start(desk: Desk, request: Request) -> dict[str, Any]:
+    headers = [*EVENT_STREAM, *desk.cross_origin.headers(request.header(b"origin"))]
+    return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+def _watcher(request: Request, connection: Connection, listen: Listen) -> asyncio.Future[None] | None:
     """Tell the connection when its client leaves: by a callback where the server gives one, else by a task."""
-    if request.on_gone is not None:
-        request.on_gone(connection.gone)
-        yield
-        return
-    watcher = asyncio.ensure_future(_until_gone(listen, connection))
-    try:
-        yield
-    finally:
-        watcher.cancel()
+    if request.on_gone is None:
+        return asyncio.ensure_future(_until_gone(listen, connection))
+    request.on_gone(connection.gone)
+    return None
 
 
 async def _converse(desk: Desk, connection: Connection, write: Write) -> None:

@@ -8,6 +8,7 @@ and `closing` carry no id, so that a client cut off in between is told again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from coliseum.feed.entries import START, EntryId, Kind
 from coliseum.feed.readings import State
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
 from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, compose
+from coliseum.streaming.sources import Stale
 from coliseum.streaming.subscription import EVENT_NAMES, Earliest, Now, Resume, Since, Subscription
 from coliseum.streaming.view import View, clock_text
 
@@ -26,6 +28,7 @@ OPENING_SECONDS = 2.0
 """How long a new client waits for the first answer of Redis."""
 OUTAGE_SECONDS = 60.0
 SNAPSHOT_TRADES = 20
+NOTHING_STALE: Mapping[str, Stale] = {}
 
 
 class Phase(Enum):
@@ -141,8 +144,7 @@ class Session:
     _pending: list[bytes] = field(default_factory=list)
     _pending_block: Block | None = None
     _snapshot_due: bool = False
-    _told: object = None
-    _stale_told: frozenset[str] = frozenset()
+    _told: Mapping[str, Stale] = field(default_factory=lambda: NOTHING_STALE)
     _heartbeat_at: float = 0.0
     _sent_at: float = 0.0
     _ends_at: float = 0.0
@@ -410,13 +412,12 @@ class Session:
             self._put(framed("bot_status", json_bytes(view.bot or _UNKNOWN_BOT)))
 
     def _tell_sources(self, view: View) -> None:
-        self._told = view.stale
+        told, self._told = self._told, view.stale
         for source, stale in view.stale.items():
-            if source not in self._stale_told:
+            if source not in told:
                 self._put(event("stale", {"source": source, "last_ok_at": clock_text(stale.since_ms)}))
-        for source in sorted(self._stale_told - view.stale.keys()):
+        for source in sorted(told.keys() - view.stale.keys()):
             self._put(event("fresh", {"source": source}))
-        self._stale_told = frozenset(view.stale)
 
     def _heartbeat(self, view: View, wall_ms: int) -> None:
         report = view.report

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs
 
@@ -195,7 +196,13 @@ def _selection(stream: str, query: Mapping[str, Sequence[str]]) -> Selection:
         for name in names:
             if not _TICKER.match(name):
                 raise InvalidInput(field, name, "letters, digits, '.', '_' and '-', at most 64")
-    return Selection(kinds, tickers, series)
+    return _shared(Selection(kinds, tickers, series))
+
+
+@lru_cache(maxsize=64)
+def _shared(selection: Selection) -> Selection:
+    """One object for equal selections: thousands of clients ask for the same."""
+    return selection
 
 
 def _names(query: Mapping[str, Sequence[str]], field: str) -> frozenset[str]:
