@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -94,10 +95,24 @@ def test_slices_carry_what_the_round_froze(records: ArenaRecords, world: World) 
     assert {"horizon:1-2d", "track:blind", "price:0.40-0.60", "outcomes:1"} <= set(report.body["slices"])
 
 
-def test_events_of_one_series_that_were_open_together_are_one_piece_of_evidence(
-    records: ArenaRecords, world: World
+def test_events_of_one_series_that_were_open_together_are_one_piece_of_evidence_once_they_are_due(
+    records: ArenaRecords, fresh: World
 ) -> None:
-    assert board_of(records, world).report.scores()["sharp"]["evidence_clusters"] == 1
+    """Five are settled a day before their close; two more, one of them of a later round, are void."""
+    now = datetime.now(UTC)
+    for ticker in (fresh.tickers[-1], fresh.secret_ticker):
+        records.record_result(ticker, status="finalized", result="void", value=Decimal("0.42"), decided_at=now)
+
+    def evidence(hours: float) -> tuple[int, float | None]:
+        then = now + timedelta(hours=hours)
+        sharp = board_of(records, fresh, as_of=then, known_at=then).report.scores()["sharp"]
+        return sharp["evidence_clusters"], sharp["log10_evidence"]
+
+    assert evidence(29) == (0, None)
+    gained = 4 * math.log10(0.91 / 0.425) + math.log10(0.09 / 0.575)
+    clusters, log10 = evidence(31)
+    assert clusters == 1
+    assert log10 == pytest.approx(gained / 7)
 
 
 def test_the_open_round_is_not_in_the_report(records: ArenaRecords, world: World) -> None:

@@ -87,9 +87,9 @@ class Board:
 def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
     """Rank a report's agents. `days` tells for how long each has played; agents without an entry 0."""
     scores = report.scores()
-    missing = {agent: _missing(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
+    lacks = {agent: missing(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
     by_skill = sorted(scores, key=lambda agent: _order(scores[agent], agent))
-    listed = [agent for agent in by_skill if not missing[agent]]
+    listed = [agent for agent in by_skill if not lacks[agent]]
     pairs = pairwise(report)
     tiers, odds = _tiers(listed, pairs), _odds(report, listed)
     standings = tuple(
@@ -102,11 +102,11 @@ def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
             rank_interval=odds.get(agent, _NO_ODDS)[0],
             best_probability=odds.get(agent, _NO_ODDS)[1],
             listed=agent in tiers,
-            missing=missing[agent],
+            missing=lacks[agent],
             separated=separated(scores[agent]),
             scores=scores[agent],
         )
-        for agent in [*listed, *(agent for agent in by_skill if missing[agent])]
+        for agent in [*listed, *(agent for agent in by_skill if lacks[agent])]
     )
     return Board(standings, pairs)
 
@@ -168,7 +168,8 @@ def _odds(report: Report, listed: Sequence[str]) -> dict[str, _Odds]:
     return dict(zip(agents, zip(drawn.interval, drawn.best, strict=True), strict=True))
 
 
-def _missing(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
+def missing(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
+    """What keeps an agent with these numbers from being listed, in words."""
     needs: list[str] = []
     if values["coverage"] < gates.coverage:
         needs.append(f"coverage {values['coverage']:.0%} of {gates.coverage:.0%}")

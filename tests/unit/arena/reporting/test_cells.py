@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,19 +9,22 @@ import pytest
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records import Answer, AskedMarket, Result
-from coliseum.arena.reporting.cells import cells, event_clusters, later_prices
+from coliseum.arena.reporting.cells import Cluster, cells, event_clusters, later_prices
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
+LATER = START + timedelta(hours=100)
 
 
-def market(round_id: str = "r1", ticker: str = "T", *, hours: float = 0, q: str | None = "0.40") -> AskedMarket:
+def market(
+    round_id: str = "r1", ticker: str = "T", *, hours: float = 0, q: str | None = "0.40", close: float = 50
+) -> AskedMarket:
     return AskedMarket(
         round_id=round_id,
         ticker=ticker,
         event_ticker=f"E-{ticker}",
         series_ticker="S",
         category="Weather",
-        close_time=START + timedelta(hours=50),
+        close_time=START + timedelta(hours=close),
         q=None if q is None else Decimal(q),
         yes_bid=Decimal("0.38"),
         yes_ask=Decimal("0.42"),
@@ -45,20 +49,21 @@ def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | N
 def test_a_cell_is_an_offer_beside_its_frozen_market_and_its_result() -> None:
     (cell,) = cells(
         track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=[answer()],
-        results={"T": result()},
+        results={"T": result()}, now=LATER,
     )  # fmt: skip
 
     assert (cell.agent, cell.event, cell.market, cell.window) == ("a", "E-T", "T", "r1")
     assert (cell.p, cell.q, cell.y, cell.yes_ask, cell.no_ask) == (0.7, 0.4, 1, 0.42, 0.62)
     assert (cell.horizon, cell.track, cell.volume, cell.outcomes) == ("2-4d", "blind", 100.0, 3)
     assert (cell.structure, cell.settled_at) == ("exclusive", (START + timedelta(hours=60)).timestamp())
+    assert (cell.cluster, cell.due_at) == ("E-T", (START + timedelta(hours=50)).timestamp())
 
 
 @pytest.mark.parametrize("answers", [[], [answer(p=None)]])
 def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Answer]) -> None:
     (cell,) = cells(
         track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=answers,
-        results={"T": result()},
+        results={"T": result()}, now=LATER,
     )  # fmt: skip
 
     assert cell.p is None
@@ -69,10 +74,10 @@ def test_what_has_no_result_yet_is_asked_and_not_graded() -> None:
     markets = {("r1", "U"): market(ticker="U"), ("r2", "U"): market("r2", "U", hours=1.5, q="0.55")}
     first, second = cells(
         track=Track.BLIND, markets=markets, offers=[("a", "r1", "U"), ("a", "r2", "U")],
-        answers=[answer(ticker="U")], results={},
+        answers=[answer(ticker="U")], results={}, now=LATER,
     )  # fmt: skip
 
-    assert (first.p, first.y, first.settled_at, first.cluster) == (0.7, None, None, None)
+    assert (first.p, first.y, first.settled_at, first.cluster) == (0.7, None, None, "E-U")
     assert (first.q, first.q_1h, first.q_close) == (0.4, 0.55, 0.55)
     assert (second.p, second.y) == (None, None)
 
@@ -84,6 +89,7 @@ def test_rounds_that_do_not_count_make_no_cell() -> None:
         offers=[("a", "r2", "T")],
         answers=[answer(round_id="r2")],
         results={"T": result()},
+        now=LATER,
     )
 
     assert found == []
@@ -93,7 +99,7 @@ def test_rounds_that_do_not_count_make_no_cell() -> None:
 def test_only_clean_outcomes_are_graded(verdict: str, y: int | None) -> None:
     (cell,) = cells(
         track=Track.AWARE, markets={("r1", "T"): market()}, offers=[], answers=[answer()],
-        results={"T": result(verdict=verdict)},
+        results={"T": result(verdict=verdict)}, now=LATER,
     )  # fmt: skip
 
     assert cell.y == y
@@ -116,9 +122,37 @@ def test_later_prices_come_from_later_rounds() -> None:
 
 
 def test_events_of_a_series_that_overlap_share_a_cluster() -> None:
-    markets = [market(ticker="A"), market(ticker="B", hours=10), market(ticker="C", hours=70)]
-    results = {name: result(name, hours=hours) for name, hours in (("A", 20), ("B", 60), ("C", 90))}
+    markets = [
+        market(ticker="A", close=20),
+        market(ticker="B", hours=10, close=60),
+        market(ticker="C", hours=60, close=70),
+    ]
+    early, late = Cluster("E-A", START + timedelta(hours=60)), Cluster("E-C", START + timedelta(hours=70))
 
-    assert event_clusters(markets, results) == {"E-A": "E-A", "E-B": "E-A", "E-C": "E-C"}
+    assert event_clusters(markets) == {"E-A": early, "E-B": early, "E-C": late}
     other = replace(markets[1], series_ticker="X")
-    assert event_clusters([markets[0], other], results) == {"E-A": "E-A", "E-B": "E-B"}
+    assert event_clusters([markets[0], other])["E-B"].name == "E-B"
+
+
+def test_a_cluster_s_borders_are_what_its_events_first_rounds_knew() -> None:
+    """A market that is longer on the board, or moved to another day, may owe it to its outcome."""
+    first = [market(ticker="A", close=20), market(ticker="B", hours=25, close=60)]
+    later = [market("r2", ticker="A", hours=10, close=40), market("r2", ticker="A2", hours=10, close=90)]
+    later[1] = replace(later[1], event_ticker="E-A")
+
+    assert event_clusters([*later, *first]) == event_clusters(first)
+
+
+def test_a_market_that_ends_early_waits_for_the_evidence_until_its_cluster_is_due() -> None:
+    """Else an event of its cluster that a later round asks for would take back what was published."""
+    first, second = market(close=50), replace(market("r2", "U", hours=8, close=60), series_ticker="S")
+    asked, results = {("r1", "T"): first}, {"T": result(hours=5)}
+
+    def due(markets: dict[tuple[str, str], AskedMarket], hours: float) -> list[float | None]:
+        found = cells(track=Track.BLIND, markets=markets, offers=[("a", *key) for key in markets], answers=[],
+                      results=results, now=START + timedelta(hours=hours))  # fmt: skip
+        return [cell.due_at for cell in found]
+
+    assert due(asked, 6) == [math.inf]
+    assert due(asked | {("r2", "U"): second}, 55) == [math.inf, math.inf]
+    assert due(asked | {("r2", "U"): second}, 60) == [(START + timedelta(hours=60)).timestamp()] * 2

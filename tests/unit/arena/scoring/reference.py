@@ -32,7 +32,9 @@ def random_cells(
                     category=category, horizon=horizon, volume=float(rng.randrange(6)), outcomes=len(outcomes),
                     yes_ask=None if quote is None else min(1.0, quote + 0.01),
                     no_ask=None if quote is None else min(1.0, 1 - quote + 0.01 + rng.choice([0, 0, 0.05])),
-                    q_close=rng.choice([None, rng.random()]), settled_at=float(event * 100 + market),
+                    q_close=rng.choice([None, rng.random()]), cluster=f"c{event // 2}",
+                    due_at=float(event // 2 * 37 % 30),  # not in order of their names, and two at once
+                    settled_at=None if outcome is None and event % 13 == 12 else float(event * 100 + market),
                 )  # fmt: skip
                 for agent in agents:
                     p = rng.choice([round(rng.random(), 1), round(rng.random(), 2), rng.random(), quote or 0.3])
@@ -136,3 +138,37 @@ def peer(cells: Sequence[Cell], agent: str) -> float | None:
             lambda cell: 100 * (-log_score(cell) - fmean(others(cell))),
         ).values()
     )
+
+
+def log10_evidence(cells: Sequence[Cell], agent: str, other: str | None = None) -> list[float] | None:
+    """Running log10 E against the market, or against the other agent, over clusters in order of their due times."""
+    priced: dict[tuple[str, str, str], float | None]
+    if other is None:
+        priced = {(cell.event, cell.window, cell.market): cell.q for cell in cells}
+    else:
+        priced = {(cell.event, cell.window, cell.market): cell.p for cell in cells if cell.agent == other}
+    bets = [
+        (cell, price)
+        for cell in cells
+        for price in [priced.get((cell.event, cell.window, cell.market))]
+        if cell.agent == agent and cell.p is not None and price is not None
+    ]
+    first = {event: min(c.window for c, _ in bets if c.event == event) for event in {c.event for c, _ in bets}}
+    due = {name: max(c.due_at or 0.0 for c in cells if c.cluster == name) for name in {c.cluster for c in cells}}
+    running: list[float] = []
+    for cluster in sorted(due, key=lambda name: (due[name], name or "")):
+        own = [(c, price) for c, price in bets if c.cluster == cluster and c.window == first[c.event]]
+        if any(c.y is None and c.settled_at is None for c, _ in own):
+            break
+        gains = [_gain(c.p or 0.0, price, c.y) for c, price in own]
+        if any(c.y is not None for c, _ in own):
+            running.append((running or [0.0])[-1] + fmean(gains))
+    return running or None
+
+
+def _gain(p: float, q: float, y: int | None) -> float:
+    """log10 of what the stake becomes; a void market gives it back."""
+    if y is None:
+        return 0.0
+    p, q = (min(0.99, max(0.01, one if y == 1 else 1 - one)) for one in (p, q))
+    return math.log10(p / q)

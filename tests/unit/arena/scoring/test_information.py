@@ -66,6 +66,24 @@ def test_an_echo_adds_less_than_a_voice_of_its_own() -> None:
     assert found["other"].mean > 2 * found["other"].error
 
 
+def test_whoever_pools_the_others_takes_nothing_from_what_they_know() -> None:
+    rng = random.Random(4)
+    cells: list[Cell] = []
+    for event in range(300):
+        known, blur = rng.gauss(0, 1), rng.gauss(0, 1)
+        y = int(rng.random() < 1 / (1 + math.exp(-known)))
+        said = {"informed": known, "vague": blur, "pool": (known + blur) / 2}
+        cells += [
+            Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
+            for name, odds in said.items()
+        ]
+    alone = information(table_from([cell for cell in cells if cell.agent != "pool"]))
+    found = information(table_from(cells), pools={"pool"})
+
+    assert found == alone
+    assert found["informed"].mean > information(table_from(cells))["informed"].mean + 0.005
+
+
 def test_nobody_adds_anything_where_nothing_is_paired() -> None:
     assert information(table_from([])) == {}
     assert information(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}

@@ -188,6 +188,7 @@ def test_an_event_weighs_the_same_however_often_its_markets_are_listed(seed: int
         lambda cell: replace(cell, window="w9"),
         lambda cell: replace(cell, q=0.123),
         lambda cell: replace(cell, settled_at=5.0),
+        lambda cell: replace(cell, due_at=5.0),
         lambda cell: replace(cell, agent="someone"),
     ],
 )
@@ -206,7 +207,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "c3791396662d24c2c84f238ae932a0418176466cd8add8915f824ac56026a106"
+DIGEST = "872e314ae32905bd2df5e1d0c5ea57c0e3e227938dbb63c76d0442ba6c3305a8"
 
 
 @pytest.mark.parametrize(
@@ -332,6 +333,19 @@ def test_common_skill_takes_only_events_that_everyone_has() -> None:
 
     assert numbers["skill_common"] == pytest.approx(0.25 - 0.16)
     assert numbers["skill_common_events"] == 1
+
+
+def test_common_events_are_those_of_the_listed_agents() -> None:
+    """A newcomer with one event leaves the others their fifty."""
+    told = [(agent, f"e{event}") for agent in ("a", "b") for event in range(50)] + [("new", "e7")]
+    cells = [Cell(agent=agent, event=event, market="m", window="1", p=0.6, q=0.5, y=1) for agent, event in told]
+    report = score(table_from(cells), seed=1, draws=0, listed=lambda _, values: values["skill_events"] >= 30)
+
+    assert {name: numbers["skill_common_events"] for name, numbers in report.scores().items()} == {
+        "a": 50, "b": 50, "new": 1,
+    }  # fmt: skip
+    assert report.body["rules"]["common_of"] == ["a", "b"]
+    assert score(table_from(cells), seed=1, draws=0).scores()["a"]["skill_common_events"] == 1
 
 
 def test_completing_a_table_asks_everyone_everything() -> None:

@@ -59,4 +59,15 @@ def test_nobody_can_say_how_many_events_are_needed_without_a_difference(mean: fl
 def test_an_event_that_an_active_agent_lacks_is_not_common() -> None:
     values = np.array([[1.0, 2.0, np.nan], [1.0, np.nan, 3.0], [np.nan] * 3])
 
-    assert np.isnan(skill.common_events(values)).tolist() == [[False, True, True], [False, True, True], [True] * 3]
+    common = skill.common_events(values, np.array([True, True, True]))
+    assert np.isnan(common).tolist() == [[False, True, True], [False, True, True], [True] * 3]
+
+
+def test_a_newcomer_takes_no_event_from_those_that_are_listed() -> None:
+    values = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan], [np.nan, 2.0, np.nan]])
+
+    assert np.isnan(skill.common_events(values, np.array([True, True, False]))).tolist() == [
+        [False, False, True], [False, False, True], [True, False, True],
+    ]  # fmt: skip
+    none = skill.common_events(values, np.array([False] * 3))
+    assert np.array_equal(none, skill.common_events(values, np.array([True] * 3)), equal_nan=True)

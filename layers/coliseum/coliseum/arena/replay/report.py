@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,7 +38,7 @@ class Outcome:
 
 def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) -> Outcome:
     """Score the season as the live arena does; nobody is provisional for having played for hours only."""
-    asked = {track: _cells(season, track) for track in Track}
+    asked = {track: _cells(season, track, recording.end) for track in Track}
     boards = {track: _board(season, track, asked[track], draws=draws) for track in Track if season.offers[track]}
     sandbox = season.exchange == "sandbox"
     accounts = {name: money(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
@@ -66,13 +67,14 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
     return Outcome(boards, accounts, body)
 
 
-def _cells(season: Season, track: Track) -> list[Cell]:
+def _cells(season: Season, track: Track, end: datetime) -> list[Cell]:
     return cells(
         track=track,
         markets=season.markets,
         offers=season.offers[track],
         answers=season.answers[track],
         results=season.results,
+        now=end,
     )
 
 
@@ -84,6 +86,7 @@ def _board(season: Season, track: Track, asked: Sequence[Cell], *, draws: int) -
         sandbox=season.exchange == "sandbox",
         days={},
         gates=NO_GATES,
+        pools=season.pools,
         draws=draws,
     )
 

@@ -69,6 +69,8 @@ class Season:
     name: str
     exchange: str
     ledgers: Ledgers
+    pools: frozenset[str]
+    """Agents that pool the others."""
     rounds: dict[str, Round] = field(default_factory=dict)
     markets: dict[Key, AskedMarket] = field(default_factory=dict)
     offers: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
@@ -85,7 +87,8 @@ def played(
 ) -> Season:
     """Play the whole recording. `told` hears the clock, for a progress bar."""
     name = rounds.season_of(recording.start)
-    season = Season(name, recording.exchange, Ledgers(_accounts(players, name)))
+    pools = frozenset(one.agent_id for one in players if one.kind == "consensus")
+    season = Season(name, recording.exchange, Ledgers(_accounts(players, name)), pools)
     exchange = RecordedExchange(recording.rows)
     for slot in _slots(recording, plan):
         now = slot.starts_at

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coliseum.arena.forecasts import Track
@@ -29,17 +31,22 @@ def cells(
     offers: Iterable[Offer],
     answers: Iterable[Answer],
     results: Mapping[str, Result],
+    now: datetime,
 ) -> list[Cell]:
-    """One cell per offer; an answer without an offer counts as one. What has no result yet is not graded."""
+    """One cell per offer; an answer without an offer counts as one. What has no result yet is not graded.
+
+    A market that settles before its cluster is due waits for the evidence until then, because a later round may still
+    ask for an event of the same cluster, or for one that is due earlier.
+    """
     said = {(one.agent_id, one.round_id, one.ticker): one.p for one in answers}
     asked = {offer for offer in (*offers, *said) if offer[1:] in markets}
-    groups = event_clusters([markets[key] for key in {offer[1:] for offer in asked} if key[1] in results], results)
+    groups = event_clusters(markets.values())
     later = later_prices(markets.values())
     found: list[Cell] = []
     for offer in sorted(asked):
         agent, round_id, ticker = offer
         market, p = markets[round_id, ticker], said.get(offer)
-        result = results.get(ticker)
+        result, group = results.get(ticker), groups[market.event_ticker]
         found.append(
             Cell(
                 agent=agent,
@@ -54,10 +61,11 @@ def cells(
                 track=track.value,
                 volume=float(market.volume_24h),
                 outcomes=market.outcomes,
-                cluster=groups.get(market.event_ticker),
+                cluster=group.name,
                 yes_ask=None if market.yes_ask is None else float(market.yes_ask),
                 no_ask=None if market.yes_bid is None else float(ONE - market.yes_bid),
                 structure="exclusive" if market.mutually_exclusive else None,
+                due_at=group.due_at.timestamp() if group.due_at <= now else math.inf,
                 settled_at=None if result is None else (result.decided_at or result.recorded_at).timestamp(),
                 **later[round_id, ticker],
             )
@@ -88,21 +96,33 @@ def later_prices(markets: Iterable[AskedMarket]) -> dict[Key, dict[str, float | 
     return found
 
 
-def event_clusters(markets: Iterable[AskedMarket], results: Mapping[str, Result]) -> dict[str, str]:
-    """Event -> cluster: events of one series that were open at the same time depend on each other."""
-    starts: dict[str, datetime] = {}
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Events that depend on each other, named by the first of them, and the last of their scheduled closes."""
+
+    name: str
+    due_at: datetime
+
+
+def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, Cluster]:
+    """Event -> cluster: events of one series that are on the board at the same time depend on each other.
+
+    An event's life is what its first round knew of it. What later rounds or results tell may follow from the outcome.
+    """
+    first: dict[str, AskedMarket] = {}
     ends: dict[str, datetime] = {}
-    series: dict[str, str] = {}
-    for market in markets:
-        event, result = market.event_ticker, results[market.ticker]
-        end = result.decided_at or result.recorded_at
-        starts[event] = min(starts.get(event, market.snapshot_at), market.snapshot_at)
-        ends[event] = max(ends.get(event, end), end)
-        series[event] = market.series_ticker
-    return clusters(
-        Span(event=event, series=series[event], start=starts[event].timestamp(), end=ends[event].timestamp())
-        for event in sorted(series)
+    for market in sorted(markets, key=lambda one: (one.snapshot_at, one.round_id)):
+        opened = first.setdefault(market.event_ticker, market)
+        if market.round_id == opened.round_id:
+            ends[market.event_ticker] = max(ends.get(market.event_ticker, market.close_time), market.close_time)
+    names = clusters(
+        Span(event=event, series=one.series_ticker, start=one.snapshot_at.timestamp(), end=ends[event].timestamp())
+        for event, one in first.items()
     )
+    due_at: dict[str, datetime] = {}
+    for event, name in names.items():
+        due_at[name] = max(due_at.get(name, ends[event]), ends[event])
+    return {event: Cluster(name, due_at[name]) for event, name in names.items()}
 
 
 def _first_price(markets: Sequence[AskedMarket], least: datetime, most: datetime) -> float | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import Board, Gates, board
+from coliseum.arena.leaderboard import Board, Gates, board, missing
 from coliseum.arena.scoring.anchoring import anchoring
 from coliseum.arena.scoring.cells import Cell, table_from
 from coliseum.arena.scoring.intervals import SLICE_DRAWS
@@ -22,16 +22,21 @@ def ranked(
     sandbox: bool,
     days: Mapping[str, float],
     gates: Gates,
+    pools: Iterable[str],
     draws: int,
 ) -> tuple[Report, Board]:
-    """Score and rank. Sandbox markets live for minutes: their last hours are all they have."""
+    """Score and rank; `pools` are the agents that pool the others. Common events are those of the listed agents.
+
+    Sandbox markets live for minutes: their last hours are all they have.
+    """
     table = table_from(cells)
     report = score(
         table,
         seed=seed_of(f"{season}/{track}", table),
         draws=draws,
         slice_draws=min(draws, SLICE_DRAWS),
-        rules=_rules(sandbox),
+        rules=replace(_rules(sandbox), pools=frozenset(pools)),
+        listed=lambda agent, values: not missing(values, days.get(agent, 0.0), gates),
     )
     return report, board(report, days=days, gates=gates)
 

@@ -63,7 +63,8 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
-    asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results)
+    now = min(question.as_of, question.known_at)
+    asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results, now=now)
     report, board = ranked(
         asked,
         season=question.season,
@@ -71,6 +72,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         sandbox=sandbox,
         days=_days(answers, rounds),
         gates=gates,
+        pools=[one.agent_id for one in records.agents() if one.kind == "consensus"],
         draws=draws,
     )
     body: dict[str, Any] = {
@@ -84,7 +86,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     }
     if question.track is Track.AWARE:
         unpriced = _answers(records, rounds, Track.BLIND, question.known_at)
-        blind = cells(track=Track.BLIND, markets=markets, offers=(), answers=unpriced, results=results)
+        blind = cells(track=Track.BLIND, markets=markets, offers=(), answers=unpriced, results=results, now=now)
         body["leans"] = leans(blind, asked, season=question.season, sandbox=sandbox, draws=draws)
     return Board(question, report, body)
 

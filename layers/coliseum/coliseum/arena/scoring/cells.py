@@ -17,8 +17,8 @@ from coliseum.errors import InvalidInput
 STRUCTURES = ("exclusive", "exhaustive", "above", "below")
 """How an event's markets hang together: at most one is YES; exactly one is, and all are here; a ladder of
 "more than `strike`"; a ladder of "less than `strike`"."""
-NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "settled_at",
-           "noise")  # fmt: skip
+NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "due_at",
+           "settled_at", "noise")  # fmt: skip
 _PROBABILITIES = ("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close")
 
 
@@ -58,8 +58,11 @@ class Cell:
     """One of `STRUCTURES`, of the event."""
     strike: float | None = None
     """The market's threshold on a ladder (`above`, `below`)."""
+    due_at: float | None = None
+    """Unix seconds of the scheduled end that was known when it was asked, infinite while it lies ahead: orders the
+    evidence. Of an outcome's own time it must tell nothing."""
     settled_at: float | None = None
-    """Unix seconds at which the outcome was known; orders the evidence."""
+    """Unix seconds at which the outcome was known; tells a void market from one that is open."""
     noise: float | None = None
     """Variance of the replicates of which `p` is the mean; None where it was asked once."""
 
@@ -89,6 +92,7 @@ class Table:
     q_24h: Floats
     q_close: Floats
     strike: Floats
+    due_at: Floats
     settled_at: Floats
     noise: Floats
     dimensions: tuple[Dimension, ...]
@@ -126,9 +130,10 @@ class Table:
 
     def select(self, keep: Mask) -> Table:
         """The rows of `keep`, with the same codes."""
-        if keep.all():
-            return self
-        rows = np.flatnonzero(keep)
+        return self if keep.all() else self.rows(np.flatnonzero(keep))
+
+    def rows(self, rows: Codes) -> Table:
+        """Some rows, in the given order, with the same codes."""
         parts = tuple(replace(one, code=one.code[rows]) for one in self.dimensions)
         columns = {name: _taken(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
         return replace(self, dimensions=parts, **columns)

@@ -2,9 +2,14 @@
 
 A forecaster bets against the market: each cluster of dependent events multiplies the stake by p_outcome / q_outcome.
 If the market were right, the product would be a fair game: it reaches 20 with at most 5 % chance, whenever one
-chooses to stop (Ville 1939). Inside a cluster the geometric mean is taken: whatever the dependence, its expectation
-is at most 1 (Hölder), if their number does not depend on the outcome. Across clusters independence given the past is
-assumed, and that the time of settling says nothing about the result (docs/scoring.md, "Early closes").
+chooses to stop (Ville 1939). For that nothing but the outcomes may decide what a bet is worth, so
+
+- an event counts with the first window in which the agent answered it: how many follow may depend on its outcome;
+- clusters follow each other in order of their due times, which were known before, not of their settling;
+- a cluster counts once all that were due before it are settled: YES may be known earlier than NO.
+
+Inside a cluster the geometric mean is taken: whatever the dependence, its expectation is at most 1 (Hölder). A void
+market gives the stake back. Across clusters independence given the past is assumed.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
 from coliseum.arena.scoring.brier import log_of_outcome
 from coliseum.arena.scoring.cells import Table
 
@@ -28,10 +33,10 @@ BAR = 20.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """One agent's stake over its clusters, in order of their settling where all times are known."""
+    """One agent's stake over the settled clusters, in order of their due times."""
 
-    settled_at: Floats
-    """Unix seconds of each cluster's last outcome; NaN where unknown."""
+    due_at: Floats
+    """Unix seconds at which each cluster was due; NaN where the table has no times."""
     log10: Floats
     """Running log10 E after each cluster."""
 
@@ -41,56 +46,98 @@ class Evidence:
 
     @property
     def peak(self) -> float | None:
-        """The largest value at any time; None where the order of settling is not known."""
-        if not len(self.log10) or bool(np.isnan(self.settled_at).any()):
+        """The largest value after any cluster, at least the stake itself; None where there are no times."""
+        if not len(self.log10) or bool(np.isnan(self.due_at).any()):
             return None
         return max(0.0, float(self.log10.max()))
 
 
 def evidence(table: Table) -> dict[str, Evidence]:
-    """Agent -> its evidence against the market; agents without a paired cell are absent."""
-    paired = table.select(table.paired)
-    owners, group = np.unique(paired.agent * len(table.clusters) + paired.cluster, return_inverse=True)
-    log = log_of_outcome(paired.p, paired.y, FLOOR) - log_of_outcome(paired.q, paired.y, FLOOR)
+    """Agent -> its evidence against the market; agents without a settled bet that counts are absent."""
+    order = _order(table)
+    bets = table.select(table.answered & table.quoted)
+    bets = bets.select(_first_windows(bets.agent * len(table.events) + bets.event, bets.window))
+    place, size = order.place[bets.cluster], len(table.clusters)
+    waits = order.waits(bets, place)
+    limit = np.full(len(table.agents), size)
+    np.minimum.at(limit, bets.agent[waits], place[waits])
+    counted = place < limit[bets.agent]
+    bets, place = bets.select(counted), place[counted]
+    owners, group = np.unique(bets.agent * size + place, return_inverse=True)
+    log = np.where(bets.resolved, log_of_outcome(bets.p, bets.y, FLOOR) - log_of_outcome(bets.q, bets.y, FLOOR), 0.0)
     factor = totals(log, group, len(owners)) / counts(group, len(owners)) / math.log(10)
-    settled = np.full(len(owners), -np.inf)
-    np.maximum.at(settled, group, np.where(np.isnan(paired.settled_at), np.inf, paired.settled_at))
-    agent = owners // max(1, len(table.clusters))
-    order = np.lexsort((settled, agent))
-    found: dict[str, Evidence] = {}
-    for own in np.split(order, np.flatnonzero(np.diff(agent)) + 1):
-        if len(own):
-            times = np.where(np.isinf(settled[own]), np.nan, settled[own])
-            found[table.agents[agent[own[0]]]] = Evidence(times, np.cumsum(factor[own]))
-    return found
+    graded = np.flatnonzero(counts(group[bets.resolved], len(owners)))
+    agent, place = owners[graded] // max(1, size), owners[graded] % max(1, size)
+    return {
+        table.agents[agent[own[0]]]: Evidence(order.due_at[place[own]], np.cumsum(factor[graded[own]]))
+        for own in np.split(np.arange(len(graded)), np.flatnonzero(np.diff(agent)) + 1)
+        if len(own)
+    }
 
 
 def pair_evidence(table: Table) -> dict[tuple[int, int], float]:
     """(first agent's code, second's) -> log10 E of betting on the first where the second sets the price.
 
-    Over the graded questions both answered, clusters as above; pairs without any are absent.
+    Over the first window of each event that both answered, in the same order; pairs without a settled bet are absent.
     """
-    graded = table.select(table.graded)
-    questions, first_row, question = np.unique(graded.question, return_index=True, return_inverse=True)
+    order = _order(table)
+    said = table.select(table.answered)
+    questions, first_row, question = np.unique(said.question, return_index=True, return_inverse=True)
+    asked = said.rows(first_row)
     log = np.full((len(table.agents), len(questions)), np.nan)
-    log[graded.agent, question] = log_of_outcome(graded.p, graded.y, FLOOR)
-    cluster = np.unique(graded.cluster[first_row], return_inverse=True)[1]
-    size = int(cluster.max()) + 1 if len(cluster) else 0
+    log[said.agent, question] = np.where(said.resolved, log_of_outcome(said.p, said.y, FLOOR), 0.0)
+    place, size = order.place[asked.cluster], len(table.clusters)
+    waits = order.waits(asked, place)
     found: dict[tuple[int, int], float] = {}
     for first in range(len(table.agents)):
         for second in range(first + 1, len(table.agents)):
             difference = log[first] - log[second]
             both = np.flatnonzero(~np.isnan(difference))
-            if len(both):
-                group = cluster[both]
-                factors = ratio(totals(difference[both], group, size), counts(group, size))
+            both = both[_first_windows(asked.event[both], asked.window[both])]
+            both = both[place[both] < place[both[waits[both]]].min(initial=size)]
+            if asked.resolved[both].any():
+                factors = ratio(totals(difference[both], place[both], size), counts(place[both], size))
                 found[first, second] = float(np.nansum(factors) / math.log(10))
     return found
 
 
+@dataclass(frozen=True)
+class _Order:
+    """The clusters in order of their due times; those due at once in order of their names."""
+
+    place: Codes
+    """By cluster."""
+    due_at: Floats
+    """By place, unix seconds: infinite where it is not told or lies ahead; NaN everywhere in a table without times."""
+
+    def waits(self, rows: Table, place: Codes) -> Mask:
+        """Rows whose bet is not over. Without times whatever has no outcome is taken for void."""
+        settled = rows.resolved | ~np.isnan(rows.settled_at)
+        due_at = self.due_at[place]
+        return np.asarray(np.isinf(due_at) | (~settled & ~np.isnan(due_at)))
+
+
+def _order(table: Table) -> _Order:
+    """By `due_at`, else by `settled_at`; a cluster is due with the last of its markets."""
+    times = next((one for one in (table.due_at, table.settled_at) if not np.isnan(one).all()), None)
+    latest = np.full(len(table.clusters), np.nan if times is None else -np.inf)
+    if times is not None:
+        np.maximum.at(latest, table.cluster, np.where(np.isnan(times), np.inf, times))
+    order = np.argsort(latest, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return _Order(place, latest[order])
+
+
+def _first_windows(owner: Codes, window: Codes) -> Mask:
+    """Of rows in order of (owner, window): those in their owner's first window."""
+    new = np.concatenate([np.ones(min(1, len(owner)), dtype=np.bool_), owner[1:] != owner[:-1]])
+    return np.asarray(window == window[np.flatnonzero(new)][np.cumsum(new) - 1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """An event's life on the board: from its first forecast to its outcome, in any one unit of time."""
+    """An event's life on the board as it was known at its start: from its first window to its scheduled end."""
 
     event: str
     series: str

@@ -1,12 +1,13 @@
 """What an agent knows that the market and the others do not. Pure.
 
 The pool of a question is the mean log-odds of the market and of all who answered. An agent's contribution is how much
-worse the pool's Brier score is without it. A copy of the market adds weight to the market and nothing else: alone
-beside it, exactly 0.
+worse the pool's Brier score is without it. Whoever pools the others is no voice of its own and left out. A copy of the
+market adds weight to the market and nothing else: alone beside it, exactly 0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +29,10 @@ class Information:
     error: float | None
 
 
-def information(table: Table) -> dict[str, Information]:
-    """Agent -> its contribution over the paired cells; agents without one are absent."""
-    paired = table.select(table.paired)
+def information(table: Table, pools: Collection[str] = ()) -> dict[str, Information]:
+    """Agent -> its contribution over the paired cells; `pools`, and agents without such a cell, are absent."""
+    speaks = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
+    paired = table.select(table.paired & speaks[table.agent])
     own, market = _log_odds(paired.p), _log_odds(paired.q)
     size = int(paired.question.max()) + 1 if len(paired) else 0
     others = totals(own, paired.question, size)[paired.question] - own

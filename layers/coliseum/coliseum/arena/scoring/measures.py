@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -84,10 +84,13 @@ class Part:
         self._size = len(table.agents) * len(labels)
         self._drawn: dict[str, intervals.Draws] = {}
 
-    def scores(self, label: str) -> dict[str, dict[str, Any]]:
-        """Agent -> its numbers in the slice; agents that were not asked there are absent."""
+    def scores(self, label: str, common: Mask) -> dict[str, dict[str, Any]]:
+        """Agent -> its numbers in the slice; agents that were not asked there are absent.
+
+        Common are the events that all agents of `common` have.
+        """
         part = self._labels.index(label)
-        draws, shared = self.resampled(label), skill.common_events(self.skill_matrix(label))
+        draws, shared = self.resampled(label), skill.common_events(self.skill_matrix(label), common)
         found: dict[str, dict[str, Any]] = {}
         for code, agent in enumerate(self._table.agents):
             group = code * len(self._labels) + part
@@ -98,6 +101,15 @@ class Part:
                     **self._calibrated(group),
                 }
         return found
+
+    def agents_that(self, fit: Callable[[str, Mapping[str, Any]], bool], label: str) -> Mask:
+        """Which agents' names and plain numbers in the slice fit."""
+        part, size = self._labels.index(label), len(self._labels)
+        offered = self.columns["offered"]
+        groups = [code * size + part for code in range(len(self._table.agents))]
+        fits = [bool(offered[group]) and fit(agent, self._row(group))
+                for agent, group in zip(self._table.agents, groups, strict=True)]  # fmt: skip
+        return np.array(fits, dtype=np.bool_)
 
     def skill_matrix(self, label: str) -> Floats:
         """Agents x events of the slice."""

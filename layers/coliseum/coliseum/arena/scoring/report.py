@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from coliseum.arena.scoring.information import information
 from coliseum.arena.scoring.measures import Measures, Part, measured
 from coliseum.arena.scoring.slices import Dimension
 
-ENGINE_VERSION = "1.2.0"
+ENGINE_VERSION = "1.3.0"
 """Changes whenever a number can change for the same input."""
 RULES_VERSION = "coliseum-rules-1"
 """Changes whenever a rule of docs/scoring.md changes."""
@@ -39,6 +39,8 @@ class Rules:
 
     left_out: frozenset[str] = frozenset({"0-3h"})
     """Horizons that keep their own slice and stay out of everything else: the last hours know more than anyone."""
+    pools: frozenset[str] = frozenset()
+    """Agents that pool the others' forecasts: no voices of their own where each one's information is told."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,19 @@ def score(
     slice_draws: int = intervals.SLICE_DRAWS,
     rules: Rules | None = None,
     slices: bool = True,
+    listed: Callable[[str, Mapping[str, Any]], bool] | None = None,
 ) -> Report:
     """Score every agent of `table`. `seed` fixes the bootstrap; 0 draws leave its intervals out.
 
-    A row without `p` is a question that was asked and not answered; see `cells.completed`.
+    A row without `p` is a question that was asked and not answered; see `cells.completed`. `listed` tells by an agent's
+    name and numbers whether an event must be one of its own to be common; without it everybody is heard.
     """
     rules = rules or Rules()
     headline = table.select(_headline(table, rules))
     body: dict[str, Any] = {
         "engine_version": ENGINE_VERSION,
         "rules_version": RULES_VERSION,
-        "rules": {"left_out": sorted(rules.left_out)},
+        "rules": {"left_out": sorted(rules.left_out), "pools": sorted(rules.pools)},
         "input_hash": input_hash(table),
         "seed": seed,
         "draws": draws,
@@ -99,11 +103,13 @@ def score(
     measures = measured(headline)
     whole = Part(measures, None, (ALL,), seed=seed, draws=draws)
     resampled = whole.resampled(ALL, pairs=True) if draws else None
-    body["slices"][ALL] = _with_board_wide(whole.scores(ALL), headline)
+    common = whole.agents_that(listed or _has_skill, ALL)
+    body["rules"]["common_of"] = [agent for agent, fits in zip(table.agents, common, strict=True) if fits]
+    body["slices"][ALL] = _with_board_wide(whole.scores(ALL, common), headline, rules)
     for dimension, cut in _sliced(table, headline, measures) if slices else ():
         part = Part(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
         for label in dimension.labels:
-            found = part.scores(label)
+            found = part.scores(label, common)
             if found:
                 body["slices"][f"{dimension.name}:{label}"] = found
     return Report(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
@@ -127,7 +133,7 @@ def input_hash(table: Table) -> str:
     for code in (*codes, *(one.code for one in table.dimensions)):
         digest.update(code.astype("<i4").tobytes())
     numbers = (table.p, table.q, table.y, table.yes_ask, table.no_ask, table.q_1h, table.q_24h, table.q_close)
-    for column in (*numbers, table.strike, table.settled_at, table.noise):
+    for column in (*numbers, table.strike, table.due_at, table.settled_at, table.noise):
         # One NaN and one zero: their other bit patterns mean the same.
         digest.update((np.where(np.isnan(column), np.nan, column) + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
@@ -159,9 +165,14 @@ def _sliced(table: Table, headline: Table, measures: Measures) -> Iterator[tuple
             yield dimension, measures if len(table) == len(headline) else measured(table)
 
 
-def _with_board_wide(scores: dict[str, dict[str, Any]], table: Table) -> dict[str, dict[str, Any]]:
+def _has_skill(_: str, values: Mapping[str, Any]) -> bool:
+    return values["skill"] is not None
+
+
+def _with_board_wide(scores: dict[str, dict[str, Any]], table: Table, rules: Rules) -> dict[str, dict[str, Any]]:
     """What is reckoned over the whole board alone: difficulty, evidence, information, coherence."""
-    adjusted, proofs, known, fits = adjusted_brier(table), evidence(table), information(table), coherence(table)
+    adjusted, proofs, fits = adjusted_brier(table), evidence(table), coherence(table)
+    known = information(table, rules.pools)
     for agent, numbers in scores.items():
         value, proof, own, fit = adjusted.get(agent), proofs.get(agent), known.get(agent), fits.get(agent)
         numbers["brier_adjusted"] = value

@@ -27,9 +27,10 @@ def strict_difference(table: Table) -> Floats:
     return np.where(table.answered, paired_difference(table), brier(table.q, table.y) - COIN_FLIP)
 
 
-def common_events(by_event: Floats) -> Floats:
-    """Agents x events with every event removed that some agent with any value lacks."""
+def common_events(by_event: Floats, of: Mask) -> Floats:
+    """Agents x events with every event removed that one of the agents `of` lacks; of all where none of them has any."""
     active = ~np.isnan(by_event).all(axis=1)
+    active = active & of if bool((active & of).any()) else active
     shared = ~np.isnan(by_event[active]).any(axis=0)
     return np.where(shared[None, :], by_event, np.nan)
 

@@ -8,7 +8,7 @@ Columns of forecasts, of which the first three are required:
     q, yes_ask, no_ask        the market's probability and its asks at that instant, in dollars
     q_1h, q_24h, q_close      its probability later
     category, horizon, track, volume, outcomes, cluster, structure, strike
-    settled_at                when the outcome was known: RFC 3339 or unix seconds
+    due_at, settled_at        when the market was to end, when its outcome was known: RFC 3339 or unix seconds
     replicate                 tells apart several answers to one question, whose mean is scored
 
 A file of outcomes has `market` and `y`, and where wanted `event` and the other columns of `OF_A_MARKET`.
@@ -34,7 +34,7 @@ from coliseum.arena.scoring.files.values import COLUMNS, READERS
 from coliseum.errors import InvalidInput
 
 REQUIRED = ("agent", "market", "p")
-OF_A_MARKET = ("y", "event", "category", "cluster", "structure", "strike", "outcomes", "volume", "settled_at")
+OF_A_MARKET = ("y", "event", "category", "cluster", "structure", "strike", "outcomes", "volume", "due_at", "settled_at")
 """What a file of outcomes may tell about a market; where the forecasts tell it too, they count."""
 MOST_AGENTS = 300
 Known = Mapping[str, Sequence[Mapping[str, Any]]]

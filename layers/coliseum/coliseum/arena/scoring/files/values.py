@@ -124,5 +124,5 @@ READERS: dict[str, Reader] = {
     "y": Reader(_outcome, math.nan),
     "outcomes": Reader(_count, math.nan),
     "structure": Reader(_structure, ""),
-    "settled_at": Reader(_moment, math.nan),
+    **dict.fromkeys(("due_at", "settled_at"), Reader(_moment, math.nan)),
 }

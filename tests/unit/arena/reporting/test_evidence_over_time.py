@@ -1,0 +1,74 @@
+"""Boards of one season, made one after the other while rounds are opened and results come in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.records import Answer, AskedMarket, Result
+from coliseum.arena.reporting.cells import Key, cells
+from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.scoring.evidence import evidence
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def season(seed: int) -> tuple[dict[Key, AskedMarket], list[Answer], dict[str, Result]]:
+    """Events of three series, up to three rounds each; YES ends many of them early, NO may be told late."""
+    rng = random.Random(seed)
+    markets: dict[Key, AskedMarket] = {}
+    answers: list[Answer] = []
+    results: dict[str, Result] = {}
+    for event in range(40):
+        ticker, opened, length = f"T{event}", rng.randrange(90), rng.randrange(2, 16)
+        yes = rng.random() < 0.5
+        ends = opened + (rng.uniform(1, length) if yes else length + rng.choice([0, 20]))
+        results[ticker] = Result(
+            ticker=ticker, version=1, result=rng.choice(["yes", "yes", "void"]) if yes else "no", value=Decimal(0),
+            decided_at=at(ends), recorded_at=at(ends),
+        )  # fmt: skip
+        for hour in range(opened, min(int(ends), opened + length, opened + 3)):
+            asked = AskedMarket(
+                round_id=f"r{hour:03}", ticker=ticker, event_ticker=f"E{event}", series_ticker=f"S{event % 3}",
+                category="Weather", close_time=at(opened + length + (hour - opened) * rng.choice([0, 5])),
+                q=Decimal("0.5"), yes_bid=Decimal("0.48"), yes_ask=Decimal("0.52"), volume_24h=Decimal(1), outcomes=1,
+                mutually_exclusive=False, snapshot_at=at(hour),
+            )  # fmt: skip
+            markets[asked.round_id, ticker] = asked
+            p = Decimal(rng.choice(["0.3", "0.6", "0.8"]))
+            answers.append(
+                Answer(round_id=asked.round_id, ticker=ticker, agent_id="a", p=p, created_at=asked.snapshot_at)
+            )
+    return markets, answers, results
+
+
+def stakes(seed: int) -> Iterator[list[float]]:
+    """The agent's running evidence on the board of every third hour."""
+    markets, answers, results = season(seed)
+    for hour in range(0, 130, 3):
+        now = at(hour)
+        open_then = {key: one for key, one in markets.items() if one.snapshot_at <= now}
+        known = {ticker: one for ticker, one in results.items() if one.recorded_at <= now}
+        board = cells(track=Track.BLIND, markets=open_then, offers=(), answers=answers, results=known, now=now)
+        found = evidence(table_from(board)).get("a")
+        yield [] if found is None else found.log10.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_later_boards_go_on_where_the_earlier_ones_stood(seed: int) -> None:
+    """So no published peak ever shrinks, and no cluster's factor ever changes."""
+    before: list[float] = []
+    for running in stakes(seed):
+        assert running[: len(before)] == pytest.approx(before)
+        before = running
+
+    assert len(before) > 5
