@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Answer, AskedMarket, Result
-from coliseum.arena.reporting.cells import Key, cells
+from coliseum.arena.records import Answer, AskedMarket, Result, Round
+from coliseum.arena.reporting.cells import Key, asked_until, cells
 from coliseum.arena.scoring.cells import table_from
 from coliseum.arena.scoring.evidence import evidence
 
@@ -23,7 +23,7 @@ def at(hours: float) -> datetime:
 
 
 def season(seed: int) -> tuple[dict[Key, AskedMarket], list[Answer], dict[str, Result]]:
-    """Events of three series, up to three rounds each; YES ends many of them early, NO may be told late."""
+    """Events of nine series, up to three rounds each; YES ends many of them early, NO may be told late."""
     rng = random.Random(seed)
     markets: dict[Key, AskedMarket] = {}
     answers: list[Answer] = []
@@ -31,14 +31,14 @@ def season(seed: int) -> tuple[dict[Key, AskedMarket], list[Answer], dict[str, R
     for event in range(40):
         ticker, opened, length = f"T{event}", rng.randrange(90), rng.randrange(2, 16)
         yes = rng.random() < 0.5
-        ends = opened + (rng.uniform(1, length) if yes else length + rng.choice([0, 20]))
+        ends = opened + (rng.uniform(1, length) if yes else length + rng.choice([0, 0, 20]))
         results[ticker] = Result(
             ticker=ticker, version=1, result=rng.choice(["yes", "yes", "void"]) if yes else "no", value=Decimal(0),
             decided_at=at(ends), recorded_at=at(ends),
         )  # fmt: skip
-        for hour in range(opened, min(int(ends), opened + length, opened + 3)):
+        for hour in range(opened, min(int(ends), opened + length - 1, opened + 3)):
             asked = AskedMarket(
-                round_id=f"r{hour:03}", ticker=ticker, event_ticker=f"E{event}", series_ticker=f"S{event % 3}",
+                round_id=f"r{hour:03}", ticker=ticker, event_ticker=f"E{event}", series_ticker=f"S{event % 9}",
                 category="Weather", close_time=at(opened + length + (hour - opened) * rng.choice([0, 5])),
                 q=Decimal("0.5"), yes_bid=Decimal("0.48"), yes_ask=Decimal("0.52"), volume_24h=Decimal(1), outcomes=1,
                 mutually_exclusive=False, snapshot_at=at(hour),
@@ -52,13 +52,24 @@ def season(seed: int) -> tuple[dict[Key, AskedMarket], list[Answer], dict[str, R
 
 
 def stakes(seed: int) -> Iterator[list[float]]:
-    """The agent's running evidence on the board of every third hour."""
+    """The agent's running evidence on the board of every hour; rounds are open, and secret, for two."""
     markets, answers, results = season(seed)
-    for hour in range(0, 130, 3):
+    rounds = [
+        Round(
+            round_id=f"r{hour:03}", slot=at(hour), season="s", opened_at=at(hour), closes_at=at(hour + 2),
+            status="closed", exchange="sandbox", seed=1, markets=1, funded_at=None,
+        )
+        for hour in range(100)
+    ]  # fmt: skip
+    for hour in range(130):
         now = at(hour)
-        open_then = {key: one for key, one in markets.items() if one.snapshot_at <= now}
+        closed = {one.round_id for one in rounds if one.closes_at <= now}
+        known_markets = {key: one for key, one in markets.items() if one.round_id in closed}
         known = {ticker: one for ticker, one in results.items() if one.recorded_at <= now}
-        board = cells(track=Track.BLIND, markets=open_then, offers=(), answers=answers, results=known, now=now)
+        board = cells(
+            track=Track.BLIND, markets=known_markets, offers=(), answers=answers, results=known,
+            now=asked_until(rounds, now),
+        )  # fmt: skip
         found = evidence(table_from(board)).get("a")
         yield [] if found is None else found.log10.tolist()
 

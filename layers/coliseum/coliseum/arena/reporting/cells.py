@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Answer, AskedMarket, Result
+from coliseum.arena.records import Answer, AskedMarket, Result, Round
 from coliseum.arena.rounds import horizon_label
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.evidence import Span, clusters
@@ -36,7 +36,7 @@ def cells(
     """One cell per offer; an answer without an offer counts as one. What has no result yet is not graded.
 
     A market that settles before its cluster is due waits for the evidence until then, because a later round may still
-    ask for an event of the same cluster, or for one that is due earlier.
+    ask for an event of the same cluster, or for one that is due earlier. `now` is the time of `asked_until`.
     """
     said = {(one.agent_id, one.round_id, one.ticker): one.p for one in answers}
     asked = {offer for offer in (*offers, *said) if offer[1:] in markets}
@@ -123,6 +123,11 @@ def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, Cluster]:
     for event, name in names.items():
         due_at[name] = max(due_at.get(name, ends[event]), ends[event])
     return {event: Cluster(name, due_at[name]) for event, name in names.items()}
+
+
+def asked_until(rounds: Iterable[Round], now: datetime) -> datetime:
+    """Until when everything that was asked for is on the board: a round is secret while it is open."""
+    return min([now, *(one.slot for one in rounds if one.slot <= now < one.closes_at)])
 
 
 def _first_price(markets: Sequence[AskedMarket], least: datetime, most: datetime) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, body_of
 from coliseum.arena.records import Answer, ArenaRecords, Result, Round
-from coliseum.arena.reporting.cells import cells
+from coliseum.arena.reporting.cells import asked_until, cells
 from coliseum.arena.reporting.ranking import leans, ranked
 from coliseum.arena.reporting.work import figures, valued
 from coliseum.arena.rounds import time_text
@@ -51,11 +51,8 @@ class Board:
 
 def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates: Gates | None = None) -> Board:
     """Score and rank. Only rounds that are closed count: an open round's forecasts are still secret."""
-    rounds = {
-        one.round_id: one
-        for one in records.rounds(season=question.season, limit=None)
-        if one.closes_at <= question.known_at
-    }
+    opened = records.rounds(season=question.season, limit=None)
+    rounds = {one.round_id: one for one in opened if one.closes_at <= question.known_at}
     markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
     results = _known(records.results({ticker for _, ticker in markets}), question)
     answers = _answers(records, rounds, question.track, question.known_at)
@@ -63,7 +60,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
-    now = min(question.as_of, question.known_at)
+    now = min(question.as_of, asked_until(opened, question.known_at))
     asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results, now=now)
     report, board = ranked(
         asked,
