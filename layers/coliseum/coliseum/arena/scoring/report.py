@@ -27,7 +27,7 @@ from coliseum.arena.scoring.slices import Dimension
 
 ENGINE_VERSION = "1.3.0"
 """Changes whenever a number can change for the same input."""
-RULES_VERSION = "coliseum-rules-1"
+RULES_VERSION = "coliseum-rules-2"
 """Changes whenever a rule of docs/scoring.md changes."""
 PLACES = 12
 ALL = "all"
