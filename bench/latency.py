@@ -29,6 +29,8 @@ RATE = 3.0
 """Trades per second: far below what would overflow the list between two polls."""
 INTERVAL = 3.0
 CLIENTS = 20
+ARENA_AT_REST = {"ROUND_INTERVAL_SECONDS": "604800", "ROUND_OPEN_SECONDS": "30", "ROUND_MARKETS": "1"}
+"""One small round at the start: what the arena tells is not the poller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def main() -> None:
             Path(folder) / "state",
             BOT_STATUS_ENDPOINT=f"{bot.url}/status",
             BOT_TRADES_ENDPOINT=f"{bot.url}/trades",
+            **ARENA_AT_REST,
         )
         try:
             taken = latencies(system, bot, sizes.trades)
