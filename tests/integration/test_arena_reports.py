@@ -128,6 +128,7 @@ def test_the_same_rows_make_the_same_digest(records: ArenaRecords, world: World)
     assert one.digest == other.digest
     (entry,) = reporting.save(records, one)
     assert (entry.kind, entry.data["digest"]) == (Kind.LEADERBOARD_CHANGED, one.digest)
+    assert all(line.keys() == {"agent_id", "rank", "tier", "skill"} for line in entry.data["standings"])
     assert reporting.save(records, other) == ()
 
 

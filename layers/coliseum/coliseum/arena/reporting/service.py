@@ -107,7 +107,7 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
         return ()
     scores = board.report.scores()
     top = [
-        {"agent": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": scores[line["agent"]]["skill"]}
+        {"agent_id": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": scores[line["agent"]]["skill"]}
         for line in board.body["standings"][:10]
     ]
     data: dict[str, object] = {
