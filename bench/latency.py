@@ -22,6 +22,8 @@ from httpx_sse import connect_sse
 from tests.fixtures.stack import Stack, launch
 
 from bench import machine
+from coliseum_local.processes import ServerProcess
+from coliseum_local.variables import of_exchange
 
 LIST = 100
 """What a bot keeps in memory."""
@@ -30,7 +32,7 @@ RATE = 3.0
 INTERVAL = 3.0
 CLIENTS = 20
 ARENA_AT_REST = {"ROUND_INTERVAL_SECONDS": "604800", "ROUND_OPEN_SECONDS": "30", "ROUND_MARKETS": "1"}
-"""One small round at the start: what the arena tells is not the poller's."""
+"""One small round at the start, of markets that stand still: what the arena tells is not the poller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,12 @@ class Sizes:
 
     trades: int
     settling: float
-    """Seconds until the minute that carried trades has been projected and the next one runs."""
+    """Seconds until the trades have been projected and the arena's round has been told."""
     minute: float
     """Seconds of quiet that commands are counted in."""
 
 
-FULL = Sizes(trades=200, settling=65.0, minute=60.0)
+FULL = Sizes(trades=200, settling=130.0, minute=60.0)
 QUICK = Sizes(trades=5, settling=0.0, minute=2.0)
 
 
@@ -178,8 +180,14 @@ def main() -> None:
     sizes = QUICK if machine.parser(__doc__).parse_args().quick else FULL
     bot = Bot()
     with tempfile.TemporaryDirectory() as folder:
+        exchange = ServerProcess(
+            "coliseum_local.exchange",
+            ["--port", "0", "--state", f"{folder}/exchange", "--still", "--speed", "0"],
+            log=Path(folder) / "exchange.log",
+        )
         system = launch(
             Path(folder) / "state",
+            **of_exchange(exchange.ready),
             BOT_STATUS_ENDPOINT=f"{bot.url}/status",
             BOT_TRADES_ENDPOINT=f"{bot.url}/trades",
             **ARENA_AT_REST,
@@ -191,6 +199,7 @@ def main() -> None:
             watched = commands(system, seconds=2 * sizes.minute, clients=CLIENTS)
         finally:
             system.stop()
+            exchange.stop()
     p99 = taken[min(len(taken) - 1, int(len(taken) * 0.99))]
     print(machine.description())
     machine.show(
