@@ -4,8 +4,7 @@ VENV        := .venv
 PYTHON      := $(VENV)/bin/python
 SAM_VENV    := .venv-sam
 SAM         := $(SAM_VENV)/bin/sam
-# One more than there are cores: half of a test's time is waiting for servers.
-WORKERS     ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+WORKERS     ?= auto
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
