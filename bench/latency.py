@@ -215,7 +215,7 @@ def main() -> None:
         "Redis commands billed",
         ["", "commands"],
         [
-            ["publisher, one quiet minute", quiet],
+            ["poller, and the arena's settler, in one quiet minute", quiet],
             [f"{CLIENTS} clients of one process, per client-hour", f"{(watched - 2 * quiet) / hours:.1f}"],
         ],
     )

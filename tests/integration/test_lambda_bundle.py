@@ -108,7 +108,7 @@ def environments(
         function = template.function(name.split(".", maxsplit=1)[0])
         if function.name not in warm:
             # A short minute for the poller, of which it keeps ten seconds for the projection.
-            seconds = 13 if function.schedules else None
+            seconds = 16 if function.schedules else None
             values = variables_of(function) | servers
             warm[function.name] = Emulator(
                 function, bundle=bundle, emulator=emulator, variables=values, timeout_seconds=seconds
