@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.postgres import _EMPTY, PostgresServer
 
 from coliseum.arena import forecasts, rounds
 from coliseum.arena.forecasts import Forecast, Track
@@ -83,6 +83,16 @@ class World:
     @property
     def account(self) -> str:
         return f"{self.season}/sharp/flat"
+
+
+def build_alone(server: PostgresServer) -> World:
+    """Play the season in an emptied database, for the tests of a whole module."""
+    server.execute(_EMPTY)
+    store = Store(server.url, server.secret_key)
+    try:
+        return build(store, server)
+    finally:
+        store.close()
 
 
 def build(store: Store, server: PostgresServer, *, now: datetime | None = None) -> World:

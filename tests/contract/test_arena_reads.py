@@ -16,21 +16,14 @@ from starlette.testclient import TestClient
 from tests.contract import arena_world
 from tests.contract.arena_world import World
 from tests.contract.rest_world import API, check, client_of, settings_of
-from tests.fixtures.postgres import _EMPTY, PostgresServer
-
-from coliseum.store.client import Store
+from tests.fixtures.postgres import PostgresServer
 
 ARENA = f"{API}/arena"
 
 
 @pytest.fixture(scope="module")
 def world(postgres_server: PostgresServer) -> World:
-    postgres_server.execute(_EMPTY)
-    store = Store(postgres_server.url, postgres_server.secret_key)
-    try:
-        return arena_world.build(store, postgres_server)
-    finally:
-        store.close()
+    return arena_world.build_alone(postgres_server)
 
 
 @pytest.fixture(scope="module")

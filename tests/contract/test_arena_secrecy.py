@@ -13,22 +13,16 @@ from starlette.testclient import TestClient
 from tests.contract import arena_world
 from tests.contract.arena_world import SECRET, SECRET_REASONS, World
 from tests.contract.rest_world import API, check, client_of, settings_of
-from tests.fixtures.postgres import _EMPTY, PostgresServer
+from tests.fixtures.postgres import PostgresServer
 
 from coliseum.arena.exports import EXPORTS
-from coliseum.store.client import Store
 
 ARENA = f"{API}/arena"
 
 
 @pytest.fixture(scope="module")
 def world(postgres_server: PostgresServer) -> World:
-    postgres_server.execute(_EMPTY)
-    store = Store(postgres_server.url, postgres_server.secret_key)
-    try:
-        return arena_world.build(store, postgres_server)
-    finally:
-        store.close()
+    return arena_world.build_alone(postgres_server)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ from coliseum.arena.books.answers import (
     PositionData,
 )
 from coliseum.arena.books.attribution import Order, waterfall
-from coliseum.arena.paper.account import Account, Row, RowKind, replay
+from coliseum.arena.paper.account import Account, Row, replay
+from coliseum.arena.paper.records import row_from
 from coliseum.arena.public import records
 from coliseum.arena.public.records import Table
 from coliseum.arena.public.shelf import SOURCE, Paging, Shape, Shelf
@@ -57,7 +58,7 @@ class Books:
         """The books, replayed from the ledger's public rows."""
         mine: list[Condition] = [("account_id", "eq", account_id)]
         row = self._shelf.found("account", account_id, records.ACCOUNTS, mine)
-        rows = [_ledger_row(one) for one in self._shelf.rows.every(records.LEDGER, mine)]
+        rows = [row_from(one) for one in self._shelf.rows.every(records.LEDGER, mine)]
         state = _replayed(rows)
         newest = Table(records.MARKS.view, records.MARKS.columns, ("at.desc",))
         curve = self._shelf.rows.page(newest, where=mine, limit=CURVE_POINTS)[::-1]
@@ -128,20 +129,6 @@ def _replayed(rows: Sequence[Row]) -> Account:
         return replay(rows)
     except InvalidInput as error:
         raise SourceMalformed(SOURCE, f"a ledger that cannot be replayed: {error}", field=error.field) from error
-
-
-def _ledger_row(row: records.Row) -> Row:
-    return Row(
-        seq=row["seq"],
-        key=row["key"],
-        kind=RowKind(row["kind"]),
-        cash=Decimal(row["cash"]),
-        realized=Decimal(row["realized"]),
-        ticker=row["ticker"],
-        side=None if row["side"] is None else Outcome(row["side"]),
-        contracts=_decimal(row["contracts"]),
-        price=_decimal(row["price"]),
-    )
 
 
 def _positions(state: Account) -> list[PositionData]:

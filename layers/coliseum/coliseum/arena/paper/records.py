@@ -186,13 +186,13 @@ class PaperRecords:
             where=[("account_id", "eq", account_id), ("seq", "gt", after)],
             order=("seq",),
         )
-        return tuple(LedgerEntry(_row(row), datetime.fromisoformat(row["at"]), row["round_id"]) for row in rows)
+        return tuple(LedgerEntry(row_from(row), datetime.fromisoformat(row["at"]), row["round_id"]) for row in rows)
 
     def due_settlements(self) -> dict[str, tuple[Due, ...]]:
         """What is to be settled or paid anew, by account."""
         found: dict[str, list[Due]] = {}
         for row in self._store.select("arena_due_settlements", _DUE, order=("account_id", "ticker", "seq")):
-            paid = None if row["key"] is None else _row({**row, "kind": RowKind.SETTLE})
+            paid = None if row["key"] is None else row_from({**row, "kind": RowKind.SETTLE})
             due = Due(
                 account_id=row["account_id"],
                 ticker=row["ticker"],
@@ -329,7 +329,8 @@ def _holding(row: Mapping[str, Any]) -> Holding:
     )
 
 
-def _row(row: Mapping[str, Any]) -> Row:
+def row_from(row: Mapping[str, Any]) -> Row:
+    """A ledger row as the tables and the public views hold it."""
     return Row(
         seq=row["seq"],
         key=row["key"],
