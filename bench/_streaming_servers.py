@@ -22,8 +22,8 @@ from bench._streaming_load import TICKER
 from coliseum.config import Settings
 from coliseum.feed.entries import START, Entry, EntryId, Kind
 from coliseum.streaming.app import StreamApp
+from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.server import serve
-from coliseum.streaming.service import LogReader
 
 Publish = Callable[[dict[str, Any], int], None]
 """Sends one trade, given its number, to every client."""

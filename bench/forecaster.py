@@ -28,7 +28,7 @@ from bench.imports import ROOT, ROUNDS, measure
 from coliseum import config
 from coliseum.arena.agents.prompts import prompt
 from coliseum.arena.agents.reply import ForecastReply
-from coliseum.arena.rounds import shown
+from coliseum.arena.rounds.selection import shown
 from coliseum.store.client import Store
 from coliseum_local.processes import ServerProcess
 

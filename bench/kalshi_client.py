@@ -29,9 +29,9 @@ from tests.unit.kalshi import payloads
 
 from bench import machine
 from coliseum.kalshi.account import Calls
-from coliseum.kalshi.attempts import Answer, Pause, Steps, Terms
 from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.kalshi.pacing import Pace
+from coliseum.kalshi.retry import Answer, Pause, Steps, Terms
 
 ROWS = 1000
 ROUNDS = 15

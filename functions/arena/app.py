@@ -10,24 +10,24 @@ from functools import cache, partial
 from fastapi import FastAPI
 
 from coliseum import config
-from coliseum.arena import routes
-from coliseum.arena.agents.budget.service import Budget
-from coliseum.arena.agents.lineup.service import field_season
-from coliseum.arena.boards import routes as boards_routes
-from coliseum.arena.boards.service import Boards
-from coliseum.arena.books import routes as books_routes
-from coliseum.arena.books.service import Books
-from coliseum.arena.exports import Exports
-from coliseum.arena.opening.service import Opened, Plan, hand_out, open_round
-from coliseum.arena.operating import routes as operating_routes
-from coliseum.arena.operating.service import Operator, Works
-from coliseum.arena.public.records import PublicRecords
-from coliseum.arena.public.shelf import Shelf
-from coliseum.arena.records import ArenaRecords
-from coliseum.arena.service import Arena
-from coliseum.aws.client import load_secrets, send_batch
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.api import routes
+from coliseum.arena.api.accounts import routes as books_routes
+from coliseum.arena.api.accounts.accounts import Books
+from coliseum.arena.api.admin import routes as operating_routes
+from coliseum.arena.api.admin.actions import Operator, Works
+from coliseum.arena.api.arena import Arena
+from coliseum.arena.api.exports import Exports
+from coliseum.arena.api.leaderboards import routes as boards_routes
+from coliseum.arena.api.leaderboards.leaderboards import Boards
+from coliseum.arena.api.public.queries import Shelf
+from coliseum.arena.records.public import PublicRecords
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.rounds.opening import Opened, Plan, hand_out, open_round
+from coliseum.aws import load_secrets, send_batch
 from coliseum.config import Settings
-from coliseum.feed.service import Feed, now_ms
+from coliseum.feed.feed import Feed, now_ms
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store

@@ -10,16 +10,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
-from coliseum.arena.agents.asking.service import Models
-from coliseum.arena.agents.budget.service import Budget
-from coliseum.arena.agents.circuits.service import Circuits
-from coliseum.arena.agents.messages.service import decide_all
-from coliseum.arena.agents.service import Desk
-from coliseum.arena.records import ArenaRecords
-from coliseum.aws.client import load_secrets
-from coliseum.feed.service import Feed
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.circuits import Circuits
+from coliseum.arena.agents.decisions import Desk
+from coliseum.arena.agents.messages import decide_all
+from coliseum.arena.agents.models import Models
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.aws import load_secrets
+from coliseum.feed.feed import Feed
+from coliseum.llm import tracing
 from coliseum.llm.client import check_base_url
-from coliseum.llm.tracing import client as tracing
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from coliseum import config
-from coliseum.aws.client import load_secrets
+from coliseum.aws import load_secrets
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import Cache
+from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets import routes
-from coliseum.markets.service import Markets
+from coliseum.markets.markets import Markets
 from coliseum.store.client import opened_on_first_use
 from coliseum.upstash.client import Redis
 

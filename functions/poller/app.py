@@ -10,16 +10,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
-from coliseum.aws.client import load_secrets
+from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import Cache
-from coliseum.feed.service import Feed
+from coliseum.cache.cache import Cache
+from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics, record
-from coliseum.polling.service import Poller
-from coliseum.portfolio.snapshots.service import History
-from coliseum.projection.service import Projector
+from coliseum.polling.poller import Poller
+from coliseum.portfolio.snapshots import History
+from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 

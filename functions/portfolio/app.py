@@ -5,18 +5,18 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from coliseum import config
-from coliseum.aws.client import load_secrets
+from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import Cache
+from coliseum.cache.cache import Cache
 from coliseum.config import Settings
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.http import routes as utility
 from coliseum.http.app import create_app, lambda_handler
-from coliseum.http.service import Prober
+from coliseum.http.probes import Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
-from coliseum.portfolio.service import Doors, Portfolio
+from coliseum.portfolio.portfolio import Doors, Portfolio
 from coliseum.store.client import opened_on_first_use
 from coliseum.upstash.client import Redis
 

@@ -10,12 +10,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
-from coliseum.arena.agents.budget.service import Budget
-from coliseum.arena.agents.lineup.service import field_season
-from coliseum.arena.opening.service import Opened, Plan, open_round
-from coliseum.arena.records import ArenaRecords
-from coliseum.aws.client import load_secrets, send_batch
-from coliseum.feed.service import Feed, now_ms
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.rounds.opening import Opened, Plan, open_round
+from coliseum.aws import load_secrets, send_batch
+from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.store.client import Store

@@ -11,15 +11,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
-from coliseum.arena.agents.budget.service import warn_when_nearly_spent
-from coliseum.arena.opening.service import Plan
-from coliseum.arena.panel.service import tell_of_trades
-from coliseum.arena.public.records import PublicRecords
-from coliseum.arena.records import ArenaRecords
-from coliseum.arena.settling.boards.service import due_boards
-from coliseum.arena.settling.service import Settled, publish, run
-from coliseum.aws.client import load_secrets, send_batch
-from coliseum.feed.service import Feed
+from coliseum.arena.agents.budget import warn_when_nearly_spent
+from coliseum.arena.records.public import PublicRecords
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.rounds.opening import Plan
+from coliseum.arena.settling.leaderboards import due_boards
+from coliseum.arena.settling.run import Settled, publish, run
+from coliseum.arena.trade_context.publishing import tell_of_trades
+from coliseum.aws import load_secrets, send_batch
+from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.store.client import Store

@@ -6,7 +6,7 @@ On Lambda `coliseum_streaming` runs it; in a container any ASGI server does: `uv
 from __future__ import annotations
 
 from coliseum import config
-from coliseum.aws.client import load_secrets
+from coliseum.aws import load_secrets
 from coliseum.streaming.app import create_app
 
 load_secrets()

@@ -28,7 +28,7 @@ from rich.table import Table
 from tests.fixtures.stack import Stack, launch
 
 from coliseum.feed.entries import START, EntryId, Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.upstash.client import Redis
 
 VICTIMS = ("bot", "exchange", "gateway", "postgres", "redis")

@@ -9,7 +9,7 @@ from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
 from coliseum.feed.entries import EntryId, Kind
-from coliseum.polling.service import PART
+from coliseum.polling.poller import PART
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from tests.chaos.direct import DirectRedis
 from coliseum.client import Event, Parser
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
-from coliseum.feed.readings import Command, State
-from coliseum.feed.service import AsyncFeed
-from coliseum.streaming.counts import Counts
-from coliseum.streaming.service import LogReader, Pace
+from coliseum.feed.feed import AsyncFeed
+from coliseum.feed.protocol import Command, State
+from coliseum.streaming.log_reader import LogReader, Pace
 from coliseum.streaming.session import Close, Fetch, Plan, Send, Session
+from coliseum.streaming.stats import Counts
 from coliseum.streaming.subscription import STREAMS, Earliest, Resume, Selection, Subscription
 from coliseum.upstash.client import AsyncRedis
 

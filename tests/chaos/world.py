@@ -15,9 +15,9 @@ from tests.chaos.viewers import StreamProcess, Viewer
 from coliseum.bot.client import Bot
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import START, Entry, Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.polling.checkpoint import BLANK
-from coliseum.polling.service import Poller
+from coliseum.polling.poller import Poller
 from coliseum.streaming.subscription import EVENT_NAMES
 from coliseum.upstash.client import Redis
 

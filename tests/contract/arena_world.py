@@ -14,13 +14,14 @@ from typing import Any
 
 from tests.fixtures.postgres import _EMPTY, PostgresServer
 
-from coliseum.arena import forecasts, rounds
+from coliseum.arena import forecasts
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.paper.service import trade_forecast
-from coliseum.arena.records import ArenaRecords, decision_id
-from coliseum.arena.reporting import service as reporting
-from coliseum.arena.rounds import Slot
-from coliseum.arena.settling.accounts.service import mark_accounts, settle_accounts
+from coliseum.arena.paper.trading import trade_forecast
+from coliseum.arena.records.records import ArenaRecords, decision_id
+from coliseum.arena.reporting import reports as reporting
+from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.rounds.selection import Slot
+from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.store.client import Store
 
 MID = Decimal("0.425")

@@ -22,8 +22,8 @@ from tests.fixtures.redis import RedisServer
 import coliseum
 from coliseum.config import Settings
 from coliseum.feed.entries import Candidate, Kind, trade_json
-from coliseum.feed.readings import Report
-from coliseum.feed.service import Feed, now_ms
+from coliseum.feed.feed import Feed, now_ms
+from coliseum.feed.protocol import Report
 from coliseum.trading.trades import Trade
 from coliseum.upstash.client import Redis
 

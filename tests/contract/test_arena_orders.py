@@ -18,11 +18,11 @@ from tests.fixtures.exchange import Exchange
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.lineup.service import field_season
-from coliseum.arena.records import ArenaRecords
-from coliseum.aws import client as aws
+from coliseum import aws
+from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.records.records import ArenaRecords
 from coliseum.feed.entries import Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 

@@ -15,7 +15,7 @@ from tests.contract.arena_world import SECRET, SECRET_REASONS, World
 from tests.contract.rest_world import API, check, client_of, settings_of
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.arena.exports import EXPORTS
+from coliseum.arena.api.exports import EXPORTS
 
 ARENA = f"{API}/arena"
 

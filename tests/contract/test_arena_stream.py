@@ -16,11 +16,11 @@ from tests.contract.rest_world import API, publish, settings_of
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.panel.service import tell_of_trades
-from coliseum.arena.public.records import PublicRecords
+from coliseum.arena.records.public import PublicRecords
+from coliseum.arena.trade_context.publishing import tell_of_trades
 from coliseum.feed.entries import Kind
-from coliseum.feed.service import Feed, candidate, now_ms
-from coliseum.projection.service import Projector
+from coliseum.feed.feed import Feed, candidate, now_ms
+from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
 from coliseum.streaming.app import create_app
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import Cache
+from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.account.service import Account
+from coliseum.portfolio.account import Account
 from coliseum.portfolio.standing import Books
 from coliseum.trading.money import ZERO
 

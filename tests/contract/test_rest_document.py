@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import coliseum
-from coliseum.arena import routes as arena
-from coliseum.arena.boards import routes as boards
-from coliseum.arena.books import routes as books
-from coliseum.arena.operating import routes as operating
+from coliseum.arena.api import routes as arena
+from coliseum.arena.api.accounts import routes as books
+from coliseum.arena.api.admin import routes as operating
+from coliseum.arena.api.leaderboards import routes as boards
 from coliseum.http import routes as utility
 from coliseum.http.document import document
 from coliseum.markets import routes as markets

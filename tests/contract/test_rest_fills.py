@@ -11,7 +11,7 @@ from tests.contract.rest_world import API, check, client_of, settings_of, with_k
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.portfolio.trades.service import Place, Query
+from coliseum.portfolio.trades import Place, Query
 from coliseum.store.client import Store
 
 URL = f"{API}/portfolio/fills"

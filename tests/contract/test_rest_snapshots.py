@@ -12,11 +12,11 @@ from tests.fixtures.exchange import Exchange, StartExchange
 from tests.fixtures.postgres import PostgresServer
 
 from coliseum.cache.breaker import Breaker
-from coliseum.cache.service import Cache
+from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.http.values import utc_from
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.snapshots.service import Snapshots
+from coliseum.portfolio.snapshots import Snapshots
 from coliseum.store.client import Store
 
 NOON = 1_795_262_400.0

@@ -20,7 +20,7 @@ import pytest
 from tests.fixtures.stack import Stack, environment, launch, processes_of
 
 from coliseum.feed.entries import START, Entry, Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.upstash.client import Redis
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from coliseum.arena import rounds
-from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.agents.enrollment import field_season
 from coliseum.arena.agents.roster import Roster, roster
-from coliseum.arena.opening.service import decisions
-from coliseum.arena.records import ArenaRecords
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.rounds.opening import decisions
 from coliseum.store.client import Store
 from coliseum.trading.markets import Level, OrderBook
 from coliseum_local.gateway.events import sqs

@@ -14,8 +14,8 @@ from functions.arena.app import build
 from tests.contract.rest_world import API, check, settings_of
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.arena.agents.lineup.service import field_season
-from coliseum.arena.records import ArenaRecords
+from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.records.records import ArenaRecords
 from coliseum.http.app import lambda_handler
 from coliseum.store.client import Store
 

@@ -18,12 +18,11 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 from tests.integration.arena_world import answer, end_round
 
-from coliseum import config
-from coliseum.arena.records import ArenaRecords
-from coliseum.aws import client as aws
+from coliseum import aws, config
+from coliseum.arena.records.records import ArenaRecords
 from coliseum.errors import ConfigurationError
 from coliseum.feed.entries import Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.observability import logger
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis

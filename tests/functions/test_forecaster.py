@@ -21,15 +21,15 @@ from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, servin
 
 from coliseum import config
 from coliseum.arena.agents import contestants
-from coliseum.arena.agents import service as deciding
-from coliseum.arena.agents.asking import service as asking
-from coliseum.arena.agents.budget.service import Budget
-from coliseum.arena.agents.lineup.service import field_season
+from coliseum.arena.agents import decisions as deciding
+from coliseum.arena.agents import models as asking
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.enrollment import field_season
 from coliseum.arena.forecasts import canonical, seal
-from coliseum.arena.paper.service import trade_forecast
-from coliseum.arena.records import ArenaRecords
+from coliseum.arena.paper.trading import trade_forecast
+from coliseum.arena.records.records import ArenaRecords
 from coliseum.errors import ConfigurationError
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.observability import logger
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis

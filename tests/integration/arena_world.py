@@ -11,12 +11,13 @@ from typing import Any
 from tests.fixtures.postgres import PostgresServer
 from tests.unit.arena.offers import book, market
 
-from coliseum.arena import forecasts, rounds
+from coliseum.arena import forecasts
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.opening.service import decisions
-from coliseum.arena.paper.service import trade_forecast
-from coliseum.arena.records import ArenaRecords, StoredForecast, decision_id
-from coliseum.arena.rounds import Offer, season_of
+from coliseum.arena.paper.trading import trade_forecast
+from coliseum.arena.records.records import ArenaRecords, StoredForecast, decision_id
+from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.rounds.opening import decisions
+from coliseum.arena.rounds.selection import Offer, season_of
 from coliseum.store.client import Store
 from coliseum.trading.markets import OrderBook
 

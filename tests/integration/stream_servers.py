@@ -23,11 +23,11 @@ from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.config import Settings
 from coliseum.feed.entries import Candidate, Kind
-from coliseum.feed.readings import Report
-from coliseum.feed.service import Feed, Published, candidate, now_ms
+from coliseum.feed.feed import Feed, Published, candidate, now_ms
+from coliseum.feed.protocol import Report
 from coliseum.streaming.app import StreamApp
+from coliseum.streaming.log_reader import Pace
 from coliseum.streaming.server import serve
-from coliseum.streaming.service import Pace
 from coliseum.upstash.client import Redis
 
 QUICK = Pace(

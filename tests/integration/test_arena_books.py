@@ -14,9 +14,9 @@ from tests.unit.arena.offers import book
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import Row, RowKind, buy, replay
 from coliseum.arena.paper.records import Book, Mark, Note, Stop, Written
-from coliseum.arena.paper.service import liquidation_values, trade_forecast
-from coliseum.arena.records import ArenaRecords
-from coliseum.arena.settling.accounts.service import mark_accounts, settle_accounts
+from coliseum.arena.paper.trading import liquidation_values, trade_forecast
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.errors import SourceRefused
 from coliseum.store.client import Store
 from coliseum.trading.markets import Level, OrderBook

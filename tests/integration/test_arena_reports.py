@@ -11,9 +11,9 @@ from tests.fixtures.postgres import _EMPTY, PostgresServer
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates
-from coliseum.arena.records import ArenaRecords, decision_id
-from coliseum.arena.reporting import service as reporting
-from coliseum.arena.reporting.service import Board, Question
+from coliseum.arena.records.records import ArenaRecords, decision_id
+from coliseum.arena.reporting import reports as reporting
+from coliseum.arena.reporting.reports import Board, Question
 from coliseum.feed.entries import Kind
 from coliseum.store.client import Store
 

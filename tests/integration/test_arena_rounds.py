@@ -16,8 +16,8 @@ from tests.unit.arena.offers import NOW
 
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
 from coliseum.arena.paper.records import Stop
-from coliseum.arena.records import ArenaRecords
-from coliseum.arena.rounds import season_of, season_span, slot_at
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.rounds.selection import season_of, season_span, slot_at
 from coliseum.errors import NotFound, SourceRefused
 from coliseum.store.client import Store
 

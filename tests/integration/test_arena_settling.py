@@ -29,13 +29,13 @@ from tests.integration.arena_world import (
 
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents.roster import roster
-from coliseum.arena.opening.service import Plan, open_round
 from coliseum.arena.paper.account import replay
-from coliseum.arena.records import ArenaRecords, Round
-from coliseum.arena.rounds import season_of, shown
-from coliseum.arena.settling.service import Settled, run
+from coliseum.arena.records.records import ArenaRecords, Round
+from coliseum.arena.rounds.opening import Plan, open_round
+from coliseum.arena.rounds.selection import season_of, shown
+from coliseum.arena.settling.run import Settled, run
 from coliseum.feed.entries import Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
 from coliseum.trading.trades import Outcome

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.freshness import Tier
-from coliseum.cache.service import Cache
+from coliseum.cache.cache import Cache
 from coliseum.errors import SourceRateLimited
 from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.portfolio.account import service

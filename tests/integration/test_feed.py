@@ -13,8 +13,8 @@ from tests.fixtures.redis import RedisServer
 from coliseum.errors import LogMoved, SourceRefused
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, Candidate, EntryId, Kind
-from coliseum.feed.readings import Bell, Report
-from coliseum.feed.service import SEEN_TTL_MS, AsyncFeed, Feed, Fence, candidate
+from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed, Fence, candidate
+from coliseum.feed.protocol import Bell, Report
 from coliseum.upstash.client import AsyncRedis, Redis
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncRedis]]

@@ -15,9 +15,9 @@ from tests.fixtures.postgres import PostgresServer
 from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask
 from tests.integration.arena_world import behind, end_round
 
-from coliseum.arena.agents.budget.service import Budget, set_aside, warn_when_nearly_spent
+from coliseum.arena.agents.budget import Budget, set_aside, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
-from coliseum.arena.records import Agent
+from coliseum.arena.records.records import Agent
 from coliseum.config import Settings
 from coliseum.store.client import Store
 

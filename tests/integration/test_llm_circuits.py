@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.circuits.circuit import FAILURES, FLEET_SECONDS, OPEN_SECONDS
-from coliseum.arena.agents.circuits.service import Circuits
+from coliseum.arena.agents.circuit_breaker import FAILURES, FLEET_SECONDS, OPEN_SECONDS
+from coliseum.arena.agents.circuits import Circuits
 from coliseum.llm.failures import TRAITS, Failure, Scope
 from coliseum.upstash.client import Redis
 

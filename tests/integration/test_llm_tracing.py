@@ -17,11 +17,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.functions.asked_round import AskedRound, ask
 from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, serving
 
-from coliseum.arena.agents.asking.service import Models, Question
-from coliseum.arena.agents.budget.service import Budget
-from coliseum.arena.agents.circuits.service import Circuits
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.circuits import Circuits
+from coliseum.arena.agents.models import Models, Question
 from coliseum.config import Settings
-from coliseum.llm.tracing import client as tracing
+from coliseum.llm import tracing
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
@@ -51,7 +51,7 @@ Trace = Callable[..., list[ReadableSpan]]
 @pytest.fixture
 def trace(question: Question, openrouter: OpenRouter, store: Store, redis: Redis, prefix: str) -> Iterator[Trace]:
     """Ask once, with what the model replies and settings; the spans that were made."""
-    from coliseum.arena.records import ArenaRecords
+    from coliseum.arena.records.records import ArenaRecords
 
     exporter = InMemorySpanExporter()
 

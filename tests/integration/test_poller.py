@@ -14,9 +14,9 @@ from tests.fixtures.scripted_bot import ScriptedBot, row, serving
 
 from coliseum.bot.client import Bot
 from coliseum.feed.entries import START, Kind
-from coliseum.feed.service import Feed
-from coliseum.polling.service import Poller
-from coliseum.polling.tally import Tick
+from coliseum.feed.feed import Feed
+from coliseum.polling.metrics import Tick
+from coliseum.polling.poller import Poller
 from coliseum.upstash.client import Redis
 
 NOW = 1_795_000_000.0

@@ -11,9 +11,9 @@ from tests.fixtures.scripted_bot import Row, ScriptedBot, serving
 
 from coliseum.bot.client import Bot
 from coliseum.feed.entries import START, Kind
-from coliseum.feed.service import Feed
+from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Credentials, Kalshi
-from coliseum.polling.service import Poller
+from coliseum.polling.poller import Poller
 from coliseum.trading.trades import Fill
 from coliseum.upstash.client import Redis
 

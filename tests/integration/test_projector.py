@@ -11,9 +11,9 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import Candidate, EntryId, Kind
-from coliseum.feed.service import Feed, candidate
+from coliseum.feed.feed import Feed, candidate
 from coliseum.projection import records
-from coliseum.projection.service import Projected, Projector
+from coliseum.projection.projector import Projected, Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
@@ -120,7 +120,7 @@ def test_a_run_killed_after_any_batch_is_carried_on(
             raise SourceUnavailable("postgres", "the answer was lost")
         return answer
 
-    monkeypatch.setattr("coliseum.projection.service.project", unlucky)
+    monkeypatch.setattr("coliseum.projection.projector.project", unlucky)
     outcomes = [run(Projector(feed=feed, store=store), head) for _ in range(3)]
 
     assert [outcome.problem is None for outcome in outcomes] == [False, False, True]

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from tests.unit.local.gateway.test_environments import function
 
-from coliseum.aws import client as aws
-from coliseum.aws.client import postpone, send_batch
+from coliseum import aws
+from coliseum.aws import postpone, send_batch
 from coliseum.errors import SourceRefused
 from coliseum_local import redrive
 from coliseum_local.gateway.environments import Environments

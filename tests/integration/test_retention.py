@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coliseum.portfolio.snapshots import service
-from coliseum.portfolio.snapshots.service import Retention
+from coliseum.portfolio import snapshots as service
+from coliseum.portfolio.snapshots import Retention
 from coliseum.store.client import Store
 
 NOON = datetime(2024, 11, 20, 12, tzinfo=UTC)

@@ -25,8 +25,8 @@ from tests.integration.stream_servers import (
 )
 
 from coliseum.feed.entries import EntryId
-from coliseum.feed.readings import FeedKeys
-from coliseum.feed.service import now_ms
+from coliseum.feed.feed import now_ms
+from coliseum.feed.protocol import FeedKeys
 from coliseum.upstash.client import Redis
 
 

@@ -35,11 +35,11 @@ from tests.integration.stream_servers import (
 
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
-from coliseum.feed.readings import State
-from coliseum.feed.service import AsyncFeed
+from coliseum.feed.feed import AsyncFeed
+from coliseum.feed.protocol import State
 from coliseum.streaming.app import StreamApp
-from coliseum.streaming.counts import Counts
-from coliseum.streaming.service import LogReader, Pace
+from coliseum.streaming.log_reader import LogReader, Pace
+from coliseum.streaming.stats import Counts
 from coliseum.upstash.client import AsyncRedis, Redis
 
 MODES = pytest.mark.parametrize("mode", ["doorbell", "poll"])

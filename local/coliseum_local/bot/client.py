@@ -12,6 +12,7 @@ from coliseum.errors import SourceMalformed, SourceRateLimited, SourceRefused, S
 from coliseum.kalshi.signing import PrivateKey, signed_headers
 from coliseum.trading.money import decimal_text
 from coliseum.trading.trades import Side
+from coliseum_local.bot.models import Holding, Intent, Quote
 from coliseum_local.bot.parse import (
     SOURCE,
     FillRow,
@@ -24,7 +25,6 @@ from coliseum_local.bot.parse import (
     quote_from,
     time_from,
 )
-from coliseum_local.bot.words import Holding, Intent, Quote
 
 PAGE = 1000
 MAX_PAGES = 20

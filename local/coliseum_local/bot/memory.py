@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome, Trade
+from coliseum_local.bot.models import Holding, Intent, Quote
 from coliseum_local.bot.parse import FillRow
-from coliseum_local.bot.words import Holding, Intent, Quote
 
 KEPT_TRADES = 100
 AVERAGE_WEIGHT = Decimal("0.08")

@@ -10,7 +10,7 @@ from typing import Any
 
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.trading.money import ONE, ZERO, decimal_from
-from coliseum_local.bot.words import Holding, Quote
+from coliseum_local.bot.models import Holding, Quote
 
 SOURCE = "exchange"
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Side
-from coliseum_local.bot.words import Decision, Holding, Idle, Intent
+from coliseum_local.bot.models import Decision, Holding, Idle, Intent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome, Side
-from coliseum_local.bot.words import Decision, Holding, Idle, Intent, Quote
+from coliseum_local.bot.models import Decision, Holding, Idle, Intent, Quote
 
 MEAN_REVERSION, SPREAD = "mean-reversion", "spread"
 

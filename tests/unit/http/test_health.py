@@ -7,7 +7,7 @@ import pytest
 
 from coliseum.errors import SourceUnavailable
 from coliseum.http.health import Finding, health_from, http_status
-from coliseum.http.service import Probe, Prober
+from coliseum.http.probes import Probe, Prober
 from coliseum.trading.modes import BotMode
 
 UP: dict[str, Finding] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}

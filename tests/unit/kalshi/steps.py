@@ -8,8 +8,8 @@ from typing import TypeVar
 from tests.unit.kalshi.payloads import text
 
 from coliseum.kalshi.account import Calls
-from coliseum.kalshi.attempts import Answer, Outcome, Send, Steps, Terms
 from coliseum.kalshi.pacing import Pace
+from coliseum.kalshi.retry import Answer, Outcome, Send, Steps, Terms
 
 T = TypeVar("T")
 

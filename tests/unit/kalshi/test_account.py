@@ -7,7 +7,7 @@ from tests.unit.kalshi import payloads
 from tests.unit.kalshi.payloads import fill_number, settlement
 from tests.unit.kalshi.steps import Exchange
 
-from coliseum.kalshi.attempts import Send
+from coliseum.kalshi.retry import Send
 
 BASE = 1_795_168_800
 

@@ -7,7 +7,7 @@ from tests.unit.kalshi import payloads
 from tests.unit.kalshi.steps import Exchange
 
 from coliseum.errors import InvalidInput, NotFound
-from coliseum.kalshi.attempts import Answer, Send
+from coliseum.kalshi.retry import Answer, Send
 
 GONE = Answer(404, b'{"error":{"code":"not_found","message":"not found"}}')
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.feed.readings import Report
+from coliseum.feed.protocol import Report
 from coliseum.streaming.sources import stale_sources
 
 NOW = 1_000_000

@@ -10,7 +10,7 @@ from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.feed.contiguity import Reading
 from coliseum.feed.entries import START, Entry, EntryId, Kind
-from coliseum.feed.readings import Report, State
+from coliseum.feed.protocol import Report, State
 from coliseum.streaming.session import Close, Fetch, Plan, Send, Session, Wait
 from coliseum.streaming.sources import Stale
 from coliseum.streaming.subscription import STREAMS, Begin, Now, Resume, Selection, Subscription

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coliseum import __version__
 from coliseum.config import Settings
 from coliseum.http.health import SERVICE, Health, health_from, http_status
-from coliseum.http.service import Prober
+from coliseum.http.probes import Prober
 
 PREFIX = "/api/python"
 STREAMS = ("trading", "trades", "portfolio", "status", "arena")

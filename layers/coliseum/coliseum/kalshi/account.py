@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Literal, Unpack
 
 from coliseum.kalshi import parse, rows, wire
-from coliseum.kalshi.asking import all_pages, page_of
-from coliseum.kalshi.attempts import Steps
 from coliseum.kalshi.pacing import Lane
 from coliseum.kalshi.public import PublicCalls
 from coliseum.kalshi.query import MAX_LIMIT, Paged, Query, Span, maybe_ticker, page, paged, window
+from coliseum.kalshi.request import all_pages, page_of
+from coliseum.kalshi.retry import Steps
 from coliseum.trading.exchange import AccountLimits
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 from coliseum.trading.orders import Order

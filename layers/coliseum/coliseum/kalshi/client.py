@@ -21,9 +21,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, SourceMalformed
 from coliseum.kalshi.account import Calls
-from coliseum.kalshi.attempts import Answer, Failure, Outcome, Send, Steps, Terms
 from coliseum.kalshi.pacing import Pace
 from coliseum.kalshi.parse import SOURCE
+from coliseum.kalshi.retry import Answer, Failure, Outcome, Send, Steps, Terms
 from coliseum.kalshi.signing import PrivateKey, load_private_key, signed_headers
 from coliseum.observability import logger, metrics
 

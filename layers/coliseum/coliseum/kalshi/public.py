@@ -8,9 +8,9 @@ from typing import Literal, Unpack
 
 from coliseum.errors import InvalidInput, NotFound
 from coliseum.kalshi import parse, rows, wire
-from coliseum.kalshi.asking import Asking, page_of
-from coliseum.kalshi.attempts import Steps
 from coliseum.kalshi.query import MAX_DEPTH, MAX_EVENTS, Paged, Query, bounded, comma_list, maybe_ticker, page, paged
+from coliseum.kalshi.request import Asking, page_of
+from coliseum.kalshi.retry import Steps
 from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
 from coliseum.trading.markets import Candle, Market, OrderBook, PublicTrade, ticker_from

@@ -11,7 +11,7 @@ from coliseum.http.routes import PREFIX
 from coliseum.http.tables import csv_response
 from coliseum.http.values import seconds_from
 from coliseum.markets.answers import CandleData, CandlesAnswer, MarketAnswer, MarketsAnswer
-from coliseum.markets.service import Markets, Period, Status
+from coliseum.markets.markets import Markets, Period, Status
 
 router = APIRouter(prefix=f"{PREFIX}/markets", tags=["markets"], responses=PROBLEMS)
 

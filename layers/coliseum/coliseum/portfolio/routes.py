@@ -20,8 +20,8 @@ from coliseum.portfolio.answers import (
     SummaryAnswer,
     TradeData,
 )
-from coliseum.portfolio.service import Portfolio
-from coliseum.portfolio.trades.service import Query as HistoryQuery
+from coliseum.portfolio.portfolio import Portfolio
+from coliseum.portfolio.trades import Query as HistoryQuery
 
 router = APIRouter(prefix=f"{PREFIX}/portfolio", tags=["portfolio"], responses=PROBLEMS)
 

@@ -7,7 +7,7 @@ import asyncio
 import socket
 
 from coliseum import config
-from coliseum.aws.client import load_secrets
+from coliseum.aws import load_secrets
 from coliseum.streaming.app import create_app
 from coliseum.streaming.server import run
 

@@ -16,13 +16,13 @@ from typing import Any
 
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, InvalidInput
-from coliseum.feed.service import AsyncFeed
+from coliseum.feed.feed import AsyncFeed
 from coliseum.observability import logger
 from coliseum.streaming.answers import CrossOrigin, problem
 from coliseum.streaming.connections import SEND_SECONDS, Listen, Register, Write
-from coliseum.streaming.counts import Counts
+from coliseum.streaming.log_reader import LogReader, Pace
 from coliseum.streaming.routes import RETRY_MS, Desk, Request, reply, request_from, respond
-from coliseum.streaming.service import LogReader, Pace
+from coliseum.streaming.stats import Counts
 from coliseum.upstash.client import AsyncRedis
 
 PREFIX = "/api/python"

@@ -14,12 +14,12 @@ from weakref import WeakValueDictionary
 
 from coliseum.errors import ColiseumError
 from coliseum.feed.entries import EntryId
-from coliseum.feed.readings import State
-from coliseum.feed.service import now_ms
-from coliseum.streaming.audience import Audience
-from coliseum.streaming.counts import Counts
-from coliseum.streaming.service import LogReader
+from coliseum.feed.feed import now_ms
+from coliseum.feed.protocol import State
+from coliseum.streaming.fanout import Audience
+from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.session import Fetch, Phase, Send, Session, Wait
+from coliseum.streaming.stats import Counts
 from coliseum.streaming.subscription import Selection
 from coliseum.streaming.view import clock_text
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, Entry, EntryId, Kind
-from coliseum.feed.readings import State
+from coliseum.feed.protocol import State
 from coliseum.streaming.ring import CHUNK, Kept
 from coliseum.streaming.subscription import EVENT_NAMES, Begin, Earliest, Now, Resume, Since, Subscription
 from coliseum.streaming.view import View, clock_text

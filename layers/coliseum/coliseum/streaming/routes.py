@@ -14,14 +14,14 @@ from uuid import uuid4
 
 from coliseum.config import Settings
 from coliseum.errors import ColiseumError, InvalidInput
-from coliseum.feed.service import now_ms
+from coliseum.feed.feed import now_ms
 from coliseum.observability import logger
 from coliseum.streaming.answers import EVENT_STREAM, Answer, CrossOrigin, Headers, json_answer, problem
 from coliseum.streaming.connections import SEND_SECONDS, Connection, Listen, Register, Write
-from coliseum.streaming.counts import Counts
+from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.longpoll import Poll
-from coliseum.streaming.service import LogReader
 from coliseum.streaming.session import OPENING_SECONDS, Plan, Session
+from coliseum.streaming.stats import Counts
 from coliseum.streaming.subscription import (
     STREAMS,
     Selection,

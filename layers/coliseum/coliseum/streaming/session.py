@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, EntryId, Kind
-from coliseum.feed.readings import State
+from coliseum.feed.protocol import State
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
 from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, compose
 from coliseum.streaming.sources import Stale

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coliseum.feed.readings import Report
+from coliseum.feed.protocol import Report
 
 REDIS_STALE_SECONDS = 5.0
 """A shorter outage is a hiccup that nobody needs to hear of."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coliseum.feed.entries import EntryId
-from coliseum.feed.readings import Report
+from coliseum.feed.protocol import Report
 from coliseum.streaming.ring import Ring
 from coliseum.streaming.sources import Stale
 

@@ -10,7 +10,7 @@ from tests.unit.arena.agents.contexts import context
 
 from coliseum.arena.agents.contestants import RULES, consensus, forecast, track_of
 from coliseum.arena.forecasts import HIGHEST, LOWEST, Track
-from coliseum.arena.rounds import shown
+from coliseum.arena.rounds.selection import shown
 
 D = Decimal
 

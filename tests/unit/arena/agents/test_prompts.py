@@ -10,7 +10,7 @@ from tests.unit.arena.agents.contexts import context
 from coliseum.arena.agents.costs import ROUND_CHARACTERS
 from coliseum.arena.agents.prompts import VERSION, prompt
 from coliseum.arena.forecasts import Track
-from coliseum.arena.rounds import shown
+from coliseum.arena.rounds.selection import shown
 
 PRICES = ("0.30", "0.31", "0.32", "1200", "900", "0.28", "0.29")
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Answer, AskedMarket, Result
+from coliseum.arena.records.records import Answer, AskedMarket, Result
 from coliseum.arena.reporting.cells import Cluster, cells, event_clusters, later_prices
 
 START = datetime(2026, 11, 21, tzinfo=UTC)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Answer, AskedMarket, Result, Round
+from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
 from coliseum.arena.reporting.cells import Key, asked_until, cells
 from coliseum.arena.scoring.cells import table_from
 from coliseum.arena.scoring.evidence import evidence

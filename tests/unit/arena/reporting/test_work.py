@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from coliseum.arena.records import Work
+from coliseum.arena.records.records import Work
 from coliseum.arena.reporting.work import figures, valued
 
 DONE = Work(

@@ -11,12 +11,12 @@ from decimal import Decimal
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
 from coliseum.arena.paper.records import Book, Due, Holding, Note, PaperAccount, fee_multiplier
-from coliseum.arena.paper.service import Case, liquidation_values, plan, stop_reason
 from coliseum.arena.paper.sizing import Reason
-from coliseum.arena.records import Result, RoundMarket
+from coliseum.arena.paper.trading import Case, liquidation_values, plan, stop_reason
+from coliseum.arena.records.records import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.scoring.money import Worth
-from coliseum.arena.settling.accounts.service import settlement_rows
+from coliseum.arena.settling.accounts import settlement_rows
 from coliseum.trading.trades import Outcome
 
 

@@ -21,7 +21,7 @@ from datetime import datetime
 from decimal import InvalidOperation
 from typing import Any
 
-from coliseum.arena.replay.words import moment_from, moment_text, number_from, read, written
+from coliseum.arena.replay.serialization import moment_from, moment_text, number_from, read, written
 from coliseum.errors import InvalidInput
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Candle, Level, Market, OrderBook

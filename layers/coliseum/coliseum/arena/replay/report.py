@@ -14,7 +14,7 @@ from coliseum.arena.replay.recording import Recording
 from coliseum.arena.replay.season import Plan, Season
 from coliseum.arena.reporting.cells import cells
 from coliseum.arena.reporting.ranking import leans, ranked
-from coliseum.arena.rounds import time_text
+from coliseum.arena.rounds.selection import time_text
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.money import Money, money
 from coliseum.arena.scoring.report import Report, digest_of

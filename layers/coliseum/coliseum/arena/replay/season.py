@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena import rounds
 from coliseum.arena.agents import contestants
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.opening.markets.service import frozen_markets
 from coliseum.arena.paper.records import PaperAccount
-from coliseum.arena.paper.service import Case
 from coliseum.arena.paper.sizing import policies_of
-from coliseum.arena.records import (
+from coliseum.arena.paper.trading import Case
+from coliseum.arena.records.records import (
     DEPOSIT,
     Answer,
     AskedMarket,
@@ -33,8 +31,10 @@ from coliseum.arena.records import (
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import Ledgers
 from coliseum.arena.replay.recording import Recording
-from coliseum.arena.rounds import Slot
-from coliseum.arena.settling.results.service import verdict
+from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.rounds.markets import frozen_markets
+from coliseum.arena.rounds.selection import Slot
+from coliseum.arena.settling.results import verdict
 from coliseum.errors import SourceMalformed
 from coliseum.trading.markets import Market
 

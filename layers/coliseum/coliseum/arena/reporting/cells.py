@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records import Answer, AskedMarket, Result, Round
-from coliseum.arena.rounds import horizon_label
+from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
+from coliseum.arena.rounds.selection import horizon_label
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.evidence import Span, clusters
 from coliseum.trading.money import ONE

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.records import Work
+from coliseum.arena.records.records import Work
 from coliseum.arena.scoring.operations import Asked, operations
 from coliseum.trading.money import decimal_text
 

@@ -1,0 +1,68 @@
+"""One attempt at a decision as it is kept: what was asked, what came back, who answered, what it cost. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from coliseum.arena.records.records import Decision
+from coliseum.llm.answers import Bill, CostSource, RunRecord, storable
+from coliseum.llm.failures import TRAITS, Failure
+
+LONGEST_REPLY = 20_000
+"""Characters kept of a reply; a forecast has about 2,000."""
+FREE = Bill(Decimal(0), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    decision: Decision
+    started_at: datetime
+    latency_ms: int
+    context_hash: str
+    bill: Bill
+    prompt: str | None = None
+    record: RunRecord | None = None
+    failure: Failure | None = None
+    problem: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """As a row of the table of attempts."""
+        record = self.record
+        return {
+            "decision_id": self.decision.decision_id,
+            "attempt": self.decision.attempt,
+            "started_at": self.started_at.isoformat(),
+            "latency_ms": self.latency_ms,
+            "model_requested": None if record is None else record.model_requested,
+            "model_served": None if record is None else record.model_served,
+            "host": None if record is None else record.host,
+            "output_mode": None if record is None else record.output_mode.value,
+            "prompt": self.prompt,
+            "context_hash": self.context_hash,
+            "raw_reply": None if record is None else record.raw_reply[:LONGEST_REPLY],
+            "input_tokens": None if record is None else record.input_tokens,
+            "output_tokens": None if record is None else record.output_tokens,
+            "cost_usd": None if self.bill.cost is None else format(self.bill.cost, "f"),
+            "cost_source": None if self.bill.source is None else self.bill.source.value,
+            "error_class": None if self.failure is None else self.failure.value,
+            "error_detail": None if self.problem is None else storable(self.problem),
+        }
+
+
+def bill_of(record: RunRecord | None, failure: Failure | None, *, bound: Decimal) -> Bill:
+    """What the attempt counts as having cost; `bound` is the most one request may cost.
+
+    What OpenRouter refused is free. A request whose reply we never saw may have been answered and billed: it counts
+    in full, as does a reply without bill and price.
+    """
+    known = Bill(None, None) if record is None else record.bill
+    replied = record is not None and bool(record.input_tokens or record.output_tokens or known.cost is not None)
+    if failure is not None and TRAITS[failure].may_be_billed:
+        return Bill((known.cost or Decimal(0)) + bound, CostSource.BOUND)
+    if replied and known.cost is None:
+        assert record is not None
+        return Bill(bound * max(1, record.requests), CostSource.BOUND)
+    return known if replied else FREE

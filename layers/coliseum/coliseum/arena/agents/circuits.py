@@ -1,0 +1,80 @@
+"""The circuits of all workers, one per vendor and one for everyone, kept in Redis: a few bytes each.
+
+Where Redis does not answer, models are asked: a circuit saves money and patience, it protects nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coliseum.arena.agents.circuit_breaker import FLEET_SECONDS, Circuit, Verdict
+from coliseum.errors import SourceError
+from coliseum.llm.failures import TRAITS, Failure, Scope
+from coliseum.observability import logger
+from coliseum.upstash.client import Redis
+
+FLEET = "everyone"
+KEPT_SECONDS = 3600
+PROBE_SECONDS = 120
+"""How long a probe may take before another one is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """May the model be asked; `reason` is the failure class that closed the way."""
+
+    go: bool
+    reason: str = ""
+
+
+class Circuits:
+    def __init__(self, redis: Redis, *, prefix: str) -> None:
+        self._redis = redis
+        self._prefix = f"{prefix}arena:circuit:"
+
+    def allows(self, vendor: str, *, now: float) -> Allowed:
+        """One command while all is well."""
+        names = (FLEET, vendor)
+        try:
+            texts = self._redis.read("MGET", *(self._key(name) for name in names))
+            for name, circuit in zip(names, map(Circuit.parse, texts), strict=True):
+                verdict = circuit.verdict(now)
+                if verdict is Verdict.STAY or (verdict is Verdict.PROBE and not self._take_probe(name)):
+                    return Allowed(go=False, reason=circuit.reason)
+        except SourceError as error:
+            logger().warning("circuits unknown", extra={"problem": str(error)})
+        return Allowed(go=True)
+
+    def failed(self, vendor: str, failure: Failure, *, now: float) -> None:
+        """Note a failure against whom it concerns; one that only concerns the question is nobody's."""
+        scope = TRAITS[failure].scope
+        if scope is Scope.DECISION:
+            return
+        name = FLEET if scope is Scope.FLEET else vendor
+        at_once = FLEET_SECONDS if scope is Scope.FLEET else None
+        try:
+            before = Circuit.parse(self._redis.read("GET", self._key(name)))
+            after = before.failed(now, failure.value, at_once_seconds=at_once)
+            self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
+            self._redis.command("DEL", self._probe_key(name))
+        except SourceError as error:
+            logger().warning("circuit not noted", extra={"circuit": name, "problem": str(error)})
+        if scope is Scope.FLEET:
+            logger().error("no model is asked for a while", extra={"failure": failure.value, "seconds": FLEET_SECONDS})
+
+    def answered(self, vendor: str) -> None:
+        """An answer closes the vendor's circuit and everyone's. One command."""
+        names = (FLEET, vendor)
+        try:
+            self._redis.command("DEL", *map(self._key, names), *map(self._probe_key, names))
+        except SourceError as error:
+            logger().warning("circuit not closed", extra={"circuit": vendor, "problem": str(error)})
+
+    def _take_probe(self, name: str) -> bool:
+        return self._redis.command("SET", self._probe_key(name), "1", "NX", "EX", PROBE_SECONDS) is not None
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}"
+
+    def _probe_key(self, name: str) -> str:
+        return f"{self._prefix}{name}:probe"

@@ -1,0 +1,184 @@
+"""Ask a model for one forecast: circuit, budget, question, bill. A failure stays a failure: nothing takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from coliseum.arena.agents.attempts import Attempt, bill_of
+from coliseum.arena.agents.budget import Budget
+from coliseum.arena.agents.circuits import Circuits
+from coliseum.arena.agents.costs import request_bound
+from coliseum.arena.agents.prompts import Prompt, prompt
+from coliseum.arena.agents.reply import ForecastReply
+from coliseum.arena.agents.roster import options_of, prices_of
+from coliseum.arena.forecasts import Forecast
+from coliseum.arena.records.records import Agent, Decision, RoundMarket
+from coliseum.arena.rounds.selection import shown
+from coliseum.config import Settings
+from coliseum.llm.answers import AgentResult, RunRecord
+from coliseum.llm.client import create_agent
+from coliseum.llm.failures import ModelFailed
+from coliseum.llm.names import vendor
+from coliseum.llm.options import OutputMode
+from coliseum.llm.tracing import Span, span
+from coliseum.observability import measure
+
+SHORTEST_SECONDS = 5.0
+"""With less time left a model is not asked: it would be paid for and not heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    agent: Agent
+    decision: Decision
+    market: RoundMarket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How it ended: with a forecast, with a failure, or not asked at all for `reason`."""
+
+    forecast: Forecast | None = None
+    attempt: Attempt | None = None
+    failed: ModelFailed | None = None
+    reason: str | None = None
+
+
+class Models:
+    """All models, behind one key and one budget."""
+
+    def __init__(self, settings: Settings, *, circuits: Circuits, budget: Budget) -> None:
+        self._settings = settings
+        self._circuits = circuits
+        self._budget = budget
+
+    async def ask(self, question: Question, *, seconds: float) -> Asked:
+        agent, decision = question.agent, question.decision
+        assert agent.model is not None  # the table holds no model contestant without one
+        if self._settings.openrouter_api_key is None:
+            return Asked(reason="needs_key")
+        if seconds < SHORTEST_SECONDS:
+            return Asked(reason="no_time")
+        circuits = self._circuits
+        allowed = await asyncio.to_thread(circuits.allows, vendor(agent.model), now=time.time())
+        if not allowed.go:
+            measure({"model": agent.model}, CircuitOpen=1)
+            return Asked(reason=f"circuit_open:{allowed.reason}")
+        asked = prompt(shown(question.market.context, decision.track), decision.track)
+        purse = _Purse(self._budget, question)
+        if not await purse.cover(asked):
+            measure({"model": agent.model}, BudgetRejected=1)
+            return Asked(reason="budget")
+        return await self._run(question, asked, purse, seconds)
+
+    async def _run(self, question: Question, asked: Prompt, purse: _Purse, seconds: float) -> Asked:
+        agent = question.agent
+        assert agent.model is not None
+        model = create_agent(
+            model=agent.model,
+            system_prompt=asked.system,
+            output_type=ForecastReply,
+            output_mode=OutputMode(agent.output_mode),
+            options=options_of(agent.params),
+            prices=prices_of(agent.params),
+            name=agent.agent_id,
+            settings=self._settings,
+        )
+        started_at, started = datetime.now(UTC), time.monotonic()
+        result: AgentResult[ForecastReply] | None = None
+        failed: ModelFailed | None = None
+        with span("forecast {agent_id}", **_about(question)) as traced:
+            try:
+                result = await model.run(asked.user, deadline_seconds=seconds, permit=purse.another)
+            except ModelFailed as error:
+                failed = error
+            record: RunRecord | None = failed.record if failed is not None else result.record if result else None
+            attempt = Attempt(
+                decision=question.decision,
+                started_at=started_at,
+                latency_ms=round((time.monotonic() - started) * 1000),
+                context_hash=question.market.context_hash,
+                bill=bill_of(record, None if failed is None else failed.failure, bound=purse.bound),
+                prompt=asked.text,
+                record=record,
+                failure=None if failed is None else failed.failure,
+                problem=None if failed is None else failed.problem[:500],
+            )
+            _tell(traced, attempt)
+        _count(agent.model, attempt)
+        await asyncio.to_thread(self._note, agent.model, failed)
+        forecast = None if result is None else result.output.forecast()
+        return Asked(forecast=forecast, attempt=attempt, failed=failed)
+
+    def _note(self, model: str, failed: ModelFailed | None) -> None:
+        if failed is None:
+            self._circuits.answered(vendor(model))
+        else:
+            self._circuits.failed(vendor(model), failed.failure, now=time.time())
+
+
+class _Purse:
+    """What is set aside for one decision: a request when the round was opened, the rest when it is needed."""
+
+    def __init__(self, budget: Budget, question: Question) -> None:
+        self._budget = budget
+        self._question = question
+        self._reserved = question.decision.reserved
+        self.bound = Decimal(0)
+        """The most one request of this decision may cost."""
+
+    async def cover(self, asked: Prompt) -> bool:
+        """Enough for the first request."""
+        agent = self._question.agent
+        options, characters = options_of(agent.params), len(asked.text)
+        self.bound = request_bound(prices_of(agent.params), characters=characters, max_tokens=options.max_tokens)
+        return self.bound <= self._reserved or await self._add(self.bound - self._reserved)
+
+    async def another(self) -> bool:
+        """Enough for one more."""
+        return await self._add(self.bound)
+
+    async def _add(self, amount: Decimal) -> bool:
+        return await asyncio.to_thread(self._budget.reserve, self._question.decision.decision_id, amount)
+
+
+def _about(question: Question) -> dict[str, str]:
+    return {
+        "agent_id": question.agent.agent_id,
+        "model": question.agent.model or "",
+        "decision_id": question.decision.decision_id,
+        "round_id": question.decision.round_id,
+        "market.ticker": question.market.ticker,
+        "market.title": question.market.title,
+        "track": question.decision.track.value,
+    }
+
+
+def _tell(traced: Span, attempt: Attempt) -> None:
+    record, bill = attempt.record, attempt.bill
+    traced.set(
+        {
+            "coliseum.cost_usd_billed": None if bill.cost is None else float(bill.cost),
+            "coliseum.cost_source": None if bill.source is None else bill.source.value,
+            "downstream_provider": None if record is None else record.host,
+            "model_served": None if record is None else record.model_served,
+            "requests": None if record is None else record.requests,
+            "error_class": None if attempt.failure is None else attempt.failure.value,
+        }
+    )
+
+
+def _count(model: str, attempt: Attempt) -> None:
+    record = attempt.record
+    measure(
+        {"model": model},
+        LlmCalls=0 if record is None else record.requests,
+        LlmCostUsd=float(attempt.bill.cost or 0),
+        LlmTokens=0 if record is None else record.input_tokens + record.output_tokens,
+        LlmErrors=int(attempt.failure is not None),
+        DecisionLatencyMs=attempt.latency_ms,
+    )

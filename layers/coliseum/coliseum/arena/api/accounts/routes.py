@@ -1,0 +1,92 @@
+"""The paper accounts over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from coliseum.arena.api.accounts.accounts import Books
+from coliseum.arena.api.accounts.answers import (
+    AccountAnswer,
+    AccountsAnswer,
+    AttributionAnswer,
+    LedgerAnswer,
+    MarksAnswer,
+    PaperDecisionsAnswer,
+)
+from coliseum.arena.api.routes import SEASON_PATTERN, AgentPath, AgentQuery, Page, SeasonQuery
+from coliseum.http.pages import PROBLEMS
+from coliseum.http.routes import PREFIX
+from coliseum.http.values import seconds_from
+
+router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
+
+PolicyName = Literal["flat", "quarter_kelly", "self_sized"]
+PolicyQuery = Annotated[PolicyName | None, Query(description="Only this policy.")]
+_ACCOUNT = "/accounts/{season}/{agent_id}/{policy}"
+
+
+def books_of(request: Request) -> Books:
+    books: Books = request.app.state.books
+    return books
+
+
+def account_id(
+    season: Annotated[str, Path(pattern=SEASON_PATTERN, examples=["2026Q4"])], agent_id: AgentPath, policy: PolicyName
+) -> str:
+    return f"{season}/{agent_id}/{policy}"
+
+
+Ours = Annotated[Books, Depends(books_of)]
+Account = Annotated[str, Depends(account_id)]
+
+
+@router.get("/accounts", summary="Paper accounts")
+def accounts(
+    ours: Ours, page: Page, *, season: SeasonQuery = None, agent: AgentQuery = None, policy: PolicyQuery = None
+) -> AccountsAnswer:
+    """10,000 dollars per agent, season and policy, and what became of them."""
+    return ours.accounts({"season": season, "agent_id": agent, "policy": policy}, page)
+
+
+@router.get(_ACCOUNT, summary="One paper account")
+def account(ours: Ours, account_id: Account) -> AccountAnswer:
+    """An account's id is its path. Positions come from replaying the ledger's public rows."""
+    return ours.account(account_id)
+
+
+@router.get(f"{_ACCOUNT}/ledger", summary="An account's ledger")
+def ledger(ours: Ours, account_id: Account, page: Page) -> LedgerAnswer:
+    """Oldest first, up to the first trade of a round that is still open."""
+    return ours.ledger(account_id, page)
+
+
+@router.get(f"{_ACCOUNT}/curve", summary="An account's equity curve")
+def curve(
+    ours: Ours,
+    account_id: Account,
+    page: Page,
+    since: Annotated[str | None, Query(max_length=64, description="From this moment on.")] = None,
+) -> MarksAnswer:
+    """Cash and liquidation value over time, oldest first."""
+    return ours.curve(account_id, since=None if since is None else seconds_from(since, field="since"), paging=page)
+
+
+@router.get(f"{_ACCOUNT}/decisions", summary="Why an account traded or did not")
+def decisions(
+    ours: Ours,
+    account_id: Account,
+    page: Page,
+    action: Annotated[Literal["trade", "none"] | None, Query(description="`none`: non-trades, with reasons.")] = None,
+) -> PaperDecisionsAnswer:
+    """In closed rounds, newest first."""
+    return ours.paper_decisions(account_id, action=action, paging=page)
+
+
+@router.get("/attribution", summary="Where the profit comes from")
+def attribution(
+    ours: Ours, *, season: SeasonQuery = None, agent: AgentQuery = None, policy: PolicyQuery = None
+) -> AttributionAnswer:
+    """Edge, sizing, spread, depth, fees and luck of every account's settled orders; docs/arena.md has the formulas."""
+    return ours.attribution(season=season, agent=agent, policy=policy)

@@ -1,0 +1,31 @@
+"""What an operator's orders answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from coliseum.arena.api.public.answers import Answer
+
+
+class OpenedAnswer(Answer):
+    """The round of this moment's slot."""
+
+    round_id: str | None = Field(description="Null where no market could be asked about.")
+    new: bool = Field(description="False where the slot had its round already.")
+    handed_out: int = Field(description="Questions put on the queue by this call.")
+
+
+class AgentStatusAnswer(Answer):
+    """An agent after an operator's order."""
+
+    agent_id: str
+    status: Literal["active", "needs_key", "paused", "retired"]
+    changed: bool
+
+
+class RedriveAnswer(Answer):
+    """Unanswered questions of open rounds, put on the queue again."""
+
+    handed_out: int

@@ -1,0 +1,209 @@
+"""What the arena's routes answer. Money is exact text, probabilities are numbers, what is still secret is null."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field
+
+from coliseum.arena.api.accounts.answers import AccountData
+from coliseum.arena.api.leaderboards.answers import AgentBoard
+from coliseum.arena.api.public.answers import Answer, Probability, TrackName
+from coliseum.http.pages import Listing, Sourced
+from coliseum.http.values import Contracts, Dollars, Price, UtcTime
+
+_SECRET = "Null until the round is closed."  # noqa: S105  # says when a forecast opens
+
+
+class AgentData(Answer):
+    """A contestant as it is fielded this season."""
+
+    agent_id: str
+    kind: Literal["llm", "statistical", "consensus"]
+    name: str
+    model: str | None = Field(description="OpenRouter's name of the model; null for contestants that need none.")
+    tracks: list[TrackName] = Field(description="`blind` sees no price, `aware` sees the frozen quote.")
+    status: Literal["active", "needs_key", "paused", "retired"]
+    season: str
+    created_at: UtcTime
+
+
+class AgentsAnswer(Listing[AgentData]):
+    """Contestants by id."""
+
+
+class TotalsData(Answer):
+    """What a contestant has done and cost so far."""
+
+    decisions: dict[str, int] = Field(description="Questions by status.")
+    attempts: int
+    failures: dict[str, int] = Field(description="Failed attempts by class of error.")
+    cost_usd: Dollars = Field(description="Of the attempts whose cost is known.")
+    cost_unknown: int = Field(description="Attempts of a model whose cost is not known; they are not free.")
+    input_tokens: int
+    output_tokens: int
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+
+
+class AgentAnswer(Sourced, AgentData):
+    """A contestant with all that is known of it."""
+
+    totals: TotalsData
+    boards: list[AgentBoard] = Field(description="By track; empty before its first board.")
+    accounts: list[AccountData]
+
+
+class RoundRow(Answer):
+    """One round: what was asked when."""
+
+    round_id: str
+    slot: UtcTime
+    season: str
+    opened_at: UtcTime
+    closes_at: UtcTime = Field(description="Until then forecasts are sealed, from then on public.")
+    status: Literal["open", "closed", "complete", "partial"]
+    exchange: Literal["sandbox", "kalshi", "replay"]
+    markets: int
+
+
+class RoundData(RoundRow):
+    """One round, and how far the answers are."""
+
+    decisions: dict[str, int] = Field(description="Questions by status.")
+
+
+class RoundsAnswer(Listing[RoundData]):
+    """Rounds, newest first."""
+
+
+class MarketData(Answer):
+    """A market as it was frozen for a round."""
+
+    round_id: str
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    category: str
+    title: str
+    close_time: UtcTime
+    yes_bid: Price | None
+    yes_ask: Price | None
+    probability: Probability | None = Field(
+        validation_alias="q", description="Mid of the frozen quote; null where the spread was wider than 10 cents."
+    )
+    volume_24h: Contracts
+    snapshot_at: UtcTime
+    context_hash: str = Field(description="sha256 of what the contestants were shown.")
+    exchange: Literal["sandbox", "kalshi", "replay"]
+    closes_at: UtcTime = Field(description="When the round closes.")
+    opened: bool = Field(description="Whether the round is closed and its forecasts are public.")
+    result: Literal["yes", "no", "scalar", "void"] | None
+    value: Price | None = Field(description="Dollars per YES contract at settlement.")
+
+
+class MarketsAnswer(Listing[MarketData]):
+    """Markets in play: those of the open rounds."""
+
+
+class FrozenMarketData(MarketData):
+    """A market of a round with what the contestants were shown."""
+
+    context: dict[str, Any] | None = Field(description=f"What aware contestants saw. {_SECRET}")
+    book: dict[str, Any] | None = Field(description=f"The depth that paper trades walked. {_SECRET}")
+
+
+class FrozenMarketAnswer(Sourced, FrozenMarketData):
+    """One market of a round."""
+
+
+class RoundAnswer(Sourced, RoundData):
+    """A round with its markets."""
+
+    asked: list[MarketData] = Field(description="Its markets, by ticker.")
+
+
+class ForecastData(Answer):
+    """A sealed forecast. Its seal is public at once, what it says when the round is closed."""
+
+    forecast_id: str = Field(examples=["r-20261121T070000Z/KXA-1/market/aware"])
+    seal: str = Field(description="sha256 of the canonical JSON of `payload`.")
+    round_id: str
+    ticker: str
+    agent_id: str
+    track: TrackName
+    created_at: UtcTime
+    opened: bool
+    probability: Probability | None = Field(validation_alias="p", description=f"Of YES. {_SECRET}")
+    low: Probability | None
+    high: Probability | None
+    abstain: bool | None = Field(description=_SECRET)
+
+
+class ForecastsAnswer(Listing[ForecastData]):
+    """Forecasts, newest round first."""
+
+
+class AttemptData(Answer):
+    """One asking of a contestant."""
+
+    attempt: int
+    started_at: UtcTime
+    latency_ms: int
+    model_requested: str | None
+    model_served: str | None
+    host: str | None
+    output_mode: str | None
+    context_hash: str | None
+    prompt: str | None
+    raw_reply: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Dollars | None = Field(description="Null is unknown, not free.")
+    cost_source: Literal["billed", "estimated", "bound"] | None
+    error_class: str | None
+
+
+class ForecastAnswer(Sourced, ForecastData):
+    """A forecast with all that its seal covers, and how it was asked for."""
+
+    payload: dict[str, Any] | None = Field(description=f"All that the seal covers. {_SECRET}")
+    attempts: list[AttemptData] = Field(description="Empty until the round is closed.")
+    result: Literal["yes", "no", "scalar", "void"] | None
+
+
+class ProofStep(Answer):
+    """One level of the tree."""
+
+    side: Literal["left", "right"] = Field(description="Where the sibling stands.")
+    sibling: str
+
+
+class RootData(Answer):
+    """The Merkle root over a UTC day's seals."""
+
+    day: date
+    root: str
+    leaves: int
+    status: Literal["published", "provisional"] = Field(
+        description="`provisional`: the day is not over, or its root is not published yet; more seals may come."
+    )
+
+
+class ProofAnswer(Sourced):
+    """That a seal stands in its day's tree. `recipe` says how to check it without trusting this API."""
+
+    forecast_id: str
+    seal: str
+    root: RootData
+    steps: list[ProofStep]
+    verified: bool
+    payload: dict[str, Any] | None = Field(description=_SECRET)
+    recipe: list[str]
+
+
+class SealsAnswer(Listing[str]):
+    """All seals of a day, in order, and the root over them."""
+
+    root: RootData | None = Field(description="Null on a day without forecasts.")

@@ -1,0 +1,176 @@
+"""The arena over HTTP: all that is public, and an operator's orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from coliseum.arena.api.answers import (
+    AgentAnswer,
+    AgentsAnswer,
+    ForecastAnswer,
+    ForecastsAnswer,
+    FrozenMarketAnswer,
+    MarketsAnswer,
+    ProofAnswer,
+    RoundAnswer,
+    RoundsAnswer,
+    SealsAnswer,
+)
+from coliseum.arena.api.arena import Arena
+from coliseum.arena.api.exports import ExportName, Exports
+from coliseum.arena.api.public.answers import TrackName
+from coliseum.arena.api.public.queries import Paging
+from coliseum.http.pages import PROBLEMS, Cursor, Limit, TickerPath, TickerQuery
+from coliseum.http.routes import PREFIX
+
+router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
+
+AGENT_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ROUND_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+SEASON_PATTERN = r"^[0-9]{4}Q[1-4]$"
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}}}}
+}
+
+AgentPath = Annotated[str, Path(pattern=AGENT_PATTERN, examples=["market"])]
+AgentQuery = Annotated[str | None, Query(pattern=AGENT_PATTERN, description="Only this agent.")]
+RoundPath = Annotated[str, Path(pattern=ROUND_PATTERN, examples=["r-20261121T070000Z"])]
+RoundQuery = Annotated[str | None, Query(pattern=ROUND_PATTERN, description="Only this round.")]
+SeasonQuery = Annotated[str | None, Query(pattern=SEASON_PATTERN, description="A quarter such as 2026Q4.")]
+SealPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The forecast's seal.")]
+TrackQuery = Annotated[TrackName | None, Query(description="Only this track.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the routes ask."""
+
+    arena: Arena
+    exports: Exports
+
+
+def desk_of(request: Request) -> Desk:
+    desk: Desk = request.app.state.arena
+    return desk
+
+
+def paging(limit: Limit = 100, cursor: Cursor = None) -> Paging:
+    return Paging(limit=limit, cursor=cursor)
+
+
+Ours = Annotated[Desk, Depends(desk_of)]
+Page = Annotated[Paging, Depends(paging)]
+
+
+@router.get("/agents", summary="Contestants")
+def agents(
+    ours: Ours,
+    page: Page,
+    status: Annotated[Literal["active", "needs_key", "paused", "retired"] | None, Query()] = None,
+) -> AgentsAnswer:
+    """Who plays. `needs_key`: a model without a key to ask it with; it is never faked."""
+    return ours.arena.agents(status=status, paging=page)
+
+
+@router.get("/agents/{agent_id}", summary="One contestant")
+def agent(ours: Ours, agent_id: AgentPath) -> AgentAnswer:
+    """With its work so far, its cost, its failures by class, its place on the newest boards and its paper accounts."""
+    return ours.arena.agent(agent_id)
+
+
+@router.get("/rounds", summary="Rounds")
+def rounds(
+    ours: Ours,
+    page: Page,
+    season: SeasonQuery = None,
+    status: Annotated[Literal["open", "closed", "complete", "partial"] | None, Query()] = None,
+) -> RoundsAnswer:
+    """Newest first, each with its questions by status."""
+    return ours.arena.rounds(season=season, status=status, paging=page)
+
+
+@router.get("/rounds/{round_id}", summary="One round")
+def one_round(ours: Ours, round_id: RoundPath) -> RoundAnswer:
+    """With the markets it asks about."""
+    return ours.arena.round(round_id)
+
+
+@router.get("/rounds/{round_id}/markets/{ticker}", summary="What a round asked")
+def frozen_market(ours: Ours, round_id: RoundPath, ticker: TickerPath) -> FrozenMarketAnswer:
+    """The market as it was frozen; once the round is closed also the context shown and the depth of the book."""
+    return ours.arena.frozen_market(round_id, ticker)
+
+
+@router.get("/markets", summary="Markets in play")
+def markets(
+    ours: Ours, page: Page, category: Annotated[str | None, Query(min_length=1, max_length=100)] = None
+) -> MarketsAnswer:
+    """The markets of the open rounds with the quote that was frozen for everyone."""
+    return ours.arena.markets(category=category, paging=page)
+
+
+@router.get("/forecasts", summary="Forecasts")
+def forecasts(
+    ours: Ours,
+    page: Page,
+    *,
+    agent: AgentQuery = None,
+    ticker: TickerQuery = None,
+    round_id: Annotated[str | None, Query(alias="round", pattern=ROUND_PATTERN, description="Only this round.")] = None,
+    track: TrackQuery = None,
+) -> ForecastsAnswer:
+    """Newest round first. The seal is public at once, what it says when the round is closed."""
+    filters = {"agent_id": agent, "ticker": ticker, "round_id": round_id, "track": track}
+    return ours.arena.forecasts(filters, page)
+
+
+@router.get("/forecasts/{seal}", summary="One forecast, by seal")
+def forecast_by_seal(ours: Ours, seal: SealPath) -> ForecastAnswer:
+    """With all that the seal covers and how it was asked for, once the round is closed."""
+    return ours.arena.forecast("seal", seal)
+
+
+@router.get("/forecasts/{seal}/proof", summary="That a seal is in its day's tree")
+def proof_by_seal(ours: Ours, seal: SealPath) -> ProofAnswer:
+    """The Merkle path from the seal to the day's root, and how to check it."""
+    return ours.arena.proof("seal", seal)
+
+
+@router.get("/forecasts/{round_id}/{ticker}/{agent_id}/{track}", summary="One forecast, by id")
+def forecast(
+    ours: Ours, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName
+) -> ForecastAnswer:
+    """A forecast's id is its path: round, market, agent, track."""
+    return ours.arena.forecast("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
+
+
+@router.get("/forecasts/{round_id}/{ticker}/{agent_id}/{track}/proof", summary="That a forecast is in its day's tree")
+def proof(ours: Ours, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName) -> ProofAnswer:
+    """The Merkle path from the forecast's seal to the day's root, and how to check it."""
+    return ours.arena.proof("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
+
+
+@router.get("/seals/{day}", summary="A day's seals")
+def seals(
+    ours: Ours, page: Page, day: Annotated[date, Path(description="A UTC day.", examples=["2026-11-21"])]
+) -> SealsAnswer:
+    """All leaves of the day's Merkle tree in order, and its root: published after the day, provisional before."""
+    return ours.arena.seals(day, page)
+
+
+@router.get("/exports/{name}.{form}", summary="Everything public", response_class=Response, responses=_EXPORTED)
+def exports(
+    request: Request,
+    ours: Ours,
+    *,
+    name: ExportName,
+    form: Literal["csv", "jsonl"],
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Response:
+    """A page of the table as a file; the header `Link` names the next one. Column order is fixed."""
+    return ours.exports.page(name, form, Paging(limit=limit, cursor=cursor), request.url)

@@ -1,0 +1,196 @@
+"""What a round asks about: the exchange's open markets, chosen, and frozen with all that contestants are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from coliseum.arena.paper.trading import close_margin_seconds
+from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.rounds.selection import Offer, Precedent, Slot
+from coliseum.errors import ColiseumError
+from coliseum.observability import logger
+from coliseum.trading.events import Event, Series
+from coliseum.trading.markets import Candle, Market, OrderBook
+from coliseum.trading.money import decimal_text
+from coliseum.trading.pages import Page
+
+EVENT_PAGES = 5
+"""Pages of 200 events looked at: the exchange lists more open markets than anyone should scan."""
+HISTORY = timedelta(hours=24)
+PRECEDENT_LIMIT = 200
+
+
+class Exchange(Protocol):
+    """What is asked of an exchange when a round opens: the real one, or a recording of it."""
+
+    def events(self, *, status: Literal["open"], with_markets: bool, limit: int, cursor: str | None) -> Page[Event]: ...
+
+    def markets(self, *, series_ticker: str, status: Literal["settled"], limit: int) -> Page[Market]: ...
+
+    def series(self, series_ticker: str) -> Series: ...
+
+    def candles(
+        self, series_ticker: str, ticker: str, *, start: int, end: int, period_minutes: Literal[60]
+    ) -> tuple[Candle, ...]: ...
+
+    def order_books(self, tickers: Iterable[str]) -> dict[str, OrderBook]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What is known of a series when a round is opened."""
+
+    precedent: Precedent
+    series: Series | None
+
+
+def frozen_markets(
+    kalshi: Exchange,
+    slot: Slot,
+    *,
+    clock: Callable[[], datetime],
+    wanted: int,
+    per_event: int,
+    open_for: timedelta,
+    exchange: str,
+) -> list[dict[str, Any]]:
+    """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens.
+
+    A market must outlive the round and the margin before its close. On the sandbox half of the places go to markets
+    that close soon: who tries it out shall see some settle.
+    """
+    events = {event.ticker: event for event in _open_events(kalshi)}
+    offers = [
+        Offer(market=market, series_ticker=event.series_ticker, category=event.category or "Uncategorised")
+        for event in events.values()
+        for market in event.markets
+    ]
+    now = clock()
+    chosen = rounds.choose(
+        offers,
+        now=now,
+        seed=slot.seed,
+        wanted=wanted,
+        per_event=per_event,
+        least_seconds=open_for.total_seconds() + close_margin_seconds(exchange),
+        soonest=wanted // 2 if exchange == "sandbox" else 0,
+    )
+    grounds = {name: _ground(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)}
+    histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}
+    books = kalshi.order_books([offer.market.ticker for offer in chosen]) if chosen else {}
+    as_of = clock()
+    return [
+        _row(
+            slot,
+            offer,
+            books[offer.market.ticker],
+            as_of=as_of,
+            event=events[offer.market.event_ticker],
+            ground=grounds[offer.series_ticker],
+            history=histories[offer.market.ticker],
+        )
+        for offer in chosen
+        if offer.market.ticker in books
+    ]
+
+
+def _row(
+    slot: Slot,
+    offer: Offer,
+    book: OrderBook,
+    *,
+    as_of: datetime,
+    event: Event,
+    ground: _Ground,
+    history: tuple[Candle, ...],
+) -> dict[str, Any]:
+    market = offer.market
+    full = rounds.context(
+        offer,
+        book,
+        as_of=as_of,
+        history=history,
+        precedent=ground.precedent,
+        siblings=[other.subtitle or other.title for other in event.markets if other.ticker != market.ticker],
+        terms=terms(event, ground.series),
+    )
+    return {
+        "round_id": slot.round_id,
+        "ticker": market.ticker,
+        "event_ticker": market.event_ticker,
+        "series_ticker": offer.series_ticker,
+        "category": offer.category,
+        "title": market.title,
+        "close_time": market.close_time.isoformat(),
+        "context": full,
+        "context_hash": rounds.context_hash(full),
+        "book": rounds.book_json(book),
+        "yes_bid": full["quote"]["yes_bid"],
+        "yes_ask": full["quote"]["yes_ask"],
+        "q": full["quote"]["probability"],
+        "volume_24h": decimal_text(market.volume_24h),
+        "snapshot_at": full["as_of"],
+    }
+
+
+def terms(event: Event, series: Series | None) -> Mapping[str, Any]:
+    """What trading costs here; an unknown fee keeps paper accounts out of the market. Pure."""
+    override = event.fee_multiplier_override
+    multiplier: Decimal | None = override if override is not None else None if series is None else series.fee_multiplier
+    return {
+        "fee_type": event.fee_type_override or (None if series is None else series.fee_type),
+        "fee_multiplier": None if multiplier is None else decimal_text(multiplier),
+        "mutually_exclusive": event.mutually_exclusive,
+    }
+
+
+def _open_events(kalshi: Exchange) -> list[Event]:
+    found: list[Event] = []
+    cursor: str | None = None
+    for _ in range(EVENT_PAGES):
+        page = kalshi.events(status="open", with_markets=True, limit=200, cursor=cursor)
+        found += page.items
+        cursor = page.cursor
+        if not cursor:
+            break
+    return found
+
+
+def _ground(kalshi: Exchange, series_ticker: str) -> _Ground:
+    return _Ground(_precedent(kalshi, series_ticker), _series(kalshi, series_ticker))
+
+
+def _precedent(kalshi: Exchange, series_ticker: str) -> Precedent:
+    try:
+        settled = kalshi.markets(series_ticker=series_ticker, status="settled", limit=PRECEDENT_LIMIT).items
+    except ColiseumError as error:
+        logger().warning("no precedent", extra={"series": series_ticker, "problem": str(error)})
+        return Precedent(0, 0)
+    graded = [market.result for market in settled if market.result in {"yes", "no"}]
+    return Precedent(yes=graded.count("yes"), resolved=len(graded))
+
+
+def _series(kalshi: Exchange, series_ticker: str) -> Series | None:
+    try:
+        return kalshi.series(series_ticker)
+    except ColiseumError as error:
+        logger().warning("no series", extra={"series": series_ticker, "problem": str(error)})
+        return None
+
+
+def _history(kalshi: Exchange, offer: Offer, now: datetime) -> tuple[Candle, ...]:
+    try:
+        return kalshi.candles(
+            offer.series_ticker,
+            offer.market.ticker,
+            start=int((now - HISTORY).timestamp()),
+            end=int(now.timestamp()),
+            period_minutes=60,
+        )
+    except ColiseumError as error:
+        logger().warning("no history", extra={"ticker": offer.market.ticker, "problem": str(error)})
+        return ()

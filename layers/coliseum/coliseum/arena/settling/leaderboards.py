@@ -1,0 +1,25 @@
+"""Boards made anew where something has changed since their newest report."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.reporting.reports import Question, make, save
+from coliseum.arena.rounds.selection import season_of
+from coliseum.feed.entries import Candidate
+
+LATE = timedelta(days=45)
+"""How long after its end a season's last markets may still be settled."""
+
+
+def due_boards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]:
+    """Make and store the boards that are due; the entries that tell of them."""
+    entries: list[Candidate] = []
+    for season in sorted({season_of(now - LATE), season_of(now)}):
+        for track in Track:
+            if records.report_due(season, track):
+                question = Question(season=season, track=track, as_of=now, known_at=now)
+                entries += save(records, make(records, question))
+    return tuple(entries)

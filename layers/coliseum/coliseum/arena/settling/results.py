@@ -1,0 +1,121 @@
+"""What the exchange says of markets that were asked about: final results, and quotes while they are traded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from coliseum.arena.records.records import ArenaRecords, Result
+from coliseum.arena.rounds.selection import time_text
+from coliseum.errors import ColiseumError, SourceError, SourceMalformed
+from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.feed import candidate
+from coliseum.kalshi.client import Kalshi
+from coliseum.observability import logger
+from coliseum.trading.markets import Market
+from coliseum.trading.money import ONE, ZERO, decimal_text
+
+BATCH = 100
+"""Tickers asked for in one call."""
+TOLD = timedelta(minutes=15)
+"""How long a result is told again: the feed drops repetitions, and the run that recorded it may have been killed."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one look at the exchange brought."""
+
+    recorded: int = 0
+    quotes: dict[str, tuple[Decimal | None, Decimal | None]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def take_results(records: ArenaRecords, kalshi: Kalshi) -> Seen:
+    """Record what the exchange has finalised; only `finalized` counts, everything before it may still change.
+
+    A batch that cannot be read, or a market that makes no sense, is left to the next run; the others go on.
+    """
+    seen = Seen()
+    waiting = records.waiting_tickers()
+    known = records.results(waiting)
+    for start in range(0, len(waiting), BATCH):
+        try:
+            markets = _markets(kalshi, waiting[start : start + BATCH])
+        except SourceError as error:
+            seen.problems.append(str(error))
+            logger().warning("markets not read", extra={"problem": str(error)})
+            continue
+        for market in markets:
+            _take(records, market, known.get(market.ticker, ()), seen)
+    return seen
+
+
+def told_results(records: ArenaRecords, now: datetime) -> tuple[Candidate, ...]:
+    """The `settled` entries of young results."""
+    return tuple(_entry(result) for result in records.young_results(since=now - TOLD))
+
+
+def outcome(market: Market) -> tuple[str, Decimal]:
+    """(result, dollars per YES contract). A scalar result on a binary market is a void at fair price. Pure."""
+    match market.result:
+        case "yes":
+            return "yes", ONE
+        case "no":
+            return "no", ZERO
+        case _ if market.settlement_value is not None:
+            return "scalar" if market.market_type == "scalar" else "void", market.settlement_value
+    raise SourceMalformed("kalshi", f"{market.ticker} is final without a value", field="settlement_value_dollars")
+
+
+def verdict(market: Market, before: Result | None) -> tuple[str, Decimal] | None:
+    """(result, dollars per YES contract) where the market is final and says something new. Pure."""
+    if market.status != "finalized":
+        return None
+    found = outcome(market)
+    return None if before is not None and (before.result, before.value) == found else found
+
+
+def _take(records: ArenaRecords, market: Market, before: Sequence[Result], seen: Seen) -> None:
+    if market.status == "active":
+        seen.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
+    try:
+        new = verdict(market, before[-1] if before else None)
+    except SourceMalformed as error:
+        seen.problems.append(str(error))
+        logger().error("a final market without a result", extra={"ticker": market.ticker, "problem": str(error)})
+        return
+    if new is None:
+        return
+    result, value = new
+    records.record_result(market.ticker, status=market.status, result=result, value=value, decided_at=market.settled_at)
+    seen.recorded += 1
+
+
+def _markets(kalshi: Kalshi, tickers: Sequence[str]) -> list[Market]:
+    """The markets, archived ones from the historical tier."""
+    found = list(kalshi.markets(tickers=tickers, limit=1000).items)
+    missing = sorted(set(tickers) - {market.ticker for market in found})
+    if missing:
+        found += _archived(kalshi, missing)
+    return found
+
+
+def _archived(kalshi: Kalshi, tickers: Sequence[str]) -> Iterable[Market]:
+    try:
+        return kalshi.historical_markets(tickers=tickers, limit=1000).items
+    except ColiseumError as error:
+        logger().warning("archived markets not read", extra={"tickers": len(tickers), "problem": str(error)})
+        return ()
+
+
+def _entry(result: Result) -> Candidate:
+    data: dict[str, object] = {
+        "ticker": result.ticker,
+        "result": result.result,
+        "value": decimal_text(result.value, places=4),
+        "version": result.version,
+        "settled_at": None if result.decided_at is None else time_text(result.decided_at),
+    }
+    return candidate(Kind.SETTLED, f"{result.ticker}/{result.version}", data)

@@ -1,0 +1,97 @@
+"""Settled markets in, paper money out, rounds closed. Every step is idempotent: kill it anywhere, run it again.
+
+Order: results → trades that were missed → pay-outs → marks → rounds → lost decisions → seal roots. Reports are made
+afterwards by `reporting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from coliseum.arena import forecasts
+from coliseum.arena.notifications import round_seals, round_trades
+from coliseum.arena.paper.trading import trade_forecast
+from coliseum.arena.records.records import ArenaRecords, Round
+from coliseum.arena.rounds.opening import Enqueue, Plan, hand_out
+from coliseum.arena.rounds.selection import season_of
+from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
+from coliseum.arena.settling.results import take_results, told_results
+from coliseum.feed.entries import Candidate
+from coliseum.feed.feed import Feed
+from coliseum.kalshi.client import Kalshi
+
+CATCH_UP = 200
+"""Missed forecasts that one run trades at most."""
+PUBLISHED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one run did."""
+
+    results: int
+    caught_up: int
+    ledger_rows: int
+    stopped: int
+    rounds_closed: int
+    handed_out: int
+    rooted: int
+    problems: tuple[str, ...]
+    """Parts that the next run must do."""
+
+
+def run(records: ArenaRecords, kalshi: Kalshi, feed: Feed, *, plan: Plan, now: datetime, enqueue: Enqueue) -> Settled:
+    """One run of the settler."""
+    seen = take_results(records, kalshi)
+    records.paper.quote(seen.quotes, at=now)
+    publish(feed, told_results(records, now), now)
+    caught_up = _catch_up(records, feed, now)
+    rows = settle_accounts(records.paper, now=now)
+    stopped = mark_accounts(records.paper, season=season_of(now), touched=rows, now=now, exchange=plan.exchange)
+    closed = [one for one in records.rounds(status="open", limit=None) if one.closes_at <= now]
+    for one in closed:
+        _close(records, feed, one, now)
+    return Settled(
+        results=seen.recorded,
+        caught_up=caught_up,
+        ledger_rows=sum(rows.values()),
+        stopped=stopped,
+        rounds_closed=len(closed),
+        handed_out=hand_out(plan, records, enqueue),
+        rooted=_root(records),
+        problems=tuple(seen.problems),
+    )
+
+
+def publish(feed: Feed, entries: tuple[Candidate, ...], now: datetime) -> None:
+    """Publish in portions; what the feed has seen before it drops."""
+    for start in range(0, len(entries), PUBLISHED_AT_ONCE):
+        feed.publish(entries[start : start + PUBLISHED_AT_ONCE], now_ms=int(now.timestamp() * 1000))
+
+
+def _catch_up(records: ArenaRecords, feed: Feed, now: datetime) -> int:
+    """Trade the forecasts whose worker was stopped before the accounts had decided."""
+    missed = records.paper.untraded()[:CATCH_UP]
+    stored = records.forecasts(where=[("forecast_id", "in", missed)], order=()) if missed else ()
+    for forecast in sorted(stored, key=lambda one: (one.created_at, one.forecast_id)):
+        trade_forecast(records, forecast)
+    for round_id in sorted({forecast.round_id for forecast in stored}):
+        if records.round(round_id).status != "open":  # its trades were told without these
+            publish(feed, round_trades(records, round_id), now)
+    return len(stored)
+
+
+def _close(records: ArenaRecords, feed: Feed, one: Round, now: datetime) -> None:
+    """Tell of the round's seals and trades, then close it: stopped in between, it is told again, which is dropped."""
+    publish(feed, (*round_seals(records, one.round_id), *round_trades(records, one.round_id)), now)
+    records.close_round(one.round_id)
+
+
+def _root(records: ArenaRecords) -> int:
+    """The Merkle root of every day that is over; how many were made."""
+    days = records.unrooted_days()
+    for day in days:
+        seals = records.day_seals(day)
+        records.save_seal_root(day, forecasts.merkle_root(seals), len(seals))
+    return len(days)

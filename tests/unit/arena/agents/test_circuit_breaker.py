@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.arena.agents.circuit_breaker import (
+    FAILURES,
+    FLEET_SECONDS,
+    OPEN_SECONDS,
+    WINDOW_SECONDS,
+    Circuit,
+    Verdict,
+)
+
+NOW = 1_000_000.0
+
+
+def after(failures: int, *, apart: float = 1.0) -> Circuit:
+    circuit = Circuit()
+    for number in range(failures):
+        circuit = circuit.failed(NOW + number * apart, "rate_limited")
+    return circuit
+
+
+def test_a_few_failures_leave_it_closed() -> None:
+    assert after(FAILURES - 1).verdict(NOW + 10) is Verdict.GO
+
+
+def test_five_failures_in_a_minute_open_it() -> None:
+    circuit = after(FAILURES)
+    last = NOW + FAILURES - 1
+    assert circuit.verdict(last) is Verdict.STAY
+    assert circuit.verdict(last + OPEN_SECONDS - 0.1) is Verdict.STAY
+    assert circuit.verdict(last + OPEN_SECONDS) is Verdict.PROBE
+    assert circuit.reason == "rate_limited"
+
+
+def test_failures_that_lie_far_apart_never_open_it() -> None:
+    circuit = after(50, apart=WINDOW_SECONDS / (FAILURES - 1) + 1)
+    assert circuit.verdict(NOW + 10_000) is Verdict.GO
+
+
+def test_a_failed_probe_opens_it_again() -> None:
+    circuit = after(FAILURES)
+    probed = NOW + FAILURES - 1 + OPEN_SECONDS
+    again = circuit.failed(probed, "timeout")
+    assert again.verdict(probed + OPEN_SECONDS - 1) is Verdict.STAY
+    assert again.verdict(probed + OPEN_SECONDS) is Verdict.PROBE
+    assert again.reason == "timeout"
+
+
+def test_a_refused_key_opens_it_at_once() -> None:
+    circuit = Circuit().failed(NOW, "key_refused", at_once_seconds=FLEET_SECONDS)
+    assert circuit.verdict(NOW + FLEET_SECONDS - 1) is Verdict.STAY
+    assert circuit.verdict(NOW + FLEET_SECONDS) is Verdict.PROBE
+
+
+@given(st.lists(st.floats(0, 300), max_size=30))
+def test_it_survives_being_written_down(pauses: list[float]) -> None:
+    circuit, now = Circuit(), NOW
+    for pause in pauses:
+        now += pause
+        circuit = circuit.failed(now, "unavailable")
+    assert Circuit.parse(circuit.text()) == circuit
+    assert len(circuit.failures) <= FAILURES
+
+
+@given(st.none() | st.text())
+def test_what_cannot_be_read_is_closed(text: str | None) -> None:
+    assert Circuit.parse(text).verdict(NOW) in set(Verdict)
+
+
+def test_rubbish_is_a_closed_circuit() -> None:
+    for text in (None, "", "null", "[]", "{", '{"failures": 3}', '{"open_until": "soon"}'):
+        assert Circuit.parse(text) == Circuit()

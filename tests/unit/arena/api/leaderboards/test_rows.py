@@ -1,0 +1,78 @@
+"""What is shown of a stored report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coliseum.arena.api.leaderboards import rows as lines
+from coliseum.errors import InvalidInput
+
+
+def standing(agent: str, rank: int | None) -> dict[str, Any]:
+    return {
+        "agent": agent, "rank": rank, "tier": rank, "listed": rank is not None, "missing": [], "separated": None,
+    }  # fmt: skip
+
+
+SCORES: dict[str, dict[str, Any]] = {
+    "a": {"skill": 0.03, "brier": 0.20, "bias": -0.30, "ece": 0.1, "bins": [], "graded": 9},
+    "b": {"skill": 0.02, "brier": 0.10, "bias": 0.05, "ece": None, "bins": [], "graded": 9},
+    "c": {"skill": None, "brier": None, "bias": None, "ece": 0.2, "bins": [], "graded": 0},
+}
+REPORT: dict[str, Any] = {
+    "season": "2026Q4",
+    "track": "blind",
+    "as_of": "2026-11-21T08:00:00+00:00",
+    "known_at": "2026-11-21T08:00:00+00:00",
+    "digest": "d" * 64,
+    "input_hash": "e" * 64,
+    "engine_version": "1",
+    "rules_version": "1",
+    "report": {
+        "exchange": "sandbox",
+        "rounds": 3,
+        "standings": [standing("a", 1), standing("b", 2), standing("c", None)],
+        "pairs": [
+            {
+                "first": "a", "second": "b", "difference": 0.01, "interval": None, "superiority": 0.7, "events": 9,
+                "events_needed": 41,
+            },
+        ],
+        "report": {"slices": {"horizon:1-2d": {"b": SCORES["b"]}, "all": SCORES}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "order"), [("skill", "abc"), ("brier", "bac"), ("bias", "bac"), ("ece", "acb"), ("graded", "abc")]
+)
+def test_sorting_by_another_metric_never_changes_a_rank(metric: str, order: str) -> None:
+    found = lines.standings(REPORT, metric=metric, slice_name="all")
+    assert "".join(line.agent_id for line in found) == order
+    assert {line.agent_id: line.rank for line in found} == {"a": 1, "b": 2, "c": None}
+
+
+def test_a_slice_shows_its_own_numbers_and_the_whole_boards_rank() -> None:
+    (line,) = lines.standings(REPORT, metric="brier", slice_name="horizon:1-2d")
+    assert (line.agent_id, line.rank, line.value) == ("b", 2, 0.10)
+    assert lines.slices(REPORT) == ["all", "horizon:1-2d"]
+
+
+def test_an_unknown_metric_or_slice_is_refused_with_what_there_is() -> None:
+    with pytest.raises(InvalidInput, match="one of bias, brier, ece, graded, skill"):
+        lines.standings(REPORT, metric="profit", slice_name="all")
+    with pytest.raises(InvalidInput, match="one of all, horizon:1-2d"):
+        lines.calibration(REPORT, slice_name="category:None", agent=None)
+
+
+def test_an_empty_board_has_no_lines_in_its_whole() -> None:
+    empty = {**REPORT, "report": {**REPORT["report"], "standings": [], "report": {"slices": {}}}}
+    assert lines.standings(empty, metric="skill", slice_name="all") == []
+    assert lines.standing_of(REPORT, "nobody") is None
+
+
+def test_pairs_are_those_with_the_agent() -> None:
+    assert [pair.events_needed for pair in lines.pairs(REPORT, agent="b")] == [41]
+    assert lines.pairs(REPORT, agent="c") == []
