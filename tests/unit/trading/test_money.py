@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput
-from coliseum.trading.money import count_from, decimal_from, decimal_text, price_from
+from coliseum.trading.money import (
+    count_from,
+    decimal_from,
+    decimal_text,
+    optional_decimal,
+    optional_text,
+    price_from,
+)
 
 MONEY = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)
 
@@ -114,3 +121,10 @@ def test_counts_are_above_nothing_and_may_be_fractions() -> None:
     for value in (0, "-1", "0.00"):
         with pytest.raises(InvalidInput, match="quantity"):
             count_from(value)
+
+
+def test_an_unknown_number_stays_unknown_both_ways() -> None:
+    assert optional_decimal(None) is None
+    assert optional_text(None) is None
+    assert optional_decimal("0.0175") == Decimal("0.0175")
+    assert optional_text(Decimal("0.5"), places=4) == "0.5000"

@@ -25,7 +25,7 @@ from coliseum.trading.markets import (
     PublicTrade,
     Settlement,
 )
-from coliseum.trading.money import CENT, ONE, ZERO
+from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
 from coliseum.trading.orders import Order
 from coliseum.trading.trades import BookSide, Fill, Outcome
 
@@ -90,7 +90,7 @@ def market_from(row: wire.Market) -> Market:
         expected_expiration_time=row.expected_expiration_time,
         updated_time=row.updated_time,
         result=row.result or None,
-        settlement_value=_decimal(row.settlement_value_dollars),
+        settlement_value=optional_decimal(row.settlement_value_dollars),
         settled_at=row.settlement_ts,
         rules_primary=row.rules_primary,
         rules_secondary=row.rules_secondary,
@@ -118,10 +118,6 @@ def _sized(size: str | None) -> bool:
 def _traded(price: str | None) -> Decimal | None:
     """None where nothing traded, which the exchange writes as 0."""
     return None if price is None else Decimal(price) or None
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def book_from(row: wire.Book) -> OrderBook:
@@ -188,11 +184,11 @@ def candle_from(row: wire.Candle | wire.HistoricalCandle) -> Candle:
         end=datetime.fromtimestamp(row.end_period_ts, UTC),
         yes_bid_close=None if bid.close is None else _bid(bid.close, None),
         yes_ask_close=None if ask.close is None else _ask(ask.close, None),
-        price_open=_decimal(price.open),
-        price_high=_decimal(price.high),
-        price_low=_decimal(price.low),
-        price_close=_decimal(price.close),
-        price_previous=_decimal(price.previous),
+        price_open=optional_decimal(price.open),
+        price_high=optional_decimal(price.high),
+        price_low=optional_decimal(price.low),
+        price_close=optional_decimal(price.close),
+        price_previous=optional_decimal(price.previous),
         volume=Decimal(row.volume),
         open_interest=Decimal(row.open_interest),
     )

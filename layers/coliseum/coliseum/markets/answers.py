@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from coliseum.http.answers import Answer
 from coliseum.http.pages import Failure, Listing, Sourced
 from coliseum.http.values import Contracts, Dollars, Price, UtcTime
 from coliseum.markets.history import Sparkline
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
-
-
-class Answer(BaseModel):
-    """Base of the parts of answers."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class MarketData(Answer):

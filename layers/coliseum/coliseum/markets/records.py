@@ -10,6 +10,7 @@ from typing import Any
 from coliseum.errors import SourceMalformed
 from coliseum.markets.history import Snapshot
 from coliseum.store.client import Condition, Store
+from coliseum.trading.money import optional_decimal
 
 POSTGRES = "postgres"
 _COLUMNS = "taken_at,yes_bid::text,yes_ask::text,last_price::text,volume::text,open_interest::text"
@@ -26,16 +27,12 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
     try:
         return Snapshot(
             at=datetime.fromisoformat(row["taken_at"]),
-            yes_bid=_maybe(row["yes_bid"]),
-            yes_ask=_maybe(row["yes_ask"]),
-            last_price=_maybe(row["last_price"]),
+            yes_bid=optional_decimal(row["yes_bid"]),
+            yes_ask=optional_decimal(row["yes_ask"]),
+            last_price=optional_decimal(row["last_price"]),
             volume=Decimal(row["volume"]),
             open_interest=Decimal(row["open_interest"]),
         )
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         told = f"a row of market_snapshots: {type(error).__name__}: {error}"
         raise SourceMalformed(POSTGRES, told, field="market_snapshots") from error
-
-
-def _maybe(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -1,4 +1,7 @@
-"""Money and quantities: Decimal inside, strings at the edges. Dollars, prices in dollars per contract, contracts."""
+"""Money and quantities: Decimal inside, strings at the edges.
+
+Money is in dollars, a price in dollars per contract, a quantity in contracts.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ ONE = Decimal(1)
 CENT = Decimal("0.01")
 _MAX_TEXT = 64
 _MAX_WHOLE_DIGITS, _MAX_DECIMALS = 15, 30
-"""Beyond these a number is an attack on the memory of whoever writes it out, not money: 1e999999."""
+"""Larger numbers are refused: 1e999999 is eight characters here and a megabyte once it is written out."""
 
 
 def decimal_from(value: object, *, field: str) -> Decimal:
-    """An exact Decimal from a string, an int or a JSON number.
+    """An exact Decimal from a string, an int or a JSON number; `field` is the name for the error.
 
-    A float is read by its shortest decimal form (0.65 is 0.65). NaN, infinities, booleans, numbers of more
-    than 15 whole digits or 30 decimals, and everything else raise InvalidInput that names `field`.
+    A float is read by its shortest decimal form, so that 0.65 is 0.65 and not 0.65000000000000002. Raises InvalidInput
+    for NaN, infinities, booleans, other types, and numbers of more than 15 whole digits or 30 decimals.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise InvalidInput(field, value, "a decimal number")
@@ -38,7 +41,7 @@ def decimal_from(value: object, *, field: str) -> Decimal:
 
 
 def price_from(value: object, *, field: str = "price") -> Decimal:
-    """A contract price in dollars, 0 to 1 inclusive: 0.65, not 65."""
+    """A contract price in dollars, 0 to 1 inclusive: 0.65, not 65. Raises InvalidInput that names `field`."""
     price = decimal_from(value, field=field)
     if not ZERO <= price <= ONE:
         raise InvalidInput(field, value, "dollars per contract between 0 and 1 (0.65, not 65)")
@@ -46,7 +49,7 @@ def price_from(value: object, *, field: str = "price") -> Decimal:
 
 
 def count_from(value: object, *, field: str = "quantity") -> Decimal:
-    """A number of contracts above 0; fractions down to 0.01 exist on the exchange."""
+    """A number of contracts above 0; the exchange trades fractions down to 0.01. Raises InvalidInput."""
     count = decimal_from(value, field=field)
     if count <= ZERO:
         raise InvalidInput(field, value, "a number of contracts above 0")
@@ -63,3 +66,13 @@ def decimal_text(value: Decimal, *, places: int = 2) -> str:
     digits = max(places, -exponent if isinstance(exponent, int) else places)
     text = f"{value:.{digits}f}"
     return text[1:] if text.startswith("-") and not value else text
+
+
+def optional_decimal(text: str | None) -> Decimal | None:
+    """The number in `text`; None stays None. For texts that were checked before: raises ArithmeticError otherwise."""
+    return None if text is None else Decimal(text)
+
+
+def optional_text(value: Decimal | None, *, places: int = 2) -> str | None:
+    """`decimal_text` of a number that may be unknown; None stays None."""
+    return None if value is None else decimal_text(value, places=places)
