@@ -1,4 +1,4 @@
-"""The documents name what is there."""
+"""The documents name what exists."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def folders(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "place", ["functions", "layers", "layers/coliseum/coliseum", "layers/coliseum/coliseum/arena"], ids=str
 )
-def test_the_architecture_names_every_room(root: Path, place: str) -> None:
+def test_the_architecture_names_every_folder(root: Path, place: str) -> None:
     text = (root / "docs" / "architecture.md").read_text()
-    rooms = [name for name in folders(root / place) if (place, name) != ("layers", "coliseum")]
-    assert rooms
-    assert [name for name in rooms if f"`{name}`" not in text and f"{place}/{name}/" not in text] == []
+    names = [name for name in folders(root / place) if (place, name) != ("layers", "coliseum")]
+    assert names
+    assert [name for name in names if f"`{name}`" not in text and f"{place}/{name}/" not in text] == []
 
 
 def test_operations_list_every_function_with_its_trigger(root: Path) -> None:
@@ -47,6 +47,25 @@ def test_every_document_can_be_found_from_the_readme(root: Path) -> None:
     assert [page.name for page in (root / "docs").glob("*.md") if f"docs/{page.name}" not in text] == []
 
 
-@pytest.mark.parametrize(("page", "lines"), [("README.md", 100), ("docs/architecture.md", 100)])
-def test_what_everybody_reads_stays_short(root: Path, page: str, lines: int) -> None:
-    assert len((root / page).read_text().splitlines()) < lines
+@pytest.mark.parametrize(("page", "most"), [("README.md", 99), ("docs/architecture.md", 99), ("CONTRIBUTING.md", 150)])
+def test_the_first_pages_stay_short(root: Path, page: str, most: int) -> None:
+    assert len((root / page).read_text().splitlines()) <= most
+
+
+FILE = re.compile(r"`([\w./{},-]+\.(?:py|md|sql|json|js|yaml|lua|toml))`", re.ASCII)
+COMMAND = re.compile(r"(?:`|^)make ([a-z]+(?:-[a-z]+)*)", re.ASCII | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/operations.md"])
+def test_every_file_that_a_page_names_exists(root: Path, page: str) -> None:
+    visible = [each for each in root.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    paths = [f"/{path.relative_to(root)}" for each in visible for path in each.rglob("*") if path.is_file()]
+    paths += [f"/{path.name}" for path in root.iterdir() if path.is_file()]
+    names = FILE.findall((root / page).read_text())
+    assert [name for name in names if not any(path.endswith(f"/{name}") for path in paths)] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/operations.md"])
+def test_every_make_target_that_a_page_names_exists(root: Path, page: str) -> None:
+    targets = re.findall(r"^([a-z][a-z-]*):", (root / "Makefile").read_text(), re.MULTILINE)
+    assert set(COMMAND.findall((root / page).read_text())) <= set(targets)
