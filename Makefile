@@ -15,7 +15,7 @@ find_python  = $(call try_pythons,$(PYTHONS_313) python3.12 python3.11 $$HOME/.p
 find_313     = $(call try_pythons,$(PYTHONS_313))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench package invoke lock soak mutants cost clean
+.PHONY: help run test check format openapi bench package invoke lock soak mutants cost clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -26,17 +26,24 @@ run: $(VENV)/.local ## start the whole system on this machine; Ctrl-C stops it
 test: $(VENV)/.dev ## run every test
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGUMENTS)
 
-check: $(VENV)/.dev $(SAM_VENV)/.ready ## lint, types, import rules, template
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
-	$(SAM) validate --lint
-	$(SAM_VENV)/bin/cfn-lint template.yaml
+# Every tool runs, also after one has failed: the summary at the end names all that failed.
+check: $(VENV)/.dev $(SAM_VENV)/.ready ## lint, types, import rules, template: runs every tool, then names those that failed
+	@failed=; run() { echo "==> $$*"; "$$@" || failed="$$failed\n  $$*"; }; \
+	run $(VENV)/bin/ruff check .; \
+	run $(VENV)/bin/ruff format --check .; \
+	run $(VENV)/bin/mypy; \
+	run $(VENV)/bin/lint-imports; \
+	run $(SAM) validate --lint; \
+	run $(SAM_VENV)/bin/cfn-lint template.yaml; \
+	if [ -n "$$failed" ]; then printf "\nThese checks failed:$$failed\n"; exit 1; fi; \
+	printf "\nAll checks passed.\n"
 
 format: $(VENV)/.dev ## write the code in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+openapi: $(VENV)/.dev ## write the published OpenAPI document after a route or an answer has changed
+	$(PYTHON) tests/contract/test_rest_document.py
 
 bench: $(VENV)/.dev ## measure beside others; ARGUMENTS="ledger imports" picks, ARGUMENTS=--quick only runs them
 	$(PYTHON) -m bench $(ARGUMENTS)

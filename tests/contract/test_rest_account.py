@@ -16,7 +16,7 @@ from coliseum.config import Settings
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.account import Account
-from coliseum.portfolio.standing import Books
+from coliseum.portfolio.account_state import Books
 from coliseum.trading.money import ZERO
 
 

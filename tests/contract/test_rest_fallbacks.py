@@ -31,6 +31,7 @@ from tests.fixtures.exchange import Exchange, quoted_market
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
+import coliseum
 from coliseum.bot.parse import trades_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
@@ -205,7 +206,7 @@ def check_health(up: frozenset[str], response: Any) -> None:
     assert body == {
         "status": "healthy" if {"bot", "redis", "postgres"} <= up else "degraded",
         "service": "coliseum-api",
-        "version": "0.1.0",
+        "version": coliseum.__version__,
         "database": "connected" if "postgres" in up else "unavailable",
         "redis": "connected" if "redis" in up else "unavailable",
         "exchange": "connected" if "exchange" in up else "unavailable",

@@ -14,7 +14,7 @@ from tests.fixtures.postgres import PostgresServer
 from coliseum.cache.breaker import Breaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.snapshots import Snapshots
 from coliseum.store.client import Store

@@ -1,3 +1,3 @@
-"""Coliseum: a trading bot's life as a log, and models that compete on the same markets."""
+"""Coliseum streams a Kalshi trading bot live and runs an arena in which models forecast the same markets."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

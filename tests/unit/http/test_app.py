@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from coliseum.config import Settings
 from coliseum.errors import NotFound
 from coliseum.http.app import create_app
-from coliseum.http.pages import Limit, TickerPath
+from coliseum.http.paging import Limit, TickerPath
 
 router = APIRouter()
 

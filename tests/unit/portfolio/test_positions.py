@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from coliseum.portfolio.account_state import Bids
 from coliseum.portfolio.ledger import Holding
 from coliseum.portfolio.positions import positions_from, totals_of
-from coliseum.portfolio.standing import Bids
 from coliseum.trading.markets import ExchangePosition
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome

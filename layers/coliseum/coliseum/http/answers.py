@@ -1,11 +1,46 @@
-"""The base class of everything that a REST route answers."""
+"""The base classes of the REST answers: frozen models, the source and age of an answer, the list envelope. Pure."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coliseum.http.field_types import UtcTime
+
+Item = TypeVar("Item")
 
 
 class Answer(BaseModel):
-    """An answer, or a part of one: a pydantic model that nothing changes after it was built."""
+    """Base of every answer and of its parts: it cannot be changed once it is built."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Sourced(Answer):
+    """An answer that says where it is from and how old it is."""
+
+    source: str = Field(description="Who says so. `cache` where the source itself did not answer this time.")
+    as_of: UtcTime = Field(description="When the source said so.")
+    stale: bool = Field(description="True where the source failed and this is what it said before.")
+    age_seconds: float = Field(ge=0, description="Seconds between `as_of` and this answer.", examples=[0.4])
+
+
+class Failure(Answer):
+    """A source that did not answer as it should."""
+
+    source: str
+    problem: str = Field(description="In plain words.")
+
+
+class Items(BaseModel, Generic[Item]):
+    """What a page holds."""
+
+    items: Sequence[Item]
+    count: int = Field(ge=0, description="Items on this page.")
+    next_cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")
+
+
+class Listing(Sourced, Items[Item], Generic[Item]):
+    """One page of a list."""

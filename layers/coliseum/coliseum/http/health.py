@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coliseum.http.values import UtcTime
+from coliseum.http.field_types import UtcTime
 from coliseum.trading.modes import BotMode
 
 Finding = Literal["up", "down", "unknown"]

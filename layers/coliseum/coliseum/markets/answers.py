@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from coliseum.http.answers import Answer
-from coliseum.http.pages import Failure, Listing, Sourced
-from coliseum.http.values import Contracts, Dollars, Price, UtcTime
+from coliseum.http.answers import Answer, Failure, Listing, Sourced
+from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
 from coliseum.markets.history import Sparkline
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
 

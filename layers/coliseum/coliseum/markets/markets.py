@@ -16,8 +16,9 @@ from coliseum.cache.breaker import Breaker
 from coliseum.cache.cache import Cache, Served, Slot
 from coliseum.cache.freshness import EVENTS, MARKETS
 from coliseum.errors import ColiseumError, InvalidInput, SourceError
-from coliseum.http.pages import Failure, decode_cursor, encode_cursor
-from coliseum.http.values import utc_from
+from coliseum.http.answers import Failure
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets.answers import (
     CandlesAnswer,

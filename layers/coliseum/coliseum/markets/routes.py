@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from coliseum.http.pages import PROBLEMS, Cursor, Limit, TickerPath
+from coliseum.http.csv_export import csv_response
+from coliseum.http.field_types import seconds_from
+from coliseum.http.paging import PROBLEMS, Cursor, Limit, TickerPath
 from coliseum.http.routes import PREFIX
-from coliseum.http.tables import csv_response
-from coliseum.http.values import seconds_from
 from coliseum.markets.answers import CandleData, CandlesAnswer, MarketAnswer, MarketsAnswer
 from coliseum.markets.markets import Markets, Period, Status
 

@@ -14,10 +14,10 @@ from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS
 from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
+from coliseum.portfolio.account_state import Bids, Books, Standing, bids_of
 from coliseum.portfolio.ledger import Ledger
 from coliseum.portfolio.positions import Position, positions_from
 from coliseum.portfolio.reconciliation import differences
-from coliseum.portfolio.standing import Bids, Books, Standing, bids_of
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 
 KALSHI = "kalshi"

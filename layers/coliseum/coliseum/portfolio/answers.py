@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from coliseum.http.pages import Failure, Listing, Sourced
-from coliseum.http.values import Contracts, Dollars, Price, UtcTime, utc_from
+from coliseum.http.answers import Answer, Failure, Listing, Sourced
+from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, utc_from
 from coliseum.portfolio.positions import Position
 from coliseum.portfolio.reconciliation import Difference
 from coliseum.trading.trades import Trade
 
 Data = TypeVar("Data")
-
-
-class Answer(BaseModel):
-    """Base of the parts of answers."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class BalanceData(Answer):

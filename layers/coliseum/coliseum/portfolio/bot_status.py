@@ -13,7 +13,7 @@ from coliseum.cache.cache import CACHE
 from coliseum.errors import ColiseumError
 from coliseum.feed.feed import Feed
 from coliseum.feed.protocol import State
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
 from coliseum.portfolio.answers import BotData, Part
 from coliseum.portfolio.records import POSTGRES, newest_bot_status
 from coliseum.portfolio.summary import UNHEARD, bot_data, mode_data

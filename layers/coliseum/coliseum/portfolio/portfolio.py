@@ -13,8 +13,8 @@ from coliseum.cache.breaker import Breaker
 from coliseum.cache.cache import Cache, Served
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.feed import Feed
-from coliseum.http.pages import decode_cursor, encode_cursor
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.account import Account, Positions
 from coliseum.portfolio.answers import (

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from coliseum.portfolio.account_state import Bids
 from coliseum.portfolio.ledger import MICRO_DOLLAR, Holding
-from coliseum.portfolio.standing import Bids
 from coliseum.trading.markets import ExchangePosition
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome

@@ -10,7 +10,7 @@ from typing import Any
 
 from coliseum.errors import InvalidInput, LogError, SourceMalformed
 from coliseum.feed.entries import Entry, Kind
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Balance, Market, Settlement
 from coliseum.trading.money import decimal_from

@@ -27,7 +27,7 @@ from coliseum.portfolio.records import (
     prune_history,
     traded_since,
 )
-from coliseum.portfolio.watched import watched
+from coliseum.portfolio.watchlist import watched
 from coliseum.store.client import Store
 from coliseum.trading.markets import Market
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from coliseum.bot.parse import BotHealth, BotStatus
 from coliseum.errors import ColiseumError, SourceError
-from coliseum.http.pages import Failure
-from coliseum.http.values import utc_from
+from coliseum.http.answers import Failure
+from coliseum.http.field_types import utc_from
+from coliseum.portfolio.account_state import Standing
 from coliseum.portfolio.answers import (
     BalanceData,
     BotData,
@@ -19,7 +20,6 @@ from coliseum.portfolio.answers import (
     difference_data,
 )
 from coliseum.portfolio.positions import Position, totals_of
-from coliseum.portfolio.standing import Standing
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 

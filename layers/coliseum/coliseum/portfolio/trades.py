@@ -19,8 +19,8 @@ from coliseum.cache.freshness import FILLS
 from coliseum.errors import ColiseumError, InvalidInput, SourceError, SourceUnavailable
 from coliseum.feed.feed import Feed
 from coliseum.feed.protocol import State
-from coliseum.http.pages import decode_cursor, encode_cursor
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.records import POSTGRES, StoredTrade, trades_before, trades_of_feed
 from coliseum.store.client import Store

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from coliseum.arena.api.accounts.answers import AccountData
 from coliseum.arena.api.leaderboards.answers import AgentBoard
-from coliseum.arena.api.public.answers import Answer, Probability, TrackName
-from coliseum.http.pages import Listing, Sourced
-from coliseum.http.values import Contracts, Dollars, Price, UtcTime
+from coliseum.arena.api.public.answers import Probability, TrackName
+from coliseum.http.answers import Answer, Listing, Sourced
+from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
 
 _SECRET = "Null until the round is closed."  # noqa: S105  # says when a forecast opens
 

@@ -34,8 +34,8 @@ from coliseum.arena.api.leaderboards.leaderboards import Boards
 from coliseum.arena.api.public.queries import SOURCE, Page, Paging, Shelf
 from coliseum.arena.records import public as records
 from coliseum.errors import SourceMalformed
-from coliseum.http.pages import decode_cursor, encode_cursor
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.store.client import Condition
 
 RECIPE = (

@@ -12,13 +12,13 @@ from starlette.datastructures import URL
 
 from coliseum.arena.api.accounts.answers import LedgerData, MarkData, PaperDecisionData
 from coliseum.arena.api.answers import AgentData, AttemptData, ForecastData, FrozenMarketData, RoundRow
-from coliseum.arena.api.public.answers import Answer, TrackName
+from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import Paging, Shelf
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
-from coliseum.http.pages import Listing
-from coliseum.http.tables import csv_response, next_link
-from coliseum.http.values import Price, UtcTime
+from coliseum.http.answers import Answer, Listing
+from coliseum.http.csv_export import csv_response, next_link
+from coliseum.http.field_types import Price, UtcTime
 
 LINES = "application/jsonl; charset=utf-8"
 ExportName = Literal[

@@ -24,7 +24,7 @@ from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.exports import ExportName, Exports
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import Paging
-from coliseum.http.pages import PROBLEMS, Cursor, Limit, TickerPath, TickerQuery
+from coliseum.http.paging import PROBLEMS, Cursor, Limit, TickerPath, TickerQuery
 from coliseum.http.routes import PREFIX
 
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)

@@ -34,7 +34,7 @@ from coliseum.arena.records.public import Table
 from coliseum.arena.rounds.selection import season_of
 from coliseum.arena.scoring.money import Worth, money
 from coliseum.errors import InvalidInput, SourceMalformed
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from coliseum.arena.api.public.answers import Answer, TrackName
-from coliseum.http.pages import Listing, Sourced
-from coliseum.http.values import Contracts, Dollars, Price, UtcTime
+from coliseum.arena.api.public.answers import TrackName
+from coliseum.http.answers import Answer, Listing, Sourced
+from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
 
 
 class AccountData(Answer):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coliseum.arena.api.public.answers import Answer
+from coliseum.http.answers import Answer
 
 
 class OpenedAnswer(Answer):

@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from coliseum.arena.api.admin.actions import Operator, Order
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
 from coliseum.arena.api.routes import AgentPath
-from coliseum.http.pages import PROBLEMS
+from coliseum.http.paging import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
 from coliseum.observability import logger
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from coliseum.arena.api.public.answers import Answer, Probability, TrackName
-from coliseum.http.pages import Listing, Sourced
-from coliseum.http.values import UtcTime
+from coliseum.arena.api.public.answers import Probability, TrackName
+from coliseum.http.answers import Answer, Listing, Sourced
+from coliseum.http.field_types import UtcTime
 
 
 class StandingData(Answer):

@@ -16,11 +16,12 @@ from coliseum.arena.api.leaderboards.answers import (
     SeparabilityAnswer,
 )
 from coliseum.arena.api.leaderboards.rows import Report
-from coliseum.arena.api.public.answers import Answer, TrackName
+from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import Paging, Shelf
 from coliseum.arena.records import public as records
 from coliseum.arena.rounds.selection import season_of
-from coliseum.http.values import utc_from
+from coliseum.http.answers import Answer
+from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition
 
 NO_REPORT = "No board was published for this season and track by then: the first comes when a round is closed."

@@ -16,9 +16,9 @@ from coliseum.arena.api.leaderboards.leaderboards import Boards, Question
 from coliseum.arena.api.leaderboards.rows import ALL, DEFAULT_METRIC
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.routes import AgentQuery, Page, SeasonQuery
-from coliseum.http.pages import PROBLEMS
+from coliseum.http.field_types import seconds_from
+from coliseum.http.paging import PROBLEMS
 from coliseum.http.routes import PREFIX
-from coliseum.http.values import seconds_from
 
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
 

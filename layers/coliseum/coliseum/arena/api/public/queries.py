@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from coliseum.arena.records.public import PublicRecords, Row, Table
 from coliseum.errors import NotFound
-from coliseum.http.pages import decode_cursor, encode_cursor
-from coliseum.http.values import utc_from
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.store.client import Condition
 
 SOURCE = "postgres"

@@ -1,4 +1,4 @@
-"""The list envelope, its cursors, and the parameters that all lists share. Pure."""
+"""Paging of lists: the query parameters that all lists share, and opaque cursors. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import binascii
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from coliseum.errors import InvalidInput
 from coliseum.http.problems import MEDIA_TYPE
-from coliseum.http.values import UtcTime
 
 MAX_LIMIT = 1000
 MAX_CURSOR = 2048
@@ -53,38 +52,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     "5XX": {"description": "A system behind this API, or this API itself, failed.", "content": _PROBLEM},
 }
 """The responses that every route may give besides its own."""
-
-
-class Sourced(BaseModel):
-    """An answer that says where it is from and how old it is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: str = Field(description="Who says so. `cache` where the source itself did not answer this time.")
-    as_of: UtcTime = Field(description="When the source said so.")
-    stale: bool = Field(description="True where the source failed and this is what it said before.")
-    age_seconds: float = Field(ge=0, description="Seconds between `as_of` and this answer.", examples=[0.4])
-
-
-class Failure(BaseModel):
-    """A source that did not answer as it should."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: str
-    problem: str = Field(description="In plain words.")
-
-
-class Items(BaseModel, Generic[Item]):
-    """What a page holds."""
-
-    items: Sequence[Item]
-    count: int = Field(ge=0, description="Items on this page.")
-    next_cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")
-
-
-class Listing(Sourced, Items[Item], Generic[Item]):
-    """One page of a list."""
 
 
 def encode_cursor(kind: str, filters: Mapping[str, Any], position: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.datastructures import URL
 
-from coliseum.http.pages import Listing
-from coliseum.http.tables import csv_response, csv_text
-from coliseum.http.values import Dollars
+from coliseum.http.answers import Listing
+from coliseum.http.csv_export import csv_response, csv_text
+from coliseum.http.field_types import Dollars
 
 
 class Row(BaseModel):

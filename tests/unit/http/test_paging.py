@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput
-from coliseum.http.pages import MAX_CURSOR, TICKER_PATTERN, decode_cursor, encode_cursor
+from coliseum.http.paging import MAX_CURSOR, TICKER_PATTERN, decode_cursor, encode_cursor
 
 POSITION = {"cursor": "CgwI+abc", "at": "2026-11-21T08:00:00Z", "seq": 7, "none": None}
 FILTERS = {"ticker": "KXA-1", "since": 1.5}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from coliseum.errors import InvalidInput
-from coliseum.http.values import Contracts, Dollars, Price, UtcTime, seconds_from, utc_from, utc_text
+from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, seconds_from, utc_from, utc_text
 
 
 class Answer(BaseModel):

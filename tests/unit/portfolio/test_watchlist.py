@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from coliseum.portfolio.watched import WATCHED_MAX, watched
+from coliseum.portfolio.watchlist import WATCHED_MAX, watched
 from coliseum.trading.markets import ExchangePosition
 from coliseum.trading.money import ZERO
 

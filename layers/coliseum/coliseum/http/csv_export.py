@@ -12,7 +12,7 @@ from fastapi import Response
 from pydantic import BaseModel
 from starlette.datastructures import URL
 
-from coliseum.http.pages import Items, Listing
+from coliseum.http.answers import Items, Listing
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 Row = TypeVar("Row", bound=BaseModel)
