@@ -1,4 +1,4 @@
-"""Every benchmark in turn: `make bench`; `make bench ARGUMENTS="latency imports"` runs some of them."""
+"""Run every benchmark: `make bench`. `make bench ARGUMENTS="latency imports"` runs some of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench import machine
 
-OTHERS = {"machine", "cost"}
+NOT_BENCHMARKS = {"machine", "cost"}
 """Modules of this folder that measure nothing."""
 
 
 def main() -> None:
-    """Run each in a process of its own, so that none inherits another's memory or imports."""
-    known = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py") if file.stem not in OTHERS)
+    """Run each benchmark in its own process, so that none inherits another's memory or imports."""
+    known = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py") if file.stem not in NOT_BENCHMARKS)
     parser = machine.parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(known))
     options = parser.parse_args()

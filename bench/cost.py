@@ -1,6 +1,7 @@
-"""What a month costs on AWS and Upstash, by the formulas of docs/operations.md: `make cost CLIENTS=3 TRADES=100`.
+"""Print what a month costs on AWS and Upstash: `make cost CLIENTS=3 TRADES=100`.
 
-List prices of us-east-1 as of 2026; check them before relying on the sum.
+The formulas are those of docs/operations.md. Prices are the list prices of us-east-1 in 2026: check them before you
+rely on the sum.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ CONTAINER_MONTH = 11.0
 """The smallest always-on container with a public address: 0.25 vCPU, 0.5 GB."""
 POLLER_GB, STREAM_GB = 0.25, 0.25
 POLLER_MINUTE_COMMANDS = 7.2
-"""Seven in a quiet minute, one more in the fifth, in which the account is kept."""
+"""Seven in a quiet minute, and one more in every fifth minute, when the account is stored."""
 PUBLISH_COMMANDS = 9
-"""Billed for one trade that comes alone: the script and its inner calls."""
+"""Billed for one trade that arrives alone: the script and the commands that it calls."""
 CONNECT_COMMANDS = 4
-"""Subscribe, and one transaction of three reads."""
+"""One SUBSCRIBE and one transaction of three reads."""
 
 
 @dataclass(frozen=True)
 class Month:
-    """One month's use and its bill, in dollars."""
+    """One month's use, and its bill in dollars."""
 
     poller_gb_seconds: float
     stream_gb_seconds: float
@@ -50,7 +51,7 @@ class Month:
 
 
 def month(*, clients: float, trades: float, session_seconds: float = 216.0) -> Month:
-    """The month of `clients` streams open on average and `trades` trades a day; a stream lives `session_seconds`."""
+    """Return the month with `clients` streams open on average, each lasting `session_seconds`, and `trades` a day."""
     reconnects = clients * HOURS * 3600 / session_seconds
     minutes = HOURS * 60
     return Month(
@@ -64,7 +65,7 @@ def month(*, clients: float, trades: float, session_seconds: float = 216.0) -> M
 
 
 def crossover() -> float:
-    """Average open streams above which one small container is cheaper than streaming functions."""
+    """Return the average number of open streams above which one small container is cheaper than functions."""
     return CONTAINER_MONTH / (HOURS * 3600 * STREAM_GB * LAMBDA_GB_SECOND)
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=float, default=1.0, help="streams open on average")
     parser.add_argument("--trades", type=float, default=100.0, help="trades a day")
-    parser.add_argument("--session", type=float, default=216.0, help="seconds a stream lives on average")
+    parser.add_argument("--session", type=float, default=216.0, help="average length of a stream in seconds")
     chosen = parser.parse_args()
     bill = month(clients=chosen.clients, trades=chosen.trades, session_seconds=chosen.session)
     rows = [
@@ -81,8 +82,8 @@ def main() -> None:
         ["streams, GB-seconds", f"{bill.stream_gb_seconds:,.0f}", ""],
         ["Lambda, after the free tier", "", f"${bill.compute:.2f}"],
         ["Redis commands", f"{bill.redis_commands:,.0f}", f"${bill.redis:.2f}"],
-        ["sum a month", "", f"${bill.compute + bill.redis:.2f}"],
-        ["a container is cheaper above, streams", f"{crossover():.1f}", f"${CONTAINER_MONTH:.2f}"],
+        ["total per month", "", f"${bill.compute + bill.redis:.2f}"],
+        ["open streams above which a container is cheaper", f"{crossover():.1f}", f"${CONTAINER_MONTH:.2f}"],
     ]
     machine.show(
         f"{chosen.clients:g} streams open on average, {chosen.trades:g} trades a day", ["", "use", "bill"], rows

@@ -1,4 +1,4 @@
-"""CPU of importing each handler, in fresh processes, beside a bare FastAPI + Mangum app: a cold start's own share."""
+"""Measure the CPU of importing each handler beside a bare FastAPI + Mangum app: our share of a cold start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, len(s
 
 
 def measure(program: str, *, rounds: int = ROUNDS) -> tuple[float, int, float]:
-    """(CPU seconds, modules, RSS in MiB) of one import, median over fresh processes with warm bytecode."""
+    """Return (CPU seconds, modules, RSS in MiB) of one import: the median over fresh processes with warm bytecode."""
     environment = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "true", "POWERTOOLS_METRICS_NAMESPACE": "Coliseum"}
     rows = []
     for _ in range(rounds + 1):

@@ -1,7 +1,7 @@
-"""From the bot to the browser: how long a trade takes, and what waiting for it costs. `python -m bench.latency`.
+"""Measure how long a trade takes from the bot to a client, and the Redis commands of idle clients.
 
-The whole system runs as `make run` starts it, with a bot of ours that trades on cue. A trade's time runs from the
-moment the bot's list holds it to the moment a stream client has read it, so it contains the wait for the next poll.
+`python -m bench.latency` runs the whole system as `make run` does, with a bot that trades on command. A trade's time
+runs from the moment the bot lists it to the moment a stream client has read it. So it contains the wait for the poll.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ RATE = 3.0
 INTERVAL = 3.0
 CLIENTS = 20
 ARENA_AT_REST = {"ROUND_INTERVAL_SECONDS": "604800", "ROUND_OPEN_SECONDS": "30", "ROUND_MARKETS": "1"}
-"""One small round at the start, of markets that stand still: what the arena tells is not the poller's."""
+"""One small round at the start, on markets that do not move, so that the arena publishes nothing that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured."""
+    """The sizes of one run."""
 
     trades: int
     settling: float
-    """Seconds until the trades have been projected and the arena's round has been told."""
+    """Seconds until the trades are projected and the arena's round is published."""
     minute: float
-    """Seconds of quiet that commands are counted in."""
+    """Seconds without news in which commands are counted."""
 
 
 FULL = Sizes(trades=200, settling=130.0, minute=60.0)
@@ -82,15 +82,15 @@ class Bot:
         return f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, path: str) -> object:
-        """What the interface says."""
+        """Return the body for a path."""
         if path.startswith("/trades"):
             return list(reversed(self.trades[-LIST:]))
         if path.startswith("/health"):
             return {"status": "alive", "trade_count": len(self.trades), "started_at": self.started}
-        return {"mode": "paper", "strategy": "on cue", "positions": [], "last_error": None}
+        return {"mode": "paper", "strategy": "on command", "positions": [], "last_error": None}
 
     def trade(self) -> None:
-        """One more trade."""
+        """Execute one trade."""
         name = f"bench-{len(self.trades)}"
         now = time.time()
         self.born[name] = time.monotonic()
@@ -107,7 +107,7 @@ class Bot:
 
 
 class Listener(threading.Thread):
-    """A stream client; `seen` is when it had read each trade, in the order of the wire."""
+    """A stream client. `seen` maps each trade to the time at which it was read, in the order of the wire."""
 
     def __init__(self, url: str, wanted: int) -> None:
         super().__init__(daemon=True)
@@ -132,7 +132,7 @@ class Listener(threading.Thread):
 
 
 def latencies(system: Stack, bot: Bot, trades: int) -> list[float]:
-    """Seconds per trade."""
+    """Return the sorted seconds from bot to client, one per trade."""
     listener = Listener(f"{system.url}/api/python/sse/trades", trades)
     listener.start()
     if not listener.ready.wait(30):
@@ -143,12 +143,14 @@ def latencies(system: Stack, bot: Bot, trades: int) -> list[float]:
         bot.trade()
     listener.join(30)
     if list(listener.seen) != list(bot.born) or listener.repeated:
-        raise RuntimeError(f"{len(listener.seen)} of {trades} trades arrived, {listener.repeated} of them twice")
+        raise RuntimeError(
+            f"{len(listener.seen)} of {trades} trades arrived, {listener.repeated} of them more than once"
+        )
     return sorted(listener.seen[name] - born for name, born in bot.born.items())
 
 
 def commands(system: Stack, *, seconds: float, clients: int) -> int:
-    """Redis commands billed while `clients` streams are open and nothing happens."""
+    """Return the Redis commands billed while `clients` streams are open and nothing happens."""
     stop = threading.Event()
 
     def hold() -> None:

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and how tables are printed."""
+"""Describe the machine, and print result tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 
 def description() -> str:
-    """One line: cores, processor, memory, system, Python."""
+    """Return one line: cores, processor, memory, system, Python."""
     return (
         f"{os.cpu_count()} cores, {_processor()}, {_memory_gib():.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
@@ -21,14 +21,14 @@ def description() -> str:
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
-    """What every benchmark understands; `about` is its docstring."""
-    made = argparse.ArgumentParser(description=(about or "").splitlines()[0])
-    made.add_argument("--quick", action="store_true", help="sizes so small that the figures say only that it runs")
-    return made
+    """Return the parser that all benchmarks share; `about` is the benchmark's docstring."""
+    arguments = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    arguments.add_argument("--quick", action="store_true", help="tiny sizes: check that it runs, ignore the figures")
+    return arguments
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print one table; numbers are already formatted by who measured them."""
+    """Print one table of cells that are already formatted."""
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right")

@@ -1,7 +1,7 @@
-"""What a year of history weighs in Postgres: `python -m bench.storage`. Rows as Coliseum writes them, indexes included.
+"""Measure the size of a year of history in Postgres, indexes included: `python -m bench.storage`.
 
-The year is written into an embedded Postgres with the project's migrations, its retention is run, and each table's
-share of the free plan's 500 MB is read off. For every fifth trade there is a settlement.
+It writes the year into an embedded Postgres with the project's migrations and runs the retention. Then it prints each
+table's share of the free plan's 500 MB. Every fifth trade has a settlement.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ DAY = timedelta(days=1)
 
 
 def fill(connection: psycopg.Connection[Any], *, year: int = 365) -> None:
-    """A year that has been thinned already, then a fortnight as it goes: five-minute rows in, retention, vacuum."""
+    """Write a year that is already thinned, then two weeks day by day: five-minute rows, retention, vacuum."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     trades = TRADES_A_DAY * year
     connection.execute(TRADES, {"trades": trades})
@@ -74,19 +74,21 @@ def fill(connection: psycopg.Connection[Any], *, year: int = 365) -> None:
 
 
 def keep(connection: psycopg.Connection[Any], since: datetime, until: datetime, *, step: str) -> None:
+    """Write balance and market snapshots, one per `step`."""
     values = {"since": since, "until": until, "step": step, "markets": MARKETS}
     connection.execute(BALANCES, values)
     connection.execute(MARKETS_SEEN, values)
 
 
 def pruned(connection: psycopg.Connection[Any], now: datetime) -> list[int]:
-    found = connection.execute("select prune_history(%s)", [now]).fetchone()
-    assert found is not None
-    return list(found[0].values())
+    """Run the retention once; return how many rows it deleted from each table."""
+    row = connection.execute("select prune_history(%s)", [now]).fetchone()
+    assert row is not None
+    return list(row[0].values())
 
 
 def main() -> None:
-    """Print each table's rows and weight after a year."""
+    """Print each table's rows and size after a year."""
     year = 3 if machine.parser(__doc__).parse_args().quick else 365
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "postgres.log"
@@ -102,17 +104,17 @@ def main() -> None:
         [name, f"{count:,}", f"{size / count:.0f}", f"{size / 1e6:.1f}", f"{size / FREE_BYTES:.0%}"]
         for name, count, size in sizes
     ]
-    whole = empty + sum(size for _, _, size in sizes)
+    total = empty + sum(size for _, _, size in sizes)
     rows.append(["the empty database", "", "", f"{empty / 1e6:.1f}", f"{empty / FREE_BYTES:.0%}"])
-    rows.append(["together", "", "", f"{whole / 1e6:.1f}", f"{whole / FREE_BYTES:.0%}"])
+    rows.append(["total", "", "", f"{total / 1e6:.1f}", f"{total / FREE_BYTES:.0%}"])
     print(machine.description())
     title = f"{year} days at {TRADES_A_DAY} trades a day and {MARKETS} watched markets, indexes included"
-    machine.show(title, ["table", "rows", "bytes a row", "MB", f"of {FREE_BYTES / 1e6:.0f} MB"], rows)
+    machine.show(title, ["table", "rows", "bytes per row", "MB", f"of {FREE_BYTES / 1e6:.0f} MB"], rows)
 
 
 def _size(connection: psycopg.Connection[Any], table: str) -> tuple[str, int, int]:
-    asked = f"select count(*), pg_total_relation_size('public.{table}') from public.{table}"  # noqa: S608  # ours
-    count, size = connection.execute(asked.encode()).fetchone() or (1, 0)
+    query = f"select count(*), pg_total_relation_size('public.{table}') from public.{table}"  # noqa: S608  # ours
+    count, size = connection.execute(query.encode()).fetchone() or (1, 0)
     return table, count, size
 
 
