@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from bench import machine
-from bench.__main__ import OTHERS
+from bench.__main__ import NOT_BENCHMARKS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-NAMES = sorted(file.stem for file in Path(machine.__file__).parent.glob("[a-z]*.py") if file.stem not in OTHERS)
+NAMES = sorted(file.stem for file in Path(machine.__file__).parent.glob("[a-z]*.py") if file.stem not in NOT_BENCHMARKS)
 
 
 @pytest.mark.parametrize("name", NAMES)
