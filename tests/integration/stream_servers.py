@@ -33,6 +33,8 @@ from coliseum.upstash.client import Redis
 QUICK = Pace(
     poll=0.1, quiet=2.0, retry_first=0.05, retry_most=0.2, tick=0.05, ahead=0.6, linger=0.5, redis_patience=0.5
 )
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what must happen: long enough for a machine that is busy with other things."""
 Heard = tuple[str, dict[str, Any], str]
 """Name, data, and the id in force after it."""
 
@@ -47,7 +49,7 @@ class StreamServer:
     def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: str = "") -> Answer:
         """A whole answer."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_SECONDS)
         connection.request(method, path, body=body or None, headers=dict(headers or {}))
         response = connection.getresponse()
         answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
@@ -106,7 +108,7 @@ def serving(settings: Settings, *, pace: Pace = QUICK, server: str = "own", **ch
 
         thread = threading.Thread(target=live)
         thread.start()
-        assert started.wait(10)
+        assert started.wait(PATIENCE_SECONDS)
         try:
             yield StreamServer(app, f"http://127.0.0.1:{listening.getsockname()[1]}")
         finally:
@@ -115,7 +117,7 @@ def serving(settings: Settings, *, pace: Pace = QUICK, server: str = "own", **ch
             thread.join(10)
 
 
-def until(happened: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(happened: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true value of `happened`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := happened()):
@@ -179,7 +181,7 @@ class Listener:
         parts = urlsplit(url)
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
         headers |= {"Accept-Encoding": "gzip, br"} if compressed else {}
-        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_SECONDS)
         self._connection.request("GET", path, headers=headers)
         self._socket: socket.socket = self._connection.sock
         self._response: http.client.HTTPResponse | None = None
@@ -217,20 +219,20 @@ class Listener:
         """The last event of this name."""
         return [data for heard, data, _ in self.heard if heard == name][-1]
 
-    def wait(self, name: str, count: int = 1, seconds: float = 10.0) -> Listener:
+    def wait(self, name: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> Listener:
         """Until so many events of this name have come."""
         until(lambda: self.names.count(name) >= count, seconds)
         return self
 
-    def wait_trades(self, count: int, seconds: float = 15.0) -> Listener:
+    def wait_trades(self, count: int, seconds: float = PATIENCE_SECONDS) -> Listener:
         until(lambda: len(self.trades) >= count, seconds)
         return self
 
-    def wait_end_or_trades(self, count: int, seconds: float = 20.0) -> Listener:
+    def wait_end_or_trades(self, count: int, seconds: float = PATIENCE_SECONDS) -> Listener:
         until(lambda: self.ended or len(self.trades) >= count, seconds)
         return self
 
-    def wait_end(self, seconds: float = 10.0) -> Listener:
+    def wait_end(self, seconds: float = PATIENCE_SECONDS) -> Listener:
         until(lambda: self.ended, seconds)
         return self
 

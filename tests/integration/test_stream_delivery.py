@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.fixtures.redis import RedisServer
 from tests.integration.stream_servers import (
+    PATIENCE_SECONDS,
     QUICK,
     Listener,
     Publisher,
@@ -94,13 +95,13 @@ class Follower:
     connections: int = 0
 
     def until(self, enough: Callable[[], bool]) -> Follower:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not enough():
             assert time.monotonic() < deadline, f"{self.path} stands at {self.cursor}"
             each = Listener(self.wire.url, self.path, last_event_id=self.cursor)
             self.connections += 1
             have = len(self.trades)
-            until(lambda: each.ended or (self._took(each, have) and enough()), 20)  # noqa: B023  # runs at once
+            until(lambda: each.ended or (self._took(each, have) and enough()))  # noqa: B023  # runs at once
             each.close()
             self._took(each, have)
             self.names += each.names
@@ -294,7 +295,7 @@ def test_a_log_restored_from_an_old_dump_resets_those_ahead_of_it(
         ]
     )
     listen(server, "/sse/trades", last_event_id=cursor).wait("snapshot")
-    each.wait("reset", seconds=15)
+    each.wait("reset")
     assert each.data("reset")["reason"] == "ahead"
 
 
@@ -378,7 +379,7 @@ def test_the_same_log_is_served_as_json(server: StreamServer, bot: Publisher) ->
     waiting.start()
     until(lambda: server.app.desk.register is not None)
     bot.trades()
-    waiting.join(12)
+    waiting.join(PATIENCE_SECONDS)
     assert [item["data"]["count"] for item in found[0]["items"]] == [1]
     empty = server.get(f"/events?after={found[0]['next_cursor']}&wait=0.1").json()
     assert (empty["items"], empty["next_cursor"]) == ([], found[0]["next_cursor"])

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import psutil
 import pytest
 from tests.fixtures.redis import RedisServer, start_redis
 from tests.integration.stream_servers import (
+    PATIENCE_SECONDS,
     QUICK,
     Listener,
     Publisher,
@@ -33,12 +35,14 @@ from tests.integration.stream_servers import (
     until,
 )
 
+from coliseum.client import Parser
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
 from coliseum.feed.protocol import State
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.log_reader import LogReader, Pace
+from coliseum.streaming.session import OPENING_SECONDS
 from coliseum.streaming.stats import Counts
 from coliseum.upstash.client import AsyncRedis, Redis
 
@@ -84,7 +88,7 @@ def test_a_pause_of_redis_is_told_and_survived_without_a_reconnect(
         each = Listener(server.url, "/sse/trades").wait("snapshot")
         with frozen(fragile):
             assert each.wait("stale").data("stale")["source"] == "redis"
-        each.wait("fresh", seconds=20)
+        each.wait("fresh")
         bot.trades(2)
         assert each.wait_trades(2).trades == ["t1", "t2"]
         assert not {"gap", "reset", "closing"} & set(each.names)
@@ -116,7 +120,7 @@ def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
 ) -> None:
     """SSE-064: EventSource would never come back from a 503."""
     fragile.faults(refuse_all=True)
-    with serving(settings_for(fragile, prefix)) as server:
+    with serving(settings_for(fragile, prefix), pace=replace(QUICK, first_answer=0.5)) as server:
         each = Listener(server.url, "/sse/trading", last_event_id="5-5").wait_end()
         assert each.status == 200
         assert each.names == ["ready", "stale", "closing"]
@@ -126,6 +130,61 @@ def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
         strict = server.get("/sse/trading?strict=1")
         assert (strict.status, strict.headers["retry-after"]) == (503, "5")
         assert server.get("/events").status == 503
+
+
+@MODES
+@pytest.mark.parametrize("fault", [{"refuse_all": True}, {"latency_ms": 2500}], ids=["late", "slow"])
+def test_a_starting_process_waits_for_a_redis_that_is_late_or_slow(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str, fault: dict[str, Any]
+) -> None:
+    """SSE-066: the first client of a new process keeps its connection."""
+    bot.trades()
+    fragile.faults(**fault)
+    with serving(settings_for(fragile, prefix, feed_mode=mode)) as server:
+        began = time.monotonic()
+        each = Listener(server.url, "/sse/trades?since=earliest")
+        until(lambda: time.monotonic() > began + OPENING_SECONDS + 0.3)  # later clients get no longer than this
+        assert not each.ended
+        assert each.names == []
+        fragile.faults()
+        assert each.wait_trades(1).story[:2] == ["ready", "new_trades"]
+        assert server.get("/events").status == 200
+
+
+@MODES
+def test_a_strict_client_and_a_long_poll_wait_for_a_starting_process_too(
+    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
+) -> None:
+    """SSE-066."""
+    bot.trades()
+    fragile.faults(refuse_all=True)
+    with (
+        serving(settings_for(fragile, prefix, feed_mode=mode)) as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        answers = [pool.submit(server.get, path) for path in ("/events?after=earliest", "/sse/stats")]
+        strict = Listener(server.url, "/sse/trades?strict=1&since=earliest")
+        until(lambda: server.app.desk.counts.redis_errors >= 2)
+        fragile.faults()
+        assert len(answers[0].result(PATIENCE_SECONDS).json()["items"]) == 1
+        assert answers[1].result(PATIENCE_SECONDS).status == 200
+        assert strict.wait_trades(1).status == 200
+
+
+def test_a_process_that_was_loaded_once_gives_a_new_client_two_seconds_in_an_outage(
+    fragile: RedisServer, prefix: str, bot: Publisher
+) -> None:
+    """SSE-064: only a process that is starting waits longer."""
+    with serving(settings_for(fragile, prefix, feed_mode="poll"), pace=replace(QUICK, redis_patience=30.0)) as server:
+        first = Listener(server.url, "/sse/trades").wait("snapshot")
+        first.close()
+        reader = server.app._reader
+        assert reader is not None
+        until(lambda: not reader.view.loaded)
+        fragile.faults(refuse_all=True)
+        began = time.monotonic()
+        assert Listener(server.url, "/sse/trades").wait_end().names == ["ready", "stale", "closing"]
+        assert OPENING_SECONDS <= time.monotonic() - began < QUICK.first_answer
 
 
 @MODES
@@ -174,7 +233,7 @@ def test_a_dead_poller_is_told_while_heartbeats_go_on(
         each = Listener(server.url, "/sse/status").wait("heartbeat")
         assert "stale" not in each.names
         bot.report(fresh_for=300)
-        each.wait("stale", 2, seconds=5).wait("heartbeat", each.names.count("heartbeat") + 2)
+        each.wait("stale", 2).wait("heartbeat", each.names.count("heartbeat") + 2)
         assert each.data("heartbeat")["stale"] == ["bot", "poller"]
         bot.report()
         each.wait("fresh", 2)
@@ -202,7 +261,7 @@ def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
         bot.trades(2)
         reader = LogReader(feed, doorbell=False, pace=replace(QUICK, ahead=5.0), counts=Counts(0.0))
         reader.hold(lambda: None)
-        assert await reader.ready(5)
+        assert await reader.ready(PATIENCE_SECONDS)
         old = await feed.read(EntryId(0, 0))
         await asyncio.to_thread(bot.trades, 3)
         ring = reader.view.ring
@@ -218,7 +277,7 @@ def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
         await reader.close()
         await redis.close()
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
 class SilentFeed(AsyncFeed):
@@ -250,7 +309,7 @@ def test_a_silence_of_redis_is_told_once_however_many_questions_time_out(
                 told.append(not told[-1])
 
         reader.hold(look)
-        assert await reader.ready(5)
+        assert await reader.ready(PATIENCE_SECONDS)
         feed.silent = True
         await asyncio.to_thread(until, lambda: counts.redis_errors >= 3)
         assert told == [False, True]
@@ -259,7 +318,7 @@ def test_a_silence_of_redis_is_told_once_however_many_questions_time_out(
         await reader.close()
         await redis.close()
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
 class FailingFeed(AsyncFeed):
@@ -285,12 +344,12 @@ def test_a_reader_survives_an_error_that_nobody_foresaw(
         feed = FailingFeed(redis, prefix=prefix)
         reader = LogReader(feed, doorbell=mode == "doorbell", pace=QUICK, counts=Counts(0.0))
         reader.hold(lambda: None)
-        assert await reader.ready(5)
+        assert await reader.ready(PATIENCE_SECONDS)
         assert feed.failed
         await reader.close()
         await redis.close()
 
-    asyncio.run(asyncio.wait_for(story(), 20))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
 def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
@@ -306,8 +365,8 @@ def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
         until(lambda: server.stats()["connections"]["now"] == 2)
         for _ in range(6):
             bot.trades(60, ticker="A-" + "1" * 20_000)  # more than the kernel buffers
-        until(lambda: b'"t359"' in quick.bytes_in[-30_000:], 20)
-        until(lambda: server.stats()["connections"]["closed"].get("too_slow") == 1, seconds=20)
+        until(lambda: b'"t359"' in quick.bytes_in[-30_000:])
+        until(lambda: server.stats()["connections"]["closed"].get("too_slow") == 1)
         assert server.stats()["connections"]["now"] == 1
         bot.trades()
         until(lambda: b'"t360"' in quick.bytes_in[-30_000:])
@@ -376,14 +435,17 @@ def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
 
         scope = {"type": "http", "method": "GET", "path": "/sse/trades", "headers": [], "query_string": b""}
         began = time.monotonic()
-        await app({**scope, "coliseum.deadline": time.time() + 11.5}, receive, send)
+        await app({**scope, "coliseum.deadline": time.time() + 12.5}, receive, send)
         await app.close()
         return sent, time.monotonic() - began
 
-    sent, seconds = asyncio.run(asyncio.wait_for(story(), 20))
-    assert 1.0 < seconds < 1.9
-    body = b"".join(message.get("body", b"") for message in sent)
-    assert b'"reason":"rotate"' in body
+    sent, seconds = asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
+    events = list(Parser().feed(b"".join(message.get("body", b"") for message in sent)))
+    assert [event.name for event in events][-1] == "closing"
+    assert events[-1].data["reason"] == "rotate"
+    granted = events[0].data["session_max_seconds"]
+    assert 0 < granted <= 2.5
+    assert seconds >= granted
     assert sent[-1]["more_body"] is False
 
 
@@ -478,9 +540,9 @@ def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
         bot.trades(2)
         running.send_signal(signal.SIGTERM)
         for each in first:
-            assert each.wait_end(15).data("closing")["reason"] == "shutdown"
+            assert each.wait_end().data("closing")["reason"] == "shutdown"
             assert each.data("closing")["cursor"] == each.last_event_id
-        assert running.wait(15) in {0, -signal.SIGTERM}
+        assert running.wait(PATIENCE_SECONDS) in {0, -signal.SIGTERM}
     seen = [each.trades for each in first]
     with process(place, fragile, prefix) as (running, url):
         second = _resumed(url, first)
@@ -517,7 +579,8 @@ def test_a_frozen_wire_costs_its_client_time_and_nothing_else(
 
 
 def test_the_readers_default_times_are_the_specifications() -> None:
-    """SSE-060, SSE-063, SSE-065: what the quick times of these tests stand for."""
+    """SSE-060, SSE-063, SSE-065, SSE-066: what the quick times of these tests stand for."""
     pace = Pace()
     assert (pace.redis_patience, pace.outage, pace.ahead, pace.retry_first, pace.retry_most) == (5, 60, 3, 0.25, 5)
     assert pace.tick <= 5
+    assert (pace.first_answer, pace.retry_starting) == (15, 1)

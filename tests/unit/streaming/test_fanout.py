@@ -126,7 +126,7 @@ async def beats(wire: Wire, field: str, value: int) -> None:
 
 
 def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), 60))
 
 
 def test_clients_with_equal_filters_stand_at_the_reader_as_one_and_share_their_bytes() -> None:

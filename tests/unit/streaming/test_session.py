@@ -434,6 +434,49 @@ def test_without_redis_a_new_client_is_told_so_and_sent_away_for_a_while() -> No
     assert ids_of(client)["closing"] == ""
 
 
+def starting_world() -> World:
+    """A process that Redis has not answered yet and that waits 15 s for the first answer."""
+    world = World()
+    world.view.loaded = False
+    world.view.first_answer_due = world.now + 15
+    return world
+
+
+def test_a_client_of_a_starting_process_waits_for_the_first_answer_of_redis() -> None:
+    """SSE-066."""
+    world = starting_world()
+    world.view.down_since = world.now  # the first reads failed, and the reader repeats them
+    client = Client(world)
+    assert client.run(14) == []
+    assert client.bytes_in == KEEPALIVE
+    world.view.loaded, world.view.down_since, world.view.first_answer_due = True, None, 0.0
+    assert names(client.pump()) == ["ready", "snapshot", "bot_status"]
+    assert client.closed is None
+
+
+def test_a_starting_process_without_an_answer_in_time_closes_its_clients() -> None:
+    """SSE-066."""
+    world = starting_world()
+    client = Client(world)
+    assert names(client.run(16)) == ["ready", "stale", "closing"]
+    assert client.closed == "redis"
+
+
+def test_a_client_that_comes_late_to_a_starting_process_has_its_own_two_seconds() -> None:
+    """SSE-064."""
+    world = starting_world()
+    world.now += 14.5
+    client = Client(world)
+    assert client.run(1.5) == []
+    assert names(client.run(1)) == ["ready", "stale", "closing"]
+
+
+def test_a_rotation_ends_a_session_that_still_waits_for_the_first_answer() -> None:
+    """SSE-070."""
+    world = starting_world()
+    assert names(Client(world, plan={"ends_at": world.now + 4}).run(5)) == ["closing"]
+
+
 def test_a_resuming_client_is_sent_away_with_its_own_cursor_while_redis_is_down() -> None:
     """SSE-064."""
     world = World()

@@ -34,6 +34,10 @@ class Pace:
     """The reader's times in seconds."""
 
     poll: float = 3.0
+    first_answer: float = 15.0
+    """How long a process that is starting waits for Redis before it calls it down. Above one keepalive interval."""
+    retry_starting: float = 1.0
+    """The longest wait between two attempts meanwhile: a client is waiting for the first one that succeeds."""
     quiet: float = 30.0
     """No ring for this long, not even the poller's report: look whether anybody is there. 1.5 reports."""
     quiet_most: float = 300.0
@@ -92,6 +96,9 @@ class LogReader:
             self._linger = None
         if not self._running:
             self._running = True
+            if self._redis_ok_ms is None:
+                # Nothing can be called down that was never up: Redis, or the network, may be starting as we are.
+                self.view.first_answer_due = self._loop.time() + self._pace.first_answer
             self._spawn(self._lasting(self._follow_doorbell if self._doorbell else self._poll))
             self._spawn(self._lasting(self._judge))
 
@@ -107,8 +114,8 @@ class LogReader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ready(self, seconds: float) -> bool:
-        """Whether Redis has answered, waiting this long for it."""
-        deadline = self._loop.time() + seconds
+        """Whether Redis has answered, waiting this long for it, and longer while the process is starting."""
+        deadline = max(self._loop.time() + seconds, self.view.first_answer_due)
         while not self.view.loaded or "redis" in self.view.stale:
             if self._loop.time() >= deadline or "redis" in self.view.stale:
                 return False
@@ -261,7 +268,8 @@ class LogReader:
                 except ColiseumError as error:
                     self._failed(error)
                 await asyncio.sleep(delay * random.uniform(0.8, 1.2))
-                delay = min(delay * 2, self._pace.retry_most)
+                most = self._pace.retry_starting if self._starting else self._pace.retry_most
+                delay = min(delay * 2, most)
         finally:
             self._looking = False
 
@@ -332,6 +340,11 @@ class LogReader:
         self._answered()
         return state
 
+    @property
+    def _starting(self) -> bool:
+        """Whether Redis may still take its time for the first answer to this process."""
+        return self._redis_ok_ms is None and self._loop.time() < self.view.first_answer_due
+
     def _extend(self, entries: tuple[Entry, ...]) -> None:
         self.view.ring.extend(entries)
         for entry in entries:
@@ -345,6 +358,7 @@ class LogReader:
 
     def _answered(self) -> None:
         self._redis_ok_ms = now_ms()
+        self.view.first_answer_due = 0.0
         self._silent_since = None
         if self.view.down_since is not None:
             logger().info("redis answers again")
@@ -364,7 +378,7 @@ class LogReader:
 
     def _judge_now(self) -> None:
         """Replace the set of stale sources where it changed, and tell everybody."""
-        if not self.view.loaded and self.view.down_since is None and not self._asked:
+        if self._starting or (not self.view.loaded and self.view.down_since is None and not self._asked):
             return
         now = self._loop.time()
         since = [*self._asked.values(), *([] if self.view.down_since is None else [self.view.down_since])]

@@ -25,7 +25,7 @@ from coliseum.streaming.view import View, clock_text
 AHEAD_SECONDS = 3.0
 """A replica may lag: a cursor ahead of the log is believed for this long before `reset`."""
 OPENING_SECONDS = 2.0
-"""How long a new client waits for the first answer of Redis."""
+"""How long a new client waits for an answer of Redis. While its process is starting, it waits longer: see View."""
 OUTAGE_SECONDS = 60.0
 SNAPSHOT_TRADES = 20
 NOTHING_STALE: Mapping[str, Stale] = {}
@@ -170,6 +170,8 @@ class Session:
         """What to do next."""
         if self.phase is Phase.OPENING:
             step = self._open(view, now, wall_ms)
+            if isinstance(step, Wait | Fetch):
+                return self._keep_alive(step, now)
             if step is not None:
                 return step
         if now >= self._ends_at:
@@ -183,19 +185,14 @@ class Session:
             return step
         if step is None and self.phase is Phase.CATCHING_UP:
             self._settle(view, wall_ms)
-        if now >= self._heartbeat_at and self.phase is Phase.LIVE:
-            self._heartbeat(view, wall_ms)
-            while self._heartbeat_at <= now:
-                self._heartbeat_at += self.plan.heartbeat_seconds
+        self._beat(view, now, wall_ms)
         if self._pending:
             return self._written(now)
-        if now - self._sent_at >= self.plan.comment_seconds:
-            self._sent_at = now
-            return Send(KEEPALIVE)
-        if isinstance(step, Fetch):
-            return step
-        until = min(self._heartbeat_at, self._sent_at + self.plan.comment_seconds, self._ends_at)
-        return Wait(until if step is None else min(until, step.until))
+        if step is None:
+            step = Wait(self._heartbeat_at)
+        elif isinstance(step, Wait):
+            step = Wait(min(step.until, self._heartbeat_at))
+        return self._keep_alive(step, now)
 
     def receive(self, state: State, view: View, now: float) -> None:
         """What `Fetch` asked for."""
@@ -254,7 +251,7 @@ class Session:
             return self._close(self._end_reason, view, now, wall_ms)
         if "redis" in view.stale:
             return self._degraded(now, view)
-        deadline = self.opened_at + OPENING_SECONDS
+        deadline = max(self.opened_at + OPENING_SECONDS, view.first_answer_due)
         if not view.loaded or self._failures:
             if now >= deadline:
                 return self._degraded(now, view)
@@ -419,6 +416,13 @@ class Session:
         for source in sorted(told.keys() - view.stale.keys()):
             self._put(event("fresh", {"source": source}))
 
+    def _beat(self, view: View, now: float, wall_ms: int) -> None:
+        if now < self._heartbeat_at or self.phase is not Phase.LIVE:
+            return
+        self._heartbeat(view, wall_ms)
+        while self._heartbeat_at <= now:
+            self._heartbeat_at += self.plan.heartbeat_seconds
+
     def _heartbeat(self, view: View, wall_ms: int) -> None:
         report = view.report
         cursor = str(self.position)
@@ -449,6 +453,14 @@ class Session:
         self.phase = Phase.CLOSED
         last = self._written(now)
         return Close(last.data, reason, last.events)
+
+    def _keep_alive(self, step: Wait | Fetch, now: float) -> Step:
+        """`step`, unless the connection has been silent for so long that a keepalive comes first."""
+        comment_at = self._sent_at + self.plan.comment_seconds
+        if now >= comment_at:
+            self._sent_at = now
+            return Send(KEEPALIVE)
+        return Wait(min(step.until, comment_at, self._ends_at)) if isinstance(step, Wait) else step
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)

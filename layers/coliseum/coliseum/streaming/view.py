@@ -26,6 +26,8 @@ class View:
     """The poller's last word."""
     stale: Mapping[str, Stale] = field(default_factory=dict)
     """Replaced, never changed in place: a session sees a change by identity."""
+    first_answer_due: float = 0.0
+    """Monotonic seconds until which a process that is starting waits for the first answer of Redis."""
     down_since: float | None = None
     """Monotonic seconds since when Redis does not answer; None while it does."""
     broken: str = "epoch"
