@@ -16,10 +16,11 @@ pytest_plugins = [
     "tests.fixtures.stack",
 ]
 
-settings.register_profile(
-    "suite", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("suite", _PATIENT, max_examples=50, derandomize=True)
+settings.register_profile("explore", _PATIENT, max_examples=500)
 settings.load_profile("suite")
+"""The suite tries the same examples on every run, so no test depends on chance. `make soak` looks for new ones."""
 
 ROOT = Path(__file__).resolve().parent.parent
 _ISOLATED = ("UPSTASH_", "SUPABASE_", "KALSHI_", "BOT_", "OPENROUTER_", "LOGFIRE_", "COLISEUM_", "ADMIN_", "SECRETS_")

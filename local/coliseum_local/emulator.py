@@ -31,7 +31,7 @@ RUNTIME = (
     *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
 )
 """What AWS's image holds behind function and layers."""
-BOOT_SECONDS = 10.0
+BOOT_SECONDS = 60.0
 
 
 class CannotEmulate(Exception):

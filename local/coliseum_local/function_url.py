@@ -185,7 +185,7 @@ class FunctionUrl:
         self, *, command: Sequence[str], variables: Mapping[str, str], folder: Path, timeout_seconds: float, cap: int
     ) -> None:
         self._new: Callable[[], Environment] = lambda: Environment(command, variables, folder)
-        self._timeout_seconds = timeout_seconds
+        self.timeout_seconds = timeout_seconds
         self._cap = cap
         self._idle: list[Environment] = []
         self._active: set[Environment] = set()
@@ -205,7 +205,7 @@ class FunctionUrl:
             record = Record(scope["path"], environment.cold)
             self.records.append(record)
             event = events.function_url(request, request_id=str(uuid.uuid4()), at=datetime.now(UTC))
-            await self._run(environment, Invocation(event, self._timeout_seconds), record, receive, send)
+            await self._run(environment, Invocation(event, self.timeout_seconds), record, receive, send)
         finally:
             self._active.discard(environment)
 
@@ -222,7 +222,7 @@ class FunctionUrl:
         watch = asyncio.create_task(_watch(receive, record))
         work = asyncio.create_task(environment.invoke(invocation))
         try:
-            await asyncio.wait_for(_forward(invocation, record, send), self._timeout_seconds)
+            await asyncio.wait_for(_forward(invocation, record, send), self.timeout_seconds)
         except TimeoutError:
             record.outcome = "timeout"
             await environment.stop(kill=True)

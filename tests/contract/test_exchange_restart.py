@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.fixtures.exchange import Exchange, StartExchange, launch_standing_exchange, quoted_market
+from tests.fixtures.waiting import START_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_two_exchanges_never_share_one_state(running: Exchange) -> None:
         [sys.executable, "-m", "coliseum_local.exchange", "--port", "0", "--state", str(running.state)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_SECONDS,
         stdin=subprocess.DEVNULL,
         check=False,
     )

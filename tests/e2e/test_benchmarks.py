@@ -10,7 +10,7 @@ import pytest
 from bench import machine
 from bench.__main__ import NOT_BENCHMARKS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 NAMES = sorted(file.stem for file in Path(machine.__file__).parent.glob("[a-z]*.py") if file.stem not in NOT_BENCHMARKS)
 
 

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,19 @@ import httpx
 import psutil
 import pytest
 from tests.fixtures.stack import Stack, environment, launch, processes_of
+from tests.fixtures.waiting import PATIENCE_SECONDS, START_SECONDS, until
 
 from coliseum.feed.entries import START, Entry, Kind
 from coliseum.feed.feed import Feed
 from coliseum.upstash.client import Redis
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
-def new_trades(url: str, *, seconds: float) -> list[dict[str, Any]]:
-    """The trades of the first `new_trades` event that arrives."""
-    deadline = time.monotonic() + seconds
-    with httpx.stream("GET", f"{url}/api/python/sse/trading", timeout=seconds, trust_env=False) as response:
+def new_trades(url: str) -> list[dict[str, Any]]:
+    """The trades of the first `new_trades` event of one connection."""
+    deadline = time.monotonic() + START_SECONDS
+    with httpx.stream("GET", f"{url}/api/python/sse/trading", timeout=START_SECONDS, trust_env=False) as response:
         event, seen = "", [f"HTTP {response.status_code}"]
         for line in response.iter_lines():
             seen.append(line)
@@ -42,20 +43,13 @@ def new_trades(url: str, *, seconds: float) -> list[dict[str, Any]]:
     raise AssertionError("the stream ended without new_trades:\n" + "\n".join(seen))
 
 
-def eventually(true: Callable[[], bool], *, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (held := true()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return held
-
-
 def run_once(state: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "coliseum_local"],
         env=environment(state, **variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_SECONDS,
         check=False,
     )
 
@@ -65,7 +59,7 @@ class Crash:
     """A system that was killed and started again from the same state."""
 
     left: list[psutil.Process]
-    """What still ran a few seconds after the kill."""
+    """What still ran after the kill."""
     before: list[str]
     """Trade ids that a client had seen by then."""
     again: Stack
@@ -76,11 +70,12 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
     state = tmp_path_factory.mktemp("crash") / "state"
     first = launch(state)
     try:
-        before = [trade["trade_id"] for trade in new_trades(first.url, seconds=60)]
+        before = [trade["trade_id"] for trade in new_trades(first.url)]
     finally:
         first.process.kill()
         first.process.wait()
-    eventually(lambda: not processes_of(state), seconds=15)
+    with suppress(AssertionError):
+        until(lambda: not processes_of(state))
     left = processes_of(state)
     again = launch(state)  # its poller waits for the lease of the one that was killed; other tests go on meanwhile
     try:
@@ -93,8 +88,8 @@ def test_killing_the_supervisor_leaves_no_process_behind(crash: Crash) -> None:
     assert crash.left == []
 
 
-def test_a_newcomer_sees_new_trades_within_a_minute(stack: Stack) -> None:
-    first, *_ = new_trades(stack.url, seconds=60)
+def test_the_first_connection_of_a_newcomer_brings_new_trades(stack: Stack) -> None:
+    first, *_ = new_trades(stack.url)
     assert {"timestamp", "ticker", "side", "quantity", "price", "trade_id"} <= first.keys()
 
 
@@ -113,16 +108,18 @@ def test_a_newcomer_sees_new_trades_within_a_minute(stack: Stack) -> None:
     ],
 )
 def test_every_kind_of_page_answers(stack: Stack, path: str) -> None:
-    assert httpx.get(stack.url + path, timeout=30, follow_redirects=True, trust_env=False).status_code == 200
+    assert (
+        httpx.get(stack.url + path, timeout=PATIENCE_SECONDS, follow_redirects=True, trust_env=False).status_code == 200
+    )
 
 
 def test_what_nobody_serves_is_a_problem_document(stack: Stack) -> None:
-    answer = httpx.get(f"{stack.url}/api/python/nothing", trust_env=False, timeout=30)
+    answer = httpx.get(f"{stack.url}/api/python/nothing", trust_env=False, timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_the_output_is_plain_lines_where_it_is_no_terminal(stack: Stack) -> None:
-    assert eventually(lambda: "health: status healthy" in stack.output.read_text(), seconds=30)
+    until(lambda: "health: status healthy" in stack.output.read_text())
     text = stack.output.read_text()
     assert "\x1b" not in text
     for service in ("redis", "postgres", "exchange", "bot", "gateway"):
@@ -155,13 +152,13 @@ def test_a_setting_of_a_wrong_form_is_refused_by_name_before_anything_starts(tmp
 def test_a_server_that_dies_is_started_again_and_reported(stack: Stack) -> None:
     children = json.loads((stack.state / "children.json").read_text())
     psutil.Process(children["bot"][0]).kill()
-    assert eventually(lambda: "bot runs again" in stack.output.read_text(), seconds=30)
-    assert new_trades(stack.url, seconds=60)
+    until(lambda: "bot runs again" in stack.output.read_text())
+    assert new_trades(stack.url)
 
 
 def executed(stack: Stack) -> set[str]:
     """The exchange's own account of the bot's trades."""
-    answer = httpx.get(f"{stack.url}/api/python/portfolio/fills?limit=1000", trust_env=False, timeout=30)
+    answer = httpx.get(f"{stack.url}/api/python/portfolio/fills?limit=1000", trust_env=False, timeout=PATIENCE_SECONDS)
     return {fill["trade_id"] for fill in answer.raise_for_status().json()["items"]}
 
 
@@ -177,7 +174,7 @@ def logged_trades(stack: Stack) -> list[str]:
 
 
 def test_after_a_crash_no_published_trade_is_lost_or_repeated(crash: Crash) -> None:
-    assert new_trades(crash.again.url, seconds=60)
+    assert new_trades(crash.again.url)
     trades = logged_trades(crash.again)
     numbers = [entry.id.seq for entry in logged(crash.again)]
     assert set(crash.before) <= set(trades)
@@ -188,7 +185,7 @@ def test_after_a_crash_no_published_trade_is_lost_or_repeated(crash: Crash) -> N
 def test_after_a_crash_what_the_bot_traded_meanwhile_is_filled_in(crash: Crash) -> None:
     """The bot forgets its trades when it dies; the exchange does not."""
     known = executed(crash.again)
-    assert eventually(lambda: known <= set(logged_trades(crash.again)), seconds=60)
+    until(lambda: known <= set(logged_trades(crash.again)), START_SECONDS, every=0.5)
 
 
 def test_ctrl_c_stops_everything_and_leaves_no_process_behind(crash: Crash) -> None:

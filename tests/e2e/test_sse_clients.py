@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from tests.e2e.sse_clients.adapters import BROWSERS, CLIENTS, NATIVE, WRAPPERS, Enough, Seen, absent
 from tests.fixtures.redis import RedisServer
 from tests.integration.stream_servers import Publisher, StreamServer, Wire, publisher, serving, settings_for
 
+from coliseum.config import Settings
 from coliseum.upstash.client import Redis
 
 Condition = Callable[[list[Seen]], bool]
@@ -50,12 +52,10 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(redis_server: RedisServer) -> Iterator[Stage]:
-    """A log whose history was trimmed: 40 trades, the first 20 gone."""
+    """A log whose history was trimmed: 40 trades, the first 20 gone. Its sessions outlast every test."""
     prefix = "test:sse-clients:"
     redis = Redis(redis_server.url, redis_server.token)
-    settings = settings_for(
-        redis_server, prefix, cors_allow_origins=("*",), sse_heartbeat_seconds=0.4, sse_session_max_seconds=1.5
-    )
+    settings = server_settings(redis_server, prefix, sse_session_max_seconds=86_400)
     bot = publisher(redis, prefix, maxlen=20)
     bot.trades(10)
     bot.report()
@@ -63,6 +63,18 @@ def stage(redis_server: RedisServer) -> Iterator[Stage]:
     with ExitStack() as stack, serving(settings, retry_ms=(50, 100)) as server:
         yield Stage(server, bot, stack)
     redis.close()
+
+
+@pytest.fixture(scope="module")
+def rotating(redis_server: RedisServer, stage: Stage) -> Iterator[Stage]:
+    """The same log on a server whose sessions are short."""
+    settings = server_settings(redis_server, "test:sse-clients:", sse_session_max_seconds=1.5)
+    with ExitStack() as stack, serving(settings, retry_ms=(50, 100)) as server:
+        yield Stage(server, stage.bot, stack)
+
+
+def server_settings(redis_server: RedisServer, prefix: str, **changes: Any) -> Settings:
+    return settings_for(redis_server, prefix, cors_allow_origins=("*",), sse_heartbeat_seconds=0.4, **changes)
 
 
 def id_of(stage: Stage, seq: int) -> str:
@@ -159,11 +171,11 @@ def test_a_refusal_by_the_platform_ends_a_native_eventsource_and_nobody_else(
 
 
 @pytest.fixture(scope="module")
-def rotated(stage: Stage) -> dict[str, list[Seen]]:
+def rotated(rotating: Stage) -> dict[str, list[Seen]]:
     def enough(seen: list[Seen]) -> bool:
         return [name for name, _, _ in seen].count("ready") >= 3
 
-    return stage.run("/sse/trades", "", enough)
+    return rotating.run("/sse/trades", "", enough)
 
 
 @EACH

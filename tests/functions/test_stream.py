@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.redis import RedisServer
-from tests.integration.stream_servers import Listener, StreamServer, publisher, serving, settings_for, until
+from tests.fixtures.waiting import until
+from tests.integration.stream_servers import Listener, StreamServer, publisher, serving, settings_for
 
 from coliseum.errors import ConfigurationError
 from coliseum.streaming.app import create_app

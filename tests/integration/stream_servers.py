@@ -19,6 +19,7 @@ from uuid import uuid4
 import uvicorn
 from pydantic import SecretStr
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.waiting import PATIENCE_SECONDS, until
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.config import Settings
@@ -30,11 +31,7 @@ from coliseum.streaming.log_reader import Pace
 from coliseum.streaming.server import serve
 from coliseum.upstash.client import Redis
 
-QUICK = Pace(
-    poll=0.1, quiet=2.0, retry_first=0.05, retry_most=0.2, tick=0.05, ahead=0.6, linger=0.5, redis_patience=0.5
-)
-PATIENCE_SECONDS = 60.0
-"""How long a test waits for what must happen: long enough for a machine that is busy with other things."""
+QUICK = Pace(poll=0.1, quiet=2.0, retry_first=0.05, retry_most=0.2, tick=0.05, ahead=0.6, linger=0.5)
 Heard = tuple[str, dict[str, Any], str]
 """Name, data, and the id in force after it."""
 
@@ -114,16 +111,7 @@ def serving(settings: Settings, *, pace: Pace = QUICK, server: str = "own", **ch
         finally:
             hang_up()
             loop.call_soon_threadsafe(ended.set)
-            thread.join(10)
-
-
-def until(happened: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true value of `happened`; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (value := happened()):
-        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-        time.sleep(0.01)
-    return value
+            thread.join(PATIENCE_SECONDS)
 
 
 @dataclass
@@ -219,28 +207,28 @@ class Listener:
         """The last event of this name."""
         return [data for heard, data, _ in self.heard if heard == name][-1]
 
-    def wait(self, name: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> Listener:
+    def wait(self, name: str, count: int = 1) -> Listener:
         """Until so many events of this name have come."""
-        until(lambda: self.names.count(name) >= count, seconds)
+        until(lambda: self.names.count(name) >= count)
         return self
 
-    def wait_trades(self, count: int, seconds: float = PATIENCE_SECONDS) -> Listener:
-        until(lambda: len(self.trades) >= count, seconds)
+    def wait_trades(self, count: int) -> Listener:
+        until(lambda: len(self.trades) >= count)
         return self
 
-    def wait_end_or_trades(self, count: int, seconds: float = PATIENCE_SECONDS) -> Listener:
-        until(lambda: self.ended or len(self.trades) >= count, seconds)
+    def wait_end_or_trades(self, count: int) -> Listener:
+        until(lambda: self.ended or len(self.trades) >= count)
         return self
 
-    def wait_end(self, seconds: float = PATIENCE_SECONDS) -> Listener:
-        until(lambda: self.ended, seconds)
+    def wait_end(self) -> Listener:
+        until(lambda: self.ended)
         return self
 
     def close(self) -> None:
         """Hang up."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
         if self._response is not None:
             self._response.close()
         self._connection.close()
@@ -293,11 +281,11 @@ class Wire:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
         self._listener.close()
-        self._threads[0].join(5)
+        self._threads[0].join(PATIENCE_SECONDS)
         self.frozen.clear()
         self.cut()
         for thread in self._threads[1:]:
-            thread.join(5)
+            thread.join(PATIENCE_SECONDS)
         for each in self._sockets:
             each.close()
 

@@ -17,6 +17,7 @@ from tests.fixtures.function_url import serving as serving_url
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.scripted_bot import ScriptedBot, row, serving
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum_local.emulator import CannotEmulate, Emulator, base_python, find_emulator, python_path
 from coliseum_local.function_url import FunctionUrl
@@ -24,8 +25,9 @@ from coliseum_local.function_url import variables as lambda_variables
 from coliseum_local.invoke import BUNDLE, variables_of
 from coliseum_local.template import Template
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 Invoke = Callable[[str], Any]
+BUILD_SECONDS = 900.0
 HTTP_EVENTS = {
     "portfolio.http-balance": 200,
     "portfolio.http-fills": 200,
@@ -58,7 +60,7 @@ def bundle(root: Path, emulator: Path) -> Path:
     """The bundle for this machine, built again where a source is newer."""
     assert emulator
     build = subprocess.run(
-        ["make", f"{BUNDLE}/.built"], cwd=root, capture_output=True, text=True, timeout=170, check=False
+        ["make", f"{BUNDLE}/.built"], cwd=root, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )
     if "none was found" in build.stdout:
         pytest.skip(build.stdout.strip().splitlines()[-1])
@@ -158,7 +160,7 @@ def test_the_built_stream_sends_its_first_event_at_once(
         command=[str(layer / wrapper), base_python()],
         variables=lambda_variables(task=task, handler=function.handler, extra=values),
         folder=task,
-        timeout_seconds=20,
+        timeout_seconds=PATIENCE_SECONDS,
         cap=2,
     )
     path = event(root, "stream.function-url")["rawPath"]

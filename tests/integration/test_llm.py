@@ -276,16 +276,16 @@ def test_a_passing_failure_is_tried_once_more(openrouter: OpenRouter) -> None:
 
 
 def test_a_run_ends_at_its_deadline(openrouter: OpenRouter) -> None:
-    openrouter.script(MODEL, Reply(seconds=1.0))
+    openrouter.script(MODEL, Reply(seconds=3600))
     failed = fail(agent(openrouter), deadline_seconds=0.3)
     assert failed.failure is Failure.TIMEOUT
     assert failed.retryable
 
 
 def test_one_attempt_may_be_shorter_than_the_run(openrouter: OpenRouter) -> None:
-    openrouter.script(MODEL, Reply(seconds=1.0))
+    openrouter.script(MODEL, Reply(seconds=3600))
     options = Options(connection_retries=0, timeout_seconds=0.3)
-    assert fail(agent(openrouter, options=options), deadline_seconds=30).failure is Failure.TIMEOUT
+    assert fail(agent(openrouter, options=options), deadline_seconds=3000).failure is Failure.TIMEOUT
 
 
 def test_nobody_at_the_address_is_a_failure_of_the_network() -> None:

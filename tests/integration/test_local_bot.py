@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.fixtures.exchange import Exchange, StartExchange, launch_exchange, quoted_market
+from tests.fixtures.waiting import PATIENCE_SECONDS, START_SECONDS
 
 from coliseum.bot.parse import trades_from
 from coliseum_local.processes import ServerProcess
@@ -27,14 +28,14 @@ class Bot:
         fixed = ["--port", "0", "--exchange", exchange.url, "--api-key", key, "--private-key", str(path)]
         self.process = ServerProcess("coliseum_local.bot", [*fixed, *arguments], log=log)
         self.log = log
-        self._http = httpx.Client(base_url=self.process.ready["url"], timeout=5)
+        self._http = httpx.Client(base_url=self.process.ready["url"], timeout=PATIENCE_SECONDS)
 
     def get(self, path: str) -> Any:
         response = self._http.get(path)
         assert response.headers["x-bot-mode"] == "paper"
         return response.raise_for_status().json()
 
-    def until(self, path: str, holds: Callable[[Any], bool], *, seconds: float = 30.0) -> Any:
+    def until(self, path: str, holds: Callable[[Any], bool], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """The first body that fulfils the condition."""
         deadline = time.monotonic() + seconds
         while not holds(body := self.get(path)):
@@ -98,7 +99,7 @@ def _other(outcome: str) -> str:
 
 def test_it_buys_and_sells_both_outcomes_over_many_markets(bot: Bot) -> None:
     wanted = {("BUY", "yes"), ("BUY", "no"), ("SELL", "yes"), ("SELL", "no")}
-    rows = bot.until("/trades", lambda trades: {(row["side"], row["outcome"]) for row in trades} == wanted, seconds=60)
+    rows = bot.until("/trades", lambda trades: {(row["side"], row["outcome"]) for row in trades} == wanted)
     assert len({row["ticker"] for row in rows}) >= 4
 
 
@@ -181,6 +182,6 @@ def _run(exchange: Exchange, *arguments: str, confirmation: str) -> subprocess.C
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=START_SECONDS,
         check=False,
     )

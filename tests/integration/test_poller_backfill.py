@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 from tests.fixtures.exchange import Exchange
 from tests.fixtures.scripted_bot import Row, ScriptedBot, serving
+from tests.fixtures.waiting import until
 
 from coliseum.bot.client import Bot
 from coliseum.feed.entries import START, Kind
@@ -28,13 +28,14 @@ class Desk:
 
     def _offered(self) -> str:
         """A market in which contracts are on sale; at a moment there may be none."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def offered() -> str | None:
             for market in self.exchange.get("/markets", status="open", limit=1000)["markets"]:
                 if 0 < float(market["yes_ask_dollars"]) < 0.95 and float(market["yes_ask_size_fp"]) > 20:
                     return str(market["ticker"])
-            time.sleep(0.1)
-        raise AssertionError("nothing is on sale")
+            return None
+
+        return str(until(offered, every=0.1))
 
     def newest(self) -> Fill:
         return self.kalshi.all_fills(since=0)[0]

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.fixtures.waiting import until_async
 from tests.unit.local.gateway.test_environments import function
 
 from coliseum import aws
@@ -89,9 +90,7 @@ def poll(pair: Pair, tmp_path: Path) -> Poll:
                 messages, environments, sqs=pair.sqs, url=pair.url, sleep=lambda _: asyncio.sleep(0.01)
             )
             task = asyncio.create_task(source.run())
-            async with asyncio.timeout(20):
-                while not done(source):  # noqa: ASYNC110 - the queue is looked at from outside
-                    await asyncio.sleep(0.01)
+            await until_async(lambda: done(source))
             task.cancel()
             await asyncio.gather(task, *source._batches, return_exceptions=True)
             return source

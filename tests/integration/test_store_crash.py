@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer, start_postgres
+from tests.fixtures.waiting import PATIENCE_SECONDS, until
 
 from coliseum.errors import SourceUnavailable
 from coliseum.store.client import Store
@@ -22,18 +22,17 @@ def postmaster_of(state: Path) -> psutil.Process:
     return psutil.Process(int((state / "pg16" / "postmaster.pid").read_text().splitlines()[0]))
 
 
-def until_it_answers(store: Store) -> int:
-    """Ping until the database answers; the number of failed tries."""
-    failed, deadline = 0, time.monotonic() + 20
-    while True:
+def until_it_answers(store: Store) -> None:
+    """Ping until the database answers."""
+
+    def answers() -> bool:
         try:
             store.ping()
         except SourceUnavailable:
-            assert time.monotonic() < deadline
-            failed += 1
-            time.sleep(0.05)
-        else:
-            return failed
+            return False
+        return True
+
+    until(answers)
 
 
 def test_a_server_killed_under_the_gateway_comes_back_with_everything_committed(tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_a_server_killed_under_the_gateway_comes_back_with_everything_committed(
         store.insert("balance_snapshots", [SNAPSHOT])
         killed = postmaster_of(server.state)
         killed.kill()
-        killed.wait(5)
+        killed.wait(PATIENCE_SECONDS)
 
         until_it_answers(store)
 
@@ -96,7 +95,7 @@ def test_the_state_belongs_to_one_run_which_ends_with_its_parent(tmp_path: Path)
     assert stdin is not None
     stdin.close()
 
-    assert psutil.Process(process.pid).wait(10) in {0, None}
+    assert psutil.Process(process.pid).wait(PATIENCE_SECONDS) in {0, None}
     assert not postmaster.is_running()
     process.stop()
     assert (server.state / "keys.json").stat().st_mode & 0o777 == 0o600

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.errors import SourceRefused, SourceUnavailable
 from coliseum.store.client import Store
@@ -198,7 +199,7 @@ def test_a_projection_cut_off_in_the_middle_leaves_nothing_and_goes_on(
         _wait_for_one_at_the_lock(postgres_server)
         postgres_server.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'")
         with pytest.raises(SourceUnavailable, match="57P01"):
-            cut.result(timeout=10)
+            cut.result(timeout=PATIENCE_SECONDS)
 
     assert trade_ids(store) == ["t1"]
     assert store.rpc("projection_position", {"p_name": "test"})["seq"] == 1

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.e2e.sse_clients.adapters import Enough, node, node_binary
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.client import Event, Follower, StreamRefused, follow
 from coliseum.streaming.subscription import EVENT_NAMES
@@ -39,7 +40,7 @@ class Script:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
         for each in self._open:
             each.close()
 
@@ -209,5 +210,5 @@ const look = setInterval(() => {{
 }}, 1);
 """
     command = [str(node_binary()), "--input-type=module", "-e", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
     assert done.stdout.strip() == '["/sse?ticket=t1"]'

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.config import Settings
 from coliseum.errors import (
@@ -147,7 +148,7 @@ def test_two_bad_answers_are_an_error_with_a_name(
 
 def test_a_slow_answer_ends_at_the_time_out(redis_server: RedisServer, redis: Redis) -> None:
     impatient = Redis(redis_server.url, redis_server.token, timeout_seconds=0.1)
-    redis_server.faults(latency_ms=1000)
+    redis_server.faults(latency_ms=5000)
     with pytest.raises(SourceUnavailable, match="Timeout"):
         impatient.command("PING")
     impatient.close()
@@ -301,7 +302,9 @@ def test_three_hundred_subscribers_all_hear_everything(redis_server: RedisServer
 
     async def run() -> list[list[str]]:
         headers = {"Authorization": f"Bearer {redis_server.token}"}
-        async with httpx.AsyncClient(base_url=redis_server.url, headers=headers, limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=redis_server.url, headers=headers, limits=limits, timeout=PATIENCE_SECONDS
+        ) as client:
             ready: asyncio.Queue[None] = asyncio.Queue()
             listeners = [asyncio.create_task(listen(client, ready)) for _ in range(300)]
             for _ in listeners:

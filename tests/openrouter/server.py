@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +69,8 @@ class OpenRouter:
     """Of the same requests, names in lower case."""
     in_flight: int = 0
     most_in_flight: int = 0
+    closed: threading.Event = field(default_factory=threading.Event)
+    """Set at the end: answers that are still late go out at once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -90,7 +91,7 @@ class OpenRouter:
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             script = self.scripts.get(body["model"], [])
             reply = (script.pop(0) if len(script) > 1 else script[0]) if script else Reply()
-        time.sleep(reply.seconds)
+        self.closed.wait(reply.seconds)
         with self._lock:
             self.in_flight -= 1
         content = reply.body if reply.body is not None else json.dumps(_completion(body, reply)).encode()
@@ -161,6 +162,7 @@ def serving(port: int = 0) -> Iterator[OpenRouter]:
     try:
         yield state
     finally:
+        state.closed.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -20,8 +20,8 @@ import psycopg
 
 from coliseum_local.postgres.binaries import Account, account, programs
 
-READY_SECONDS = 30.0
-STOP_SECONDS = 8.0
+READY_SECONDS = 120.0
+STOP_SECONDS = 20.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",

@@ -16,8 +16,8 @@ from coliseum.errors import ConfigurationError
 from coliseum_local.redis.backend import Address, Backend
 
 Fsync = Literal["everysec", "always"]
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
 _SOCKET_PATH_LIMIT = 100
 """Unix socket paths end at 104 to 108 bytes, by system."""
 

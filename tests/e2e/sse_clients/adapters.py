@@ -21,6 +21,7 @@ from urllib.parse import quote
 import httpx
 import httpx_sse
 import sseclient
+from tests.fixtures.waiting import PATIENCE_SECONDS, START_SECONDS
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.client import Follower, follow, follow_async
@@ -31,7 +32,6 @@ Client = Callable[[str, str, "Enough"], list[Seen]]
 Once = Callable[[str, dict[str, str]], Iterator[Seen]]
 """One connection: URL and headers in, events out."""
 HERE = Path(__file__).parent
-PATIENCE_SECONDS = 20.0
 
 
 class Enough:
@@ -95,7 +95,10 @@ def _looped(
 
 def with_httpx_sse(url: str, last_id: str, enough: Enough) -> list[Seen]:
     def once(url: str, headers: dict[str, str]) -> Iterator[Seen]:
-        with httpx.Client(timeout=5) as client, httpx_sse.connect_sse(client, "GET", url, headers=headers) as source:
+        with (
+            httpx.Client(timeout=PATIENCE_SECONDS) as client,
+            httpx_sse.connect_sse(client, "GET", url, headers=headers) as source,
+        ):
             source.response.raise_for_status()
             for event in source.iter_sse():
                 yield event.event, _json(event.data), event.id
@@ -105,7 +108,7 @@ def with_httpx_sse(url: str, last_id: str, enough: Enough) -> list[Seen]:
 
 def with_sseclient(url: str, last_id: str, enough: Enough) -> list[Seen]:
     def once(url: str, headers: dict[str, str]) -> Iterator[Seen]:
-        with httpx.Client(timeout=5) as client, client.stream("GET", url, headers=headers) as response:
+        with httpx.Client(timeout=PATIENCE_SECONDS) as client, client.stream("GET", url, headers=headers) as response:
             response.raise_for_status()
             for event in sseclient.SSEClient(response.iter_bytes()).events():
                 yield event.event, _json(event.data), event.id or ""
@@ -117,7 +120,9 @@ def with_curl(url: str, last_id: str, enough: Enough) -> list[Seen]:
     def once(url: str, headers: dict[str, str]) -> Iterator[Seen]:
         options = [option for name, value in headers.items() for option in ("-H", f"{name}: {value}")]
         reader = Interpreter()
-        with subprocess.Popen(["curl", "-sNf", "--max-time", "10", *options, url], stdout=subprocess.PIPE) as curl:
+        with subprocess.Popen(
+            ["curl", "-sNf", "--max-time", str(PATIENCE_SECONDS), *options, url], stdout=subprocess.PIPE
+        ) as curl:
             assert curl.stdout is not None
             try:
                 while line := curl.stdout.readline():
@@ -202,7 +207,7 @@ def _browser(kind: str) -> Client:
             options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
             command = [str(chromium()), *options, f"--user-data-dir={profile}", page]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                done.wait(PATIENCE_SECONDS)
+                done.wait(START_SECONDS)
                 process.terminate()
             site.shutdown()
         return enough.seen

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum_local.processes import ServerProcess
 
@@ -17,7 +18,7 @@ announce_ready(url="http://127.0.0.1:1")
 for _ in range(3000):
     print("x" * 100)
 print("all printed", file=sys.stderr, flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 SILENT = "import sys, time; print('what went wrong', file=sys.stderr, flush=True); time.sleep({seconds})"
 
@@ -38,9 +39,9 @@ def test_the_ready_line_is_found_among_others_and_the_rest_goes_to_the_log(modul
 
 
 def test_a_server_that_prints_more_than_a_pipe_holds_goes_on(module: Path, tmp_path: Path) -> None:
-    module.write_text(CHATTY.replace("time.sleep(60)", ""))
+    module.write_text(CHATTY.replace("time.sleep(3600)", ""))
     process = ServerProcess("served", log=tmp_path / "log")
-    process._process.wait(20)
+    process._process.wait(PATIENCE_SECONDS)
     process.stop()
     assert "all printed" in (tmp_path / "log").read_text()
 
@@ -52,7 +53,7 @@ def test_a_server_that_ends_before_it_serves_is_told_with_its_log(module: Path, 
 
 
 def test_a_start_can_be_given_up(module: Path, tmp_path: Path) -> None:
-    module.write_text(SILENT.format(seconds=60))
+    module.write_text(SILENT.format(seconds=3600))
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
     with pytest.raises(RuntimeError, match="did not start"):
@@ -64,5 +65,5 @@ def test_a_server_ends_when_its_parents_end_of_the_pipe_closes(module: Path, tmp
     process = ServerProcess("served", log=tmp_path / "log")
     assert process._process.stdin is not None
     process._process.stdin.close()
-    assert process._process.wait(10) is not None
+    assert process._process.wait(PATIENCE_SECONDS) is not None
     process.stop()

@@ -16,7 +16,7 @@ import pytest
 
 from coliseum_local.state import Held, StateFolder, holder_of, port_is_free
 
-SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
+SLEEPER = "import time; print('up', flush=True); time.sleep(3600)"
 
 
 @pytest.fixture

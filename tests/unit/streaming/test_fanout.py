@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.client import Parser
 from coliseum.config import Settings
@@ -126,7 +127,7 @@ async def beats(wire: Wire, field: str, value: int) -> None:
 
 
 def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
 def test_clients_with_equal_filters_stand_at_the_reader_as_one_and_share_their_bytes() -> None:

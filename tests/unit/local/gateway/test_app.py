@@ -65,12 +65,14 @@ def ask(tmp_path: Path) -> Ask:
         },
         "Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": edge}},
     }
-    document = {
-        "Globals": {"Function": {"Handler": "app.handler", "Timeout": 1, "MemorySize": 128}},
+    document: dict[str, Any] = {
+        "Globals": {"Function": {"Handler": "app.handler", "Timeout": 600, "MemorySize": 128}},
         "Resources": resources,
     }
 
-    def asked(method: str, path: str, **more: Any) -> httpx.Response:
+    def asked(method: str, path: str, *, timeout_seconds: int = 600, **more: Any) -> httpx.Response:
+        document["Globals"]["Function"]["Timeout"] = timeout_seconds
+
         async def exchange() -> httpx.Response:
             gateway = Gateway(Template.parse(document, root=tmp_path))
             await gateway.start()
@@ -111,7 +113,7 @@ def test_a_head_request_gets_no_body(ask: Ask) -> None:
     [("/nowhere", 404), ("/api/fail", 502), ("/api/nonsense", 502), ("/api/slow", 504), ("/api/sse/broken", 502)],
 )
 def test_what_goes_wrong_is_a_problem_document_without_its_cause(ask: Ask, path: str, status: int) -> None:
-    answer = ask("GET", path)
+    answer = ask("GET", path, timeout_seconds=1 if path == "/api/slow" else 600)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["instance"] == path

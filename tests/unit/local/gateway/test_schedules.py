@@ -13,11 +13,12 @@ from coliseum_local.gateway.schedules import FiredSchedule
 from coliseum_local.template import Schedule
 
 CODE = """
-import time
+import pathlib, time
 
 def handler(event, context):
     assert event["source"] == "aws.scheduler"
-    time.sleep(0.05)
+    while not pathlib.Path(GATE).exists():
+        time.sleep(0.005)
     if event["resources"][0].endswith("Failing"):
         raise ValueError("as asked")
     return {"ticks": 20}
@@ -27,19 +28,21 @@ def handler(event, context):
 def fire(
     folder: Path, *, name: str = "EveryMinute", times: int, concurrency: int = 2
 ) -> tuple[dict[str, Any], list[float]]:
-    """The schedule's report after it fired `times` times without real waiting."""
+    """The schedule's report after it fired `times` times without real waiting. No run ends before the last began."""
+    gate = folder / "gate"
     slept: list[float] = []
 
     async def scenario() -> dict[str, Any]:
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
             if len(slept) == times:
+                gate.touch()
                 while environments.invocations + environments.throttles < times or environments.running:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
                 task.cancel()
             await asyncio.sleep(0)
 
-        environments = Environments(function(folder, code=CODE, concurrency=concurrency))
+        environments = Environments(function(folder, code=f"GATE = {str(gate)!r}\n{CODE}", concurrency=concurrency))
         schedule = FiredSchedule(Schedule(name, 60), environments, sleep=sleep)
         task = asyncio.create_task(schedule.run())
         await asyncio.gather(task, return_exceptions=True)
