@@ -68,6 +68,15 @@ class ServerProcess:
         """None while it runs."""
         return self._process.poll()
 
+    def wait(self, seconds: float) -> int:
+        """Wait until it ends; its exit code. Raises subprocess.TimeoutExpired when it still runs after `seconds`."""
+        return self._process.wait(seconds)
+
+    def hang_up(self) -> None:
+        """Close our end of its stdin, as the end of this process would."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
     def stop(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """Ask it to end; kill it when it does not within the grace."""
         if self._process.poll() is None:
@@ -77,8 +86,7 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self.hang_up()
         self._reader.join(timeout=2)  # longer only where a grandchild outlives it
 
     def kill(self) -> None:

@@ -42,7 +42,7 @@ def _errors(exchange: Exchange) -> dict[str, Any]:
     good = exchange.sign("GET", path)
     taken = exchange.order(ticker, "bid", "1.00", "0.01", client_order_id="taken")
     assert taken.status_code in {201, 409}
-    balance = exchange._http
+    balance = exchange.http
     answers = {
         "auth__bad_signature": balance.get(path, headers=good | {"KALSHI-ACCESS-SIGNATURE": "AAAA"}),
         "auth__unknown_key_id": balance.get(path, headers=good | {"KALSHI-ACCESS-KEY": "nobody"}),
@@ -106,7 +106,7 @@ def test_the_balance_has_one_call_a_second_and_a_bucket_of_its_own(exchange: Exc
     ],
 )
 def test_filters_that_do_not_go_together_are_refused(exchange: Exchange, params: dict[str, Any], word: str) -> None:
-    answer = exchange._http.get("/markets", params=params)
+    answer = exchange.http.get("/markets", params=params)
     assert answer.status_code == 400
     assert word in answer.text
 
@@ -215,7 +215,7 @@ def test_every_open_market_with_a_past_has_a_day_of_candles(exchange: Exchange) 
 def test_candles_nobody_can_give_are_refused(exchange: Exchange, params: dict[str, Any]) -> None:
     market = quoted_market(exchange)
     path = f"/series/{market['event_ticker'].split('-')[0]}/markets/{market['ticker']}/candlesticks"
-    assert exchange._http.get(path, params=params).status_code == 400
+    assert exchange.http.get(path, params=params).status_code == 400
 
 
 def test_a_nested_event_without_live_markets_has_no_markets_key(exchange: Exchange) -> None:
@@ -230,7 +230,7 @@ def test_a_nested_event_without_live_markets_has_no_markets_key(exchange: Exchan
     "path", ["/markets/KXNOPE", "/markets/KXNOPE/orderbook", "/events/KXNOPE", "/series/KXNOPE", "/nothing/here"]
 )
 def test_what_is_not_there_is_not_found_in_the_usual_shape(exchange: Exchange, path: str) -> None:
-    answer = exchange._http.get(path)
+    answer = exchange.http.get(path)
     assert (answer.status_code, answer.json()) == (404, {"error": {"code": "not_found", "message": "not found"}})
 
 
@@ -376,7 +376,7 @@ def test_a_result_is_disputed_amended_and_then_paid(exchange: Exchange) -> None:
 def test_an_outage_answers_everything_with_the_status(exchange: Exchange) -> None:
     exchange.admin("outage", active=True)
     for path in ("/markets", "/exchange/status", "/portfolio/balance"):
-        answer = exchange._http.get(path)
+        answer = exchange.http.get(path)
         assert (answer.status_code, answer.json()["exchange_active"]) == (503, False)
 
 
@@ -389,13 +389,13 @@ def test_latency_slows_every_answer(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer é"}])
 def test_the_switches_are_the_operators_alone(exchange: Exchange, headers: dict[str, str]) -> None:
-    answer = exchange._http.post(
+    answer = exchange.http.post(
         f"{exchange.admin_url}/outage",
         json={"active": True},
         headers={name: value.encode("latin-1") for name, value in headers.items()},  # type: ignore[arg-type]  # bytes too
     )
     assert answer.status_code == 401
-    assert exchange._http.get("/exchange/status").status_code == 200
+    assert exchange.http.get("/exchange/status").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_the_switches_are_the_operators_alone(exchange: Exchange, headers: dict[
 def test_a_switch_that_is_thrown_wrongly_says_so(
     exchange: Exchange, path: str, order: dict[str, Any], status: int
 ) -> None:
-    answer = exchange._http.post(
+    answer = exchange.http.post(
         f"{exchange.admin_url}/{path}", json=order, headers={"authorization": f"Bearer {exchange.admin_token}"}
     )
     assert answer.status_code == status

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.fixtures.exchange import Exchange, StartExchange, launch_standing_exchange, quoted_market
-from tests.fixtures.waiting import START_SECONDS
+from tests.fixtures.waiting import PATIENCE_SECONDS, START_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,6 @@ def test_keys_and_journal_are_the_owners_alone(running: Exchange) -> None:
 
 
 def test_it_ends_when_its_parent_is_gone(running: Exchange) -> None:
-    stdin = running.process._process.stdin
-    assert stdin is not None
-    stdin.close()
-    running.process._process.wait(10)
+    running.process.hang_up()
+    running.process.wait(PATIENCE_SECONDS)
     assert running.process.exit_code is not None

@@ -109,8 +109,8 @@ def environments(
     def invoke(name: str) -> Any:
         function = template.function(name.split(".", maxsplit=1)[0])
         if function.name not in warm:
-            # A short minute for the poller, of which it keeps ten seconds for the projection.
-            seconds = 16 if function.schedules else None
+            # A short minute for the poller: it keeps ten seconds for the projection and needs some for its cold start.
+            seconds = 30 if function.schedules else None
             values = variables_of(function) | servers
             warm[function.name] = Emulator(
                 function, bundle=bundle, emulator=emulator, variables=values, timeout_seconds=seconds

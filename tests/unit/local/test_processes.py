@@ -41,7 +41,7 @@ def test_the_ready_line_is_found_among_others_and_the_rest_goes_to_the_log(modul
 def test_a_server_that_prints_more_than_a_pipe_holds_goes_on(module: Path, tmp_path: Path) -> None:
     module.write_text(CHATTY.replace("time.sleep(3600)", ""))
     process = ServerProcess("served", log=tmp_path / "log")
-    process._process.wait(PATIENCE_SECONDS)
+    process.wait(PATIENCE_SECONDS)
     process.stop()
     assert "all printed" in (tmp_path / "log").read_text()
 
@@ -63,7 +63,6 @@ def test_a_start_can_be_given_up(module: Path, tmp_path: Path) -> None:
 def test_a_server_ends_when_its_parents_end_of_the_pipe_closes(module: Path, tmp_path: Path) -> None:
     module.write_text(CHATTY)
     process = ServerProcess("served", log=tmp_path / "log")
-    assert process._process.stdin is not None
-    process._process.stdin.close()
-    assert process._process.wait(PATIENCE_SECONDS) is not None
+    process.hang_up()
+    assert process.wait(PATIENCE_SECONDS) is not None
     process.stop()
