@@ -14,7 +14,6 @@ import pytest
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.waiting import PATIENCE_SECONDS, until
 from tests.integration.stream_servers import (
-    PATIENCE_SECONDS,
     QUICK,
     Listener,
     Publisher,
