@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from bench._streaming_load import TICKER
 from coliseum.config import Settings
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.server import serve
@@ -114,7 +114,7 @@ def _stream() -> tuple[StreamApp, Publish]:
     def publish(data: dict[str, Any], number: int) -> None:
         ring = reader.view.ring
         ms = max(time.time_ns() // 1_000_000, ring.head.ms)
-        ring.extend([Entry(EntryId(ms, ring.head.seq + 1), Kind.TRADE, data)])
+        ring.extend([Entry(EntryId(ms, ring.head.seq + 1), EntryKind.TRADE, data)])
         reader._changed()
 
     return app, publish

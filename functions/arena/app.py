@@ -66,7 +66,7 @@ def _works(
         kalshi, redis = Kalshi.from_settings(settings), Redis.from_settings(settings)
         close(kalshi.close)
         close(redis.close)
-        feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+        feed = Feed.from_settings(settings, redis)
         return kalshi, feed, partial(send_batch, str(settings.decisions_queue_url))
 
     def opened() -> Opened:

@@ -40,7 +40,7 @@ def parts() -> tuple[Desk, asyncio.Runner]:
     records = ArenaRecords(store)
     budget = Budget(records, cap=settings.arena_daily_budget_usd)
     models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
-    feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    feed = Feed.from_settings(settings, redis)
     desk = Desk(records=records, feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES))
     return desk, asyncio.Runner()
 

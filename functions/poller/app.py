@@ -33,7 +33,7 @@ def parts() -> tuple[Poller, Projector, History]:
     load_secrets()
     settings = config.settings
     redis = Redis.from_settings(settings)
-    feed = Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    feed = Feed.from_settings(settings, redis)
     exchange = None if settings.kalshi_api_key is None else Kalshi.from_settings(settings)
     store = Store.where_set(settings)
     bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.cache_prefix, breaker=Breaker())

@@ -29,7 +29,7 @@ def build(settings: Settings) -> FastAPI:
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), Breaker()
     store = opened_on_first_use(settings, app.state.resources)
-    feed = None if redis is None else Feed(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    feed = None if redis is None else Feed.from_settings(settings, redis)
     cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
     doors = Doors(kalshi, bot, feed, store, cache, breaker)
     portfolio = app.state.portfolio = Portfolio(doors)

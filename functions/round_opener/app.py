@@ -39,7 +39,7 @@ def parts() -> tuple[partial[Opened], Feed]:
         field=partial(field_season, records, has_key=settings.openrouter_api_key is not None),
         fund=Budget(records, cap=settings.arena_daily_budget_usd).fund,
     )
-    return opening, Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    return opening, Feed.from_settings(settings, Redis.from_settings(settings))
 
 
 @metrics().log_metrics

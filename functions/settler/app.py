@@ -34,7 +34,7 @@ def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
     settings.require("decisions_queue_url")
     store = Store.from_settings(settings)
     records = ArenaRecords(store)
-    feed = Feed(Redis.from_settings(settings), prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
+    feed = Feed.from_settings(settings, Redis.from_settings(settings))
     plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
     enqueue = partial(send_batch, str(settings.decisions_queue_url))
     settle = partial(run, records, kalshi, feed, plan=plan, enqueue=enqueue)

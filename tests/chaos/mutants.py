@@ -71,8 +71,8 @@ MUTANTS = (
     Mutant(
         "findings dropped when redis fails",
         POLLER,
-        "            self._redis_failed(error)\n            return Tick(published",
-        "            self._redis_failed(error)\n            self._waiting = ()\n            return Tick(published",
+        "            self._redis_failed(error)\n            return TickResult(published",
+        "            self._redis_failed(error)\n            self._waiting = ()\n            return TickResult(published",
     ),
     Mutant(
         "a moved fence taken for done", POLLER, "            self._must_load = True\n        except", "        except"
@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant("ids of past runs count", DIFF, "(same_run and not known.past)", "same_run", CASES),
     Mutant("every count trusted", DIFF, " or seen.count <= length:", ":", CASES),
     Mutant("an unsteady count trusted", DIFF, "and seen.count == seen.count_after", "and True", CASES),
-    Mutant("memory too small", CHECKPOINT, "max(MEMORY, at_least)", "50", CASES),
+    Mutant("memory too small", CHECKPOINT, "max(REMEMBERED_TRADES, at_least)", "50", CASES),
     # The reader
     Mutant("no gap check", CONTIGUITY, "if first.seq > cursor.seq + 1:", "if False:"),
     Mutant("one gap too large", CONTIGUITY, "Gap(first.seq - 1 - cursor.seq", "Gap(first.seq - cursor.seq"),
@@ -130,7 +130,9 @@ MUTANTS = (
         "0 < index <= len(self._kept) and self._kept[index - 1].entry.id == position",
         "0 < index <= len(self._kept)",
     ),
-    Mutant("a lost ring unnoticed", READER, "return bell.last is not None and (", "return False and (", DOORBELL),
+    Mutant(
+        "a lost ring unnoticed", READER, "return notification.last is not None and (", "return False and (", DOORBELL
+    ),
     Mutant(
         "an old dump taken for the log",
         READER,

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.fixtures.stack import Stack, launch
 
-from coliseum.feed.entries import START, EntryId, Kind
+from coliseum.feed.entries import START, EntryId, EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.upstash.client import Redis
 
@@ -111,7 +111,7 @@ def logged(stack: Stack) -> list[tuple[EntryId, str]]:
     redis = Redis(stack.variables["UPSTASH_REDIS_REST_URL"], stack.variables["UPSTASH_REDIS_REST_TOKEN"])
     with closing(redis):
         entries = Feed(redis, prefix="python:", maxlen=10_000).read(START, count=10_000).reading.entries
-    return [(entry.id, entry.data["trade_id"]) for entry in entries if entry.kind is Kind.TRADE]
+    return [(entry.id, entry.data["trade_id"]) for entry in entries if entry.kind is EntryKind.TRADE]
 
 
 def judge(readers: list[Reader], log: list[tuple[EntryId, str]]) -> list[tuple[int, int, int]]:

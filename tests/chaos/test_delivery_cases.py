@@ -8,8 +8,8 @@ import pytest
 from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
-from coliseum.feed.entries import EntryId, Kind
-from coliseum.polling.poller import PART
+from coliseum.feed.entries import EntryId, EntryKind
+from coliseum.polling.poller import BATCH_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def world(direct: DirectRedis) -> Iterator[World]:
     world.check_viewers()
 
 
-def published(world: World, kind: Kind = Kind.TRADE) -> int:
+def published(world: World, kind: EntryKind = EntryKind.TRADE) -> int:
     return sum(one.entry.kind is kind for one in world.log)
 
 
@@ -63,14 +63,14 @@ def test_a_lost_reply_over_a_restart_repeats_neither_of_two_trades_of_one_id(wor
     world.settle()
 
     assert published(world) == 2
-    assert published(world, Kind.TRADE_CORRECTED) == 0
+    assert published(world, EntryKind.TRADE_CORRECTED) == 0
 
 
 def test_a_poller_that_dies_between_two_parts_of_a_long_publish_loses_nothing_in_silence(world: World) -> None:
     """More waits than one script call takes, and only the dead poller's memory had the second part's first trades."""
     world.bot.trade(1)
     world.poll()
-    for _ in range(PART // 100 + 1):
+    for _ in range(BATCH_SIZE // 100 + 1):
         world.bot.trade(100)
         world.poll(0, refuse)
     for _ in range(12):
@@ -78,7 +78,7 @@ def test_a_poller_that_dies_between_two_parts_of_a_long_publish_loses_nothing_in
         world.bot.trade(5)
     world.settle()
 
-    lost = sum(one.entry.data["lost"] for one in world.log if one.entry.kind is Kind.SOURCE_GAP)
+    lost = sum(one.entry.data["lost"] for one in world.log if one.entry.kind is EntryKind.SOURCE_GAP)
     assert 0 < lost <= 60
     assert published(world) + lost == len(world.bot.truth)
 
@@ -86,12 +86,12 @@ def test_a_poller_that_dies_between_two_parts_of_a_long_publish_loses_nothing_in
 def test_a_long_outage_of_redis_is_published_in_parts(world: World) -> None:
     world.bot.trade(1)
     world.poll()
-    for _ in range(PART // 100 + 1):
+    for _ in range(BATCH_SIZE // 100 + 1):
         world.bot.trade(100)
         world.poll(0, refuse)
     world.settle()
 
-    assert published(world) == 1 + PART + 100
+    assert published(world) == 1 + BATCH_SIZE + 100
 
 
 def test_a_poller_that_slept_over_another_ones_publish_begins_from_there(world: World) -> None:
@@ -105,7 +105,7 @@ def test_a_poller_that_slept_over_another_ones_publish_begins_from_there(world: 
     world.settle()
 
     assert published(world) == 100
-    assert published(world, Kind.SOURCE_GAP) == 1
+    assert published(world, EntryKind.SOURCE_GAP) == 1
 
 
 def test_a_late_repetition_does_not_let_a_sleeper_pass(world: World) -> None:

@@ -12,7 +12,7 @@ from coliseum.client import Event, Parser
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
-from coliseum.feed.protocol import Command, State
+from coliseum.feed.protocol import Command, FeedState
 from coliseum.streaming.log_reader import LogReader, Pace
 from coliseum.streaming.session import Close, Fetch, Plan, Send, Session
 from coliseum.streaming.stats import Counts
@@ -46,8 +46,8 @@ class StreamProcess:
         if not self.away:
             self._redis.wait(self.reader._look())
 
-    def read(self, after: EntryId) -> State:
-        return cast(State, self._redis.wait(self.reader.read(after)))
+    def read(self, after: EntryId) -> FeedState:
+        return cast(FeedState, self._redis.wait(self.reader.read(after)))
 
     async def transaction(self, commands: Sequence[Command]) -> list[Any]:
         """The door to Redis, as `AsyncRedis` has it."""

@@ -14,9 +14,9 @@ from tests.chaos.viewers import StreamProcess, Viewer
 
 from coliseum.bot.client import Bot
 from coliseum.errors import SourceUnavailable
-from coliseum.feed.entries import START, Entry, Kind
+from coliseum.feed.entries import START, Entry, EntryKind
 from coliseum.feed.feed import Feed
-from coliseum.polling.checkpoint import BLANK
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT
 from coliseum.polling.poller import Poller
 from coliseum.streaming.subscription import EVENT_NAMES
 from coliseum.upstash.client import Redis
@@ -83,7 +83,7 @@ class World:
         self._audit()
 
     def tick(self, number: int) -> None:
-        if self.pollers[number].memory is BLANK and self.feed.position().checkpoint is None:
+        if self.pollers[number].memory is EMPTY_CHECKPOINT and self.feed.position().checkpoint is None:
             self.forgiven = len(self.bot.truth)  # first contact: nobody knows what was before
         self.pollers[number].tick()
 
@@ -142,12 +142,12 @@ class World:
         assert entry.id.seq == due, f"{entry.id} where sequence {due} was due"
         assert last is None or last.epoch != epoch or entry.id.ms >= last.entry.id.ms, f"{entry.id} goes back in time"
         index = None
-        if entry.kind in {Kind.TRADE, Kind.TRADE_CORRECTED}:
+        if entry.kind in {EntryKind.TRADE, EntryKind.TRADE_CORRECTED}:
             index = self._truth_of(entry)
-        known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is Kind.TRADE]
-        if entry.kind is Kind.TRADE_CORRECTED:
+        known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is EntryKind.TRADE]
+        if entry.kind is EntryKind.TRADE_CORRECTED:
             assert index in known, f"truth {index} was corrected before it was told"
-        if entry.kind is Kind.TRADE:
+        if entry.kind is EntryKind.TRADE:
             assert index not in known, f"truth {index} was published twice"
             assert not known or cast(int, index) > cast(int, known[-1]), f"truth {index} came after {known[-1]}"
         self.log.append(Logged(epoch, entry, index))
@@ -171,16 +171,18 @@ class World:
             if one.epoch != epoch:
                 epoch, base = one.epoch, max(ever, default=-1)
                 here = base
-            if one.entry.kind is Kind.SOURCE_GAP:
+            if one.entry.kind is EntryKind.SOURCE_GAP:
                 announced.append(one.entry.data)
-            elif one.entry.kind is Kind.TRADE:
+            elif one.entry.kind is EntryKind.TRADE:
                 index = cast(int, one.index)
                 self._check_hole(here + 1, index, announced, ever, exact=here > base or base == -1)
                 ever.add(index)
                 here, announced = index, []
         self._check_hole(here + 1, len(self.bot.truth), announced, ever, exact=here > base or base == -1)
         restarts = Counter(
-            one.epoch for one in self.log if one.entry.kind is Kind.SOURCE_GAP and one.entry.data["reason"] == "restart"
+            one.epoch
+            for one in self.log
+            if one.entry.kind is EntryKind.SOURCE_GAP and one.entry.data["reason"] == "restart"
         )
         assert max(restarts.values(), default=0) <= self.restarts, f"{restarts} restarts of {self.restarts}"
 
@@ -280,6 +282,6 @@ FAULTS: dict[str, Fault | None] = {
 
 
 def _entry(entry_id: str, fields: list[str]) -> Entry:
-    from coliseum.feed.entries import entry_from
+    from coliseum.feed.entries import parse_entry
 
-    return entry_from(entry_id, fields[1])
+    return parse_entry(entry_id, fields[1])

@@ -21,9 +21,9 @@ from tests.fixtures.redis import RedisServer
 
 import coliseum
 from coliseum.config import Settings
-from coliseum.feed.entries import Candidate, Kind, trade_json
+from coliseum.feed.entries import Candidate, EntryKind, trade_json
 from coliseum.feed.feed import Feed, now_ms
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.trading.trades import Trade
 from coliseum.upstash.client import Redis
 
@@ -140,12 +140,14 @@ def publish(redis: RedisServer, prefix: str, trades: tuple[Trade, ...]) -> None:
     told: dict[str, object] = {"status": "online", "since": "2026-11-21T08:00:00Z", "trades": 2, "detail": None}
     status = told | {"mode": "paper", "mode_as_of": MODE_AS_OF}
     candidates = [
-        Candidate(kind=Kind.TRADE, key=f"trade:{trade.trade_id}", digest=trade.digest(), data=trade_json(trade))
+        Candidate(kind=EntryKind.TRADE, key=f"trade:{trade.trade_id}", digest=trade.digest(), data=trade_json(trade))
         for trade in trades
     ]
     now = now_ms()
     feed.publish(candidates, now_ms=now, bot=status)
-    feed.report(Report(owner="test", at=now, fresh_for=60_000, bot_ok_at=now - 5000, bot=status), ttl_ms=60_000)
+    feed.send_heartbeat(
+        PollerHeartbeat(owner="test", at=now, fresh_for=60_000, bot_ok_at=now - 5000, bot=status), ttl_ms=60_000
+    )
     door.close()
 
 

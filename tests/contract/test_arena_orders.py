@@ -21,7 +21,7 @@ from tests.fixtures.redis import RedisServer
 from coliseum import aws
 from coliseum.arena.agents.enrollment import field_season
 from coliseum.arena.records.records import ArenaRecords
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
@@ -189,7 +189,7 @@ def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
     again = obeyed(client, "/redrive")
     assert (sorted(queue.take()), again["handed_out"]) == (sorted(given), len(given))
     kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=100).latest(10).reading.entries]
-    assert kinds == [Kind.ROUND_OPENED]
+    assert kinds == [EntryKind.ROUND_OPENED]
     assert client.get(f"{ARENA}/rounds").json()["items"][0]["round_id"] == first["round_id"]
 
 

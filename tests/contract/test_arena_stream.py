@@ -18,7 +18,7 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.trade_context.publishing import tell_of_trades
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed, candidate, now_ms
 from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
@@ -26,7 +26,13 @@ from coliseum.streaming.app import create_app
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 from coliseum.upstash.client import Redis
 
-OURS = (Kind.ROUND_OPENED, Kind.FORECAST, Kind.PAPER_TRADE, Kind.SETTLED, Kind.LEADERBOARD_CHANGED)
+OURS = (
+    EntryKind.ROUND_OPENED,
+    EntryKind.FORECAST,
+    EntryKind.PAPER_TRADE,
+    EntryKind.SETTLED,
+    EntryKind.LEADERBOARD_CHANGED,
+)
 
 
 @pytest.fixture

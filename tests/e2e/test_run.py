@@ -20,7 +20,7 @@ import pytest
 from tests.fixtures.stack import Stack, environment, launch, processes_of
 from tests.fixtures.waiting import PATIENCE_SECONDS, START_SECONDS, until
 
-from coliseum.feed.entries import START, Entry, Kind
+from coliseum.feed.entries import START, Entry, EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.upstash.client import Redis
 
@@ -170,7 +170,7 @@ def logged(stack: Stack) -> list[Entry]:
 
 
 def logged_trades(stack: Stack) -> list[str]:
-    return [entry.data["trade_id"] for entry in logged(stack) if entry.kind is Kind.TRADE]
+    return [entry.data["trade_id"] for entry in logged(stack) if entry.kind is EntryKind.TRADE]
 
 
 def test_after_a_crash_no_published_trade_is_lost_or_repeated(crash: Crash) -> None:

@@ -21,7 +21,7 @@ from tests.integration.arena_world import answer, end_round
 from coliseum import aws, config
 from coliseum.arena.records.records import ArenaRecords
 from coliseum.errors import ConfigurationError
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.observability import logger
 from coliseum.store.client import Store
@@ -126,7 +126,7 @@ def test_the_schedule_opens_a_round_once_and_fields_the_roster(
     assert again == {"round_id": first["round_id"], "new": False, "handed_out": 0}
     assert received(sqs, queue_url) == []
     entries = Feed(redis, prefix=prefix, maxlen=1000).latest(10).reading.entries
-    assert [(entry.kind, entry.data["round_id"]) for entry in entries] == [(Kind.ROUND_OPENED, first["round_id"])]
+    assert [(entry.kind, entry.data["round_id"]) for entry in entries] == [(EntryKind.ROUND_OPENED, first["round_id"])]
 
 
 def test_the_settler_closes_the_round_and_publishes_boards_and_trades(  # noqa: PLR0917 - fixtures
@@ -148,7 +148,7 @@ def test_the_settler_closes_the_round_and_publishes_boards_and_trades(  # noqa: 
     reports = store.select("arena_reports", "report", where=[("track", "eq", "blind")], order=("digest",))
     assert [one["report"]["report"]["graded_cells"] for one in reports] == [1], "a run's boards know its own results"
     kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=1000).latest(100).reading.entries]
-    assert {Kind.ROUND_OPENED, Kind.SETTLED, Kind.LEADERBOARD_CHANGED} <= set(kinds)
+    assert {EntryKind.ROUND_OPENED, EntryKind.SETTLED, EntryKind.LEADERBOARD_CHANGED} <= set(kinds)
     again = call(settler, "settler.schedule.json")
     assert (again["rounds_closed"], again["ledger_rows"], again["boards"]) == (0, 0, 0)
 

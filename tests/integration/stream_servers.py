@@ -23,9 +23,9 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, until
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.config import Settings
-from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import Feed, Published, candidate, now_ms
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.log_reader import Pace
 from coliseum.streaming.server import serve
@@ -128,7 +128,7 @@ class Publisher:
         self.published += names
         found = [
             Candidate(
-                kind=Kind.TRADE,
+                kind=EntryKind.TRADE,
                 key=name,
                 digest="d",
                 data={"trade_id": name, "ticker": ticker, "price": 0.5, "source": "bot_live", **more},
@@ -139,17 +139,19 @@ class Publisher:
 
     def from_tomorrow(self) -> None:
         """An entry of a kind that a later version will write."""
-        kind = cast(Kind, SimpleNamespace(value="from_tomorrow"))
+        kind = cast(EntryKind, SimpleNamespace(value="from_tomorrow"))
         entry = Candidate(kind=kind, key=uuid4().hex, digest="", data={"new": True}, correctable=False)
         self.feed.publish([entry], now_ms=now_ms())
 
     def status(self, status: str) -> None:
         data: dict[str, object] = {"status": status, "since": None, "trades": 0, "detail": None}
-        self.feed.publish([candidate(Kind.BOT_STATUS, uuid4().hex, data)], now_ms=now_ms(), bot=data)
+        self.feed.publish([candidate(EntryKind.BOT_STATUS, uuid4().hex, data)], now_ms=now_ms(), bot=data)
 
     def report(self, *, fresh_for: int = 60_000) -> None:
         at = now_ms()
-        self.feed.report(Report(owner="p", at=at, fresh_for=fresh_for, bot_ok_at=at, bot=None), ttl_ms=600_000)
+        self.feed.send_heartbeat(
+            PollerHeartbeat(owner="p", at=at, fresh_for=fresh_for, bot_ok_at=at, bot=None), ttl_ms=600_000
+        )
 
 
 def publisher(redis: Redis, prefix: str, *, maxlen: int = 10_000) -> Publisher:

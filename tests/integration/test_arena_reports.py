@@ -14,7 +14,7 @@ from coliseum.arena.leaderboard import Gates
 from coliseum.arena.records.records import ArenaRecords, decision_id
 from coliseum.arena.reporting import reports as reporting
 from coliseum.arena.reporting.reports import Board, Question
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.store.client import Store
 
 
@@ -127,7 +127,7 @@ def test_the_same_rows_make_the_same_digest(records: ArenaRecords, world: World)
 
     assert one.digest == other.digest
     (entry,) = reporting.save(records, one)
-    assert (entry.kind, entry.data["digest"]) == (Kind.LEADERBOARD_CHANGED, one.digest)
+    assert (entry.kind, entry.data["digest"]) == (EntryKind.LEADERBOARD_CHANGED, one.digest)
     assert all(line.keys() == {"agent_id", "rank", "tier", "skill"} for line in entry.data["standings"])
     assert reporting.save(records, other) == ()
 

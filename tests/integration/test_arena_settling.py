@@ -34,7 +34,7 @@ from coliseum.arena.records.records import ArenaRecords, Round
 from coliseum.arena.rounds.opening import Plan, open_round
 from coliseum.arena.rounds.selection import season_of, shown
 from coliseum.arena.settling.run import Settled, run
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
@@ -91,7 +91,7 @@ def settle(records: ArenaRecords, kalshi: Kalshi, feed: Feed, sent: Messages | N
     return run(records, kalshi, feed, plan=PLAN, now=now(), enqueue=(sent if sent is not None else []).extend)
 
 
-def told(feed: Feed, kind: Kind) -> list[dict[str, Any]]:
+def told(feed: Feed, kind: EntryKind) -> list[dict[str, Any]]:
     return [entry.data for entry in feed.latest(1000).reading.entries if entry.kind is kind]
 
 
@@ -127,7 +127,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     everyone_answers(records, round_id)
     notes = records.paper.notes([one.forecast_id for one in records.forecasts()])
     assert {"traded", "edge_below_minimum"} <= {note.reason for note in notes}
-    assert told(feed, Kind.PAPER_TRADE) == []
+    assert told(feed, EntryKind.PAPER_TRADE) == []
 
     values = dict(zip((one.ticker for one in records.asked_markets([round_id])), "101010", strict=False))
     for ticker, value in values.items():
@@ -136,15 +136,15 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     end_round(postgres_server, round_id)
     done = settle(records, kalshi, feed)
     assert (done.results, done.rounds_closed, done.problems) == (len(values), 1, ())
-    assert {one["ticker"]: one["result"] for one in told(feed, Kind.SETTLED)} == {
+    assert {one["ticker"]: one["result"] for one in told(feed, EntryKind.SETTLED)} == {
         ticker: "yes" if value == "1" else "no" for ticker, value in values.items()
     }
-    trades = [trade for entry in told(feed, Kind.PAPER_TRADE) for trade in entry["trades"]]
+    trades = [trade for entry in told(feed, EntryKind.PAPER_TRADE) for trade in entry["trades"]]
     assert len(trades) == len([note for note in notes if note.reason == "traded"]) > 0
-    assert _size(feed, Kind.PAPER_TRADE) == len({note.account_id.split("/")[1] for note in notes if note.side})
-    seals = {one["seal"] for entry in told(feed, Kind.FORECAST) for one in entry["forecasts"]}
+    assert _size(feed, EntryKind.PAPER_TRADE) == len({note.account_id.split("/")[1] for note in notes if note.side})
+    seals = {one["seal"] for entry in told(feed, EntryKind.FORECAST) for one in entry["forecasts"]}
     assert seals == {one.seal for one in records.forecasts()}
-    assert _size(feed, Kind.FORECAST) == len({one.agent_id for one in records.forecasts()})
+    assert _size(feed, EntryKind.FORECAST) == len({one.agent_id for one in records.forecasts()})
 
     ticker_of = {one.forecast_id: one.ticker for one in records.forecasts()}
     for book in records.paper.books():
@@ -161,7 +161,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
         assert abs(book.state.cash - 10_000 - profit) < D("0.01")
     again = settle(records, kalshi, feed)
     assert (again.results, again.ledger_rows, again.rounds_closed, again.handed_out) == (0, 0, 0, 0)
-    assert sum(entry["count"] for entry in told(feed, Kind.PAPER_TRADE)) == len(trades)
+    assert sum(entry["count"] for entry in told(feed, EntryKind.PAPER_TRADE)) == len(trades)
 
 
 def test_an_opening_that_is_killed_anywhere_is_made_good_by_the_next_call(
@@ -210,7 +210,7 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
         records = ArenaRecords(store)
         books = {account: [row[:4] for row in rows] for account, rows in books_of(records).items()}
         results = {ticker: [one.result for one in known] for ticker, known in records.results().items()}
-        entries = [*told(feed, Kind.SETTLED), *told(feed, Kind.PAPER_TRADE)]
+        entries = [*told(feed, EntryKind.SETTLED), *told(feed, EntryKind.PAPER_TRADE)]
         return books, results, [one.status for one in records.rounds()], sorted(map(str, entries))
 
     feed = world()
@@ -240,7 +240,7 @@ def test_a_trade_that_is_caught_up_after_the_close_is_told(
     assert settle(records, kalshi, feed).caught_up == 0  # a worker may still be at it
     behind(postgres_server, "update public.arena_forecasts set created_at = created_at - interval '2 minutes'")
     assert settle(records, kalshi, feed).caught_up == 1
-    (entry,) = told(feed, Kind.PAPER_TRADE)
+    (entry,) = told(feed, EntryKind.PAPER_TRADE)
     assert (entry["agent_id"], entry["tickers"], entry["count"]) == ("uniform", ["A"], 2)
     assert {trade["policy"] for trade in entry["trades"]} == {"flat", "quarter_kelly"}
     assert settle(records, kalshi, feed).caught_up == 0
@@ -260,7 +260,7 @@ def test_an_amended_result_is_paid_anew_and_told(
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
     assert {book.account.account_id: book.state.cash for book in records.paper.books()} == first != second
-    assert [one["version"] for one in told(feed, Kind.SETTLED)] == [1, 2, 3]
+    assert [one["version"] for one in told(feed, EntryKind.SETTLED)] == [1, 2, 3]
     assert all(book.state.positions == {} for book in records.paper.books())
 
 
@@ -305,7 +305,7 @@ def test_a_market_that_is_still_traded_is_quoted_and_not_settled(
     assert bid == market.yes_bid
 
 
-def _size(feed: Feed, kind: Kind) -> int:
+def _size(feed: Feed, kind: EntryKind) -> int:
     """Entries, each of which counts what it carries."""
     entries = told(feed, kind)
     assert all(entry["count"] == len(entry.get("trades") or entry["forecasts"]) for entry in entries)

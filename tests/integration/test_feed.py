@@ -12,9 +12,9 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.errors import LogMoved, SourceRefused
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
-from coliseum.feed.entries import START, Candidate, EntryId, Kind
+from coliseum.feed.entries import START, Candidate, EntryId, EntryKind
 from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed, Fence, candidate
-from coliseum.feed.protocol import Bell, Report
+from coliseum.feed.protocol import Notification, PollerHeartbeat
 from coliseum.upstash.client import AsyncRedis, Redis
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncRedis]]
@@ -28,7 +28,7 @@ def feed(redis: Redis, prefix: str) -> Feed:
 
 def _trade(name: str, **changes: Any) -> Candidate:
     values: dict[str, Any] = {
-        "kind": Kind.TRADE,
+        "kind": EntryKind.TRADE,
         "key": f"trade:{name}",
         "digest": f"digest-{name}",
         "data": {"trade_id": name, "ticker": "T"},
@@ -38,8 +38,8 @@ def _trade(name: str, **changes: Any) -> Candidate:
     return Candidate(**(values | changes))
 
 
-def _report(owner: str = "me") -> Report:
-    return Report(owner=owner, at=NOW, fresh_for=9000, bot_ok_at=NOW, bot={"status": "online"})
+def _report(owner: str = "me") -> PollerHeartbeat:
+    return PollerHeartbeat(owner=owner, at=NOW, fresh_for=9000, bot_ok_at=NOW, bot={"status": "online"})
 
 
 def _told(feed: Feed) -> list[tuple[str, str]]:
@@ -124,7 +124,7 @@ def test_a_second_source_adds_what_is_missing_and_never_corrects(feed: Feed) -> 
 
 def test_happenings_without_a_digest_are_told_once(feed: Feed) -> None:
     for number in range(2):
-        feed.publish([candidate(Kind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
+        feed.publish([candidate(EntryKind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
     assert [entry.data for entry in feed.read(START).reading.entries] == [{"n": 0}]
 
 
@@ -277,7 +277,7 @@ def test_the_latest_come_oldest_first(feed: Feed) -> None:
 
 def test_a_log_nobody_has_written_is_empty(feed: Feed) -> None:
     state = feed.read(START)
-    assert (state.reading.epoch, state.reading.head, state.report, state.bot) == (None, START, None, None)
+    assert (state.reading.epoch, state.reading.head, state.heartbeat, state.bot) == (None, START, None, None)
     assert feed.checkpoint() is None
     assert feed.position().epoch is None
 
@@ -286,23 +286,23 @@ def test_a_log_nobody_has_written_is_empty(feed: Feed) -> None:
 
 
 def test_who_reports_sees_who_reported_before(feed: Feed, redis: Redis) -> None:
-    assert feed.report(_report("one"), ttl_ms=60_000) is None
-    assert feed.report(_report("two"), ttl_ms=60_000) == _report("one")
-    assert feed.report(_report("three"), ttl_ms=60_000, ring=False) == _report("two")
+    assert feed.send_heartbeat(_report("one"), ttl_ms=60_000) is None
+    assert feed.send_heartbeat(_report("two"), ttl_ms=60_000) == _report("one")
+    assert feed.send_heartbeat(_report("three"), ttl_ms=60_000, notify=False) == _report("two")
     redis.command("PEXPIRE", feed.keys.poller, 0)
-    assert feed.report(_report("one"), ttl_ms=60_000) is None
+    assert feed.send_heartbeat(_report("one"), ttl_ms=60_000) is None
 
 
 def test_a_report_keeps_for_its_time_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
-    feed.report(_report("one"), ttl_ms=1000)
-    feed.report(_report("one"), ttl_ms=60_000)
+    feed.send_heartbeat(_report("one"), ttl_ms=1000)
+    feed.send_heartbeat(_report("one"), ttl_ms=60_000)
     assert 1000 < redis.read("PTTL", feed.keys.poller) <= 60_000
-    assert feed.read(START).report == _report("one")
+    assert feed.read(START).heartbeat == _report("one")
 
 
 def test_foreign_text_in_the_reports_place_is_nobodys_word(feed: Feed, redis: Redis) -> None:
     redis.command("SET", feed.keys.poller, "foreign")
-    assert feed.report(_report("one"), ttl_ms=1000) is None
+    assert feed.send_heartbeat(_report("one"), ttl_ms=1000) is None
 
 
 # --- what it costs ---
@@ -318,8 +318,8 @@ def test_the_price_list(feed: Feed, redis_server: RedisServer) -> None:
         total: int = redis_server.meter()["total"]
         return total
 
-    assert price(lambda: feed.report(_report(), ttl_ms=1000)) == 2
-    assert price(lambda: feed.report(_report(), ttl_ms=1000, ring=False)) == 1
+    assert price(lambda: feed.send_heartbeat(_report(), ttl_ms=1000)) == 2
+    assert price(lambda: feed.send_heartbeat(_report(), ttl_ms=1000, notify=False)) == 1
     assert price(feed.position) == 1
     assert price(lambda: feed.read(START)) == 3
     # EVALSHA, HMGET, HSET and for one trade ZADD, XADD, HSET, then XTRIM, ZRANGEBYSCORE, PUBLISH
@@ -332,13 +332,13 @@ def test_the_price_list(feed: Feed, redis_server: RedisServer) -> None:
 # --- the doorbell ---
 
 
-async def _rings(connect: Connect, prefix: str, actions: list[Callable[[], object]]) -> list[Bell | None]:
+async def _rings(connect: Connect, prefix: str, actions: list[Callable[[], object]]) -> list[Notification | None]:
     """What a listener hears: the confirmation, then one ring per action."""
-    async with connect() as redis, aclosing(AsyncFeed(redis, prefix=prefix).bells()) as bells:
-        heard = [await anext(bells)]
+    async with connect() as redis, aclosing(AsyncFeed(redis, prefix=prefix).notifications()) as notifications:
+        heard = [await anext(notifications)]
         for action in actions:
             await asyncio.to_thread(action)
-            heard.append(await anext(bells))
+            heard.append(await anext(notifications))
         return heard
 
 
@@ -359,18 +359,18 @@ def test_a_bell_carries_its_entries_and_names_its_predecessor(async_redis: Conne
 
 def test_large_news_only_rings(async_redis: Connect, feed: Feed, prefix: str) -> None:
     news = [_trade(str(number), data={"text": "x" * 9000}) for number in range(4)]
-    _, bell = asyncio.run(_rings(async_redis, prefix, [lambda: feed.publish(news, now_ms=NOW)]))
-    assert bell is not None
-    assert (bell.entries, bell.last) == (None, EntryId(NOW, 4))
+    _, notification = asyncio.run(_rings(async_redis, prefix, [lambda: feed.publish(news, now_ms=NOW)]))
+    assert notification is not None
+    assert (notification.entries, notification.last) == (None, EntryId(NOW, 4))
 
 
 def test_a_heartbeat_tells_the_pollers_state_and_the_newest_entry(
     async_redis: Connect, feed: Feed, prefix: str
 ) -> None:
     feed.publish([_trade("a")], now_ms=NOW)
-    _, bell = asyncio.run(_rings(async_redis, prefix, [lambda: feed.report(_report(), ttl_ms=1000)]))
-    assert bell is not None
-    assert (bell.report, bell.last) == (_report(), EntryId(NOW, 1))
+    _, notification = asyncio.run(_rings(async_redis, prefix, [lambda: feed.send_heartbeat(_report(), ttl_ms=1000)]))
+    assert notification is not None
+    assert (notification.heartbeat, notification.last) == (_report(), EntryId(NOW, 1))
 
 
 def test_a_repetition_does_not_ring(async_redis: Connect, feed: Feed, prefix: str) -> None:
@@ -380,9 +380,9 @@ def test_a_repetition_does_not_ring(async_redis: Connect, feed: Feed, prefix: st
         feed.publish([_trade("a")], now_ms=NOW)
         feed.publish([_trade("b")], now_ms=NOW)
 
-    _, bell = asyncio.run(_rings(async_redis, prefix, [repeat_then_ring]))
-    assert bell is not None
-    assert bell.previous == EntryId(NOW, 1)
+    _, notification = asyncio.run(_rings(async_redis, prefix, [repeat_then_ring]))
+    assert notification is not None
+    assert notification.previous == EntryId(NOW, 1)
 
 
 def test_a_foreign_ring_says_look_for_yourself(async_redis: Connect, redis: Redis, feed: Feed, prefix: str) -> None:

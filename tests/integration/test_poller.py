@@ -13,9 +13,9 @@ from tests.fixtures.redis import RedisServer
 from tests.fixtures.scripted_bot import ScriptedBot, row, serving
 
 from coliseum.bot.client import Bot
-from coliseum.feed.entries import START, Kind
+from coliseum.feed.entries import START, EntryKind
 from coliseum.feed.feed import Feed
-from coliseum.polling.metrics import Tick
+from coliseum.polling.metrics import TickResult
 from coliseum.polling.poller import Poller
 from coliseum.upstash.client import Redis
 
@@ -72,15 +72,15 @@ def container(bot: ScriptedBot, feed: Feed, clock: Clock) -> Iterator[MakePoller
         door.close()
 
 
-def logged(feed: Feed, *kinds: Kind) -> list[dict[str, Any]]:
+def logged(feed: Feed, *kinds: EntryKind) -> list[dict[str, Any]]:
     return [one.data for one in feed.read(START, count=2000).reading.entries if one.kind in kinds]
 
 
 def trade_ids(feed: Feed) -> list[str]:
-    return [data["trade_id"] for data in logged(feed, Kind.TRADE)]
+    return [data["trade_id"] for data in logged(feed, EntryKind.TRADE)]
 
 
-def tick(poller: Poller, clock: Clock, times: int = 1) -> Tick:
+def tick(poller: Poller, clock: Clock, times: int = 1) -> TickResult:
     for _ in range(times):
         clock.sleep(3)
         done = poller.tick()
@@ -98,7 +98,7 @@ def test_trades_reach_the_log_once_and_oldest_first(
     tick(container(), clock, 2)
 
     assert trade_ids(feed) == ["a", "b", "c", "d"]
-    (first, *_), seen = logged(feed, Kind.TRADE), logged(feed, Kind.BOT_STATUS)
+    (first, *_), seen = logged(feed, EntryKind.TRADE), logged(feed, EntryKind.BOT_STATUS)
     assert first == {
         "timestamp": NOW,
         "ticker": "PRES24-GOP",
@@ -119,7 +119,7 @@ def test_trades_reach_the_log_once_and_oldest_first(
 def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
     tick(container(), clock, 2)
 
-    (status,) = logged(feed, Kind.BOT_STATUS)
+    (status,) = logged(feed, EntryKind.BOT_STATUS)
     assert status == {
         "status": "online",
         "since": "2026-11-18T11:06:43.000Z",
@@ -139,13 +139,13 @@ def test_a_bot_that_begins_anew_with_real_money_is_news_at_once_and_within_a_min
     bot.started_at = "2026-11-21T09:00:00Z"
     bot.answers["/status"] = (200, b'{"mode": "live"}')
     tick(poller, clock)
-    assert [status["mode"] for status in logged(feed, Kind.BOT_STATUS)] == ["paper", "live"]
+    assert [status["mode"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["paper", "live"]
 
     bot.answers["/status"] = (200, b'{"mode": "paper"}')
     poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
     poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
-    assert [status["mode"] for status in logged(feed, Kind.BOT_STATUS)] == ["paper", "live", "paper"]
-    report = feed.read(START).report
+    assert [status["mode"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["paper", "live", "paper"]
+    report = feed.read(START).heartbeat
     assert report is not None
     assert report.bot is not None
     assert NOW + 58 < datetime.fromisoformat(report.bot["mode_as_of"]).timestamp() < NOW + 120
@@ -162,7 +162,7 @@ def test_a_bot_that_is_down_at_the_start_goes_online_when_it_comes(feed: Feed, c
     tick(poller, clock, 3)
     door.close()
 
-    told = logged(feed, Kind.BOT_STATUS)
+    told = logged(feed, EntryKind.BOT_STATUS)
     assert [status["status"] for status in told] == ["offline", "online", "offline"]
     assert told[0]["since"] == "2026-11-18T11:06:43.000Z"
     assert trade_ids(feed) == ["a"]
@@ -189,14 +189,14 @@ def test_a_bot_that_talks_nonsense_for_a_while_loses_nothing(
     bot.answers["/trades"] = answer
     bot.trade(row("b", at=NOW + 1))
     tick(poller, clock)
-    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online"]
+    assert [status["status"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["online"]
     tick(poller, clock)
     bot.answers.clear()
     tick(poller, clock)
 
     assert trade_ids(feed) == ["a", "b"]
-    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online", "offline", "online"]
-    assert logged(feed, Kind.SOURCE_GAP) == []
+    assert [status["status"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["online", "offline", "online"]
+    assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
 def test_a_bot_without_health_is_still_heard(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
@@ -206,7 +206,7 @@ def test_a_bot_without_health_is_still_heard(bot: ScriptedBot, container: MakePo
     tick(poller, clock, 2)
 
     assert trade_ids(feed) == ["a"]
-    assert [status["status"] for status in logged(feed, Kind.BOT_STATUS)] == ["online"]
+    assert [status["status"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["online"]
 
 
 def test_one_bad_trade_is_announced_once_and_the_rest_published(
@@ -218,7 +218,7 @@ def test_one_bad_trade_is_announced_once_and_the_rest_published(
     tick(container(), clock, 2)
 
     assert trade_ids(feed) == ["a", "c"]
-    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    (gap,) = logged(feed, EntryKind.SOURCE_GAP)
     assert (gap["reason"], gap["lost"], gap["trade_id"]) == ("invalid_trade", 1, "bad")
     assert "price" in gap["detail"]
 
@@ -231,7 +231,7 @@ def test_a_changed_report_is_a_correction(bot: ScriptedBot, container: MakePolle
     tick(poller, clock, 2)
 
     assert trade_ids(feed) == ["a", "b"]
-    (corrected,) = logged(feed, Kind.TRADE_CORRECTED)
+    (corrected,) = logged(feed, EntryKind.TRADE_CORRECTED)
     assert (corrected["trade_id"], corrected["price"]) == ("a", 0.66)
 
 
@@ -246,13 +246,13 @@ def test_a_restart_is_announced_and_its_reused_ids_are_new_trades(
     bot.trade(row("1", at=NOW + 6), row("2", at=NOW + 7))
     tick(poller, clock, 2)
 
-    assert [(data["trade_id"], data["timestamp"]) for data in logged(feed, Kind.TRADE)] == [
+    assert [(data["trade_id"], data["timestamp"]) for data in logged(feed, EntryKind.TRADE)] == [
         ("1", NOW),
         ("2", NOW + 1),
         ("1", NOW + 6),
         ("2", NOW + 7),
     ]
-    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    (gap,) = logged(feed, EntryKind.SOURCE_GAP)
     assert gap == {
         "reason": "restart",
         "from": "2026-11-18T11:06:43.000Z",
@@ -261,7 +261,7 @@ def test_a_restart_is_announced_and_its_reused_ids_are_new_trades(
         "backfilled": 0,
         "at_least": 0,
     }
-    assert logged(feed, Kind.TRADE_CORRECTED) == []
+    assert logged(feed, EntryKind.TRADE_CORRECTED) == []
 
 
 def test_a_burst_beyond_the_list_is_announced_with_its_size(
@@ -273,7 +273,7 @@ def test_a_burst_beyond_the_list_is_announced_with_its_size(
     bot.trade(*(row(str(number), at=NOW + 1) for number in range(1, 251)))
     tick(poller, clock, 2)
 
-    (gap,) = logged(feed, Kind.SOURCE_GAP)
+    (gap,) = logged(feed, EntryKind.SOURCE_GAP)
     assert (gap["reason"], gap["lost"]) == ("overflow", 150)
     assert trade_ids(feed) == ["0", *(str(number) for number in range(151, 251))]
 
@@ -306,7 +306,7 @@ def test_what_happens_while_redis_is_away_is_published_when_it_is_back(
     tick(poller, clock, 10)
 
     assert trade_ids(feed) == [str(number) for number in range(240)]
-    assert logged(feed, Kind.SOURCE_GAP) == []
+    assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
 @pytest.mark.parametrize("switch", [{"status_code": 429}, {"status_code": 502}])
@@ -341,7 +341,7 @@ def test_two_containers_that_look_at_the_same_time_publish_each_trade_once(
     tick(one, clock)
 
     assert trade_ids(feed) == [str(number) for number in range(30)]
-    assert logged(feed, Kind.SOURCE_GAP) == []
+    assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
 def test_a_log_that_was_emptied_gets_the_bots_list_again(
@@ -367,7 +367,7 @@ def test_an_unreadable_checkpoint_is_left_behind(
     tick(container(), clock, 2)
 
     assert trade_ids(feed) == ["a", "b"]
-    assert logged(feed, Kind.SOURCE_GAP) == []
+    assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
 # The minute and its price
@@ -410,9 +410,9 @@ def test_of_two_containers_at_work_the_later_one_rests_until_the_other_ends(
     first, second = container(), container()
     bot.trade(row("a", at=NOW))
     first.minute(until=clock.now + 3, clock=clock.seconds, sleep=clock.sleep)
-    told = feed.read(START).report
+    told = feed.read(START).heartbeat
     assert told is not None
-    feed.report(replace(told, owner="first", at=told.at, until=told.at + 20_000), ttl_ms=60_000)
+    feed.send_heartbeat(replace(told, owner="first", at=told.at, until=told.at + 20_000), ttl_ms=60_000)
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
@@ -444,7 +444,7 @@ def test_the_next_container_need_not_wait_behind_a_minute_that_is_over(
     container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
-    told = feed.read(START).report
+    told = feed.read(START).heartbeat
     clock.sleep(1)
     done = container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
 

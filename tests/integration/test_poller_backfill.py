@@ -10,7 +10,7 @@ from tests.fixtures.scripted_bot import Row, ScriptedBot, serving
 from tests.fixtures.waiting import until
 
 from coliseum.bot.client import Bot
-from coliseum.feed.entries import START, Kind
+from coliseum.feed.entries import START, EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.polling.poller import Poller
@@ -82,11 +82,11 @@ def desk(exchange_server: Exchange, feed: Feed) -> Iterator[Desk]:
 def told(feed: Feed) -> list[tuple[str, bool]]:
     """Each trade in the log, and whether it was backfilled."""
     entries = feed.read(START, count=500).reading.entries
-    return [(one.data["trade_id"], bool(one.data.get("backfilled"))) for one in entries if one.kind is Kind.TRADE]
+    return [(one.data["trade_id"], bool(one.data.get("backfilled"))) for one in entries if one.kind is EntryKind.TRADE]
 
 
 def gaps(feed: Feed) -> list[dict[str, object]]:
-    return [one.data for one in feed.read(START, count=500).reading.entries if one.kind is Kind.SOURCE_GAP]
+    return [one.data for one in feed.read(START, count=500).reading.entries if one.kind is EntryKind.SOURCE_GAP]
 
 
 def overflow(desk: Desk, *, hidden: int) -> tuple[Row, list[Row], Row]:
@@ -177,5 +177,5 @@ def test_while_the_bot_is_offline_the_exchange_tells_its_trades(desk: Desk, feed
         desk.tick()
 
     entries = feed.read(START, count=500).reading.entries
-    assert [one.data["source"] for one in entries if one.kind is Kind.TRADE] == ["bot_live", "kalshi"]
-    assert not [one for one in entries if one.kind in {Kind.TRADE_CORRECTED, Kind.SOURCE_GAP}]
+    assert [one.data["source"] for one in entries if one.kind is EntryKind.TRADE] == ["bot_live", "kalshi"]
+    assert not [one for one in entries if one.kind in {EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}]

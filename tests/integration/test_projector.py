@@ -10,10 +10,10 @@ import pytest
 from tests.fixtures.redis import RedisServer
 
 from coliseum.errors import SourceUnavailable
-from coliseum.feed.entries import Candidate, EntryId, Kind
+from coliseum.feed.entries import Candidate, EntryId, EntryKind
 from coliseum.feed.feed import Feed, candidate
 from coliseum.projection import records
-from coliseum.projection.projector import Projected, Projector
+from coliseum.projection.projector import ProjectionResult, Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
@@ -46,7 +46,7 @@ def trade(number: int, *, price: str = "0.5000") -> Candidate:
         "order_id": None,
         "source": "bot_live",
     }
-    return Candidate(kind=Kind.TRADE, key=f"trade:t{number}", digest=price, data=data)
+    return Candidate(kind=EntryKind.TRADE, key=f"trade:t{number}", digest=price, data=data)
 
 
 def publish(feed: Feed, numbers: Sequence[int], *extra: Candidate) -> Head:
@@ -54,7 +54,7 @@ def publish(feed: Feed, numbers: Sequence[int], *extra: Candidate) -> Head:
     return done.epoch, done.head
 
 
-def run(projector: Projector, head: Head | None, *, seconds: float = math.inf) -> Projected:
+def run(projector: Projector, head: Head | None, *, seconds: float = math.inf) -> ProjectionResult:
     return projector.run(head, time_left=lambda: seconds)
 
 
@@ -64,9 +64,9 @@ def trades(store: Store) -> list[str]:
 
 
 def test_the_log_is_taken_over_once_and_in_order(projector: Projector, feed: Feed, store: Store) -> None:
-    head = publish(feed, range(450), candidate(Kind.BOT_STATUS, "on", {"status": "online"}))
+    head = publish(feed, range(450), candidate(EntryKind.BOT_STATUS, "on", {"status": "online"}))
 
-    assert run(projector, head) == Projected(entries=451)
+    assert run(projector, head) == ProjectionResult(entries=451)
     assert trades(store) == [f"t{number}" for number in range(450)]
     assert [row["kind"] for row in store.select("feed_events", "kind")] == ["bot_status"]
 
@@ -87,7 +87,7 @@ def test_a_quiet_log_costs_neither_redis_nor_postgres(
     run(projector, head)
     redis_server.reset_meter()
     for _ in range(3):
-        assert run(projector, head) == Projected()
+        assert run(projector, head) == ProjectionResult()
 
     assert redis_server.billed() == {}
 
@@ -99,12 +99,12 @@ def test_a_new_container_finds_out_from_postgres_that_nothing_is_due(
     run(projector, head)
     redis_server.reset_meter()
 
-    assert run(Projector(feed=feed, store=store), head) == Projected()
+    assert run(Projector(feed=feed, store=store), head) == ProjectionResult()
     assert redis_server.billed() == {}
 
 
 def test_a_run_without_a_known_log_does_nothing(projector: Projector) -> None:
-    assert run(projector, None) == Projected()
+    assert run(projector, None) == ProjectionResult()
 
 
 def test_a_run_killed_after_any_batch_is_carried_on(
@@ -112,7 +112,7 @@ def test_a_run_killed_after_any_batch_is_carried_on(
 ) -> None:
     """The answer of each second batch is lost after Postgres took it."""
     head = publish(feed, range(900))
-    real, calls = records.project, iter(range(100))
+    real, calls = records.project_batch, iter(range(100))
 
     def unlucky(*arguments: Any) -> Any:
         answer = real(*arguments)
@@ -120,7 +120,7 @@ def test_a_run_killed_after_any_batch_is_carried_on(
             raise SourceUnavailable("postgres", "the answer was lost")
         return answer
 
-    monkeypatch.setattr("coliseum.projection.projector.project", unlucky)
+    monkeypatch.setattr("coliseum.projection.projector.project_batch", unlucky)
     outcomes = [run(Projector(feed=feed, store=store), head) for _ in range(3)]
 
     assert [outcome.problem is None for outcome in outcomes] == [False, False, True]
@@ -130,7 +130,7 @@ def test_a_run_killed_after_any_batch_is_carried_on(
 def test_a_run_stops_when_time_is_short(projector: Projector, feed: Feed, store: Store) -> None:
     head = publish(feed, [1])
 
-    assert run(projector, head, seconds=1) == Projected()
+    assert run(projector, head, seconds=1) == ProjectionResult()
     assert run(projector, head).entries == 1
     assert trades(store) == ["t1"]
 
@@ -140,7 +140,7 @@ def test_entries_the_log_dropped_are_declared(projector: Projector, feed: Feed, 
     publish(feed, range(3, 10))
     redis.command("XTRIM", feed.keys.stream, "MAXLEN", 2)
 
-    assert run(projector, publish(feed, [10])) == Projected(entries=3, lost=5)
+    assert run(projector, publish(feed, [10])) == ProjectionResult(entries=3, lost=5)
     assert store.select("projection_gaps", "after_seq,lost") == [{"after_seq": 3, "lost": 5}]
 
 
@@ -182,7 +182,7 @@ def test_redis_in_trouble_leaves_the_cursor_where_it_is(
     assert run(projector, head).problem is not None
     redis_server.faults()
 
-    assert run(projector, head) == Projected(entries=2)
+    assert run(projector, head) == ProjectionResult(entries=2)
     assert trades(store) == ["t1", "t2"]
 
 

@@ -38,7 +38,7 @@ from coliseum.client import Parser
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
-from coliseum.feed.protocol import State
+from coliseum.feed.protocol import FeedState
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.log_reader import LogReader, Pace
 from coliseum.streaming.session import OPENING_SECONDS
@@ -243,10 +243,10 @@ def test_a_dead_poller_is_told_while_heartbeats_go_on(
 class LaggingFeed(AsyncFeed):
     """A replica that stands still on demand: no server of ours can be made to."""
 
-    old: State | None = None
+    old: FeedState | None = None
     old_reads = 0
 
-    async def read(self, after: EntryId, *, count: int = 200) -> State:
+    async def read(self, after: EntryId, *, count: int = 200) -> FeedState:
         if self.old is not None:
             self.old_reads += 1
             return self.old
@@ -288,7 +288,7 @@ class SilentFeed(AsyncFeed):
 
     silent = False
 
-    async def read(self, after: EntryId, *, count: int = 200) -> State:
+    async def read(self, after: EntryId, *, count: int = 200) -> FeedState:
         if self.silent:
             await asyncio.sleep(0.3)
             raise SourceUnavailable("redis", "timed out")
@@ -329,7 +329,7 @@ class FailingFeed(AsyncFeed):
 
     failed = False
 
-    async def latest(self, count: int) -> State:
+    async def latest(self, count: int) -> FeedState:
         if not self.failed:
             self.failed = True
             raise RuntimeError("nobody foresaw this")

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reading, Reset, follow
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 
 BASE_MS = 1000
 
 
 def _entry(ms: int, seq: int) -> Entry:
-    return Entry(EntryId(ms, seq), Kind.TRADE, {})
+    return Entry(EntryId(ms, seq), EntryKind.TRADE, {})
 
 
 def _log(*ids: tuple[int, int]) -> tuple[Entry, ...]:

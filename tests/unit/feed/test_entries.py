@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput, LogError
-from coliseum.feed.entries import Entry, EntryId, Kind, entry_from, payload, trade_json
+from coliseum.feed.entries import Entry, EntryId, EntryKind, encode_entry, parse_entry, trade_json
 from coliseum.trading.trades import Outcome, Side, Trade
 
 JSON = st.recursive(
@@ -61,10 +61,10 @@ def test_anything_else_is_no_id(text: str) -> None:
         EntryId.parse(text)
 
 
-@given(kind=st.sampled_from(Kind), data=st.dictionaries(st.text(), JSON), entry_id=IDS)
-def test_entries_survive_their_text(kind: Kind, data: dict[str, Any], entry_id: EntryId) -> None:
-    text = payload(kind, data)
-    assert entry_from(str(entry_id), text) == Entry(entry_id, kind, data)
+@given(kind=st.sampled_from(EntryKind), data=st.dictionaries(st.text(), JSON), entry_id=IDS)
+def test_entries_survive_their_text(kind: EntryKind, data: dict[str, Any], entry_id: EntryId) -> None:
+    text = encode_entry(kind, data)
+    assert parse_entry(str(entry_id), text) == Entry(entry_id, kind, data)
     assert text.isascii()
     assert "\n" not in text
     assert "\r" not in text
@@ -72,7 +72,7 @@ def test_entries_survive_their_text(kind: Kind, data: dict[str, Any], entry_id: 
 
 def test_numbers_that_json_has_no_word_for_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        payload(Kind.TRADE, {"price": float("nan")})
+        encode_entry(EntryKind.TRADE, {"price": float("nan")})
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ def test_numbers_that_json_has_no_word_for_are_refused() -> None:
 )  # fmt: skip
 def test_entries_we_did_not_write_are_named(text: str) -> None:
     with pytest.raises(LogError, match="1-1"):
-        entry_from("1-1", text)
+        parse_entry("1-1", text)
 
 
 def test_an_entry_of_a_later_version_keeps_its_number_and_what_it_said() -> None:
     """SSE-035."""
-    entry = entry_from("1-7", '{"k":"from_tomorrow","v":{"ticker":"A-1"}}')
-    assert (entry.id, entry.kind) == (EntryId(1, 7), Kind.LATER)
+    entry = parse_entry("1-7", '{"k":"from_tomorrow","v":{"ticker":"A-1"}}')
+    assert (entry.id, entry.kind) == (EntryId(1, 7), EntryKind.LATER)
     assert entry.data == {"kind": "from_tomorrow", "data": {"ticker": "A-1"}}
 
 
 def test_an_entry_with_a_foreign_id_is_named() -> None:
-    with pytest.raises(LogError, match="not ours"):
-        entry_from("1-1-1", '{"k":"trade","v":{}}')
+    with pytest.raises(LogError, match="cannot be read"):
+        parse_entry("1-1-1", '{"k":"trade","v":{}}')
 
 
 @given(st.text())
 def test_hostile_text_is_a_log_error_and_nothing_else(text: str) -> None:
     with pytest.raises(LogError):
-        entry_from("1-1", text)
+        parse_entry("1-1", text)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_hostile_text_is_a_log_error_and_nothing_else(text: str) -> None:
 def test_an_entry_names_the_markets_it_concerns_or_concerns_everybody(
     data: dict[str, object], tickers: tuple[str, ...]
 ) -> None:
-    assert entry_from("1-1", payload(Kind.BOT_STATUS, data)).tickers == tickers
+    assert parse_entry("1-1", encode_entry(EntryKind.BOT_STATUS, data)).tickers == tickers
 
 
 def test_a_trade_keeps_the_contracts_six_names_and_types() -> None:

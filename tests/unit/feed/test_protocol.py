@@ -8,22 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import LogError
-from coliseum.feed.entries import START, EntryId, Kind, payload
+from coliseum.feed.entries import START, EntryId, EntryKind, encode_entry
 from coliseum.feed.protocol import (
-    Bell,
     FeedKeys,
-    Report,
-    bell_from,
-    heartbeat_text,
+    Notification,
+    PollerHeartbeat,
+    encode_heartbeat,
     latest_commands,
+    parse_notification,
+    parse_state,
     read_commands,
-    state_from,
 )
 
 KEYS = FeedKeys("python:")
-REPORT = Report(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
+REPORT = PollerHeartbeat(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
 META = ["e1", "1000", "2", "1005", '{"status":"online"}']
-ROWS = [["1000-1", ["d", payload(Kind.TRADE, {"n": 1})]], ["1005-2", ["x", "y", "d", payload(Kind.TRADE, {"n": 2})]]]
+ROWS = [
+    ["1000-1", ["d", encode_entry(EntryKind.TRADE, {"n": 1})]],
+    ["1005-2", ["x", "y", "d", encode_entry(EntryKind.TRADE, {"n": 2})]],
+]
 
 
 def test_every_key_stands_under_the_prefix() -> None:
@@ -42,22 +45,22 @@ def test_the_latest_are_read_backwards() -> None:
 
 
 def test_replies_become_a_state() -> None:
-    state = state_from([META, REPORT.text(), ROWS])
+    state = parse_state([META, REPORT.text(), ROWS])
     assert (state.reading.epoch, state.reading.base_ms, state.reading.head) == ("e1", 1000, EntryId(1005, 2))
     assert [entry.data["n"] for entry in state.reading.entries] == [1, 2]
-    assert (state.report, state.bot) == (REPORT, {"status": "online"})
+    assert (state.heartbeat, state.bot) == (REPORT, {"status": "online"})
 
 
 def test_newest_first_replies_are_turned_around() -> None:
-    state = state_from([META, None, ROWS[::-1]], newest_first=True)
+    state = parse_state([META, None, ROWS[::-1]], newest_first=True)
     assert [entry.id.seq for entry in state.reading.entries] == [1, 2]
 
 
 @pytest.mark.parametrize("rows", [[], None])
 def test_nothing_published_is_an_empty_state(rows: Any) -> None:
-    state = state_from([[None] * 5, None, rows])
+    state = parse_state([[None] * 5, None, rows])
     assert (state.reading.epoch, state.reading.head, state.reading.entries) == (None, START, ())
-    assert (state.report, state.bot) == (None, None)
+    assert (state.heartbeat, state.bot) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +73,12 @@ def test_nothing_published_is_an_empty_state(rows: Any) -> None:
 )  # fmt: skip
 def test_foreign_content_under_our_keys_is_a_log_error(replies: list[Any]) -> None:
     with pytest.raises(LogError):
-        state_from(replies)
+        parse_state(replies)
 
 
 @given(
     st.builds(
-        Report,
+        PollerHeartbeat,
         owner=st.text(),
         at=st.integers(),
         fresh_for=st.integers(),
@@ -83,14 +86,14 @@ def test_foreign_content_under_our_keys_is_a_log_error(replies: list[Any]) -> No
         bot=st.none() | st.dictionaries(st.text(), st.text()),
     )
 )
-def test_reports_survive_their_text(report: Report) -> None:
-    assert Report.parse(report.text()) == report
-    assert bell_from(heartbeat_text(report)) == Bell(None, None, None, None, report)
+def test_reports_survive_their_text(report: PollerHeartbeat) -> None:
+    assert PollerHeartbeat.parse(report.text()) == report
+    assert parse_notification(encode_heartbeat(report)) == Notification(None, None, None, None, report)
 
 
 def test_a_heartbeat_names_the_newest_entry_it_knows() -> None:
-    bell = bell_from(heartbeat_text(REPORT, ("e1", EntryId(1005, 2))))
-    assert bell == Bell("e1", None, EntryId(1005, 2), None, REPORT)
+    notification = parse_notification(encode_heartbeat(REPORT, ("e1", EntryId(1005, 2))))
+    assert notification == Notification("e1", None, EntryId(1005, 2), None, REPORT)
 
 
 HOSTILE = [
@@ -103,7 +106,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_foreign_report_is_none(text: str | None) -> None:
-    assert Report.parse(text) is None
+    assert PollerHeartbeat.parse(text) is None
 
 
 def _bell(**changes: Any) -> str:
@@ -112,17 +115,17 @@ def _bell(**changes: Any) -> str:
 
 
 def test_a_bell_names_its_predecessor_and_carries_its_entries() -> None:
-    bell = bell_from(_bell())
-    assert bell is not None
-    assert (bell.epoch, bell.previous, bell.last) == ("e1", EntryId(1000, 1), EntryId(1005, 2))
-    assert bell.entries is not None
-    assert [(entry.id, entry.data) for entry in bell.entries] == [(EntryId(1005, 2), {"a": 1})]
+    notification = parse_notification(_bell())
+    assert notification is not None
+    assert (notification.epoch, notification.previous, notification.last) == ("e1", EntryId(1000, 1), EntryId(1005, 2))
+    assert notification.entries is not None
+    assert [(entry.id, entry.data) for entry in notification.entries] == [(EntryId(1005, 2), {"a": 1})]
 
 
 def test_a_bell_of_large_news_only_says_how_many() -> None:
-    bell = bell_from(_bell(n=40, d="absent"))
-    assert bell is not None
-    assert (bell.last, bell.entries) == (EntryId(1005, 41), None)
+    notification = parse_notification(_bell(n=40, d="absent"))
+    assert notification is not None
+    assert (notification.last, notification.entries) == (EntryId(1005, 41), None)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +139,14 @@ def test_a_bell_of_large_news_only_says_how_many() -> None:
     ],
 )  # fmt: skip
 def test_a_bell_of_another_form_is_none(changes: dict[str, Any]) -> None:
-    assert bell_from(_bell(**changes)) is None
+    assert parse_notification(_bell(**changes)) is None
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text is not None])
 def test_a_foreign_ring_is_none(text: str) -> None:
-    assert bell_from(text) is None
+    assert parse_notification(text) is None
 
 
 @given(st.text())
 def test_any_text_may_be_rung(text: str) -> None:
-    assert bell_from(text) is None or json.loads(text)
+    assert parse_notification(text) is None or json.loads(text)

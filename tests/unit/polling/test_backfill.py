@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from coliseum.polling.backfill import EVIDENCE_MS, LAG_MS, joins, recover, since_seconds, unknown
-from coliseum.polling.checkpoint import Hole, Known
+from coliseum.polling.backfill import (
+    FILL_DELAY_MS,
+    ID_MATCH_WINDOW_MS,
+    fills_since_seconds,
+    ids_match,
+    recover,
+    unknown_fills,
+)
+from coliseum.polling.checkpoint import KnownTrade, SourceGap
 from coliseum.trading.trades import BookSide, Fill, Outcome, Side, Trade, TradeSource
 
 T = 1_700_000_000
 """Unix seconds when the hole begins; it lasts a minute."""
-HOLE = Hole(reason="overflow", key="k", from_ms=T * 1000, to_ms=(T + 60) * 1000, lost=3, at_least=3)
-NOW = (T + 60) * 1000 + LAG_MS
-KNOWN = {"old": Known("digest", T - 10.0)}
+HOLE = SourceGap(reason="overflow", key="k", from_ms=T * 1000, to_ms=(T + 60) * 1000, lost=3, at_least=3)
+NOW = (T + 60) * 1000 + FILL_DELAY_MS
+KNOWN = {"old": KnownTrade("digest", T - 10.0)}
 
 
 def fill(fill_id: str, at: float) -> Fill:
@@ -90,7 +97,7 @@ def test_a_complete_answer_with_fewer_fills_than_certain_leaves_the_size_unknown
 
 def test_a_second_answer_adds_to_the_first() -> None:
     first = recover(HOLE, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW - 1)
-    known = KNOWN | {trade.trade_id: Known("", trade.timestamp) for trade in first.trades}
+    known = KNOWN | {trade.trade_id: KnownTrade("", trade.timestamp) for trade in first.trades}
     second = recover(first.hole, (OLD, *INSIDE), known=known, listed=(), now_ms=NOW)
 
     assert [trade.trade_id for trade in second.trades] == ["a", "c"]
@@ -120,28 +127,30 @@ def test_a_fill_older_than_a_trade_the_bot_told_is_not_the_bots() -> None:
 
 def test_fills_at_one_instant_have_one_order() -> None:
     fills = (fill("b", T + 1), fill("a", T + 1))
-    once, again = (unknown(given, known={}, from_ms=0, to_ms=NOW, backfilled=False) for given in (fills, fills[::-1]))
+    once, again = (
+        unknown_fills(given, known={}, from_ms=0, to_ms=NOW, backfilled=False) for given in (fills, fills[::-1])
+    )
 
     assert once == again
 
 
 def test_a_sale_reads_as_a_sale() -> None:
     sold = replace(fill("s", T + 1), sold=True, outcome=Outcome.NO, book_side=BookSide.ASK)
-    (trade,) = unknown((sold,), known={}, from_ms=0, to_ms=NOW, backfilled=True)
+    (trade,) = unknown_fills((sold,), known={}, from_ms=0, to_ms=NOW, backfilled=True)
 
     assert (trade.side, trade.outcome, trade.price) == (Side.SELL, Outcome.YES, Decimal("0.40"))
 
 
 def test_a_trade_learnt_from_the_exchange_proves_that_ids_join() -> None:
-    assert joins((fill("late", T),), {"late": Known("", T)})
-    assert not joins((), KNOWN)
+    assert ids_match((fill("late", T),), {"late": KnownTrade("", T)})
+    assert not ids_match((), KNOWN)
 
 
 def test_fills_are_asked_for_from_before_the_hole_and_back_to_a_known_trade() -> None:
     start = T * 1000
 
-    assert since_seconds(start, {}) == T - 30
-    assert since_seconds(start, {"a": Known("d", T - 3.0)}) == T - 30
-    assert since_seconds(start, {"a": Known("d", T - 500.0), "b": Known("", T - 50.0)}) == T - 501
-    assert since_seconds(start, {"a": Known("d", T - EVIDENCE_MS / 1000 - 1)}) == T - 30
-    assert since_seconds(1000, {}) == 0
+    assert fills_since_seconds(start, {}) == T - 30
+    assert fills_since_seconds(start, {"a": KnownTrade("d", T - 3.0)}) == T - 30
+    assert fills_since_seconds(start, {"a": KnownTrade("d", T - 500.0), "b": KnownTrade("", T - 50.0)}) == T - 501
+    assert fills_since_seconds(start, {"a": KnownTrade("d", T - ID_MATCH_WINDOW_MS / 1000 - 1)}) == T - 30
+    assert fills_since_seconds(1000, {}) == 0

@@ -4,9 +4,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.feed.entries import Kind
-from coliseum.polling.candidates import bot_status, missing, refused, told
-from coliseum.polling.checkpoint import Hole
+from coliseum.feed.entries import EntryKind
+from coliseum.polling.candidates import (
+    bot_status_candidate,
+    rejected_trade_candidate,
+    source_gap_candidate,
+    trade_candidate,
+)
+from coliseum.polling.checkpoint import SourceGap
 from coliseum.trading.trades import Side, Trade, TradeSource
 
 TRADE = Trade(
@@ -18,38 +23,38 @@ TRADE = Trade(
     price=Decimal("0.5"),
     timestamp=1_700_000_000.25,
 )
-HOLE = Hole(
+HOLE = SourceGap(
     reason="overflow", key="overflow:x", from_ms=1_700_000_000_000, to_ms=1_700_000_060_000, lost=None, at_least=4
 )
 
 
 def test_a_trade_is_the_same_trade_whatever_is_said_about_it() -> None:
-    first, second = told(TRADE, run="r"), told(replace(TRADE, price=Decimal("0.6")), run="r")
+    first, second = trade_candidate(TRADE, run="r"), trade_candidate(replace(TRADE, price=Decimal("0.6")), run="r")
 
     assert first.key == second.key == "trade:t1"
     assert first.digest != second.digest
-    assert (first.kind, first.boot, first.at) == (Kind.TRADE, "r", "1700000000.25")
+    assert (first.kind, first.boot, first.at) == (EntryKind.TRADE, "r", "1700000000.25")
 
 
 def test_only_the_bots_own_report_can_correct() -> None:
-    assert told(TRADE, run="r").correctable
-    assert not told(replace(TRADE, source=TradeSource.KALSHI), run="r").correctable
+    assert trade_candidate(TRADE, run="r").correctable
+    assert not trade_candidate(replace(TRADE, source=TradeSource.KALSHI), run="r").correctable
 
 
 def test_a_trade_id_cannot_pass_for_another_kind_of_entry() -> None:
-    assert told(replace(TRADE, trade_id="source_gap:x"), run="r").key == "trade:source_gap:x"
+    assert trade_candidate(replace(TRADE, trade_id="source_gap:x"), run="r").key == "trade:source_gap:x"
 
 
 def test_a_refused_trade_is_one_lost_trade_with_its_reason() -> None:
-    found = refused(RejectedTrade("t7", "price: got 65", "abcd"))
+    found = rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "abcd"))
 
-    assert found.kind is Kind.SOURCE_GAP
+    assert found.kind is EntryKind.SOURCE_GAP
     assert found.data == {"reason": "invalid_trade", "lost": 1, "trade_id": "t7", "detail": "price: got 65"}
-    assert found.key != refused(RejectedTrade("t7", "price: got 65", "other")).key
+    assert found.key != rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "other")).key
 
 
 def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
-    assert missing(HOLE).data == {
+    assert source_gap_candidate(HOLE).data == {
         "reason": "overflow",
         "from": "2023-11-14T22:13:20.000Z",
         "to": "2023-11-14T22:14:20.000Z",
@@ -57,19 +62,19 @@ def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
         "backfilled": 0,
         "at_least": 4,
     }
-    assert "at_least" not in missing(replace(HOLE, lost=3)).data
+    assert "at_least" not in source_gap_candidate(replace(HOLE, lost=3)).data
 
 
 def test_a_later_word_on_a_hole_is_another_entry() -> None:
-    later = missing(replace(HOLE, lost=0, backfilled=4), late=True)
+    later = source_gap_candidate(replace(HOLE, lost=0, backfilled=4), late=True)
 
     assert later.data["late"]
-    assert later.key != missing(HOLE).key
+    assert later.key != source_gap_candidate(HOLE).key
 
 
 def test_a_status_is_told_once_for_each_time_it_began() -> None:
     status = {"status": "online", "since": "2026-11-21T00:00:00.000Z", "trades": 1, "detail": None}
 
-    assert bot_status(status).key == bot_status({**status, "trades": 2}).key
-    assert bot_status(status).key != bot_status({**status, "since": "2026-11-21T00:00:01.000Z"}).key
-    assert bot_status(status).key != bot_status({**status, "mode": "live"}).key
+    assert bot_status_candidate(status).key == bot_status_candidate({**status, "trades": 2}).key
+    assert bot_status_candidate(status).key != bot_status_candidate({**status, "since": "2026-11-21T00:00:01.000Z"}).key
+    assert bot_status_candidate(status).key != bot_status_candidate({**status, "mode": "live"}).key

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.polling.checkpoint import BLANK, MEMORY, Checkpoint
-from coliseum.polling.diff import Difference, Sighting, compare
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, REMEMBERED_TRADES, Checkpoint
+from coliseum.polling.diff import BotObservation, ListDifference, compare
 from coliseum.trading.trades import Side, Trade
 
 START = 1_700_000_000.0
@@ -42,8 +42,8 @@ def seen(
     after: int | None = None,
     rejected: tuple[RejectedTrade, ...] = (),
     at_ms: int = 1_700_001_000_000,
-) -> Sighting:
-    return Sighting(
+) -> BotObservation:
+    return BotObservation(
         trades=listed,
         rejected=rejected,
         run=run,
@@ -53,19 +53,19 @@ def seen(
     )
 
 
-def known(*sightings: Sighting) -> Checkpoint:
-    checkpoint = BLANK
+def known(*sightings: BotObservation) -> Checkpoint:
+    checkpoint = EMPTY_CHECKPOINT
     for sighting in sightings:
         checkpoint = compare(checkpoint, sighting).after
     return checkpoint
 
 
-def ids(difference: Difference) -> list[str]:
+def ids(difference: ListDifference) -> list[str]:
     return [one.trade_id for one in difference.trades]
 
 
 def test_everything_is_new_on_first_contact_and_nothing_is_missing() -> None:
-    found = compare(BLANK, seen(trades(51, 150), count=150))
+    found = compare(EMPTY_CHECKPOINT, seen(trades(51, 150), count=150))
 
     assert len(found.trades) == 100
     assert found.hole is None
@@ -87,7 +87,7 @@ def test_only_the_new_trades_are_told_oldest_first() -> None:
 def test_the_lists_order_is_kept_for_trades_at_one_instant() -> None:
     together = tuple(trade(number, at=START) for number in (3, 1, 2))
 
-    assert ids(compare(BLANK, seen(together))) == ["t3", "t1", "t2"]
+    assert ids(compare(EMPTY_CHECKPOINT, seen(together))) == ["t3", "t1", "t2"]
 
 
 def test_a_changed_report_of_a_known_trade_is_told_again() -> None:
@@ -261,8 +261,8 @@ def test_refused_rows_prove_an_unbroken_list_too() -> None:
 
 
 def test_memory_holds_the_newest_trades_and_never_less_than_the_list() -> None:
-    assert next(iter(known(seen(trades(1, 200)), seen(trades(150, 400))).known)) == f"t{400 - MEMORY + 1}"
-    assert len(known(seen(trades(1, MEMORY + 50))).known) == MEMORY + 50
+    assert next(iter(known(seen(trades(1, 200)), seen(trades(150, 400))).known)) == f"t{400 - REMEMBERED_TRADES + 1}"
+    assert len(known(seen(trades(1, REMEMBERED_TRADES + 50))).known) == REMEMBERED_TRADES + 50
 
 
 def test_the_count_is_added_up_while_the_bot_trades_faster_than_it_is_asked() -> None:

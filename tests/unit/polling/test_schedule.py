@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coliseum.polling.schedule import Heard, Step, fresh_seconds, lease_seconds, steps, ticks
+from coliseum.polling.schedule import ReportOutcome, Step, fresh_seconds, lease_seconds, steps, ticks
 
 
 class Clock:
@@ -59,12 +59,12 @@ def test_no_tick_begins_when_the_time_is_over() -> None:
 Taken = list[tuple[int, Step]]
 
 
-def course(answers: dict[int, Heard], *, interval: float = 3.0, length: float = 58.0) -> Taken:
+def course(answers: dict[int, ReportOutcome], *, interval: float = 3.0, length: float = 58.0) -> Taken:
     """The steps with their second, given what a report hears from a second on."""
     clock = Clock()
     going = steps(interval=interval, until=clock.now + length, clock=clock, sleep=clock.sleep)
     taken: Taken = []
-    heard: Heard | None = None
+    heard: ReportOutcome | None = None
     while True:
         try:
             step = going.send(heard)
@@ -80,7 +80,7 @@ def seconds(taken: Taken, step: Step) -> list[int]:
 
 
 def test_a_minute_reports_behind_its_first_tick_and_every_twenty_seconds() -> None:
-    taken = course({0: Heard()})
+    taken = course({0: ReportOutcome()})
 
     assert taken[:2] == [(0, Step.TICK), (0, Step.REPORT)]
     assert seconds(taken, Step.TICK) == list(range(0, 58, 3))
@@ -88,20 +88,20 @@ def test_a_minute_reports_behind_its_first_tick_and_every_twenty_seconds() -> No
 
 
 def test_a_poller_rests_while_another_one_works_and_then_takes_over() -> None:
-    taken = course({0: Heard(rest=23.0), 20: Heard()})
+    taken = course({0: ReportOutcome(rest=23.0), 20: ReportOutcome()})
 
     assert seconds(taken, Step.TICK) == [0, *range(24, 58, 3)]
     assert seconds(taken, Step.REPORT) == [0, 24, 45]
 
 
 def test_a_poller_that_always_finds_another_one_at_work_looks_seldom() -> None:
-    taken = course({0: Heard(rest=30.0)})
+    taken = course({0: ReportOutcome(rest=30.0)})
 
     assert seconds(taken, Step.TICK) == [0, 30]
 
 
 def test_a_poller_looks_on_while_its_reports_are_not_heard() -> None:
-    taken = course({0: Heard(failed=True), 30: Heard()})
+    taken = course({0: ReportOutcome(failed=True), 30: ReportOutcome()})
 
     assert seconds(taken, Step.TICK) == list(range(0, 58, 3))
     assert seconds(taken, Step.REPORT) == [0, 3, 15, 27, 39]
@@ -110,7 +110,7 @@ def test_a_poller_looks_on_while_its_reports_are_not_heard() -> None:
 @pytest.mark.parametrize("interval", [0.2, 3.0, 15.0, 60.0])
 def test_reports_follow_one_another_while_the_last_one_speaks(interval: float) -> None:
     """Across two minutes, as the readers see them."""
-    minute = seconds(course({0: Heard()}, interval=interval), Step.REPORT)
+    minute = seconds(course({0: ReportOutcome()}, interval=interval), Step.REPORT)
     reports = [*minute, *(60 + second for second in minute)]
 
     silence = max(later - earlier for earlier, later in itertools.pairwise(reports))

@@ -3,22 +3,22 @@ from __future__ import annotations
 import pytest
 
 from coliseum.bot.parse import status_from
-from coliseum.polling.status import Misses, instant, is_online, mode_confirmed, online, went_offline
+from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status, rfc3339
 
 NOW = 1_700_000_000_000
 PAPER = status_from(b'{"mode": "paper", "strategy": "drift"}')
 LIVE = status_from(b'{"mode": "live"}')
-ONLINE = online(now_ms=NOW, trades=7, told=PAPER, before=None)
-ONE = Misses().another(1_700_000_003_000)
+ONLINE = online_status(now_ms=NOW, trades=7, told=PAPER, before=None)
+ONE = FailedPolls().another(1_700_000_003_000)
 TWO = ONE.another(1_700_000_006_000)
 
 
 def test_one_missed_answer_changes_nothing() -> None:
-    assert went_offline(ONLINE, ONE, problem="timed out") is None
+    assert offline_status(ONLINE, ONE, problem="timed out") is None
 
 
 def test_two_missed_answers_are_an_outage_since_the_first() -> None:
-    assert went_offline(ONLINE, TWO, problem="timed out") == {
+    assert offline_status(ONLINE, TWO, problem="timed out") == {
         "status": "offline",
         "since": "2023-11-14T22:13:23.000Z",
         "trades": 7,
@@ -29,22 +29,22 @@ def test_two_missed_answers_are_an_outage_since_the_first() -> None:
 
 
 def test_an_outage_is_told_once() -> None:
-    offline = went_offline(ONLINE, TWO, problem="timed out")
+    offline = offline_status(ONLINE, TWO, problem="timed out")
 
-    assert went_offline(offline, TWO.another(1), problem="still") is None
+    assert offline_status(offline, TWO.another(1), problem="still") is None
 
 
 def test_a_bot_never_seen_can_be_offline_too() -> None:
-    told = went_offline(None, TWO, problem="refused")
+    told = offline_status(None, TWO, problem="refused")
 
     assert told is not None
     assert told["trades"] is None
 
 
 def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() -> None:
-    offline = went_offline(ONLINE, TWO, problem="timed out")
-    silent = online(now_ms=NOW + 60_000, trades=1, told=None, before=offline)
-    back = online(now_ms=NOW + 60_000, trades=1, told=LIVE, before=offline)
+    offline = offline_status(ONLINE, TWO, problem="timed out")
+    silent = online_status(now_ms=NOW + 60_000, trades=1, told=None, before=offline)
+    back = online_status(now_ms=NOW + 60_000, trades=1, told=LIVE, before=offline)
 
     assert (silent["mode"], silent["mode_as_of"], silent["detail"]) == ("paper", "2023-11-14T22:13:20.000Z", None)
     assert (back["mode"], back["mode_as_of"], back["detail"]) == ("live", "2023-11-14T22:14:20.000Z", "live")
@@ -52,15 +52,15 @@ def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() 
 
 def test_a_mode_that_is_said_again_grows_younger_and_another_one_is_news() -> None:
     another = status_from(b'{"mode": "paper", "strategy": "spread"}')
-    confirmed = mode_confirmed(ONLINE, another, now_ms=NOW + 60_000, trades=9)
+    confirmed = confirm_mode(ONLINE, another, now_ms=NOW + 60_000, trades=9)
 
     said = {"mode_as_of": "2023-11-14T22:14:20.000Z", "trades": 9, "detail": "paper, spread"}
     assert confirmed == {**ONLINE, **said}
-    assert mode_confirmed(ONLINE, LIVE, now_ms=NOW + 60_000, trades=9) is None
+    assert confirm_mode(ONLINE, LIVE, now_ms=NOW + 60_000, trades=9) is None
 
 
 def test_a_bot_that_says_no_mode_has_none_and_no_time_of_it() -> None:
-    told = online(now_ms=NOW, trades=1, told=status_from(b"{}"), before=ONLINE)
+    told = online_status(now_ms=NOW, trades=1, told=status_from(b"{}"), before=ONLINE)
 
     assert (told["mode"], told["mode_as_of"]) == (None, None)
 
@@ -71,4 +71,4 @@ def test_a_bot_is_online_when_that_was_told_last(status: dict[str, object] | Non
 
 
 def test_times_are_utc_with_milliseconds() -> None:
-    assert instant(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
+    assert rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from coliseum.feed.contiguity import Reading
-from coliseum.feed.entries import START, Entry, EntryId, Kind
-from coliseum.projection.progress import Batch, Cursor, Finished, advance
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
+from coliseum.projection.progress import CaughtUp, ProjectionBatch, ProjectionCursor, advance
 
 MS = 1_700_000_000_000
 
 
 def entry(seq: int) -> Entry:
-    return Entry(EntryId(MS + seq, seq), Kind.TRADE, {"n": seq})
+    return Entry(EntryId(MS + seq, seq), EntryKind.TRADE, {"n": seq})
 
 
 def log(first: int, last: int, *, head: int | None = None, epoch: str | None = "e") -> Reading:
@@ -20,25 +20,25 @@ def log(first: int, last: int, *, head: int | None = None, epoch: str | None = "
     return Reading(epoch=epoch, base_ms=MS, head=EntryId(MS + newest, newest), entries=entries)
 
 
-def at(seq: int, epoch: str = "e") -> Cursor:
-    return Cursor(epoch, entry(seq).id)
+def at(seq: int, epoch: str = "e") -> ProjectionCursor:
+    return ProjectionCursor(epoch, entry(seq).id)
 
 
 def seqs(batch: object) -> list[int]:
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, ProjectionBatch)
     return [one.id.seq for one in batch.entries]
 
 
 def test_a_first_projection_begins_with_the_first_entry() -> None:
-    found = advance(Cursor(None, START), log(1, 3))
+    found = advance(ProjectionCursor(None, START), log(1, 3))
 
-    assert found == Batch("e", 0, 0, (entry(1), entry(2), entry(3)))
+    assert found == ProjectionBatch("e", 0, 0, (entry(1), entry(2), entry(3)))
 
 
 def test_a_first_projection_declares_what_was_trimmed_before() -> None:
-    found = advance(Cursor(None, START), log(5, 6))
+    found = advance(ProjectionCursor(None, START), log(5, 6))
 
-    assert isinstance(found, Batch)
+    assert isinstance(found, ProjectionBatch)
     assert (found.after, found.lost, seqs(found)) == (0, 4, [5, 6])
 
 
@@ -49,7 +49,7 @@ def test_the_next_batch_follows_the_cursor() -> None:
 def test_a_trimmed_log_is_a_declared_gap() -> None:
     found = advance(at(3), log(8, 9))
 
-    assert isinstance(found, Batch)
+    assert isinstance(found, ProjectionBatch)
     assert (found.after, found.lost, seqs(found)) == (3, 4, [8, 9])
 
 
@@ -60,35 +60,35 @@ def test_a_hole_inside_the_log_is_left_to_the_next_read() -> None:
 
 
 def test_a_log_trimmed_to_nothing_waits_for_the_entry_behind_the_gap() -> None:
-    assert advance(at(3), log(8, 7, head=9)) == Finished()
+    assert advance(at(3), log(8, 7, head=9)) == CaughtUp()
 
 
 def test_a_cursor_at_the_head_is_finished() -> None:
-    assert advance(at(3), log(3, 3)) == Finished()
+    assert advance(at(3), log(3, 3)) == CaughtUp()
     assert at(3).reaches("e", entry(3).id)
     assert not at(3).reaches("e", entry(4).id)
     assert not at(3).reaches("f", entry(3).id)
-    assert not Cursor(None, START).reaches("e", START)
+    assert not ProjectionCursor(None, START).reaches("e", START)
 
 
 def test_an_empty_redis_is_finished_and_doubted_where_there_was_a_history() -> None:
     nothing = Reading(epoch=None, base_ms=0, head=START, entries=())
 
-    assert advance(Cursor(None, START), nothing) == Finished()
-    assert advance(at(3), nothing) == Finished(doubtful=True)
+    assert advance(ProjectionCursor(None, START), nothing) == CaughtUp()
+    assert advance(at(3), nothing) == CaughtUp(doubtful=True)
 
 
 def test_a_new_epoch_is_read_from_its_beginning() -> None:
-    assert advance(at(3), log(1, 2, epoch="f")) == Cursor("f", START)
-    assert seqs(advance(Cursor("f", START), log(1, 2, epoch="f"))) == [1, 2]
+    assert advance(at(3), log(1, 2, epoch="f")) == ProjectionCursor("f", START)
+    assert seqs(advance(ProjectionCursor("f", START), log(1, 2, epoch="f"))) == [1, 2]
 
 
 def test_a_log_behind_the_cursor_is_waited_for_and_then_taken_for_rewritten() -> None:
     """A lagging replica catches up; a log that lost its tail does not."""
     behind = log(1, 2)
 
-    assert advance(at(5), behind) == Finished(doubtful=True)
-    assert advance(at(5), behind, patient=False) == Cursor(f"e@{entry(2).id}", START)
+    assert advance(at(5), behind) == CaughtUp(doubtful=True)
+    assert advance(at(5), behind, patient=False) == ProjectionCursor(f"e@{entry(2).id}", START)
 
 
 def test_numbers_used_again_begin_a_history_of_their_own() -> None:
@@ -97,11 +97,11 @@ def test_numbers_used_again_begin_a_history_of_their_own() -> None:
         epoch="e",
         base_ms=MS,
         head=EntryId(MS + 106, 6),
-        entries=tuple(Entry(EntryId(MS + 100 + seq, seq), Kind.TRADE, {}) for seq in range(3, 7)),
+        entries=tuple(Entry(EntryId(MS + 100 + seq, seq), EntryKind.TRADE, {}) for seq in range(3, 7)),
     )
     found = advance(at(5), rewritten)
 
-    assert found == Cursor(f"e@{MS + 106}-6", START)
-    assert isinstance(found, Cursor)
+    assert found == ProjectionCursor(f"e@{MS + 106}-6", START)
+    assert isinstance(found, ProjectionCursor)
     assert found.reaches("e", EntryId(MS, 0))
-    assert advance(found, log(1, 6)) == Batch(str(found.epoch), 0, 0, log(1, 6).entries)
+    assert advance(found, log(1, 6)) == ProjectionBatch(str(found.epoch), 0, 0, log(1, 6).entries)

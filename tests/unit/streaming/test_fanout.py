@@ -13,7 +13,7 @@ from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.client import Parser
 from coliseum.config import Settings
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.server import HttpProtocol
@@ -98,7 +98,7 @@ class Hall:
             name = f"t{len(self.published)}"
             self.published.append(name)
             data = {"trade_id": name, "ticker": ticker, "source": "bot_live"}
-            ring.extend([Entry(EntryId(1000, ring.head.seq + 1), Kind.TRADE, data)])
+            ring.extend([Entry(EntryId(1000, ring.head.seq + 1), EntryKind.TRADE, data)])
         self.reader._changed()
 
     def stale(self, *sources: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.streaming.whatwg import Interpreter
 
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.streaming.ring import CHUNK, Kept, Ring, compose
 from coliseum.streaming.subscription import STREAMS, Selection
 
@@ -17,7 +17,9 @@ ALL = Selection(STREAMS["trading"])
 
 def trades(first: int, last: int, ticker: str = "A-1", **more: Any) -> list[Entry]:
     return [
-        Entry(EntryId(1000 + n, n), Kind.TRADE, {"trade_id": str(n), "ticker": ticker, "source": "bot_live", **more})
+        Entry(
+            EntryId(1000 + n, n), EntryKind.TRADE, {"trade_id": str(n), "ticker": ticker, "source": "bot_live", **more}
+        )
         for n in range(first, last + 1)
     ]
 
@@ -43,7 +45,7 @@ def test_ready_trades_become_one_event_with_the_last_ones_id() -> None:
 
 def test_another_kind_in_between_parts_the_trades_so_that_order_holds() -> None:
     """SSE-030."""
-    status = Entry(EntryId(1002, 2), Kind.BOT_STATUS, {"status": "offline"})
+    status = Entry(EntryId(1002, 2), EntryKind.BOT_STATUS, {"status": "offline"})
     events = read([*trades(1, 1), status, *trades(3, 4)])
     assert [(name, last_id) for name, _, last_id in events] == [
         ("new_trades", "1001-1"),
@@ -123,7 +125,7 @@ def test_a_position_is_covered_only_by_its_own_history(position: EntryId, covere
     assert ring.covers(position) is covered
 
 
-@pytest.mark.parametrize("wrong", [trades(3, 3), trades(1, 1), [Entry(EntryId(1, 2), Kind.TRADE, {})]])
+@pytest.mark.parametrize("wrong", [trades(3, 3), trades(1, 1), [Entry(EntryId(1, 2), EntryKind.TRADE, {})]])
 def test_a_hole_or_a_fallen_clock_is_refused(wrong: list[Entry]) -> None:
     ring = ring_of(*trades(1, 1))
     with pytest.raises(ValueError, match="follow"):
@@ -154,8 +156,8 @@ def test_a_new_history_is_told_apart_from_a_refill() -> None:
     assert ring.history == history + 1
 
 
-@pytest.mark.parametrize("kind", [Kind.TRADE_CORRECTED, Kind.SOURCE_GAP])
-def test_corrections_and_gaps_of_the_source_are_entries_like_others(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP])
+def test_corrections_and_gaps_of_the_source_are_entries_like_others(kind: EntryKind) -> None:
     """SSE-034."""
     told = Entry(EntryId(1002, 2), kind, {"trade_id": "1"})
     assert read([*trades(1, 1), told])[1] == (kind.value, {"trade_id": "1"}, "1002-2")

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.streaming.whatwg import Interpreter
 from tests.unit.streaming.world import BEGAN_MS, Client, World, names, trade_ids
 
-from coliseum.feed.entries import START, EntryId, Kind
+from coliseum.feed.entries import START, EntryId, EntryKind
 from coliseum.streaming.encode import KEEPALIVE
 from coliseum.streaming.session import Send
 from coliseum.streaming.subscription import Earliest, Resume, Since
@@ -95,7 +95,7 @@ def test_the_bots_status_is_told_once_on_connect_without_an_id_and_then_on_chang
     events = client.pump()
     assert [data for name, data in events if name == "bot_status"] == [{"status": "online", "trades": 3}]
     assert b'event: bot_status\ndata: {"status":"online","trades":3}\n\n' in client.bytes_in
-    world.publish("", kind=Kind.BOT_STATUS)
+    world.publish("", kind=EntryKind.BOT_STATUS)
     assert names(client.pump()) == ["bot_status"]
 
 
@@ -280,7 +280,7 @@ def test_a_cut_at_every_byte_of_a_stream_loses_nothing_and_repeats_nothing(world
     count = 50 if os.environ.get("COLISEUM_SOAK") else 10
     for _ in range(count):
         world.publish("A-1")
-        world.publish("", kind=Kind.BOT_STATUS)  # parts the trades: an event each
+        world.publish("", kind=EntryKind.BOT_STATUS)  # parts the trades: an event each
     client = Client(world, stream="trading", begin=Earliest())
     client.pump()
     whole = client.bytes_in

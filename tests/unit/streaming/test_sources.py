@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.streaming.sources import stale_sources
 
 NOW = 1_000_000
 
 
-def report(**changes: object) -> Report:
+def report(**changes: object) -> PollerHeartbeat:
     values: dict[str, object] = {"owner": "p", "at": NOW, "fresh_for": 30_000, "bot_ok_at": NOW, "bot": None}
-    return Report(**(values | changes))  # type: ignore[arg-type]  # a table of fields
+    return PollerHeartbeat(**(values | changes))  # type: ignore[arg-type]  # a table of fields
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def report(**changes: object) -> Report:
     ],
 )
 def test_a_source_is_stale_beyond_its_threshold_and_not_before(
-    said: Report | None, down: float | None, stale: set[str]
+    said: PollerHeartbeat | None, down: float | None, stale: set[str]
 ) -> None:
     """SSE-060, SSE-061, SSE-063."""
     found = stale_sources(said, now_ms=NOW, redis_ok_ms=NOW, redis_down_seconds=down)

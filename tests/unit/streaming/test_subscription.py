@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput
-from coliseum.feed.entries import Entry, EntryId, Kind
+from coliseum.feed.entries import Entry, EntryId, EntryKind
 from coliseum.streaming.subscription import (
     STREAMS,
     Earliest,
@@ -123,7 +123,7 @@ def test_filters_come_from_ticker_and_tickers_with_blanks_forgiven() -> None:
 def test_events_narrow_the_preset_and_cannot_widen_it() -> None:
     """SSE-040, SSE-041."""
     assert subscription_from("trading", parse_query(b"events=new_trades"), None, now_ms=0).selection.kinds == {
-        Kind.TRADE
+        EntryKind.TRADE
     }
     with pytest.raises(InvalidInput, match="events"):
         subscription_from("trades", parse_query(b"events=bot_status"), None, now_ms=0)
@@ -131,13 +131,15 @@ def test_events_narrow_the_preset_and_cannot_widen_it() -> None:
 
 def test_the_presets_are_the_contracts() -> None:
     """SSE-040."""
-    assert STREAMS["trades"] == STREAMS["portfolio"] == {Kind.TRADE, Kind.TRADE_CORRECTED, Kind.SOURCE_GAP}
-    assert STREAMS["status"] == {Kind.BOT_STATUS}
-    assert STREAMS["trading"] == STREAMS["trades"] | {Kind.BOT_STATUS, Kind.TRADE_CONTEXT}
-    assert frozenset().union(*STREAMS.values()) == frozenset(Kind) - {Kind.LATER}
+    assert (
+        STREAMS["trades"] == STREAMS["portfolio"] == {EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}
+    )
+    assert STREAMS["status"] == {EntryKind.BOT_STATUS}
+    assert STREAMS["trading"] == STREAMS["trades"] | {EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT}
+    assert frozenset().union(*STREAMS.values()) == frozenset(EntryKind) - {EntryKind.LATER}
 
 
-def entry(ticker: str | None, kind: Kind = Kind.TRADE) -> Entry:
+def entry(ticker: str | None, kind: EntryKind = EntryKind.TRADE) -> Entry:
     return Entry(ID, kind, {} if ticker is None else {"ticker": ticker})
 
 
@@ -161,12 +163,12 @@ def test_a_market_is_taken_by_its_ticker_or_by_its_series(
     """SSE-041."""
     selection = Selection(STREAMS["trading"], frozenset(tickers), frozenset(series))
     assert selection.takes(entry(ticker)) is taken
-    assert selection.takes(entry(ticker, Kind.FORECAST)) is False
+    assert selection.takes(entry(ticker, EntryKind.FORECAST)) is False
 
 
 def test_an_entry_about_several_markets_is_taken_for_any_of_them() -> None:
     """SSE-041."""
-    told = Entry(EntryId(1, 1), Kind.FORECAST, {"tickers": ["A-1", "B-2"]})
+    told = Entry(EntryId(1, 1), EntryKind.FORECAST, {"tickers": ["A-1", "B-2"]})
     taken = [
         Selection(STREAMS["arena"], frozenset(tickers), frozenset(series)).takes(told)
         for tickers, series in ([("B-2",), ()], [(), ("A",)], [(), ()], [("C-3",), ("D",)])

@@ -9,8 +9,8 @@ from typing import Any
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.feed.contiguity import Reading
-from coliseum.feed.entries import START, Entry, EntryId, Kind
-from coliseum.feed.protocol import Report, State
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
+from coliseum.feed.protocol import FeedState, PollerHeartbeat
 from coliseum.streaming.session import Close, Fetch, Plan, Send, Session, Wait
 from coliseum.streaming.sources import Stale
 from coliseum.streaming.subscription import STREAMS, Begin, Now, Resume, Selection, Subscription
@@ -41,7 +41,7 @@ class World:
     def wall_ms(self) -> int:
         return BEGAN_MS + int(self.now * 1000)
 
-    def publish(self, *tickers: str, kind: Kind = Kind.TRADE) -> list[Entry]:
+    def publish(self, *tickers: str, kind: EntryKind = EntryKind.TRADE) -> list[Entry]:
         ms = max(self.wall_ms, self.head.ms)
         added = []
         for ticker in tickers:
@@ -78,16 +78,16 @@ class World:
         floor = EntryId(first.ms, first.seq - 1) if first and first.seq > 1 else START
         self.view.ring.restart(self.epoch, floor, self.entries)
 
-    def state(self, after: EntryId, count: int = 200) -> State:
+    def state(self, after: EntryId, count: int = 200) -> FeedState:
         found = tuple(entry for entry in self.entries if entry.id >= after)[: count + 1]
-        return State(Reading(self.epoch, self.base_ms, self.head, found), None, None)
+        return FeedState(Reading(self.epoch, self.base_ms, self.head, found), None, None)
 
     def stale(self, *sources: str) -> None:
         self.view.stale = {source: Stale(source, None) for source in sources}
 
     def report(self, **changes: Any) -> None:
         values: dict[str, Any] = {"owner": "p", "at": self.wall_ms, "fresh_for": 30_000, "bot_ok_at": self.wall_ms}
-        self.view.report = Report(**{**values, "bot": None, **changes})
+        self.view.report = PollerHeartbeat(**{**values, "bot": None, **changes})
 
 
 @dataclass

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from coliseum.arena.paper.records import Note
 from coliseum.arena.records.records import ArenaRecords, Decision, Seal
-from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 from coliseum.trading.money import decimal_text
 
@@ -23,7 +23,7 @@ def told_seals(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidate
         {"forecast_id": one.forecast_id, "ticker": one.ticker, "track": one.track.value, "seal": one.seal}
         for one in seals
     ]
-    return _entry(Kind.FORECAST, round_id, agent_id, "forecasts", rows)
+    return _entry(EntryKind.FORECAST, round_id, agent_id, "forecasts", rows)
 
 
 def round_seals(records: ArenaRecords, round_id: str) -> tuple[Candidate, ...]:
@@ -38,7 +38,9 @@ def round_trades(records: ArenaRecords, round_id: str) -> tuple[Candidate, ...]:
     for note in records.paper.notes(asked):
         if note.side is not None:
             rows[asked[note.decision_id].agent_id].append(_trade(note, asked[note.decision_id]))
-    return tuple(_entry(Kind.PAPER_TRADE, round_id, agent_id, "trades", rows[agent_id]) for agent_id in sorted(rows))
+    return tuple(
+        _entry(EntryKind.PAPER_TRADE, round_id, agent_id, "trades", rows[agent_id]) for agent_id in sorted(rows)
+    )
 
 
 def _trade(note: Note, decision: Decision) -> dict[str, object]:
@@ -55,7 +57,7 @@ def _trade(note: Note, decision: Decision) -> dict[str, object]:
     }
 
 
-def _entry(kind: Kind, round_id: str, agent_id: str, name: str, rows: Sequence[dict[str, object]]) -> Candidate:
+def _entry(kind: EntryKind, round_id: str, agent_id: str, name: str, rows: Sequence[dict[str, object]]) -> Candidate:
     data: dict[str, object] = {
         "round_id": round_id,
         "agent_id": agent_id,

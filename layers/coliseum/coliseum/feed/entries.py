@@ -1,4 +1,4 @@
-"""The log's entries: their kinds, their ids `<ms>-<seq>`, and their form in Redis and in a URL. Pure."""
+"""The log's entries: their kinds, their ids `<ms>-<seq>`, and their text form in Redis and in URLs. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from coliseum.trading.trades import Trade
 
 _ID = re.compile(r"(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})", re.ASCII)
 FIELD = "d"
-"""The one field of a stream entry; its value is JSON."""
+"""The only field of a Redis stream entry. Its value is the JSON text."""
 
 
-class Kind(StrEnum):
-    """What an entry tells. The value is also the event name on the wire, but for trades."""
+class EntryKind(StrEnum):
+    """What an entry is about. The value is also the name of the SSE event; only trades have other event names."""
 
     TRADE = "trade"
     TRADE_CORRECTED = "trade_corrected"
@@ -31,17 +31,17 @@ class Kind(StrEnum):
     LEADERBOARD_CHANGED = "leaderboard_changed"
     TRADE_CONTEXT = "trade_context"
     LATER = "later"
-    """Written by a later version than ours: it keeps its number in the log, and nobody here takes it."""
+    """A kind that only a later version of this program knows. It counts for contiguity; readers here skip it."""
 
 
-_KINDS = frozenset(kind.value for kind in Kind)
+_KINDS = frozenset(kind.value for kind in EntryKind)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class EntryId:
-    """`<ms>-<seq>`: publisher's unix milliseconds, never falling; `seq` counts by one within an epoch.
+    """`<ms>-<seq>`: the publisher's unix milliseconds, which never fall, and a counter within the epoch.
 
-    Ordered as two integers. `seq` alone proves contiguity.
+    Ids are ordered as two integers. `seq` grows by exactly one, so it alone shows whether an entry is missing.
     """
 
     ms: int
@@ -60,7 +60,7 @@ class EntryId:
 
 
 START = EntryId(0, 0)
-"""Before every entry."""
+"""The position before the first entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Entry:
     """One entry of the log."""
 
     id: EntryId
-    kind: Kind
+    kind: EntryKind
     data: dict[str, Any] = field(hash=False)
     """JSON values only; for trades the shape of `trade_json`."""
 
@@ -81,41 +81,48 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Something to publish, with what makes it the same thing as one published before."""
+    """Something to publish, with the identity by which the log recognises a repetition.
 
-    kind: Kind
+    An equal `key` and `digest` is a repetition and is dropped. An equal `key` with another digest is a correction, or a
+    new entry where both `boot` and `at` differ too.
+    """
+
+    kind: EntryKind
     key: str
-    """Identity: a trade's id, or any text unique to the happening."""
+    """A trade's id, or any text that is unique to what is published."""
     digest: str
-    """Changes when the content changes; same key and digest is a repetition."""
+    """Changes when the content changes."""
     data: dict[str, Any] = field(hash=False)
     boot: str = ""
-    """The bot's run that reported it: ids may begin again after a restart."""
+    """The run of the bot that reported it: after a restart the bot may use its ids again."""
     at: str = ""
-    """The happening's own time; a known key from another boot at another time is a new thing, not a correction."""
+    """The execution time, as text. A known key from another run at another time is a new trade, not a correction."""
     correctable: bool = True
-    """False for a report from a second source, worded differently: it counts where the key is new, never corrects."""
+    """False for the exchange's report, whose details differ from the bot's: published only where the key is new."""
 
 
-def payload(kind: Kind, data: dict[str, Any]) -> str:
-    """The entry's JSON text: one line, ASCII, keys in their given order."""
+def encode_entry(kind: EntryKind, data: dict[str, Any]) -> str:
+    """The entry's JSON text: one line of ASCII, keys in the order of `data`. Raises ValueError for NaN and infinity."""
     return json.dumps({"k": kind.value, "v": data}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-def entry_from(entry_id: str, text: str) -> Entry:
-    """The entry behind a stream id and its JSON text. Raises LogError for anything we did not write."""
+def parse_entry(entry_id: str, text: str) -> Entry:
+    """The entry from its stream id and JSON text. Raises LogError for anything that this program did not write."""
     try:
         body = json.loads(text)
         name, data = body["k"], {**body["v"]}
         if isinstance(name, str) and name and name not in _KINDS:
-            return Entry(EntryId.parse(entry_id), Kind.LATER, {"kind": name, "data": data})
-        return Entry(EntryId.parse(entry_id), Kind(name), data)
+            return Entry(EntryId.parse(entry_id), EntryKind.LATER, {"kind": name, "data": data})
+        return Entry(EntryId.parse(entry_id), EntryKind(name), data)
     except (ValueError, KeyError, TypeError, RecursionError, InvalidInput) as error:
-        raise LogError(f"feed entry {entry_id!r} is not ours: {type(error).__name__}: {error}") from error
+        raise LogError(f"feed entry {entry_id!r} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def trade_json(trade: Trade) -> dict[str, Any]:
-    """A trade as the stream shows it: the contract's six names with JSON numbers, then ours with exact strings."""
+    """A trade as the stream shows it: the six fields of the bot's contract, then further ones.
+
+    `price` and `quantity` are JSON numbers; `price_dollars` and `quantity_contracts` are the same values as exact text.
+    """
     shown: dict[str, Any] = {
         "timestamp": trade.timestamp,
         "ticker": trade.ticker,

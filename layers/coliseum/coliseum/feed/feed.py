@@ -1,4 +1,4 @@
-"""The log itself: publish in one atomic step, read with proof of contiguity, wait at the doorbell."""
+"""The log in Redis: publish to it in one atomic step, read from it, send and receive doorbell notifications."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
 
+from coliseum.config import Settings
 from coliseum.errors import LogError, LogMoved
-from coliseum.feed.entries import Candidate, Entry, EntryId, Kind
+from coliseum.feed.entries import Candidate, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import (
-    Bell,
     FeedKeys,
-    Report,
-    State,
-    bell_from,
-    heartbeat_text,
+    FeedState,
+    Notification,
+    PollerHeartbeat,
+    encode_heartbeat,
     latest_commands,
+    parse_notification,
+    parse_state,
     read_commands,
-    state_from,
 )
 from coliseum.upstash.client import AsyncRedis, Redis
 
 SEEN_TTL_MS = 14 * 24 * 3600 * 1000
-"""How long an identity is remembered: far longer than the log's retention or any bot's list of 100."""
-CORRECTABLE = {Kind.TRADE: Kind.TRADE_CORRECTED}
+"""How long the identity of a published entry is remembered: far longer than the log or the bot's list reach back."""
+CORRECTABLE = {EntryKind.TRADE: EntryKind.TRADE_CORRECTED}
+"""The kind of an entry that corrects an earlier one, by the kind of the earlier one."""
 PUBLISH_LUA = files("coliseum.feed").joinpath("publish.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What one publish appended; repetitions are not in it."""
+    """What one publish call appended. Repetitions of earlier entries are not in it."""
 
     epoch: str
     head: EntryId
@@ -41,8 +43,8 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where the log stands, and what its last fenced publisher left beside it."""
+class LogPosition:
+    """The log's newest entry, with the checkpoint and the fence that its last fenced publisher stored."""
 
     epoch: str | None
     """None where nothing was ever published."""
@@ -54,10 +56,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Publish only where one of the `accepted` fences stands, and leave `token` behind.
+    """Publish only where the stored fence is one of `accepted`, and store `token` in its place.
 
-    Whoever concluded from a checkpoint must not publish after someone else has replaced it. Each call has a token
-    of its own, never used for other contents; those of calls whose reply was lost are accepted like the last known.
+    It stops a publisher that worked from a checkpoint which another publisher has replaced since. Each call has a
+    token of its own, which is never used for other contents. A call whose reply was lost may have been executed, so
+    its token is accepted as well as the last confirmed one.
     """
 
     accepted: tuple[str, ...]
@@ -65,14 +68,19 @@ class Fence:
 
 
 class Feed:
-    """The log for publishers and for short reads."""
+    """The log for publishers and for short reads. Blocking."""
 
     def __init__(self, redis: Redis, *, prefix: str, maxlen: int) -> None:
         self.keys = FeedKeys(prefix)
         self._redis = redis
         self._maxlen = maxlen
         self._known: tuple[str, EntryId] | None = None
-        """Epoch and newest entry as this publisher last saw them: the poller's doorbell names them."""
+        """Epoch and newest entry as this publisher last saw them: heartbeat notifications name them."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings, redis: Redis) -> Feed:
+        """The feed under the key prefix of the settings. The caller closes `redis`."""
+        return cls(redis, prefix=settings.redis_key_prefix, maxlen=settings.feed_maxlen)
 
     def publish(
         self,
@@ -83,10 +91,11 @@ class Feed:
         bot: dict[str, object] | None = None,
         fence: Fence | None = None,
     ) -> Published:
-        """Append what is new, oldest first, in ONE script call; repeating the call appends nothing twice.
+        """Append the candidates that are new, oldest first, in one script call. A repeated call appends nothing twice.
 
-        `checkpoint` and `bot` (the current bot status) are stored in the same step. Raises LogMoved, having
-        changed nothing, where another publisher moved the fence.
+        `checkpoint` and `bot` (the current bot status) are stored in the same step; empty ones leave what is stored.
+        Raises LogMoved, with nothing changed, where another publisher has replaced the fence; SourceError where Redis
+        fails; LogError for a reply in another form.
         """
         args: list[str | int] = [
             now_ms,
@@ -107,86 +116,94 @@ class Feed:
         keys = [self.keys.stream, self.keys.meta, self.keys.seen, self.keys.known]
         reply = self._redis.script(PUBLISH_LUA, keys, args, idempotent=True)
         if reply == [""]:
-            raise LogMoved("another publisher has moved the checkpoint")
+            raise LogMoved("another publisher has replaced the checkpoint")
         try:
             epoch, ms, first, last, *indexes = reply
             ids = [EntryId(int(ms), seq) for seq in range(int(first), int(last) + 1)]
             entries = tuple((entry_id, candidates[int(i)]) for entry_id, i in zip(ids, indexes, strict=True))
-            if entries:  # else `ms` may be later than the newest entry's
+            if entries:  # without entries, `ms` may be later than the newest entry's
                 self._known = (str(epoch), EntryId(int(ms), int(last)))
             return Published(str(epoch), EntryId(int(ms), int(last)), entries)
         except (ValueError, TypeError, IndexError) as error:
-            raise LogError(f"publish answered {str(reply)[:200]!r}") from error
+            raise LogError(f"publish: expected epoch, ids and indexes, got {str(reply)[:200]!r}") from error
 
-    def read(self, after: EntryId, *, count: int = 200) -> State:
-        """The log from `after` on, with head and poller report, in one transaction."""
-        return state_from(self._redis.transaction(read_commands(self.keys, after, count)))
+    def read(self, after: EntryId, *, count: int = 200) -> FeedState:
+        """The log from `after` on, with its head and the poller's heartbeat, in one transaction."""
+        return parse_state(self._redis.transaction(read_commands(self.keys, after, count)))
 
-    def latest(self, count: int) -> State:
+    def latest(self, count: int) -> FeedState:
         """The newest `count` entries, oldest first."""
-        return state_from(self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
+        return parse_state(self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
 
     def checkpoint(self) -> str | None:
-        """What the last publish stored beside its entries."""
+        """The checkpoint that the last publish stored."""
         value = self._redis.read("HGET", self.keys.meta, "checkpoint")
         return value if isinstance(value, str) else None
 
-    def position(self) -> Position:
-        """Where the log stands, with checkpoint and fence. One command."""
+    def position(self) -> LogPosition:
+        """The log's head, checkpoint and fence, in one command. Raises LogError for a reply in another form."""
         names = ("epoch", "seq", "ms", "checkpoint", "fence")
         reply = self._redis.read("HMGET", self.keys.meta, *names)
         try:
             epoch, seq, ms, checkpoint, fence = reply
             head = EntryId(int(ms or 0), int(seq or 0))
             self._known = None if epoch is None else (epoch, head)
-            return Position(epoch, head, checkpoint, fence or "")
+            return LogPosition(epoch, head, checkpoint, fence or "")
         except (ValueError, TypeError) as error:
-            raise LogError(f"the feed's meta answered {str(reply)[:200]!r}") from error
+            raise LogError(f"feed:meta: expected five fields, got {str(reply)[:200]!r}") from error
 
-    def report(self, report: Report, *, ttl_ms: int, ring: bool = True) -> Report | None:
-        """Leave the poller's word for `ttl_ms` and ring the doorbell with it; the word that stood there before.
+    def send_heartbeat(self, heartbeat: PollerHeartbeat, *, ttl_ms: int, notify: bool = True) -> PollerHeartbeat | None:
+        """Store the poller's heartbeat for `ttl_ms` and send it through the doorbell; returns the previous one.
 
-        Two commands, one without the ring. The word is a lease, too: who finds another's may have to wait for it.
+        Two commands, or one without `notify`. The heartbeat is also a lease: `SET ... GET` returns the previous
+        heartbeat, so that a poller can see another one that is still running.
         """
-        leave = ("SET", self.keys.poller, report.text(), "GET", "PX", ttl_ms)
-        if not ring:
-            return Report.parse(self._redis.command(*leave))
-        before, _ = self._redis.pipeline((leave, ("PUBLISH", self.keys.channel, heartbeat_text(report, self._known))))
-        return Report.parse(before)
+        store = ("SET", self.keys.poller, heartbeat.text(), "GET", "PX", ttl_ms)
+        if not notify:
+            return PollerHeartbeat.parse(self._redis.command(*store))
+        message = encode_heartbeat(heartbeat, self._known)
+        previous, _ = self._redis.pipeline((store, ("PUBLISH", self.keys.channel, message)))
+        return PollerHeartbeat.parse(previous)
 
 
 class AsyncFeed:
-    """The log for stream readers: the same reads, and the doorbell."""
+    """The log for stream readers: the same reads as `Feed`, and the doorbell's notifications."""
 
     def __init__(self, redis: AsyncRedis, *, prefix: str) -> None:
         self.keys = FeedKeys(prefix)
         self._redis = redis
 
-    async def read(self, after: EntryId, *, count: int = 200) -> State:
-        """The log from `after` on, with head and poller report, in one transaction."""
-        return state_from(await self._redis.transaction(read_commands(self.keys, after, count)))
+    @classmethod
+    def from_settings(cls, settings: Settings, redis: AsyncRedis) -> AsyncFeed:
+        """The feed under the key prefix of the settings. The caller closes `redis`."""
+        return cls(redis, prefix=settings.redis_key_prefix)
 
-    async def latest(self, count: int) -> State:
+    async def read(self, after: EntryId, *, count: int = 200) -> FeedState:
+        """The log from `after` on, with its head and the poller's heartbeat, in one transaction."""
+        return parse_state(await self._redis.transaction(read_commands(self.keys, after, count)))
+
+    async def latest(self, count: int) -> FeedState:
         """The newest `count` entries, oldest first."""
-        return state_from(await self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
+        return parse_state(await self._redis.transaction(latest_commands(self.keys, count)), newest_first=True)
 
-    async def bells(self) -> AsyncGenerator[Bell | None, None]:
-        """Doorbells until the connection ends: None once when subscribed, and for a ring we cannot read.
+    async def notifications(self) -> AsyncGenerator[Notification | None, None]:
+        """Notifications until the connection ends: None once when subscribed, and for a message that cannot be parsed.
 
-        Either means: look at the log. Raises SourceError where Redis does not answer. Close it when leaving early.
+        After a None the caller must read the log. Raises SourceError where Redis does not answer. A caller that
+        leaves early must close the generator.
         """
         async with aclosing(self._redis.subscribe(self.keys.channel)) as messages:
             async for message in messages:
-                yield None if message is None else bell_from(message)
+                yield None if message is None else parse_notification(message)
 
 
-def candidate(kind: Kind, key: str, data: dict[str, object], *, digest: str = "") -> Candidate:
-    """A candidate that is not correctable: the same key is the same happening."""
+def candidate(kind: EntryKind, key: str, data: dict[str, object], *, digest: str = "") -> Candidate:
+    """A candidate of any kind but trades. Its key, unique within the kind, says when two are the same."""
     return Candidate(kind=kind, key=f"{kind.value}:{key}", digest=digest, data=data)
 
 
 def now_ms() -> int:
-    """The wall clock in unix milliseconds."""
+    """The wall clock, in unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -194,4 +211,4 @@ def _json(data: dict[str, object]) -> str:
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Fence", "Position", "Published", "candidate", "now_ms"]
+__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Fence", "LogPosition", "Published", "candidate", "now_ms"]

@@ -1,7 +1,8 @@
-"""The feed's Redis commands and what their replies and doorbells mean. Pure.
+"""The feed's Redis commands, and the parsing of their replies and of doorbell notifications. Pure.
 
-Keys, all under the prefix: `feed` the stream, `feed:meta` its counter, epoch, checkpoint and the bot's state,
-`feed:seen` and `feed:known` identities, `poller` the poller's report and lease, `feed:bell` the doorbell channel.
+Keys, all under the prefix: `feed` is the stream; `feed:meta` holds its counter, epoch, checkpoint and the bot's status;
+`feed:seen` and `feed:known` hold the identities of published entries; `poller` holds the poller's heartbeat, which is
+also its lease; `feed:bell` is the doorbell channel.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 
 from coliseum.errors import InvalidInput, LogError
 from coliseum.feed.contiguity import Reading
-from coliseum.feed.entries import FIELD, START, Entry, EntryId, entry_from
+from coliseum.feed.entries import FIELD, START, Entry, EntryId, parse_entry
 
 Command = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FeedKeys:
-    """The feed's names under a prefix."""
+    """The names of the feed's keys and channel under a prefix."""
 
     prefix: str
 
@@ -50,22 +51,28 @@ class FeedKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What the poller last said of itself: its lease, and how fresh its sources are. Times in unix ms."""
+class PollerHeartbeat:
+    """The poller's report about itself: how fresh its data is, and its lease. All times are unix ms.
+
+    It is stored under the key `poller` and sent through the doorbell. Do not confuse it with the `heartbeat` event of
+    the SSE stream: each stream session writes that one itself, in part from the content of this one.
+    """
 
     owner: str
+    """A random id of the poller's process."""
     at: int
-    """The last completed tick."""
+    """When the heartbeat was built."""
     fresh_for: int
     """Milliseconds after `at` until a reader must call the poller stale."""
     bot_ok_at: int | None
     """The last time the bot answered."""
     bot: dict[str, Any] | None
-    """The `bot_status` data last published."""
+    """The data of the `bot_status` entry published last."""
     until: int = 0
-    """When its minute ends; other pollers leave the work to it until then."""
+    """When the poller's minute ends. Other pollers do not poll before."""
 
     def text(self) -> str:
+        """The JSON text that `parse` reads."""
         return json.dumps(
             {
                 "owner": self.owner,
@@ -78,13 +85,13 @@ class Report:
             separators=(",", ":"),
         )
 
-    def precedes(self, other: Report) -> bool:
-        """Of two pollers at work at the same time, the one whose minute ends first goes on."""
+    def precedes(self, other: PollerHeartbeat) -> bool:
+        """Whether this poller goes on when two work at the same time: the one whose minute ends first does."""
         return (self.until, self.owner) < (other.until, other.owner)
 
     @classmethod
-    def parse(cls, text: str | None) -> Report | None:
-        """None for a missing or foreign text: a reader must survive both."""
+    def parse(cls, text: str | None) -> PollerHeartbeat | None:
+        """None for a missing or malformed text: a reader must survive both."""
         try:
             body = json.loads(text or "")
             return cls(
@@ -93,24 +100,28 @@ class Report:
                 fresh_for=int(body["fresh_for"]),
                 bot_ok_at=None if body["bot_ok_at"] is None else int(body["bot_ok_at"]),
                 bot=None if body["bot"] is None else dict(body["bot"]),
-                until=int(body.get("until", 0)),  # earlier releases did not say
+                until=int(body.get("until", 0)),  # earlier releases did not write it
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """One atomic look at the log and at the poller."""
+class FeedState:
+    """The log and the poller's heartbeat, read in one transaction."""
 
     reading: Reading
-    report: Report | None
+    heartbeat: PollerHeartbeat | None
+    """None where it has expired or cannot be read."""
     bot: dict[str, Any] | None
-    """The `bot_status` data last published, from the log's own meta."""
+    """The data of the `bot_status` entry published last, from `feed:meta`."""
 
 
 def read_commands(keys: FeedKeys, after: EntryId, count: int) -> tuple[Command, ...]:
-    """One transaction: meta, the poller's report, and entries from `after` itself on (its presence is proof)."""
+    """One transaction: meta, the poller's heartbeat, and up to `count` entries behind `after`.
+
+    The entry `after` itself is read too: that it is still there proves that the history is the reader's own.
+    """
     start = "-" if after == START else str(after)
     return (
         ("HMGET", keys.meta, "epoch", "base_ms", "seq", "ms", "bot"),
@@ -120,7 +131,7 @@ def read_commands(keys: FeedKeys, after: EntryId, count: int) -> tuple[Command, 
 
 
 def latest_commands(keys: FeedKeys, count: int) -> tuple[Command, ...]:
-    """One transaction: as `read_commands`, but the newest `count` entries."""
+    """One transaction like `read_commands`, but with the newest `count` entries, newest first."""
     return (
         ("HMGET", keys.meta, "epoch", "base_ms", "seq", "ms", "bot"),
         ("GET", keys.poller),
@@ -128,20 +139,20 @@ def latest_commands(keys: FeedKeys, count: int) -> tuple[Command, ...]:
     )
 
 
-def state_from(replies: Sequence[Any], *, newest_first: bool = False) -> State:
-    """The transaction's replies as a State. Raises LogError where they are not in the feed's form."""
+def parse_state(replies: Sequence[Any], *, newest_first: bool = False) -> FeedState:
+    """The state from the transaction's replies. Raises LogError where they are not in the feed's form."""
     try:
-        (epoch, base_ms, seq, ms, bot), report, rows = replies
-        entries = tuple(entry_from(row[0], _field(row[1])) for row in rows or ())
+        (epoch, base_ms, seq, ms, bot), heartbeat, rows = replies
+        entries = tuple(parse_entry(row[0], _field(row[1])) for row in rows or ())
         reading = Reading(
             epoch=epoch,
             base_ms=int(base_ms or 0),
             head=EntryId(int(ms or 0), int(seq or 0)),
             entries=entries[::-1] if newest_first else entries,
         )
-        return State(reading, Report.parse(report), json.loads(bot) if bot else None)
+        return FeedState(reading, PollerHeartbeat.parse(heartbeat), json.loads(bot) if bot else None)
     except (ValueError, TypeError, IndexError) as error:
-        raise LogError(f"the feed's keys hold something else: {error}") from error
+        raise LogError(f"the feed's keys do not hold what the feed writes: {error}") from error
 
 
 def _field(flat: Sequence[str]) -> str:
@@ -152,42 +163,50 @@ def _field(flat: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Bell:
-    """A doorbell: news with its predecessor's id, or a poller's heartbeat. Never the truth, only a hint."""
+class Notification:
+    """One message of the doorbell: published entries, or a poller's heartbeat. It is a hint, the log is the truth."""
 
     epoch: str | None
+    """None in the heartbeat of a poller that does not know the log's epoch yet."""
     previous: EntryId | None
+    """The id before the first published entry. A reader whose newest entry has another id missed a notification."""
     last: EntryId | None
+    """The log's newest entry."""
     entries: tuple[Entry, ...] | None
-    """The news itself where it was small enough to travel along."""
-    report: Report | None
+    """The published entries; None for a heartbeat, and where they are too large to be sent with the notification."""
+    heartbeat: PollerHeartbeat | None
 
 
-def heartbeat_text(report: Report, known: tuple[str, EntryId] | None = None) -> str:
-    """The doorbell of a quiet time. It names the log's epoch and newest entry, so that a lost ring is noticed."""
-    body: dict[str, str] = {"r": report.text()}
+def encode_heartbeat(heartbeat: PollerHeartbeat, known: tuple[str, EntryId] | None = None) -> str:
+    """A heartbeat as a doorbell message. `known` is the log's epoch and newest entry.
+
+    With `known` a reader notices during quiet times that it missed the notification of an entry.
+    """
+    body: dict[str, str] = {"r": heartbeat.text()}
     if known is not None:
         body |= {"e": known[0], "l": str(known[1])}
     return json.dumps(body, separators=(",", ":"))
 
 
-def bell_from(text: str) -> Bell | None:
-    """None for anything that is not a doorbell of ours: whoever rings, the reader looks at the log itself."""
+def parse_notification(text: str) -> Notification | None:
+    """The notification in a doorbell message; None for a malformed one, after which the reader reads the log."""
     try:
         body = json.loads(text)
         if "r" in body:
             last = EntryId.parse(body["l"]) if "l" in body else None
-            return Bell(str(body["e"]) if "e" in body else None, None, last, None, Report.parse(body["r"]))
+            epoch = str(body["e"]) if "e" in body else None
+            return Notification(epoch, None, last, None, PollerHeartbeat.parse(body["r"]))
         first, count = EntryId.parse(f"{body['m']}-{body['s']}"), int(body["n"])
-        previous, news = EntryId.parse(body["p"]), body.get("d")
-        if count < 1 or (news is not None and len(news) != count):
+        previous, values = EntryId.parse(body["p"]), body.get("d")
+        if count < 1 or (values is not None and len(values) != count):
             return None
         if first.seq != previous.seq + 1 or first.ms < previous.ms:
             return None
         entries = tuple(
-            entry_from(f"{first.ms}-{first.seq + index}", json.dumps(value)) for index, value in enumerate(news or ())
+            parse_entry(f"{first.ms}-{first.seq + index}", json.dumps(value))
+            for index, value in enumerate(values or ())
         )
         last = EntryId(first.ms, first.seq + count - 1)
-        return Bell(str(body["e"]), previous, last, entries or None, None)
+        return Notification(str(body["e"]), previous, last, entries or None, None)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, LogError, InvalidInput):
         return None

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from coliseum.polling.checkpoint import Hole, Known, newest_told_ms
+from coliseum.polling.checkpoint import KnownTrade, SourceGap, newest_reported_ms
 from coliseum.trading.trades import Fill, Trade
 
-OVERLAP_MS = 30_000
+START_MARGIN_MS = 30_000
 """Fills are looked up from this long before the hole: the exchange shows them late, and clocks differ."""
-SLACK_MS = 5_000
+END_MARGIN_MS = 5_000
 """And until this long after its end."""
-LAG_MS = 10_000
+FILL_DELAY_MS = 10_000
 """A fill may be this late at the exchange's own interface; an answer given sooner may be incomplete."""
-EVIDENCE_MS = 24 * 3_600_000
+ID_MATCH_WINDOW_MS = 24 * 3_600_000
 """How far back we look for one trade known from both sides."""
-PATIENCE_MS = 15 * 60_000
+GAP_TIMEOUT_MS = 15 * 60_000
 """A hole not filled by then stays a hole."""
 
 
@@ -30,27 +30,27 @@ class Recovery:
 
     trades: tuple[Trade, ...]
     """Oldest first, marked as backfilled."""
-    hole: Hole
+    hole: SourceGap
     """What remains of it."""
     settled: bool
     """No later answer can tell more."""
 
 
-def since_seconds(from_ms: int, known: Mapping[str, Known]) -> int:
+def fills_since_seconds(from_ms: int, known: Mapping[str, KnownTrade]) -> int:
     """From when to ask for fills: the overlap, and back to the newest trade told by the bot, the proof of joining."""
-    told_ms = newest_told_ms(known)
-    start = from_ms - OVERLAP_MS
-    if start > told_ms >= from_ms - EVIDENCE_MS:
+    told_ms = newest_reported_ms(known)
+    start = from_ms - START_MARGIN_MS
+    if start > told_ms >= from_ms - ID_MATCH_WINDOW_MS:
         start = told_ms - 1000
     return max(0, start // 1000)
 
 
-def begin_ms(from_ms: int, told_ms: int) -> int:
+def earliest_missing_ms(from_ms: int, told_ms: int) -> int:
     """Fills from here on may be missing: in the overlap, but none older than a trade the bot told."""
-    return max(from_ms - OVERLAP_MS, told_ms)
+    return max(from_ms - START_MARGIN_MS, told_ms)
 
 
-def joins(fills: Iterable[Fill], known: Mapping[str, Known], listed: Iterable[Trade] = ()) -> bool:
+def ids_match(fills: Iterable[Fill], known: Mapping[str, KnownTrade], listed: Iterable[Trade] = ()) -> bool:
     """Whether a trade told by the bot is among the fills under the same id.
 
     A known trade that only the exchange told proves the same: it became known behind such a proof.
@@ -60,20 +60,20 @@ def joins(fills: Iterable[Fill], known: Mapping[str, Known], listed: Iterable[Tr
 
 
 def recover(
-    hole: Hole, fills: Collection[Fill], *, known: Mapping[str, Known], listed: Collection[Trade], now_ms: int
+    hole: SourceGap, fills: Collection[Fill], *, known: Mapping[str, KnownTrade], listed: Collection[Trade], now_ms: int
 ) -> Recovery:
     """The trades of `hole` among `fills`. `known` and `listed` are the bot's trades, so not missing."""
-    if not joins(fills, known, listed):
+    if not ids_match(fills, known, listed):
         return Recovery(trades=(), hole=hole, settled=True)
-    trades = unknown(
+    trades = unknown_fills(
         fills,
         known=known,
         listed=listed,
-        from_ms=begin_ms(hole.from_ms, hole.told_ms),
-        to_ms=hole.to_ms + SLACK_MS,
+        from_ms=earliest_missing_ms(hole.from_ms, hole.told_ms),
+        to_ms=hole.to_ms + END_MARGIN_MS,
         backfilled=True,
     )
-    complete = now_ms - hole.to_ms >= LAG_MS
+    complete = now_ms - hole.to_ms >= FILL_DELAY_MS
     at_least = max(0, hole.at_least - len(trades))
     lost = None if hole.lost is None else max(0, hole.lost - len(trades))
     if lost is None and complete and at_least == 0:
@@ -82,10 +82,10 @@ def recover(
     return Recovery(trades=trades, hole=rest, settled=complete or lost == 0)
 
 
-def unknown(
+def unknown_fills(
     fills: Iterable[Fill],
     *,
-    known: Mapping[str, Known],
+    known: Mapping[str, KnownTrade],
     listed: Iterable[Trade] = (),
     from_ms: int,
     to_ms: int,

@@ -10,12 +10,12 @@ from typing import Any
 from coliseum.errors import LogError
 
 VERSION = 1
-MEMORY = 300
+REMEMBERED_TRADES = 300
 """Trades remembered: three times the bot's list, so that a list served late is still recognised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownTrade:
     """One trade as it was last reported."""
 
     digest: str
@@ -27,7 +27,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
+class SourceGap:
     """Trades that the bot can no longer tell: after its list overflowed, or after it began anew."""
 
     reason: str
@@ -56,28 +56,28 @@ class Checkpoint:
     """Trades of this run up to the list's newest; None until that is certain."""
     listed: int
     """Length of the bot's last list."""
-    known: Mapping[str, Known] = field(hash=False)
+    known: Mapping[str, KnownTrade] = field(hash=False)
     """By trade id, oldest first."""
     ok_ms: int | None
     """The last time the bot answered."""
     status: dict[str, Any] | None = field(default=None, hash=False)
     """The `bot_status` data last published."""
-    hole: Hole | None = None
+    hole: SourceGap | None = None
     """A hole announced, but not yet looked up on the exchange with success."""
 
 
-BLANK = Checkpoint(run="", count=None, listed=0, known={}, ok_ms=None)
+EMPTY_CHECKPOINT = Checkpoint(run="", count=None, listed=0, known={}, ok_ms=None)
 """Before the first contact."""
 
 
-def newest_told_ms(known: Mapping[str, Known]) -> int:
+def newest_reported_ms(known: Mapping[str, KnownTrade]) -> int:
     """Execution time of the newest trade that the bot itself told, in unix ms; 0 where it told none."""
     return int(max((one.at for one in known.values() if one.digest), default=0.0) * 1000)
 
 
-def newest(known: Mapping[str, Known], *, at_least: int = 0) -> dict[str, Known]:
+def keep_newest(known: Mapping[str, KnownTrade], *, at_least: int = 0) -> dict[str, KnownTrade]:
     """What is remembered of `known`: as much as memory holds, and never fewer than the bot's own list."""
-    excess = len(known) - max(MEMORY, at_least)
+    excess = len(known) - max(REMEMBERED_TRADES, at_least)
     return dict(list(known.items())[max(0, excess) :])
 
 
@@ -111,12 +111,12 @@ def decode(text: str) -> Checkpoint:
             count=None if body["count"] is None else int(body["count"]),
             listed=int(body["listed"]),
             known={
-                str(trade_id): Known(str(digest), float(at), past=bool(past))
+                str(trade_id): KnownTrade(str(digest), float(at), past=bool(past))
                 for trade_id, digest, at, *past in body["known"]
             },
             ok_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
             status=None if body["status"] is None else dict(body["status"]),
-            hole=None if hole is None else Hole(**hole),
+            hole=None if hole is None else SourceGap(**hole),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise LogError(f"checkpoint is not ours: {type(error).__name__}: {error}") from error

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.polling.checkpoint import Checkpoint, Hole, Known, newest, newest_told_ms
+from coliseum.polling.checkpoint import Checkpoint, KnownTrade, SourceGap, keep_newest, newest_reported_ms
 from coliseum.trading.trades import Trade
 
-FULL = 100
+FULL_LIST = 100
 """From this length on the bot's list may have pushed trades out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class BotObservation:
     """One look at the bot."""
 
     trades: tuple[Trade, ...]
@@ -39,14 +39,14 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ListDifference:
     """What a sighting tells beyond the checkpoint."""
 
     trades: tuple[Trade, ...]
     """New or changed, oldest first."""
     rejected: tuple[RejectedTrade, ...]
     """Refused entries not announced before."""
-    hole: Hole | None
+    hole: SourceGap | None
     after: Checkpoint
     """What is known once all this is published."""
 
@@ -55,7 +55,7 @@ class Difference:
         return not (self.trades or self.rejected or self.hole)
 
 
-def compare(before: Checkpoint, seen: Sighting) -> Difference:
+def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
     """The difference. On first contact nothing can be missing."""
     listed = {trade.trade_id: trade for trade in seen.trades}
     refused = {_name(entry): entry for entry in seen.rejected}
@@ -69,7 +69,7 @@ def compare(before: Checkpoint, seen: Sighting) -> Difference:
     if before.ok_ms is not None and not met and not again:
         hole = _hole(before, seen, restarted=restarted, length=length)
     began = restarted or (hole is not None and hole.reason == "restart")
-    return Difference(
+    return ListDifference(
         trades=new,
         rejected=tuple(entry for name, entry in refused.items() if name not in again),
         hole=hole,
@@ -92,16 +92,16 @@ def _tells_restart(before: str, now: str | None) -> bool:
     return now is not None and not _silent(before) and now != before
 
 
-def _is(known: Known | None, digest: str) -> bool:
+def _is(known: KnownTrade | None, digest: str) -> bool:
     return known is not None and known.digest in {"", digest}
 
 
-def _same(known: Known | None, trade: Trade) -> bool:
+def _same(known: KnownTrade | None, trade: Trade) -> bool:
     """Whether the bot itself told exactly this before. What only the exchange told is told once more by the bot."""
     return known is not None and known.digest == trade.digest()
 
 
-def _meets(known: Known | None, trade: Trade, *, same_run: bool) -> bool:
+def _meets(known: KnownTrade | None, trade: Trade, *, same_run: bool) -> bool:
     """Whether both are one trade. Ids may begin again with another run: then its time tells."""
     if known is None:
         return False
@@ -113,12 +113,12 @@ def _name(entry: RejectedTrade) -> str:
     return f"!{entry.trade_id or ''}:{entry.digest}"
 
 
-def _hole(before: Checkpoint, seen: Sighting, *, restarted: bool, length: int) -> Hole | None:
+def _hole(before: Checkpoint, seen: BotObservation, *, restarted: bool, length: int) -> SourceGap | None:
     """The hole before a list that holds nothing known."""
     unsure = seen.run is None or _silent(before.run)
     fell = before.count is not None and seen.count is not None and seen.count < before.count
-    began = restarted or (before.listed > 0 and (fell or (unsure and length < FULL)))
-    if not began and before.listed == 0 and length < FULL:
+    began = restarted or (before.listed > 0 and (fell or (unsure and length < FULL_LIST)))
+    if not began and before.listed == 0 and length < FULL_LIST:
         return None  # the first trades after an empty list
     lost, at_least = (None, 0) if began else _loss(before, seen, length=length)
     if lost == 0:
@@ -129,18 +129,18 @@ def _hole(before: Checkpoint, seen: Sighting, *, restarted: bool, length: int) -
     last = list(before.known)[-1] if before.known else ""
     mark = f"{before.run}:{seen.run or seen.at_ms}" if began else f"{before.run}:{last}:{oldest}"
     reason = "restart" if began else "overflow"
-    return Hole(
+    return SourceGap(
         reason=reason,
         key=f"{reason}:{mark}",
         from_ms=min(start, to_ms),
         to_ms=to_ms,
-        told_ms=newest_told_ms(before.known),
+        told_ms=newest_reported_ms(before.known),
         lost=lost,
         at_least=at_least,
     )
 
 
-def _loss(before: Checkpoint, seen: Sighting, *, length: int) -> tuple[int | None, int]:
+def _loss(before: Checkpoint, seen: BotObservation, *, length: int) -> tuple[int | None, int]:
     """How many trades of the run are neither known nor in the list: exactly, or at least."""
     if before.count is None or seen.count is None or seen.count <= length:
         return None, 0
@@ -150,7 +150,7 @@ def _loss(before: Checkpoint, seen: Sighting, *, length: int) -> tuple[int | Non
     return None, max(0, missing)
 
 
-def _end(seen: Sighting, *, began: bool) -> int:
+def _end(seen: BotObservation, *, began: bool) -> int:
     """Until when trades may be missing, in unix ms: the bot's start, or its list's oldest trade."""
     end = seen.at_ms
     if seen.trades:
@@ -168,13 +168,13 @@ def _start_ms(run: str, *, otherwise: int) -> int:
     return otherwise if started.tzinfo is None else int(started.timestamp() * 1000)
 
 
-def _run(before: Checkpoint, seen: Sighting, *, began: bool) -> str:
+def _run(before: Checkpoint, seen: BotObservation, *, began: bool) -> str:
     if seen.run is not None:
         return seen.run
     return f"~{seen.at_ms}" if began or before.run == "" else before.run
 
 
-def _count(before: Checkpoint, seen: Sighting, *, fresh: int, broken: bool) -> int | None:
+def _count(before: Checkpoint, seen: BotObservation, *, fresh: int, broken: bool) -> int | None:
     """The run's trades up to this list's newest: counted around the list, or added up from one known before."""
     if seen.count is not None and (seen.count == seen.count_after or (fresh == 0 and not broken)):
         return seen.count
@@ -182,14 +182,14 @@ def _count(before: Checkpoint, seen: Sighting, *, fresh: int, broken: bool) -> i
 
 
 def _merged(
-    known: Mapping[str, Known], listed: Mapping[str, Trade], refused: Mapping[str, RejectedTrade], *, began: bool
-) -> dict[str, Known]:
+    known: Mapping[str, KnownTrade], listed: Mapping[str, Trade], refused: Mapping[str, RejectedTrade], *, began: bool
+) -> dict[str, KnownTrade]:
     """The newest of what is known; what is in the list is newest of all and never forgotten."""
     merged = {
         name: replace(value, past=value.past or began)
         for name, value in known.items()
         if name not in listed and name not in refused
     }
-    merged |= {name: Known(entry.digest, 0.0) for name, entry in refused.items()}
-    merged |= {name: Known(trade.digest(), trade.timestamp) for name, trade in listed.items()}
-    return newest(merged, at_least=len(listed) + len(refused))
+    merged |= {name: KnownTrade(entry.digest, 0.0) for name, entry in refused.items()}
+    merged |= {name: KnownTrade(trade.digest(), trade.timestamp) for name, trade in listed.items()}
+    return keep_newest(merged, at_least=len(listed) + len(refused))

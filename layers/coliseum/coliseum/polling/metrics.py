@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coliseum.feed.entries import Candidate, EntryId, Kind
+from coliseum.feed.entries import Candidate, EntryId, EntryKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class TickResult:
     """What one tick did."""
 
     published: tuple[tuple[EntryId, Candidate], ...] = ()
@@ -18,7 +18,7 @@ class Tick:
 
 
 @dataclass(slots=True, kw_only=True)
-class Minute:
+class MinuteMetrics:
     """What a minute's ticks did, added up."""
 
     ticks: int = 0
@@ -31,16 +31,16 @@ class Minute:
     waited: bool = False
     """Another poller held the lease."""
 
-    def add(self, tick: Tick) -> None:
+    def add(self, tick: TickResult) -> None:
         self.ticks += 1
         self.redis_errors += tick.redis_failed
         for _, candidate in tick.published:
-            if candidate.kind is Kind.TRADE:
+            if candidate.kind is EntryKind.TRADE:
                 self.trades += 1
                 if not candidate.data.get("backfilled"):
                     lag_ms = tick.at_ms - round(candidate.data["timestamp"] * 1000)
                     self.lag_ms = max(lag_ms, 0 if self.lag_ms is None else self.lag_ms)
-            elif candidate.kind is Kind.SOURCE_GAP:
+            elif candidate.kind is EntryKind.SOURCE_GAP:
                 refused = candidate.data["reason"] == "invalid_trade"
                 self.rejected += refused
                 self.source_gaps += not refused

@@ -19,32 +19,39 @@ from coliseum.bot.parse import BotHealth, BotStatus
 from coliseum.errors import ConfigurationError, LogError, LogMoved, SourceError
 from coliseum.feed.entries import Candidate, EntryId
 from coliseum.feed.feed import Feed, Fence, now_ms
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.polling.backfill import SLACK_MS, begin_ms, joins, recover, since_seconds, unknown
-from coliseum.polling.checkpoint import BLANK, Checkpoint, decode, encode, newest_told_ms
-from coliseum.polling.diff import Difference, Sighting, compare
-from coliseum.polling.metrics import Minute, Tick
-from coliseum.polling.publications import (
-    Findings,
-    Order,
-    before_list,
-    given_up,
-    in_order,
-    of_fills,
-    of_late_answer,
-    of_list,
-    of_status,
-    parts,
+from coliseum.polling.backfill import (
+    END_MARGIN_MS,
+    earliest_missing_ms,
+    fills_since_seconds,
+    ids_match,
+    recover,
+    unknown_fills,
 )
-from coliseum.polling.schedule import Heard, Step, fresh_seconds, lease_seconds, steps
-from coliseum.polling.status import Misses, is_online, mode_confirmed, online, went_offline
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, decode, encode, newest_reported_ms
+from coliseum.polling.diff import BotObservation, ListDifference, compare
+from coliseum.polling.metrics import MinuteMetrics, TickResult
+from coliseum.polling.publications import (
+    Publication,
+    TradeOrder,
+    batches,
+    extend_order,
+    fills_publication,
+    late_recovery_publication,
+    list_publication,
+    republish_before_list,
+    status_publication,
+    without_expired_gap,
+)
+from coliseum.polling.schedule import ReportOutcome, Step, fresh_seconds, lease_seconds, steps
+from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status
 from coliseum.trading.trades import Fill, Trade
 
 LIST_MAX = 1_000
 """Of a longer list, the newest: the contract's list holds 100."""
-PART = 500
+BATCH_SIZE = 500
 """Candidates in one script call, about; some 250 KB, far below Redis' limits on a request."""
 WAITING_MAX = 5_000
 """With this much unpublished we stop looking; the bot's list then overflows, and that is announced."""
@@ -69,13 +76,13 @@ class Poller:
         self._bot, self._feed, self._exchange = bot, feed, exchange
         self._interval, self._clock = interval, clock
         self.owner = uuid4().hex
-        self._memory = BLANK
-        self._waiting: tuple[Findings, ...] = ()
-        self._order: Order = {}
+        self._memory = EMPTY_CHECKPOINT
+        self._waiting: tuple[Publication, ...] = ()
+        self._order: TradeOrder = {}
         self._fences: tuple[str, ...] = ("",)
         self._must_load = self._must_ask_mode = True
         self._log_is_new = False
-        self._misses = Misses()
+        self._misses = FailedPolls()
         self._ticks = self._failures = self._rest_until = self._ask_from = self._torn = 0
         self._until = 0
         self.head: tuple[str, EntryId] | None = None
@@ -88,14 +95,14 @@ class Poller:
 
     def minute(
         self, *, until: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> Minute:
+    ) -> MinuteMetrics:
         """Tick until `clock()` reaches `until`, unless another poller does."""
-        done = Minute()
+        done = MinuteMetrics()
         self._until = self._clock() + round((until - clock()) * 1000)
         self._must_load = True  # others may have published since our last minute
         self._must_ask_mode = True
         course = steps(interval=self._interval, until=until, clock=clock, sleep=sleep)
-        heard: Heard | None = None
+        heard: ReportOutcome | None = None
         while True:
             try:
                 step = course.send(heard)
@@ -116,40 +123,40 @@ class Poller:
         """Let the next poller begin before our minute would have ended."""
         self._until = self._clock()
         with suppress(SourceError):
-            self._feed.report(self._word(), ttl_ms=self._lease_ms, ring=False)
+            self._feed.send_heartbeat(self._word(), ttl_ms=self._lease_ms, notify=False)
 
-    def tick(self) -> Tick:
+    def tick(self) -> TickResult:
         """Look, compare, publish. Never raises for a source that fails: the next tick tries again."""
         now = self._clock()
         self._ticks += 1
         if self._must_load and not self._load():
-            return Tick(redis_failed=True, at_ms=now)
+            return TickResult(redis_failed=True, at_ms=now)
         answered = False
         if sum(len(found.entries) for found in self._waiting) < WAITING_MAX:
             answered = self._look(now)
             self._ask_exchange(now)
         return replace(self._publish(now), bot_answered=answered)
 
-    def _report(self) -> Heard:
-        if self._must_load and self._memory is BLANK:  # nothing to tell yet, and Redis was asked just now
-            return Heard(failed=True)
+    def _report(self) -> ReportOutcome:
+        if self._must_load and self._memory is EMPTY_CHECKPOINT:  # nothing to tell yet, and Redis was asked just now
+            return ReportOutcome(failed=True)
         word = self._word()
         try:
-            other = self._feed.report(word, ttl_ms=self._lease_ms)
+            other = self._feed.send_heartbeat(word, ttl_ms=self._lease_ms)
         except (SourceError, LogError) as error:
             logger().warning("redis failed", problem=str(error))
-            return Heard(failed=True)
+            return ReportOutcome(failed=True)
         if other is None or other.owner == self.owner or other.until <= word.at or not other.precedes(word):
-            return Heard()
+            return ReportOutcome()
         self._must_load = True  # the other one publishes meanwhile
-        return Heard(rest=min(other.until - word.at, self._lease_ms) / 1000)
+        return ReportOutcome(rest=min(other.until - word.at, self._lease_ms) / 1000)
 
     @property
     def _lease_ms(self) -> int:
         return round(lease_seconds(self._interval) * 1000)
 
-    def _word(self) -> Report:
-        return Report(
+    def _word(self) -> PollerHeartbeat:
+        return PollerHeartbeat(
             owner=self.owner,
             until=self._until,
             at=self._clock(),
@@ -169,10 +176,10 @@ class Poller:
         self._failures = 0
         self._must_load = False
         self.head = None if position.epoch is None else (position.epoch, position.head)
-        if self._memory is not BLANK and position.fence in self._fences:
+        if self._memory is not EMPTY_CHECKPOINT and position.fence in self._fences:
             return True  # nobody else has published: our view is the newest, and what waits still holds
         self._fences = (position.fence,)
-        self._log_is_new = position.checkpoint is None and self._memory is not BLANK
+        self._log_is_new = position.checkpoint is None and self._memory is not EMPTY_CHECKPOINT
         if not self._log_is_new:  # what waits was concluded from an older view: what is missing is found again
             self._memory, self._waiting, self._order = _decoded(position.checkpoint), (), {}
         return True
@@ -187,20 +194,20 @@ class Poller:
         if health is not None and not health.alive:
             self._missed(now, "the bot says that it is not alive")
         else:
-            self._misses = Misses()
+            self._misses = FailedPolls()
             self._greet(len(trades) if health is None or health.trade_count is None else health.trade_count, now)
         if difference is not None:
             self._take_difference(difference, trades, now)
         return True
 
-    def _difference(self, health: BotHealth | None, now: int) -> tuple[Difference | None, tuple[Trade, ...]]:
+    def _difference(self, health: BotHealth | None, now: int) -> tuple[ListDifference | None, tuple[Trade, ...]]:
         """What the list tells, and the list; None where the bot began anew while we looked.
 
         Where its start keeps changing it tells nothing about runs, and the list alone decides.
         """
         given = self._bot.trades()
         trades = given.trades[-LIST_MAX:]
-        seen = Sighting(
+        seen = BotObservation(
             trades=trades,
             rejected=given.rejected[:LIST_MAX],
             run=None if health is None else health.started_at,
@@ -221,21 +228,21 @@ class Poller:
         self._torn = 0
         return compare(self._memory, replace(seen, count_after=after.trade_count)), trades
 
-    def _take_difference(self, difference: Difference, trades: tuple[Trade, ...], now: int) -> None:
+    def _take_difference(self, difference: ListDifference, trades: tuple[Trade, ...], now: int) -> None:
         hole = difference.hole
         recovery = None
         after = replace(difference.after, status=self._memory.status)
         if hole is not None:
             logger().warning("the bot's list has a hole", reason=hole.reason, lost=hole.lost)
-            fills = self._fills(since_seconds(hole.from_ms, self._memory.known), urgent=True)
+            fills = self._fills(fills_since_seconds(hole.from_ms, self._memory.known), urgent=True)
             if fills is not None:
                 recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
         new = difference.trades
         if self._log_is_new:  # a log that was emptied gets the whole list again
-            self._waiting = (before_list(self._waiting, trades, self._memory, self._order),)
+            self._waiting = (republish_before_list(self._waiting, trades, self._memory, self._order),)
             self._log_is_new = False
             new = trades
-        found = of_list(replace(difference, after=after), recovery, trades=new)
+        found = list_publication(replace(difference, after=after), recovery, trades=new)
         if hole is not None and self._exchange is None:
             found = replace(found, after=replace(found.after, hole=None))
         self._take(found)
@@ -251,13 +258,19 @@ class Poller:
         """Tell that the bot is back, or calls itself otherwise: paper and live must not be mixed up."""
         before = self._memory.status
         if before is None or not is_online(before):
-            self._take(of_status(self._memory, online(now_ms=now, trades=count, told=self._told(), before=before)))
+            self._take(
+                status_publication(
+                    self._memory, online_status(now_ms=now, trades=count, told=self._told(), before=before)
+                )
+            )
         elif self._must_ask_mode and (told := self._told()) is not None:
-            confirmed = mode_confirmed(before, told, now_ms=now, trades=count)
+            confirmed = confirm_mode(before, told, now_ms=now, trades=count)
             if confirmed is not None:
                 self._memory = replace(self._memory, status=confirmed)
             else:
-                self._take(of_status(self._memory, online(now_ms=now, trades=count, told=told, before=before)))
+                self._take(
+                    status_publication(self._memory, online_status(now_ms=now, trades=count, told=told, before=before))
+                )
         self._must_ask_mode = False
 
     def _told(self) -> BotStatus | None:
@@ -269,22 +282,26 @@ class Poller:
 
     def _missed(self, now: int, problem: str) -> None:
         self._misses = self._misses.another(now)
-        self._take(of_status(self._memory, went_offline(self._memory.status, self._misses, problem=problem)))
+        self._take(status_publication(self._memory, offline_status(self._memory.status, self._misses, problem=problem)))
 
     def _ask_exchange(self, now: int) -> None:
         """Fills for a hole that is still open, or in place of a bot that is offline."""
-        memory = self._memory = given_up(self._memory, now_ms=now)
+        memory = self._memory = without_expired_gap(self._memory, now_ms=now)
         if memory.ok_ms is not None and self._misses.offline:
-            fills = self._fills(since_seconds(memory.ok_ms, memory.known))
-            if fills and joins(fills, memory.known):
-                begin = begin_ms(memory.ok_ms, newest_told_ms(memory.known))
-                trades = unknown(fills, known=memory.known, from_ms=begin, to_ms=now + SLACK_MS, backfilled=False)
-                self._take(of_fills(memory, trades))
+            fills = self._fills(fills_since_seconds(memory.ok_ms, memory.known))
+            if fills and ids_match(fills, memory.known):
+                begin = earliest_missing_ms(memory.ok_ms, newest_reported_ms(memory.known))
+                trades = unknown_fills(
+                    fills, known=memory.known, from_ms=begin, to_ms=now + END_MARGIN_MS, backfilled=False
+                )
+                self._take(fills_publication(memory, trades))
         elif memory.hole is not None:
-            fills = self._fills(since_seconds(memory.hole.from_ms, memory.known))
+            fills = self._fills(fills_since_seconds(memory.hole.from_ms, memory.known))
             if fills is not None:
                 self._take(
-                    of_late_answer(memory, recover(memory.hole, fills, known=memory.known, listed=(), now_ms=now))
+                    late_recovery_publication(
+                        memory, recover(memory.hole, fills, known=memory.known, listed=(), now_ms=now)
+                    )
                 )
 
     def _fills(self, since: int, *, urgent: bool = False) -> tuple[Fill, ...] | None:
@@ -299,17 +316,17 @@ class Poller:
             logger().warning("no fills from the exchange", problem=str(error))
             return None
 
-    def _take(self, found: Findings) -> None:
+    def _take(self, found: Publication) -> None:
         self._memory = found.after
         if found.entries:
             self._waiting += (found,)
-            self._order = in_order(self._order, found.after.known)
+            self._order = extend_order(self._order, found.after.known)
 
-    def _publish(self, now: int) -> Tick:
+    def _publish(self, now: int) -> TickResult:
         if not self._waiting or self._ticks < self._rest_until:
-            return Tick(at_ms=now)
+            return TickResult(at_ms=now)
         published: list[tuple[EntryId, Candidate]] = []
-        self._waiting = parts((*self._waiting, Findings((), self._memory)), size=PART)
+        self._waiting = batches((*self._waiting, Publication((), self._memory)), size=BATCH_SIZE)
         try:
             for part in self._waiting:
                 published += self._publish_part(part, now)
@@ -320,11 +337,11 @@ class Poller:
             self._must_load = True
         except (SourceError, LogError) as error:
             self._redis_failed(error)
-            return Tick(published=tuple(published), redis_failed=True, at_ms=now)
+            return TickResult(published=tuple(published), redis_failed=True, at_ms=now)
         self._failures = 0
-        return Tick(published=tuple(published), at_ms=now)
+        return TickResult(published=tuple(published), at_ms=now)
 
-    def _publish_part(self, part: Findings, now: int) -> tuple[tuple[EntryId, Candidate], ...]:
+    def _publish_part(self, part: Publication, now: int) -> tuple[tuple[EntryId, Candidate], ...]:
         fence = Fence(self._fences, uuid4().hex)
         self._fences = (*self._fences[-FENCES_MAX:], fence.token)  # until an answer says which one stands
         checkpoint = encode(part.after)
@@ -342,9 +359,9 @@ class Poller:
 
 def _decoded(text: str | None) -> Checkpoint:
     if text is None:
-        return BLANK
+        return EMPTY_CHECKPOINT
     try:
         return decode(text)
     except LogError as error:
         logger().error("the checkpoint cannot be read; starting without one", problem=str(error))
-        return BLANK
+        return EMPTY_CHECKPOINT

@@ -8,31 +8,31 @@ from typing import Any
 
 from coliseum.feed.entries import Candidate
 from coliseum.polling import candidates
-from coliseum.polling.backfill import PATIENCE_MS, Recovery
-from coliseum.polling.checkpoint import Checkpoint, Known, newest
-from coliseum.polling.diff import Difference
+from coliseum.polling.backfill import GAP_TIMEOUT_MS, Recovery
+from coliseum.polling.checkpoint import Checkpoint, KnownTrade, keep_newest
+from coliseum.polling.diff import ListDifference
 from coliseum.trading.trades import Trade
 
-Order = Mapping[tuple[str, str], int]
+TradeOrder = Mapping[tuple[str, str], int]
 """Places of trades by key and time: their ids alone do not tell, since they may begin again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Publication:
     """Entries to publish, in their order, and the checkpoint that they make true."""
 
     entries: tuple[Candidate, ...]
     after: Checkpoint
 
 
-def of_status(after: Checkpoint, status: dict[str, Any] | None) -> Findings:
+def status_publication(after: Checkpoint, status: dict[str, Any] | None) -> Publication:
     """The bot's new status, where it has one."""
     if status is None:
-        return Findings((), after)
-    return Findings((candidates.bot_status(status),), replace(after, status=status))
+        return Publication((), after)
+    return Publication((candidates.bot_status_candidate(status),), replace(after, status=status))
 
 
-def of_list(difference: Difference, recovery: Recovery | None, *, trades: Iterable[Trade]) -> Findings:
+def list_publication(difference: ListDifference, recovery: Recovery | None, *, trades: Iterable[Trade]) -> Publication:
     """A look at the bot's list: the hole before it, what the exchange has of it, what was refused, then `trades`.
 
     `recovery` is None where the exchange gave no answer: a hole then stays open for a later one.
@@ -40,42 +40,42 @@ def of_list(difference: Difference, recovery: Recovery | None, *, trades: Iterab
     after, hole = difference.after, difference.hole
     entries: list[Candidate] = []
     if hole is not None and recovery is None:
-        entries.append(candidates.missing(hole))
+        entries.append(candidates.source_gap_candidate(hole))
         after = replace(after, hole=hole)
     elif hole is not None and recovery is not None:
-        entries.append(candidates.missing(recovery.hole))
+        entries.append(candidates.source_gap_candidate(recovery.hole))
         entries += _told(recovery.trades, after)
         after = _filled(after, recovery)
-    entries += map(candidates.refused, difference.rejected)
+    entries += map(candidates.rejected_trade_candidate, difference.rejected)
     entries += _told(trades, difference.after)
-    return Findings(tuple(entries), after)
+    return Publication(tuple(entries), after)
 
 
-def of_late_answer(before: Checkpoint, recovery: Recovery) -> Findings:
+def late_recovery_publication(before: Checkpoint, recovery: Recovery) -> Publication:
     """The exchange's later answer about a hole announced before; nothing where it tells nothing new."""
     if not recovery.trades and before.hole == recovery.hole:
-        return Findings((), _filled(before, recovery))
-    entries = (candidates.missing(recovery.hole, late=True), *_told(recovery.trades, before))
-    return Findings(entries, _filled(before, recovery))
+        return Publication((), _filled(before, recovery))
+    entries = (candidates.source_gap_candidate(recovery.hole, late=True), *_told(recovery.trades, before))
+    return Publication(entries, _filled(before, recovery))
 
 
-def of_fills(before: Checkpoint, trades: tuple[Trade, ...]) -> Findings:
+def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publication:
     """What the exchange tells while the bot is silent."""
-    return Findings(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
+    return Publication(tuple(_told(trades, before)), replace(before, known=_with(before, trades)))
 
 
-def parts(waiting: Iterable[Findings], *, size: int) -> tuple[Findings, ...]:
+def batches(waiting: Iterable[Publication], *, size: int) -> tuple[Publication, ...]:
     """`waiting` joined to parts of about `size` entries. A part's checkpoint tells of nothing that is not in it."""
-    joined: list[Findings] = []
+    joined: list[Publication] = []
     for found in waiting:
         if joined and len(joined[-1].entries) + len(found.entries) <= size:
-            joined[-1] = Findings(joined[-1].entries + found.entries, found.after)
+            joined[-1] = Publication(joined[-1].entries + found.entries, found.after)
         else:
             joined.append(found)
     return tuple(joined)
 
 
-def in_order(order: Order, known: Mapping[str, Known]) -> Order:
+def extend_order(order: TradeOrder, known: Mapping[str, KnownTrade]) -> TradeOrder:
     """`order` with the places of what is `known` now behind those it has."""
     places = dict(order)
     for trade_id, one in known.items():
@@ -83,7 +83,9 @@ def in_order(order: Order, known: Mapping[str, Known]) -> Order:
     return places
 
 
-def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Checkpoint, order: Order) -> Findings:
+def republish_before_list(
+    waiting: Iterable[Publication], trades: Iterable[Trade], memory: Checkpoint, order: TradeOrder
+) -> Publication:
     """What waits, in the order in which it happened, without what a list of `trades` behind it tells again.
 
     For a log that was emptied: a correction may stand there for a trade the log no longer has. `order` decides
@@ -97,17 +99,17 @@ def before_list(waiting: Iterable[Findings], trades: Iterable[Trade], memory: Ch
         if (one.key, one.at) not in told:
             dated.append((float(one.at) if one.at else latest, order.get((one.key, one.at), len(order)), one))
     dated.sort(key=lambda row: row[:2])
-    return Findings(tuple(one for _, _, one in dated), memory)
+    return Publication(tuple(one for _, _, one in dated), memory)
 
 
-def given_up(before: Checkpoint, *, now_ms: int) -> Checkpoint:
+def without_expired_gap(before: Checkpoint, *, now_ms: int) -> Checkpoint:
     """The checkpoint without a hole that has been open for too long."""
     hole = before.hole
-    return before if hole is None or now_ms - hole.to_ms <= PATIENCE_MS else replace(before, hole=None)
+    return before if hole is None or now_ms - hole.to_ms <= GAP_TIMEOUT_MS else replace(before, hole=None)
 
 
 def _told(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[Candidate]:
-    return [candidates.told(trade, run=checkpoint.run) for trade in trades]
+    return [candidates.trade_candidate(trade, run=checkpoint.run) for trade in trades]
 
 
 def _filled(checkpoint: Checkpoint, recovery: Recovery) -> Checkpoint:
@@ -115,7 +117,7 @@ def _filled(checkpoint: Checkpoint, recovery: Recovery) -> Checkpoint:
     return replace(checkpoint, hole=hole, known=_with(checkpoint, recovery.trades))
 
 
-def _with(checkpoint: Checkpoint, trades: Iterable[Trade]) -> dict[str, Known]:
+def _with(checkpoint: Checkpoint, trades: Iterable[Trade]) -> dict[str, KnownTrade]:
     """Trades the exchange told are known, but not in the bot's wording."""
-    merged = dict(checkpoint.known) | {trade.trade_id: Known("", trade.timestamp) for trade in trades}
-    return newest(merged, at_least=checkpoint.listed)
+    merged = dict(checkpoint.known) | {trade.trade_id: KnownTrade("", trade.timestamp) for trade in trades}
+    return keep_newest(merged, at_least=checkpoint.listed)

@@ -39,7 +39,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReportOutcome:
     """What became of a report. Without a `rest` it is the readers' newest word."""
 
     failed: bool = False
@@ -64,7 +64,7 @@ def steps(
     until: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> Generator[Step, Heard | None, None]:
+) -> Generator[Step, ReportOutcome | None, None]:
     """The steps of one minute, in time: a report behind the first tick, and then every `REPORT_SECONDS`."""
     due = resting = -math.inf
     failures = 0
@@ -75,7 +75,7 @@ def steps(
         if clock() < due:
             continue
         now = clock()
-        heard = (yield Step.REPORT) or Heard()
+        heard = (yield Step.REPORT) or ReportOutcome()
         failures = failures + 1 if heard.failed else 0
         due = now + _patience(failures)
         if heard.rest is not None:

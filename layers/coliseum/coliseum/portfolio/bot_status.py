@@ -12,7 +12,7 @@ from coliseum.cache.breaker import Breaker
 from coliseum.cache.cache import CACHE
 from coliseum.errors import ColiseumError
 from coliseum.feed.feed import Feed
-from coliseum.feed.protocol import State
+from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.portfolio.answers import BotData, Part
 from coliseum.portfolio.records import POSTGRES, newest_bot_status
@@ -86,7 +86,7 @@ class BotWatch:
             state = feed_state(self._feed, self._breaker, 1)
         except ColiseumError:
             return self._remembered(error)
-        told, heard, report = _told(state) or {}, heard_at(state), state.report
+        told, heard, report = _told(state) or {}, heard_at(state), state.heartbeat
         fresh = report is not None and self._clock() * 1000 <= report.at + report.fresh_for
         online = fresh and told.get("status") == "online"
         return self._part(told, CACHE, heard, error, online=online)
@@ -115,6 +115,6 @@ class BotWatch:
         return Part(data=data, source=source, as_of=utc_from(as_of), stale=True, age_seconds=age, error=error)
 
 
-def _told(state: State) -> dict[str, Any] | None:
+def _told(state: FeedState) -> dict[str, Any] | None:
     """The status last published; the poller's report has its mode's newer age."""
-    return (state.report and state.report.bot) or state.bot
+    return (state.heartbeat and state.heartbeat.bot) or state.bot

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.errors import InvalidInput, LogError, SourceMalformed
-from coliseum.feed.entries import Entry, Kind
+from coliseum.feed.entries import Entry, EntryKind
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Balance, Market, Settlement
@@ -138,7 +138,7 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
 def newest_bot_status(store: Store) -> dict[str, Any] | None:
     """The `bot_status` that the log's projection took over last."""
     order = ("published_at.desc", "epoch.desc", "seq.desc")
-    rows = store.select("feed_events", "data", where=[("kind", "eq", Kind.BOT_STATUS.value)], order=order, limit=1)
+    rows = store.select("feed_events", "data", where=[("kind", "eq", EntryKind.BOT_STATUS.value)], order=order, limit=1)
     data = rows[0]["data"] if rows else None
     return data if isinstance(data, dict) else None
 
@@ -211,14 +211,14 @@ def trades_of_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
     """The trades among the log's entries, newest first; a correction replaces the trade it corrects."""
     trades: list[Trade] = []
     for entry in entries:
-        if entry.kind is Kind.TRADE_CORRECTED:
+        if entry.kind is EntryKind.TRADE_CORRECTED:
             corrected = _feed_trade(entry)
             earlier = [index for index, trade in enumerate(trades) if trade.trade_id == corrected.trade_id]
             if earlier:
                 trades[earlier[-1]] = corrected
             else:
                 trades.append(corrected)
-        elif entry.kind is Kind.TRADE:
+        elif entry.kind is EntryKind.TRADE:
             trades.append(_feed_trade(entry))
     return tuple(sorted(trades, key=lambda trade: trade.timestamp)[::-1])
 

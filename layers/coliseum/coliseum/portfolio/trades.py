@@ -18,7 +18,7 @@ from coliseum.cache.cache import CACHE, Cache, Served, Slot
 from coliseum.cache.freshness import FILLS
 from coliseum.errors import ColiseumError, InvalidInput, SourceError, SourceUnavailable
 from coliseum.feed.feed import Feed
-from coliseum.feed.protocol import State
+from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
@@ -252,7 +252,7 @@ class LiveTrades:
         return Trades(trades=trades, source=KALSHI, as_of=self._clock(), stale=False)
 
 
-def feed_state(feed: Feed | None, breaker: Breaker, count: int) -> State:
+def feed_state(feed: Feed | None, breaker: Breaker, count: int) -> FeedState:
     """The log's newest entries. Raises SourceUnavailable where there is no log, or nothing was ever published."""
     if feed is None:
         raise SourceUnavailable("redis", "UPSTASH_REDIS_REST_URL is not set")
@@ -262,8 +262,8 @@ def feed_state(feed: Feed | None, breaker: Breaker, count: int) -> State:
     return state
 
 
-def heard_at(state: State) -> float:
+def heard_at(state: FeedState) -> float:
     """When the bot was last heard of, in unix seconds: by the poller's report, else by the newest entry."""
-    report = state.report
+    report = state.heartbeat
     heard = None if report is None else report.bot_ok_at
     return (state.reading.head.ms if heard is None else heard) / 1000

@@ -12,7 +12,7 @@ REWRITTEN = "@"
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class ProjectionCursor:
     """The last entry taken over, and the history it belongs to."""
 
     epoch: str | None
@@ -24,7 +24,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ProjectionBatch:
     """Entries to take over, behind sequence number `after` and `lost` ones that are gone."""
 
     epoch: str
@@ -34,13 +34,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class CaughtUp:
     """Nothing follows. `doubtful` where the log looked older than the cursor: a lagging replica, or a lost tail."""
 
     doubtful: bool = False
 
 
-def advance(cursor: Cursor, reading: Reading, *, patient: bool = True) -> Batch | Finished | Cursor:
+def advance(
+    cursor: ProjectionCursor, reading: Reading, *, patient: bool = True
+) -> ProjectionBatch | CaughtUp | ProjectionCursor:
     """What follows `cursor`. A Cursor in answer means: the history is another one, read it from there.
 
     A fail-over may cost the log its newest entries; it then counts on from an older one, and numbers stand for
@@ -48,23 +50,23 @@ def advance(cursor: Cursor, reading: Reading, *, patient: bool = True) -> Batch 
     longer concludes this from a log that stays behind the cursor.
     """
     if reading.epoch is None:
-        return Finished(doubtful=cursor.epoch is not None)
+        return CaughtUp(doubtful=cursor.epoch is not None)
     if cursor.epoch is None:
-        cursor = Cursor(reading.epoch, START)
+        cursor = ProjectionCursor(reading.epoch, START)
     epoch = cursor.epoch or reading.epoch
     if epoch.partition(REWRITTEN)[0] != reading.epoch:
-        return Cursor(reading.epoch, START)
+        return ProjectionCursor(reading.epoch, START)
     decision = follow(cursor.id, reading.epoch, reading)
     match decision:
         case Continue(entries):
-            return Batch(epoch, cursor.id.seq, 0, entries) if entries else Finished()
+            return ProjectionBatch(epoch, cursor.id.seq, 0, entries) if entries else CaughtUp()
         case Gap(lost, _, to):
             entries = _run_after(reading.entries, to.seq)
-            return Batch(epoch, cursor.id.seq, lost, entries) if entries else Finished()
+            return ProjectionBatch(epoch, cursor.id.seq, lost, entries) if entries else CaughtUp()
         case Ahead() if patient:
-            return Finished(doubtful=True)
+            return CaughtUp(doubtful=True)
         case _:
-            return Cursor(f"{reading.epoch}{REWRITTEN}{reading.head}", START)
+            return ProjectionCursor(f"{reading.epoch}{REWRITTEN}{reading.head}", START)
 
 
 def _run_after(entries: tuple[Entry, ...], seq: int) -> tuple[Entry, ...]:

@@ -9,8 +9,8 @@ from coliseum.errors import LogError, SourceError
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import Feed
 from coliseum.observability import logger
-from coliseum.projection.progress import Batch, Cursor, Finished, advance
-from coliseum.projection.records import position, project
+from coliseum.projection.progress import CaughtUp, ProjectionBatch, ProjectionCursor, advance
+from coliseum.projection.records import project_batch, read_cursor
 from coliseum.store.client import Store
 
 BATCH = 200
@@ -24,7 +24,7 @@ PATIENCE_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Projected:
+class ProjectionResult:
     """What one run did."""
 
     entries: int = 0
@@ -42,19 +42,19 @@ class Projector:
         self._done: tuple[str, EntryId] | None = None
         self._doubts = 0
 
-    def run(self, head: tuple[str, EntryId] | None, *, time_left: Callable[[], float]) -> Projected:
+    def run(self, head: tuple[str, EntryId] | None, *, time_left: Callable[[], float]) -> ProjectionResult:
         """Take over what lies behind the cursor, where `head`, the log's newest known entry, is not there yet.
 
         `time_left` in seconds. Never raises for a source that fails: the next run goes on from Postgres' cursor.
         """
         store = self._store
         if store is None:
-            return Projected(problem="SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set")
+            return ProjectionResult(problem="SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set")
         if head is None or head == self._done:
-            return Projected()
+            return ProjectionResult()
         entries = lost = 0
         try:
-            cursor = position(store)
+            cursor = read_cursor(store)
             for _ in range(BATCHES_MAX):
                 if cursor.reaches(*head):
                     self._done, self._doubts = head, 0
@@ -62,24 +62,24 @@ class Projector:
                 if time_left() < SECONDS_PER_BATCH:
                     break
                 step = self._step(cursor)
-                if isinstance(step, Finished):
+                if isinstance(step, CaughtUp):
                     self._doubts = self._doubts + 1 if step.doubtful else 0
                     self._done = None if step.doubtful else head
                     break
-                if isinstance(step, Cursor):
+                if isinstance(step, ProjectionCursor):
                     logger().warning("the log has another history", before=cursor.epoch, now=step.epoch)
                     cursor = step
                     continue
-                cursor = project(store, step)
+                cursor = project_batch(store, step)
                 entries += len(step.entries)
                 lost += step.lost
         except (SourceError, LogError) as error:
             logger().warning("the projection waits", problem=str(error))
-            return Projected(entries=entries, lost=lost, problem=str(error))
+            return ProjectionResult(entries=entries, lost=lost, problem=str(error))
         if lost:
             logger().error("the log dropped entries before they were projected", lost=lost)
-        return Projected(entries=entries, lost=lost)
+        return ProjectionResult(entries=entries, lost=lost)
 
-    def _step(self, cursor: Cursor) -> Batch | Finished | Cursor:
+    def _step(self, cursor: ProjectionCursor) -> ProjectionBatch | CaughtUp | ProjectionCursor:
         reading = self._feed.read(cursor.id, count=BATCH).reading
         return advance(cursor, reading, patient=self._doubts < PATIENCE_RUNS)

@@ -6,20 +6,20 @@ from typing import Any
 
 from coliseum.errors import SourceMalformed
 from coliseum.feed.entries import START, EntryId
-from coliseum.projection.progress import Batch, Cursor
+from coliseum.projection.progress import ProjectionBatch, ProjectionCursor
 from coliseum.store.client import Store
 
 NAME = "history"
 """The projection's name in `projection_cursor`."""
 
 
-def position(store: Store) -> Cursor:
+def read_cursor(store: Store) -> ProjectionCursor:
     """Where the projection stands."""
     answer = store.rpc("projection_position", {"p_name": NAME})
-    return _cursor(answer) if answer else Cursor(None, START)
+    return _cursor(answer) if answer else ProjectionCursor(None, START)
 
 
-def project(store: Store, batch: Batch) -> Cursor:
+def project_batch(store: Store, batch: ProjectionBatch) -> ProjectionCursor:
     """Take the batch over and move the cursor, in one transaction. Repeatable."""
     answer = store.rpc(
         "project_entries",
@@ -37,8 +37,8 @@ def project(store: Store, batch: Batch) -> Cursor:
     return _cursor(answer)
 
 
-def _cursor(answer: Any) -> Cursor:
+def _cursor(answer: Any) -> ProjectionCursor:
     try:
-        return Cursor(str(answer["epoch"]), EntryId(int(answer["ms"]), int(answer["seq"])))
+        return ProjectionCursor(str(answer["epoch"]), EntryId(int(answer["ms"]), int(answer["seq"])))
     except (KeyError, TypeError, ValueError) as error:
         raise SourceMalformed("postgres", f"the projection answered {str(answer)[:200]!r}", field="cursor") from error

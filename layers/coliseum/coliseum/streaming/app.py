@@ -115,7 +115,7 @@ class StreamApp:
         loop = asyncio.get_running_loop()
         if self._reader is None or self._reader.loop is not loop:
             self._redis = AsyncRedis.from_settings(self._settings)
-            feed = AsyncFeed(self._redis, prefix=self._settings.redis_key_prefix)
+            feed = AsyncFeed.from_settings(self._settings, self._redis)
             self._reader = LogReader(
                 feed, doorbell=self._settings.feed_mode == "doorbell", pace=self._pace, counts=self.desk.counts
             )

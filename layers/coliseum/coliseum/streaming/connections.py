@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from coliseum.errors import ColiseumError
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import now_ms
-from coliseum.feed.protocol import State
+from coliseum.feed.protocol import FeedState
 from coliseum.streaming.fanout import Audience
 from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.session import Fetch, Phase, Send, Session, Wait
@@ -85,7 +85,7 @@ class Connection:
         self._armed_at = 0.0
         self._sending_since: float | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._fetch: tuple[EntryId, asyncio.Future[State]] | None = None
+        self._fetch: tuple[EntryId, asyncio.Future[FeedState]] | None = None
         self._gone = self._woken = False
         self._too_slow = False
 
@@ -172,7 +172,7 @@ class Connection:
     async def _look_up(self, after: EntryId) -> None:
         """Read from Redis without deafness: a slow answer holds up neither keepalive nor rotation."""
         if self._fetch is None or self._fetch[0] != after:
-            read: asyncio.Future[State] = asyncio.ensure_future(self._reader.read(after))
+            read: asyncio.Future[FeedState] = asyncio.ensure_future(self._reader.read(after))
             read.add_done_callback(self._looked_up)
             self._fetch = (after, read)
         read = self._fetch[1]
@@ -186,7 +186,7 @@ class Connection:
             except ColiseumError:
                 self.session.unreachable(self._loop.time())
 
-    def _looked_up(self, read: asyncio.Future[State]) -> None:
+    def _looked_up(self, read: asyncio.Future[FeedState]) -> None:
         if not read.cancelled():
             read.exception()  # seen, even where the session has moved on meanwhile
         self.wake()

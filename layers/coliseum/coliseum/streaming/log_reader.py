@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from coliseum.errors import ColiseumError
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reading, Reset, follow
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.feed import AsyncFeed, now_ms
-from coliseum.feed.protocol import Bell, State
+from coliseum.feed.protocol import FeedState, Notification
 from coliseum.observability import logger
 from coliseum.streaming.session import AHEAD_SECONDS, OUTAGE_SECONDS
 from coliseum.streaming.sources import REDIS_STALE_SECONDS, stale_sources
@@ -74,7 +74,7 @@ class LogReader:
         self._redis_ok_ms: int | None = None
         self._silent_since: float | None = None
         """When the first question was asked that Redis has left without an answer."""
-        self._reads: dict[EntryId, asyncio.Task[State]] = {}
+        self._reads: dict[EntryId, asyncio.Task[FeedState]] = {}
         self._looking = False
         self._telling = False
         self._loop = asyncio.get_running_loop()
@@ -122,7 +122,7 @@ class LogReader:
             await asyncio.sleep(0.05)
         return True
 
-    async def read(self, after: EntryId) -> State:
+    async def read(self, after: EntryId) -> FeedState:
         """The log after `after`, from Redis; equal questions at the same time are asked once."""
         task = self._reads.get(after)
         if task is None:
@@ -144,7 +144,7 @@ class LogReader:
         if self._running and not self._looking:
             self._spawn(self._look_until_answered())
 
-    def _forget(self, after: EntryId, done: asyncio.Task[State]) -> None:
+    def _forget(self, after: EntryId, done: asyncio.Task[FeedState]) -> None:
         self._reads.pop(after, None)
         if not done.cancelled():
             done.exception()  # seen by those who waited; nobody may have
@@ -204,49 +204,49 @@ class LogReader:
         """One subscription until it ends or falls silent; whether it rang at all."""
         self._counts.redis_commands += 1
         heard = confirmed = False
-        async with aclosing(self._feed.bells()) as bells:
+        async with aclosing(self._feed.notifications()) as notifications:
             with suppress(TimeoutError, StopAsyncIteration):
                 while True:
                     async with asyncio.timeout(quiet_seconds if confirmed else self._pace.confirm):
-                        bell = await anext(bells)
-                    heard = heard or bell is not None
+                        notification = await anext(notifications)
+                    heard = heard or notification is not None
                     confirmed = True
-                    await self._rung(bell)
+                    await self._rung(notification)
         if not confirmed:
             await self._look()  # says whether Redis is gone or only its doorbell
             await asyncio.sleep(self._pace.retry_first)
         return heard
 
-    async def _rung(self, bell: Bell | None) -> None:
+    async def _rung(self, notification: Notification | None) -> None:
         async with self._lock:
-            if bell is None:
+            if notification is None:
                 await self._catch_up()
-            elif bell.report is not None:
-                self.view.report = bell.report
-                if self._missed(bell):
+            elif notification.heartbeat is not None:
+                self.view.report = notification.heartbeat
+                if self._missed(notification):
                     await self._catch_up()
                 else:
                     self._answered()
-            elif not self._append(bell):
+            elif not self._append(notification):
                 await self._catch_up()
         self._judge_now()
         self._changed()
 
-    def _missed(self, bell: Bell) -> bool:
+    def _missed(self, notification: Notification) -> bool:
         """Whether the poller knows of news that never rang here."""
         ring = self.view.ring
-        return bell.last is not None and (bell.epoch != ring.epoch or bell.last > ring.head)
+        return notification.last is not None and (notification.epoch != ring.epoch or notification.last > ring.head)
 
-    def _append(self, bell: Bell) -> bool:
+    def _append(self, notification: Notification) -> bool:
         """Take the news that came with the ring, if it follows what we have."""
         ring = self.view.ring
-        if bell.epoch != ring.epoch or bell.last is None:
+        if notification.epoch != ring.epoch or notification.last is None:
             return False
-        if bell.last <= ring.head and ring.covers(bell.last):
+        if notification.last <= ring.head and ring.covers(notification.last):
             return True
-        if bell.previous != ring.head or bell.entries is None:
+        if notification.previous != ring.head or notification.entries is None:
             return False
-        self._extend(bell.entries)
+        self._extend(notification.entries)
         self._answered()
         return True
 
@@ -322,10 +322,10 @@ class LogReader:
         ring.restart(state.reading.epoch, floor, entries, same_history=fresh)
         self._learn(state)
 
-    async def _read(self, after: EntryId) -> State:
+    async def _read(self, after: EntryId) -> FeedState:
         return await self._ask(self._feed.read(after))
 
-    async def _ask(self, answer: Awaitable[State]) -> State:
+    async def _ask(self, answer: Awaitable[FeedState]) -> FeedState:
         """One look at Redis, billed and timed: an answer that is due for long is an outage too."""
         self._counts.redis_commands += READ_COMMANDS
         question, asked_at = object(), self._loop.time()
@@ -348,13 +348,13 @@ class LogReader:
     def _extend(self, entries: tuple[Entry, ...]) -> None:
         self.view.ring.extend(entries)
         for entry in entries:
-            if entry.kind is Kind.BOT_STATUS:
+            if entry.kind is EntryKind.BOT_STATUS:
                 self.view.bot = entry.data
 
-    def _learn(self, state: State) -> None:
+    def _learn(self, state: FeedState) -> None:
         self.view.loaded = True
         self.view.bot = state.bot or self.view.bot
-        self.view.report = state.report or self.view.report
+        self.view.report = state.heartbeat or self.view.report
 
     def _answered(self) -> None:
         self._redis_ok_ms = now_ms()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
-from coliseum.feed.entries import START, Entry, EntryId, Kind
-from coliseum.feed.protocol import State
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
+from coliseum.feed.protocol import FeedState
 from coliseum.streaming.ring import CHUNK, Kept
 from coliseum.streaming.subscription import EVENT_NAMES, Begin, Earliest, Now, Resume, Since, Subscription
 from coliseum.streaming.view import View, clock_text
@@ -47,7 +47,7 @@ class Poll:
             self._take(ring.stretch(self.position))
         return None
 
-    def answer(self, state: State, view: View) -> bool:
+    def answer(self, state: FeedState, view: View) -> bool:
         """What Redis said to the question; False where it is behind us and may know better soon."""
         reading = state.reading
         begin = self.subscription.begin
@@ -103,7 +103,7 @@ class Poll:
 
 def _item(entry: Entry) -> dict[str, Any]:
     data = entry.data
-    if entry.kind is Kind.TRADE:
+    if entry.kind is EntryKind.TRADE:
         data = {"trades": [entry.data], "count": 1, "source": entry.data.get("source", "bot_live")}
     return {"id": str(entry.id), "event": EVENT_NAMES[entry.kind], "data": json.loads(json.dumps(data))}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from coliseum.feed.entries import START, Entry, EntryId, Kind
+from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.streaming.encode import framed, json_bytes, trades_json
 from coliseum.streaming.subscription import EVENT_NAMES, Selection
 
@@ -65,7 +65,7 @@ def compose(stretch: Sequence[Kept], selection: Selection) -> Block:
             continue
         taken += 1
         last = entry.id
-        if entry.kind is not Kind.TRADE:
+        if entry.kind is not EntryKind.TRADE:
             _flush(out, trades)
             out.append(framed(EVENT_NAMES[entry.kind], kept.json, event_id=entry.id))
             continue
@@ -191,6 +191,6 @@ class Ring:
         for kept in reversed(self._kept):
             if len(found) == count:
                 break
-            if kept.entry.kind is Kind.TRADE and selection.takes(kept.entry):
+            if kept.entry.kind is EntryKind.TRADE and selection.takes(kept.entry):
                 found.append(kept)
         return found[::-1]

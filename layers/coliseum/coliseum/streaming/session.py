@@ -14,8 +14,8 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
-from coliseum.feed.entries import START, EntryId, Kind
-from coliseum.feed.protocol import State
+from coliseum.feed.entries import START, EntryId, EntryKind
+from coliseum.feed.protocol import FeedState
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
 from coliseum.streaming.ring import CHUNK, Block, Kept, Lane, compose
 from coliseum.streaming.sources import Stale
@@ -194,7 +194,7 @@ class Session:
             step = Wait(min(step.until, self._heartbeat_at))
         return self._keep_alive(step, now)
 
-    def receive(self, state: State, view: View, now: float) -> None:
+    def receive(self, state: FeedState, view: View, now: float) -> None:
         """What `Fetch` asked for."""
         self._failures = 0
         reading = state.reading
@@ -405,7 +405,7 @@ class Session:
             }
             self._put(event("snapshot", data, event_id=self.position))
             self.sent_id = self.position
-        if Kind.BOT_STATUS in selection.kinds:
+        if EntryKind.BOT_STATUS in selection.kinds:
             self._put(framed("bot_status", json_bytes(view.bot or _UNKNOWN_BOT)))
 
     def _tell_sources(self, view: View) -> None:

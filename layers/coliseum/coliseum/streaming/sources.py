@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 
 REDIS_STALE_SECONDS = 5.0
 """A shorter outage is a hiccup that nobody needs to hear of."""
@@ -26,7 +26,7 @@ class Stale:
 
 
 def stale_sources(
-    report: Report | None,
+    report: PollerHeartbeat | None,
     *,
     now_ms: int,
     redis_ok_ms: int | None,
@@ -47,7 +47,7 @@ def stale_sources(
     return {entry.source: entry for entry in stale}
 
 
-def _bot_is_stale(report: Report, now_ms: int) -> bool:
+def _bot_is_stale(report: PollerHeartbeat, now_ms: int) -> bool:
     """A poller that has just begun has not asked the bot yet: that is no silence of the bot's."""
     if report.bot_ok_at is None:
         return report.bot is not None and report.bot.get("status") == "offline"

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import parse_qs
 
 from coliseum.errors import InvalidInput
-from coliseum.feed.entries import Entry, EntryId, Kind
+from coliseum.feed.entries import Entry, EntryId, EntryKind
 
 MAX_NAMES = 50
 """Tickers or series in one filter."""
@@ -20,16 +20,24 @@ _AGO = re.compile(r"^-([1-9]\d{0,6})(s|m|h|d)$", re.ASCII)
 _AGO_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_VALUE = 4096
 
-_TRADES = (Kind.TRADE, Kind.TRADE_CORRECTED, Kind.SOURCE_GAP)
-STREAMS: Mapping[str, frozenset[Kind]] = {
-    "trading": frozenset({*_TRADES, Kind.BOT_STATUS, Kind.TRADE_CONTEXT}),
+_TRADES = (EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP)
+STREAMS: Mapping[str, frozenset[EntryKind]] = {
+    "trading": frozenset({*_TRADES, EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT}),
     "trades": frozenset(_TRADES),
     "portfolio": frozenset(_TRADES),
-    "status": frozenset({Kind.BOT_STATUS}),
-    "arena": frozenset({Kind.ROUND_OPENED, Kind.FORECAST, Kind.PAPER_TRADE, Kind.SETTLED, Kind.LEADERBOARD_CHANGED}),
+    "status": frozenset({EntryKind.BOT_STATUS}),
+    "arena": frozenset(
+        {
+            EntryKind.ROUND_OPENED,
+            EntryKind.FORECAST,
+            EntryKind.PAPER_TRADE,
+            EntryKind.SETTLED,
+            EntryKind.LEADERBOARD_CHANGED,
+        }
+    ),
 }
-EVENT_NAMES: Mapping[Kind, str] = {
-    kind: "new_trades" if kind is Kind.TRADE else kind.value for kind in Kind if kind is not Kind.LATER
+EVENT_NAMES: Mapping[EntryKind, str] = {
+    kind: "new_trades" if kind is EntryKind.TRADE else kind.value for kind in EntryKind if kind is not EntryKind.LATER
 }
 _KINDS = {name: kind for kind, name in EVENT_NAMES.items()}
 
@@ -38,7 +46,7 @@ _KINDS = {name: kind for kind, name in EVENT_NAMES.items()}
 class Selection:
     """Which entries a client gets. Equal selections share their encoded bytes."""
 
-    kinds: frozenset[Kind]
+    kinds: frozenset[EntryKind]
     tickers: frozenset[str] = frozenset()
     series: frozenset[str] = frozenset()
 

@@ -13,7 +13,7 @@ import hmac
 import json
 from dataclasses import dataclass
 
-from coliseum.feed.entries import Kind
+from coliseum.feed.entries import EntryKind
 from coliseum.streaming.subscription import Selection
 
 LIFETIME_SECONDS = 600
@@ -49,7 +49,7 @@ def ticket_from(text: str, secret: str, *, now: float) -> Ticket | None:
         if claims["scope"] != _SCOPE or claims["exp"] <= now:
             return None
         selection = Selection(
-            frozenset(Kind(name) for name in claims["kinds"]),
+            frozenset(EntryKind(name) for name in claims["kinds"]),
             frozenset(claims["tickers"]),
             frozenset(claims["series"]),
         )

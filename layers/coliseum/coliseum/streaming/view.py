@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coliseum.feed.entries import EntryId
-from coliseum.feed.protocol import Report
+from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.streaming.ring import Ring
 from coliseum.streaming.sources import Stale
 
@@ -22,7 +22,7 @@ class View:
     """Whether Redis ever answered; until then nothing else here means anything."""
     bot: dict[str, Any] | None = None
     """The bot's status as of the ring's head."""
-    report: Report | None = None
+    report: PollerHeartbeat | None = None
     """The poller's last word."""
     stale: Mapping[str, Stale] = field(default_factory=dict)
     """Replaced, never changed in place: a session sees a change by identity."""

@@ -17,7 +17,7 @@ from coliseum.arena.reporting.work import figures, valued
 from coliseum.arena.rounds.selection import time_text
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, digest_of
-from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 
 SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
@@ -117,7 +117,7 @@ def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
         "as_of": time_text(board.question.as_of),
         "standings": top,
     }
-    return (candidate(Kind.LEADERBOARD_CHANGED, board.digest, data),)
+    return (candidate(EntryKind.LEADERBOARD_CHANGED, board.digest, data),)
 
 
 def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[Answer]:

@@ -16,7 +16,7 @@ from coliseum.arena.rounds import selection as rounds
 from coliseum.arena.rounds.markets import frozen_markets
 from coliseum.arena.rounds.selection import Slot
 from coliseum.config import Settings
-from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
@@ -162,4 +162,4 @@ def _announced(held: Round) -> Candidate:
         "exchange": held.exchange,
         "markets": held.markets,
     }
-    return candidate(Kind.ROUND_OPENED, held.round_id, data)
+    return candidate(EntryKind.ROUND_OPENED, held.round_id, data)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from coliseum.arena.records.records import ArenaRecords, Result
 from coliseum.arena.rounds.selection import time_text
 from coliseum.errors import ColiseumError, SourceError, SourceMalformed
-from coliseum.feed.entries import Candidate, Kind
+from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
@@ -118,4 +118,4 @@ def _entry(result: Result) -> Candidate:
         "version": result.version,
         "settled_at": None if result.decided_at is None else time_text(result.decided_at),
     }
-    return candidate(Kind.SETTLED, f"{result.ticker}/{result.version}", data)
+    return candidate(EntryKind.SETTLED, f"{result.ticker}/{result.version}", data)

@@ -14,7 +14,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.trade_context.context import Voice, trade_context
-from coliseum.feed.entries import Candidate, Entry, Kind
+from coliseum.feed.entries import Candidate, Entry, EntryKind
 from coliseum.feed.feed import Feed, candidate
 
 ENTRIES = 500
@@ -56,18 +56,20 @@ def _told(contexts: Sequence[Mapping[str, object]]) -> Candidate:
     """One `trade_context` entry."""
     tickers = sorted({str(context["ticker"]) for context in contexts})
     data: dict[str, object] = {"tickers": tickers, "contexts": list(contexts), "count": len(contexts)}
-    return candidate(Kind.TRADE_CONTEXT, str(contexts[0]["trade_event_id"]), data)
+    return candidate(EntryKind.TRADE_CONTEXT, str(contexts[0]["trade_event_id"]), data)
 
 
 def _uncommented(entries: Sequence[Entry], *, since_ms: int) -> list[Entry]:
     told = {
         context["trade_event_id"]
         for entry in entries
-        if entry.kind is Kind.TRADE_CONTEXT
+        if entry.kind is EntryKind.TRADE_CONTEXT
         for context in entry.data.get("contexts", ())
     }
     return [
-        entry for entry in entries if entry.kind is Kind.TRADE and entry.id.ms >= since_ms and str(entry.id) not in told
+        entry
+        for entry in entries
+        if entry.kind is EntryKind.TRADE and entry.id.ms >= since_ms and str(entry.id) not in told
     ]
 
 
