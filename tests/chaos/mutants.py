@@ -71,8 +71,8 @@ MUTANTS = (
     Mutant(
         "findings dropped when redis fails",
         POLLER,
-        "            self._redis_failed(error)\n            return TickResult(published",
-        "            self._redis_failed(error)\n            self._waiting = ()\n            return TickResult(published",
+        "            self._redis_failed(error)\n            return Tick",
+        "            self._redis_failed(error)\n            self._waiting = ()\n            return Tick",
     ),
     Mutant(
         "a moved fence taken for done", POLLER, "            self._must_load = True\n        except", "        except"
