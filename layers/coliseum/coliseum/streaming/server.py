@@ -1,92 +1,41 @@
 """A small HTTP/1.1 server for streams: thousands of clients in one process. `python -m coliseum.streaming`.
 
-Any ASGI server can run the stream. This one exists for three things they do not give: no work per write beyond the
-chunk's frame, a connection that can be cut when its client stops reading (so that nothing stays buffered for it),
-and a callback instead of a task to learn that a client left. It logs no address and no query.
+Any ASGI server can run the stream. This one exists for three things that they do not offer: a write costs nothing
+beyond the frame of its chunk, a connection is cut when its client stops reading (so that nothing stays buffered for
+it), and a callback instead of a task reports that a client left. It logs no address and no query.
 
-Laws, for use behind a load balancer or alone:
-1. A request is a head of at most 16 KB and, with Content-Length, a body of at most 64 KB; what else a head may hold
-   (folded lines, two lengths, Transfer-Encoding, upgrades) is refused and the connection closed.
-2. One request at a time; the next one is read when the answer is complete.
-3. A client gets 10 s for its head and 75 s of rest between requests.
+It may stand behind a load balancer or alone:
+1. `http_parser` says what a request is; anything else is refused and the connection closed.
+2. It reads one request at a time, and the next one when the response is complete.
+3. A client has 10 s for its request, and 75 s of silence between requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 from coliseum.observability import logger
 from coliseum.streaming.app import StreamApp
+from coliseum.streaming.http_parser import RequestHead, RequestReader, RequestRefused
 
-HEAD_BYTES = 16_384
-BODY_BYTES = 65_536
-HEAD_SECONDS = 10.0
-REST_SECONDS = 75.0
+REQUEST_SECONDS = 10.0
+IDLE_SECONDS = 75.0
 WRITE_HIGH_WATER = 65_536
 """Bytes buffered for one client before its writes wait."""
 App = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
 ]
-_REQUEST_LINE = re.compile(rb"^([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])$")
-_FIELD = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$")
 _REASONS = {200: b"OK", 201: b"Created", 204: b"No Content"}
 
 
-class Refused(Exception):
-    """A request that we do not read on; `status` says why."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
-
-
-def head_from(head: bytes) -> tuple[MutableMapping[str, Any], int]:
-    """An ASGI scope without its connection, and the length of the body. Raises Refused."""
-    first, *rest = head.split(b"\r\n")
-    line = _REQUEST_LINE.fullmatch(first)
-    if line is None:
-        raise Refused(400)
-    headers: list[tuple[bytes, bytes]] = []
-    for text in rest:
-        field = _FIELD.fullmatch(text)
-        if field is None:
-            raise Refused(400)
-        headers.append((field[1].lower(), field[2]))
-    names = [name for name, _ in headers]
-    if b"transfer-encoding" in names:
-        raise Refused(501)
-    lengths = [value for name, value in headers if name == b"content-length"]
-    if len(lengths) > 1 or (lengths and not (lengths[0].isdigit() and len(lengths[0]) < 10)):
-        raise Refused(400)
-    length = int(lengths[0]) if lengths else 0
-    if length > BODY_BYTES:
-        raise Refused(413)
-    raw_path, _, query = line[2].partition(b"?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": f"1.{line[3].decode()}",
-        "method": line[1].decode(),
-        "scheme": "http",
-        "path": unquote(raw_path.decode("ascii"), errors="replace"),
-        "raw_path": raw_path,
-        "query_string": query,
-        "root_path": "",
-        "headers": headers,
-    }
-    return scope, length
-
-
 class HttpProtocol(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection: reads requests, and runs the app for one of them at a time."""
 
     def __init__(self, app: App, open_connections: set[HttpProtocol]) -> None:
         self._app = app
@@ -95,8 +44,8 @@ class HttpProtocol(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.writable: asyncio.Future[None] | None = None
         """Done once the client takes bytes again; None while it does."""
-        self._buffer = b""
-        self._exchange: Exchange | None = None
+        self._reader = RequestReader()
+        self._cycle: RequestCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,28 +53,21 @@ class HttpProtocol(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self._open.add(self)
-        self._wait_for_head(HEAD_SECONDS)
+        self._close_after(REQUEST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open.discard(self)
         self._stop_timer()
         self.resume_writing()
-        if self._exchange is not None:
-            self._exchange.lose()
+        if self._cycle is not None:
+            self._cycle.client_left()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self._exchange is not None:
-            if len(self._buffer) > HEAD_BYTES + BODY_BYTES:
-                self.transport.abort()  # talks on and on without waiting for its answer
-            return
-        try:
-            self._begin()
-        except Refused as refused:
-            self.transport.write(
-                b"HTTP/1.1 %d Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % refused.status
-            )
-            self.transport.close()
+        self._reader.feed(data)
+        if self._cycle is None:
+            self._start_next()
+        elif self._reader.overflows:
+            self.transport.abort()  # it goes on sending without waiting for its response
 
     def pause_writing(self) -> None:
         self.writable = self._loop.create_future()
@@ -135,46 +77,46 @@ class HttpProtocol(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    def rest(self) -> None:
-        """Between two answers: nothing would be lost by closing."""
-        if self._exchange is None:
+    def close_if_idle(self) -> None:
+        """Close between two responses, when nothing would be lost."""
+        if self._cycle is None:
             self.transport.close()
 
     async def write(self, data: bytes) -> None:
-        """Hand bytes to the client, waiting while it does not take them."""
+        """Hand bytes to the client; wait while it does not take them."""
         self.transport.write(data)
         if self.writable is not None:
             await self.writable
 
-    def finished(self, *, keep: bool) -> None:
-        """The answer is complete."""
-        self._exchange = None
+    def response_complete(self, *, keep: bool) -> None:
+        """Read the next request, which may have arrived already; close where the connection is not kept."""
+        self._cycle = None
         if not keep:
             self.transport.close()
             return
-        self._wait_for_head(REST_SECONDS)
-        if self._buffer:
-            self.data_received(b"")
+        self._close_after(IDLE_SECONDS)
+        self._start_next()
 
-    def _begin(self) -> None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or end > HEAD_BYTES:
-            if len(self._buffer) > HEAD_BYTES:
-                raise Refused(431)
+    def _start_next(self) -> None:
+        try:
+            request = self._reader.next_request()
+        except RequestRefused as refused:
+            self.transport.write(
+                b"HTTP/1.1 %d Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % refused.status
+            )
+            self.transport.close()
             return
-        scope, length = head_from(self._buffer[:end])
-        if len(self._buffer) < end + 4 + length:
+        if request is None:
             return
-        body = self._buffer[end + 4 : end + 4 + length]
-        self._buffer = self._buffer[end + 4 + length :]
         self._stop_timer()
-        scope["client"] = self.transport.get_extra_info("peername")
-        scope["server"] = self.transport.get_extra_info("sockname")
-        scope["coliseum.abort"] = self.transport.abort
-        self._exchange = Exchange(self, scope, body)
-        self._exchange.start(self._app)
+        head, body = request
+        head.scope["client"] = self.transport.get_extra_info("peername")
+        head.scope["server"] = self.transport.get_extra_info("sockname")
+        head.scope["coliseum.abort"] = self.transport.abort
+        self._cycle = RequestCycle(self, head, body)
+        self._cycle.start(self._app)
 
-    def _wait_for_head(self, seconds: float) -> None:
+    def _close_after(self, seconds: float) -> None:
         self._stop_timer()
         self._timer = self._loop.call_later(seconds, self.transport.close)
 
@@ -184,55 +126,54 @@ class HttpProtocol(asyncio.Protocol):
             self._timer = None
 
 
-class Exchange:
-    """One request and its answer: what the app holds."""
+class RequestCycle:
+    """One request and its response, as the app sees them."""
 
     __slots__ = (
         "_body",
         "_chunked",
-        "_gone",
         "_keep",
-        "_lost",
+        "_left",
+        "_on_left",
         "_protocol",
         "_scope",
-        "_silent",
         "_task",
         "_unfinished",
+        "_without_body",
     )
 
-    def __init__(self, protocol: HttpProtocol, scope: MutableMapping[str, Any], body: bytes) -> None:
-        connection = {value.lower() for name, value in scope["headers"] if name == b"connection"}
+    def __init__(self, protocol: HttpProtocol, head: RequestHead, body: bytes) -> None:
         self._protocol = protocol
-        self._scope = scope
+        self._scope = head.scope
         self._body: bytes | None = body
-        self._keep = scope["http_version"] == "1.1" and b"close" not in connection
-        self._silent = scope["method"] == "HEAD"
-        self._chunked = self._unfinished = self._lost = False
-        self._gone: list[Callable[[], None]] = []
+        self._keep = head.keep_alive
+        self._without_body = head.scope["method"] == "HEAD"
+        self._chunked = self._unfinished = self._left = False
+        self._on_left: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
-        scope["coliseum.on_gone"] = self.tell_when_gone
-        scope["coliseum.push"] = self.push
+        head.scope["coliseum.on_gone"] = self.call_when_left
+        head.scope["coliseum.push"] = self.push
 
     def start(self, app: App) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(app))
 
-    def lose(self) -> None:
-        """The client has gone."""
-        self._lost = True
-        for tell in self._gone:
-            tell()
+    def client_left(self) -> None:
+        """The connection is gone: run the callbacks."""
+        self._left = True
+        for callback in self._on_left:
+            callback()
 
-    def tell_when_gone(self, tell: Callable[[], None]) -> None:
-        """Call back once the client has left; at once where it has."""
-        if self._lost:
-            tell()
+    def call_when_left(self, callback: Callable[[], None]) -> None:
+        """Call back once the client has left; at once where it has left already."""
+        if self._left:
+            callback()
         else:
-            self._gone.append(tell)
+            self._on_left.append(callback)
 
     def push(self, data: bytes) -> bool:
-        """A part of the body, without waiting; False where the client is behind."""
+        """Send a part of the body without waiting. False where the client is behind; then nothing is sent."""
         protocol = self._protocol
-        if protocol.writable is not None or self._lost:
+        if protocol.writable is not None or self._left:
             return False
         protocol.transport.write(_chunk(data) if self._chunked else data)
         return True
@@ -241,41 +182,43 @@ class Exchange:
         try:
             await app(self._scope, self._receive, self._send)
         except Exception:  # noqa: BLE001  # one request must not end the server
-            logger().exception("a request failed")
+            logger().exception("stream request failed")
             self._keep = False
-        self._gone.clear()
-        if not self._lost:
-            self._protocol.finished(keep=self._keep and not self._unfinished)
+        self._on_left.clear()
+        if not self._left:
+            self._protocol.response_complete(keep=self._keep and not self._unfinished)
 
     async def _receive(self) -> MutableMapping[str, Any]:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        if not self._lost:
+        if not self._left:
             left = asyncio.Event()
-            self._gone.append(left.set)
+            self._on_left.append(left.set)
             await left.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
-        if self._lost:
+        if self._left:
             return
         if message["type"] == "http.response.start":
             self._unfinished = True
-            await self._protocol.write(self._head(message["status"], message["headers"]))
+            await self._protocol.write(self._response_head(message["status"], message["headers"]))
             return
         data, more = message.get("body", b""), message.get("more_body", False)
-        if self._chunked and not self._silent:
+        if self._chunked and not self._without_body:
+            # An empty chunk would end the body, so no data means no chunk.
             data = (_chunk(data) if data else b"") + (b"" if more else b"0\r\n\r\n")
-        if data and not self._silent:
+        if data and not self._without_body:
             await self._protocol.write(data)
         if not more:
             self._unfinished = False
 
-    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    def _response_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
         lines = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"-"))]
         lines += [b"%b: %b" % field for field in headers]
         if status != 204 and b"content-length" not in dict(headers):
+            # HTTP/1.0 knows no chunks: there the end of the connection ends the body.
             self._chunked = self._scope["http_version"] == "1.1"
             self._keep = self._keep and self._chunked
             lines += [b"transfer-encoding: chunked"] if self._chunked else []
@@ -285,14 +228,14 @@ class Exchange:
 
 @lru_cache(maxsize=8)
 def _chunk(data: bytes) -> bytes:
-    """One chunk. Clients that get the same bytes, which is the rule, share their frame too."""
+    """One chunk. Clients mostly get the same bytes at the same time, so they share the frame too."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def serve(
     app: StreamApp, listening: socket.socket, *, ended: asyncio.Event, ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve until `ended`, then let every client go in the app's own time."""
+    """Serve until `ended` is set, then let every client go at the pace that the app sets."""
     open_connections: set[HttpProtocol] = set()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: HttpProtocol(app, open_connections), sock=listening, backlog=4096)
@@ -301,11 +244,11 @@ async def serve(
     server.close()
     app.drain()
     for connection in list(open_connections):
-        connection.rest()
+        connection.close_if_idle()
     await app.drained()
     await app.close()
     for connection in list(open_connections):
-        connection.rest()
+        connection.close_if_idle()
 
 
 async def run(app: StreamApp, listening: socket.socket) -> None:
@@ -316,4 +259,4 @@ async def run(app: StreamApp, listening: socket.socket) -> None:
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, ended.set)
     port = listening.getsockname()[1]
-    await serve(app, listening, ended=ended, ready=lambda: logger().info("streams on port %d", port))
+    await serve(app, listening, ended=ended, ready=lambda: logger().info("stream server listens", port=port))
