@@ -20,13 +20,13 @@ from tests.unit.arena.replay.recorded import files, rows
 
 from bench import machine
 from coliseum.arena.replay.recording import about_text, recording_from
-from coliseum.arena.replay.report import outcome_of
-from coliseum.arena.replay.season import Plan, played
+from coliseum.arena.replay.report import replay_report
+from coliseum.arena.replay.season import ReplayPlan, play_season
 from coliseum_local.replay import players
 
 SIZES = (250, 1_000, 4_000)
 DRAWS = 10_000
-PLAN = Plan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=20)
+PLAN = ReplayPlan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=20)
 
 
 def main() -> None:
@@ -60,9 +60,9 @@ def _season(markets: int) -> dict[str, Any]:
     started = time.perf_counter()
     recording = recording_from(about_text("kalshi"), texts)
     read = time.perf_counter()
-    season = played(recording, players(), PLAN)
+    season = play_season(recording, players(), PLAN)
     done = time.perf_counter()
-    outcome = outcome_of(recording, season, PLAN, draws=DRAWS)
+    outcome = replay_report(recording, season, PLAN, draws=DRAWS)
     assert outcome.body["markets"] == markets
     return {
         "markets": markets,

@@ -27,9 +27,9 @@ import numpy as np
 from arena_evaluation import Cell, Resolution, evaluate_cells  # type: ignore[import-untyped]  # it ships none
 
 from bench import machine
-from coliseum.arena.leaderboard import NO_GATES, board
+from coliseum.arena.leaderboard import NO_GATES, rank_agents
 from coliseum.arena.scoring import brier, calibration, skill
-from coliseum.arena.scoring.cells import Table, table
+from coliseum.arena.scoring.cells import CellTable, table
 from coliseum.arena.scoring.nesting import nest
 from coliseum.arena.scoring.report import score
 
@@ -128,14 +128,14 @@ def _ours(size: int) -> dict[str, Any]:
     memory_same = _peak() - before
     _, scored = _timed(lambda: score(rows, seed=1, draws=0, slice_draws=0))
     report, drawn = _timed(lambda: score(rows, seed=1, draws=DRAWS))
-    _, ranked = _timed(lambda: board(report, days={}, gates=NO_GATES))
+    _, ranked = _timed(lambda: rank_agents(report, days={}, gates=NO_GATES))
     return {
         "table": made, "same": same, "score": scored, "drawn": drawn, "board": ranked, "numbers": numbers,
         "memory": _peak() - before, "memory_same": {"memory": memory_same},
     }  # fmt: skip
 
 
-def _same(rows: Table) -> Numbers:
+def _same(rows: CellTable) -> Numbers:
     """What the oracle computes, and nothing else, from the engine's own parts."""
     (category,) = (one for one in rows.dimensions if one.name == "category")
     cuts: list[tuple[str, Any, tuple[str, ...]]] = [

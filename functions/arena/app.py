@@ -14,14 +14,14 @@ from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import field_season
 from coliseum.arena.api import routes
 from coliseum.arena.api.accounts import routes as books_routes
-from coliseum.arena.api.accounts.accounts import Books
+from coliseum.arena.api.accounts.accounts import AccountQueries
 from coliseum.arena.api.admin import routes as operating_routes
-from coliseum.arena.api.admin.actions import Operator, Works
+from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.exports import Exports
 from coliseum.arena.api.leaderboards import routes as boards_routes
-from coliseum.arena.api.leaderboards.leaderboards import Boards
-from coliseum.arena.api.public.queries import Shelf
+from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
+from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.records.records import ArenaRecords
 from coliseum.arena.rounds.opening import Opened, Plan, hand_out, open_round
@@ -46,9 +46,9 @@ def build(settings: Settings) -> FastAPI:
         app.state.resources.callback(opened.close)
         return opened
 
-    shelf = Shelf(PublicRecords(store))
-    boards = app.state.boards = Boards(shelf)
-    app.state.books = Books(shelf)
+    shelf = PublicQueries(PublicRecords(store))
+    boards = app.state.boards = LeaderboardQueries(shelf)
+    app.state.books = AccountQueries(shelf)
     app.state.arena = routes.Desk(Arena(shelf, boards), Exports(shelf))
     works = _works(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
     app.state.operator = Operator(works, has_key=settings.openrouter_api_key is not None)
@@ -57,7 +57,7 @@ def build(settings: Settings) -> FastAPI:
 
 def _works(
     settings: Settings, records: Callable[[], ArenaRecords], close: Callable[[Callable[[], None]], object]
-) -> Works:
+) -> AdminActions:
     """The same steps as the scheduled functions take, made when an operator first asks for them."""
 
     @cache
@@ -89,7 +89,7 @@ def _works(
         at_once = replace(Plan.from_settings(settings), open_for=timedelta(0))
         return hand_out(at_once, records(), outside()[2])
 
-    return Works(records=records, open_round=opened, redrive=redrive)
+    return AdminActions(records=records, open_round=opened, redrive=redrive)
 
 
 load_secrets()

@@ -19,10 +19,10 @@ from rich.console import Console
 from coliseum import config
 from coliseum.arena.replay.recording import (
     FILES,
-    Book,
-    Period,
-    Seen,
-    Thing,
+    RecordedBook,
+    RecordedCandle,
+    RecordedItem,
+    RecordedRow,
     UnreadableRecording,
     about_text,
     changes,
@@ -56,7 +56,7 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
     with ExitStack() as held:
         kalshi = Kalshi.from_settings(settings)
         held.callback(kalshi.close)
-        recorder = Recorder(kalshi, lambda: datetime.now(UTC), most_markets=most_markets)
+        recorder = ExchangeRecorder(kalshi, lambda: datetime.now(UTC), most_markets=most_markets)
         recorder.remember(before)
         sinks, stop, console = _sinks(folder, settings.exchange, held), _stopped_by_signals(held), Console(stderr=True)
         while True:
@@ -69,7 +69,7 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
                 return 0
 
 
-def _begun(folder: Path, exchange: str) -> tuple[Seen, ...]:
+def _begun(folder: Path, exchange: str) -> tuple[RecordedRow, ...]:
     """What an earlier run wrote into the folder, which is there afterwards. Raises UnreadableRecording."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,19 +93,19 @@ def _stopped_by_signals(held: ExitStack) -> threading.Event:
 
 
 @dataclass(slots=True)
-class Recorder:
+class ExchangeRecorder:
     """What has been written down so far, and whom to ask."""
 
     kalshi: Kalshi
     clock: Callable[[], datetime]
     most_markets: int
-    known: dict[tuple[str, str], Thing] = field(default_factory=dict)
+    known: dict[tuple[str, str], RecordedItem] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)
     """Markets of the recording that are not final yet, in order of their first sight."""
     read_hour: dict[str, datetime] = field(default_factory=dict)
     """The hour in which a market's history was read last."""
 
-    def remember(self, rows: Sequence[Seen]) -> None:
+    def remember(self, rows: Sequence[RecordedRow]) -> None:
         """Go on where an earlier recording ended: its markets that were not final are followed to their end."""
         for seen in changes(rows, self.known):
             if isinstance(seen.thing, Market):
@@ -114,31 +114,31 @@ class Recorder:
                 else:
                     self.waiting[seen.thing.ticker] = None
 
-    def look(self) -> Iterator[Seen]:
+    def look(self) -> Iterator[RecordedRow]:
         """What one look at the exchange says that is new. A thing is dated by the moment its answer was there."""
         return changes(self._all(), self.known)
 
-    def _all(self) -> Iterator[Seen]:
+    def _all(self) -> Iterator[RecordedRow]:
         events = self._open_events()
         for series in sorted(
             {event.series_ticker for event in events if ("series", event.series_ticker) not in self.known}
         ):
-            yield Seen(self._now(), self.kalshi.series(series))
-        yield from (Seen(self._now(), replace(event, markets=())) for event in events)
+            yield RecordedRow(self._now(), self.kalshi.series(series))
+        yield from (RecordedRow(self._now(), replace(event, markets=())) for event in events)
         for event in events:
             for market in event.markets:
                 if market.ticker in self.waiting or len(self.waiting) < self.most_markets:
                     self.waiting[market.ticker] = None
         yield from self._markets()
 
-    def _markets(self) -> Iterator[Seen]:
+    def _markets(self) -> Iterator[RecordedRow]:
         series = {thing.ticker: thing.series_ticker for thing in self.known.values() if isinstance(thing, Event)}
         active: list[Market] = []
         for batch in _batches(list(self.waiting)):
             found = self.kalshi.markets(tickers=batch, limit=1000).items
             now = self._now()
             for market in found:
-                yield Seen(now, market)
+                yield RecordedRow(now, market)
                 if market.status == FINAL:
                     del self.waiting[market.ticker]
                 elif market.status == "active":
@@ -146,11 +146,11 @@ class Recorder:
         for batch in _batches([market.ticker for market in active]):
             books = self.kalshi.order_books(batch)
             now = self._now()
-            yield from (Seen(now, Book(ticker, book)) for ticker, book in books.items())
+            yield from (RecordedRow(now, RecordedBook(ticker, book)) for ticker, book in books.items())
         for market in active:
             yield from self._history(market, series.get(market.event_ticker))
 
-    def _history(self, market: Market, series: str | None) -> Iterator[Seen]:
+    def _history(self, market: Market, series: str | None) -> Iterator[RecordedRow]:
         """The whole hours of a market's history, read once an hour."""
         hour = self._now().replace(minute=0, second=0, microsecond=0)
         if series is None or self.read_hour.get(market.ticker) == hour:
@@ -160,7 +160,7 @@ class Recorder:
             series, market.ticker, start=int(start.timestamp()), end=int(hour.timestamp()), period_minutes=60
         )
         now = self._now()
-        yield from (Seen(now, Period(market.ticker, candle)) for candle in candles if candle.end <= now)
+        yield from (RecordedRow(now, RecordedCandle(market.ticker, candle)) for candle in candles if candle.end <= now)
         self.read_hour[market.ticker] = hour
 
     def _open_events(self) -> list[Event]:
@@ -178,7 +178,7 @@ class Recorder:
         return self.clock()
 
 
-def _look(recorder: Recorder, sinks: dict[str, TextIO], console: Console) -> None:
+def _look(recorder: ExchangeRecorder, sinks: dict[str, TextIO], console: Console) -> None:
     """One look, written down; what cannot be read now is read by the next one."""
     number = 0
     try:

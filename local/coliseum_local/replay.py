@@ -7,20 +7,20 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as Lines
+from rich.table import Table as RichTable
 
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.forecasts import Track
 from coliseum.arena.replay.recording import FILES, Recording, UnreadableRecording, recording_from
-from coliseum.arena.replay.report import Outcome, outcome_of
-from coliseum.arena.replay.season import Plan, Player, played
+from coliseum.arena.replay.report import ReplayReport, replay_report
+from coliseum.arena.replay.season import ReplayContestant, ReplayPlan, play_season
 from coliseum.arena.scoring.report import canonical
 from coliseum_local.score import WIDTH, put, show
 from coliseum_local.text_files import UnreadableFile
 
-SANDBOX = Plan(every=timedelta(minutes=3), open_for=timedelta(minutes=1))
+SANDBOX = ReplayPlan(every=timedelta(minutes=3), open_for=timedelta(minutes=1))
 """Sandbox markets live for minutes."""
-KALSHI = Plan(every=timedelta(hours=1), open_for=timedelta(minutes=10))
+KALSHI = ReplayPlan(every=timedelta(hours=1), open_for=timedelta(minutes=10))
 
 
 def replay(
@@ -37,7 +37,7 @@ def replay(
     try:
         recording = read(folder)
         plan = _plan(recording.exchange, every_seconds, open_for_seconds, markets)
-        outcome = outcome_of(recording, played(recording, players(), plan), plan, draws=draws)
+        outcome = replay_report(recording, play_season(recording, players(), plan), plan, draws=draws)
         text = canonical({**outcome.body, "digest": outcome.digest})
         put(text + "\n", output)
     except (UnreadableRecording, UnreadableFile) as error:
@@ -52,19 +52,19 @@ def replay(
     return 0
 
 
-def _plan(exchange: str, every_seconds: int | None, open_for_seconds: int | None, markets: int) -> Plan:
+def _plan(exchange: str, every_seconds: int | None, open_for_seconds: int | None, markets: int) -> ReplayPlan:
     usual = SANDBOX if exchange == "sandbox" else KALSHI
-    return Plan(
+    return ReplayPlan(
         every=usual.every if every_seconds is None else timedelta(seconds=every_seconds),
         open_for=usual.open_for if open_for_seconds is None else timedelta(seconds=open_for_seconds),
         markets=markets,
     )
 
 
-def players() -> tuple[Player, ...]:
+def players() -> tuple[ReplayContestant, ...]:
     """The roster's contestants that need no model: a recording has no model's answers."""
     return tuple(
-        Player(
+        ReplayContestant(
             agent_id=row["agent_id"],
             kind=row["kind"],
             tracks=tuple(Track(name) for name in row["tracks"]),
@@ -97,7 +97,7 @@ def _content(path: Path) -> str | None:
         raise UnreadableRecording([f"{path}: {error.strerror or error}"]) from None
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: ReplayReport) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     recording = outcome.body["recording"]
     console.print(
@@ -112,8 +112,8 @@ def _show(outcome: Outcome) -> None:
     console.print(f"digest {outcome.digest}", highlight=False)
 
 
-def _accounts(outcome: Outcome) -> Lines:
-    lines = Lines(title="paper accounts", title_justify="left")
+def _accounts(outcome: ReplayReport) -> RichTable:
+    lines = RichTable(title="paper accounts", title_justify="left")
     for column in ("account", "value", "ROI", "fees", "bets", "won", "max drawdown"):
         lines.add_column(column, justify="left" if column == "account" else "right")
     for name, found in outcome.accounts.items():

@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Lines
+from rich.table import Table as RichTable
 
-from coliseum.arena.leaderboard import NO_GATES, Board, board, body_of
-from coliseum.arena.scoring.cells import Table, completed
+from coliseum.arena.leaderboard import NO_GATES, Leaderboard, leaderboard_body, rank_agents
+from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
 from coliseum.arena.scoring.files.parse import forecasts_from
-from coliseum.arena.scoring.report import ALL, Report, Rules, canonical, digest_of, score, seed_of
+from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.errors import InvalidInput
 from coliseum_local.text_files import UnreadableFile, text_of
 
@@ -39,8 +39,10 @@ def score_file(
     """The exit code: 0, or 1 after telling what is wrong with the files. `form` is board, json or csv."""
     try:
         table = _table(forecasts, outcomes)
-        report, ranked = scored(table if own_questions else completed(table), draws=draws, last_hours=last_hours)
-        body = body_of(report, ranked)
+        report, ranked = scored(
+            table if own_questions else with_unanswered_questions(table), draws=draws, last_hours=last_hours
+        )
+        body = leaderboard_body(report, ranked)
         put(canonical({**body, "digest": digest_of(body)}) + "\n", output)
     except InvalidInput as error:
         print(error, file=sys.stderr)
@@ -66,18 +68,18 @@ def put(text: str, output: Path | None) -> None:
         raise UnreadableFile(f"{output}: {error.strerror or error}") from None
 
 
-def scored(table: Table, *, draws: int, last_hours: bool, name: str = "file") -> tuple[Report, Board]:
+def scored(table: CellTable, *, draws: int, last_hours: bool, name: str = "file") -> tuple[ScoreReport, Leaderboard]:
     """Report and ranking, with nobody provisional for being new."""
-    rules = Rules(left_out=frozenset()) if last_hours else Rules()
+    rules = ScoreRules(left_out=frozenset()) if last_hours else ScoreRules()
     report = score(table, seed=seed_of(name, table), draws=draws, slice_draws=min(draws, 1000), rules=rules)
-    return report, board(report, days={}, gates=NO_GATES)
+    return report, rank_agents(report, days={}, gates=NO_GATES)
 
 
-def show(report: Report, ranked: Board, *, ungraded: str = UNGRADED) -> None:
+def show(report: ScoreReport, ranked: Leaderboard, *, ungraded: str = UNGRADED) -> None:
     """The board for people; `ungraded` says why nothing has an outcome, where nothing has."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     body = report.body
-    lines = Lines(
+    lines = RichTable(
         title="{graded_cells:,} graded forecasts of {questions:,} questions in {events:,} events".format(**body),
         title_justify="left",
     )
@@ -128,7 +130,7 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def sheet(report: Report, ranked: Board) -> str:
+def sheet(report: ScoreReport, ranked: Leaderboard) -> str:
     """The numbers as CSV: a row per slice and agent, a column per number, two for an interval."""
     rows = list(_flat(report, ranked))
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -139,7 +141,7 @@ def sheet(report: Report, ranked: Board) -> str:
     return text.getvalue()
 
 
-def _flat(report: Report, ranked: Board) -> Iterator[dict[str, Any]]:
+def _flat(report: ScoreReport, ranked: Leaderboard) -> Iterator[dict[str, Any]]:
     standings = {one.agent: one for one in ranked.standings}
     for name in sorted(report.body["slices"], key=lambda name: (name != ALL, name)):
         for agent, numbers in sorted(report.scores(name).items()):
@@ -169,7 +171,7 @@ def _ends(name: str, interval: Any) -> dict[str, Any]:
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _table(forecasts: Path, outcomes: Path | None) -> Table:
+def _table(forecasts: Path, outcomes: Path | None) -> CellTable:
     """Raises UnreadableFile that lists everything found wrong."""
     parsed = forecasts_from(text_of(forecasts), None if outcomes is None else text_of(outcomes))
     if parsed.table is None:

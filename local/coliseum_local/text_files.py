@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.rows import FileText
 from coliseum.errors import InvalidInput
 
 _GZIP = b"\x1f\x8b"
@@ -33,9 +33,9 @@ class UnreadableFile(InvalidInput):
         return "\n".join(self.told)
 
 
-def text_of(path: Path) -> Text:
+def text_of(path: Path) -> FileText:
     """The file's lines, opened when they are read. That raises UnreadableFile."""
-    return Text(path.name, _lines(path))
+    return FileText(path.name, _lines(path))
 
 
 def _lines(path: Path) -> Iterator[str]:

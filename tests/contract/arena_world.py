@@ -114,9 +114,9 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
     made_at = datetime.now(UTC)
     digests = []
     for track in Track:
-        question = reporting.Question(season=season, track=track, as_of=made_at, known_at=made_at)
-        board = reporting.make(records, question, draws=200)
-        reporting.save(records, board)
+        question = reporting.ReportKey(season=season, track=track, as_of=made_at, known_at=made_at)
+        board = reporting.make_report(records, question, draws=200)
+        reporting.save_report(records, board)
         digests.append(board.digest)
     secret = _play(records, season, (SECRET_TICKER,), now)
     # Dated at the minute's beginning, which lies before the round's opening.

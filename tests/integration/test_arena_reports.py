@@ -13,7 +13,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates
 from coliseum.arena.records.records import ArenaRecords, decision_id
 from coliseum.arena.reporting import reports as reporting
-from coliseum.arena.reporting.reports import Board, Question
+from coliseum.arena.reporting.reports import ReportKey, SeasonReport
 from coliseum.feed.entries import EntryKind
 from coliseum.store.client import Store
 
@@ -49,10 +49,10 @@ def board_of(
     *,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
-) -> Board:
+) -> SeasonReport:
     now = datetime.now(UTC)
-    question = Question(season=world.season, track=track, as_of=as_of or now, known_at=known_at or now)
-    return reporting.make(records, question, draws=100)
+    question = ReportKey(season=world.season, track=track, as_of=as_of or now, known_at=known_at or now)
+    return reporting.make_report(records, question, draws=100)
 
 
 def test_a_season_is_scored_from_its_rows(records: ArenaRecords, world: World) -> None:
@@ -126,10 +126,10 @@ def test_the_same_rows_make_the_same_digest(records: ArenaRecords, world: World)
     one, other = board_of(records, world), board_of(records, world)
 
     assert one.digest == other.digest
-    (entry,) = reporting.save(records, one)
+    (entry,) = reporting.save_report(records, one)
     assert (entry.kind, entry.data["digest"]) == (EntryKind.LEADERBOARD_CHANGED, one.digest)
     assert all(line.keys() == {"agent_id", "rank", "tier", "skill"} for line in entry.data["standings"])
-    assert reporting.save(records, other) == ()
+    assert reporting.save_report(records, other) == ()
 
 
 def test_a_board_of_the_past_knows_what_was_known_then(records: ArenaRecords, world: World) -> None:
@@ -142,8 +142,8 @@ def test_a_board_of_the_past_knows_what_was_known_then(records: ArenaRecords, wo
 
 def test_the_sandbox_s_gates_are_low_and_can_be_replaced(records: ArenaRecords, world: World) -> None:
     now = datetime.now(UTC)
-    question = Question(season=world.season, track=Track.BLIND, as_of=now, known_at=now)
-    strict = reporting.make(records, question, draws=0, gates=Gates())
+    question = ReportKey(season=world.season, track=Track.BLIND, as_of=now, known_at=now)
+    strict = reporting.make_report(records, question, draws=0, gates=Gates())
 
     assert [line["rank"] for line in board_of(records, world).body["standings"]] == [1, 2, None]
     assert [line["rank"] for line in strict.body["standings"]] == [None, None, None]

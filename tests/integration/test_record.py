@@ -10,12 +10,12 @@ from tests.fixtures.exchange import START, Exchange, StartExchange
 from typer.testing import CliRunner
 
 from coliseum.arena.replay.exchange import RecordedExchange
-from coliseum.arena.replay.recording import Book, Seen, about_text
+from coliseum.arena.replay.recording import RecordedBook, RecordedRow, about_text
 from coliseum.kalshi.client import Kalshi
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Market
 from coliseum_local.cli import app
-from coliseum_local.record import Recorder
+from coliseum_local.record import ExchangeRecorder
 from coliseum_local.replay import read
 
 
@@ -31,10 +31,10 @@ class Clock:
 class Recorded:
     exchange: Exchange
     clock: Clock
-    recorder: Recorder
-    rows: list[Seen] = field(default_factory=list)
+    recorder: ExchangeRecorder
+    rows: list[RecordedRow] = field(default_factory=list)
 
-    def look(self, *, after: float = 0) -> list[Seen]:
+    def look(self, *, after: float = 0) -> list[RecordedRow]:
         if after:
             self.exchange.admin("clock", seconds=after)
             self.clock.now += after
@@ -47,7 +47,7 @@ class Recorded:
 def recorded(start_exchange: StartExchange) -> Iterator[Recorded]:
     exchange, clock = start_exchange(arguments=("--no-rate-limits",)), Clock()
     kalshi = Kalshi(exchange.url, jitter=lambda: 0.0)
-    yield Recorded(exchange, clock, Recorder(kalshi, clock, most_markets=12))
+    yield Recorded(exchange, clock, ExchangeRecorder(kalshi, clock, most_markets=12))
     kalshi.close()
 
 
@@ -78,7 +78,7 @@ def test_markets_are_followed_until_they_are_final_whoever_began(recorded: Recor
     """A recording goes on: markets that were closed while nobody looked stand in no list of open events any more."""
     recorded.look()
     started = set(recorded.recorder.waiting)
-    recorded.recorder = Recorder(recorded.recorder.kalshi, recorded.clock, most_markets=12)
+    recorded.recorder = ExchangeRecorder(recorded.recorder.kalshi, recorded.clock, most_markets=12)
     recorded.recorder.remember(recorded.rows)
     assert set(recorded.recorder.waiting) == started
     assert recorded.look() == []  # nothing is written twice
@@ -114,7 +114,7 @@ def test_the_command_writes_a_recording_and_continues_it(exchange_server: Exchan
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert "new rows" in first.stderr
     assert found.exchange == "sandbox"
-    assert {Series, Event, Market, Book} <= {type(row.thing) for row in found.rows}
+    assert {Series, Event, Market, RecordedBook} <= {type(row.thing) for row in found.rows}
 
     (tmp_path / "about.json").write_text(about_text("kalshi"))
     other = CliRunner().invoke(app, arguments)

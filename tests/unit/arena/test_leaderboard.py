@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from coliseum.arena.leaderboard import NO_GATES, Board, Gates, board, separated
-from coliseum.arena.scoring.cells import Cell, table_from
-from coliseum.arena.scoring.report import Rules, score
+from coliseum.arena.leaderboard import NO_GATES, Gates, Leaderboard, rank_agents, separated
+from coliseum.arena.scoring.cells import Cell, table_from_cells
+from coliseum.arena.scoring.report import ScoreRules, score
 
-OPEN = Rules(left_out=frozenset())
+OPEN = ScoreRules(left_out=frozenset())
 LISTED = dict.fromkeys("abcdefgh", 30.0)
 
 
@@ -29,12 +29,12 @@ def panel(levels: dict[str, float], *, events: int = 60, noise: float = 0.02, se
 
 def board_of(
     cells: list[Cell], *, gates: Gates = NO_GATES, draws: int = 400, days: dict[str, float] | None = None
-) -> Board:
-    report = score(table_from(cells), seed=1, draws=draws, slices=False, rules=OPEN)
-    return board(report, days=LISTED if days is None else days, gates=gates)
+) -> Leaderboard:
+    report = score(table_from_cells(cells), seed=1, draws=draws, slices=False, rules=OPEN)
+    return rank_agents(report, days=LISTED if days is None else days, gates=gates)
 
 
-def lines(found: Board, *names: str) -> list[tuple[Any, ...]]:
+def lines(found: Leaderboard, *names: str) -> list[tuple[Any, ...]]:
     return [tuple(getattr(one, name) for name in names) for one in found.standings]
 
 
@@ -184,4 +184,4 @@ def test_only_evidence_or_an_interval_clear_of_nothing_separates_from_the_market
 
 
 def test_an_empty_board_stands_empty() -> None:
-    assert board_of([]) == Board((), ())
+    assert board_of([]) == Leaderboard((), ())

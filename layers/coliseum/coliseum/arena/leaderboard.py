@@ -18,8 +18,8 @@ import numpy as np
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
-from coliseum.arena.scoring.intervals import LEAST_EVENTS, Difference, ranks
-from coliseum.arena.scoring.report import Report
+from coliseum.arena.scoring.intervals import LEAST_EVENTS, BootstrapDifference, ranks
+from coliseum.arena.scoring.report import ScoreReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ NO_GATES = Gates(coverage=0.0, events=1, days=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AgentStanding:
     """One line of the board."""
 
     agent: str
@@ -56,7 +56,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class AgentPair:
     """Two agents on the events both were paired on: the first minus the second."""
 
     first: str
@@ -77,23 +77,23 @@ _NO_ODDS: _Odds = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    standings: tuple[Standing, ...]
+class Leaderboard:
+    standings: tuple[AgentStanding, ...]
     """Listed agents by skill, then the provisional ones by skill, then those without any."""
-    pairs: tuple[Pair, ...]
+    pairs: tuple[AgentPair, ...]
     """Every pair of agents, in the order of their names."""
 
 
-def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
+def rank_agents(report: ScoreReport, *, days: Mapping[str, float], gates: Gates) -> Leaderboard:
     """Rank a report's agents. `days` tells for how long each has played; agents without an entry 0."""
     scores = report.scores()
-    lacks = {agent: missing(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
+    lacks = {agent: unmet_gates(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
     by_skill = sorted(scores, key=lambda agent: _order(scores[agent], agent))
     listed = [agent for agent in by_skill if not lacks[agent]]
     pairs = pairwise(report)
     tiers, odds = _tiers(listed, pairs), _odds(report, listed)
     standings = tuple(
-        Standing(
+        AgentStanding(
             agent=agent,
             rank=1 + sum(scores[other]["skill"] > scores[agent]["skill"] for other in listed)
             if agent in tiers
@@ -108,18 +108,18 @@ def board(report: Report, *, days: Mapping[str, float], gates: Gates) -> Board:
         )
         for agent in [*listed, *(agent for agent in by_skill if lacks[agent])]
     )
-    return Board(standings, pairs)
+    return Leaderboard(standings, pairs)
 
 
-def body_of(report: Report, ranked: Board) -> dict[str, Any]:
+def leaderboard_body(report: ScoreReport, ranked: Leaderboard) -> dict[str, Any]:
     """JSON-ready: what a board's digest covers."""
     standings = [{name: value for name, value in asdict(one).items() if name != "scores"} for one in ranked.standings]
     return {"standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs], "report": report.body}
 
 
-def pairwise(report: Report) -> tuple[Pair, ...]:
+def pairwise(report: ScoreReport) -> tuple[AgentPair, ...]:
     """Every pair of agents on their common paired events, from the report's draws."""
-    result: list[Pair] = []
+    result: list[AgentPair] = []
     for first, name in enumerate(report.agents):
         for second in range(first + 1, len(report.agents)):
             difference = report.skills[first] - report.skills[second]
@@ -142,11 +142,13 @@ def separated(values: Mapping[str, Any]) -> str | None:
     return "above" if interval[0] > 0 else "below"
 
 
-def _pair(first: str, second: str, differences: Floats, drawn: Difference | None, evidence: float | None) -> Pair:
+def _pair(
+    first: str, second: str, differences: Floats, drawn: BootstrapDifference | None, evidence: float | None
+) -> AgentPair:
     events = len(differences)
     mean = float(differences.mean()) if events else None
     error = float(differences.std(ddof=1)) / math.sqrt(events) if events > 1 else math.nan
-    return Pair(
+    return AgentPair(
         first=first,
         second=second,
         difference=mean,
@@ -158,7 +160,7 @@ def _pair(first: str, second: str, differences: Floats, drawn: Difference | None
     )
 
 
-def _odds(report: Report, listed: Sequence[str]) -> dict[str, _Odds]:
+def _odds(report: ScoreReport, listed: Sequence[str]) -> dict[str, _Odds]:
     """(rank interval, P(best)) from shared draws, among the listed agents that have events enough for an interval."""
     scores = report.scores()
     agents = [agent for agent in listed if scores[agent]["skill_events"] >= LEAST_EVENTS]
@@ -168,7 +170,7 @@ def _odds(report: Report, listed: Sequence[str]) -> dict[str, _Odds]:
     return dict(zip(agents, zip(drawn.interval, drawn.best, strict=True), strict=True))
 
 
-def missing(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
+def unmet_gates(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
     """What keeps an agent with these numbers from being listed, in words."""
     needs: list[str] = []
     if values["coverage"] < gates.coverage:
@@ -184,7 +186,7 @@ def _order(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
     return (math.inf if values["skill"] is None else -values["skill"], agent)
 
 
-def _tiers(listed: Sequence[str], pairs: Sequence[Pair]) -> dict[str, int]:
+def _tiers(listed: Sequence[str], pairs: Sequence[AgentPair]) -> dict[str, int]:
     intervals = {frozenset((pair.first, pair.second)): pair.interval for pair in pairs}
     tiers: dict[str, int] = {}
     leader = ""

@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from coliseum.arena.replay.recording import (
     FILES,
-    Book,
-    Period,
+    RecordedBook,
+    RecordedCandle,
+    RecordedRow,
     Recording,
-    Seen,
     about_text,
     kind_of,
     line_of,
@@ -29,15 +29,15 @@ SERIES = ("KXRAIN", "KXFED", "KXGAME", "KXSONG")
 
 def rows(
     markets: int = 40, *, seed: int = 1, step: timedelta = timedelta(minutes=30), together: int = 10
-) -> Iterator[Seen]:
+) -> Iterator[RecordedRow]:
     """`together` markets live at a time, for half a day each, two to an event."""
     rng = random.Random(seed)
     for ticker in SERIES:
-        yield Seen(START, _series(ticker))
+        yield RecordedRow(START, _series(ticker))
     for number in range(0, markets, 2):
         opened = START + timedelta(hours=12) * (number // together)
         event = f"{rng.choice(SERIES)}-{number:04}"
-        yield Seen(opened, _event(event))
+        yield RecordedRow(opened, _event(event))
         for market in (number, number + 1):
             yield from _life(rng, f"{event}-{market:04}", event, opened, step)
 
@@ -46,7 +46,7 @@ def recording(markets: int = 40, *, seed: int = 1, exchange: str = "sandbox") ->
     return recording_from(about_text(exchange), files(rows(markets, seed=seed)))
 
 
-def files(seen: Iterator[Seen]) -> dict[str, str]:
+def files(seen: Iterator[RecordedRow]) -> dict[str, str]:
     """The texts of a recording's files, by kind."""
     found: dict[str, list[str]] = {kind: [] for kind in FILES}
     for row in seen:
@@ -54,23 +54,23 @@ def files(seen: Iterator[Seen]) -> dict[str, str]:
     return {kind: "\n".join(lines) + "\n" for kind, lines in found.items()}
 
 
-def _life(rng: random.Random, ticker: str, event: str, opened: datetime, step: timedelta) -> Iterator[Seen]:
+def _life(rng: random.Random, ticker: str, event: str, opened: datetime, step: timedelta) -> Iterator[RecordedRow]:
     closes = opened + timedelta(hours=12)
     belief, now = rng.gauss(0, 1), opened
     while now < closes:
         mid = min(0.97, max(0.03, 1 / (1 + math.exp(-belief))))
         bid = Decimal(f"{mid - 0.01:.2f}")
         ask = bid + Decimal("0.02")
-        yield Seen(now, market(ticker, event, opened, closes, bid=bid, ask=ask))
-        yield Seen(now, Book(ticker, book(bid, ask)))
+        yield RecordedRow(now, market(ticker, event, opened, closes, bid=bid, ask=ask))
+        yield RecordedRow(now, RecordedBook(ticker, book(bid, ask)))
         if now.minute == 0:
-            yield Seen(now, Period(ticker, candle(now, bid, ask)))
+            yield RecordedRow(now, RecordedCandle(ticker, candle(now, bid, ask)))
         belief += rng.gauss(0, 0.25)
         now += step
     result = "yes" if rng.random() < 1 / (1 + math.exp(-belief)) else "no"
     paid = Decimal(1) if result == "yes" else Decimal(0)
     final = market(ticker, event, opened, closes, bid=None, ask=None)
-    yield Seen(
+    yield RecordedRow(
         closes + timedelta(minutes=5),
         replace(final, status="finalized", result=result, settlement_value=paid, settled_at=closes),
     )

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.arena.replay.recorded import START, recording
 
 from coliseum.arena.replay.exchange import RecordedExchange
-from coliseum.arena.replay.recording import Period, Seen
+from coliseum.arena.replay.recording import RecordedCandle, RecordedRow
 from coliseum.errors import NotFound
 from coliseum.trading.markets import Market
 
@@ -42,7 +42,7 @@ def test_rows_beyond_the_clock_are_not_even_looked_at() -> None:
     """One row is held ready, unread; all others stay with whoever has the recording."""
     rows, taken = recording(10).rows, 0
 
-    def counted() -> Iterator[Seen]:
+    def counted() -> Iterator[RecordedRow]:
         nonlocal taken
         for row in rows:
             taken += 1
@@ -71,7 +71,7 @@ def test_final_markets_are_told_once_and_listed_as_precedents() -> None:
 
 def test_history_is_what_was_recorded_between_two_moments() -> None:
     rows = recording(2).rows
-    ticker = next(row.thing.ticker for row in rows if isinstance(row.thing, Period))
+    ticker = next(row.thing.ticker for row in rows if isinstance(row.thing, RecordedCandle))
     exchange = RecordedExchange(rows)
     exchange.advance(START + timedelta(hours=5))
 

@@ -13,16 +13,16 @@ from tests.unit.arena.replay.recorded import START, files, recording, rows
 from coliseum.arena.replay.recording import (
     FILES,
     MOST_PROBLEMS,
-    Book,
-    Seen,
-    Thing,
+    RecordedBook,
+    RecordedItem,
+    RecordedRow,
     UnreadableRecording,
     about_text,
     changes,
     kind_of,
     line_of,
     recording_from,
-    seen_from,
+    row_from,
 )
 from coliseum.trading.markets import Level, OrderBook
 
@@ -32,14 +32,14 @@ levels = st.lists(st.builds(Level, prices, st.decimals(Decimal("0.01"), Decimal(
 
 def test_every_row_comes_back_as_it_was_written() -> None:
     for seen in rows(6):
-        assert seen_from(kind_of(seen.thing), json.loads(line_of(seen))) == seen
+        assert row_from(kind_of(seen.thing), json.loads(line_of(seen))) == seen
 
 
 @given(levels, levels, st.datetimes(timezones=st.just(UTC)))
 def test_any_book_comes_back_as_it_was_written(yes: list[Level], no: list[Level], at: datetime) -> None:
-    seen = Seen(at, Book("T", OrderBook(tuple(yes), tuple(no))))
+    seen = RecordedRow(at, RecordedBook("T", OrderBook(tuple(yes), tuple(no))))
 
-    assert seen_from("books", json.loads(line_of(seen))) == seen
+    assert row_from("books", json.loads(line_of(seen))) == seen
 
 
 def test_rows_are_read_in_order_of_time() -> None:
@@ -56,7 +56,7 @@ def test_rows_of_one_moment_keep_the_order_of_their_kinds() -> None:
 
 
 def test_only_changes_are_worth_a_row() -> None:
-    known: dict[tuple[str, str], Thing] = {}
+    known: dict[tuple[str, str], RecordedItem] = {}
     first = list(rows(4))
     later = [replace(row, at=row.at + timedelta(days=30)) for row in first]
 

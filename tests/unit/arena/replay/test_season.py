@@ -14,33 +14,43 @@ from tests.unit.arena.replay.recorded import START, files, recording, rows
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import RowKind, replay
-from coliseum.arena.replay.recording import Book, Period, Recording, Seen, Thing, about_text, recording_from
-from coliseum.arena.replay.report import Outcome, outcome_of
-from coliseum.arena.replay.season import Plan, Player, Season, played
+from coliseum.arena.replay.recording import (
+    RecordedBook,
+    RecordedCandle,
+    RecordedItem,
+    RecordedRow,
+    Recording,
+    about_text,
+    recording_from,
+)
+from coliseum.arena.replay.report import ReplayReport, replay_report
+from coliseum.arena.replay.season import ReplayContestant, ReplayPlan, ReplaySeason, play_season
 from coliseum.arena.scoring.report import canonical
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Level, Market, OrderBook
 from coliseum.trading.money import ZERO
 
-PLAN = Plan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=6)
+PLAN = ReplayPlan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=6)
 PLAYERS = tuple(
-    Player(agent_id=row["agent_id"], kind=row["kind"], tracks=tuple(map(Track, row["tracks"])), params=row["params"])
+    ReplayContestant(
+        agent_id=row["agent_id"], kind=row["kind"], tracks=tuple(map(Track, row["tracks"])), params=row["params"]
+    )
     for row in roster().others
 )
 
 
 @cache
-def season() -> Season:
-    return played(recording(40), PLAYERS, PLAN)
+def season() -> ReplaySeason:
+    return play_season(recording(40), PLAYERS, PLAN)
 
 
 @cache
-def outcome() -> Outcome:
-    return outcome_of(recording(40), season(), PLAN, draws=200)
+def outcome() -> ReplayReport:
+    return replay_report(recording(40), season(), PLAN, draws=200)
 
 
 def test_a_recording_replays_to_the_same_digest() -> None:
-    again = outcome_of(recording(40), played(recording(40), PLAYERS, PLAN), PLAN, draws=200)
+    again = replay_report(recording(40), play_season(recording(40), PLAYERS, PLAN), PLAN, draws=200)
 
     assert again.digest == outcome().digest
     assert json.loads(canonical(again.body))["markets"] == 40
@@ -67,7 +77,7 @@ def test_the_market_has_no_skill_against_itself_and_noise_none_at_all() -> None:
 def poisoned(now: datetime, kind: str) -> Recording:
     """The recording with every row after `now` turned into nonsense that still reads as rows."""
 
-    def nonsense(seen: Seen) -> Seen:
+    def nonsense(seen: RecordedRow) -> RecordedRow:
         thing = seen.thing
         if seen.at <= now:
             return seen
@@ -77,9 +87,9 @@ def poisoned(now: datetime, kind: str) -> Recording:
             low, high = Decimal("0.01"), Decimal("0.02")
             thing = replace(thing, yes_bid=low, yes_ask=high, volume_24h=Decimal(1), title="poison")
             return replace(seen, thing=thing)
-        if isinstance(thing, Book) and kind == "prices":
+        if isinstance(thing, RecordedBook) and kind == "prices":
             level = (Level(Decimal("0.01"), Decimal(5)),)
-            return replace(seen, thing=Book(thing.ticker, OrderBook(level, level)))
+            return replace(seen, thing=RecordedBook(thing.ticker, OrderBook(level, level)))
         return seen
 
     kept = (nonsense(seen) for seen in rows(40))
@@ -88,22 +98,22 @@ def poisoned(now: datetime, kind: str) -> Recording:
     return recording_from(about_text("sandbox"), files(chain(extra, left)))
 
 
-def planted(now: datetime) -> Iterator[Seen]:
+def planted(now: datetime) -> Iterator[RecordedRow]:
     """Of everything that is known by `now`: what was learnt a second later, though it speaks of before."""
     for seen in rows(40):
         if seen.at <= now:
-            yield Seen(now + timedelta(seconds=1), _revealed(seen.thing))
+            yield RecordedRow(now + timedelta(seconds=1), _revealed(seen.thing))
 
 
-def _revealed(thing: Thing) -> Thing:
+def _revealed(thing: RecordedItem) -> RecordedItem:
     match thing:
         case Market():
             return replace(thing, status="finalized", result="yes", settlement_value=Decimal(1), title="told")
-        case Book(ticker, _):
-            return Book(ticker, OrderBook((Level(Decimal("0.98"), Decimal(5)),), ()))
-        case Period(ticker, candle):
+        case RecordedBook(ticker, _):
+            return RecordedBook(ticker, OrderBook((Level(Decimal("0.98"), Decimal(5)),), ()))
+        case RecordedCandle(ticker, candle):
             told = Decimal("0.99")
-            return Period(ticker, replace(candle, yes_bid_close=told, yes_ask_close=told))
+            return RecordedCandle(ticker, replace(candle, yes_bid_close=told, yes_ask_close=told))
         case Event():
             return replace(thing, mutually_exclusive=False, title="told")
         case Series():
@@ -114,7 +124,7 @@ def _revealed(thing: Thing) -> Thing:
 def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: str) -> None:
     """Up to the very instant of a round's opening, and for everything that contestants are shown."""
     now = START + timedelta(hours=18)
-    other = played(poisoned(now, kind), PLAYERS, PLAN)
+    other = play_season(poisoned(now, kind), PLAYERS, PLAN)
     before = {name for name, held in season().rounds.items() if held.opened_at <= now}
 
     assert {name for name in other.rounds if other.rounds[name].opened_at <= now} == before
@@ -133,7 +143,7 @@ def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: s
 def test_poison_is_noticed_once_its_time_has_come(kind: str) -> None:
     now = START + timedelta(hours=18)
 
-    found = played(poisoned(now, kind), PLAYERS, PLAN)
+    found = play_season(poisoned(now, kind), PLAYERS, PLAN)
 
     assert found.results != season().results
     if kind == "planted":  # shown as active again after their end
@@ -154,9 +164,11 @@ def test_the_books_of_every_account_keep_their_law() -> None:
 
 def test_who_plays_both_tracks_has_its_lean_in_the_report() -> None:
     """Who looks at precedents alone does not lean on a price; a consensus that pools the market does."""
-    both = Player(agent_id="twin", kind="statistical", tracks=(Track.BLIND, Track.AWARE), params={"rule": "base_rate"})
-    found = played(recording(8), [*PLAYERS, both], PLAN)
-    lean = outcome_of(recording(8), found, PLAN, draws=0).body["leans"]
+    both = ReplayContestant(
+        agent_id="twin", kind="statistical", tracks=(Track.BLIND, Track.AWARE), params={"rule": "base_rate"}
+    )
+    found = play_season(recording(8), [*PLAYERS, both], PLAN)
+    lean = replay_report(recording(8), found, PLAN, draws=0).body["leans"]
 
     assert set(lean) == {"twin", "consensus"}
     assert (lean["twin"]["questions"], lean["twin"]["alpha"]) == (len(found.markets), 0)
@@ -175,15 +187,15 @@ def test_the_accounts_money_is_in_the_report() -> None:
 
 
 def test_an_amended_result_is_paid_anew() -> None:
-    amended: list[Seen] = []
+    amended: list[RecordedRow] = []
     for seen in rows(4):
         amended.append(seen)
         if isinstance(seen.thing, Market) and seen.thing.result is not None:
             turned = "no" if seen.thing.result == "yes" else "yes"
-            amended.append(Seen(seen.at + timedelta(hours=1), replace(seen.thing, result=turned)))
+            amended.append(RecordedRow(seen.at + timedelta(hours=1), replace(seen.thing, result=turned)))
     hourly = replace(PLAN, every=timedelta(hours=1))
-    other = played(recording_from(about_text("sandbox"), files(iter(amended))), PLAYERS, hourly)
-    once = played(recording(4), PLAYERS, hourly)
+    other = play_season(recording_from(about_text("sandbox"), files(iter(amended))), PLAYERS, hourly)
+    once = play_season(recording(4), PLAYERS, hourly)
 
     assert {one.version for one in other.results.values()} == {2}
     assert {name: one.result for name, one in other.results.items()} != {
@@ -200,7 +212,7 @@ def test_a_final_market_without_a_result_is_told_and_pays_nobody() -> None:
         else seen
         for seen in rows(4)
     ]
-    found = played(recording_from(about_text("sandbox"), files(iter(torn))), PLAYERS, PLAN)
+    found = play_season(recording_from(about_text("sandbox"), files(iter(torn))), PLAYERS, PLAN)
 
     assert (found.results, len(found.problems)) == ({}, 4)
     assert "is final without a value" in found.problems[0]
@@ -208,7 +220,7 @@ def test_a_final_market_without_a_result_is_told_and_pays_nobody() -> None:
 
 def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None:
     """A gambler that always says 0.99 loses a quarter of it all and is stopped."""
-    gambler = Player(
+    gambler = ReplayContestant(
         agent_id="gambler",
         kind="statistical",
         tracks=(Track.BLIND,),
@@ -220,7 +232,7 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
         else seen
         for seen in rows(60)
     ]
-    found = played(
+    found = play_season(
         recording_from(about_text("sandbox"), files(iter(lost))),
         [gambler],
         replace(PLAN, every=timedelta(hours=1), markets=20),
@@ -234,6 +246,6 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
 
 def test_the_clock_is_told_to_whoever_wants_to_hear_it() -> None:
     heard: list[datetime] = []
-    played(recording(4), PLAYERS[:1], PLAN, told=heard.append)
+    play_season(recording(4), PLAYERS[:1], PLAN, told=heard.append)
 
     assert heard[:2] == [START, START + timedelta(hours=3)]

@@ -9,7 +9,7 @@ import pytest
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.records import Answer, AskedMarket, Result
-from coliseum.arena.reporting.cells import Cluster, cells, event_clusters, later_prices
+from coliseum.arena.reporting.cells import EventCluster, cells, event_clusters, later_prices
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 LATER = START + timedelta(hours=100)
@@ -127,7 +127,7 @@ def test_events_of_a_series_that_overlap_share_a_cluster() -> None:
         market(ticker="B", hours=10, close=60),
         market(ticker="C", hours=60, close=70),
     ]
-    early, late = Cluster("E-A", START + timedelta(hours=60)), Cluster("E-C", START + timedelta(hours=70))
+    early, late = EventCluster("E-A", START + timedelta(hours=60)), EventCluster("E-C", START + timedelta(hours=70))
 
     assert event_clusters(markets) == {"E-A": early, "E-B": early, "E-C": late}
     other = replace(markets[1], series_ticker="X")

@@ -11,8 +11,8 @@ import pytest
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
-from coliseum.arena.reporting.cells import Key, asked_until, cells
-from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.reporting.cells import MarketKey, asked_until, cells
+from coliseum.arena.scoring.cells import table_from_cells
 from coliseum.arena.scoring.evidence import evidence
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -22,10 +22,10 @@ def at(hours: float) -> datetime:
     return START + timedelta(hours=hours)
 
 
-def season(seed: int) -> tuple[dict[Key, AskedMarket], list[Answer], dict[str, Result]]:
+def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[Answer], dict[str, Result]]:
     """Events of nine series, up to three rounds each; YES ends many of them early, NO may be told late."""
     rng = random.Random(seed)
-    markets: dict[Key, AskedMarket] = {}
+    markets: dict[MarketKey, AskedMarket] = {}
     answers: list[Answer] = []
     results: dict[str, Result] = {}
     for event in range(40):
@@ -70,7 +70,7 @@ def stakes(seed: int) -> Iterator[list[float]]:
             track=Track.BLIND, markets=known_markets, offers=(), answers=answers, results=known,
             now=asked_until(rounds, now),
         )  # fmt: skip
-        found = evidence(table_from(board)).get("a")
+        found = evidence(table_from_cells(board)).get("a")
         yield [] if found is None else found.log10.tolist()
 
 

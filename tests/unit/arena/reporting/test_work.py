@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.records.records import Work
-from coliseum.arena.reporting.work import figures, valued
+from coliseum.arena.reporting.work import with_value_for_money, work_figures
 
 DONE = Work(
     agent_id="a", round_id="r", ticker="T", status="done", reason=None, p=Decimal("0.7"), attempts=2, latency_ms=900,
@@ -20,7 +20,9 @@ def failed(reason: str | None, status: str = "failed") -> Work:
 
 
 def test_every_agent_has_its_figures_in_jsons_own_types() -> None:
-    found = figures([DONE, replace(DONE, ticker="U"), failed("timeout"), replace(DONE, agent_id="b", cost_usd=None)])
+    found = work_figures(
+        [DONE, replace(DONE, ticker="U"), failed("timeout"), replace(DONE, agent_id="b", cost_usd=None)]
+    )
 
     assert found == json.loads(json.dumps(found))
     assert found["a"] == {
@@ -42,13 +44,16 @@ def test_every_agent_has_its_figures_in_jsons_own_types() -> None:
 )
 def test_what_has_no_forecast_has_a_reason(work: Work, reason: str) -> None:
     """Rounds that count are over: what is still pending there will not be answered."""
-    assert figures([work])["a"]["failure_rates"] == {reason: 1.0}
+    assert work_figures([work])["a"]["failure_rates"] == {reason: 1.0}
 
 
 def test_a_mean_of_bills_is_told_to_a_billionth_of_a_dollar() -> None:
     thirds = [replace(DONE, ticker=name, cost_usd=Decimal("0.01")) for name in "TU"]
 
-    assert figures([*thirds, replace(DONE, ticker="V", cost_usd=Decimal(0))])["a"]["cost_per_forecast"] == "0.006666667"
+    assert (
+        work_figures([*thirds, replace(DONE, ticker="V", cost_usd=Decimal(0))])["a"]["cost_per_forecast"]
+        == "0.006666667"
+    )
 
 
 def test_the_frontier_is_where_nobody_gives_more_skill_for_the_money() -> None:
@@ -62,7 +67,7 @@ def test_the_frontier_is_where_nobody_gives_more_skill_for_the_money() -> None:
         "new": "0.01",
     }
     skills = {"free": 0.0, "cheap": 0.02, "dear": 0.05, "waste": 0.02, "twin": 0.05, "unknown": 0.9, "new": None}
-    found = valued(
+    found = with_value_for_money(
         {agent: {"cost_per_forecast": cost} for agent, cost in costs.items()},
         {agent: {"skill": skill} for agent, skill in skills.items()},
     )

@@ -11,7 +11,7 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.arithmetic import Floats, natural_log
 from coliseum.arena.scoring.brier import baseline_score, brier, brier_index, clip_outside, log_score, peer_score
-from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.scoring.cells import table_from_cells
 
 inside = st.floats(0.01, 0.99)
 
@@ -56,7 +56,7 @@ def test_a_coin_flip_has_a_baseline_score_of_nothing_and_certainty_nearly_a_hund
 
 @pytest.mark.parametrize("seed", range(3))
 def test_peer_scores_of_a_question_add_up_to_nothing(seed: int) -> None:
-    table = table_from(random_cells(seed, events=15))
+    table = table_from_cells(random_cells(seed, events=15))
     log = log_score(np.nan_to_num(table.p), np.nan_to_num(table.y))
     scores = peer_score(table, log)
     sums: defaultdict[int, list[float]] = defaultdict(list)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.slices import MOST_LABELS
 from coliseum.errors import InvalidInput
 
@@ -31,17 +31,17 @@ def cell(**more: Any) -> Cell:
 )
 def test_what_contradicts_itself_is_refused(cells: list[Cell], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        table_from(cells)
+        table_from_cells(cells)
 
     assert caught.value.field == field
 
 
 def test_two_events_may_use_the_same_name_for_a_market() -> None:
-    assert len(table_from([cell(event="e1", y=1), cell(event="e2", y=0)])) == 2
+    assert len(table_from_cells([cell(event="e1", y=1), cell(event="e2", y=0)])) == 2
 
 
 def test_rows_stand_in_canonical_order() -> None:
-    table = table_from([cell(agent="b"), cell(window="2"), cell(event="d", window="3"), cell(window="1")])
+    table = table_from_cells([cell(agent="b"), cell(window="2"), cell(event="d", window="3"), cell(window="1")])
 
     assert [table.agents[code] for code in table.agent] == ["a", "a", "a", "b"]
     assert [table.events[code] for code in table.event] == ["d", "e", "e", "e"]
@@ -49,18 +49,18 @@ def test_rows_stand_in_canonical_order() -> None:
 
 
 def test_questions_are_numbered_alike_for_every_agent() -> None:
-    table = table_from([cell(agent=agent, market=market) for agent in "ab" for market in "xyz"])
+    table = table_from_cells([cell(agent=agent, market=market) for agent in "ab" for market in "xyz"])
 
     assert table.question.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_dimension_without_a_label_is_no_way_to_slice() -> None:
-    assert table_from([cell()]).dimensions == ()
-    assert [one.name for one in table_from([cell(category="x", q=0.5)]).dimensions] == ["category", "price"]
+    assert table_from_cells([cell()]).dimensions == ()
+    assert [one.name for one in table_from_cells([cell(category="x", q=0.5)]).dimensions] == ["category", "price"]
 
 
 def test_names_so_many_that_their_product_overflows_still_sort() -> None:
     cells = [cell(agent=f"a{i}", event=f"e{i}", market=f"m{i}", window=f"w{i}") for i in range(100)]
-    table = table_from(cells * 1)
+    table = table_from_cells(cells * 1)
 
     assert len(set(table.question.tolist())) == 100

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.coherence import coherence, ladder_loss
 from coliseum.errors import InvalidInput
 
@@ -20,7 +20,7 @@ def cells(structure: str, *ps: float | None, strikes: bool = True, agent: str = 
 
 
 def of(*rows: Cell) -> tuple[int, float | None, float | None, float | None]:
-    found = coherence(table_from(rows))["a"]
+    found = coherence(table_from_cells(rows))["a"]
     return found.sets, found.sum_gap, found.ladder_violations, found.dutch_book_cents
 
 
@@ -65,7 +65,7 @@ def test_sets_count_alike() -> None:
     ],
 )
 def test_the_dearest_contradiction_is_shown(rows: list[Cell], event: str, cents: float, markets: tuple[str]) -> None:
-    found = coherence(table_from([*rows, *cells("exhaustive", 0.5, 0.4, 0.11)]))["a"].worst
+    found = coherence(table_from_cells([*rows, *cells("exhaustive", 0.5, 0.4, 0.11)]))["a"].worst
 
     assert found is not None
     assert (found.event, found.markets) == (event, markets)
@@ -73,17 +73,17 @@ def test_the_dearest_contradiction_is_shown(rows: list[Cell], event: str, cents:
 
 
 def test_whoever_contradicts_nothing_has_no_dearest_contradiction() -> None:
-    assert coherence(table_from(cells("exclusive", 0.2, 0.2)))["a"].worst is None
+    assert coherence(table_from_cells(cells("exclusive", 0.2, 0.2)))["a"].worst is None
 
 
 def test_a_single_forecast_contradicts_nothing() -> None:
-    assert coherence(table_from(cells("exclusive", 0.9))) == {}
-    assert coherence(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5)])) == {}
+    assert coherence(table_from_cells(cells("exclusive", 0.9))) == {}
+    assert coherence(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5)])) == {}
 
 
 def test_a_rung_without_a_strike_is_refused() -> None:
     with pytest.raises(InvalidInput, match="strike"):
-        coherence(table_from(cells("above", 0.5, 0.6, strikes=False)))
+        coherence(table_from_cells(cells("above", 0.5, 0.6, strikes=False)))
 
 
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=6))

@@ -8,11 +8,11 @@ import pytest
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.agents.contestants import RULES
-from coliseum.arena.leaderboard import Pair, Standing
+from coliseum.arena.leaderboard import AgentPair, AgentStanding
 from coliseum.arena.scoring.anchoring import Anchoring
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.files.values import COLUMNS
-from coliseum.arena.scoring.money import Money
+from coliseum.arena.scoring.money import MoneyFigures
 from coliseum.arena.scoring.operations import Operations
 from coliseum.arena.scoring.report import RULES_VERSION, score
 
@@ -30,7 +30,7 @@ def undocumented(names: object, words: frozenset[str]) -> list[str]:
 
 
 def test_every_key_of_a_report_is_explained(words: frozenset[str]) -> None:
-    body = score(table_from(random_cells(1, events=10)), seed=1, draws=0).body
+    body = score(table_from_cells(random_cells(1, events=10)), seed=1, draws=0).body
     numbers = body["slices"]["all"]["ana"]
     families = {f"clv_{span}_cells" for span in ("1h", "24h", "close")}
 
@@ -38,13 +38,13 @@ def test_every_key_of_a_report_is_explained(words: frozenset[str]) -> None:
 
 
 def test_every_field_of_a_standing_and_a_pair_is_explained(words: frozenset[str]) -> None:
-    names = {one.name for kind in (Standing, Pair) for one in fields(kind)} - {"agent", "scores"}
+    names = {one.name for kind in (AgentStanding, AgentPair) for one in fields(kind)} - {"agent", "scores"}
 
     assert undocumented(names, words) == []
 
 
 def test_every_figure_of_money_and_operations_is_explained(words: frozenset[str]) -> None:
-    names = [one.name for kind in (Money, Operations, Anchoring) for one in fields(kind)]
+    names = [one.name for kind in (MoneyFigures, Operations, Anchoring) for one in fields(kind)]
 
     assert undocumented([*names, "skill_per_dollar", "frontier"], words) == []
 
@@ -55,7 +55,7 @@ def test_every_column_of_a_file_is_explained(words: frozenset[str]) -> None:
 
 
 def test_every_kind_of_slice_is_named(words: frozenset[str]) -> None:
-    table = table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, q=0.5, y=1, category="c",
+    table = table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5, q=0.5, y=1, category="c",
                              horizon="1-2d", track="blind", volume=1.0, outcomes=2)])  # fmt: skip
 
     assert undocumented([one.name for one in table.dimensions], words) == []
@@ -71,11 +71,11 @@ def test_the_page_is_of_this_version_of_the_rules(root: Path) -> None:
 
 def test_the_worked_example_of_the_page_comes_out(root: Path) -> None:
     from coliseum.arena.scoring.files.parse import forecasts_from
-    from coliseum.arena.scoring.files.rows import Text
+    from coliseum.arena.scoring.files.rows import FileText
 
     text = (root / "docs" / "scoring.md").read_text()
     lines = re.findall(r"^    (agent,.*|a,e\d,.*)$", text, flags=re.MULTILINE)
-    parsed = forecasts_from(Text("page.csv", [f"{line}\n" for line in lines]))
+    parsed = forecasts_from(FileText("page.csv", [f"{line}\n" for line in lines]))
     assert parsed.table is not None
     numbers = score(parsed.table, seed=1, draws=0).scores()["a"]
 

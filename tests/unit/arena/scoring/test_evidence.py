@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, table, table_from
-from coliseum.arena.scoring.evidence import BAR, Span, clusters, evidence, pair_evidence
+from coliseum.arena.scoring.cells import Cell, table, table_from_cells
+from coliseum.arena.scoring.evidence import BAR, EventSpan, clusters, evidence, pair_evidence
 
 
 def cell(event: str, p: float, q: float | None, y: int | None, **more: object) -> Cell:
@@ -20,7 +20,7 @@ def cell(event: str, p: float, q: float | None, y: int | None, **more: object) -
 
 
 def log10_of(*cells: Cell) -> float:
-    final = evidence(table_from(cells))["a"].final
+    final = evidence(table_from_cells(cells))["a"].final
     assert final is not None
     return final
 
@@ -42,9 +42,9 @@ def test_an_event_counts_with_the_agent_s_first_window_alone() -> None:
     ]  # fmt: skip
 
     assert log10_of(*rows) == pytest.approx(math.log10(1.6))
-    assert evidence(table_from(rows))["b"].final == pytest.approx(math.log10(0.6))
+    assert evidence(table_from_cells(rows))["b"].final == pytest.approx(math.log10(0.6))
     first = cell("e", 0.2, 0.5, None, settled_at=1.0)
-    assert evidence(table_from([first, replace(rows[1], market="n", settled_at=1.0)])) == {}  # void in the first
+    assert evidence(table_from_cells([first, replace(rows[1], market="n", settled_at=1.0)])) == {}  # void in the first
 
 
 def test_dependent_events_share_one_factor() -> None:
@@ -59,7 +59,7 @@ def test_prices_and_forecasts_are_clipped() -> None:
 
 def test_clusters_follow_each_other_by_their_due_times() -> None:
     rows = [cell("e2", 0.9, 0.3, 1, due_at=1.0, settled_at=9.0), cell("e1", 0.9, 0.3, 0, due_at=2.0, settled_at=1.5)]
-    found = evidence(table_from(rows))["a"]
+    found = evidence(table_from_cells(rows))["a"]
 
     assert found.peak == pytest.approx(math.log10(3))
     assert found.final == pytest.approx(math.log10(3 * 0.1 / 0.7))
@@ -76,15 +76,15 @@ def test_a_cluster_counts_once_all_that_were_due_before_it_are_settled() -> None
     assert log10_of(*rows) == pytest.approx(math.log10(1.6))
     void = replace(rows[1], settled_at=2.5)
     assert log10_of(rows[0], void, *rows[2:]) == pytest.approx(math.log10(1.6 * 1.2))
-    assert len(evidence(table_from([rows[0], void, *rows[2:]]))["a"].log10) == 2
-    assert evidence(table_from(rows[1:])) == {}
+    assert len(evidence(table_from_cells([rows[0], void, *rows[2:]]))["a"].log10) == 2
+    assert evidence(table_from_cells(rows[1:])) == {}
 
 
 def test_without_due_times_those_of_settling_order_and_without_any_there_is_no_peak() -> None:
     rows = [cell("e2", 0.9, 0.3, 1, settled_at=1.0), cell("e1", 0.9, 0.3, 0, settled_at=2.0)]
-    untimed = evidence(table_from([replace(row, settled_at=None) for row in rows]))["a"]
+    untimed = evidence(table_from_cells([replace(row, settled_at=None) for row in rows]))["a"]
 
-    assert evidence(table_from(rows))["a"].peak == pytest.approx(math.log10(3))
+    assert evidence(table_from_cells(rows))["a"].peak == pytest.approx(math.log10(3))
     assert untimed.peak is None
     assert untimed.final == pytest.approx(math.log10(3 * 0.1 / 0.7))
 
@@ -93,7 +93,7 @@ def test_without_due_times_those_of_settling_order_and_without_any_there_is_no_p
 def test_evidence_is_what_the_plain_reckoning_says(seed: int) -> None:
     cells = random_cells(seed)
     agents = sorted({one.agent for one in cells})
-    found, pairs = evidence(table_from(cells)), pair_evidence(table_from(cells))
+    found, pairs = evidence(table_from_cells(cells)), pair_evidence(table_from_cells(cells))
 
     for place, agent in enumerate(agents):
         assert found[agent].log10.tolist() == pytest.approx(reference.log10_evidence(cells, agent))
@@ -103,7 +103,7 @@ def test_evidence_is_what_the_plain_reckoning_says(seed: int) -> None:
 
 
 def test_whoever_was_never_compared_has_no_evidence() -> None:
-    assert evidence(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
+    assert evidence(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
 
 
 def test_agents_bet_against_each_other_on_what_both_answered() -> None:
@@ -115,8 +115,10 @@ def test_agents_bet_against_each_other_on_what_both_answered() -> None:
         cell("e3", 0.9, 0.5, 1), cell("e4", 0.9, 0.5, 1, agent="c"),
     ]  # fmt: skip
 
-    assert pair_evidence(table_from(rows)) == {(0, 1): pytest.approx(math.log10(2 * 0.1 / 0.5) / 2 + math.log10(2))}
-    assert pair_evidence(table_from([])) == {}
+    assert pair_evidence(table_from_cells(rows)) == {
+        (0, 1): pytest.approx(math.log10(2 * 0.1 / 0.5) / 2 + math.log10(2))
+    }
+    assert pair_evidence(table_from_cells([])) == {}
 
 
 @pytest.mark.parametrize("rule", ["bold", "opposite", "noise"])
@@ -189,7 +191,7 @@ spans = st.lists(
 
 @given(spans)
 def test_events_of_a_series_that_overlap_in_chains_are_one_cluster(rows: list[tuple[str, int, int]]) -> None:
-    lives = [Span(event=f"e{i:02}", series=s, start=a, end=a + length) for i, (s, a, length) in enumerate(rows)]
+    lives = [EventSpan(event=f"e{i:02}", series=s, start=a, end=a + length) for i, (s, a, length) in enumerate(rows)]
     found = clusters(lives)
     for one in lives:
         for other in lives:
@@ -202,9 +204,9 @@ def test_events_of_a_series_that_overlap_in_chains_are_one_cluster(rows: list[tu
 
 def test_a_cluster_ends_where_nothing_overlaps() -> None:
     lives = [
-        Span(event="mon", series="rain", start=0, end=2),
-        Span(event="tue", series="rain", start=1, end=3),
-        Span(event="wed", series="rain", start=3, end=4),
+        EventSpan(event="mon", series="rain", start=0, end=2),
+        EventSpan(event="tue", series="rain", start=1, end=3),
+        EventSpan(event="wed", series="rain", start=3, end=4),
     ]
 
     assert clusters(lives) == {"mon": "mon", "tue": "mon", "wed": "wed"}

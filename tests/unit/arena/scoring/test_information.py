@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.information import information
 
 
@@ -32,7 +32,7 @@ def test_a_contribution_is_what_the_pool_loses_without_the_agent(seed: int) -> N
         others = [p for name, p in said.items() if name != cell.agent]
         return (pooled(q, *others) - y) ** 2 - (pooled(q, *said.values()) - y) ** 2
 
-    found = information(table_from(cells))
+    found = information(table_from_cells(cells))
     for agent in ("ana", "bo", "cy", "dee"):
         values = reference.event_values([c for c in cells if c.agent == agent], reference.paired, gained).values()
         assert found[agent].mean == pytest.approx(reference.mean(values), abs=2e-9)
@@ -44,7 +44,7 @@ def test_whoever_copies_the_market_adds_nothing_to_it(rows: list[tuple[float, bo
     cells = [Cell(agent="copy", event=f"e{i}", market="m", window="1", p=q, q=q, y=int(y))
              for i, (q, y) in enumerate(rows)]  # fmt: skip
 
-    assert information(table_from(cells))["copy"].mean == 0
+    assert information(table_from_cells(cells))["copy"].mean == 0
 
 
 def test_an_echo_adds_less_than_a_voice_of_its_own() -> None:
@@ -59,7 +59,7 @@ def test_an_echo_adds_less_than_a_voice_of_its_own() -> None:
             Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
             for name, odds in said.items()
         ]
-    found = information(table_from(cells))
+    found = information(table_from_cells(cells))
 
     assert found["other"].mean > 2 * found["echo1"].mean
     assert found["other"].error is not None
@@ -77,15 +77,17 @@ def test_whoever_pools_the_others_takes_nothing_from_what_they_know() -> None:
             Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
             for name, odds in said.items()
         ]
-    alone = information(table_from([cell for cell in cells if cell.agent != "pool"]))
-    found = information(table_from(cells), pools={"pool"})
+    alone = information(table_from_cells([cell for cell in cells if cell.agent != "pool"]))
+    found = information(table_from_cells(cells), pools={"pool"})
 
     assert found == alone
-    assert found["informed"].mean > information(table_from(cells))["informed"].mean + 0.005
+    assert found["informed"].mean > information(table_from_cells(cells))["informed"].mean + 0.005
 
 
 def test_nobody_adds_anything_where_nothing_is_paired() -> None:
-    assert information(table_from([])) == {}
-    assert information(table_from([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
-    (alone,) = information(table_from([Cell(agent="a", event="e", market="m", window="1", p=1, q=0.5, y=1)])).values()
+    assert information(table_from_cells([])) == {}
+    assert information(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
+    (alone,) = information(
+        table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=1, q=0.5, y=1)])
+    ).values()
     assert (alone.mean > 0, alone.error) == (True, None)

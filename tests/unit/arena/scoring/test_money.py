@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 import pytest
 
 from coliseum.arena.paper.account import Account, Row, buy, deposit, replay, reverse, settle
-from coliseum.arena.scoring.money import Worth, bets, daily_returns, drawdown, hourly, money
+from coliseum.arena.scoring.money import AccountValue, bets, daily_returns, drawdown, hourly, money_figures
 from coliseum.trading.trades import Outcome
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -31,8 +31,8 @@ class Ledger:
         self.rows += settle(self.state, ticker=ticker, yes_value=Decimal(value), version=version)
 
 
-def worths(*equities: float, step: timedelta = timedelta(days=1)) -> list[Worth]:
-    return [Worth(START + i * step, Decimal(0), Decimal(str(value))) for i, value in enumerate(equities)]
+def worths(*equities: float, step: timedelta = timedelta(days=1)) -> list[AccountValue]:
+    return [AccountValue(START + i * step, Decimal(0), Decimal(str(value))) for i, value in enumerate(equities)]
 
 
 def test_the_books_worked_example_to_the_cent() -> None:
@@ -41,7 +41,7 @@ def test_the_books_worked_example_to_the_cent() -> None:
     ledger.buy("T", Outcome.YES, "100", "0.42", "1.71")
     ledger.buy("T", Outcome.NO, "40", "0.55", "0.70")
     ledger.settle("T", "1")
-    found = money(ledger.rows, ())
+    found = money_figures(ledger.rows, ())
 
     assert found.value - found.deposit == Decimal("33.59")
     assert (found.realized, found.fees, found.exposure) == (Decimal("36.00"), Decimal("2.41"), Decimal(0))
@@ -53,7 +53,7 @@ def test_the_books_worked_example_to_the_cent() -> None:
 def test_open_positions_count_at_their_mark() -> None:
     ledger = Ledger()
     ledger.buy("T", Outcome.YES, "100", "0.40")
-    found = money(ledger.rows, [Worth(START, Decimal(60), Decimal("95.00"))], model_cost=Decimal("0.50"))
+    found = money_figures(ledger.rows, [AccountValue(START, Decimal(60), Decimal("95.00"))], model_cost=Decimal("0.50"))
 
     assert (found.value, found.unrealized, found.exposure) == (Decimal("95.00"), Decimal("-5.00"), Decimal("40.00"))
     assert found.net_of_models == Decimal("94.50")
@@ -78,7 +78,7 @@ def test_bets_are_judged_after_fees() -> None:
     ledger.buy("B", Outcome.NO, "10", "0.30", "0.10")
     ledger.settle("A", "1")
     ledger.settle("B", "1")
-    found = money(ledger.rows, ())
+    found = money_figures(ledger.rows, ())
     returns = [4.8 / 5, -3.1 / 3]
 
     assert [bet.roi for bet in bets(ledger.rows)] == pytest.approx(returns)
@@ -110,7 +110,7 @@ def test_sharpe_and_sortino_wait_for_thirty_returns() -> None:
     for one in returns:
         values.append(values[-1] * (1 + one))
     rows = Ledger().rows
-    early, late = money(rows, worths(*values[:-1])), money(rows, worths(*values))
+    early, late = money_figures(rows, worths(*values[:-1])), money_figures(rows, worths(*values))
 
     assert (early.sharpe, early.sortino) == (None, None)
     assert late.sharpe == pytest.approx(fmean(returns) / stdev(returns) * 365**0.5, rel=1e-9)
@@ -120,7 +120,7 @@ def test_sharpe_and_sortino_wait_for_thirty_returns() -> None:
 
 
 def test_an_account_that_did_nothing_has_no_ratios() -> None:
-    found = money(Ledger().rows, worths(*[100.0] * 40))
+    found = money_figures(Ledger().rows, worths(*[100.0] * 40))
 
     assert (found.roi, found.max_drawdown, found.drawdown_hours) == (0.0, 0.0, 0.0)
     assert (found.sharpe, found.sortino, found.per_bet_sharpe, found.log_growth_per_bet) == (None,) * 4

@@ -4,17 +4,17 @@ from decimal import Decimal
 
 import pytest
 
-from coliseum.arena.scoring.operations import Asked, operations
+from coliseum.arena.scoring.operations import DecisionEffort, operations
 
 
 def test_rates_are_shares_of_what_was_asked() -> None:
     rows = [
-        Asked(question="q1", status="done", p=0.4),
-        Asked(question="q2", status="failed", reason="timeout", attempts=3),
-        Asked(question="q3", status="failed", reason="parse"),
-        Asked(question="q4", status="done", reason="abstained"),
-        Asked(question="q5", status="skipped", reason="budget"),
-        Asked(question="q6", status="failed"),
+        DecisionEffort(question="q1", status="done", p=0.4),
+        DecisionEffort(question="q2", status="failed", reason="timeout", attempts=3),
+        DecisionEffort(question="q3", status="failed", reason="parse"),
+        DecisionEffort(question="q4", status="done", reason="abstained"),
+        DecisionEffort(question="q5", status="skipped", reason="budget"),
+        DecisionEffort(question="q6", status="failed"),
     ]
     found = operations(rows)
 
@@ -23,16 +23,16 @@ def test_rates_are_shares_of_what_was_asked() -> None:
 
 
 def test_latencies_are_those_of_the_nearest_rank() -> None:
-    rows = [Asked(question=str(i), status="done", p=0.5, latency_ms=i) for i in range(1, 101)]
+    rows = [DecisionEffort(question=str(i), status="done", p=0.5, latency_ms=i) for i in range(1, 101)]
     found = operations(rows)
 
     assert (found.latency_p50_ms, found.latency_p95_ms) == (50, 95)
 
 
 def test_a_cost_per_forecast_needs_every_bill() -> None:
-    known = Asked(question="q1", status="done", p=0.4, cost_usd=Decimal("0.02"), tokens=900)
-    failed = Asked(question="q2", status="failed", cost_usd=Decimal("0.01"), tokens=100)
-    unknown = Asked(question="q3", status="done", p=0.4)
+    known = DecisionEffort(question="q1", status="done", p=0.4, cost_usd=Decimal("0.02"), tokens=900)
+    failed = DecisionEffort(question="q2", status="failed", cost_usd=Decimal("0.01"), tokens=100)
+    unknown = DecisionEffort(question="q3", status="done", p=0.4)
 
     assert operations([known, failed]).cost_per_forecast == Decimal("0.03")
     assert operations([known, failed]).tokens == 1000
@@ -42,9 +42,9 @@ def test_a_cost_per_forecast_needs_every_bill() -> None:
 
 def test_replicates_show_the_contestants_own_noise() -> None:
     rows = [
-        Asked(question="q1", status="done", p=0.4), Asked(question="q1", status="done", p=0.6),
-        Asked(question="q2", status="done", p=0.5), Asked(question="q2", status="done", p=0.5),
-        Asked(question="q3", status="done", p=0.9),
+        DecisionEffort(question="q1", status="done", p=0.4), DecisionEffort(question="q1", status="done", p=0.6),
+        DecisionEffort(question="q2", status="done", p=0.5), DecisionEffort(question="q2", status="done", p=0.5),
+        DecisionEffort(question="q3", status="done", p=0.9),
     ]  # fmt: skip
 
     assert operations(rows).replicate_stdev == pytest.approx((0.02 / 2) ** 0.5)

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, completed, table_from
-from coliseum.arena.scoring.report import ALL, Report, Rules, canonical, score, seed_of
+from coliseum.arena.scoring.cells import Cell, table_from_cells, with_unanswered_questions
+from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, score, seed_of
 
-EVERYTHING = Rules(left_out=frozenset())
+EVERYTHING = ScoreRules(left_out=frozenset())
 
 
-def report_of(cells: list[Cell], *, draws: int = 0, rules: Rules = EVERYTHING) -> Report:
-    return score(table_from(cells), seed=1, draws=draws, slice_draws=draws, rules=rules)
+def report_of(cells: list[Cell], *, draws: int = 0, rules: ScoreRules = EVERYTHING) -> ScoreReport:
+    return score(table_from_cells(cells), seed=1, draws=draws, slice_draws=draws, rules=rules)
 
 
 def close(found: object, wanted: float | None) -> bool:
@@ -200,11 +200,11 @@ def test_any_change_of_a_cell_changes_the_input_hash(change: Callable[[Cell], Ce
 
 
 KNOWN = """
-from coliseum.arena.scoring.cells import table_from
+from coliseum.arena.scoring.cells import table_from_cells
 from coliseum.arena.scoring.report import score, seed_of
 from tests.unit.arena.scoring.reference import random_cells
 
-table = table_from(random_cells(11, events=80))
+table = table_from_cells(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
 DIGEST = "6e3d38f278a8cc66a5f0afd7a0558e8333df1dfe6b2ddd245df45eae17acf29d"
@@ -286,7 +286,7 @@ def test_the_last_hours_keep_their_slice_and_stay_out_of_the_headline() -> None:
     early = [
         Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, q=0.5, y=1, horizon="1-2d") for i in range(3)
     ]
-    report = report_of([*late, *early], rules=Rules())
+    report = report_of([*late, *early], rules=ScoreRules())
 
     assert report.scores()["a"]["brier"] == 0.25
     assert report.scores("horizon:0-3h")["a"]["brier"] == 0
@@ -339,33 +339,33 @@ def test_common_events_are_those_of_the_listed_agents() -> None:
     """A newcomer with one event leaves the others their fifty."""
     told = [(agent, f"e{event}") for agent in ("a", "b") for event in range(50)] + [("new", "e7")]
     cells = [Cell(agent=agent, event=event, market="m", window="1", p=0.6, q=0.5, y=1) for agent, event in told]
-    report = score(table_from(cells), seed=1, draws=0, listed=lambda _, values: values["skill_events"] >= 30)
+    report = score(table_from_cells(cells), seed=1, draws=0, listed=lambda _, values: values["skill_events"] >= 30)
 
     assert {name: numbers["skill_common_events"] for name, numbers in report.scores().items()} == {
         "a": 50, "b": 50, "new": 1,
     }  # fmt: skip
     assert report.body["rules"]["common_of"] == ["a", "b"]
-    assert score(table_from(cells), seed=1, draws=0).scores()["a"]["skill_common_events"] == 1
+    assert score(table_from_cells(cells), seed=1, draws=0).scores()["a"]["skill_common_events"] == 1
 
 
 def test_completing_a_table_asks_everyone_everything() -> None:
     cells = random_cells(3, events=20)
-    whole = completed(table_from(cells))
+    whole = with_unanswered_questions(table_from_cells(cells))
     questions = {(cell.event, cell.window, cell.market) for cell in cells}
 
     assert len(whole) == 4 * len(questions)
     assert whole.answered.sum() == sum(cell.p is not None for cell in cells)
     assert score(whole, seed=1, draws=0).scores()["ana"]["offered"] <= len(questions)
-    assert completed(whole) is whole
+    assert with_unanswered_questions(whole) is whole
 
 
 def test_the_seed_follows_from_the_board_and_its_cells() -> None:
     cells = random_cells(5, events=5)
-    table = table_from(cells)
+    table = table_from_cells(cells)
 
-    assert seed_of("a", table) == seed_of("a", table_from(cells[::-1]))
+    assert seed_of("a", table) == seed_of("a", table_from_cells(cells[::-1]))
     assert seed_of("a", table) != seed_of("b", table)
-    assert seed_of("a", table) != seed_of("a", table_from(cells[1:]))
+    assert seed_of("a", table) != seed_of("a", table_from_cells(cells[1:]))
 
 
 def test_canonical_json_rounds_to_twelve_places_and_knows_one_zero() -> None:

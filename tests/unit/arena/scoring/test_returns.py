@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.cells import Cell, table_from
-from coliseum.arena.scoring.report import Rules, score
+from coliseum.arena.scoring.cells import Cell, table_from_cells
+from coliseum.arena.scoring.report import ScoreRules, score
 from coliseum.arena.scoring.returns import gross_return, profit_and_cost, yes_share
 
 inside = st.floats(0.01, 0.99)
@@ -37,7 +37,7 @@ def test_without_risk_aversion_everything_is_on_the_edge_s_side(p: float, q: flo
 
 @given(inside, st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
 def test_believing_the_market_breaks_even_with_aversion(p: float, gamma: float, outcome: bool) -> None:
-    table = table_from([Cell(agent="a", event="e", market="m", window="1", p=p, q=p, y=int(outcome))])
+    table = table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=p, q=p, y=int(outcome))])
     (found,) = gross_return(table, gamma)
 
     assert found == pytest.approx(1 if gamma else outcome / p)
@@ -47,7 +47,7 @@ def test_a_price_of_nothing_or_a_dollar_buys_nothing() -> None:
     cells = [
         Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, q=q, y=1) for i, q in enumerate([0.0, 1.0, 0.5])
     ]
-    numbers = score(table_from(cells), seed=1, draws=0).scores()["a"]
+    numbers = score(table_from_cells(cells), seed=1, draws=0).scores()["a"]
 
     assert numbers["pa_return_1"] == 1.0
 
@@ -63,21 +63,25 @@ def test_a_price_of_nothing_or_a_dollar_buys_nothing() -> None:
     ],
 )
 def test_a_bet_is_as_large_as_the_edge_over_the_ask(p: float, y: int, profit: float, cost: float) -> None:
-    found = profit_and_cost(table_from([cell(p, 0.52, 0.50, y)]))
+    found = profit_and_cost(table_from_cells([cell(p, 0.52, 0.50, y)]))
 
     assert (found[0][0], found[1][0]) == pytest.approx((profit, cost), abs=1e-15)
 
 
 def test_an_event_with_dear_asks_is_left_out_whole() -> None:
     dear = cell(0.9, 0.55, 0.50, 1, market="dear")
-    _, cost = profit_and_cost(table_from([dear, cell(0.9, 0.52, 0.50, 1), cell(0.9, 0.52, 0.5, 1, event="other")]))
+    _, cost = profit_and_cost(
+        table_from_cells([dear, cell(0.9, 0.52, 0.50, 1), cell(0.9, 0.52, 0.5, 1, event="other")])
+    )
 
     assert cost.tolist() == pytest.approx([0.0, 0.0, 0.38 * 0.52])
 
 
 def test_an_event_bets_in_its_middle_window() -> None:
     cells = [cell(0.9, 0.52, 0.5, 1, window=f"w{i}") for i in range(4)]
-    table = table_from([*cells, cell(0.9, 0.6, 0.4, 1, event="f", window="w9"), cell(0.9, None, None, 1, window="w5")])
+    table = table_from_cells(
+        [*cells, cell(0.9, 0.6, 0.4, 1, event="f", window="w9"), cell(0.9, None, None, 1, window="w5")]
+    )
     _, cost = profit_and_cost(table)
 
     assert [bool(value) for value in cost] == [False, True, False, False, False, True]
@@ -89,7 +93,7 @@ def test_the_return_on_investment_is_profit_over_cost() -> None:
         cell(0.8, 0.5, 0.52, 0, event="e2"),
         cell(0.5, 0.51, 0.51, 0, event="x"),
     ]
-    numbers = score(table_from(cells), seed=1, draws=0, rules=Rules()).scores()["a"]
+    numbers = score(table_from_cells(cells), seed=1, draws=0, rules=ScoreRules()).scores()["a"]
 
     assert numbers["pm_roi"] == pytest.approx((0.2 * 0.5 - 0.3 * 0.5) / (0.5 * 0.5))
     assert numbers["pm_roi_bets"] == 2

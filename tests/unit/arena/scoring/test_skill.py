@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from coliseum.arena.scoring import skill
-from coliseum.arena.scoring.cells import Cell, Table, table_from
+from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 
 
-def table_of(*rows: tuple[float | None, float | None, int | None]) -> Table:
-    return table_from(
+def table_of(*rows: tuple[float | None, float | None, int | None]) -> CellTable:
+    return table_from_cells(
         Cell(agent="a", event=f"e{i}", market="m", window="1", p=p, q=q, y=y) for i, (p, q, y) in enumerate(rows)
     )
 

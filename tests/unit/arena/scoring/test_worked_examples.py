@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from coliseum.arena.scoring import brier, calibration
-from coliseum.arena.scoring.cells import Cell, table_from
+from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.report import score
 from coliseum.arena.scoring.returns import gross_return, yes_share
 
@@ -40,7 +40,7 @@ def test_the_better_forecast_may_earn_less(examples: dict[str, Any]) -> None:
         p = case[name]["forecast"]
         assert 1 - expected_brier(p, truth) == pytest.approx(case[name]["expected_1_minus_brier"])
         rows = [Cell(agent="a", event=str(y), market="m", window="1", p=p, q=price, y=y) for y in (0, 1)]
-        lost, won = gross_return(table_from(rows), 0.0)
+        lost, won = gross_return(table_from_cells(rows), 0.0)
         profit = price * (truth * won + (1 - truth) * lost - 1)
         assert profit == pytest.approx(case[name]["expected_profit_per_contract"])
 
@@ -66,7 +66,7 @@ def test_several_outcomes_are_scored_in_the_mean_form_and_never_renormalised(exa
             Cell(agent="a", event="e", market=str(i), window="1", p=p, y=y)
             for i, (p, y) in enumerate(zip(case["p"], case["y"], strict=True))
         ]
-        numbers = score(table_from(cells), seed=1, draws=0).scores()["a"]
+        numbers = score(table_from_cells(cells), seed=1, draws=0).scores()["a"]
         assert numbers["brier"] == pytest.approx(case["brier_mean_form"])
         if "brier_sum_form" in case:
             assert numbers["brier"] * len(cells) == pytest.approx(case["brier_sum_form"])
@@ -82,7 +82,7 @@ def test_events_weigh_the_same(examples: dict[str, Any]) -> None:
         for i, (p, y) in enumerate(zip(ps, ys, strict=True))
     ]
 
-    assert score(table_from(cells), seed=1, draws=0).scores()["a"]["brier"] == pytest.approx(case["mean"])
+    assert score(table_from_cells(cells), seed=1, draws=0).scores()["a"]["brier"] == pytest.approx(case["mean"])
 
 
 def test_risk_aversion_splits_the_dollar(examples: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ def test_worked_numbers_of_our_own() -> None:
         Cell(agent="a", event="e1", market="m2", window="1", p=0.3, q=0.4, y=0),
         Cell(agent="a", event="e2", market="m3", window="1", p=0.9, q=0.7, y=0),
     ]
-    numbers = score(table_from(cells), seed=1, draws=0).scores()["a"]
+    numbers = score(table_from_cells(cells), seed=1, draws=0).scores()["a"]
 
     assert numbers["brier"] == pytest.approx(((0.04 + 0.09) / 2 + 0.81) / 2)
     assert numbers["skill"] == pytest.approx((((0.16 - 0.04) + (0.16 - 0.09)) / 2 + (0.49 - 0.81)) / 2)

@@ -30,8 +30,8 @@ from coliseum.arena.api.answers import (
     SealsAnswer,
     TotalsData,
 )
-from coliseum.arena.api.leaderboards.leaderboards import Boards
-from coliseum.arena.api.public.queries import SOURCE, Page, Paging, Shelf
+from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
+from coliseum.arena.api.public.queries import SOURCE, PageRequest, PublicQueries, RowPage
 from coliseum.arena.records import public as records
 from coliseum.errors import SourceMalformed
 from coliseum.http.field_types import utc_from
@@ -49,13 +49,13 @@ RECIPE = (
 class Arena:
     """Contestants, rounds, forecasts and their proofs."""
 
-    def __init__(self, shelf: Shelf, boards: Boards) -> None:
+    def __init__(self, shelf: PublicQueries, boards: LeaderboardQueries) -> None:
         self._shelf = shelf
         self._boards = boards
 
     # -- who plays
 
-    def agents(self, *, status: str | None, paging: Paging) -> AgentsAnswer:
+    def agents(self, *, status: str | None, paging: PageRequest) -> AgentsAnswer:
         page = self._shelf.page("agents", records.AGENTS, {"status": status}, paging)
         return AgentsAnswer(**self._shelf.listed(AgentData, page))
 
@@ -74,11 +74,11 @@ class Arena:
 
     # -- what is asked
 
-    def rounds(self, *, season: str | None, status: str | None, paging: Paging) -> RoundsAnswer:
+    def rounds(self, *, season: str | None, status: str | None, paging: PageRequest) -> RoundsAnswer:
         page = self._shelf.page("rounds", records.ROUNDS, {"season": season, "status": status}, paging)
         counts = self._shelf.rows.among(records.ROUND_DECISIONS, "round_id", [row["round_id"] for row in page.rows])
         rows = [{"decisions": {}, **row, **counts.get(row["round_id"], {})} for row in page.rows]
-        return RoundsAnswer(**self._shelf.listed(RoundData, Page(rows, page.next_cursor)))
+        return RoundsAnswer(**self._shelf.listed(RoundData, RowPage(rows, page.next_cursor)))
 
     def round(self, round_id: str) -> RoundAnswer:
         mine: list[Condition] = [("round_id", "eq", round_id)]
@@ -87,7 +87,7 @@ class Arena:
         asked = [MarketData(**one) for one in self._shelf.rows.every(records.MARKETS, mine)]
         return RoundAnswer(**self._shelf.stamp(), **{**row, **counts}, asked=asked)
 
-    def markets(self, *, category: str | None, paging: Paging) -> MarketsAnswer:
+    def markets(self, *, category: str | None, paging: PageRequest) -> MarketsAnswer:
         page = self._shelf.page("markets", records.MARKETS, {"category": category, "opened": False}, paging)
         return MarketsAnswer(**self._shelf.listed(MarketData, page))
 
@@ -98,7 +98,7 @@ class Arena:
 
     # -- what is answered
 
-    def forecasts(self, filters: Mapping[str, str | None], paging: Paging) -> ForecastsAnswer:
+    def forecasts(self, filters: Mapping[str, str | None], paging: PageRequest) -> ForecastsAnswer:
         """`filters` by column: agent_id, ticker, round_id, track."""
         page = self._shelf.page("forecasts", records.FORECASTS, filters, paging)
         return ForecastsAnswer(**self._shelf.listed(ForecastData, page))
@@ -135,7 +135,7 @@ class Arena:
             recipe=list(RECIPE),
         )
 
-    def seals(self, day: date, paging: Paging) -> SealsAnswer:
+    def seals(self, day: date, paging: PageRequest) -> SealsAnswer:
         """The leaves of a day's tree, in order."""
         seals = self._shelf.rows.day_seals(day)
         kept = {"day": day.isoformat()}

@@ -13,7 +13,7 @@ from starlette.datastructures import URL
 from coliseum.arena.api.accounts.answers import LedgerData, MarkData, PaperDecisionData
 from coliseum.arena.api.answers import AgentData, AttemptData, ForecastData, FrozenMarketData, RoundRow
 from coliseum.arena.api.public.answers import TrackName
-from coliseum.arena.api.public.queries import Paging, Shelf
+from coliseum.arena.api.public.queries import PageRequest, PublicQueries
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
 from coliseum.http.answers import Answer, Listing
@@ -129,13 +129,13 @@ EXPORTS: Mapping[ExportName, Export] = {
 class Exports:
     """Pages of whole tables."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: PublicQueries) -> None:
         self._shelf = shelf
 
-    def page(self, name: ExportName, form: Literal["csv", "jsonl"], paging: Paging, url: URL) -> Response:
+    def page(self, name: ExportName, form: Literal["csv", "jsonl"], paging: PageRequest, url: URL) -> Response:
         """One page as a file; the header `Link` names the next one."""
         export = EXPORTS[name]
-        paging = Paging(limit=min(paging.limit, export.most), cursor=paging.cursor)
+        paging = PageRequest(limit=min(paging.limit, export.most), cursor=paging.cursor)
         page = self._shelf.page(f"export:{name}", export.table, {}, paging)
         listing = Listing[Answer](**self._shelf.listed(export.shape, page))
         if form == "csv":

@@ -23,7 +23,7 @@ from coliseum.arena.api.answers import (
 from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.exports import ExportName, Exports
 from coliseum.arena.api.public.answers import TrackName
-from coliseum.arena.api.public.queries import Paging
+from coliseum.arena.api.public.queries import PageRequest
 from coliseum.http.paging import PROBLEMS, Cursor, Limit, TickerPath, TickerQuery
 from coliseum.http.routes import PREFIX
 
@@ -58,12 +58,12 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-def paging(limit: Limit = 100, cursor: Cursor = None) -> Paging:
-    return Paging(limit=limit, cursor=cursor)
+def paging(limit: Limit = 100, cursor: Cursor = None) -> PageRequest:
+    return PageRequest(limit=limit, cursor=cursor)
 
 
 Ours = Annotated[Desk, Depends(desk_of)]
-Page = Annotated[Paging, Depends(paging)]
+Page = Annotated[PageRequest, Depends(paging)]
 
 
 @router.get("/agents", summary="Contestants")
@@ -173,4 +173,4 @@ def exports(
     cursor: Cursor = None,
 ) -> Response:
     """A page of the table as a file; the header `Link` names the next one. Column order is fixed."""
-    return ours.exports.page(name, form, Paging(limit=limit, cursor=cursor), request.url)
+    return ours.exports.page(name, form, PageRequest(limit=limit, cursor=cursor), request.url)

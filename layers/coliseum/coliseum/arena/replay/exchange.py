@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from coliseum.arena.replay.recording import Book, Period, Seen
+from coliseum.arena.replay.recording import RecordedBook, RecordedCandle, RecordedRow
 from coliseum.errors import NotFound
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Candle, Market, OrderBook
@@ -22,9 +22,9 @@ from coliseum.trading.pages import Page
 class RecordedExchange:
     """What was known of the exchange at a moment. Time only goes forward."""
 
-    def __init__(self, rows: Iterable[Seen]) -> None:
-        self._rows: Iterator[Seen] = iter(rows)
-        self._next: Seen | None = next(self._rows, None)
+    def __init__(self, rows: Iterable[RecordedRow]) -> None:
+        self._rows: Iterator[RecordedRow] = iter(rows)
+        self._next: RecordedRow | None = next(self._rows, None)
         self._series: dict[str, Series] = {}
         self._events: dict[str, Event] = {}
         self._known: dict[str, Market] = {}
@@ -44,16 +44,16 @@ class RecordedExchange:
             self._next = next(self._rows, None)
         return tuple(final.values())
 
-    def _show(self, seen: Seen) -> Market | None:
+    def _show(self, seen: RecordedRow) -> Market | None:
         """Learn one row; a market that is final now comes back."""
         match seen.thing:
             case Series() as series:
                 self._series[series.ticker] = series
             case Event() as event:
                 self._events[event.ticker] = event
-            case Book(ticker, book):
+            case RecordedBook(ticker, book):
                 self._books[ticker] = book
-            case Period(ticker, candle):
+            case RecordedCandle(ticker, candle):
                 self._candles[ticker][candle.end] = candle
             case Market() as market:
                 if market.ticker not in self._known:

@@ -15,19 +15,19 @@ from coliseum.arena.paper.sizing import Reason
 from coliseum.arena.paper.trading import Case, liquidation_values, plan, stop_reason
 from coliseum.arena.records.records import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
-from coliseum.arena.scoring.money import Worth
+from coliseum.arena.scoring.money import AccountValue
 from coliseum.arena.settling.accounts import settlement_rows
 from coliseum.trading.trades import Outcome
 
 
 @dataclass(slots=True)
-class Ledger:
+class ReplayLedger:
     """One account's rows, its state, and what its value has been."""
 
     account: PaperAccount
     rows: list[Row] = field(default_factory=list)
     state: Account = field(default_factory=Account)
-    worths: list[Worth] = field(default_factory=list)
+    worths: list[AccountValue] = field(default_factory=list)
     paid: dict[str, Row] = field(default_factory=dict)
     """Ticker -> its newest settlement."""
     peak: Decimal | None = None
@@ -46,14 +46,14 @@ class Ledger:
                 self.paid[row.ticker] = row
 
 
-class Ledgers:
+class ReplayLedgers:
     """All accounts of a replay."""
 
     def __init__(self, accounts: Iterable[PaperAccount]) -> None:
-        self.all = {account.account_id: Ledger(account) for account in accounts}
+        self.all = {account.account_id: ReplayLedger(account) for account in accounts}
         for ledger in self.all.values():
             ledger.add(deposit(ledger.state, ledger.account.deposit, key="deposit"))
-        self._followers: defaultdict[tuple[str, Track], list[Ledger]] = defaultdict(list)
+        self._followers: defaultdict[tuple[str, Track], list[ReplayLedger]] = defaultdict(list)
         for ledger in self.all.values():
             self._followers[ledger.account.agent_id, ledger.account.track].append(ledger)
         self._over: set[str] = set()
@@ -106,9 +106,9 @@ class Ledgers:
             reason = stop_reason(_book(ledger), equity)
             if ledger.stopped is None and reason is not None:
                 ledger.stopped = reason[0]
-            ledger.worths.append(Worth(now, ledger.state.cash, equity))
+            ledger.worths.append(AccountValue(now, ledger.state.cash, equity))
 
-    def _hold(self, ledger: Ledger, ticker: str, exchange: RecordedExchange) -> None:
+    def _hold(self, ledger: ReplayLedger, ticker: str, exchange: RecordedExchange) -> None:
         """Bring the holding in line with the position and the newest bid."""
         position = ledger.state.positions.get(ticker)
         if position is None:
@@ -124,7 +124,7 @@ class Ledgers:
         )
 
 
-def _book(ledger: Ledger) -> Book:
+def _book(ledger: ReplayLedger) -> Book:
     return Book(
         account=ledger.account,
         state=ledger.state,

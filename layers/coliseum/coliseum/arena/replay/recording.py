@@ -21,7 +21,7 @@ from datetime import datetime
 from decimal import InvalidOperation
 from typing import Any
 
-from coliseum.arena.replay.serialization import moment_from, moment_text, number_from, read, written
+from coliseum.arena.replay.serialization import from_json, moment_from, moment_text, number_from, to_json
 from coliseum.errors import InvalidInput
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
@@ -33,33 +33,33 @@ MOST_PROBLEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class RecordedBook:
     ticker: str
     book: OrderBook
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class RecordedCandle:
     ticker: str
     candle: Candle
 
 
-Thing = Series | Event | Market | Book | Period
+RecordedItem = Series | Event | Market | RecordedBook | RecordedCandle
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedRow:
     """Something of the exchange, and when it was seen."""
 
     at: datetime
-    thing: Thing
+    thing: RecordedItem
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     exchange: str
     """sandbox or kalshi."""
-    rows: tuple[Seen, ...]
+    rows: tuple[RecordedRow, ...]
     """In order of time."""
     digest: str
     """sha256 of the files' rows."""
@@ -89,14 +89,14 @@ def recording_from(about: str, files: Mapping[str, str]) -> Recording:
     problems: list[str] = []
     exchange = _exchange(about, problems)
     digest = hashlib.sha256(exchange.encode())
-    rows: list[Seen] = []
+    rows: list[RecordedRow] = []
     for kind in FILES:
         text = files.get(kind, "")
         digest.update(f"\x1f{kind}\x1f{text}".encode())
         for line, content in enumerate(text.splitlines(), start=1):
             if content.strip():
                 try:
-                    rows.append(seen_from(kind, json.loads(content)))
+                    rows.append(row_from(kind, json.loads(content)))
                 except (ValueError, TypeError, AttributeError, KeyError) as error:
                     problems.append(f"{kind}.jsonl:{line}: {error}")
     if not rows and not problems:
@@ -112,17 +112,19 @@ def about_text(exchange: str) -> str:
     return json.dumps({"format": FORMAT, "exchange": exchange}) + "\n"
 
 
-def kind_of(thing: Thing) -> str:
+def kind_of(thing: RecordedItem) -> str:
     """The file a thing goes into."""
-    return {Series: "series", Event: "events", Market: "markets", Book: "books", Period: "candles"}[type(thing)]
+    return {Series: "series", Event: "events", Market: "markets", RecordedBook: "books", RecordedCandle: "candles"}[
+        type(thing)
+    ]
 
 
-def line_of(seen: Seen) -> str:
+def line_of(seen: RecordedRow) -> str:
     """A row as its line, without the line's end."""
     return json.dumps({"at": moment_text(seen.at), **_body(seen.thing)}, separators=(",", ":"), ensure_ascii=False)
 
 
-def seen_from(kind: str, row: Mapping[str, Any]) -> Seen:
+def row_from(kind: str, row: Mapping[str, Any]) -> RecordedRow:
     """Raises ValueError, TypeError or KeyError that says what is wrong."""
     if not isinstance(row, Mapping):
         raise TypeError("not a JSON object")
@@ -132,20 +134,21 @@ def seen_from(kind: str, row: Mapping[str, Any]) -> Seen:
         raise ValueError(f"at: got {row.get('at')!r}, expected a time as 2026-11-21T12:00:00Z") from None
     match kind:
         case "series":
-            return Seen(at, read(Series, row))
+            return RecordedRow(at, from_json(Series, row))
         case "events":
-            return Seen(at, read(Event, row, markets=()))
+            return RecordedRow(at, from_json(Event, row, markets=()))
         case "markets":
-            return Seen(at, read(Market, row))
+            return RecordedRow(at, from_json(Market, row))
         case "books":
-            return Seen(
-                at, Book(str(row["ticker"]), OrderBook(yes_bids=_levels(row["yes"]), no_bids=_levels(row["no"])))
+            return RecordedRow(
+                at,
+                RecordedBook(str(row["ticker"]), OrderBook(yes_bids=_levels(row["yes"]), no_bids=_levels(row["no"]))),
             )
         case _:
-            return Seen(at, Period(str(row["ticker"]), read(Candle, row)))
+            return RecordedRow(at, RecordedCandle(str(row["ticker"]), from_json(Candle, row)))
 
 
-def changes(rows: Iterable[Seen], known: dict[tuple[str, str], Thing]) -> Iterator[Seen]:
+def changes(rows: Iterable[RecordedRow], known: dict[tuple[str, str], RecordedItem]) -> Iterator[RecordedRow]:
     """The rows that say something new; `known` remembers the last of each thing."""
     for row in rows:
         key = (kind_of(row.thing), _name(row.thing))
@@ -154,16 +157,16 @@ def changes(rows: Iterable[Seen], known: dict[tuple[str, str], Thing]) -> Iterat
             yield row
 
 
-def _name(thing: Thing) -> str:
-    return f"{thing.ticker}@{thing.candle.end.timestamp():.0f}" if isinstance(thing, Period) else thing.ticker
+def _name(thing: RecordedItem) -> str:
+    return f"{thing.ticker}@{thing.candle.end.timestamp():.0f}" if isinstance(thing, RecordedCandle) else thing.ticker
 
 
-def _body(thing: Thing) -> dict[str, Any]:
-    if isinstance(thing, Book):
+def _body(thing: RecordedItem) -> dict[str, Any]:
+    if isinstance(thing, RecordedBook):
         return {"ticker": thing.ticker, "yes": _pairs(thing.book.yes_bids), "no": _pairs(thing.book.no_bids)}
-    if isinstance(thing, Period):
-        return {"ticker": thing.ticker, **written(thing.candle)}
-    return written(thing, leave_out=frozenset({"markets"}))
+    if isinstance(thing, RecordedCandle):
+        return {"ticker": thing.ticker, **to_json(thing.candle)}
+    return to_json(thing, leave_out=frozenset({"markets"}))
 
 
 def _pairs(levels: Iterable[Level]) -> list[list[str]]:

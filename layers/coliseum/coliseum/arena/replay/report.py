@@ -9,25 +9,25 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import NO_GATES, Board, body_of
+from coliseum.arena.leaderboard import NO_GATES, Leaderboard, leaderboard_body
 from coliseum.arena.replay.recording import Recording
-from coliseum.arena.replay.season import Plan, Season
+from coliseum.arena.replay.season import ReplayPlan, ReplaySeason
 from coliseum.arena.reporting.cells import cells
-from coliseum.arena.reporting.ranking import leans, ranked
+from coliseum.arena.reporting.ranking import leans, score_and_rank
 from coliseum.arena.rounds.selection import time_text
 from coliseum.arena.scoring.cells import Cell
-from coliseum.arena.scoring.money import Money, money
-from coliseum.arena.scoring.report import Report, digest_of
+from coliseum.arena.scoring.money import MoneyFigures, money_figures
+from coliseum.arena.scoring.report import ScoreReport, digest_of
 from coliseum.trading.money import decimal_text
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayReport:
     """What a replay came to."""
 
-    boards: Mapping[Track, tuple[Report, Board]]
+    boards: Mapping[Track, tuple[ScoreReport, Leaderboard]]
     """Tracks on which somebody played."""
-    accounts: Mapping[str, Money]
+    accounts: Mapping[str, MoneyFigures]
     body: Mapping[str, Any]
     """JSON-ready; `digest` covers it."""
 
@@ -36,12 +36,12 @@ class Outcome:
         return digest_of(self.body)
 
 
-def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) -> Outcome:
+def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, *, draws: int) -> ReplayReport:
     """Score the season as the live arena does; nobody is provisional for having played for hours only."""
     asked = {track: _cells(season, track, recording.end) for track in Track}
     boards = {track: _board(season, track, asked[track], draws=draws) for track in Track if season.offers[track]}
     sandbox = season.exchange == "sandbox"
-    accounts = {name: money(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
+    accounts = {name: money_figures(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
     body = {
         "recording": {
             "digest": recording.digest,
@@ -58,16 +58,16 @@ def outcome_of(recording: Recording, season: Season, plan: Plan, *, draws: int) 
         "rounds": len(season.rounds),
         "markets": len({ticker for _, ticker in season.markets}),
         "problems": season.problems,
-        "tracks": {track.value: body_of(*found) for track, found in boards.items()},
+        "tracks": {track.value: leaderboard_body(*found) for track, found in boards.items()},
         "leans": leans(asked[Track.BLIND], asked[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws),
         "accounts": {
             name: {**_money_body(found), "decisions": dict(season.reasons[name])} for name, found in accounts.items()
         },
     }
-    return Outcome(boards, accounts, body)
+    return ReplayReport(boards, accounts, body)
 
 
-def _cells(season: Season, track: Track, end: datetime) -> list[Cell]:
+def _cells(season: ReplaySeason, track: Track, end: datetime) -> list[Cell]:
     return cells(
         track=track,
         markets=season.markets,
@@ -78,8 +78,8 @@ def _cells(season: Season, track: Track, end: datetime) -> list[Cell]:
     )
 
 
-def _board(season: Season, track: Track, asked: Sequence[Cell], *, draws: int) -> tuple[Report, Board]:
-    return ranked(
+def _board(season: ReplaySeason, track: Track, asked: Sequence[Cell], *, draws: int) -> tuple[ScoreReport, Leaderboard]:
+    return score_and_rank(
         asked,
         season=season.name,
         track=track,
@@ -91,7 +91,7 @@ def _board(season: Season, track: Track, asked: Sequence[Cell], *, draws: int) -
     )
 
 
-def _money_body(found: Money) -> dict[str, Any]:
+def _money_body(found: MoneyFigures) -> dict[str, Any]:
     """Dollars as strings, ratios as numbers."""
     values = {one.name: getattr(found, one.name) for one in fields(found)}
     return {name: decimal_text(value) if isinstance(value, Decimal) else value for name, value in values.items()}

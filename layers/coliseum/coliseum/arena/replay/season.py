@@ -29,7 +29,7 @@ from coliseum.arena.records.records import (
     round_market_from,
 )
 from coliseum.arena.replay.exchange import RecordedExchange
-from coliseum.arena.replay.ledgers import Ledgers
+from coliseum.arena.replay.ledgers import ReplayLedgers
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.rounds import selection as rounds
 from coliseum.arena.rounds.markets import frozen_markets
@@ -43,7 +43,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReplayPlan:
     """What rounds look like in the replay."""
 
     every: timedelta
@@ -53,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Player:
+class ReplayContestant:
     """A contestant that needs no model: a rule of the contestants, or the consensus."""
 
     agent_id: str
@@ -63,12 +63,12 @@ class Player:
 
 
 @dataclass(slots=True)
-class Season:
+class ReplaySeason:
     """What happened."""
 
     name: str
     exchange: str
-    ledgers: Ledgers
+    ledgers: ReplayLedgers
     pools: frozenset[str]
     """Agents that pool the others."""
     rounds: dict[str, Round] = field(default_factory=dict)
@@ -82,13 +82,17 @@ class Season:
     """Final markets that make no sense; nobody is paid for them."""
 
 
-def played(
-    recording: Recording, players: Sequence[Player], plan: Plan, *, told: Callable[[datetime], None] = lambda now: None
-) -> Season:
+def play_season(
+    recording: Recording,
+    players: Sequence[ReplayContestant],
+    plan: ReplayPlan,
+    *,
+    told: Callable[[datetime], None] = lambda now: None,
+) -> ReplaySeason:
     """Play the whole recording. `told` hears the clock, for a progress bar."""
     name = rounds.season_of(recording.start)
     pools = frozenset(one.agent_id for one in players if one.kind == "consensus")
-    season = Season(name, recording.exchange, Ledgers(_accounts(players, name)), pools)
+    season = ReplaySeason(name, recording.exchange, ReplayLedgers(_accounts(players, name)), pools)
     exchange = RecordedExchange(recording.rows)
     for slot in _slots(recording, plan):
         now = slot.starts_at
@@ -101,7 +105,7 @@ def played(
     return season
 
 
-def _slots(recording: Recording, plan: Plan) -> Iterator[Slot]:
+def _slots(recording: Recording, plan: ReplayPlan) -> Iterator[Slot]:
     """Every slot that begins inside the recording."""
     slot = rounds.slot_at(recording.start, every=plan.every)
     while slot.starts_at <= recording.end:
@@ -110,7 +114,7 @@ def _slots(recording: Recording, plan: Plan) -> Iterator[Slot]:
         slot = rounds.slot_at(slot.starts_at + plan.every, every=plan.every)
 
 
-def _settle(season: Season, exchange: RecordedExchange, final: Sequence[Market], now: datetime) -> None:
+def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Market], now: datetime) -> None:
     new: list[Result] = []
     for market in final:
         before = season.results.get(market.ticker)
@@ -134,7 +138,9 @@ def _settle(season: Season, exchange: RecordedExchange, final: Sequence[Market],
     season.ledgers.settle(new)
 
 
-def _play(season: Season, exchange: RecordedExchange, players: Sequence[Player], plan: Plan, slot: Slot) -> None:
+def _play(
+    season: ReplaySeason, exchange: RecordedExchange, players: Sequence[ReplayContestant], plan: ReplayPlan, slot: Slot
+) -> None:
     now = slot.starts_at
     rows = frozen_markets(
         exchange,
@@ -169,7 +175,7 @@ def _play(season: Season, exchange: RecordedExchange, players: Sequence[Player],
 
 
 def _forecasts(
-    players: Sequence[Player], market: RoundMarket, track: Track, *, seed: int
+    players: Sequence[ReplayContestant], market: RoundMarket, track: Track, *, seed: int
 ) -> Iterator[tuple[str, Forecast]]:
     """Everybody's answer; the consensus pools the others' and speaks last."""
     context, panel = rounds.shown(market.context, track), dict[str, Decimal]()
@@ -189,7 +195,7 @@ def _forecasts(
 
 
 def _take(
-    season: Season,
+    season: ReplaySeason,
     exchange: RecordedExchange,
     held: Round,
     market: RoundMarket,
@@ -240,7 +246,7 @@ def _asked(row: Mapping[str, Any], market: RoundMarket) -> AskedMarket:
     )
 
 
-def _accounts(players: Sequence[Player], season: str) -> tuple[PaperAccount, ...]:
+def _accounts(players: Sequence[ReplayContestant], season: str) -> tuple[PaperAccount, ...]:
     return tuple(
         PaperAccount(
             account_id=f"{season}/{player.agent_id}/{policy.value}",

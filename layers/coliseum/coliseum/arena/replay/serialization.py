@@ -11,17 +11,17 @@ from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-Word = TypeVar("Word")
+Record = TypeVar("Record")
 REMEMBERED = 100_000
 """Numbers and times that are shared by all rows that have them, as texts are: rows repeat themselves."""
 
 
-def written(word: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+def to_json(word: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
     """A frozen dataclass as JSON's own types."""
     return {one.name: _text(getattr(word, one.name)) for one in fields(word) if one.name not in leave_out}
 
 
-def read(kind: type[Word], row: Mapping[str, Any], **given: Any) -> Word:
+def from_json(kind: type[Record], row: Mapping[str, Any], **given: Any) -> Record:
     """The word again. Raises ValueError that names the field; `given` fields come from the caller."""
     values: dict[str, Any] = {}
     for name, reader in _readers(kind).items():  # type: ignore[arg-type]  # a class is hashable

@@ -12,12 +12,12 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
 from coliseum.arena.rounds.selection import horizon_label
 from coliseum.arena.scoring.cells import Cell
-from coliseum.arena.scoring.evidence import Span, clusters
+from coliseum.arena.scoring.evidence import EventSpan, clusters
 from coliseum.trading.money import ONE
 
-Key = tuple[str, str]
+MarketKey = tuple[str, str]
 """(round, ticker)."""
-Offer = tuple[str, str, str]
+QuestionKey = tuple[str, str, str]
 """(agent, round, ticker)."""
 
 LATER = {"q_1h": (timedelta(hours=1), timedelta(hours=2)), "q_24h": (timedelta(hours=24), timedelta(hours=30))}
@@ -27,8 +27,8 @@ LATER = {"q_1h": (timedelta(hours=1), timedelta(hours=2)), "q_24h": (timedelta(h
 def cells(
     *,
     track: Track,
-    markets: Mapping[Key, AskedMarket],
-    offers: Iterable[Offer],
+    markets: Mapping[MarketKey, AskedMarket],
+    offers: Iterable[QuestionKey],
     answers: Iterable[Answer],
     results: Mapping[str, Result],
     now: datetime,
@@ -78,12 +78,12 @@ def horizon(market: AskedMarket) -> str:
     return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
 
 
-def later_prices(markets: Iterable[AskedMarket]) -> dict[Key, dict[str, float | None]]:
+def later_prices(markets: Iterable[AskedMarket]) -> dict[MarketKey, dict[str, float | None]]:
     """What the market said of each question afterwards, as later rounds froze it; the last one stands for the close."""
     by_ticker: defaultdict[str, list[AskedMarket]] = defaultdict(list)
     for market in sorted(markets, key=lambda one: one.snapshot_at):
         by_ticker[market.ticker].append(market)
-    found: dict[Key, dict[str, float | None]] = {}
+    found: dict[MarketKey, dict[str, float | None]] = {}
     for frozen in by_ticker.values():
         for index, market in enumerate(frozen):
             after = frozen[index + 1 :]
@@ -97,14 +97,14 @@ def later_prices(markets: Iterable[AskedMarket]) -> dict[Key, dict[str, float | 
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class EventCluster:
     """Events that depend on each other, named by the first of them, and the last of their scheduled closes."""
 
     name: str
     due_at: datetime
 
 
-def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, Cluster]:
+def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, EventCluster]:
     """Event -> cluster: events of one series that are on the board at the same time depend on each other.
 
     An event's life is what its first round knew of it. What later rounds or results tell may follow from the outcome.
@@ -116,13 +116,13 @@ def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, Cluster]:
         if market.round_id == opened.round_id:
             ends[market.event_ticker] = max(ends.get(market.event_ticker, market.close_time), market.close_time)
     names = clusters(
-        Span(event=event, series=one.series_ticker, start=one.snapshot_at.timestamp(), end=ends[event].timestamp())
+        EventSpan(event=event, series=one.series_ticker, start=one.snapshot_at.timestamp(), end=ends[event].timestamp())
         for event, one in first.items()
     )
     due_at: dict[str, datetime] = {}
     for event, name in names.items():
         due_at[name] = max(due_at.get(name, ends[event]), ends[event])
-    return {event: Cluster(name, due_at[name]) for event, name in names.items()}
+    return {event: EventCluster(name, due_at[name]) for event, name in names.items()}
 
 
 def asked_until(rounds: Iterable[Round], now: datetime) -> datetime:

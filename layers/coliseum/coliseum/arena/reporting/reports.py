@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.leaderboard import Gates, body_of
+from coliseum.arena.leaderboard import Gates, leaderboard_body
 from coliseum.arena.records.records import Answer, ArenaRecords, Result, Round
 from coliseum.arena.reporting.cells import asked_until, cells
-from coliseum.arena.reporting.ranking import leans, ranked
-from coliseum.arena.reporting.work import figures, valued
+from coliseum.arena.reporting.ranking import leans, score_and_rank
+from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.rounds.selection import time_text
 from coliseum.arena.scoring.intervals import DRAWS
-from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, Report, digest_of
+from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
 from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 
@@ -25,7 +25,7 @@ SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ReportKey:
     """Which board: bitemporal, so that any board of the past can be asked for again."""
 
     season: str
@@ -37,11 +37,11 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class SeasonReport:
     """A report and its ranking; `body` is JSON-ready and `digest` covers it."""
 
-    question: Question
-    report: Report
+    question: ReportKey
+    report: ScoreReport
     body: Mapping[str, Any]
 
     @property
@@ -49,7 +49,9 @@ class Board:
         return digest_of(self.body)
 
 
-def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates: Gates | None = None) -> Board:
+def make_report(
+    records: ArenaRecords, question: ReportKey, *, draws: int = DRAWS, gates: Gates | None = None
+) -> SeasonReport:
     """Score and rank. Only rounds that are closed count: an open round's forecasts are still secret."""
     opened = records.rounds(season=question.season, limit=None)
     rounds = {one.round_id: one for one in opened if one.closes_at <= question.known_at}
@@ -62,7 +64,7 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
     now = min(question.as_of, asked_until(opened, question.known_at))
     asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results, now=now)
-    report, board = ranked(
+    report, board = score_and_rank(
         asked,
         season=question.season,
         track=question.track,
@@ -78,17 +80,17 @@ def make(records: ArenaRecords, question: Question, *, draws: int = DRAWS, gates
         "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
         "rounds": len(rounds),
         "gates": asdict(gates),
-        **body_of(report, board),
-        "operations": valued(figures(work), report.scores()),
+        **leaderboard_body(report, board),
+        "operations": with_value_for_money(work_figures(work), report.scores()),
     }
     if question.track is Track.AWARE:
         unpriced = _answers(records, rounds, Track.BLIND, question.known_at)
         blind = cells(track=Track.BLIND, markets=markets, offers=(), answers=unpriced, results=results, now=now)
         body["leans"] = leans(blind, asked, season=question.season, sandbox=sandbox, draws=draws)
-    return Board(question, report, body)
+    return SeasonReport(question, report, body)
 
 
-def save(records: ArenaRecords, board: Board) -> tuple[Candidate, ...]:
+def save_report(records: ArenaRecords, board: SeasonReport) -> tuple[Candidate, ...]:
     """Store a board that says something new, and the entry that announces it; nothing for an unchanged one."""
     new = records.save_report(
         {
@@ -124,7 +126,7 @@ def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_a
     return [one for one in records.answers(rounds, track) if one.created_at <= known_at]
 
 
-def _known(versions: Mapping[str, Sequence[Result]], question: Question) -> dict[str, Result]:
+def _known(versions: Mapping[str, Sequence[Result]], question: ReportKey) -> dict[str, Result]:
     """The newest version of each result that was decided by `as_of` and recorded by `known_at`."""
     found: dict[str, Result] = {}
     for ticker, all_versions in versions.items():

@@ -9,16 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.records.records import Work
-from coliseum.arena.scoring.operations import Asked, operations
+from coliseum.arena.scoring.operations import DecisionEffort, operations
 from coliseum.trading.money import decimal_text
 
 BILLED = Decimal("0.000000001")
 """Dollars are told to this part: a mean of bills has no end."""
 
 
-def figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
+def work_figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
     """Agent -> its figures in JSON's own types; dollars as text."""
-    by_agent: defaultdict[str, list[Asked]] = defaultdict(list)
+    by_agent: defaultdict[str, list[DecisionEffort]] = defaultdict(list)
     for one in work:
         by_agent[one.agent_id].append(_asked(one))
     return {
@@ -27,7 +27,9 @@ def figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
     }
 
 
-def valued(figures: Mapping[str, dict[str, Any]], scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def with_value_for_money(
+    figures: Mapping[str, dict[str, Any]], scores: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """The figures with what the money bought: skill per dollar, and who is on the frontier of skill and cost."""
     known = {
         agent: (float(found["cost_per_forecast"]), scores[agent]["skill"])
@@ -54,8 +56,8 @@ def _undominated(mine: tuple[float, float], others: Iterable[tuple[float, float]
     )
 
 
-def _asked(one: Work) -> Asked:
-    return Asked(
+def _asked(one: Work) -> DecisionEffort:
+    return DecisionEffort(
         question=f"{one.round_id}/{one.ticker}",
         status=one.status,
         reason=_reason(one),

@@ -14,7 +14,7 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats, number
 from coliseum.arena.scoring.brier import brier
-from coliseum.arena.scoring.cells import Cell, Table, table_from
+from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.intervals import DRAWS, LEAST_EVENTS, bootstrap, percentile_interval
 from coliseum.arena.scoring.nesting import nest
 
@@ -40,7 +40,7 @@ def anchoring(blind: Iterable[Cell], aware: Iterable[Cell], *, seed: int, draws:
     """Agent -> its lean; agents that did not answer on both tracks are absent."""
     informed = {_key(cell): cell for cell in aware if cell.p is not None and cell.q is not None}
     alone = [cell for cell in blind if cell.p is not None and _key(cell) in informed]
-    before, after = table_from(alone), table_from(informed[_key(cell)] for cell in alone)  # row beside row
+    before, after = table_from_cells(alone), table_from_cells(informed[_key(cell)] for cell in alone)  # row beside row
     everything = nest(before, before.answered)
     room = after.q - before.p
     moves = everything.event_values((after.p - before.p) * room), everything.event_values(np.square(room))
@@ -77,7 +77,9 @@ def _interval(moved: Floats, could: Floats, *, seed: int, draws: int) -> tuple[f
     return percentile_interval(np.where(np.isfinite(slopes), slopes, np.nan))
 
 
-def _skills(before: Table, after: Table, alphas: Floats, code: int) -> tuple[float | None, float | None, float | None]:
+def _skills(
+    before: CellTable, after: CellTable, alphas: Floats, code: int
+) -> tuple[float | None, float | None, float | None]:
     """Paired skill of the blind forecasts, of the aware ones, and of the blind ones moved by alpha."""
     level = nest(before, before.resolved & (before.agent == code))
     market = brier(after.q, after.y)

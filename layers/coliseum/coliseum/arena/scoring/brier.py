@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import LN2, Floats, Mask, counts, natural_log, ratio, totals
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 LOG_FLOOR = 0.001
 """Log scores clip p to [0.001, 0.999]; the number of clipped cells is reported."""
@@ -47,7 +47,7 @@ def baseline_score(log: Floats) -> Floats:
     return np.asarray(100 * (1 - log / LN2))
 
 
-def peer_score(table: Table, log: Floats) -> Floats:
+def peer_score(table: CellTable, log: Floats) -> Floats:
     """100 (ln p_i - mean of the others' ln p_j) per graded cell; NaN where nobody else answered (Metaculus).
 
     Zero-sum over the agents of one question.

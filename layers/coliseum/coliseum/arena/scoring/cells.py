@@ -68,7 +68,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class CellTable:
     """Cells as columns in canonical order (agent, event, window, market). Codes index sorted labels; absent is NaN."""
 
     agents: tuple[str, ...]
@@ -128,11 +128,11 @@ class Table:
         """Numbers (event, window, market): what several agents were asked."""
         return _joined(_joined(self.event, self.window), self.market)
 
-    def select(self, keep: Mask) -> Table:
+    def select(self, keep: Mask) -> CellTable:
         """The rows of `keep`, with the same codes."""
         return self if keep.all() else self.rows(np.flatnonzero(keep))
 
-    def rows(self, rows: Codes) -> Table:
+    def rows(self, rows: Codes) -> CellTable:
         """Some rows, in the given order, with the same codes."""
         parts = tuple(replace(one, code=one.code[rows]) for one in self.dimensions)
         columns = {name: _taken(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
@@ -160,7 +160,7 @@ def table(
     cluster: Sequence[str] | None = None,
     structure: Sequence[str] | None = None,
     **numbers: Column | None,
-) -> Table:
+) -> CellTable:
     """A table from equally long columns in any order; NaN and "" mean absent.
 
     Raises InvalidInput for probabilities outside [0, 1], outcomes other than 0 and 1, two outcomes of one market, and
@@ -188,7 +188,7 @@ def table(
         outcomes=None if outcomes is None else _floats(outcomes, length),
         q=columns["q"],
     )  # fmt: skip
-    return Table(
+    return CellTable(
         agents=agents,
         events=events,
         markets=markets,
@@ -205,7 +205,7 @@ def table(
     )
 
 
-def table_from(cells: Iterable[Cell]) -> Table:
+def table_from_cells(cells: Iterable[Cell]) -> CellTable:
     """A table from cells; see `table` for what is refused."""
     rows = list(cells)
     columns: dict[str, Any] = {}
@@ -222,7 +222,7 @@ def table_from(cells: Iterable[Cell]) -> Table:
 _TEXTS = frozenset({"agent", "event", "market", "window", "category", "horizon", "track", "cluster", "structure"})
 
 
-def completed(whole: Table) -> Table:
+def with_unanswered_questions(whole: CellTable) -> CellTable:
     """The same table with every agent asked every question of it: what it did not answer becomes a row without `p`.
 
     Price, outcome and the rest of an added row are those of the first agent that has the question.

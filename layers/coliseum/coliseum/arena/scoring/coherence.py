@@ -16,7 +16,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, number, ratio, totals
-from coliseum.arena.scoring.cells import STRUCTURES, Table
+from coliseum.arena.scoring.cells import STRUCTURES, CellTable
 from coliseum.errors import InvalidInput
 
 EXCLUSIVE, EXHAUSTIVE, ABOVE, BELOW = range(len(STRUCTURES))
@@ -52,7 +52,7 @@ class Coherence:
     """None where nothing contradicts itself."""
 
 
-def coherence(table: Table) -> dict[str, Coherence]:
+def coherence(table: CellTable) -> dict[str, Coherence]:
     """Agent -> its coherence; agents without a set to check are absent. Raises InvalidInput for a missing strike."""
     rows = table.select(table.answered & (table.structure >= 0))
     if not len(rows):
@@ -99,7 +99,7 @@ def ladder_loss(rungs: Sequence[float]) -> float:
     return loss
 
 
-def _ladder(rows: Table, part: slice, kind: int) -> Codes:
+def _ladder(rows: CellTable, part: slice, kind: int) -> Codes:
     """The rows of a ladder from the market that should be likeliest to the least likely."""
     strikes = rows.strike[part]
     if np.isnan(strikes).any():
@@ -109,7 +109,7 @@ def _ladder(rows: Table, part: slice, kind: int) -> Codes:
     return np.asarray(part.start + np.argsort(-strikes if kind == BELOW else strikes, kind="stable"))
 
 
-def _worst(rows: Table, sets: Sequence[slice], kinds: Codes, loss: Floats) -> Contradiction | None:
+def _worst(rows: CellTable, sets: Sequence[slice], kinds: Codes, loss: Floats) -> Contradiction | None:
     index = int(loss.argmax())
     if loss[index] <= _STEP:
         return None
@@ -128,7 +128,7 @@ def _worst(rows: Table, sets: Sequence[slice], kinds: Codes, loss: Floats) -> Co
     )
 
 
-def _asked(table: Table, rows: Table) -> Floats:
+def _asked(table: CellTable, rows: CellTable) -> Floats:
     """Per row: how many different markets anybody was asked in its event and window."""
     _, first = np.unique(table.question, return_index=True)
     pair = table.event * len(table.windows) + table.window

@@ -8,13 +8,13 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import counts, totals
 from coliseum.arena.scoring.brier import brier
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 PLACES = 9
 """Least squares are solved by LAPACK, whose last bits differ between machines."""
 
 
-def adjusted_brier(table: Table) -> dict[str, float]:
+def adjusted_brier(table: CellTable) -> dict[str, float]:
     """Agent -> difficulty-adjusted Brier, where agents answered different questions; otherwise nobody.
 
     brier_ij = a_i + b_j by least squares over all agents' cells; a_i is shifted so that whoever said 0.5 to

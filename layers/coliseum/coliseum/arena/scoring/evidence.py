@@ -23,7 +23,7 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
 from coliseum.arena.scoring.brier import log_of_outcome
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 FLOOR = 0.01
 """p and q are clipped to [0.01, 0.99]. Clipping q can only lower the expectation."""
@@ -52,7 +52,7 @@ class Evidence:
         return max(0.0, float(self.log10.max()))
 
 
-def evidence(table: Table) -> dict[str, Evidence]:
+def evidence(table: CellTable) -> dict[str, Evidence]:
     """Agent -> its evidence against the market; agents without a settled bet that counts are absent."""
     order = _order(table)
     bets = table.select(table.answered & table.quoted)
@@ -75,7 +75,7 @@ def evidence(table: Table) -> dict[str, Evidence]:
     }
 
 
-def pair_evidence(table: Table) -> dict[tuple[int, int], float]:
+def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
     """(first agent's code, second's) -> log10 E of betting on the first where the second sets the price.
 
     Over the first window of each event that both answered, in the same order; pairs without a settled bet are absent.
@@ -102,7 +102,7 @@ def pair_evidence(table: Table) -> dict[tuple[int, int], float]:
 
 
 @dataclass(frozen=True)
-class _Order:
+class _DueOrder:
     """The clusters in order of their due times; those due at once in order of their names."""
 
     place: Codes
@@ -110,14 +110,14 @@ class _Order:
     due_at: Floats
     """By place, unix seconds: infinite where it is not told or lies ahead; NaN everywhere in a table without times."""
 
-    def waits(self, rows: Table, place: Codes) -> Mask:
+    def waits(self, rows: CellTable, place: Codes) -> Mask:
         """Rows whose bet is not over. Without times whatever has no outcome is taken for void."""
         settled = rows.resolved | ~np.isnan(rows.settled_at)
         due_at = self.due_at[place]
         return np.asarray(np.isinf(due_at) | (~settled & ~np.isnan(due_at)))
 
 
-def _order(table: Table) -> _Order:
+def _order(table: CellTable) -> _DueOrder:
     """By `due_at`, else by `settled_at`; a cluster is due with the last of its markets."""
     times = next((one for one in (table.due_at, table.settled_at) if not np.isnan(one).all()), None)
     latest = np.full(len(table.clusters), np.nan if times is None else -np.inf)
@@ -126,7 +126,7 @@ def _order(table: Table) -> _Order:
     order = np.argsort(latest, kind="stable")
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return _Order(place, latest[order])
+    return _DueOrder(place, latest[order])
 
 
 def _first_windows(owner: Codes, window: Codes) -> Mask:
@@ -136,7 +136,7 @@ def _first_windows(owner: Codes, window: Codes) -> Mask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class EventSpan:
     """An event's life on the board as it was known at its start: from its first window to its scheduled end."""
 
     event: str
@@ -145,9 +145,9 @@ class Span:
     end: float
 
 
-def clusters(spans: Iterable[Span]) -> dict[str, str]:
+def clusters(spans: Iterable[EventSpan]) -> dict[str, str]:
     """Event -> its cluster: events of one series whose lives overlap, in chains, are one. Named by the first event."""
-    by_series: defaultdict[str, list[Span]] = defaultdict(list)
+    by_series: defaultdict[str, list[EventSpan]] = defaultdict(list)
     for span in spans:
         by_series[span.series].append(span)
     found: dict[str, str] = {}

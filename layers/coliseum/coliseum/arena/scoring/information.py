@@ -14,7 +14,7 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats, counts, natural_log, number, totals
 from coliseum.arena.scoring.brier import LOG_FLOOR, brier
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.nesting import nest
 
 PLACES = 9
@@ -29,7 +29,7 @@ class Information:
     error: float | None
 
 
-def information(table: Table, pools: Collection[str] = ()) -> dict[str, Information]:
+def information(table: CellTable, pools: Collection[str] = ()) -> dict[str, Information]:
     """Agent -> its contribution over the paired cells; `pools`, and agents without such a cell, are absent."""
     speaks = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
     paired = table.select(table.paired & speaks[table.agent])

@@ -64,7 +64,7 @@ def weighted_sums(columns: Floats, *, seed: int, draws: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BootstrapDifference:
     """What the draws say of one agent's mean minus another's, over the events both have."""
 
     interval: tuple[float, float] | None
@@ -74,16 +74,16 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Draws:
+class BootstrapDraws:
     """Bootstrap draws that all agents share."""
 
     means: Floats
     """draws x agents; NaN where an agent drew no event."""
-    differences: Mapping[tuple[int, int], Difference]
+    differences: Mapping[tuple[int, int], BootstrapDifference]
     """By the places of two agents, the lower first; empty where they were not asked for."""
 
 
-def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = False) -> Draws:
+def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = False) -> BootstrapDraws:
     """Draws from an agents x events matrix, NaN for absent values.
 
     Values are rounded to whole multiples of a power of two (about 1e-9 for 100,000 events, finer for fewer): sums
@@ -95,11 +95,11 @@ def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = 
     largest = float(np.abs(by_event[present]).max(initial=1.0))
     scale = 2.0 ** (_EXACT_BITS - math.ceil(math.log2(12 * max(1, events) * largest)))
     whole = np.rint(np.where(present, by_event, 0.0) * scale)
-    means, differences = np.zeros((draws, agents)), dict[tuple[int, int], Difference]()
+    means, differences = np.zeros((draws, agents)), dict[tuple[int, int], BootstrapDifference]()
     wanted = [(agent, agent) for agent in range(agents)]
     wanted += combinations(range(agents), 2) if pairs else ()
     while wanted:
-        columns = _Columns(whole, present)
+        columns = _SumColumns(whole, present)
         places = columns.fill(wanted, most=_HELD_NUMBERS // max(1, draws))
         sums = weighted_sums(np.stack(columns.columns, axis=1), seed=seed, draws=draws)
         for (first, second), (mine, other, weight) in zip(wanted, places, strict=False):
@@ -108,12 +108,14 @@ def bootstrap(by_event: Floats, *, seed: int, draws: int = DRAWS, pairs: bool = 
             if first == second:
                 means[:, first] = replicates
             else:
-                differences[first, second] = Difference(percentile_interval(replicates), superiority(replicates))
+                differences[first, second] = BootstrapDifference(
+                    percentile_interval(replicates), superiority(replicates)
+                )
         wanted = wanted[len(places) :]
-    return Draws(means, differences)
+    return BootstrapDraws(means, differences)
 
 
-class _Columns:
+class _SumColumns:
     """The different columns of which weighted sums are wanted at a time."""
 
     def __init__(self, whole: Floats, present: NDArray[np.bool_]) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from coliseum.arena.scoring import brier as scores
 from coliseum.arena.scoring import calibration, intervals, returns, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
-from coliseum.arena.scoring.cells import Table
-from coliseum.arena.scoring.nesting import Nest, nest
+from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.nesting import NestedGroups, nest
 from coliseum.arena.scoring.proportions import wilson
 
 RATIO_MINIMUM = 30
@@ -21,10 +21,10 @@ RATIO_MINIMUM = 30
 
 
 @dataclass(frozen=True)
-class Measures:
+class CellScores:
     """One value per cell and metric; what a cell has no part in is masked out later."""
 
-    table: Table
+    table: CellTable
     brier: Floats
     brier_strict: Floats
     market_brier: Floats
@@ -41,7 +41,7 @@ class Measures:
     """Graded rows by ascending forecast."""
 
 
-def measured(table: Table) -> Measures:
+def score_cells(table: CellTable) -> CellScores:
     """Every per-cell score; NaN or nonsense where a cell is not graded or not paired."""
     p, y = table.p, np.nan_to_num(table.y)
     error = scores.brier(p, y)
@@ -50,7 +50,7 @@ def measured(table: Table) -> Measures:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         gross = {gamma: returns.gross_return(table, gamma) for gamma in returns.GAMMAS}
     graded = np.flatnonzero(table.graded)
-    return Measures(
+    return CellScores(
         table=table,
         brier=error,
         brier_strict=np.where(table.answered, error, scores.COIN_FLIP),
@@ -68,11 +68,11 @@ def measured(table: Table) -> Measures:
     )
 
 
-class Part:
+class DimensionScores:
     """The numbers of every agent in every slice of one dimension."""
 
     def __init__(
-        self, measures: Measures, part: Codes | None, labels: tuple[str, ...], *, seed: int, draws: int
+        self, measures: CellScores, part: Codes | None, labels: tuple[str, ...], *, seed: int, draws: int
     ) -> None:
         self._measures, self._table = measures, measures.table
         self._part, self._labels = part, labels
@@ -82,7 +82,7 @@ class Part:
         self._sliced = own >= 0
         self._group = table.agent * len(labels) + np.maximum(own, 0)
         self._size = len(table.agents) * len(labels)
-        self._drawn: dict[str, intervals.Draws] = {}
+        self._drawn: dict[str, intervals.BootstrapDraws] = {}
 
     def scores(self, label: str, common: Mask) -> dict[str, dict[str, Any]]:
         """Agent -> its numbers in the slice; agents that were not asked there are absent.
@@ -115,7 +115,7 @@ class Part:
         """Agents x events of the slice."""
         return self.pairs.matrix(self.event_skill, self._labels.index(label))
 
-    def resampled(self, label: str, *, pairs: bool = False) -> intervals.Draws:
+    def resampled(self, label: str, *, pairs: bool = False) -> intervals.BootstrapDraws:
         """The bootstrap of the slice's skills, drawn once."""
         if label not in self._drawn:
             matrix = self.skill_matrix(label)
@@ -123,7 +123,7 @@ class Part:
         return self._drawn[label]
 
     @cached_property
-    def pairs(self) -> Nest:
+    def pairs(self) -> NestedGroups:
         return self._nest(self._table.paired)
 
     @cached_property
@@ -285,7 +285,7 @@ class Part:
         p, y = self._table.p[rows], self._table.y[rows]
         return list(zip(np.split(p, ends[:-1]), np.split(y, ends[:-1]), strict=True))
 
-    def _nest(self, keep: Mask) -> Nest:
+    def _nest(self, keep: Mask) -> NestedGroups:
         return nest(self._table, keep, self._part, len(self._labels))
 
     def _count(self, keep: Mask) -> Floats:
@@ -305,7 +305,7 @@ _WHOLE = frozenset({
 })  # fmt: skip
 
 
-def _mean(level: Nest, values: Floats) -> Floats:
+def _mean(level: NestedGroups, values: Floats) -> Floats:
     return level.mean(level.event_values(values))
 
 

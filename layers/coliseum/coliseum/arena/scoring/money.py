@@ -24,7 +24,7 @@ LEAST_RETURNS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class AccountValue:
     """An account's value at an instant: cash, and cash with positions sold at the bid after fees."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Worth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bet:
+class MarketBet:
     """Everything an account did in one market that is over."""
 
     ticker: str
@@ -48,7 +48,7 @@ class Bet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class MoneyFigures:
     """An account's figures; None where there is too little to reckon from."""
 
     deposit: Decimal
@@ -84,7 +84,7 @@ class Money:
     log_growth_per_bet: float | None
 
 
-def money(rows: Sequence[Row], worths: Sequence[Worth], *, model_cost: Decimal = ZERO) -> Money:
+def money_figures(rows: Sequence[Row], worths: Sequence[AccountValue], *, model_cost: Decimal = ZERO) -> MoneyFigures:
     """The figures of one account. `worths` ascend in time; without any the positions count at cost."""
     state = replay(rows)
     value = worths[-1].equity if worths else state.cash + state.basis
@@ -95,7 +95,7 @@ def money(rows: Sequence[Row], worths: Sequence[Worth], *, model_cost: Decimal =
     daily = daily_returns(worths)
     fall, hours = drawdown(hourly(worths), state.deposits)
     grown = float(value / state.deposits) if state.deposits and value > ZERO else None
-    return Money(
+    return MoneyFigures(
         deposit=state.deposits,
         value=value,
         net_of_models=value - model_cost,
@@ -119,7 +119,7 @@ def money(rows: Sequence[Row], worths: Sequence[Worth], *, model_cost: Decimal =
     )
 
 
-def bets(rows: Sequence[Row]) -> tuple[Bet, ...]:
+def bets(rows: Sequence[Row]) -> tuple[MarketBet, ...]:
     """One bet per market that was settled or closed in full; an amended settlement counts as it stands now."""
     state = replay(rows)
     cost: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -131,25 +131,25 @@ def bets(rows: Sequence[Row]) -> tuple[Bet, ...]:
             cost[row.ticker] -= row.cash
         profit[row.ticker] += row.cash if row.kind is RowKind.FEE else row.realized
     return tuple(
-        Bet(ticker=ticker, cost=cost[ticker], profit=profit[ticker])
+        MarketBet(ticker=ticker, cost=cost[ticker], profit=profit[ticker])
         for ticker in sorted(cost)
         if ticker not in state.positions
     )
 
 
-def hourly(worths: Sequence[Worth]) -> tuple[Worth, ...]:
+def hourly(worths: Sequence[AccountValue]) -> tuple[AccountValue, ...]:
     """The last mark of each hour."""
-    last: Mapping[datetime, Worth] = {
+    last: Mapping[datetime, AccountValue] = {
         one.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0): one for one in worths
     }
     return tuple(last.values())
 
 
-def drawdown(worths: Sequence[Worth], deposit: Decimal) -> tuple[float | None, float | None]:
+def drawdown(worths: Sequence[AccountValue], deposit: Decimal) -> tuple[float | None, float | None]:
     """(largest fall as a share of its peak, hours of the longest time below a peak); the deposit is the first peak."""
     if not worths:
         return None, None
-    peak, fall, longest = Worth(worths[0].at, deposit, deposit), 0.0, 0.0
+    peak, fall, longest = AccountValue(worths[0].at, deposit, deposit), 0.0, 0.0
     for one in worths:
         if one.equity >= peak.equity:
             peak = one
@@ -159,7 +159,7 @@ def drawdown(worths: Sequence[Worth], deposit: Decimal) -> tuple[float | None, f
     return fall, longest
 
 
-def daily_returns(worths: Sequence[Worth]) -> list[float]:
+def daily_returns(worths: Sequence[AccountValue]) -> list[float]:
     """Change of equity from the last mark of each UTC day to the next day's."""
     last = {one.at.astimezone(UTC).date(): one.equity for one in worths}
     return [float(after / before) - 1 for before, after in pairwise(last.values()) if before > ZERO]

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 
 @dataclass(frozen=True)
-class Level:
+class Grouping:
     """Rows gathered into groups: `order` puts a group's rows together, `starts` are the groups' first places."""
 
     order: Codes | None
@@ -31,13 +31,13 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Nest:
+class NestedGroups:
     """The kept rows of a table as groups (agent, part), where a part is one slice of a dimension."""
 
     rows: Codes | None
     """None where all are kept."""
-    window_level: Level
-    event_level: Level
+    window_level: Grouping
+    event_level: Grouping
     group: Codes
     """agent * parts + part, per event value."""
     event: Codes
@@ -75,7 +75,7 @@ class Nest:
         return filled
 
 
-def nest(table: Table, keep: Mask, part: Codes | None = None, parts: int = 1) -> Nest:
+def nest(table: CellTable, keep: Mask, part: Codes | None = None, parts: int = 1) -> NestedGroups:
     """Gather the rows of `keep` by agent, event, window and part; rows with a negative part belong nowhere."""
     if part is not None:
         keep = keep & (part >= 0)
@@ -86,7 +86,7 @@ def nest(table: Table, keep: Mask, part: Codes | None = None, parts: int = 1) ->
     pair = (agent * (len(table.events) + 1) + event) * windows + window
     window_level, pair_of, slot_of = _gather(pair, slot, parts)
     event_level, owner_of, slot_of_event = _gather(pair_of // windows, slot_of, parts)
-    return Nest(
+    return NestedGroups(
         rows=rows,
         window_level=window_level,
         event_level=event_level,
@@ -97,7 +97,7 @@ def nest(table: Table, keep: Mask, part: Codes | None = None, parts: int = 1) ->
     )
 
 
-def _gather(major: Codes, slot: Codes, parts: int) -> tuple[Level, Codes, Codes]:
+def _gather(major: Codes, slot: Codes, parts: int) -> tuple[Grouping, Codes, Codes]:
     """Groups of equal (major, slot); `major` is in order already."""
     key = major * parts + slot
     order = None
@@ -106,4 +106,4 @@ def _gather(major: Codes, slot: Codes, parts: int) -> tuple[Level, Codes, Codes]
         key = key[order]
     starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(key)), dtype=np.bool_), key[1:] != key[:-1]]))
     sizes = np.diff(np.append(starts, len(key)))
-    return Level(order, starts, sizes), key[starts] // parts, key[starts] % parts
+    return Grouping(order, starts, sizes), key[starts] // parts, key[starts] % parts

@@ -13,7 +13,7 @@ from coliseum.trading.money import ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DecisionEffort:
     """One decision of one agent, with what its last attempt took. None is unknown, never 0."""
 
     question: str
@@ -49,7 +49,7 @@ class Operations:
     """Standard deviation of p between replicates of one question, pooled: the contestant's own noise."""
 
 
-def operations(decisions: Iterable[Asked]) -> Operations:
+def operations(decisions: Iterable[DecisionEffort]) -> Operations:
     """What one agent's decisions took; what the house skipped (budget, circuit) was not asked."""
     rows = [one for one in decisions if one.status != "skipped"]
     answered = [one for one in rows if one.p is not None]
@@ -77,7 +77,7 @@ def _quantile(ordered: Sequence[int], share: float) -> int | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-def _noise(answered: Sequence[Asked]) -> float | None:
+def _noise(answered: Sequence[DecisionEffort]) -> float | None:
     groups: defaultdict[str, list[float]] = defaultdict(list)
     for one in answered:
         if one.p is not None:

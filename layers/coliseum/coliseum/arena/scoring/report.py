@@ -17,12 +17,12 @@ import numpy as np
 from coliseum.arena.scoring import intervals
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.brier import brier_index
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.coherence import coherence
 from coliseum.arena.scoring.difficulty import adjusted_brier
 from coliseum.arena.scoring.evidence import evidence, pair_evidence
 from coliseum.arena.scoring.information import information
-from coliseum.arena.scoring.measures import Measures, Part, measured
+from coliseum.arena.scoring.measures import CellScores, DimensionScores, score_cells
 from coliseum.arena.scoring.slices import Dimension
 
 ENGINE_VERSION = "1.3.0"
@@ -34,7 +34,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class ScoreRules:
     """What a board may decide for itself; everything else is fixed by `RULES_VERSION`."""
 
     left_out: frozenset[str] = frozenset({"0-3h"})
@@ -44,14 +44,14 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """Everything the engine says about a table; `body` is JSON-ready."""
 
     body: dict[str, Any]
     agents: tuple[str, ...] = ()
     skills: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """Agents x events: paired skill of the headline cells, NaN where absent. What ranking goes by."""
-    resampled: intervals.Draws | None = None
+    resampled: intervals.BootstrapDraws | None = None
     """Its bootstrap, with the agents' differences; None without draws."""
     pair_evidence: Mapping[tuple[int, int], float] = field(default_factory=dict)
     """log10 E of agent against agent, by their places in `agents`."""
@@ -68,21 +68,21 @@ class Report:
 
 
 def score(
-    table: Table,
+    table: CellTable,
     *,
     seed: int,
     draws: int = intervals.DRAWS,
     slice_draws: int = intervals.SLICE_DRAWS,
-    rules: Rules | None = None,
+    rules: ScoreRules | None = None,
     slices: bool = True,
     listed: Callable[[str, Mapping[str, Any]], bool] | None = None,
-) -> Report:
+) -> ScoreReport:
     """Score every agent of `table`. `seed` fixes the bootstrap; 0 draws leave its intervals out.
 
     A row without `p` is a question that was asked and not answered; see `cells.completed`. `listed` tells by an agent's
     name and numbers whether an event must be one of its own to be common; without it everybody is heard.
     """
-    rules = rules or Rules()
+    rules = rules or ScoreRules()
     headline = table.select(_headline(table, rules))
     body: dict[str, Any] = {
         "engine_version": ENGINE_VERSION,
@@ -100,19 +100,19 @@ def score(
         "questions": int(table.question.max()) + 1 if len(table) else 0,
         "slices": {},
     }
-    measures = measured(headline)
-    whole = Part(measures, None, (ALL,), seed=seed, draws=draws)
+    measures = score_cells(headline)
+    whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
     resampled = whole.resampled(ALL, pairs=True) if draws else None
     common = whole.agents_that(listed or _has_skill, ALL)
     body["rules"]["common_of"] = [agent for agent, fits in zip(table.agents, common, strict=True) if fits]
     body["slices"][ALL] = _with_board_wide(whole.scores(ALL, common), headline, rules)
     for dimension, cut in _sliced(table, headline, measures) if slices else ():
-        part = Part(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
+        part = DimensionScores(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
         for label in dimension.labels:
             found = part.scores(label, common)
             if found:
                 body["slices"][f"{dimension.name}:{label}"] = found
-    return Report(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
+    return ScoreReport(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
 
 
 def canonical(value: Any) -> str:
@@ -124,7 +124,7 @@ def digest_of(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(body).encode()).hexdigest()
 
 
-def input_hash(table: Table) -> str:
+def input_hash(table: CellTable) -> str:
     """sha256 over the cells in canonical order: the same cells in any order hash alike."""
     labels = [table.agents, table.events, table.markets, table.windows, table.clusters]
     ways = [[one.name, one.labels] for one in table.dimensions]
@@ -139,13 +139,13 @@ def input_hash(table: Table) -> str:
     return digest.hexdigest()
 
 
-def seed_of(board: str, table: Table) -> int:
+def seed_of(board: str, table: CellTable) -> int:
     """The bootstrap's seed: it follows from the board's name and the cells, so that nobody can choose it."""
     text = f"{board}\x1f{input_hash(table)}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
-def _headline(table: Table, rules: Rules) -> np.ndarray:
+def _headline(table: CellTable, rules: ScoreRules) -> np.ndarray:
     keep = np.ones(len(table), dtype=np.bool_)
     for dimension in table.dimensions:
         if dimension.name == "horizon":
@@ -155,21 +155,23 @@ def _headline(table: Table, rules: Rules) -> np.ndarray:
     return keep
 
 
-def _sliced(table: Table, headline: Table, measures: Measures) -> Iterator[tuple[Dimension, Measures]]:
+def _sliced(table: CellTable, headline: CellTable, measures: CellScores) -> Iterator[tuple[Dimension, CellScores]]:
     """Every dimension with the cells it cuts: the horizons cut all of them, the rest the headline's."""
     for dimension in headline.dimensions:
         if dimension.name != "horizon":
             yield dimension, measures
     for dimension in table.dimensions:
         if dimension.name == "horizon":
-            yield dimension, measures if len(table) == len(headline) else measured(table)
+            yield dimension, measures if len(table) == len(headline) else score_cells(table)
 
 
 def _has_skill(_: str, values: Mapping[str, Any]) -> bool:
     return values["skill"] is not None
 
 
-def _with_board_wide(scores: dict[str, dict[str, Any]], table: Table, rules: Rules) -> dict[str, dict[str, Any]]:
+def _with_board_wide(
+    scores: dict[str, dict[str, Any]], table: CellTable, rules: ScoreRules
+) -> dict[str, dict[str, Any]]:
     """What is reckoned over the whole board alone: difficulty, evidence, information, coherence."""
     adjusted, proofs, fits = adjusted_brier(table), evidence(table), coherence(table)
     known = information(table, rules.pools)

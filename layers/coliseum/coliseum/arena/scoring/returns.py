@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 GAMMAS = (0.0, 0.5, 1.0)
 """Risk aversion: 0 bets everything on the edge's side, 1 bets in proportion to belief."""
@@ -29,19 +29,19 @@ def yes_share(p: Floats, q: Floats, gamma: float) -> Floats:
     return np.asarray(yes / (yes + no))
 
 
-def gross_return(table: Table, gamma: float) -> Floats:
+def gross_return(table: CellTable, gamma: float) -> Floats:
     """What a dollar per market came back as, 1 being break-even; NaN where nothing could be bought at the price."""
     q = np.where((table.q > 0) & (table.q < 1), table.q, np.nan)
     share = yes_share(table.p, q, gamma)
     return np.asarray(np.where(table.y == 1, share / q, (1 - share) / (1 - q)))
 
 
-def buyable(table: Table) -> Mask:
+def buyable(table: CellTable) -> Mask:
     """Paired cells whose price leaves something to win on both sides."""
     return table.paired & (table.q > 0) & (table.q < 1)
 
 
-def profit_and_cost(table: Table) -> tuple[Floats, Floats]:
+def profit_and_cost(table: CellTable) -> tuple[Floats, Floats]:
     """Per cell, dollars (pm_rank 2026): |p - ask| contracts at the ask, nothing between the two asks.
 
     0 and 0 for cells without asks, without an outcome, or outside the event's one round.
@@ -56,7 +56,7 @@ def profit_and_cost(table: Table) -> tuple[Floats, Floats]:
     return yes * (y - yes_ask) + no * ((1 - y) - no_ask), yes * yes_ask + no * no_ask
 
 
-def _dear(table: Table, usable: Mask) -> Mask:
+def _dear(table: CellTable, usable: Mask) -> Mask:
     """Cells of an agent's event in which any market's asks add up to too much."""
     pair = table.agent * len(table.events) + table.event
     too_much = usable & (np.nan_to_num(table.yes_ask) + np.nan_to_num(table.no_ask) > OVERROUND)
@@ -65,7 +65,7 @@ def _dear(table: Table, usable: Mask) -> Mask:
     return np.asarray(dear[pair])
 
 
-def _middle_window(table: Table, usable: Mask) -> Mask:
+def _middle_window(table: CellTable, usable: Mask) -> Mask:
     """Cells of the middle one (the earlier of two) of the windows in which an agent forecast an event."""
     rows = np.flatnonzero(usable)
     result = np.zeros(len(table), dtype=np.bool_)

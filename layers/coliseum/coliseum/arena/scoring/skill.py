@@ -8,7 +8,7 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats, Mask
 from coliseum.arena.scoring.brier import COIN_FLIP, brier
-from coliseum.arena.scoring.cells import Table
+from coliseum.arena.scoring.cells import CellTable
 
 DEAD_BAND = 0.02
 """Forecasts within 2 cents of the market take no side."""
@@ -17,12 +17,12 @@ _ROUNDING = 1e-9
 _Z_TWO_SIDED, _Z_POWER = 1.959963984540054, 0.8416212335729143
 
 
-def paired_difference(table: Table) -> Floats:
+def paired_difference(table: CellTable) -> Floats:
     """Market Brier minus agent Brier; copying the market is exactly 0. NaN where the cell is not paired."""
     return brier(table.q, table.y) - brier(table.p, table.y)
 
 
-def strict_difference(table: Table) -> Floats:
+def strict_difference(table: CellTable) -> Floats:
     """The same with a missing answer counted as 0.5."""
     return np.where(table.answered, paired_difference(table), brier(table.q, table.y) - COIN_FLIP)
 
@@ -35,23 +35,23 @@ def common_events(by_event: Floats, of: Mask) -> Floats:
     return np.where(shared[None, :], by_event, np.nan)
 
 
-def takes_side(table: Table) -> Mask:
+def takes_side(table: CellTable) -> Mask:
     """Paired cells whose forecast is outside the dead band around the market."""
     with np.errstate(invalid="ignore"):
         return np.asarray(table.paired & (np.abs(table.p - table.q) > DEAD_BAND + _ROUNDING))
 
 
-def right_side(table: Table) -> Mask:
+def right_side(table: CellTable) -> Mask:
     """Of those, the ones on the outcome's side of the market."""
     return np.asarray(takes_side(table) & ((table.p > table.q) == (table.y == 1)))
 
 
-def edge(table: Table) -> Floats:
+def edge(table: CellTable) -> Floats:
     """(p - q)(y - q): what one contract per point of disagreement earns before cost."""
     return (table.p - table.q) * (table.y - table.q)
 
 
-def line_value(table: Table, later: Floats) -> Floats:
+def line_value(table: CellTable, later: Floats) -> Floats:
     """sign(p - q)(later - q): did the market move towards the forecast. Needs no outcome."""
     return np.sign(table.p - table.q) * (later - table.q)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.records import ArenaRecords
-from coliseum.arena.reporting.reports import Question, make, save
+from coliseum.arena.reporting.reports import ReportKey, make_report, save_report
 from coliseum.arena.rounds.selection import season_of
 from coliseum.feed.entries import Candidate
 
@@ -20,6 +20,6 @@ def due_boards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]
     for season in sorted({season_of(now - LATE), season_of(now)}):
         for track in Track:
             if records.report_due(season, track):
-                question = Question(season=season, track=track, as_of=now, known_at=now)
-                entries += save(records, make(records, question))
+                question = ReportKey(season=season, track=track, as_of=now, known_at=now)
+                entries += save_report(records, make_report(records, question))
     return tuple(entries)

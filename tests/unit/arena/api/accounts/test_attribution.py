@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.arena.api.accounts.attribution import Order, Waterfall, waterfall
+from coliseum.arena.api.accounts.attribution import AttributedOrder, Waterfall, waterfall
 from coliseum.trading.trades import Outcome
 
-ORDER = Order(
+ORDER = AttributedOrder(
     side=Outcome.YES,
     contracts=Decimal(100),
     cost=Decimal("45.50"),
@@ -68,7 +68,7 @@ def test_an_order_without_a_result_waits() -> None:
 
 PRICE = st.decimals("0.01", "0.99", places=4)
 ORDERS = st.builds(
-    Order,
+    AttributedOrder,
     side=st.sampled_from(Outcome),
     contracts=st.integers(1, 5000).map(Decimal),
     cost=st.decimals("0.01", "5000", places=4),
@@ -82,7 +82,7 @@ ORDERS = st.builds(
 
 
 @given(st.lists(ORDERS, max_size=8))
-def test_the_parts_add_up_to_the_profit_exactly(orders: list[Order]) -> None:
+def test_the_parts_add_up_to_the_profit_exactly(orders: list[AttributedOrder]) -> None:
     found = waterfall(orders)
     settled = [order for order in orders if order.value is not None]
     worth = [

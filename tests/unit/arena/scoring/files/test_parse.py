@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, Table, table_from
+from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.files import columns, rows
-from coliseum.arena.scoring.files.parse import MOST_AGENTS, Parsed, forecasts_from
+from coliseum.arena.scoring.files.parse import MOST_AGENTS, ParsedForecasts, forecasts_from
 from coliseum.arena.scoring.files.problems import MOST
-from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.files.values import COLUMNS
 from coliseum.arena.scoring.report import input_hash
 
 
-def text(name: str, content: str) -> Text:
-    return Text(name, io.StringIO(content, newline=""))
+def text(name: str, content: str) -> FileText:
+    return FileText(name, io.StringIO(content, newline=""))
 
 
-def read(content: str, name: str = "f.csv", outcomes: str | None = None) -> Parsed:
+def read(content: str, name: str = "f.csv", outcomes: str | None = None) -> ParsedForecasts:
     return forecasts_from(text(name, content), None if outcomes is None else text("outcomes.csv", outcomes))
 
 
@@ -33,15 +33,15 @@ def told(content: str, name: str = "f.csv", outcomes: str | None = None) -> list
     return [str(problem) for problem in read(content, name, outcomes).problems]
 
 
-def table(content: str, name: str = "f.csv", outcomes: str | None = None) -> Table:
+def table(content: str, name: str = "f.csv", outcomes: str | None = None) -> CellTable:
     parsed = read(content, name, outcomes)
     assert parsed.problems == ()
     assert parsed.table is not None
     return parsed.table
 
 
-def holds(found: Table, *cells: Cell) -> bool:
-    return input_hash(found) == input_hash(table_from(cells))
+def holds(found: CellTable, *cells: Cell) -> bool:
+    return input_hash(found) == input_hash(table_from_cells(cells))
 
 
 def test_three_columns_are_enough() -> None:

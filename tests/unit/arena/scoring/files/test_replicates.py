@@ -6,15 +6,15 @@ from statistics import variance
 
 import pytest
 
-from coliseum.arena.scoring.files.parse import Parsed, forecasts_from
-from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.parse import ParsedForecasts, forecasts_from
+from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.report import score
 
 HEADER = "agent,market,p,q,y,replicate\n"
 
 
-def read(rows: str) -> Parsed:
-    return forecasts_from(Text("f.csv", io.StringIO(HEADER + rows, newline="")))
+def read(rows: str) -> ParsedForecasts:
+    return forecasts_from(FileText("f.csv", io.StringIO(HEADER + rows, newline="")))
 
 
 def told(rows: str) -> list[str]:

@@ -25,14 +25,14 @@ from coliseum.arena.api.accounts.answers import (
     PaperDecisionsAnswer,
     PositionData,
 )
-from coliseum.arena.api.accounts.attribution import Order, waterfall
-from coliseum.arena.api.public.queries import SOURCE, Paging, Shape, Shelf
+from coliseum.arena.api.accounts.attribution import AttributedOrder, waterfall
+from coliseum.arena.api.public.queries import SOURCE, PageRequest, PublicQueries, Shape
 from coliseum.arena.paper.account import Account, Row, replay
 from coliseum.arena.paper.records import row_from
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
 from coliseum.arena.rounds.selection import season_of
-from coliseum.arena.scoring.money import Worth, money
+from coliseum.arena.scoring.money import AccountValue, money_figures
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition
@@ -43,13 +43,13 @@ CURVE_POINTS = 200
 RECENT_DECISIONS = 500
 
 
-class Books:
+class AccountQueries:
     """The paper accounts as the public sees them."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: PublicQueries) -> None:
         self._shelf = shelf
 
-    def accounts(self, filters: Mapping[str, str | None], paging: Paging) -> AccountsAnswer:
+    def accounts(self, filters: Mapping[str, str | None], paging: PageRequest) -> AccountsAnswer:
         """`filters` by column: season, agent_id, policy."""
         page = self._shelf.page("accounts", records.ACCOUNTS, filters, paging)
         return AccountsAnswer(**self._shelf.listed(AccountData, page))
@@ -75,22 +75,22 @@ class Books:
 
     def _figures(self, mine: Sequence[Condition], rows: Sequence[Row]) -> FiguresData:
         hours = [
-            Worth(datetime.fromisoformat(one["at"]), Decimal(one["cash"]), Decimal(one["equity"]))
+            AccountValue(datetime.fromisoformat(one["at"]), Decimal(one["cash"]), Decimal(one["equity"]))
             for one in self._shelf.rows.every(records.HOURS, mine)
         ]
         cost = self._shelf.rows.one(records.ACCOUNT_COSTS, mine)
-        found = money(rows, hours, model_cost=ZERO if cost is None else Decimal(cost["cost_usd"]))
+        found = money_figures(rows, hours, model_cost=ZERO if cost is None else Decimal(cost["cost_usd"]))
         return FiguresData(**{name: getattr(found, name) for name in FiguresData.model_fields})
 
-    def ledger(self, account_id: str, paging: Paging) -> LedgerAnswer:
+    def ledger(self, account_id: str, paging: PageRequest) -> LedgerAnswer:
         return LedgerAnswer(**self._of_account(LedgerData, "ledger", records.LEDGER, account_id, paging))
 
-    def curve(self, account_id: str, *, since: float | None, paging: Paging) -> MarksAnswer:
+    def curve(self, account_id: str, *, since: float | None, paging: PageRequest) -> MarksAnswer:
         where: list[Condition] = [] if since is None else [("at", "gte", utc_from(since))]
         found = self._of_account(MarkData, "curve", records.MARKS, account_id, paging, where=where, since=since)
         return MarksAnswer(**found)
 
-    def paper_decisions(self, account_id: str, *, action: str | None, paging: Paging) -> PaperDecisionsAnswer:
+    def paper_decisions(self, account_id: str, *, action: str | None, paging: PageRequest) -> PaperDecisionsAnswer:
         table, where = records.PAPER_DECISIONS, [] if action is None else [_equal("action", action)]
         found = self._of_account(PaperDecisionData, "paper", table, account_id, paging, where=where, action=action)
         return PaperDecisionsAnswer(**found)
@@ -109,7 +109,7 @@ class Books:
         kind: str,
         table: Table,
         account_id: str,
-        paging: Paging,
+        paging: PageRequest,
         *,
         where: Sequence[Condition] = (),
         **scope: object,
@@ -147,7 +147,7 @@ def _positions(state: Account) -> list[PositionData]:
 def _explained(rows: Sequence[records.Row]) -> AttributionData:
     """The parts of one account's profit."""
     parts = waterfall(
-        Order(
+        AttributedOrder(
             side=Outcome(row["side"]),
             contracts=Decimal(row["contracts"]),
             cost=Decimal(row["cost"]),

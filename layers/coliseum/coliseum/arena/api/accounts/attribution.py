@@ -28,7 +28,7 @@ STEP = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class AttributedOrder:
     """A paper order with what it was decided on. Probabilities and prices are of YES, `value` per YES contract."""
 
     side: Outcome
@@ -62,7 +62,7 @@ class Waterfall:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
+class _SettledOrder:
     """An order on the side that was bought."""
 
     contracts: Decimal
@@ -78,7 +78,7 @@ class _Settled:
         return self.contracts * (self.forecast - self.mid)
 
 
-def waterfall(orders: Iterable[Order]) -> Waterfall:
+def waterfall(orders: Iterable[AttributedOrder]) -> Waterfall:
     """The parts of the profit of one account's settled orders."""
     orders = tuple(orders)
     decided = [order for order in orders if order.value is not None]
@@ -105,7 +105,7 @@ def waterfall(orders: Iterable[Order]) -> Waterfall:
     )
 
 
-def _on_its_side(order: Order) -> _Settled | None:
+def _on_its_side(order: AttributedOrder) -> _SettledOrder | None:
     """None where mid, quote or forecast are missing: nothing is imputed."""
     if None in {order.mid, order.yes_bid, order.yes_ask, order.forecast} or order.cost <= ZERO:
         return None
@@ -115,7 +115,7 @@ def _on_its_side(order: Order) -> _Settled | None:
     assert order.forecast is not None
     assert order.value is not None
     yes = order.side is Outcome.YES
-    return _Settled(
+    return _SettledOrder(
         contracts=order.contracts,
         cost=order.cost,
         fee=order.fee,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from coliseum.arena.api.accounts.accounts import Books
+from coliseum.arena.api.accounts.accounts import AccountQueries
 from coliseum.arena.api.accounts.answers import (
     AccountAnswer,
     AccountsAnswer,
@@ -27,8 +27,8 @@ PolicyQuery = Annotated[PolicyName | None, Query(description="Only this policy."
 _ACCOUNT = "/accounts/{season}/{agent_id}/{policy}"
 
 
-def books_of(request: Request) -> Books:
-    books: Books = request.app.state.books
+def books_of(request: Request) -> AccountQueries:
+    books: AccountQueries = request.app.state.books
     return books
 
 
@@ -38,7 +38,7 @@ def account_id(
     return f"{season}/{agent_id}/{policy}"
 
 
-Ours = Annotated[Books, Depends(books_of)]
+Ours = Annotated[AccountQueries, Depends(books_of)]
 Account = Annotated[str, Depends(account_id)]
 
 

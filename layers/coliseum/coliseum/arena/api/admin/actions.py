@@ -11,11 +11,11 @@ from coliseum.arena.records.records import Agent, ArenaRecords
 from coliseum.arena.rounds.opening import Opened
 from coliseum.errors import InvalidInput
 
-Order = Literal["pause", "resume", "retire"]
+AgentCommand = Literal["pause", "resume", "retire"]
 
 
 @dataclass(frozen=True, slots=True)
-class Works:
+class AdminActions:
     """What an operator sets in motion. Each is made when it is first asked for."""
 
     records: Callable[[], ArenaRecords]
@@ -28,7 +28,7 @@ class Works:
 class Operator:
     """Whoever holds the operator's token."""
 
-    def __init__(self, works: Works, *, has_key: bool) -> None:
+    def __init__(self, works: AdminActions, *, has_key: bool) -> None:
         self._works = works
         self._has_key = has_key
 
@@ -37,7 +37,7 @@ class Operator:
         opened = self._works.open_round()
         return OpenedAnswer(round_id=opened.round_id, new=opened.new, handed_out=opened.handed_out)
 
-    def command(self, agent_id: str, order: Order) -> AgentStatusAnswer:
+    def command(self, agent_id: str, order: AgentCommand) -> AgentStatusAnswer:
         """Raises NotFound for an unknown agent, InvalidInput for one that has retired: that is for good."""
         records = self._works.records()
         agent = records.agent(agent_id)
@@ -52,7 +52,7 @@ class Operator:
         """Put every question of an open round that nobody works on back on the queue."""
         return RedriveAnswer(handed_out=self._works.redrive())
 
-    def _status_after(self, agent: Agent, order: Order) -> str:
+    def _status_after(self, agent: Agent, order: AgentCommand) -> str:
         if order == "retire":
             return "retired"
         if agent.status == "retired":

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from coliseum.arena.api.admin.actions import Operator, Order
+from coliseum.arena.api.admin.actions import AgentCommand, Operator
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
 from coliseum.arena.api.routes import AgentPath
 from coliseum.http.paging import PROBLEMS
@@ -52,7 +52,7 @@ def command(
     request: Request,
     ours: Ours,
     agent_id: AgentPath,
-    order: Annotated[Order, Path(description="A paused agent is asked nothing new; a retired one never again.")],
+    order: Annotated[AgentCommand, Path(description="A paused agent is asked nothing new; a retired one never again.")],
 ) -> AgentStatusAnswer:
     """Counts from the next round on; questions already handed out are answered."""
     answer = ours.command(agent_id, order)

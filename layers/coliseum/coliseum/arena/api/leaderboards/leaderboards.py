@@ -15,9 +15,9 @@ from coliseum.arena.api.leaderboards.answers import (
     LeaderboardAnswer,
     SeparabilityAnswer,
 )
-from coliseum.arena.api.leaderboards.rows import Report
+from coliseum.arena.api.leaderboards.rows import StoredReport
 from coliseum.arena.api.public.answers import TrackName
-from coliseum.arena.api.public.queries import Paging, Shelf
+from coliseum.arena.api.public.queries import PageRequest, PublicQueries
 from coliseum.arena.records import public as records
 from coliseum.arena.rounds.selection import season_of
 from coliseum.http.answers import Answer
@@ -29,7 +29,7 @@ NO_LINES = "No line of the board answers this: the agent was not asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ReportFilter:
     """Which board: of a season and track, as it stood at a time, as far as it was known at another (unix seconds)."""
 
     track: str
@@ -47,13 +47,15 @@ class Question:
         return limits
 
 
-class Boards:
+class LeaderboardQueries:
     """Leaderboard, calibration, separability and their history."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: PublicQueries) -> None:
         self._shelf = shelf
 
-    def leaderboard(self, question: Question, *, metric: str, slice_name: str, paging: Paging) -> LeaderboardAnswer:
+    def leaderboard(
+        self, question: ReportFilter, *, metric: str, slice_name: str, paging: PageRequest
+    ) -> LeaderboardAnswer:
         report = self._report(question)
         found = [] if report is None else lines.standings(report, metric=metric, slice_name=slice_name)
         return LeaderboardAnswer(
@@ -64,7 +66,7 @@ class Boards:
         )
 
     def calibration(
-        self, question: Question, *, slice_name: str, agent: str | None, paging: Paging
+        self, question: ReportFilter, *, slice_name: str, agent: str | None, paging: PageRequest
     ) -> CalibrationAnswer:
         report = self._report(question)
         found = [] if report is None else lines.calibration(report, slice_name=slice_name, agent=agent)
@@ -74,12 +76,12 @@ class Boards:
             slices=[] if report is None else lines.slices(report),
         )
 
-    def separability(self, question: Question, *, agent: str | None, paging: Paging) -> SeparabilityAnswer:
+    def separability(self, question: ReportFilter, *, agent: str | None, paging: PageRequest) -> SeparabilityAnswer:
         report = self._report(question)
         found = [] if report is None else lines.pairs(report, agent=agent)
         return SeparabilityAnswer(**self._of_report("separability", report, found, {"agent": agent}, paging))
 
-    def evidence(self, question: Question, *, agent: str | None, paging: Paging) -> EvidenceAnswer:
+    def evidence(self, question: ReportFilter, *, agent: str | None, paging: PageRequest) -> EvidenceAnswer:
         """One line per published board and agent, oldest first."""
         season = question.season or self._season()
         kept = {"season": season, "agent_id": agent}
@@ -91,13 +93,13 @@ class Boards:
         """Where an agent stands on the newest board of each track."""
         found: list[AgentBoard] = []
         for track in tracks:
-            report = self._report(Question(season=season, track=track))
+            report = self._report(ReportFilter(season=season, track=track))
             line = None if report is None else lines.standing_of(report, agent_id)
             if report is not None and line is not None:
                 found.append(AgentBoard(report=lines.stamp(report), standing=line))
         return found
 
-    def _report(self, question: Question) -> Report | None:
+    def _report(self, question: ReportFilter) -> StoredReport | None:
         season: Condition = ("season", "eq", question.season or self._season())
         order = ("known_at.desc", "as_of.desc", "created_at.desc", "digest")
         return self._shelf.rows.one(records.REPORTS, [season, *question.where], newest=order)
@@ -108,10 +110,10 @@ class Boards:
     def _of_report(
         self,
         kind: str,
-        report: Report | None,
+        report: StoredReport | None,
         found: Sequence[Answer],
         filters: Mapping[str, str | None],
-        paging: Paging,
+        paging: PageRequest,
     ) -> dict[str, Any]:
         """A page of lines; its cursor holds for the report it began with and no other."""
         scope = {**filters, "digest": None if report is None else report["digest"]}

@@ -12,7 +12,7 @@ from coliseum.arena.api.leaderboards.answers import (
     LeaderboardAnswer,
     SeparabilityAnswer,
 )
-from coliseum.arena.api.leaderboards.leaderboards import Boards, Question
+from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries, ReportFilter
 from coliseum.arena.api.leaderboards.rows import ALL, DEFAULT_METRIC
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.routes import AgentQuery, Page, SeasonQuery
@@ -28,8 +28,8 @@ Slice = Annotated[
 ]
 
 
-def boards_of(request: Request) -> Boards:
-    boards: Boards = request.app.state.boards
+def boards_of(request: Request) -> LeaderboardQueries:
+    boards: LeaderboardQueries = request.app.state.boards
     return boards
 
 
@@ -38,8 +38,8 @@ def question(
     season: SeasonQuery = None,
     as_of: Annotated[str | None, Query(max_length=64, description=f"As the board stood then. {_TIME}")] = None,
     known_at: Annotated[str | None, Query(max_length=64, description=f"By what was known then. {_TIME}")] = None,
-) -> Question:
-    return Question(
+) -> ReportFilter:
+    return ReportFilter(
         track=track,
         season=season,
         as_of=None if as_of is None else seconds_from(as_of, field="as_of"),
@@ -47,8 +47,8 @@ def question(
     )
 
 
-Ours = Annotated[Boards, Depends(boards_of)]
-Asked = Annotated[Question, Depends(question)]
+Ours = Annotated[LeaderboardQueries, Depends(boards_of)]
+Asked = Annotated[ReportFilter, Depends(question)]
 
 
 @router.get("/leaderboard", summary="Who knows more than the market")

@@ -21,22 +21,22 @@ CALIBRATION = (
     "ece", "ace", "mce", "bias", "platt_intercept", "platt_slope", "auc", "sharpness", "murphy",
     "murphy_reliability", "murphy_resolution", "murphy_uncertainty", "murphy_remainder",
 )  # fmt: skip
-Report = Mapping[str, Any]
+StoredReport = Mapping[str, Any]
 """A row of the stored reports."""
 
 
-def stamp(report: Report) -> ReportStamp:
+def stamp(report: StoredReport) -> ReportStamp:
     body = report["report"]
     return ReportStamp(**{**report, **{name: body.get(name) for name in ("exchange", "rounds", "gates")}})
 
 
-def slices(report: Report) -> list[str]:
+def slices(report: StoredReport) -> list[str]:
     """The slices' names, the whole first."""
     names = report["report"]["report"]["slices"]
     return sorted(names, key=lambda name: (name != ALL, name))
 
 
-def standings(report: Report, *, metric: str, slice_name: str) -> list[StandingData]:
+def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[StandingData]:
     """Lines sorted by `metric` in the slice; rank, tier and listing are always the whole board's.
 
     By skill over everything the lines stand as ranked, provisional agents below the listed ones.
@@ -68,7 +68,7 @@ def standings(report: Report, *, metric: str, slice_name: str) -> list[StandingD
     return sorted(lines, key=lambda line: (line.value is None, _order(metric, line.value), line.agent_id))
 
 
-def calibration(report: Report, *, slice_name: str, agent: str | None) -> list[CalibrationData]:
+def calibration(report: StoredReport, *, slice_name: str, agent: str | None) -> list[CalibrationData]:
     """Reliability bins and their numbers, by agent."""
     return [
         CalibrationData(
@@ -82,7 +82,7 @@ def calibration(report: Report, *, slice_name: str, agent: str | None) -> list[C
     ]
 
 
-def pairs(report: Report, *, agent: str | None) -> list[PairData]:
+def pairs(report: StoredReport, *, agent: str | None) -> list[PairData]:
     """Every pair, or those with `agent`."""
     return [
         PairData(**pair)
@@ -91,13 +91,13 @@ def pairs(report: Report, *, agent: str | None) -> list[PairData]:
     ]
 
 
-def standing_of(report: Report, agent: str) -> StandingData | None:
+def standing_of(report: StoredReport, agent: str) -> StandingData | None:
     """One agent's line of the whole board."""
     lines = standings(report, metric=DEFAULT_METRIC, slice_name=ALL)
     return next((line for line in lines if line.agent_id == agent), None)
 
 
-def _slice(report: Report, name: str) -> Mapping[str, Mapping[str, Any]]:
+def _slice(report: StoredReport, name: str) -> Mapping[str, Mapping[str, Any]]:
     found: Mapping[str, Mapping[str, Mapping[str, Any]]] = report["report"]["report"]["slices"]
     if name in found:
         return found[name]

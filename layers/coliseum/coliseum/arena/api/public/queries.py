@@ -20,7 +20,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paging:
+class PageRequest:
     """Which page of a list."""
 
     limit: int
@@ -28,14 +28,14 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RowPage:
     """Rows, and where they go on."""
 
     rows: Sequence[Row]
     next_cursor: str | None
 
 
-class Shelf:
+class PublicQueries:
     """The public tables, with cursors and the answers' stamp."""
 
     def __init__(self, rows: PublicRecords, clock: Callable[[], float] = time.time) -> None:
@@ -47,11 +47,11 @@ class Shelf:
         kind: str,
         table: Table,
         filters: Mapping[str, str | bool | None],
-        paging: Paging,
+        paging: PageRequest,
         *,
         where: Sequence[Condition] = (),
         scope: Mapping[str, object] | None = None,
-    ) -> Page:
+    ) -> RowPage:
         """Rows whose columns equal `filters` and meet `where`; the cursor holds for the same `filters` and `scope`."""
         kept = {**filters, **(scope or {})}
         after = None if paging.cursor is None else decode_cursor(kind, kept, paging.cursor)
@@ -63,15 +63,15 @@ class Shelf:
         found = self.rows.page(table, where=[*equal, *where], after=after, limit=paging.limit + 1)
         rows = found[: paging.limit]
         more = len(found) > len(rows)
-        return Page(rows, encode_cursor(kind, kept, table.position(rows[-1])) if more else None)
+        return RowPage(rows, encode_cursor(kind, kept, table.position(rows[-1])) if more else None)
 
-    def listed(self, shape: type[Shape], page: Page) -> dict[str, Any]:
+    def listed(self, shape: type[Shape], page: RowPage) -> dict[str, Any]:
         """The list envelope around a page."""
         items = [shape(**row) for row in page.rows]
         return {"items": items, "count": len(items), "next_cursor": page.next_cursor, **self.stamp()}
 
     def sliced(
-        self, kind: str, lines: Sequence[object], filters: Mapping[str, object], paging: Paging
+        self, kind: str, lines: Sequence[object], filters: Mapping[str, object], paging: PageRequest
     ) -> dict[str, Any]:
         """The list envelope around a part of what is known whole."""
         first = 0 if paging.cursor is None else int(decode_cursor(kind, filters, paging.cursor).get("first", 0))

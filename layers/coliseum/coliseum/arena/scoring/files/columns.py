@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.files.problems import Problems
-from coliseum.arena.scoring.files.rows import Text, portions
+from coliseum.arena.scoring.files.problems import FileProblems
+from coliseum.arena.scoring.files.rows import FileText, portions
 from coliseum.arena.scoring.files.values import READERS, Reader, refusal
 
 REMEMBERED = 200_000
@@ -53,14 +53,14 @@ class _Column:
     found: Any = field(default_factory=list)
     """An array of doubles, or a list of labels."""
 
-    def take(self, texts: Sequence[str], lines: Sequence[int], file: str, problems: Problems) -> None:
+    def take(self, texts: Sequence[str], lines: Sequence[int], file: str, problems: FileProblems) -> None:
         try:
             read = list(map(self.values.__getitem__, texts))
         except ValueError:
             read = [self._read(text, line, file, problems) for text, line in zip(texts, lines, strict=True)]
         self.found.extend(read)
 
-    def _read(self, text: str, line: int, file: str, problems: Problems) -> Any:
+    def _read(self, text: str, line: int, file: str, problems: FileProblems) -> Any:
         try:
             return self.values[text]
         except ValueError as error:
@@ -68,7 +68,7 @@ class _Column:
             return self.values.reader.absent
 
 
-def columns_of(text: Text, *, required: Sequence[str], known: Sequence[str], problems: Problems) -> Columns:
+def columns_of(text: FileText, *, required: Sequence[str], known: Sequence[str], problems: FileProblems) -> Columns:
     """All rows of a file, with the absent value where one could not be read."""
     lines = array("q")
     columns: dict[str, _Column] = {}

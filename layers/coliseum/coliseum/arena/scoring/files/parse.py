@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Mask, counts, totals
-from coliseum.arena.scoring.cells import Table, table
+from coliseum.arena.scoring.cells import CellTable, table
 from coliseum.arena.scoring.files.columns import Columns, columns_of, filled
-from coliseum.arena.scoring.files.problems import Problem, Problems
+from coliseum.arena.scoring.files.problems import FileProblem, FileProblems
 from coliseum.arena.scoring.files.replicates import averaged
-from coliseum.arena.scoring.files.rows import Text
+from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.files.values import COLUMNS, READERS
 from coliseum.errors import InvalidInput
 
@@ -42,18 +42,18 @@ Known = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedForecasts:
     """The table of a file without problems, or its problems."""
 
-    table: Table | None
-    problems: tuple[Problem, ...]
+    table: CellTable | None
+    problems: tuple[FileProblem, ...]
     more: int
     """Problems beyond those told."""
 
 
-def forecasts_from(forecasts: Text, outcomes: Text | None = None) -> Parsed:
+def forecasts_from(forecasts: FileText, outcomes: FileText | None = None) -> ParsedForecasts:
     """The forecasts, joined with the outcomes where they are in a file of their own."""
-    problems = Problems()
+    problems = FileProblems()
     known = {} if outcomes is None else _outcomes_from(outcomes, problems)
     columns = columns_of(forecasts, required=REQUIRED, known=COLUMNS, problems=problems)
     if outcomes is not None and known and len(columns):
@@ -65,10 +65,10 @@ def forecasts_from(forecasts: Text, outcomes: Text | None = None) -> Parsed:
     if not len(columns) and not problems.count:
         problems.add(forecasts.name, 0, "there is no forecast in it")
     made = None if problems.count else _table(columns, forecasts.name, problems)
-    return Parsed(made, problems.told, problems.more)
+    return ParsedForecasts(made, problems.told, problems.more)
 
 
-def _outcomes_from(outcomes: Text, problems: Problems) -> Known:
+def _outcomes_from(outcomes: FileText, problems: FileProblems) -> Known:
     columns = columns_of(outcomes, required=("market", "y"), known=("market", *OF_A_MARKET), problems=problems)
     told = {name: columns.labels.get(name) or columns.numbers[name].tolist()
             for name in (*columns.labels, *columns.numbers)}  # fmt: skip
@@ -83,7 +83,7 @@ def _outcomes_from(outcomes: Text, problems: Problems) -> Known:
     return found
 
 
-def _join(columns: Columns, known: Known, file: str, problems: Problems) -> None:
+def _join(columns: Columns, known: Known, file: str, problems: FileProblems) -> None:
     """Add to the forecasts what the outcomes tell, where they do not tell it themselves."""
     none = [""] * len(columns)
     pairs: dict[tuple[str, str], int] = {}
@@ -111,7 +111,7 @@ def _join(columns: Columns, known: Known, file: str, problems: Problems) -> None
             columns.numbers[name] = wide if own is None else np.where(np.isnan(own), wide, own)
 
 
-def _table(columns: Columns, file: str, problems: Problems) -> Table | None:
+def _table(columns: Columns, file: str, problems: FileProblems) -> CellTable | None:
     """None where lines contradict each other, which is told."""
     labels, none = columns.labels, [""] * len(columns)
     labels["event"] = filled(labels.get("event", none), labels["market"])
@@ -140,7 +140,7 @@ def _table(columns: Columns, file: str, problems: Problems) -> Table | None:
     return made
 
 
-def _half_graded(made: Table) -> bool:
+def _half_graded(made: CellTable) -> bool:
     """Whether some market has an outcome in one line and none in another."""
     market = np.unique(made.event * len(made.markets) + made.market, return_inverse=True)[1]
     size = int(market.max()) + 1
@@ -154,7 +154,7 @@ def _lacks_strike(columns: Columns) -> Mask:
     return np.asarray(ladder & np.isnan(columns.numbers.get("strike", np.full(len(columns), np.nan))))
 
 
-def _contradictions(columns: Columns, file: str, problems: Problems) -> None:
+def _contradictions(columns: Columns, file: str, problems: FileProblems) -> None:
     """What is wrong with a line only beside the earlier ones."""
     answered: dict[tuple[str, ...], int] = {}
     decided: dict[tuple[str, str], tuple[float, int]] = {}

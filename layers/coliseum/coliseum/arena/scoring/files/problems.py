@@ -9,7 +9,7 @@ MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """Line 0 is the whole file."""
 
     file: str
@@ -21,7 +21,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Problems:
+class FileProblems:
     """What was found, file by file in the order of reading, and of one file by line; only the first few are kept."""
 
     found: list[tuple[int, int, str]] = field(default_factory=list)
@@ -38,9 +38,9 @@ class Problems:
             self._keep_first()
 
     @property
-    def told(self) -> tuple[Problem, ...]:
+    def told(self) -> tuple[FileProblem, ...]:
         self._keep_first()
-        return tuple(Problem(self.files[file], line, text) for file, line, text in self.found)
+        return tuple(FileProblem(self.files[file], line, text) for file, line, text in self.found)
 
     @property
     def more(self) -> int:

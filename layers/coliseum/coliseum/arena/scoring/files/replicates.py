@@ -9,10 +9,10 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
 from coliseum.arena.scoring.files.columns import Columns
-from coliseum.arena.scoring.files.problems import Problems
+from coliseum.arena.scoring.files.problems import FileProblems
 
 
-def averaged(columns: Columns, file: str, problems: Problems) -> Columns:
+def averaged(columns: Columns, file: str, problems: FileProblems) -> Columns:
     """One row per question, dated by its first line; `noise` is the variance of its replicates."""
     if not any(columns.labels.get("replicate", ())):
         columns.labels.pop("replicate", None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from coliseum.arena.scoring.files.problems import Problems
+from coliseum.arena.scoring.files.problems import FileProblems
 
 PORTION = 50_000
 """Rows held as texts at a time."""
@@ -17,7 +17,7 @@ _JSON_NAMES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.g
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class FileText:
     """A file's name, for messages and to tell its format by, and its lines with their ends, to be read once."""
 
     name: str
@@ -32,7 +32,9 @@ class Portion:
     columns: Mapping[str, Sequence[str]]
 
 
-def portions(text: Text, *, required: Sequence[str], known: Sequence[str], problems: Problems) -> Iterator[Portion]:
+def portions(
+    text: FileText, *, required: Sequence[str], known: Sequence[str], problems: FileProblems
+) -> Iterator[Portion]:
     """The good rows. Unknown columns are a problem: one of them may be a known one misspelt."""
     lines = iter(text.lines)
     before, first = 0, ""
@@ -51,7 +53,7 @@ class _Reading:
     name: str
     required: Sequence[str]
     known: Sequence[str]
-    problems: Problems
+    problems: FileProblems
 
     def csv(self, header: str, lines: Iterable[str], before: int) -> Iterator[Portion]:
         """The header stands `before` lines into the file, the rest behind it."""
