@@ -6,14 +6,14 @@ from fastapi import FastAPI
 
 from coliseum import config
 from coliseum.aws import load_secrets
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets import routes
 from coliseum.markets.markets import Markets
-from coliseum.store.client import opened_on_first_use
+from coliseum.store.client import lazy_store
 from coliseum.upstash.client import Redis
 
 
@@ -22,9 +22,9 @@ def build(settings: Settings) -> FastAPI:
     app = create_app(title="Coliseum markets", routers=[routes.router], settings=settings)
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     kalshi = Kalshi.from_settings(settings)
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
-    store = opened_on_first_use(settings, app.state.resources)
+    store = lazy_store(settings, app.state.resources)
     markets = app.state.markets = Markets(kalshi, cache, breaker, store)
     for resource in (redis, kalshi, markets):
         if resource is not None:

@@ -12,13 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from coliseum import config
 from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics, record
 from coliseum.polling.poller import Poller
-from coliseum.portfolio.snapshots import History
+from coliseum.portfolio.snapshots import HistoryMaintenance
 from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
@@ -28,17 +28,17 @@ MARGIN_SECONDS = 10.0  # of the function's time, for the last tick, the projecti
 
 
 @cache
-def parts() -> tuple[Poller, Projector, History]:
+def parts() -> tuple[Poller, Projector, HistoryMaintenance]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
     redis = Redis.from_settings(settings)
     feed = Feed.from_settings(settings, redis)
     exchange = None if settings.kalshi_api_key is None else Kalshi.from_settings(settings)
-    store = Store.where_set(settings)
-    bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.cache_prefix, breaker=Breaker())
+    store = Store.from_settings_if_configured(settings)
+    bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.cache_prefix, breaker=CircuitBreaker())
     poller = Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds)
-    return poller, Projector(feed=feed, store=store), History(store, exchange, paced)
+    return poller, Projector(feed=feed, store=store), HistoryMaintenance(store, exchange, paced)
 
 
 @metrics().log_metrics

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from coliseum import config
 from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.feed.feed import Feed
@@ -16,8 +16,8 @@ from coliseum.http.app import create_app, lambda_handler
 from coliseum.http.probes import Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
-from coliseum.portfolio.portfolio import Doors, Portfolio
-from coliseum.store.client import opened_on_first_use
+from coliseum.portfolio.portfolio import Portfolio, PortfolioDependencies
+from coliseum.store.client import lazy_store
 from coliseum.upstash.client import Redis
 
 
@@ -27,11 +27,11 @@ def build(settings: Settings) -> FastAPI:
     app = create_app(title="Coliseum", routers=routers, settings=settings)
     close = app.state.resources.callback
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
-    bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), Breaker()
-    store = opened_on_first_use(settings, app.state.resources)
+    bot, kalshi, breaker = Bot.from_settings(settings), Kalshi.from_settings(settings), CircuitBreaker()
+    store = lazy_store(settings, app.state.resources)
     feed = None if redis is None else Feed.from_settings(settings, redis)
     cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
-    doors = Doors(kalshi, bot, feed, store, cache, breaker)
+    doors = PortfolioDependencies(kalshi, bot, feed, store, cache, breaker)
     portfolio = app.state.portfolio = Portfolio(doors)
     prober = app.state.prober = Prober(
         {

@@ -10,13 +10,13 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.account import Account
-from coliseum.portfolio.account_state import Books
+from coliseum.portfolio.account import ExchangeAccount
+from coliseum.portfolio.account_state import LedgerState
 from coliseum.trading.money import ZERO
 
 
@@ -33,13 +33,13 @@ class Session:
             kalshi_rsa_key_path=exchange.private_key_path,
         )
         self.kalshi = Kalshi.from_settings(settings)
-        self.account = Account(self.kalshi, self.cache())
+        self.account = ExchangeAccount(self.kalshi, self.cache())
         touched = {order["ticker"] for order in exchange.get("/portfolio/orders", limit=1000)["orders"]}
         listed = [market["ticker"] for market in exchange.get("/markets", status="open", limit=1000)["markets"]]
         self.tickers = [ticker for ticker in listed if ticker not in touched][:4]
 
     def cache(self) -> Cache:
-        return Cache(None, prefix="", breaker=Breaker(clock=lambda: self.now), clock=lambda: self.now)
+        return Cache(None, prefix="", breaker=CircuitBreaker(clock=lambda: self.now), clock=lambda: self.now)
 
     def trade(self, rng: random.Random, orders: int) -> None:
         """Orders that take what is there, on few markets, so that positions are closed and flipped."""
@@ -50,7 +50,7 @@ class Session:
             self.exchange.admin("clock", seconds=1)  # what happened in one moment has no known order
             self.exchange.order(rng.choice(self.tickers), side, count, price)
 
-    def books(self) -> Books:
+    def books(self) -> LedgerState:
         """Ours, brought up to date; they must agree with the exchange's."""
         self.now += 60
         standing = self.account.positions().standing.value
@@ -97,7 +97,7 @@ def test_our_books_are_the_exchanges_to_the_cent_through_any_session(session: Se
     assert session.books().differences == ()
     # Settlements pay whole cents, fractional contracts may be worth less than one: a cent for each is the most.
     assert abs(session.deposits() - deposited) <= Decimal("0.03")
-    again = Account(session.kalshi, session.cache())
+    again = ExchangeAccount(session.kalshi, session.cache())
     assert again.positions().standing.value.books == session.books()
 
 

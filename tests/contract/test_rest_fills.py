@@ -11,7 +11,7 @@ from tests.contract.rest_world import API, check, client_of, settings_of, with_k
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.portfolio.trades import Place, Query
+from coliseum.portfolio.trades import FillsCursor, FillsQuery
 from coliseum.store.client import Store
 
 URL = f"{API}/portfolio/fills"
@@ -105,8 +105,8 @@ def test_the_exchange_falling_silent_between_pages_is_bridged_by_postgres(
 
 
 def test_a_cursor_the_exchange_has_forgotten_is_an_error_and_not_the_first_page_again(client: TestClient) -> None:
-    query = Query(limit=2, ticker=None, since=None, cursor=None)
-    forgotten = Place(at="2026-11-01T00:00:00+00:00", cursor="forgotten", fill_id="x").text(query)
+    query = FillsQuery(limit=2, ticker=None, since=None, cursor=None)
+    forgotten = FillsCursor(at="2026-11-01T00:00:00+00:00", cursor="forgotten", fill_id="x").text(query)
     response = client.get(f"{URL}?limit=2&cursor={forgotten}")
     assert response.status_code == 400
     assert "begin again" in response.json()["detail"]

@@ -11,12 +11,12 @@ from tests.contract.rest_world import API, client_of, settings_of, with_key
 from tests.fixtures.exchange import Exchange, StartExchange
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
 from coliseum.http.field_types import utc_from
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.snapshots import Snapshots
+from coliseum.portfolio.snapshots import SnapshotWriter
 from coliseum.store.client import Store
 
 NOON = 1_795_262_400.0
@@ -67,14 +67,14 @@ def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
     exchange.admin(f"markets/{second}/settle", result="yes")
     traded = [(first, 1), (second, 1), (third, 1), (long_ago, 4), ("ELSEWHERE", 1)]
     store.insert("trades", [trade(seq, ticker, days) for seq, (ticker, days) in enumerate(traded, 1)])
-    cache = Cache(None, prefix="", breaker=Breaker())
-    snapshots = Snapshots(kalshi, store, cache)
+    cache = Cache(None, prefix="", breaker=CircuitBreaker())
+    snapshots = SnapshotWriter(kalshi, store, cache)
     kept = snapshots.take(NOON + 7)
     assert kept is not None
     assert (kept.balances, kept.markets, kept.settlements) == (1, 2, 1)
     assert {row["ticker"] for row in store.select("market_snapshots", "ticker")} == {first, third}
     assert snapshots.take(NOON + 200) is None
-    assert Snapshots(kalshi, store, cache).take(NOON + 200) is None
+    assert SnapshotWriter(kalshi, store, cache).take(NOON + 200) is None
     assert snapshots.take(NOON + 300) is not None
     with client_of(build(settings_of(postgres=postgres_server, exchange=exchange, **with_key(exchange)))) as client:
         history = client.get(f"{API}/portfolio/history").json()

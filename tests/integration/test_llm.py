@@ -15,10 +15,10 @@ from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, servin
 from coliseum.arena.agents.reply import ForecastReply
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, InvalidInput
-from coliseum.llm.answers import AgentResult, CostSource
-from coliseum.llm.client import Agent, create_agent
-from coliseum.llm.failures import Failure, ModelFailed
+from coliseum.llm.client import ModelAgent, create_agent
+from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.llm.options import Options, OutputMode, Prices
+from coliseum.llm.results import AgentResult, CostSource
 
 MODEL = "vendor/model-1"
 KEY = "sk-or-v1-0123456789abcdef"
@@ -44,7 +44,7 @@ def settings(openrouter: OpenRouter, **changes: Any) -> Settings:
     return Settings(openrouter_api_key=KEY, openrouter_base_url=openrouter.url, **changes)
 
 
-def agent(openrouter: OpenRouter, *, model: str = MODEL, **changes: Any) -> Agent[ForecastReply]:
+def agent(openrouter: OpenRouter, *, model: str = MODEL, **changes: Any) -> ModelAgent[ForecastReply]:
     options = changes.pop("options", Options(connection_retries=0))
     return create_agent(
         model=model,
@@ -56,11 +56,11 @@ def agent(openrouter: OpenRouter, *, model: str = MODEL, **changes: Any) -> Agen
     )
 
 
-def ask(asked: Agent[Any], **more: Any) -> AgentResult[Any]:
+def ask(asked: ModelAgent[Any], **more: Any) -> AgentResult[Any]:
     return asyncio.run(asked.run("Will it?", **more))
 
 
-def fail(asked: Agent[Any], **more: Any) -> ModelFailed:
+def fail(asked: ModelAgent[Any], **more: Any) -> ModelFailed:
     with pytest.raises(ModelFailed) as caught:
         ask(asked, **more)
     return caught.value
@@ -116,47 +116,52 @@ def test_the_same_question_is_the_same_bytes(openrouter: OpenRouter) -> None:
     assert openrouter.requests[0] == openrouter.requests[1]
 
 
-REFUSALS: list[tuple[Reply, Failure, int | None, float | None]] = [
-    (refusal(400), Failure.REJECTED, 400, None),
+REFUSALS: list[tuple[Reply, FailureKind, int | None, float | None]] = [
+    (refusal(400), FailureKind.REJECTED, 400, None),
     (
         refusal(400, "maximum context length is 100", metadata={"error_type": "context_length_exceeded"}),
-        Failure.TOO_LONG,
+        FailureKind.TOO_LONG,
         400,
         None,
     ),
-    (refusal(401), Failure.KEY_REFUSED, 401, None),
-    (refusal(402), Failure.CREDIT, 402, None),
+    (refusal(401), FailureKind.KEY_REFUSED, 401, None),
+    (refusal(402), FailureKind.CREDIT, 402, None),
     (
         refusal(402, headers={"Retry-After": "3"}, metadata={"limit_source": "openrouter_in_flight_budget"}),
-        Failure.IN_FLIGHT_BUDGET,
+        FailureKind.IN_FLIGHT_BUDGET,
         402,
         3.0,
     ),
-    (refusal(403), Failure.KEY_REFUSED, 403, None),
-    (refusal(403, metadata={"limit_source": "openrouter_key_limit"}), Failure.KEY_BUDGET, 403, None),
-    (refusal(404, availability={"code": "model_deprecated", "retryable": False}), Failure.MODEL_GONE, 404, None),
-    (refusal(404, availability={"code": "no_endpoints", "retryable": True}), Failure.UNAVAILABLE, 404, None),
-    (Reply(status=404, body=b"<html>who?</html>", headers={"Content-Type": "text/html"}), Failure.REJECTED, 404, None),
-    (refusal(408), Failure.TIMEOUT, 408, None),
-    (refusal(409), Failure.REJECTED, 409, None),
-    (refusal(413), Failure.TOO_LONG, 413, None),
-    (refusal(422), Failure.REJECTED, 422, None),
-    (refusal(429, headers={"Retry-After": "7"}), Failure.RATE_LIMITED, 429, 7.0),
-    (refusal(429, availability={"code": "capacity_exhausted", "retry_after": 9}), Failure.RATE_LIMITED, 429, 9.0),
-    (refusal(500), Failure.UNAVAILABLE, 500, None),
-    (refusal(502), Failure.UNAVAILABLE, 502, None),
-    (refusal(503), Failure.OVERLOADED, 503, None),
-    (refusal(504), Failure.TIMEOUT, 504, None),
-    (refusal(529), Failure.OVERLOADED, 529, None),
-    (Reply(body=json.dumps({"error": {"code": 502, "message": "died"}}).encode()), Failure.UNAVAILABLE, 502, None),
-    (Reply(body=json.dumps(NULL_CHOICES).encode()), Failure.MALFORMED, None, None),
-    (Reply(body=b"<html>gateway</html>", headers={"Content-Type": "text/html"}), Failure.MALFORMED, None, None),
+    (refusal(403), FailureKind.KEY_REFUSED, 403, None),
+    (refusal(403, metadata={"limit_source": "openrouter_key_limit"}), FailureKind.KEY_BUDGET, 403, None),
+    (refusal(404, availability={"code": "model_deprecated", "retryable": False}), FailureKind.MODEL_GONE, 404, None),
+    (refusal(404, availability={"code": "no_endpoints", "retryable": True}), FailureKind.UNAVAILABLE, 404, None),
+    (
+        Reply(status=404, body=b"<html>who?</html>", headers={"Content-Type": "text/html"}),
+        FailureKind.REJECTED,
+        404,
+        None,
+    ),
+    (refusal(408), FailureKind.TIMEOUT, 408, None),
+    (refusal(409), FailureKind.REJECTED, 409, None),
+    (refusal(413), FailureKind.TOO_LONG, 413, None),
+    (refusal(422), FailureKind.REJECTED, 422, None),
+    (refusal(429, headers={"Retry-After": "7"}), FailureKind.RATE_LIMITED, 429, 7.0),
+    (refusal(429, availability={"code": "capacity_exhausted", "retry_after": 9}), FailureKind.RATE_LIMITED, 429, 9.0),
+    (refusal(500), FailureKind.UNAVAILABLE, 500, None),
+    (refusal(502), FailureKind.UNAVAILABLE, 502, None),
+    (refusal(503), FailureKind.OVERLOADED, 503, None),
+    (refusal(504), FailureKind.TIMEOUT, 504, None),
+    (refusal(529), FailureKind.OVERLOADED, 529, None),
+    (Reply(body=json.dumps({"error": {"code": 502, "message": "died"}}).encode()), FailureKind.UNAVAILABLE, 502, None),
+    (Reply(body=json.dumps(NULL_CHOICES).encode()), FailureKind.MALFORMED, None, None),
+    (Reply(body=b"<html>gateway</html>", headers={"Content-Type": "text/html"}), FailureKind.MALFORMED, None, None),
 ]
 
 
 @pytest.mark.parametrize(("reply", "failure", "status", "retry_after"), REFUSALS)
 def test_every_refusal_has_its_class_and_costs_nothing_known(
-    openrouter: OpenRouter, reply: Reply, failure: Failure, status: int | None, retry_after: float | None
+    openrouter: OpenRouter, reply: Reply, failure: FailureKind, status: int | None, retry_after: float | None
 ) -> None:
     openrouter.script(MODEL, reply)
     failed = fail(agent(openrouter))
@@ -166,19 +171,19 @@ def test_every_refusal_has_its_class_and_costs_nothing_known(
     assert KEY not in str(failed)
 
 
-REPLIES: list[tuple[Reply, Failure, int]] = [
-    (Reply(content=TEXT[:60], finish_reason="length"), Failure.TRUNCATED, 1),
-    (Reply(content="", finish_reason="content_filter"), Failure.FILTERED, 1),
-    (Reply(content="", finish_reason="error"), Failure.INVALID_OUTPUT, 3),
-    (Reply(content=""), Failure.INVALID_OUTPUT, 3),
-    (Reply(content="I would say it is likely."), Failure.INVALID_OUTPUT, 3),
-    (Reply(arguments={**FORECAST, "probability": 1.7}), Failure.INVALID_OUTPUT, 3),
+REPLIES: list[tuple[Reply, FailureKind, int]] = [
+    (Reply(content=TEXT[:60], finish_reason="length"), FailureKind.TRUNCATED, 1),
+    (Reply(content="", finish_reason="content_filter"), FailureKind.FILTERED, 1),
+    (Reply(content="", finish_reason="error"), FailureKind.INVALID_OUTPUT, 3),
+    (Reply(content=""), FailureKind.INVALID_OUTPUT, 3),
+    (Reply(content="I would say it is likely."), FailureKind.INVALID_OUTPUT, 3),
+    (Reply(arguments={**FORECAST, "probability": 1.7}), FailureKind.INVALID_OUTPUT, 3),
 ]
 
 
 @pytest.mark.parametrize(("reply", "failure", "requests"), REPLIES)
 def test_a_reply_without_a_forecast_is_a_failure_that_was_paid_for(
-    openrouter: OpenRouter, reply: Reply, failure: Failure, requests: int
+    openrouter: OpenRouter, reply: Reply, failure: FailureKind, requests: int
 ) -> None:
     openrouter.script(MODEL, reply)
     failed = fail(agent(openrouter))
@@ -260,7 +265,7 @@ def test_only_a_lack_of_ability_leads_down_the_ladder(openrouter: OpenRouter, tr
 def test_the_last_step_of_the_ladder_fails_for_good(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, CAPABILITY[0])
     failed = fail(agent(openrouter))
-    assert (failed.failure, failed.record.requests) == (Failure.CAPABILITY, 2)
+    assert (failed.failure, failed.record.requests) == (FailureKind.CAPABILITY, 2)
 
 
 def test_no_other_model_ever_answers(openrouter: OpenRouter) -> None:
@@ -278,20 +283,20 @@ def test_a_passing_failure_is_tried_once_more(openrouter: OpenRouter) -> None:
 def test_a_run_ends_at_its_deadline(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(seconds=3600))
     failed = fail(agent(openrouter), deadline_seconds=0.3)
-    assert failed.failure is Failure.TIMEOUT
+    assert failed.failure is FailureKind.TIMEOUT
     assert failed.retryable
 
 
 def test_one_attempt_may_be_shorter_than_the_run(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(seconds=3600))
     options = Options(connection_retries=0, timeout_seconds=0.3)
-    assert fail(agent(openrouter, options=options), deadline_seconds=3000).failure is Failure.TIMEOUT
+    assert fail(agent(openrouter, options=options), deadline_seconds=3000).failure is FailureKind.TIMEOUT
 
 
 def test_nobody_at_the_address_is_a_failure_of_the_network() -> None:
     used = Settings(openrouter_api_key=KEY, openrouter_base_url="http://127.0.0.1:9/api/v1")
     made = create_agent(model=MODEL, system_prompt="", settings=used, options=Options(connection_retries=0))
-    assert fail(made).failure is Failure.NETWORK
+    assert fail(made).failure is FailureKind.NETWORK
 
 
 @pytest.mark.parametrize(
@@ -327,7 +332,7 @@ def test_a_second_request_needs_a_permit(openrouter: OpenRouter) -> None:
         return len(asked) < 2
 
     failed = fail(agent(openrouter), permit=once)
-    assert failed.failure is Failure.UNPAID
+    assert failed.failure is FailureKind.UNPAID
     assert (len(asked), len(openrouter.requests), failed.record.requests) == (2, 2, 2)
     assert failed.record.bill.cost == Decimal("0.0042")
 

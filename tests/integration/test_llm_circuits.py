@@ -9,7 +9,7 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.arena.agents.circuit_breaker import FAILURES, FLEET_SECONDS, OPEN_SECONDS
 from coliseum.arena.agents.circuits import Circuits
-from coliseum.llm.failures import TRAITS, Failure, Scope
+from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
 from coliseum.upstash.client import Redis
 
 NOW = 1_795_000_000.0
@@ -22,7 +22,7 @@ def circuits(redis: Redis, prefix: str) -> Circuits:
 
 def break_vendor(circuits: Circuits, vendor: str = "x-ai") -> None:
     for _ in range(FAILURES):
-        circuits.failed(vendor, Failure.RATE_LIMITED, now=NOW)
+        circuits.failed(vendor, FailureKind.RATE_LIMITED, now=NOW)
 
 
 def test_a_vendor_that_keeps_failing_is_left_alone_and_others_are_not(circuits: Circuits) -> None:
@@ -52,20 +52,22 @@ def test_a_failed_probe_keeps_it_open(circuits: Circuits) -> None:
     break_vendor(circuits)
     later = NOW + OPEN_SECONDS + 1
     assert circuits.allows("x-ai", now=later).go
-    circuits.failed("x-ai", Failure.TIMEOUT, now=later)
+    circuits.failed("x-ai", FailureKind.TIMEOUT, now=later)
     assert not circuits.allows("x-ai", now=later + 1).go
     assert circuits.allows("x-ai", now=later + OPEN_SECONDS + 1).go
 
 
-@pytest.mark.parametrize("failure", [Failure.KEY_REFUSED, Failure.CREDIT, Failure.KEY_BUDGET])
-def test_what_concerns_our_key_stops_everyone_at_once(circuits: Circuits, failure: Failure) -> None:
+@pytest.mark.parametrize("failure", [FailureKind.KEY_REFUSED, FailureKind.CREDIT, FailureKind.KEY_BUDGET])
+def test_what_concerns_our_key_stops_everyone_at_once(circuits: Circuits, failure: FailureKind) -> None:
     circuits.failed("x-ai", failure, now=NOW)
     assert circuits.allows("openai", now=NOW + 1).reason == failure.value
     assert circuits.allows("openai", now=NOW + FLEET_SECONDS + 1).go
 
 
-@pytest.mark.parametrize("failure", [failure for failure, trait in TRAITS.items() if trait.scope is Scope.DECISION])
-def test_what_concerns_one_question_stops_nobody(circuits: Circuits, failure: Failure) -> None:
+@pytest.mark.parametrize(
+    "failure", [failure for failure, trait in TRAITS.items() if trait.scope is FailureScope.DECISION]
+)
+def test_what_concerns_one_question_stops_nobody(circuits: Circuits, failure: FailureKind) -> None:
     for _ in range(FAILURES * 2):
         circuits.failed("x-ai", failure, now=NOW)
     assert circuits.allows("x-ai", now=NOW).go
@@ -83,7 +85,7 @@ def test_while_all_is_well_it_costs_one_command_before_and_one_after(
 def test_without_redis_models_are_asked(prefix: str) -> None:
     nobody = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
     circuits = Circuits(nobody, prefix=prefix)
-    circuits.failed("x-ai", Failure.CREDIT, now=NOW)
+    circuits.failed("x-ai", FailureKind.CREDIT, now=NOW)
     assert circuits.allows("x-ai", now=NOW).go
     circuits.answered("x-ai")
     nobody.close()

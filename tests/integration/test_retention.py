@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coliseum.portfolio import snapshots as service
-from coliseum.portfolio.snapshots import Retention
+from coliseum.portfolio.snapshots import HistoryPruner
 from coliseum.store.client import Store
 
 NOON = datetime(2024, 11, 20, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def _kept(store: Store) -> int:
 
 def test_a_days_first_call_thins_and_the_others_do_nothing(store: Store) -> None:
     _keep(store, 6)
-    retention = Retention(store)
+    retention = HistoryPruner(store)
     now = NOON.timestamp()
 
     assert retention.run(now, time_left=lambda: 60.0) == {
@@ -47,7 +47,7 @@ def test_a_days_first_call_thins_and_the_others_do_nothing(store: Store) -> None
 def test_what_time_does_not_allow_is_done_by_the_next_call(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_PRUNED_PER_CALL", 2)
     _keep(store, 6)
-    retention = Retention(store)
+    retention = HistoryPruner(store)
     left = iter([60.0, 0.0])
 
     retention.run(NOON.timestamp(), time_left=lambda: next(left))

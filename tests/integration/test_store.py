@@ -18,7 +18,7 @@ from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum import config, database
 from coliseum.errors import InvalidInput, SourceRefused, SourceUnavailable
-from coliseum.store.client import IN_CHUNK, PAGE, Store
+from coliseum.store.client import MAX_IN_VALUES, MAX_ROWS_PER_REQUEST, Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -116,21 +116,21 @@ def test_columns_left_out_get_their_defaults(store: Store) -> None:
 
 
 def test_more_rows_than_a_page_arrive_complete_when_the_order_is_total(store: Store) -> None:
-    store.insert("market_snapshots", snapshots(PAGE + 1))
+    store.insert("market_snapshots", snapshots(MAX_ROWS_PER_REQUEST + 1))
 
     rows = store.select("market_snapshots", "taken_at", order=("taken_at",))
 
-    assert len({row["taken_at"] for row in rows}) == PAGE + 1
+    assert len({row["taken_at"] for row in rows}) == MAX_ROWS_PER_REQUEST + 1
     with pytest.raises(InvalidInput, match="order"):
         store.select("market_snapshots", "taken_at")
     assert len(store.select("market_snapshots", "taken_at", limit=3)) == 3
 
 
 def test_a_long_in_list_is_asked_in_parts(store: Store) -> None:
-    tickers = [f"MARKET-WITH-A-RATHER-LONG-NAME-{number:04}" for number in range(3 * IN_CHUNK)]
+    tickers = [f"MARKET-WITH-A-RATHER-LONG-NAME-{number:04}" for number in range(3 * MAX_IN_VALUES)]
     store.insert("settlements", [settlement(ticker) for ticker in tickers])
 
-    assert len(store.select("settlements", "ticker", where=[("ticker", "in", tickers)])) == 3 * IN_CHUNK
+    assert len(store.select("settlements", "ticker", where=[("ticker", "in", tickers)])) == 3 * MAX_IN_VALUES
     with pytest.raises(InvalidInput):
         store.select("settlements", "ticker", where=[("ticker", "in", tickers)], limit=5)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.errors import SourceError, SourceRefused, SourceUnavailable
 
 
@@ -22,7 +22,7 @@ class Source:
 
 def test_a_silent_source_is_not_asked_again_for_a_while_and_then_once_more() -> None:
     now = [100.0]
-    breaker, source = Breaker(open_seconds=4, clock=lambda: now[0]), Source()
+    breaker, source = CircuitBreaker(open_seconds=4, clock=lambda: now[0]), Source()
     source.error = SourceUnavailable("bot", "connection refused")
     for _ in range(3):
         with pytest.raises(SourceUnavailable, match="connection refused"):
@@ -36,7 +36,7 @@ def test_a_silent_source_is_not_asked_again_for_a_while_and_then_once_more() -> 
 
 
 def test_sources_fail_apart_and_a_refusal_is_an_answer() -> None:
-    breaker, bot, kalshi = Breaker(clock=lambda: 0.0), Source(), Source()
+    breaker, bot, kalshi = CircuitBreaker(clock=lambda: 0.0), Source(), Source()
     bot.error = SourceUnavailable("bot", "down")
     kalshi.error = SourceRefused("kalshi", "401")
     for _ in range(2):

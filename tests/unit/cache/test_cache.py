@@ -11,14 +11,14 @@ import pytest
 from pydantic import TypeAdapter
 from tests.fixtures.redis import RedisServer
 
-from coliseum.cache.breaker import Breaker
-from coliseum.cache.cache import Cache, Slot
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.cache import Cache, CacheSpec
 from coliseum.cache.freshness import Tier
 from coliseum.errors import NotFound, SourceRateLimited, SourceRefused, SourceUnavailable
 from coliseum.upstash.client import Redis
 
-NUMBER = Slot(key="number", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
-PACED = Slot(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int), pace_seconds=1.0)
+NUMBER = CacheSpec(key="number", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
+PACED = CacheSpec(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int), pace_seconds=1.0)
 DOWN = "http://127.0.0.1:9"
 
 
@@ -47,7 +47,7 @@ class Source:
 def cache_of(
     redis: Redis | None, prefix: str, clock: Callable[[], float], *, sleep: Callable[[float], None] = time.sleep
 ) -> Cache:
-    return Cache(redis, prefix=prefix, breaker=Breaker(clock=clock), clock=clock, sleep=sleep)
+    return Cache(redis, prefix=prefix, breaker=CircuitBreaker(clock=clock), clock=clock, sleep=sleep)
 
 
 def test_a_fresh_value_is_not_asked_for_again_and_costs_redis_nothing(
@@ -120,7 +120,7 @@ def test_a_value_in_another_form_is_asked_for_anew(redis: Redis, prefix: str) ->
 
 
 def test_a_long_value_stays_in_the_process(redis: Redis, prefix: str) -> None:
-    slot = Slot(key="text", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(str))
+    slot = CacheSpec(key="text", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(str))
     cache_of(redis, prefix, Clock()).get(slot, lambda: "x" * 300_000)
     assert redis.command("GET", f"{prefix}cache:text") is None
 
@@ -159,7 +159,7 @@ def test_processes_take_turns_at_a_paced_source(redis: Redis, prefix: str) -> No
     assert (served.value, mine.asked, theirs.asked, len(slept)) == (1, 0, 1, 1)
 
 
-NUMBER_OF_OTHER = Slot(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
+NUMBER_OF_OTHER = CacheSpec(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
 
 
 def test_a_turn_that_brought_nothing_is_followed_by_ours(redis: Redis, prefix: str) -> None:

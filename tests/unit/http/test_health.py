@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from coliseum.errors import SourceUnavailable
-from coliseum.http.health import Finding, health_from, http_status
+from coliseum.http.health import ProbeResult, health_from, http_status
 from coliseum.http.probes import Probe, Prober
 from coliseum.trading.modes import BotMode
 
-UP: dict[str, Finding] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}
+UP: dict[str, ProbeResult] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}
 
 
 def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
@@ -22,7 +22,7 @@ def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
 
 
 @pytest.mark.parametrize(("finding", "bot"), [("up", "online"), ("down", "offline"), ("unknown", "unknown")])
-def test_a_bot_we_could_not_ask_in_time_is_unknown(finding: Finding, bot: str) -> None:
+def test_a_bot_we_could_not_ask_in_time_is_unknown(finding: ProbeResult, bot: str) -> None:
     assert health_from({**UP, "bot": finding}, version="1", environment="test").bot == bot
 
 
@@ -48,7 +48,7 @@ def test_a_mode_that_cannot_be_learnt_in_time_is_unknown() -> None:
 
 
 def test_503_is_only_for_nothing_at_all() -> None:
-    nothing: dict[str, Finding] = dict.fromkeys(UP, "down")
+    nothing: dict[str, ProbeResult] = dict.fromkeys(UP, "down")
     assert http_status(nothing) == 503
     assert http_status({**nothing, "exchange": "up"}) == 200
 

@@ -16,7 +16,7 @@ from coliseum.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from coliseum.http.problems import KINDS, problem_from, problem_of_status
+from coliseum.http.problems import KINDS, problem_from, problem_from_status
 
 
 def all_errors(parent: type[ColiseumError] = ColiseumError) -> set[type[ColiseumError]]:
@@ -77,5 +77,5 @@ def test_the_instance_is_a_uri_whatever_was_asked_for() -> None:
 
 
 def test_a_bare_status_is_a_problem_too() -> None:
-    assert problem_of_status(405, "no", path="/", correlation_id="").kind.title == "Method Not Allowed"
-    assert problem_of_status(499, "no", path="/", correlation_id="").kind.slug == "http-499"
+    assert problem_from_status(405, "no", path="/", correlation_id="").kind.title == "Method Not Allowed"
+    assert problem_from_status(499, "no", path="/", correlation_id="").kind.slug == "http-499"

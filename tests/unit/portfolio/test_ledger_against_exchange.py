@@ -9,7 +9,7 @@ import pytest
 
 from coliseum.kalshi import parse, wire
 from coliseum.portfolio.ledger import Ledger
-from coliseum.portfolio.reconciliation import differences
+from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.money import CENT, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import crowd, life
@@ -93,7 +93,7 @@ def test_after_any_session_our_books_are_the_exchanges(seed: int) -> None:
         ]
         settled = session.venue.settlements[ME]
         paid = [parse.settlement_from(wire.Settlement.model_validate(sent.settlement(row))) for row in settled]
-        assert differences(ledger.holdings, rows, paid, ledger.settled) == ()
+        assert find_discrepancies(ledger.holdings, rows, paid, ledger.settled) == ()
         # A settlement is told in whole cents, whatever a fraction of a contract is worth.
         assert abs(FUNDS + ledger.totals().cash - account.cash) <= CENT * len(settled)
     assert len(session.venue.fills[ME]) > 50

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from coliseum.portfolio.account_state import Bids
 from coliseum.portfolio.ledger import Holding
-from coliseum.portfolio.positions import positions_from, totals_of
+from coliseum.portfolio.positions import positions_from, sum_positions
 from coliseum.trading.markets import ExchangePosition
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
@@ -42,12 +42,12 @@ def test_without_a_bid_value_and_profit_are_unknown_and_so_are_their_sums() -> N
     assert [position.ticker for position in positions] == ["A", "B"]
     assert positions[0].mark is None
     assert positions[0].unrealized_pnl is None
-    totals = totals_of(positions)
+    totals = sum_positions(positions)
     assert (totals.open_positions, totals.unmarked, totals.exposure) == (2, 1, Decimal("4.40"))
     assert totals.market_value is None
     assert totals.unrealized_pnl is None
 
 
 def test_nothing_held_sums_to_zero_not_to_unknown() -> None:
-    totals = totals_of(())
+    totals = sum_positions(())
     assert (totals.market_value, totals.unrealized_pnl, totals.unmarked) == (ZERO, ZERO, 0)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from coliseum.portfolio.ledger import Holding
-from coliseum.portfolio.reconciliation import differences
+from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.markets import ExchangePosition, Settlement
 from coliseum.trading.money import ZERO
 
@@ -35,7 +35,7 @@ PAID = Settlement(
 
 
 def fields(ours: Holding, theirs: ExchangePosition) -> list[str]:
-    return [found.field for found in differences({"A": ours}, [theirs], [], {})]
+    return [found.field for found in find_discrepancies({"A": ours}, [theirs], [], {})]
 
 
 def test_equal_books_have_no_difference_and_rounding_is_none() -> None:
@@ -57,20 +57,20 @@ def test_every_number_is_compared() -> None:
 
 
 def test_what_only_one_side_holds_is_a_difference() -> None:
-    (only_ours,) = differences({"A": OURS}, [], [], {})
+    (only_ours,) = find_discrepancies({"A": OURS}, [], [], {})
     assert (only_ours.ours, only_ours.exchange, only_ours.difference) == (Decimal(10), ZERO, Decimal(10))
-    assert next(found.ticker for found in differences({}, [THEIRS], [], {})) == "A"
+    assert next(found.ticker for found in find_discrepancies({}, [THEIRS], [], {})) == "A"
 
 
 def test_a_settlement_that_paid_another_count_or_sum_is_a_difference() -> None:
-    assert differences({}, [], [PAID], {"S": Decimal(10)}) == ()
-    (count,) = differences({}, [], [PAID], {"S": Decimal(9)})
+    assert find_discrepancies({}, [], [PAID], {"S": Decimal(10)}) == ()
+    (count,) = find_discrepancies({}, [], [PAID], {"S": Decimal(9)})
     assert count.field == "settled_contracts"
-    (money,) = differences({}, [], [replace(PAID, revenue=Decimal("9.50"))], {"S": Decimal(10)})
+    (money,) = find_discrepancies({}, [], [replace(PAID, revenue=Decimal("9.50"))], {"S": Decimal(10)})
     assert (money.field, money.difference) == ("settlement", Decimal("0.50"))
 
 
 def test_a_scalar_value_in_whole_cents_may_be_off_by_rounding_and_an_unknown_one_is_not_compared() -> None:
     scalar = replace(PAID, result="scalar", value=Decimal("0.37"), revenue=Decimal("3.74"))
-    assert differences({}, [], [scalar], {"S": Decimal(10)}) == ()
-    assert differences({}, [], [replace(scalar, value=None)], {"S": Decimal(10)}) == ()
+    assert find_discrepancies({}, [], [scalar], {"S": Decimal(10)}) == ()
+    assert find_discrepancies({}, [], [replace(scalar, value=None)], {"S": Decimal(10)}) == ()

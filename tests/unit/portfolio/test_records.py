@@ -8,7 +8,7 @@ import pytest
 
 from coliseum.errors import LogError
 from coliseum.feed.entries import Entry, EntryId, EntryKind, trade_json
-from coliseum.portfolio.records import trades_of_feed
+from coliseum.portfolio.records import trades_from_feed
 from coliseum.trading.trades import Outcome, Side, Trade
 
 TRADE = Trade(
@@ -29,7 +29,7 @@ def entry(seq: int, kind: EntryKind, data: dict[str, Any]) -> Entry:
 
 
 def test_a_trade_comes_out_of_the_feed_as_it_went_in() -> None:
-    assert trades_of_feed([entry(1, EntryKind.TRADE, trade_json(TRADE))]) == (TRADE,)
+    assert trades_from_feed([entry(1, EntryKind.TRADE, trade_json(TRADE))]) == (TRADE,)
 
 
 def test_a_correction_replaces_the_newest_trade_of_its_id_and_other_entries_are_passed_over() -> None:
@@ -39,16 +39,16 @@ def test_a_correction_replaces_the_newest_trade_of_its_id_and_other_entries_are_
         entry(2, EntryKind.BOT_STATUS, {"status": "online"}),
         entry(3, EntryKind.TRADE_CORRECTED, trade_json(corrected)),
     ]
-    assert trades_of_feed(rows) == (corrected,)
-    assert trades_of_feed(rows[2:]) == (corrected,)
+    assert trades_from_feed(rows) == (corrected,)
+    assert trades_from_feed(rows[2:]) == (corrected,)
 
 
 def test_the_same_id_at_another_time_is_another_trade_and_the_newest_stands_first() -> None:
     later = replace(TRADE, timestamp=TRADE.timestamp + 60)
     rows = [entry(1, EntryKind.TRADE, trade_json(TRADE)), entry(2, EntryKind.TRADE, trade_json(later))]
-    assert trades_of_feed(rows) == (later, TRADE)
+    assert trades_from_feed(rows) == (later, TRADE)
 
 
 def test_an_entry_that_is_no_trade_is_an_error_of_the_log() -> None:
     with pytest.raises(LogError, match="1698676800123-1"):
-        trades_of_feed([entry(1, EntryKind.TRADE, {"ticker": "A"})])
+        trades_from_feed([entry(1, EntryKind.TRADE, {"ticker": "A"})])

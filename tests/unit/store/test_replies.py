@@ -5,7 +5,7 @@ import json
 import pytest
 
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
-from coliseum.store.replies import problem_in, rows_in
+from coliseum.store.replies import error_from_reply, rows_in
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from coliseum.store.replies import problem_in, rows_in
     ],
 )
 def test_the_code_decides_whether_trying_again_can_help(status: int, code: str | None, kind: type[SourceError]) -> None:
-    problem = problem_in(status, json.dumps({"code": code, "message": "why"}).encode())
+    problem = error_from_reply(status, json.dumps({"code": code, "message": "why"}).encode())
 
     assert type(problem) is kind
     assert (problem.status, problem.code) == (status, code)
@@ -38,16 +38,16 @@ def test_the_code_decides_whether_trying_again_can_help(status: int, code: str |
 def test_a_problem_names_code_message_and_hint_but_no_rows() -> None:
     body = {"code": "23514", "message": "violates check", "hint": "look", "details": "Failing row contains (secret)."}
 
-    assert str(problem_in(400, json.dumps(body).encode())) == "postgres: 23514: violates check (look)"
+    assert str(error_from_reply(400, json.dumps(body).encode())) == "postgres: 23514: violates check (look)"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[1]", b"\xff", b"[" * 99_999])
 def test_an_error_page_is_still_an_error_with_its_status(body: bytes) -> None:
-    assert "HTTP 502" in str(problem_in(502, body))
+    assert "HTTP 502" in str(error_from_reply(502, body))
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(str(problem_in(400, json.dumps({"message": "x" * 5000}).encode()))) < 600
+    assert len(str(error_from_reply(400, json.dumps({"message": "x" * 5000}).encode()))) < 600
 
 
 @pytest.mark.parametrize("data", ["text", {"a": 1}, [1], None])

@@ -14,22 +14,22 @@ from coliseum.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from coliseum.upstash.replies import heard, problem_in, words
+from coliseum.upstash.replies import command_arguments, error_from_reply, parse_push_line
 
 
 def test_a_command_becomes_strings_with_its_name_in_lower_case() -> None:
-    assert words(("XADD", "KEY", "*", "price", 0.65, 7)) == ["xadd", "KEY", "*", "price", "0.65", "7"]
+    assert command_arguments(("XADD", "KEY", "*", "price", 0.65, 7)) == ["xadd", "KEY", "*", "price", "0.65", "7"]
 
 
 @pytest.mark.parametrize("part", [None, True, b"bytes", ["list"]])
 def test_parts_that_the_sdk_would_rewrite_are_refused(part: Any) -> None:
     with pytest.raises(InvalidInput):
-        words(("SET", "key", part))
+        command_arguments(("SET", "key", part))
 
 
 def test_a_command_without_a_name_is_refused() -> None:
     with pytest.raises(InvalidInput):
-        words(())
+        command_arguments(())
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_a_command_without_a_name_is_refused() -> None:
     ],
 )
 def test_a_status_decides_which_error_it_is(status: int, body: bytes, expected: type[SourceError]) -> None:
-    problem = problem_in(status, body, batch=False)
+    problem = error_from_reply(status, body, batch=False)
     assert type(problem) is expected
     assert problem.status == status
 
 
 def test_the_services_own_words_are_kept() -> None:
-    problem = problem_in(400, b'{"error":"WRONGTYPE Operation against a key"}', batch=False)
+    problem = error_from_reply(400, b'{"error":"WRONGTYPE Operation against a key"}', batch=False)
     assert problem is not None
     assert problem.problem == "WRONGTYPE Operation against a key"
 
@@ -62,45 +62,45 @@ def test_the_services_own_words_are_kept() -> None:
     "body", [b"", b"<html>", b"[]", b'{"error":null}', b'{"error":{"a":1}}', b"\xff", b"[" * 9_999]
 )
 def test_an_error_without_a_readable_reason_names_the_status(body: bytes) -> None:
-    assert "HTTP 500" in str(problem_in(500, body, batch=False))
+    assert "HTTP 500" in str(error_from_reply(500, body, batch=False))
 
 
 def test_a_long_foreign_message_is_cut() -> None:
-    problem = problem_in(400, b'{"error":"' + b"x" * 5000 + b'"}', batch=False)
+    problem = error_from_reply(400, b'{"error":"' + b"x" * 5000 + b'"}', batch=False)
     assert len(str(problem)) < 300
 
 
 def test_a_single_answer_may_be_an_object() -> None:
-    assert problem_in(200, b'{"result":"OK"}', batch=False) is None
+    assert error_from_reply(200, b'{"result":"OK"}', batch=False) is None
 
 
 def test_a_batch_answered_by_one_object_was_discarded() -> None:
-    assert problem_in(200, b'[{"result":"OK"}]', batch=True) is None
-    problem = problem_in(200, b' {"error":"EXECABORT discarded"}', batch=True)
+    assert error_from_reply(200, b'[{"result":"OK"}]', batch=True) is None
+    problem = error_from_reply(200, b' {"error":"EXECABORT discarded"}', batch=True)
     assert isinstance(problem, SourceRefused)
     assert problem.problem == "EXECABORT discarded"
 
 
 def test_a_payload_may_hold_commas_and_spaces() -> None:
-    assert heard('data: message,a:b,{"x": 1, "y": 2}, end ', "a:b") == ("message", '{"x": 1, "y": 2}, end ')
+    assert parse_push_line('data: message,a:b,{"x": 1, "y": 2}, end ', "a:b") == ("message", '{"x": 1, "y": 2}, end ')
 
 
 def test_a_channel_may_hold_commas() -> None:
-    assert heard("data: message,a,b,c", "a,b") == ("message", "c")
+    assert parse_push_line("data: message,a,b,c", "a,b") == ("message", "c")
 
 
 @pytest.mark.parametrize(
     "line", ["", ": ping", "event: x", "data: message,other,x", "data: message,chan", "data: unsubscribe,chan,0"]
 )
 def test_lines_about_anything_else_are_not_heard(line: str) -> None:
-    assert heard(line, "chan") is None
+    assert parse_push_line(line, "chan") is None
 
 
 def test_the_confirmation_is_told_apart_from_a_message() -> None:
-    assert heard("data: subscribe,chan,1", "chan") == ("subscribe", "1")
-    assert heard("data:message,chan,", "chan") == ("message", "")
+    assert parse_push_line("data: subscribe,chan,1", "chan") == ("subscribe", "1")
+    assert parse_push_line("data:message,chan,", "chan") == ("message", "")
 
 
 @given(channel=st.text(min_size=1), payload=st.text())
 def test_every_payload_comes_through_whole(channel: str, payload: str) -> None:
-    assert heard(f"data: message,{channel},{payload}", channel) == ("message", payload)
+    assert parse_push_line(f"data: message,{channel},{payload}", channel) == ("message", payload)

@@ -12,7 +12,7 @@ from coliseum.errors import SourceError, SourceUnavailable
 Answer = TypeVar("Answer")
 
 
-class Breaker:
+class CircuitBreaker:
     """One per process, for all sources by name. Only silence opens it, not a refusal: what refuses one question
     may answer another."""
 

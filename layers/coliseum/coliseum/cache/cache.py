@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from coliseum.cache.breaker import Breaker
-from coliseum.cache.entries import Stored, stored_from, text_from
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.entries import CacheEntry, parse_entry, serialize_entry
 from coliseum.cache.freshness import Freshness, Tier
-from coliseum.cache.memory import Memory
+from coliseum.cache.memory import MemoryCache
 from coliseum.errors import SourceError, SourceRateLimited
 from coliseum.upstash.client import Redis
 
@@ -36,7 +36,7 @@ _LOOKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot(Generic[Value]):
+class CacheSpec(Generic[Value]):
     """What one cached value is: its name, who says it, how long it keeps, its form."""
 
     key: str
@@ -48,7 +48,7 @@ class Slot(Generic[Value]):
 
 
 @dataclass(frozen=True, slots=True)
-class Served(Generic[Value]):
+class CachedValue(Generic[Value]):
     """A value with where it is from. `error` says why it is stale."""
 
     value: Value
@@ -77,7 +77,7 @@ class Cache:
         redis: Redis | None,
         *,
         prefix: str,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -86,11 +86,11 @@ class Cache:
         self._breaker = breaker
         self._clock = clock
         self._sleep = sleep
-        self._memory = Memory()
-        self._flights: dict[str, _Flight] = {}
+        self._memory = MemoryCache()
+        self._flights: dict[str, _SingleFlight] = {}
         self._lock = threading.Lock()
 
-    def get(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
+    def get(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
         """The slot's value: fresh where possible, stale with its error where the source fails.
 
         Raises the source's error where nothing was kept, and what is no source's failure as it is.
@@ -108,7 +108,7 @@ class Cache:
             except SourceError as error:
                 return self._stale(slot, stored, error)
 
-    def ask(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Value:
+    def ask(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> Value:
         """The source's own word, at the pace of all processes; neither looked up nor kept. One Redis command."""
         pace_seconds = slot.pace_seconds
         for _ in range(_TURNS):
@@ -117,21 +117,21 @@ class Cache:
             self._sleep(pace_seconds)
         raise _out_of_turn(slot)
 
-    def _refresh(self, slot: Slot[Value], fetch: Callable[[], Value]) -> Served[Value]:
+    def _refresh(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
         if slot.pace_seconds is not None:
             awaited = self._await_turn(slot, slot.pace_seconds)
             if awaited is not None:
                 return awaited
         value = self._breaker.call(slot.source, fetch)
-        stored = Stored(value, self._clock())
-        text = text_from(stored, slot.shape)
+        stored = CacheEntry(value, self._clock())
+        text = serialize_entry(stored, slot.shape)
         self._memory.keep(slot.key, stored, size=len(text))
         if len(text) <= _SHARED_CHARACTERS:
             lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
             self._ask_redis("SET", self._prefix + slot.key, text, "PX", lifetime_ms)
-        return Served(value, slot.source, stored.as_of, 0.0)
+        return CachedValue(value, slot.source, stored.as_of, 0.0)
 
-    def _await_turn(self, slot: Slot[Value], pace_seconds: float) -> Served[Value] | None:
+    def _await_turn(self, slot: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
         """None once it is our turn to ask, or what another process brought meanwhile.
 
         Raises SourceRateLimited where neither comes: asking all the same would break the pace for everybody.
@@ -153,7 +153,7 @@ class Cache:
         reply = self._ask_redis(*turn, default="OK")
         return reply == "OK"
 
-    def _await_other(self, slot: Slot[Value], pace_seconds: float) -> Served[Value] | None:
+    def _await_other(self, slot: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
         """What the process whose turn it is brings, or None where it brought nothing in time."""
         for _ in range(_LOOKS):
             self._sleep(pace_seconds / _LOOKS)
@@ -162,27 +162,29 @@ class Cache:
                 return ready
         return None
 
-    def _fresh(self, slot: Slot[Value], stored: Stored[Value] | None) -> Served[Value] | None:
+    def _fresh(self, slot: CacheSpec[Value], stored: CacheEntry[Value] | None) -> CachedValue[Value] | None:
         if stored is None:
             return None
         age = self._age(stored)
         if slot.tier.judge(age) is not Freshness.FRESH:
             return None
-        return Served(stored.value, slot.source, stored.as_of, age)
+        return CachedValue(stored.value, slot.source, stored.as_of, age)
 
-    def _stale(self, slot: Slot[Value], stored: Stored[Value] | None, error: SourceError) -> Served[Value]:
+    def _stale(
+        self, slot: CacheSpec[Value], stored: CacheEntry[Value] | None, error: SourceError
+    ) -> CachedValue[Value]:
         if stored is None or slot.tier.judge(self._age(stored)) is Freshness.GONE:
             raise error
-        return Served(stored.value, CACHE, stored.as_of, self._age(stored), stale=True, error=error)
+        return CachedValue(stored.value, CACHE, stored.as_of, self._age(stored), stale=True, error=error)
 
-    def _age(self, stored: Stored[Any]) -> float:
+    def _age(self, stored: CacheEntry[Any]) -> float:
         return max(0.0, self._clock() - stored.as_of)
 
-    def _newest(self, slot: Slot[Value]) -> Stored[Value] | None:
+    def _newest(self, slot: CacheSpec[Value]) -> CacheEntry[Value] | None:
         """What the process kept or what Redis holds, whichever is younger."""
-        kept: Stored[Value] | None = self._memory.recall(slot.key)
+        kept: CacheEntry[Value] | None = self._memory.recall(slot.key)
         text = self._ask_redis("GET", self._prefix + slot.key)
-        shared = stored_from(text, slot.shape)
+        shared = parse_entry(text, slot.shape)
         if shared is None or (kept is not None and kept.as_of >= shared.as_of):
             return kept
         self._memory.keep(slot.key, shared, size=len(str(text)))
@@ -197,12 +199,12 @@ class Cache:
             return self._breaker.call(_REDIS, lambda: redis.command(*parts))
         return default
 
-    def _flight(self, key: str) -> _Flight:
+    def _flight(self, key: str) -> _SingleFlight:
         """The one refresh of `key` in this process; others wait for it."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
-                flight = self._flights[key] = _Flight(lambda: self._landed(key))
+                flight = self._flights[key] = _SingleFlight(lambda: self._landed(key))
             flight.waiting += 1
             return flight
 
@@ -213,12 +215,12 @@ class Cache:
                 del self._flights[key]
 
 
-def _out_of_turn(slot: Slot[Any]) -> SourceRateLimited:
+def _out_of_turn(slot: CacheSpec[Any]) -> SourceRateLimited:
     told = f"{slot.key}: others asked in the last {_TURNS * (slot.pace_seconds or 0):g} s and left no answer"
     return SourceRateLimited(slot.source, told, code="own_pace")
 
 
-class _Flight:
+class _SingleFlight:
     """A lock that is forgotten once nobody wants it, so that keys do not pile up."""
 
     def __init__(self, landed: Callable[[], None]) -> None:

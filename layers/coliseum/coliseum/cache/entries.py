@@ -13,19 +13,19 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Stored(Generic[Value]):
+class CacheEntry(Generic[Value]):
     """A value and when its source said so, in unix seconds."""
 
     value: Value
     as_of: float
 
 
-def text_from(stored: Stored[Value], shape: TypeAdapter[Value]) -> str:
+def serialize_entry(stored: CacheEntry[Value], shape: TypeAdapter[Value]) -> str:
     head = f'{{"v":{VERSION},"as_of":{stored.as_of!r},"value":'
     return head + shape.dump_json(stored.value).decode() + "}"
 
 
-def stored_from(text: object, shape: TypeAdapter[Value]) -> Stored[Value] | None:
+def parse_entry(text: object, shape: TypeAdapter[Value]) -> CacheEntry[Value] | None:
     """None for a missing text, and for one we cannot read: an older release may have written it."""
     if not isinstance(text, str):
         return None
@@ -33,6 +33,6 @@ def stored_from(text: object, shape: TypeAdapter[Value]) -> Stored[Value] | None
         body = json.loads(text)
         if body["v"] != VERSION:
             return None
-        return Stored(shape.validate_json(json.dumps(body["value"])), float(body["as_of"]))
+        return CacheEntry(shape.validate_json(json.dumps(body["value"])), float(body["as_of"]))
     except (ValueError, KeyError, TypeError, ValidationError):
         return None

@@ -21,8 +21,8 @@ from starlette.exceptions import HTTPException
 from coliseum import __version__
 from coliseum.config import Settings
 from coliseum.errors import ColiseumError
-from coliseum.http.correlation import HEADER, Correlated
-from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, Problem, problem_from, problem_of_status
+from coliseum.http.correlation import HEADER, CorrelationMiddleware
+from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, ProblemResponse, problem_from, problem_from_status
 from coliseum.http.routes import PREFIX
 from coliseum.observability import logger, metrics
 
@@ -54,7 +54,7 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     app.add_exception_handler(ColiseumError, _known_error)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _bare_status)
-    app.add_middleware(Correlated)
+    app.add_middleware(CorrelationMiddleware)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
@@ -113,13 +113,15 @@ async def _invalid_parameters(request: Request, error: Exception) -> JSONRespons
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
-    problem = Problem(INVALID_PARAMETERS, detail, request.scope["path"], _correlation_id(request), {"errors": errors})
+    problem = ProblemResponse(
+        INVALID_PARAMETERS, detail, request.scope["path"], _correlation_id(request), {"errors": errors}
+    )
     return _answer(problem)
 
 
 async def _bare_status(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    problem = problem_of_status(
+    problem = problem_from_status(
         error.status_code,
         _explained(error, request),
         path=request.scope["path"],
@@ -137,7 +139,7 @@ def _explained(error: HTTPException, request: Request) -> str:
     return error.detail
 
 
-def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _answer(problem: ProblemResponse, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
         problem.body(),
         status_code=problem.status,

@@ -15,14 +15,14 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coliseum.http.problems import MEDIA_TYPE, Problem, problem_from
+from coliseum.http.problems import MEDIA_TYPE, ProblemResponse, problem_from
 from coliseum.observability import logger
 
 HEADER = "X-Correlation-Id"
 _USABLE = re.compile(r"[A-Za-z0-9._=-]{1,64}", re.ASCII)
 
 
-class Correlated:
+class CorrelationMiddleware:
     """ASGI middleware around the whole app."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -81,7 +81,7 @@ def correlation_of(headers: Mapping[str, str], event: Mapping[str, Any] | None) 
     return uuid4().hex
 
 
-async def _send_problem(problem: Problem, send: Send) -> None:
+async def _send_problem(problem: ProblemResponse, send: Send) -> None:
     body = json.dumps(problem.body()).encode()
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coliseum.http.field_types import UtcTime
 from coliseum.trading.modes import BotMode
 
-Finding = Literal["up", "down", "unknown"]
+ProbeResult = Literal["up", "down", "unknown"]
 """`unknown`: the probe did not end in time, or broke."""
 SERVICE = "coliseum-api"
 
@@ -34,10 +34,10 @@ class Health(BaseModel):
 
 
 def health_from(
-    findings: Mapping[str, Finding], *, version: str, environment: str, mode: BotMode | None = None
+    findings: Mapping[str, ProbeResult], *, version: str, environment: str, mode: BotMode | None = None
 ) -> Health:
     """`findings` by part: database, redis, exchange, bot. Healthy is when database, Redis and bot are there."""
-    bots: dict[Finding, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
+    bots: dict[ProbeResult, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
     healthy = all(findings[part] == "up" for part in ("database", "redis", "bot"))
     return Health(
         status="healthy" if healthy else "degraded",
@@ -54,6 +54,6 @@ def health_from(
     )
 
 
-def http_status(findings: Mapping[str, Finding]) -> int:
+def http_status(findings: Mapping[str, ProbeResult]) -> int:
     """200 while anything can be served (every part counts, the exchange too), 503 only when nothing can."""
     return 200 if any(finding == "up" for finding in findings.values()) else 503

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from coliseum.errors import ColiseumError
-from coliseum.http.health import Finding
+from coliseum.http.health import ProbeResult
 from coliseum.observability import logger
 from coliseum.trading.modes import BotMode
 
@@ -26,7 +26,7 @@ class Prober:
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(max_workers=4 * (len(self._probes) + 1), thread_name_prefix="probe")
 
-    def ask(self) -> tuple[dict[str, Finding], BotMode | None]:
+    def ask(self) -> tuple[dict[str, ProbeResult], BotMode | None]:
         """What each probe found within the time, and paper or live; a probe still running then is `unknown` and left
         to end."""
         mode = self._threads.submit(self._mode)
@@ -40,7 +40,7 @@ class Prober:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _finding(name: str, future: Future[Any]) -> Finding:
+def _finding(name: str, future: Future[Any]) -> ProbeResult:
     if not future.done():
         future.cancel()
         return "unknown"

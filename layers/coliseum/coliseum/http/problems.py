@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """One kind of problem: the same `slug` always has the same status and title."""
 
     status: int
@@ -34,27 +34,27 @@ class Kind:
     title: str
 
 
-INVALID_PARAMETERS = Kind(422, "invalid-parameters", "A parameter is not of the form the API describes")
-UNEXPECTED = Kind(500, "unexpected", "Something went wrong on our side")
-KINDS: dict[type[ColiseumError], Kind] = {
+INVALID_PARAMETERS = ProblemKind(422, "invalid-parameters", "A parameter is not of the form the API describes")
+UNEXPECTED = ProblemKind(500, "unexpected", "Something went wrong on our side")
+KINDS: dict[type[ColiseumError], ProblemKind] = {
     ColiseumError: UNEXPECTED,
-    ConfigurationError: Kind(503, "not-configured", "A setting that this needs is missing or wrong"),
-    InvalidInput: Kind(400, "invalid-input", "The request is refused as it stands"),
-    NotFound: Kind(404, "not-found", "There is no such thing"),
-    SourceError: Kind(502, "source-failed", "A system behind this API failed"),
-    SourceUnavailable: Kind(503, "source-unavailable", "A system behind this API gives no answer"),
-    SourceRateLimited: Kind(503, "source-busy", "A system behind this API asks us to come back later"),
-    SourceRefused: Kind(502, "source-refused", "A system behind this API refused us"),
-    SourceMalformed: Kind(502, "source-malformed", "A system behind this API answered in an unknown shape"),
-    LogError: Kind(502, "feed-broken", "The feed's keys hold something else than the feed"),
+    ConfigurationError: ProblemKind(503, "not-configured", "A setting that this needs is missing or wrong"),
+    InvalidInput: ProblemKind(400, "invalid-input", "The request is refused as it stands"),
+    NotFound: ProblemKind(404, "not-found", "There is no such thing"),
+    SourceError: ProblemKind(502, "source-failed", "A system behind this API failed"),
+    SourceUnavailable: ProblemKind(503, "source-unavailable", "A system behind this API gives no answer"),
+    SourceRateLimited: ProblemKind(503, "source-busy", "A system behind this API asks us to come back later"),
+    SourceRefused: ProblemKind(502, "source-refused", "A system behind this API refused us"),
+    SourceMalformed: ProblemKind(502, "source-malformed", "A system behind this API answered in an unknown shape"),
+    LogError: ProblemKind(502, "feed-broken", "The feed's keys hold something else than the feed"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemResponse:
     """What the client is told. `more` holds extension members; it never replaces a standard one."""
 
-    kind: Kind
+    kind: ProblemKind
     detail: str
     path: str
     """The path that was asked for."""
@@ -82,23 +82,23 @@ class Problem:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.retry else {}
 
 
-def problem_from(error: Exception, *, path: str, correlation_id: str) -> Problem:
+def problem_from(error: Exception, *, path: str, correlation_id: str) -> ProblemResponse:
     """The problem behind an error of ours; anything else is unexpected and keeps its words to the log."""
     if not isinstance(error, ColiseumError):
         detail = f"The request could not be answered. The log has the details under {correlation_id}."
-        return Problem(UNEXPECTED, detail, path, correlation_id)
+        return ProblemResponse(UNEXPECTED, detail, path, correlation_id)
     kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
-    return Problem(kind, str(error), path, correlation_id, _facts(error), error.retryable)
+    return ProblemResponse(kind, str(error), path, correlation_id, _facts(error), error.retryable)
 
 
-def problem_of_status(status: int, detail: str, *, path: str, correlation_id: str) -> Problem:
+def problem_from_status(status: int, detail: str, *, path: str, correlation_id: str) -> ProblemResponse:
     """The problem for a bare HTTP status, such as the router's own 404 and 405."""
     try:
         title = HTTPStatus(status).phrase
     except ValueError:
         title = f"HTTP {status}"
-    kind = Kind(status, title.lower().replace(" ", "-"), title)
-    return Problem(kind, detail, path, correlation_id)
+    kind = ProblemKind(status, title.lower().replace(" ", "-"), title)
+    return ProblemResponse(kind, detail, path, correlation_id)
 
 
 def _facts(error: ColiseumError) -> dict[str, Any]:

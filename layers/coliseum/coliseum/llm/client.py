@@ -19,10 +19,10 @@ from weakref import WeakKeyDictionary
 from coliseum import config
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError
-from coliseum.llm.answers import AgentResult, RunRecord, Turn, storable, total
-from coliseum.llm.failures import Failure, ModelFailed, Refusal, classify
+from coliseum.llm.failures import ErrorReply, FailureKind, ModelFailed, classify
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, OutputMode, Prices
+from coliseum.llm.results import AgentResult, RunRecord, Turn, storable_text, total_bill
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -45,7 +45,7 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
-) -> Agent[str]: ...
+) -> ModelAgent[str]: ...
 
 
 @overload
@@ -59,7 +59,7 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
-) -> Agent[Output]: ...
+) -> ModelAgent[Output]: ...
 
 
 def create_agent(
@@ -72,7 +72,7 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
-) -> Agent[Any]:
+) -> ModelAgent[Any]:
     """An agent whose `await run(prompt)` gives `.output` (and `.data`) with its bill.
 
     `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` are used where
@@ -81,7 +81,7 @@ def create_agent(
     used = config.settings if settings is None else settings
     used.require("openrouter_api_key")
     check_base_url(used)
-    return Agent(
+    return ModelAgent(
         model=canonical_model(model),
         system_prompt=system_prompt,
         output_type=output_type,
@@ -101,7 +101,7 @@ def check_base_url(settings: Settings) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agent(Generic[Output]):
+class ModelAgent(Generic[Output]):
     """One model with one task. Runs share connections alone; they may overlap and use different event loops."""
 
     model: str
@@ -121,11 +121,11 @@ class Agent(Generic[Output]):
         Raises ModelFailed, which carries the record of what the attempt cost.
         """
         seconds = self.options.timeout_seconds if deadline_seconds is None else deadline_seconds
-        trace = _Trace(self.model, self.output_mode, self.prices, permit)
+        trace = _RunTrace(self.model, self.output_mode, self.prices, permit)
         try:
             return await self._ask(prompt, self.output_mode, trace, seconds)
         except ModelFailed as error:
-            if error.failure is not Failure.CAPABILITY or not self._can_step_down:
+            if error.failure is not FailureKind.CAPABILITY or not self._can_step_down:
                 raise
         trace.mode = OutputMode.PROMPTED
         return await self._ask(prompt, OutputMode.PROMPTED, trace, seconds)
@@ -134,7 +134,7 @@ class Agent(Generic[Output]):
     def _can_step_down(self) -> bool:
         return self.output_type is not str and self.output_mode is not OutputMode.PROMPTED
 
-    async def _ask(self, prompt: str, mode: OutputMode, trace: _Trace, seconds: float) -> AgentResult[Output]:
+    async def _ask(self, prompt: str, mode: OutputMode, trace: _RunTrace, seconds: float) -> AgentResult[Output]:
         from pydantic_ai import Agent as Runner
         from pydantic_ai import capture_run_messages
         from pydantic_ai.exceptions import AgentRunError, UserError
@@ -160,7 +160,7 @@ class Agent(Generic[Output]):
 
 
 @dataclass(slots=True)
-class _Trace:
+class _RunTrace:
     """What happens in a run, noted as it happens: a run that fails is billed all the same."""
 
     model: str
@@ -172,7 +172,7 @@ class _Trace:
 
     async def before_request(self) -> None:
         if self.requests and self.permit is not None and not await self.permit():
-            raise ModelFailed(Failure.UNPAID, "the budget has no room for another request of this run")
+            raise ModelFailed(FailureKind.UNPAID, "the budget has no room for another request of this run")
         self.requests += 1
 
     def record(self, messages: Sequence[ModelMessage]) -> RunRecord:
@@ -190,7 +190,7 @@ class _Trace:
             requests=self.requests,
             input_tokens=sum(turn.input_tokens for turn in turns),
             output_tokens=sum(turn.output_tokens for turn in turns),
-            bill=total(turns),
+            bill=total_bill(turns),
             raw_reply="" if last is None else _raw(last),
             messages=ModelMessagesTypeAdapter.dump_json(list(messages)),
         )
@@ -216,7 +216,7 @@ def _classes() -> tuple[type[Any], type[Any]]:
     class Model(OpenRouterModel):
         """Notes every request and response in the run's trace."""
 
-        trace: _Trace
+        trace: _RunTrace
 
         async def request(self, *args: Any, **more: Any) -> ModelResponse:
             await self.trace.before_request()
@@ -249,7 +249,7 @@ def _provider(settings: Settings) -> Any:
     return known[identity]
 
 
-def _model(agent: Agent[Any], trace: _Trace) -> OpenRouterModel:
+def _model(agent: ModelAgent[Any], trace: _RunTrace) -> OpenRouterModel:
     model_class, _ = _classes()
     model = model_class(agent.model, provider=_provider(agent.settings))
     model.trace = trace
@@ -294,7 +294,7 @@ def _model_settings(options: Options, mode: OutputMode, seconds: float) -> OpenR
     return cast("OpenRouterModelSettings", chosen)
 
 
-def _failed(error: Exception, trace: _Trace, messages: Sequence[ModelMessage]) -> ModelFailed:
+def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]) -> ModelFailed:
     """pydantic-ai's error as ours."""
     from pydantic_ai import exceptions as theirs
 
@@ -302,22 +302,22 @@ def _failed(error: Exception, trace: _Trace, messages: Sequence[ModelMessage]) -
     match error:
         case theirs.ModelHTTPError():
             status = error.status_code
-            refusal = Refusal.parse(status, error.body, retry_after=error.retry_after)
+            refusal = ErrorReply.parse(status, error.body, retry_after=error.retry_after)
             failure, retry_after = classify(refusal), refusal.retry_after
         case theirs.ModelRequestTimeout() | theirs.RunTimedOut() | theirs.ModelTimeoutError():
-            failure = Failure.TIMEOUT
+            failure = FailureKind.TIMEOUT
         case theirs.ModelConnectionError():
-            failure = Failure.NETWORK
+            failure = FailureKind.NETWORK
         case theirs.UserError():  # the library knows that this model's hosts cannot do what was asked
-            failure = Failure.CAPABILITY
+            failure = FailureKind.CAPABILITY
         case theirs.OutputTokenLimitExceeded():
-            failure = Failure.TRUNCATED
+            failure = FailureKind.TRUNCATED
         case theirs.ContentFilterError():
-            failure = Failure.FILTERED
+            failure = FailureKind.FILTERED
         case theirs.UnexpectedModelBehavior() if trace.responses:
-            failure = Failure.INVALID_OUTPUT
+            failure = FailureKind.INVALID_OUTPUT
         case _:
-            failure = Failure.MALFORMED
+            failure = FailureKind.MALFORMED
     told = f"{trace.model}: {failure.value}: {str(error)[:300]}"
     return ModelFailed(failure, told, record=trace.record(messages), status=status, retry_after=retry_after)
 
@@ -336,9 +336,9 @@ def _make_storable(response: ModelResponse) -> None:
     """Take out of its texts and tool calls what could not be kept."""
     for part in response.parts:
         if part.part_kind in {"text", "thinking"}:
-            part.content = storable(part.content)
+            part.content = storable_text(part.content)
         elif part.part_kind == "tool-call" and isinstance(part.args, str):
-            part.args = storable(part.args)
+            part.args = storable_text(part.args)
 
 
 def _raw(response: ModelResponse) -> str:

@@ -16,7 +16,7 @@ from coliseum.errors import SourceError
 SOURCE = "openrouter"
 
 
-class Failure(StrEnum):
+class FailureKind(StrEnum):
     """The class of a failed run; the word is stored with the attempt."""
 
     RATE_LIMITED = "rate_limited"
@@ -39,7 +39,7 @@ class Failure(StrEnum):
     UNPAID = "unpaid"
 
 
-class Scope(StrEnum):
+class FailureScope(StrEnum):
     """Whom a failure concerns: what was asked, everyone who relies on the same vendor, or all who use our key."""
 
     DECISION = "decision"
@@ -48,39 +48,39 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
+class FailureTraits:
     """What follows from a failure."""
 
     retryable: bool
-    scope: Scope
+    scope: FailureScope
     may_be_billed: bool
     """A vendor may have worked without our seeing it: money whose amount we do not know."""
 
 
-TRAITS: dict[Failure, Trait] = {
-    Failure.RATE_LIMITED: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=False),
-    Failure.OVERLOADED: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=False),
-    Failure.UNAVAILABLE: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=False),
-    Failure.TIMEOUT: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=True),
-    Failure.NETWORK: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=True),
-    Failure.MALFORMED: Trait(retryable=True, scope=Scope.VENDOR, may_be_billed=True),
-    Failure.IN_FLIGHT_BUDGET: Trait(retryable=True, scope=Scope.DECISION, may_be_billed=False),
-    Failure.CREDIT: Trait(retryable=False, scope=Scope.FLEET, may_be_billed=False),
-    Failure.KEY_BUDGET: Trait(retryable=False, scope=Scope.FLEET, may_be_billed=False),
-    Failure.KEY_REFUSED: Trait(retryable=False, scope=Scope.FLEET, may_be_billed=False),
-    Failure.MODEL_GONE: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.CAPABILITY: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.TOO_LONG: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.REJECTED: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.FILTERED: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.TRUNCATED: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.INVALID_OUTPUT: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
-    Failure.UNPAID: Trait(retryable=False, scope=Scope.DECISION, may_be_billed=False),
+TRAITS: dict[FailureKind, FailureTraits] = {
+    FailureKind.RATE_LIMITED: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=False),
+    FailureKind.OVERLOADED: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=False),
+    FailureKind.UNAVAILABLE: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=False),
+    FailureKind.TIMEOUT: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=True),
+    FailureKind.NETWORK: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=True),
+    FailureKind.MALFORMED: FailureTraits(retryable=True, scope=FailureScope.VENDOR, may_be_billed=True),
+    FailureKind.IN_FLIGHT_BUDGET: FailureTraits(retryable=True, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.CREDIT: FailureTraits(retryable=False, scope=FailureScope.FLEET, may_be_billed=False),
+    FailureKind.KEY_BUDGET: FailureTraits(retryable=False, scope=FailureScope.FLEET, may_be_billed=False),
+    FailureKind.KEY_REFUSED: FailureTraits(retryable=False, scope=FailureScope.FLEET, may_be_billed=False),
+    FailureKind.MODEL_GONE: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.CAPABILITY: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.TOO_LONG: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.REJECTED: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.FILTERED: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.TRUNCATED: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.INVALID_OUTPUT: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
+    FailureKind.UNPAID: FailureTraits(retryable=False, scope=FailureScope.DECISION, may_be_billed=False),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorReply:
     """What an HTTP error said, as far as it said anything; None for what was missing."""
 
     status: int
@@ -95,7 +95,7 @@ class Refusal:
     message: str = ""
 
     @classmethod
-    def parse(cls, status: int, body: object, *, retry_after: float | None = None) -> Refusal:
+    def parse(cls, status: int, body: object, *, retry_after: float | None = None) -> ErrorReply:
         """`body` is OpenRouter's `error` object, or anything else that came in its place."""
         error = _mapping(body)
         error = _mapping(error["error"]) if "error" in error else error
@@ -114,64 +114,64 @@ class Refusal:
         )
 
 
-_BY_ERROR_TYPE: dict[str, Failure] = {
-    "context_length_exceeded": Failure.TOO_LONG,
-    "max_tokens_exceeded": Failure.REJECTED,
-    "content_policy_violation": Failure.FILTERED,
-    "refusal": Failure.FILTERED,
-    "provider_overloaded": Failure.OVERLOADED,
-    "provider_unavailable": Failure.UNAVAILABLE,
-    "timeout": Failure.TIMEOUT,
+_BY_ERROR_TYPE: dict[str, FailureKind] = {
+    "context_length_exceeded": FailureKind.TOO_LONG,
+    "max_tokens_exceeded": FailureKind.REJECTED,
+    "content_policy_violation": FailureKind.FILTERED,
+    "refusal": FailureKind.FILTERED,
+    "provider_overloaded": FailureKind.OVERLOADED,
+    "provider_unavailable": FailureKind.UNAVAILABLE,
+    "timeout": FailureKind.TIMEOUT,
 }
-_BY_AVAILABILITY: dict[str, Failure] = {
-    "constraint_filtered": Failure.CAPABILITY,
-    "no_endpoints": Failure.CAPABILITY,
-    "model_not_found": Failure.MODEL_GONE,
-    "model_deprecated": Failure.MODEL_GONE,
-    "free_variant_ended": Failure.MODEL_GONE,
-    "privacy_restricted": Failure.REJECTED,
-    "capacity_exhausted": Failure.RATE_LIMITED,
-    "temporarily_unavailable": Failure.UNAVAILABLE,
+_BY_AVAILABILITY: dict[str, FailureKind] = {
+    "constraint_filtered": FailureKind.CAPABILITY,
+    "no_endpoints": FailureKind.CAPABILITY,
+    "model_not_found": FailureKind.MODEL_GONE,
+    "model_deprecated": FailureKind.MODEL_GONE,
+    "free_variant_ended": FailureKind.MODEL_GONE,
+    "privacy_restricted": FailureKind.REJECTED,
+    "capacity_exhausted": FailureKind.RATE_LIMITED,
+    "temporarily_unavailable": FailureKind.UNAVAILABLE,
 }
-_BY_STATUS: dict[int, Failure] = {
-    400: Failure.REJECTED,
-    401: Failure.KEY_REFUSED,
-    402: Failure.CREDIT,
-    403: Failure.KEY_REFUSED,
-    404: Failure.MODEL_GONE,
-    408: Failure.TIMEOUT,
-    413: Failure.TOO_LONG,
-    422: Failure.REJECTED,
-    429: Failure.RATE_LIMITED,
-    503: Failure.OVERLOADED,
-    504: Failure.TIMEOUT,
-    529: Failure.OVERLOADED,
+_BY_STATUS: dict[int, FailureKind] = {
+    400: FailureKind.REJECTED,
+    401: FailureKind.KEY_REFUSED,
+    402: FailureKind.CREDIT,
+    403: FailureKind.KEY_REFUSED,
+    404: FailureKind.MODEL_GONE,
+    408: FailureKind.TIMEOUT,
+    413: FailureKind.TOO_LONG,
+    422: FailureKind.REJECTED,
+    429: FailureKind.RATE_LIMITED,
+    503: FailureKind.OVERLOADED,
+    504: FailureKind.TIMEOUT,
+    529: FailureKind.OVERLOADED,
 }
 _BUDGETS = frozenset({"openrouter_key_limit", "openrouter_workspace_budget", "openrouter_guardrail_budget"})
 _OUTPUT_WORDS = ("tool use", "tool_choice", "tools", "response_format", "structured output", "json_schema", "json mode")
 """What hosts call the thing they cannot do; they have no code for it."""
 
 
-def classify(refusal: Refusal) -> Failure:
+def classify(refusal: ErrorReply) -> FailureKind:
     """The failure behind an HTTP error; total over statuses."""
     if refusal.status == 402:
-        return Failure.CREDIT if refusal.retry_after is None else Failure.IN_FLIGHT_BUDGET
+        return FailureKind.CREDIT if refusal.retry_after is None else FailureKind.IN_FLIGHT_BUDGET
     if refusal.status == 403 and refusal.limit_source in _BUDGETS:
-        return Failure.KEY_BUDGET
+        return FailureKind.KEY_BUDGET
     if refusal.status == 403 and refusal.error_type in _BY_ERROR_TYPE:
         return _BY_ERROR_TYPE[refusal.error_type]
     if refusal.status in {401, 403}:
-        return Failure.KEY_REFUSED
+        return FailureKind.KEY_REFUSED
     found = _BY_ERROR_TYPE.get(refusal.error_type or "") or _BY_AVAILABILITY.get(refusal.availability or "")
-    if found is Failure.CAPABILITY and refusal.availability_retryable:
-        return Failure.UNAVAILABLE
+    if found is FailureKind.CAPABILITY and refusal.availability_retryable:
+        return FailureKind.UNAVAILABLE
     if found is not None:
         return found
     if refusal.status in {400, 404, 422} and any(word in refusal.message.lower() for word in _OUTPUT_WORDS):
-        return Failure.CAPABILITY
+        return FailureKind.CAPABILITY
     if refusal.status == 404 and not refusal.documented:
-        return Failure.REJECTED
-    server = Failure.UNAVAILABLE if refusal.status >= 500 else Failure.REJECTED
+        return FailureKind.REJECTED
+    server = FailureKind.UNAVAILABLE if refusal.status >= 500 else FailureKind.REJECTED
     return _BY_STATUS.get(refusal.status, server)
 
 
@@ -183,7 +183,7 @@ class ModelFailed(SourceError):
 
     def __init__(
         self,
-        failure: Failure,
+        failure: FailureKind,
         problem: str,
         *,
         record: Any = None,
@@ -196,7 +196,7 @@ class ModelFailed(SourceError):
         self.retry_after = retry_after
 
     @property
-    def trait(self) -> Trait:
+    def trait(self) -> FailureTraits:
         return TRAITS[self.failure]
 
     @property

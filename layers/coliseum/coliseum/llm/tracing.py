@@ -46,7 +46,7 @@ def start(settings: Settings, *, processors: Sequence[SpanProcessor] | None = No
     _on.set()
 
 
-class Span:
+class TraceSpan:
     """A span that is being made, or nothing."""
 
     def __init__(self, inner: logfire.LogfireSpan | None) -> None:
@@ -61,15 +61,15 @@ class Span:
 
 
 @contextmanager
-def span(template: str, /, **attributes: Any) -> Iterator[Span]:
+def span(template: str, /, **attributes: Any) -> Iterator[TraceSpan]:
     """A span around what follows; `template` is filled in with the attributes."""
     if not _on.is_set():
-        yield Span(None)
+        yield TraceSpan(None)
         return
     import logfire
 
     with logfire.span(template, **attributes) as made:
-        yield Span(made)
+        yield TraceSpan(made)
 
 
 def flush(seconds: float = FLUSH_SECONDS) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from coliseum.cache.breaker import Breaker
-from coliseum.cache.cache import Cache, Served, Slot
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import EVENTS, MARKETS
 from coliseum.errors import ColiseumError, InvalidInput, SourceError
 from coliseum.http.answers import Failure
@@ -91,7 +91,7 @@ class Markets:
         self,
         kalshi: Kalshi,
         cache: Cache,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         store: Callable[[], Store],
         *,
         clock: Callable[[], float] = time.time,
@@ -114,7 +114,7 @@ class Markets:
         items: Sequence[MarketData]
         position: dict[str, str | None] | None
         if category is None:
-            served: Served[Any] = self._page(status, limit, _text(place, "cursor"))
+            served: CachedValue[Any] = self._page(status, limit, _text(place, "cursor"))
             items, following = served.value.items, served.value.cursor
             position = None if following is None else {"cursor": following}
         else:
@@ -128,7 +128,7 @@ class Markets:
 
     def one(self, ticker: str) -> MarketAnswer:
         """A market with order book and last day. Raises NotFound."""
-        slot = Slot(key=f"market:{ticker}", source=KALSHI, tier=MARKETS, shape=_VIEW)
+        slot = CacheSpec(key=f"market:{ticker}", source=KALSHI, tier=MARKETS, shape=_VIEW)
         served = self._cache.get(slot, lambda: self._view(ticker))
         view = served.value
         failures = [*view.failures, *([] if served.error is None else [_failure(served.error)])]
@@ -166,7 +166,7 @@ class Markets:
         if start >= end:
             raise InvalidInput("since", since, "a moment before `until`")
         page_end = min(end, start + limit * period_minutes * 60)
-        slot = Slot(
+        slot = CacheSpec(
             key=f"candles:{ticker}:{period_minutes}:{start}:{page_end}", source=KALSHI, tier=MARKETS, shape=_CANDLES
         )
         try:
@@ -185,8 +185,8 @@ class Markets:
             **served.origin(),
         )
 
-    def _page(self, status: Status, limit: int, cursor: str | None) -> Served[Page[MarketData]]:
-        slot = Slot(key=f"markets:{status}:{limit}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_LIST)
+    def _page(self, status: Status, limit: int, cursor: str | None) -> CachedValue[Page[MarketData]]:
+        slot = CacheSpec(key=f"markets:{status}:{limit}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_LIST)
 
         def fetch() -> Page[MarketData]:
             page = self._kalshi.for_seconds(_WAIT_SECONDS).markets(status=status, limit=limit, cursor=cursor)
@@ -196,7 +196,7 @@ class Markets:
 
     def _of_category(
         self, status: Status, category: str, limit: int, place: dict[str, Any]
-    ) -> tuple[Served[Any], Sequence[MarketData], dict[str, str | None] | None]:
+    ) -> tuple[CachedValue[Any], Sequence[MarketData], dict[str, str | None] | None]:
         """Markets know no category, their events do: look through pages of events until there are enough.
 
         The position is the page of events and the last market given from it.
@@ -219,9 +219,9 @@ class Markets:
 
     def _categorised(
         self, status: Status, cursor: str | None
-    ) -> Served[Page[tuple[str | None, tuple[MarketData, ...]]]]:
+    ) -> CachedValue[Page[tuple[str | None, tuple[MarketData, ...]]]]:
         """A page of events, each as its category and its markets of that status."""
-        slot = Slot(key=f"events:{status}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_CATEGORISED)
+        slot = CacheSpec(key=f"events:{status}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_CATEGORISED)
 
         def fetch() -> Page[tuple[str | None, tuple[MarketData, ...]]]:
             asked = None if status == "paused" else status  # the exchange has no paused events
@@ -253,7 +253,7 @@ class Markets:
             event = kalshi.event(event_ticker)
             return EventFacts(title=event.title, category=event.category, series_ticker=event.series_ticker)
 
-        slot = Slot(key=f"event:{event_ticker}", source=KALSHI, tier=EVENTS, shape=_FACTS)
+        slot = CacheSpec(key=f"event:{event_ticker}", source=KALSHI, tier=EVENTS, shape=_FACTS)
         return self._cache.get(slot, fetch).value
 
     def _last_day(self, kalshi: Kalshi, series_ticker: str, ticker: str) -> Sparkline:
@@ -270,7 +270,7 @@ class Markets:
 
     def _kept_candles(
         self, error: SourceError, ticker: str, start: int, end: int, period_minutes: Period
-    ) -> Served[tuple[Candle, ...]]:
+    ) -> CachedValue[tuple[Candle, ...]]:
         """Candles of our own snapshots; raises `error` where there are none."""
         period = timedelta(minutes=period_minutes)
         first, last = utc_from(start) - max(period, timedelta(hours=1)), utc_from(end)
@@ -282,7 +282,7 @@ class Markets:
             raise error
         as_of = seen[-1].at.timestamp()
         candles = candles_from(seen, after=utc_from(start), period=period)
-        return Served(candles, POSTGRES, as_of, max(0.0, self._clock() - as_of), stale=True, error=error)
+        return CachedValue(candles, POSTGRES, as_of, max(0.0, self._clock() - as_of), stale=True, error=error)
 
 
 def _markets_of(event: Event, status: Status) -> tuple[MarketData, ...]:

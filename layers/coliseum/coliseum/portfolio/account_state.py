@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from coliseum.portfolio.ledger import Holding, Totals
-from coliseum.portfolio.reconciliation import Difference
+from coliseum.portfolio.ledger import Holding, LedgerTotals
+from coliseum.portfolio.reconciliation import Discrepancy
 from coliseum.trading.markets import ExchangePosition, Market
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class LedgerState:
     """What our ledger says, and where the exchange says otherwise."""
 
     holdings: tuple[Holding, ...]
     """Of the markets with an open position, here or there."""
-    totals: Totals
-    differences: tuple[Difference, ...]
+    totals: LedgerTotals
+    differences: tuple[Discrepancy, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AccountState:
     """The exchange's positions, and our books where they could be brought up to date."""
 
     rows: tuple[ExchangePosition, ...]
-    books: Books | None
+    books: LedgerState | None
     problem: str | None
     """Why our books are unknown."""
 
@@ -39,5 +39,5 @@ class Bids:
     no: Decimal | None
 
 
-def bids_of(market: Market) -> Bids:
+def bids_from(market: Market) -> Bids:
     return Bids(ticker=market.ticker, yes=market.yes_bid, no=market.no_bid)

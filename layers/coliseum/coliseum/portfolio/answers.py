@@ -8,8 +8,8 @@ from pydantic import Field
 
 from coliseum.http.answers import Answer, Failure, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, utc_from
-from coliseum.portfolio.positions import Position
-from coliseum.portfolio.reconciliation import Difference
+from coliseum.portfolio.positions import OpenPosition
+from coliseum.portfolio.reconciliation import Discrepancy
 from coliseum.trading.trades import Trade
 
 Data = TypeVar("Data")
@@ -184,7 +184,7 @@ class SummaryAnswer(Answer):
     reconciliation: ReconciliationData
 
 
-def position_data(position: Position) -> PositionData:
+def position_data(position: OpenPosition) -> PositionData:
     return PositionData(
         ticker=position.ticker,
         side=position.outcome.value,
@@ -215,7 +215,7 @@ def trade_data(trade: Trade) -> TradeData:
     )
 
 
-def difference_data(difference: Difference) -> DifferenceData:
+def difference_data(difference: Discrepancy) -> DifferenceData:
     return DifferenceData(
         ticker=difference.ticker,
         field=difference.field,

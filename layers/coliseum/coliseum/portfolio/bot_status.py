@@ -8,7 +8,7 @@ from typing import Any
 
 from coliseum.bot.client import Bot
 from coliseum.bot.parse import BotStatus
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import CACHE
 from coliseum.errors import ColiseumError
 from coliseum.feed.feed import Feed
@@ -17,12 +17,12 @@ from coliseum.http.field_types import utc_from
 from coliseum.portfolio.answers import BotData, Part
 from coliseum.portfolio.records import POSTGRES, newest_bot_status
 from coliseum.portfolio.summary import UNHEARD, bot_data, mode_data
-from coliseum.portfolio.trades import BOT_LIVE, feed_state, heard_at
+from coliseum.portfolio.trades import BOT_LIVE, last_contact_at, read_feed
 from coliseum.store.client import Store
 from coliseum.trading.modes import BotMode, last_mode
 
 
-class BotWatch:
+class BotStatusReader:
     """One per process. The chain is bot, Redis, Postgres."""
 
     def __init__(
@@ -30,7 +30,7 @@ class BotWatch:
         bot: Bot,
         feed: Feed | None,
         store: Callable[[], Store],
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bot = bot
@@ -76,17 +76,17 @@ class BotWatch:
         return None
 
     def _told_in_redis(self) -> dict[str, Any] | None:
-        return _told(feed_state(self._feed, self._breaker, 1))
+        return _told(read_feed(self._feed, self._breaker, 1))
 
     def _told_in_postgres(self) -> dict[str, Any] | None:
         return self._breaker.call(POSTGRES, lambda: newest_bot_status(self._store()))
 
     def _heard(self, error: str) -> Part[BotData]:
         try:
-            state = feed_state(self._feed, self._breaker, 1)
+            state = read_feed(self._feed, self._breaker, 1)
         except ColiseumError:
             return self._remembered(error)
-        told, heard, report = _told(state) or {}, heard_at(state), state.heartbeat
+        told, heard, report = _told(state) or {}, last_contact_at(state), state.heartbeat
         fresh = report is not None and self._clock() * 1000 <= report.at + report.fresh_for
         online = fresh and told.get("status") == "online"
         return self._part(told, CACHE, heard, error, online=online)

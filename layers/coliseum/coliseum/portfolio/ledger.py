@@ -78,7 +78,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class LedgerTotals:
     """Sums over all markets, in dollars."""
 
     cash: Decimal
@@ -111,12 +111,12 @@ class Ledger:
         """Signed contracts held when a market was settled, by ticker."""
         return {ticker: -booking.contracts for ticker, (_, booking) in self._settlements.items()}
 
-    def totals(self) -> Totals:
+    def totals(self) -> LedgerTotals:
         holdings = self._holdings.values()
         basis = sum((holding.basis for holding in holdings), ZERO)
         realized = sum((holding.realized for holding in holdings), ZERO)
         fees = sum((holding.fees for holding in holdings), ZERO)
-        return Totals(cash=realized - basis - fees, basis=basis, realized=realized, fees=fees)
+        return LedgerTotals(cash=realized - basis - fees, basis=basis, realized=realized, fees=fees)
 
     def book_fills(self, fills: Iterable[Fill]) -> None:
         """Book what is new of `fills`, oldest first whatever their order.

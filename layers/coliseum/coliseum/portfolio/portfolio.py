@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from coliseum.bot.client import Bot
-from coliseum.cache.breaker import Breaker
-from coliseum.cache.cache import Cache, Served
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.cache import Cache, CachedValue
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.feed import Feed
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.account import Account, Positions
+from coliseum.portfolio.account import AccountPositions, ExchangeAccount
 from coliseum.portfolio.answers import (
     BalanceAnswer,
     BalanceData,
@@ -33,10 +33,10 @@ from coliseum.portfolio.answers import (
     position_data,
     trade_data,
 )
-from coliseum.portfolio.bot_status import BotWatch
-from coliseum.portfolio.records import POSTGRES, snapshots_after
+from coliseum.portfolio.bot_status import BotStatusReader
+from coliseum.portfolio.records import POSTGRES, select_snapshots
 from coliseum.portfolio.summary import balance_data, failures_of, missing, reconciliation, totals
-from coliseum.portfolio.trades import LiveTrades, Query, TradeHistory, Trades
+from coliseum.portfolio.trades import FillHistory, FillsQuery, LiveTrades, TradePage
 from coliseum.store.client import Store
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
@@ -47,7 +47,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class PortfolioDependencies:
     """What the portfolio is told by. `store` is opened on its first use: its SDK is slow to import."""
 
     kalshi: Kalshi
@@ -55,19 +55,19 @@ class Doors:
     feed: Feed | None
     store: Callable[[], Store]
     cache: Cache
-    breaker: Breaker
+    breaker: CircuitBreaker
 
 
 class Portfolio:
     """One per process."""
 
-    def __init__(self, doors: Doors, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, doors: PortfolioDependencies, *, clock: Callable[[], float] = time.time) -> None:
         self._doors = doors
         self._clock = clock
-        self._account = Account(doors.kalshi, doors.cache)
-        self._history = TradeHistory(doors.kalshi, doors.cache, doors.store, doors.breaker, clock)
+        self._account = ExchangeAccount(doors.kalshi, doors.cache)
+        self._history = FillHistory(doors.kalshi, doors.cache, doors.store, doors.breaker, clock)
         self._live = LiveTrades(doors.bot, doors.feed, doors.kalshi, doors.breaker, clock)
-        self._bot = BotWatch(doors.bot, doors.feed, doors.store, doors.breaker, clock)
+        self._bot = BotStatusReader(doors.bot, doors.feed, doors.store, doors.breaker, clock)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Portfolio:
             **{**found.standing.origin(), "stale": found.stale},
         )
 
-    def fills(self, query: Query) -> FillsAnswer:
+    def fills(self, query: FillsQuery) -> FillsAnswer:
         found = self._history.fills(query)
         return FillsAnswer(**self._listed(found), next_cursor=found.next_cursor)
 
@@ -111,7 +111,7 @@ class Portfolio:
             raise InvalidInput("cursor", cursor, "`next_cursor` of the page before")
         rows = self._doors.breaker.call(
             POSTGRES,
-            lambda: snapshots_after(
+            lambda: select_snapshots(
                 self._doors.store(),
                 since=None if since is None else utc_from(since),
                 until=None if until is None else utc_from(until),
@@ -178,13 +178,13 @@ class Portfolio:
             ),
         )
 
-    def _balance_part(self, served: Served[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
+    def _balance_part(self, served: CachedValue[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
         if served is None:
             return missing(error)
         told = None if served.error is None else str(served.error)
         return Part(data=balance_data(served.value), error=told, **served.origin())
 
-    def _positions_part(self, found: Positions | None, error: ColiseumError | None) -> Part[list[PositionData]]:
+    def _positions_part(self, found: AccountPositions | None, error: ColiseumError | None) -> Part[list[PositionData]]:
         if found is None:
             return missing(error)
         return Part(
@@ -193,7 +193,7 @@ class Portfolio:
             **{**found.standing.origin(), "stale": found.stale},
         )
 
-    def _trades_part(self, found: Trades | None, error: ColiseumError | None) -> Part[list[TradeData]]:
+    def _trades_part(self, found: TradePage | None, error: ColiseumError | None) -> Part[list[TradeData]]:
         if found is None:
             return missing(error)
         return Part(
@@ -208,7 +208,7 @@ class Portfolio:
     def _age(self, as_of: float) -> float:
         return round(max(0.0, self._clock() - as_of), 3)
 
-    def _listed(self, found: Trades) -> dict[str, Any]:
+    def _listed(self, found: TradePage) -> dict[str, Any]:
         return {
             "items": [trade_data(trade) for trade in found.trades],
             "count": len(found.trades),

@@ -15,7 +15,7 @@ TOLERANCE = CENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Discrepancy:
     """One number that we and the exchange have differently."""
 
     ticker: str
@@ -28,19 +28,19 @@ class Difference:
         return self.ours - self.exchange
 
 
-def differences(
+def find_discrepancies(
     holdings: Mapping[str, Holding],
     rows: Iterable[ExchangePosition],
     settlements: Iterable[Settlement],
     settled: Mapping[str, Decimal],
-) -> tuple[Difference, ...]:
+) -> tuple[Discrepancy, ...]:
     """Positions by market, both ways, then each settlement's count and payment.
 
     `settled` is what our books held, in signed contracts, when a market was settled.
     """
     theirs = {row.ticker: row for row in rows}
     held = {ticker for ticker, holding in holdings.items() if holding.contracts}
-    found: list[Difference] = []
+    found: list[Discrepancy] = []
     for ticker in sorted(held | set(theirs)):
         found += _of_market(holdings.get(ticker) or Holding(ticker=ticker), theirs.get(ticker))
     for settlement in sorted(settlements, key=lambda row: row.ticker):
@@ -48,36 +48,36 @@ def differences(
     return tuple(found)
 
 
-def _of_market(ours: Holding, row: ExchangePosition | None) -> list[Difference]:
+def _of_market(ours: Holding, row: ExchangePosition | None) -> list[Discrepancy]:
     if row is None:
-        return [Difference(ticker=ours.ticker, field="contracts", ours=ours.contracts, exchange=ZERO)]
+        return [Discrepancy(ticker=ours.ticker, field="contracts", ours=ours.contracts, exchange=ZERO)]
     pairs = {
         "exposure": (ours.basis, row.exposure),
         "realized_pnl": (ours.realized, row.realized_pnl),
         "fees_paid": (ours.fees, row.fees_paid),
     }
     found = [
-        Difference(ticker=row.ticker, field=field, ours=mine, exchange=other)
+        Discrepancy(ticker=row.ticker, field=field, ours=mine, exchange=other)
         for field, (mine, other) in pairs.items()
         if abs(mine - other) >= TOLERANCE
     ]
     if ours.contracts != row.position:
-        found.insert(0, Difference(ticker=row.ticker, field="contracts", ours=ours.contracts, exchange=row.position))
+        found.insert(0, Discrepancy(ticker=row.ticker, field="contracts", ours=ours.contracts, exchange=row.position))
     return found
 
 
-def _of_settlement(settlement: Settlement, ours: Decimal) -> list[Difference]:
+def _of_settlement(settlement: Settlement, ours: Decimal) -> list[Discrepancy]:
     """Our count against the exchange's, and its payment against its own count and value where that is known."""
-    found: list[Difference] = []
+    found: list[Discrepancy] = []
     count = settlement.yes_count - settlement.no_count
     if ours != count:
-        found.append(Difference(ticker=settlement.ticker, field="settled_contracts", ours=ours, exchange=count))
+        found.append(Discrepancy(ticker=settlement.ticker, field="settled_contracts", ours=ours, exchange=count))
     value = {"yes": ONE, "no": ZERO}.get(settlement.result, settlement.value)
     if value is not None:
         due = settlement.yes_count * value + settlement.no_count * (ONE - value)
         # A scalar value comes in whole cents, so each contract may be half a cent off.
         tolerance = TOLERANCE if settlement.result in {"yes", "no"} else TOLERANCE + (abs(count) * CENT)
         if abs(due - settlement.revenue) >= tolerance:
-            told = Difference(ticker=settlement.ticker, field="settlement", ours=due, exchange=settlement.revenue)
+            told = Discrepancy(ticker=settlement.ticker, field="settlement", ours=due, exchange=settlement.revenue)
             found.append(told)
     return found

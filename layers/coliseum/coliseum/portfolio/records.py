@@ -35,7 +35,7 @@ class StoredTrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class BalanceSnapshot:
     """The account at one moment, in dollars."""
 
     taken_at: datetime
@@ -45,7 +45,7 @@ class Snapshot:
     source: str
 
 
-def trades_before(
+def select_trades(
     store: Store,
     *,
     ticker: str | None,
@@ -98,7 +98,7 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
 
 
-def traded_since(store: Store, at: float) -> tuple[str, ...]:
+def recently_traded_tickers(store: Store, at: float) -> tuple[str, ...]:
     """The markets of the newest trades since the moment `at` (unix seconds), the latest traded first."""
     where: list[Condition] = [("corrected_by", "is", None), ("executed_at", "gte", utc_from(at))]
     order = ("executed_at.desc", "event_id.desc")
@@ -106,9 +106,9 @@ def traded_since(store: Store, at: float) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(row["ticker"]) for row in rows))
 
 
-def snapshots_after(
+def select_snapshots(
     store: Store, *, since: datetime | None, until: datetime | None, after: str | None, limit: int
-) -> list[tuple[str, Snapshot]]:
+) -> list[tuple[str, BalanceSnapshot]]:
     """Balance snapshots, oldest first, behind the moment `after`; each with its moment as Postgres wrote it."""
     where: list[Condition] = []
     if since is not None:
@@ -121,9 +121,9 @@ def snapshots_after(
     return [(str(row["taken_at"]), _snapshot(row)) for row in rows]
 
 
-def _snapshot(row: Mapping[str, Any]) -> Snapshot:
+def _snapshot(row: Mapping[str, Any]) -> BalanceSnapshot:
     try:
-        return Snapshot(
+        return BalanceSnapshot(
             taken_at=datetime.fromisoformat(row["taken_at"]),
             cash=Decimal(row["cash"]),
             portfolio_value=Decimal(row["portfolio_value"]),
@@ -143,12 +143,12 @@ def newest_bot_status(store: Store) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def kept_since(store: Store, at: int) -> bool:
+def has_balance_since(store: Store, at: int) -> bool:
     """Whether a balance was kept at or after the moment `at`, in unix seconds."""
     return bool(store.select("balance_snapshots", "taken_at", where=[("taken_at", "gte", utc_from(at))], limit=1))
 
 
-def keep_balance(store: Store, at: int, balance: Balance, *, source: str) -> int:
+def insert_balance(store: Store, at: int, balance: Balance, *, source: str) -> int:
     """One row for the moment `at` (unix seconds); 0 where there is one."""
     row = {
         "taken_at": utc_from(at),
@@ -159,7 +159,7 @@ def keep_balance(store: Store, at: int, balance: Balance, *, source: str) -> int
     return store.insert("balance_snapshots", [row], ignore_duplicates_on="taken_at")
 
 
-def keep_markets(store: Store, at: int, markets: Sequence[Market]) -> int:
+def insert_market_snapshots(store: Store, at: int, markets: Sequence[Market]) -> int:
     """One row per market for the moment `at`; those that are there are left alone."""
     rows = [
         {
@@ -177,7 +177,7 @@ def keep_markets(store: Store, at: int, markets: Sequence[Market]) -> int:
     return store.insert("market_snapshots", rows, ignore_duplicates_on="ticker,taken_at")
 
 
-def keep_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
+def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
     """The newest version of each market's settlement; `settlements` come newest first."""
     newest = {settlement.ticker: settlement for settlement in reversed(settlements)}
     rows = [
@@ -207,7 +207,7 @@ def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:
     return deleted
 
 
-def trades_of_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
+def trades_from_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
     """The trades among the log's entries, newest first; a correction replaces the trade it corrects."""
     trades: list[Trade] = []
     for entry in entries:

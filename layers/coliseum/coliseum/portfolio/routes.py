@@ -21,7 +21,7 @@ from coliseum.portfolio.answers import (
     TradeData,
 )
 from coliseum.portfolio.portfolio import Portfolio
-from coliseum.portfolio.trades import Query as HistoryQuery
+from coliseum.portfolio.trades import FillsQuery as HistoryQuery
 
 router = APIRouter(prefix=f"{PREFIX}/portfolio", tags=["portfolio"], responses=PROBLEMS)
 

@@ -17,17 +17,17 @@ from coliseum.cache.cache import Cache
 from coliseum.errors import ColiseumError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.portfolio.account import Account
+from coliseum.portfolio.account import ExchangeAccount
 from coliseum.portfolio.records import (
     KALSHI,
-    keep_balance,
-    keep_markets,
-    keep_settlements,
-    kept_since,
+    has_balance_since,
+    insert_balance,
+    insert_market_snapshots,
     prune_history,
-    traded_since,
+    recently_traded_tickers,
+    upsert_settlements,
 )
-from coliseum.portfolio.watchlist import watched
+from coliseum.portfolio.watchlist import choose_tickers
 from coliseum.store.client import Store
 from coliseum.trading.markets import Market
 
@@ -47,7 +47,7 @@ _PRUNE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class SnapshotCounts:
     """Rows written; 0 where they were there already."""
 
     balances: int
@@ -55,40 +55,42 @@ class Kept:
     settlements: int
 
 
-class Snapshots:
+class SnapshotWriter:
     """One per process, called as often as one likes."""
 
     def __init__(self, kalshi: Kalshi, store: Store, cache: Cache) -> None:
         self._kalshi = kalshi
         self._store = store
-        self._account = Account(kalshi, cache)
+        self._account = ExchangeAccount(kalshi, cache)
         self._last_slot: int | None = None
 
-    def take(self, now: float, *, patience_seconds: float = _PATIENCE_SECONDS) -> Kept | None:
+    def take(self, now: float, *, patience_seconds: float = _PATIENCE_SECONDS) -> SnapshotCounts | None:
         """Keep how things stand, once per slot; None where that was done. `now` in unix seconds."""
         slot = int(now) // SLOT_SECONDS * SLOT_SECONDS
         if slot == self._last_slot:
             return None
         kept = (
-            None if kept_since(self._store, slot) else self._keep(int(now), self._kalshi.for_seconds(patience_seconds))
+            None
+            if has_balance_since(self._store, slot)
+            else self._keep(int(now), self._kalshi.for_seconds(patience_seconds))
         )
         self._last_slot = slot
         return kept
 
-    def _keep(self, moment: int, kalshi: Kalshi) -> Kept:
-        return Kept(
-            settlements=keep_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS)),
-            markets=keep_markets(self._store, moment, self._watched(kalshi, moment)),
-            balances=keep_balance(self._store, moment, self._account.balance_now(kalshi), source=KALSHI),
+    def _keep(self, moment: int, kalshi: Kalshi) -> SnapshotCounts:
+        return SnapshotCounts(
+            settlements=upsert_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS)),
+            markets=insert_market_snapshots(self._store, moment, self._watched(kalshi, moment)),
+            balances=insert_balance(self._store, moment, self._account.balance_now(kalshi), source=KALSHI),
         )
 
     def _watched(self, kalshi: Kalshi, moment: int) -> list[Market]:
-        tickers = watched(kalshi.positions(), traded_since(self._store, moment - _TRADED_SECONDS))
+        tickers = choose_tickers(kalshi.positions(), recently_traded_tickers(self._store, moment - _TRADED_SECONDS))
         markets = kalshi.markets(tickers=tickers, limit=len(tickers)).items if tickers else ()
         return [market for market in markets if market.status != _OVER]
 
 
-class Retention:
+class HistoryPruner:
     """One per process: the first call of a day deletes what has grown too old, as the migrations define it."""
 
     def __init__(self, store: Store) -> None:
@@ -110,14 +112,14 @@ class Retention:
         return dict(deleted)
 
 
-class History:
+class HistoryMaintenance:
     """What the poller does for the account's history behind a minute. A failure costs one point of a curve, or a day's
     thinning waits for the next minute."""
 
     def __init__(self, store: Store | None, exchange: Kalshi | None, cache: Cache) -> None:
         """Nothing is kept without a database, and nothing of the account without the exchange's key."""
-        self._snapshots = None if store is None or exchange is None else Snapshots(exchange, store, cache)
-        self._retention = None if store is None else Retention(store)
+        self._snapshots = None if store is None or exchange is None else SnapshotWriter(exchange, store, cache)
+        self._retention = None if store is None else HistoryPruner(store)
 
     def keep(self, *, time_left: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
         """Take the snapshot that is due, then thin. Never raises for a source that fails."""

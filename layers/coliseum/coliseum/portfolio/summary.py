@@ -9,7 +9,7 @@ from coliseum.bot.parse import BotHealth, BotStatus
 from coliseum.errors import ColiseumError, SourceError
 from coliseum.http.answers import Failure
 from coliseum.http.field_types import utc_from
-from coliseum.portfolio.account_state import Standing
+from coliseum.portfolio.account_state import AccountState
 from coliseum.portfolio.answers import (
     BalanceData,
     BotData,
@@ -19,7 +19,7 @@ from coliseum.portfolio.answers import (
     TotalsData,
     difference_data,
 )
-from coliseum.portfolio.positions import Position, totals_of
+from coliseum.portfolio.positions import OpenPosition, sum_positions
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
@@ -77,8 +77,10 @@ def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) 
     )
 
 
-def totals(balance: Balance | None, positions: tuple[Position, ...] | None, standing: Standing | None) -> TotalsData:
-    sums = None if positions is None else totals_of(positions)
+def totals(
+    balance: Balance | None, positions: tuple[OpenPosition, ...] | None, standing: AccountState | None
+) -> TotalsData:
+    sums = None if positions is None else sum_positions(positions)
     books = None if standing is None else standing.books
     net: Decimal | None = None
     if sums is not None and books is not None and sums.unrealized_pnl is not None:
@@ -99,7 +101,7 @@ def totals(balance: Balance | None, positions: tuple[Position, ...] | None, stan
 
 
 def reconciliation(
-    balance: Balance | None, standing: Standing | None, *, checked_at: float | None, error: ColiseumError | None
+    balance: Balance | None, standing: AccountState | None, *, checked_at: float | None, error: ColiseumError | None
 ) -> ReconciliationData:
     """`unknown` where the positions or our books are: nothing was compared, so nothing agrees."""
     books = None if standing is None else standing.books

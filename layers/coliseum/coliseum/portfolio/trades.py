@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from coliseum.bot.client import Bot
 from coliseum.bot.parse import RejectedTrade
-from coliseum.cache.breaker import Breaker
-from coliseum.cache.cache import CACHE, Cache, Served, Slot
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.cache import CACHE, Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import FILLS
 from coliseum.errors import ColiseumError, InvalidInput, SourceError, SourceUnavailable
 from coliseum.feed.feed import Feed
@@ -22,7 +22,7 @@ from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.records import POSTGRES, StoredTrade, trades_before, trades_of_feed
+from coliseum.portfolio.records import POSTGRES, StoredTrade, select_trades, trades_from_feed
 from coliseum.store.client import Store
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill, Trade
@@ -37,7 +37,7 @@ _FEED_ENTRIES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class FillsQuery:
     """What part of the history is asked for."""
 
     limit: int
@@ -52,7 +52,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FillsCursor:
     """Where a page ended. The exchange's cursor comes with the last fill, so that Postgres can go on from there."""
 
     at: str
@@ -63,7 +63,7 @@ class Place:
     fill_id: str | None = None
 
     @classmethod
-    def of(cls, query: Query) -> Place | None:
+    def of(cls, query: FillsQuery) -> FillsCursor | None:
         """None on the first page. Raises InvalidInput for a cursor that is not ours."""
         if query.cursor is None:
             return None
@@ -76,7 +76,7 @@ class Place:
             raise InvalidInput("cursor", query.cursor, "`next_cursor` of the page before") from None
         return place
 
-    def text(self, query: Query) -> str:
+    def text(self, query: FillsQuery) -> str:
         kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return encode_cursor("fills", query.filters, kept)
 
@@ -86,7 +86,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trades:
+class TradePage:
     """Trades, newest first, with where they are from and who failed before."""
 
     trades: tuple[Trade, ...]
@@ -98,7 +98,7 @@ class Trades:
     rejected: tuple[RejectedTrade, ...] = ()
 
 
-class TradeHistory:
+class FillHistory:
     """The account's trades: exchange, else the last page it gave us, else what the projection wrote to Postgres."""
 
     def __init__(
@@ -106,7 +106,7 @@ class TradeHistory:
         kalshi: Kalshi,
         cache: Cache,
         store: Callable[[], Store],
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kalshi = kalshi
@@ -115,9 +115,9 @@ class TradeHistory:
         self._breaker = breaker
         self._clock = clock
 
-    def fills(self, query: Query) -> Trades:
+    def fills(self, query: FillsQuery) -> TradePage:
         """One page. A history begun in Postgres goes on there, so that no trade is shown twice."""
-        place = Place.of(query)
+        place = FillsCursor.of(query)
         if place is not None and place.event_id is not None:
             return self._from_postgres(query, place, ())
         try:
@@ -125,7 +125,7 @@ class TradeHistory:
         except SourceError as error:
             return self._from_postgres(query, place, (error,))
 
-    def _from_exchange(self, query: Query, place: Place | None) -> Trades:
+    def _from_exchange(self, query: FillsQuery, place: FillsCursor | None) -> TradePage:
         ask = partial(
             self._kalshi.for_seconds(_WAIT_SECONDS).fills,
             ticker=query.ticker,
@@ -139,7 +139,7 @@ class TradeHistory:
             # The exchange answers a cursor it has forgotten with the first page, without a word.
             raise InvalidInput("cursor", "an expired one", "a cursor the exchange still knows; begin again without one")
         since = query.since or 0
-        return Trades(
+        return TradePage(
             trades=tuple(fill.as_trade() for fill in page.items if fill.timestamp >= since),
             source=served.source,
             as_of=served.as_of,
@@ -148,21 +148,23 @@ class TradeHistory:
             next_cursor=_exchange_cursor(query, page),
         )
 
-    def _ask(self, query: Query, ask: Callable[[], Page[Fill]]) -> Served[Page[Fill]]:
+    def _ask(self, query: FillsQuery, ask: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
         """A first page. It is kept only where everybody asks for the same one."""
         if query.since is not None:
             return self._served(self._breaker.call(KALSHI, ask))
-        slot = Slot(key=f"fills:{query.ticker or ''}:{query.limit}", source=KALSHI, tier=FILLS, shape=_PAGE)
+        slot = CacheSpec(key=f"fills:{query.ticker or ''}:{query.limit}", source=KALSHI, tier=FILLS, shape=_PAGE)
         return self._cache.get(slot, ask)
 
-    def _served(self, page: Page[Fill]) -> Served[Page[Fill]]:
-        return Served(page, KALSHI, self._clock(), 0.0)
+    def _served(self, page: Page[Fill]) -> CachedValue[Page[Fill]]:
+        return CachedValue(page, KALSHI, self._clock(), 0.0)
 
-    def _from_postgres(self, query: Query, place: Place | None, failures: tuple[SourceError, ...]) -> Trades:
+    def _from_postgres(
+        self, query: FillsQuery, place: FillsCursor | None, failures: tuple[SourceError, ...]
+    ) -> TradePage:
         try:
             rows = self._breaker.call(
                 POSTGRES,
-                lambda: trades_before(
+                lambda: select_trades(
                     self._store(),
                     ticker=query.ticker,
                     since=None if query.since is None else utc_from(query.since),
@@ -174,7 +176,7 @@ class TradeHistory:
         except ColiseumError as error:
             raise failures[0] if failures else error from error
         seen = None if place is None else place.fill_id
-        return Trades(
+        return TradePage(
             trades=tuple(row.trade for row in rows if row.trade.trade_id != seen),
             source=POSTGRES,
             as_of=self._clock(),
@@ -184,17 +186,17 @@ class TradeHistory:
         )
 
 
-def _exchange_cursor(query: Query, page: Page[Fill]) -> str | None:
+def _exchange_cursor(query: FillsQuery, page: Page[Fill]) -> str | None:
     if page.cursor is None or not page.items:
         return None
     last = page.items[-1]
-    return Place(at=utc_from(last.timestamp).isoformat(), cursor=page.cursor, fill_id=last.fill_id).text(query)
+    return FillsCursor(at=utc_from(last.timestamp).isoformat(), cursor=page.cursor, fill_id=last.fill_id).text(query)
 
 
-def _postgres_cursor(query: Query, rows: list[StoredTrade]) -> str | None:
+def _postgres_cursor(query: FillsQuery, rows: list[StoredTrade]) -> str | None:
     if len(rows) < query.limit:
         return None
-    return Place(at=rows[-1].executed_at, event_id=rows[-1].event_id).text(query)
+    return FillsCursor(at=rows[-1].executed_at, event_id=rows[-1].event_id).text(query)
 
 
 class LiveTrades:
@@ -205,7 +207,7 @@ class LiveTrades:
         bot: Bot,
         feed: Feed | None,
         kalshi: Kalshi,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bot = bot
@@ -214,7 +216,7 @@ class LiveTrades:
         self._breaker = breaker
         self._clock = clock
 
-    def latest(self, *, limit: int, ticker: str | None = None) -> Trades:
+    def latest(self, *, limit: int, ticker: str | None = None) -> TradePage:
         """The newest trades. Raises SourceUnavailable that names all three where none answers."""
         failures: list[ColiseumError] = []
         for ask in (self._from_bot, self._from_feed, self._from_exchange):
@@ -224,7 +226,7 @@ class LiveTrades:
                 failures.append(error)
                 continue
             chosen = tuple(trade for trade in found.trades if ticker in {None, trade.ticker})[:limit]
-            return Trades(
+            return TradePage(
                 trades=chosen,
                 source=found.source,
                 as_of=found.as_of,
@@ -234,25 +236,25 @@ class LiveTrades:
             )
         raise SourceUnavailable("trades", "nobody answers: " + "; ".join(str(error) for error in failures))
 
-    def _from_bot(self, limit: int, ticker: str | None) -> Trades:
+    def _from_bot(self, limit: int, ticker: str | None) -> TradePage:
         told = self._breaker.call("bot", self._bot.trades)
         newest_first = told.trades[::-1]
-        return Trades(trades=newest_first, source=BOT_LIVE, as_of=self._clock(), stale=False, rejected=told.rejected)
+        return TradePage(trades=newest_first, source=BOT_LIVE, as_of=self._clock(), stale=False, rejected=told.rejected)
 
-    def _from_feed(self, limit: int, ticker: str | None) -> Trades:
-        state = feed_state(self._feed, self._breaker, _FEED_ENTRIES)
-        trades = trades_of_feed(state.reading.entries)
-        return Trades(trades=trades, source=CACHE, as_of=heard_at(state), stale=True)
+    def _from_feed(self, limit: int, ticker: str | None) -> TradePage:
+        state = read_feed(self._feed, self._breaker, _FEED_ENTRIES)
+        trades = trades_from_feed(state.reading.entries)
+        return TradePage(trades=trades, source=CACHE, as_of=last_contact_at(state), stale=True)
 
-    def _from_exchange(self, limit: int, ticker: str | None) -> Trades:
+    def _from_exchange(self, limit: int, ticker: str | None) -> TradePage:
         page = self._breaker.call(
             KALSHI, lambda: self._kalshi.for_seconds(_WAIT_SECONDS).fills(ticker=ticker, limit=limit)
         )
         trades = tuple(fill.as_trade() for fill in page.items)
-        return Trades(trades=trades, source=KALSHI, as_of=self._clock(), stale=False)
+        return TradePage(trades=trades, source=KALSHI, as_of=self._clock(), stale=False)
 
 
-def feed_state(feed: Feed | None, breaker: Breaker, count: int) -> FeedState:
+def read_feed(feed: Feed | None, breaker: CircuitBreaker, count: int) -> FeedState:
     """The log's newest entries. Raises SourceUnavailable where there is no log, or nothing was ever published."""
     if feed is None:
         raise SourceUnavailable("redis", "UPSTASH_REDIS_REST_URL is not set")
@@ -262,7 +264,7 @@ def feed_state(feed: Feed | None, breaker: Breaker, count: int) -> FeedState:
     return state
 
 
-def heard_at(state: FeedState) -> float:
+def last_contact_at(state: FeedState) -> float:
     """When the bot was last heard of, in unix seconds: by the poller's report, else by the newest entry."""
     report = state.heartbeat
     heard = None if report is None else report.bot_ok_at

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from coliseum.errors import InvalidInput, SourceMalformed, SourceUnavailable
-from coliseum.store.replies import SOURCE, problem_in, rows_in
+from coliseum.store.replies import SOURCE, error_from_reply, rows_in
 from coliseum.store.rows import Row, filter_text, json_rows, json_value
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 Operator = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "is"]
 Condition = tuple[str, Operator, Any]
 Answer = TypeVar("Answer")
-PAGE = 1000
+MAX_ROWS_PER_REQUEST = 1000
 """Rows Supabase gives at most for one request; it cuts off the rest without a word."""
-IN_CHUNK = 100
+MAX_IN_VALUES = 100
 """Values of one `in` list: they travel in the URL."""
 
 
@@ -64,7 +64,7 @@ class Store:
         )
 
     @classmethod
-    def where_set(cls, settings: Settings) -> Store | None:
+    def from_settings_if_configured(cls, settings: Settings) -> Store | None:
         """None where the settings name no database, for work that goes on without one."""
         named = None not in {settings.supabase_url, settings.supabase_service_role_key}
         return cls.from_settings(settings) if named else None
@@ -92,7 +92,7 @@ class Store:
         """
         parts = _in_chunks(where)
         if len(parts) > 1 and (order or limit is not None):
-            raise InvalidInput("where", f"in with more than {IN_CHUNK} values", "no order and no limit beside it")
+            raise InvalidInput("where", f"in with more than {MAX_IN_VALUES} values", "no order and no limit beside it")
         return [row for part in parts for row in self._pages(table, columns, part, order, limit)]
 
     def insert(self, table: str, rows: Sequence[Row], *, ignore_duplicates_on: str | None = None) -> int:
@@ -148,10 +148,12 @@ class Store:
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while limit is None or len(rows) < limit:
-            wanted = PAGE if limit is None else min(PAGE, limit - len(rows))
+            wanted = MAX_ROWS_PER_REQUEST if limit is None else min(MAX_ROWS_PER_REQUEST, limit - len(rows))
             page = _again(partial(self._page, table, columns, where, order, offset=len(rows), wanted=wanted))
             if rows and page and not order:
-                raise InvalidInput("order", list(order), f"a total order, since {table} holds more than {PAGE} rows")
+                raise InvalidInput(
+                    "order", list(order), f"a total order, since {table} holds more than {MAX_ROWS_PER_REQUEST} rows"
+                )
             rows += page
             if len(page) < wanted:
                 break
@@ -175,7 +177,7 @@ class Store:
             return rows_in(request.execute().data, table)
 
 
-def opened_on_first_use(settings: Settings, resources: ExitStack) -> Callable[[], Store]:
+def lazy_store(settings: Settings, resources: ExitStack) -> Callable[[], Store]:
     """The store of a process that may not need it, since its SDK is slow to import; closed with `resources`."""
 
     @cache
@@ -190,12 +192,12 @@ def _in_chunks(where: Sequence[Condition]) -> list[Sequence[Condition]]:
     for index, (column, operator, value) in enumerate(where):
         if operator == "in":
             values = list(dict.fromkeys(value))
-            if len(values) > IN_CHUNK:
+            if len(values) > MAX_IN_VALUES:
                 return [
                     chunk
-                    for start in range(0, len(values), IN_CHUNK)
+                    for start in range(0, len(values), MAX_IN_VALUES)
                     for chunk in _in_chunks(
-                        [*where[:index], (column, "in", values[start : start + IN_CHUNK]), *where[index + 1 :]]
+                        [*where[:index], (column, "in", values[start : start + MAX_IN_VALUES]), *where[index + 1 :]]
                     )
                 ]
     return [where]
@@ -204,7 +206,7 @@ def _in_chunks(where: Sequence[Condition]) -> list[Sequence[Condition]]:
 def _check(response: httpx.Response) -> None:
     """Raise our error for an answer outside 2xx, before the SDK loses its status."""
     if not response.is_success:
-        raise problem_in(response.status_code, response.read())
+        raise error_from_reply(response.status_code, response.read())
 
 
 @contextmanager

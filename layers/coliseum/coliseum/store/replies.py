@@ -16,7 +16,7 @@ shutdown and time-out, system, internal."""
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
-def problem_in(status: int, body: bytes) -> SourceError:
+def error_from_reply(status: int, body: bytes) -> SourceError:
     """The error behind an answer with a status outside 2xx. Names code and message, never a row's content."""
     told = _told(body)
     code = told.get("code")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from coliseum.errors import InvalidInput, SourceError, SourceMalformed, SourceRefused, SourceUnavailable
-from coliseum.upstash.replies import SOURCE, heard, problem_in, words
+from coliseum.upstash.replies import SOURCE, command_arguments, error_from_reply, parse_push_line
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +48,7 @@ class Redis:
 
     def command(self, *parts: Part) -> Any:
         """One command, sent at most once."""
-        command = words(parts)
+        command = command_arguments(parts)
         with _translated():
             return self._sdk.execute(command)
 
@@ -89,7 +89,7 @@ class Redis:
         # A fresh one each time: after an error the SDK keeps its commands and would send them again.
         batch = self._sdk.multi() if atomic else self._sdk.pipeline()
         for command in commands:
-            batch.execute(words(tuple(command)))
+            batch.execute(command_arguments(tuple(command)))
         with _translated():
             return batch.exec()
 
@@ -120,7 +120,7 @@ class AsyncRedis:
 
     async def command(self, *parts: Part) -> Any:
         """One command, sent at most once."""
-        command = words(parts)
+        command = command_arguments(parts)
         self._stay_in_loop()
         with _translated():
             return await self._sdk.execute(command)
@@ -162,7 +162,7 @@ class AsyncRedis:
         response = await self._open_subscription(channel)
         try:
             async for line in _lines(response.aiter_bytes()):
-                match heard(line, channel):
+                match parse_push_line(line, channel):
                     case ("subscribe", _):
                         yield None
                     case ("message", payload):
@@ -181,7 +181,7 @@ class AsyncRedis:
         self._stay_in_loop()
         batch = self._sdk.multi() if atomic else self._sdk.pipeline()
         for command in commands:
-            batch.execute(words(tuple(command)))
+            batch.execute(command_arguments(tuple(command)))
         with _translated():
             return await batch.exec()
 
@@ -199,7 +199,7 @@ class AsyncRedis:
             async with asyncio.timeout(self._timeout_seconds):
                 response = await inner.send(request, stream=True)
                 body = b"" if response.status_code == 200 else await response.aread()
-                problem = problem_in(response.status_code, body, batch=False)
+                problem = error_from_reply(response.status_code, body, batch=False)
                 if problem is not None:
                     await response.aclose()
                     raise problem
@@ -223,7 +223,9 @@ def _address(settings: Settings) -> tuple[str, str]:
 def _check(response: httpx.Response) -> None:
     """Judge the answer by its status before the SDK does, which looks at the body alone."""
     response.read()
-    problem = problem_in(response.status_code, response.content, batch=response.request.url.path.endswith(_BATCHES))
+    problem = error_from_reply(
+        response.status_code, response.content, batch=response.request.url.path.endswith(_BATCHES)
+    )
     if problem is not None:
         raise problem
 

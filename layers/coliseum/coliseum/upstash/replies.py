@@ -18,7 +18,7 @@ _SHOWN = 200
 """Characters of a foreign message that our own may carry."""
 
 
-def words(parts: tuple[str | int | float, ...]) -> list[str]:
+def command_arguments(parts: tuple[str | int | float, ...]) -> list[str]:
     """The command as strings, its name in lower case.
 
     The SDK casts replies by upper-case name (SET to True, HGETALL to a dict, differently for each client
@@ -34,7 +34,7 @@ def words(parts: tuple[str | int | float, ...]) -> list[str]:
     return [name.lower(), *arguments]
 
 
-def problem_in(status: int, body: bytes, *, batch: bool) -> SourceError | None:
+def error_from_reply(status: int, body: bytes, *, batch: bool) -> SourceError | None:
     """The error an HTTP answer stands for; None where the SDK may read it.
 
     `batch` tells a pipeline or transaction: its answer is a list, and one object means that all of it was
@@ -61,7 +61,7 @@ def _message(status: int, body: bytes) -> str:
     return error[:_SHOWN] if isinstance(error, str) and error else f"answered HTTP {status} without a reason"
 
 
-def heard(line: str, channel: str) -> tuple[str, str] | None:
+def parse_push_line(line: str, channel: str) -> tuple[str, str] | None:
     """A line of a subscription as (kind, payload); None for anything not about `channel`.
 
     Kind is `subscribe` (confirmed) or `message`. Lines look like `data: message,<channel>,<payload>`; channel

@@ -8,9 +8,9 @@ import pytest
 from coliseum.arena.agents.attempts import FREE, LONGEST_REPLY, Attempt, bill_of
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.records import Decision
-from coliseum.llm.answers import Bill, CostSource, RunRecord
-from coliseum.llm.failures import Failure
+from coliseum.llm.failures import FailureKind
 from coliseum.llm.options import OutputMode
+from coliseum.llm.results import Bill, CostSource, RunRecord
 
 D = Decimal
 BOUND = D("0.02")
@@ -37,17 +37,17 @@ def record(bill: Bill, *, tokens: int = 100, requests: int = 1, raw: str = "said
     ("made", "failure", "bill"),
     [
         (record(BILLED), None, BILLED),
-        (record(BILLED), Failure.INVALID_OUTPUT, BILLED),
+        (record(BILLED), FailureKind.INVALID_OUTPUT, BILLED),
         (record(UNKNOWN, requests=2), None, Bill(D("0.04"), CostSource.BOUND)),
-        (record(UNKNOWN, tokens=0), Failure.RATE_LIMITED, FREE),
-        (None, Failure.KEY_REFUSED, FREE),
-        (record(UNKNOWN, tokens=0), Failure.TIMEOUT, Bill(BOUND, CostSource.BOUND)),
-        (record(BILLED), Failure.NETWORK, Bill(D("0.023"), CostSource.BOUND)),
+        (record(UNKNOWN, tokens=0), FailureKind.RATE_LIMITED, FREE),
+        (None, FailureKind.KEY_REFUSED, FREE),
+        (record(UNKNOWN, tokens=0), FailureKind.TIMEOUT, Bill(BOUND, CostSource.BOUND)),
+        (record(BILLED), FailureKind.NETWORK, Bill(D("0.023"), CostSource.BOUND)),
         (None, None, FREE),
     ],
 )
 def test_what_may_have_been_billed_unseen_counts_in_full(
-    made: RunRecord | None, failure: Failure | None, bill: Bill
+    made: RunRecord | None, failure: FailureKind | None, bill: Bill
 ) -> None:
     assert bill_of(made, failure, bound=BOUND) == bill
 
@@ -71,7 +71,7 @@ def test_a_row_keeps_what_was_asked_and_what_came_back() -> None:
         bill=BILLED,
         prompt="asked",
         record=record(BILLED, raw="x" * 30_000),
-        failure=Failure.TRUNCATED,
+        failure=FailureKind.TRUNCATED,
         problem="cut off",
     ).row()
     assert (row["decision_id"], row["attempt"], row["latency_ms"]) == ("r/t/a/blind", 2, 12)

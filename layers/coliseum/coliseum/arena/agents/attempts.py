@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.records.records import Decision
-from coliseum.llm.answers import Bill, CostSource, RunRecord, storable
-from coliseum.llm.failures import TRAITS, Failure
+from coliseum.llm.failures import TRAITS, FailureKind
+from coliseum.llm.results import Bill, CostSource, RunRecord, storable_text
 
 LONGEST_REPLY = 20_000
 """Characters kept of a reply; a forecast has about 2,000."""
@@ -25,7 +25,7 @@ class Attempt:
     bill: Bill
     prompt: str | None = None
     record: RunRecord | None = None
-    failure: Failure | None = None
+    failure: FailureKind | None = None
     problem: str | None = None
 
     def row(self) -> dict[str, Any]:
@@ -48,11 +48,11 @@ class Attempt:
             "cost_usd": None if self.bill.cost is None else format(self.bill.cost, "f"),
             "cost_source": None if self.bill.source is None else self.bill.source.value,
             "error_class": None if self.failure is None else self.failure.value,
-            "error_detail": None if self.problem is None else storable(self.problem),
+            "error_detail": None if self.problem is None else storable_text(self.problem),
         }
 
 
-def bill_of(record: RunRecord | None, failure: Failure | None, *, bound: Decimal) -> Bill:
+def bill_of(record: RunRecord | None, failure: FailureKind | None, *, bound: Decimal) -> Bill:
     """What the attempt counts as having cost; `bound` is the most one request may cost.
 
     What OpenRouter refused is free. A request whose reply we never saw may have been answered and billed: it counts

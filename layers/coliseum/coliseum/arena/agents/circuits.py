@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from coliseum.arena.agents.circuit_breaker import FLEET_SECONDS, Circuit, Verdict
 from coliseum.errors import SourceError
-from coliseum.llm.failures import TRAITS, Failure, Scope
+from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
 from coliseum.observability import logger
 from coliseum.upstash.client import Redis
 
@@ -45,13 +45,13 @@ class Circuits:
             logger().warning("circuits unknown", extra={"problem": str(error)})
         return Allowed(go=True)
 
-    def failed(self, vendor: str, failure: Failure, *, now: float) -> None:
+    def failed(self, vendor: str, failure: FailureKind, *, now: float) -> None:
         """Note a failure against whom it concerns; one that only concerns the question is nobody's."""
         scope = TRAITS[failure].scope
-        if scope is Scope.DECISION:
+        if scope is FailureScope.DECISION:
             return
-        name = FLEET if scope is Scope.FLEET else vendor
-        at_once = FLEET_SECONDS if scope is Scope.FLEET else None
+        name = FLEET if scope is FailureScope.FLEET else vendor
+        at_once = FLEET_SECONDS if scope is FailureScope.FLEET else None
         try:
             before = Circuit.parse(self._redis.read("GET", self._key(name)))
             after = before.failed(now, failure.value, at_once_seconds=at_once)
@@ -59,7 +59,7 @@ class Circuits:
             self._redis.command("DEL", self._probe_key(name))
         except SourceError as error:
             logger().warning("circuit not noted", extra={"circuit": name, "problem": str(error)})
-        if scope is Scope.FLEET:
+        if scope is FailureScope.FLEET:
             logger().error("no model is asked for a while", extra={"failure": failure.value, "seconds": FLEET_SECONDS})
 
     def answered(self, vendor: str) -> None:

@@ -28,7 +28,7 @@ from coliseum.arena.records.records import Agent, ArenaRecords, Decision, Round,
 from coliseum.arena.rounds import selection as rounds
 from coliseum.errors import SourceRefused
 from coliseum.feed.feed import Feed, now_ms
-from coliseum.llm.failures import Failure, ModelFailed
+from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.observability import logger
 
 ATTEMPTS = 3
@@ -165,7 +165,7 @@ class Desk:
 
     def _learn(self, agent: Agent, failed: ModelFailed) -> None:
         """A model that is gone is not asked again until somebody looks."""
-        if failed.failure is Failure.MODEL_GONE:
+        if failed.failure is FailureKind.MODEL_GONE:
             self.records.set_agent_status(agent.agent_id, "paused")
             logger().error("a model is gone", extra={"agent_id": agent.agent_id, "model": agent.model})
 

@@ -19,12 +19,12 @@ from coliseum.arena.forecasts import Forecast
 from coliseum.arena.records.records import Agent, Decision, RoundMarket
 from coliseum.arena.rounds.selection import shown
 from coliseum.config import Settings
-from coliseum.llm.answers import AgentResult, RunRecord
 from coliseum.llm.client import create_agent
 from coliseum.llm.failures import ModelFailed
 from coliseum.llm.names import vendor
 from coliseum.llm.options import OutputMode
-from coliseum.llm.tracing import Span, span
+from coliseum.llm.results import AgentResult, RunRecord
+from coliseum.llm.tracing import TraceSpan, span
 from coliseum.observability import measure
 
 SHORTEST_SECONDS = 5.0
@@ -158,7 +158,7 @@ def _about(question: Question) -> dict[str, str]:
     }
 
 
-def _tell(traced: Span, attempt: Attempt) -> None:
+def _tell(traced: TraceSpan, attempt: Attempt) -> None:
     record, bill = attempt.record, attempt.bill
     traced.set(
         {

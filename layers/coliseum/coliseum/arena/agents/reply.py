@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from coliseum.arena.forecasts import Forecast, clamped
-from coliseum.llm.answers import storable
+from coliseum.llm.results import storable_text
 from coliseum.trading.money import ONE, ZERO
 
 LARGEST_STAKE = 500
@@ -50,7 +50,7 @@ def _optional_unit(value: Any) -> Any:
 
 
 def _clipped(length: int) -> Callable[[Any], Any]:
-    return lambda value: storable(value)[:length] if isinstance(value, str) else value
+    return lambda value: storable_text(value)[:length] if isinstance(value, str) else value
 
 
 def _shortened(items: int, length: int) -> Callable[[Any], Any]:

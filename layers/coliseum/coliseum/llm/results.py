@@ -40,7 +40,7 @@ class Turn:
     estimated: Decimal | None
 
 
-def total(turns: Sequence[Turn]) -> Bill:
+def total_bill(turns: Sequence[Turn]) -> Bill:
     """The bill of all replies, as good as its worst part. A run without a reply has no known bill."""
     if not turns:
         return Bill(None, None)
@@ -52,7 +52,7 @@ def total(turns: Sequence[Turn]) -> Bill:
     return Bill(cost, CostSource.BILLED if billed else CostSource.ESTIMATED)
 
 
-def storable(text: str) -> str:
+def storable_text(text: str) -> str:
     """Without NUL and half characters, which Postgres cannot hold: what cannot be kept would be paid for again."""
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.llm.answers import AgentResult, Bill, CostSource, RunRecord, Turn, total
 from coliseum.llm.options import OutputMode, Prices
+from coliseum.llm.results import AgentResult, Bill, CostSource, RunRecord, Turn, total_bill
 
 D = Decimal
 BILLED = Turn(100, 10, D("0.002"), D("0.003"))
@@ -27,7 +27,7 @@ UNKNOWN = Turn(100, 10, None, None)
     ],
 )
 def test_a_bill_is_as_good_as_its_worst_part(turns: list[Turn], bill: Bill) -> None:
-    assert total(turns) == bill
+    assert total_bill(turns) == bill
 
 
 def test_prices_are_per_million_tokens() -> None:
