@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from coliseum.cache.breaker import Breaker
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.freshness import Tier
 from coliseum.cache.cache import Cache
 from coliseum.errors import SourceRateLimited
@@ -30,7 +30,7 @@ from coliseum.upstash.client import Redis
 
 given = json.loads(sys.argv[1])
 kalshi = Kalshi(given["exchange"], Credentials(given["key"], private_key_path=Path(given["key_file"])))
-cache = Cache(Redis(given["redis"], given["token"]), prefix=given["prefix"], breaker=Breaker())
+cache = Cache(Redis(given["redis"], given["token"]), prefix=given["prefix"], breaker=CircuitBreaker())
 tier, pace_seconds = Tier(float(given["fresh_seconds"]), 3600), float(given["pace_seconds"])
 accounts._BALANCE = replace(accounts._BALANCE, tier=tier, pace_seconds=pace_seconds)
 account = accounts.Account(kalshi, cache)
