@@ -28,7 +28,7 @@ from bench.imports import ROOT, ROUNDS, measure
 from coliseum import config
 from coliseum.arena.agents.prompts import prompt
 from coliseum.arena.agents.reply import ForecastReply
-from coliseum.arena.rounds.selection import shown
+from coliseum.arena.frozen_context import visible_context
 from coliseum.store.client import Store
 from coliseum_local.processes import ServerProcess
 
@@ -113,7 +113,7 @@ def _bare(tickers: list[str], asked: AskedRound, openrouter: OpenRouter) -> None
 
     market = asked.records.round_market(asked.round_id, tickers[0])
     decision = asked.records.decisions(asked.round_id)[0]
-    text = prompt(shown(market.context, decision.track), decision.track)
+    text = prompt(visible_context(market.context, decision.track), decision.track)
 
     async def everyone() -> None:
         async with Agent(

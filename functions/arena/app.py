@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from coliseum import config
 from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.api import routes
 from coliseum.arena.api.accounts import routes as books_routes
 from coliseum.arena.api.accounts.accounts import AccountQueries
@@ -22,8 +22,8 @@ from coliseum.arena.api.exports import Exports
 from coliseum.arena.api.leaderboards import routes as boards_routes
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.records.records import ArenaRecords
 from coliseum.arena.rounds.opening import Opened, Plan, hand_out, open_round
 from coliseum.aws import load_secrets, send_batch
 from coliseum.config import Settings
@@ -78,7 +78,7 @@ def _works(
             kalshi=kalshi,
             records=kept,
             enqueue=enqueue,
-            field=partial(field_season, kept, has_key=settings.openrouter_api_key is not None),
+            field=partial(enroll_roster, kept, has_key=settings.openrouter_api_key is not None),
             fund=Budget(kept, cap=settings.arena_daily_budget_usd).fund,
         )
         if found.entries:

@@ -15,7 +15,8 @@ from coliseum.arena.agents.circuits import Circuits
 from coliseum.arena.agents.decisions import Desk
 from coliseum.arena.agents.messages import decide_all
 from coliseum.arena.agents.models import Models
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.paper.records import PaperRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.aws import load_secrets
 from coliseum.feed.feed import Feed
 from coliseum.llm import tracing
@@ -41,7 +42,9 @@ def parts() -> tuple[Desk, asyncio.Runner]:
     budget = Budget(records, cap=settings.arena_daily_budget_usd)
     models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
     feed = Feed.from_settings(settings, redis)
-    desk = Desk(records=records, feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES))
+    desk = Desk(
+        records=records, paper=PaperRecords(store), feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES)
+    )
     return desk, asyncio.Runner()
 
 

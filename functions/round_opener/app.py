@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
 from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.enrollment import field_season
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.agents.enrollment import enroll_roster
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.rounds.opening import Opened, Plan, open_round
 from coliseum.aws import load_secrets, send_batch
 from coliseum.feed.feed import Feed, now_ms
@@ -36,7 +36,7 @@ def parts() -> tuple[partial[Opened], Feed]:
         kalshi=Kalshi.from_settings(settings),
         records=records,
         enqueue=partial(send_batch, str(settings.decisions_queue_url)),
-        field=partial(field_season, records, has_key=settings.openrouter_api_key is not None),
+        field=partial(enroll_roster, records, has_key=settings.openrouter_api_key is not None),
         fund=Budget(records, cap=settings.arena_daily_budget_usd).fund,
     )
     return opening, Feed.from_settings(settings, Redis.from_settings(settings))

@@ -12,8 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from coliseum import config
 from coliseum.arena.agents.budget import warn_when_nearly_spent
+from coliseum.arena.paper.records import PaperRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.records.records import ArenaRecords
 from coliseum.arena.rounds.opening import Plan
 from coliseum.arena.settling.leaderboards import due_boards
 from coliseum.arena.settling.run import Settled, publish, run
@@ -37,7 +38,7 @@ def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
     feed = Feed.from_settings(settings, Redis.from_settings(settings))
     plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
     enqueue = partial(send_batch, str(settings.decisions_queue_url))
-    settle = partial(run, records, kalshi, feed, plan=plan, enqueue=enqueue)
+    settle = partial(run, records, PaperRecords(store), kalshi, feed, plan=plan, enqueue=enqueue)
     return settle, records, feed, PublicRecords(lambda: store)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 from tests.fixtures.postgres import _EMPTY, PostgresServer
 
 from coliseum.arena import forecasts
+from coliseum.arena.agents.enrollment import enroll
+from coliseum.arena.calendar import Slot, season_of, time_text
 from coliseum.arena.forecasts import Forecast, Track
+from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.records import ArenaRecords, decision_id
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import decision_id
 from coliseum.arena.reporting import reports as reporting
-from coliseum.arena.rounds import selection as rounds
-from coliseum.arena.rounds.selection import Slot
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.store.client import Store
 
@@ -98,9 +100,9 @@ def build_alone(server: PostgresServer) -> World:
 
 def build(store: Store, server: PostgresServer, *, now: datetime | None = None) -> World:
     """Play the season. All markets of the closed round are settled but the last."""
-    records, now = ArenaRecords(store), now or datetime.now(UTC)
-    season = rounds.season_of(now)
-    records.field(agents(), season)
+    records, paper, now = ArenaRecords(store), PaperRecords(store), now or datetime.now(UTC)
+    season = season_of(now)
+    enroll(records, season, agents())
     tickers = tuple(f"KXA{number}-26" for number in range(6))
     closed = _play(records, season, tickers, now - timedelta(hours=2))
     _pass_time(server, closed)
@@ -108,8 +110,8 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
         outcome = "yes" if number else "no"
         value = Decimal(1 if outcome == "yes" else 0)
         records.record_result(ticker, status="finalized", result=outcome, value=value, decided_at=now)
-    settle_accounts(records.paper, now=now)
-    mark_accounts(records.paper, season=season, touched=(), now=now - timedelta(minutes=5), exchange="sandbox")
+    settle_accounts(paper, now=now)
+    mark_accounts(paper, season=season, touched=(), now=now - timedelta(minutes=5), exchange="sandbox")
     records.close_round(closed)
     made_at = datetime.now(UTC)
     digests = []
@@ -120,7 +122,7 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
         digests.append(board.digest)
     secret = _play(records, season, (SECRET_TICKER,), now)
     # Dated at the minute's beginning, which lies before the round's opening.
-    mark_accounts(records.paper, season=season, touched=(), now=datetime.now(UTC), exchange="sandbox")
+    mark_accounts(paper, season=season, touched=(), now=datetime.now(UTC), exchange="sandbox")
     return World(season, closed, secret, tickers, SECRET_TICKER, digests[0], made_at)
 
 
@@ -199,12 +201,12 @@ def _answer(records: ArenaRecords, decision: str, *, secret: bool) -> None:
     billed = {**attempt, "cost_usd": "0.001250", "cost_source": "billed", "input_tokens": 100, "output_tokens": 20}
     records.finish_decision(decision, status="done", attempt=billed, forecast=row)
     (stored,) = records.forecasts(where=[("forecast_id", "eq", decision)])
-    trade_forecast(records, stored)
+    trade_forecast(records, PaperRecords(records.store), stored)
 
 
 def _market(round_id: str, ticker: str, at: datetime) -> dict[str, Any]:
     context = {
-        "as_of": rounds.time_text(at),
+        "as_of": time_text(at),
         "question": {"ticker": ticker, "title": f"Will {ticker}?"},
         "quote": {"probability": str(MID)},
         "terms": {"fee_type": "quadratic", "fee_multiplier": "1.00", "mutually_exclusive": False},

@@ -19,8 +19,8 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
 from coliseum import aws
-from coliseum.arena.agents.enrollment import field_season
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.agents.enrollment import enroll_roster
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.store.client import Store
@@ -98,7 +98,7 @@ def serve(
 @pytest.fixture
 def season(store: Store) -> ArenaRecords:
     records = ArenaRecords(store)
-    field_season(records, "2026Q4", has_key=False)
+    enroll_roster(records, "2026Q4", has_key=False)
     return records
 
 

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.agents.roster import Roster, roster
-from coliseum.arena.records.records import ArenaRecords
-from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.calendar import slot_at, time_text
+from coliseum.arena.frozen_context import book_json, context_hash
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.rounds.opening import decisions
 from coliseum.store.client import Store
 from coliseum.trading.markets import Level, OrderBook
@@ -42,7 +43,7 @@ class AskedRound:
         return found.status, found.attempt, found.reason
 
 
-def players(models: Sequence[str] = MODELS) -> Roster:
+def contestants(models: Sequence[str] = MODELS) -> Roster:
     """The shipped roster with fewer models."""
     full = roster()
     return Roster(tuple(row for row in full.models if row["agent_id"] in models), full.others)
@@ -59,8 +60,8 @@ def ask(
 ) -> AskedRound:
     """Field everyone, open a round over the markets, and pay nothing for it yet."""
     records, now = ArenaRecords(store), datetime.now(UTC)
-    slot = rounds.slot_at(now, every=timedelta(minutes=30))
-    field_season(records, slot.season, has_key=has_key, players=players(models))
+    slot = slot_at(now, every=timedelta(minutes=30))
+    enroll_roster(records, slot.season, has_key=has_key, contestants=contestants(models))
     active = [agent for agent in records.agents() if agent.status == "active"]
     made = records.open_round(
         slot,
@@ -77,7 +78,7 @@ def ask(
 def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[str, Any]:
     closes = now + timedelta(hours=36)
     full = {
-        "as_of": rounds.time_text(now),
+        "as_of": time_text(now),
         "question": {
             "ticker": ticker,
             "event_ticker": ticker.rpartition("-")[0],
@@ -87,8 +88,8 @@ def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[st
             "subtitle": "New York",
             "rules": "Resolves YES if it rains.",
             "rules_secondary": "",
-            "open_time": rounds.time_text(now - timedelta(days=1)),
-            "close_time": rounds.time_text(closes),
+            "open_time": time_text(now - timedelta(days=1)),
+            "close_time": time_text(closes),
             "can_close_early": False,
             "other_outcomes": [],
         },
@@ -108,8 +109,8 @@ def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[st
         "title": title,
         "close_time": closes.isoformat(),
         "context": full,
-        "context_hash": rounds.context_hash(full),
-        "book": rounds.book_json(BOOK),
+        "context_hash": context_hash(full),
+        "book": book_json(BOOK),
         "yes_bid": "0.3000",
         "yes_ask": "0.3200",
         "q": "0.3100",

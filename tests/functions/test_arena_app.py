@@ -14,8 +14,8 @@ from functions.arena.app import build
 from tests.contract.rest_world import API, check, settings_of
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.arena.agents.enrollment import field_season
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.agents.enrollment import enroll_roster
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.http.app import lambda_handler
 from coliseum.store.client import Store
 
@@ -24,7 +24,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 @pytest.fixture
 def app(postgres_server: PostgresServer, store: Store) -> Iterator[FastAPI]:
-    field_season(ArenaRecords(store), "2026Q4", has_key=False)
+    enroll_roster(ArenaRecords(store), "2026Q4", has_key=False)
     app = build(settings_of(postgres=postgres_server))
     yield app
     app.state.resources.close()

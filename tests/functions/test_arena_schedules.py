@@ -19,7 +19,7 @@ from tests.fixtures.redis import RedisServer
 from tests.integration.arena_world import answer, end_round
 
 from coliseum import aws, config
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.errors import ConfigurationError
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
@@ -86,7 +86,7 @@ def queue_url(  # noqa: PLR0917 - fixtures
         close(opening.keywords["kalshi"], opening.keywords["records"]._store, feed._redis)
     if settler.parts.cache_info().currsize:
         settling, records, feed, _ = settler.parts()
-        close(settling.args[1], records._store, feed._redis)
+        close(settling.args[2], records._store, feed._redis)
     opener.parts.cache_clear()
     settler.parts.cache_clear()
 

@@ -24,10 +24,11 @@ from coliseum.arena.agents import contestants
 from coliseum.arena.agents import decisions as deciding
 from coliseum.arena.agents import models as asking
 from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.enrollment import field_season
+from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.forecasts import canonical, seal
+from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.errors import ConfigurationError
 from coliseum.feed.feed import Feed
 from coliseum.observability import logger
@@ -155,7 +156,7 @@ def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
         [{"forecast_id": one.forecast_id, "ticker": TICKER, "track": one.track.value, "seal": one.seal}]
         for _, one in sorted(stored.items())
     ]
-    notes = asked.records.paper.notes(wanted)
+    notes = PaperRecords(world.store).notes(wanted)
     assert {note.decision_id for note in notes} == set(wanted)
 
 
@@ -273,7 +274,7 @@ def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
         wanted[0]: Decimal("0.3059"),
         wanted[1]: Decimal("0.37"),
     }
-    notes = asked.records.paper.notes(wanted)
+    notes = PaperRecords(world.store).notes(wanted)
     assert {(note.decision_id, note.reason, note.side) for note in notes if note.decision_id == wanted[1]} >= {
         (wanted[1], "traded", "yes")
     }
@@ -428,9 +429,9 @@ def test_without_a_key_models_wait_and_play_once_there_is_one(world: World) -> N
     assert statuses["market"] == statuses["consensus"] == "active"
     assert all(decision.agent_id not in MODELS for decision in asked.records.decisions(asked.round_id))
     season = asked.records.agent(HAIKU).season
-    field_season(asked.records, season, has_key=True)
+    enroll_roster(asked.records, season, has_key=True)
     assert asked.records.agent(HAIKU).status == "active"
-    field_season(asked.records, season, has_key=False)
+    enroll_roster(asked.records, season, has_key=False)
     assert asked.records.agent(HAIKU).status == "needs_key"
 
 

@@ -12,12 +12,15 @@ from tests.fixtures.postgres import PostgresServer
 from tests.unit.arena.offers import book, market
 
 from coliseum.arena import forecasts
+from coliseum.arena.agents.enrollment import enroll
+from coliseum.arena.calendar import season_of, slot_at, time_text
 from coliseum.arena.forecasts import Forecast, Track
+from coliseum.arena.frozen_context import Offer, book_json, build_context, context_hash
+from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.records import ArenaRecords, StoredForecast, decision_id
-from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import StoredForecast, decision_id
 from coliseum.arena.rounds.opening import decisions
-from coliseum.arena.rounds.selection import Offer, season_of
 from coliseum.store.client import Store
 from coliseum.trading.markets import OrderBook
 
@@ -69,11 +72,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def field(records: ArenaRecords, *, model: bool = False, season: str | None = None) -> str:
-    """Field the players; the season."""
+def paper(records: ArenaRecords) -> PaperRecords:
+    """The paper accounts of the same database."""
+    return PaperRecords(records.store)
+
+
+def enrolled(records: ArenaRecords, *, model: bool = False, season: str | None = None) -> str:
+    """Enrol the contestants. Returns the season."""
     season = season or season_of(now())
     players = [{**one, "status": "active", "params": {}} for one in (*PLAYERS, *([MODEL] if model else []))]
-    records.field(players, season)
+    enroll(records, season, players)
     return season
 
 
@@ -88,7 +96,7 @@ def open_round(
 ) -> str:
     """A round of these tickers with everyone active asked; its id. Each `ago` is a slot of its own."""
     opened_at = now() - ago
-    slot = rounds.slot_at(opened_at, every=timedelta(seconds=1))
+    slot = slot_at(opened_at, every=timedelta(seconds=1))
     agents = [agent for agent in records.agents() if agent.status == "active"]
     assert records.open_round(
         slot,
@@ -117,7 +125,7 @@ def answer(
     said = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
     decision = decision_id(round_id, ticker, agent, track)
     payload = forecasts.payload(
-        **about, context_hash="0" * 64, forecast=said, made_at=rounds.time_text(now()), nonce=token_hex(16)
+        **about, context_hash="0" * 64, forecast=said, made_at=time_text(now()), nonce=token_hex(16)
     )
     row = {
         **about,
@@ -131,7 +139,7 @@ def answer(
     assert records.finish_decision(decision, status="done", forecast=row)
     (stored,) = records.forecasts(where=[("forecast_id", "eq", decision)])
     if traded:
-        trade_forecast(records, stored)
+        trade_forecast(records, paper(records), stored)
     return stored
 
 
@@ -150,16 +158,16 @@ def books_of(records: ArenaRecords) -> dict[str, list[tuple[Any, ...]]]:
     return {
         book.account.account_id: [
             (entry.row.key, entry.row.kind, entry.row.contracts, entry.row.cash, entry.row.realized)
-            for entry in records.paper.ledger(book.account.account_id)
+            for entry in paper(records).ledger(book.account.account_id)
         ]
-        for book in records.paper.books()
+        for book in paper(records).books()
     }
 
 
 def _frozen(round_id: str, ticker: str, frozen: OrderBook, at: datetime) -> dict[str, Any]:
     asked = market(ticker, event_ticker=f"EVENT-{ticker}", close_time=at + timedelta(hours=6))
     offer = Offer(market=asked, series_ticker="KXRAIN", category="Weather")
-    full = rounds.context(offer, frozen, as_of=at, terms=TERMS)
+    full = build_context(offer, frozen, as_of=at, terms=TERMS)
     return {
         "round_id": round_id,
         "ticker": ticker,
@@ -169,8 +177,8 @@ def _frozen(round_id: str, ticker: str, frozen: OrderBook, at: datetime) -> dict
         "title": asked.title,
         "close_time": asked.close_time.isoformat(),
         "context": full,
-        "context_hash": rounds.context_hash(full),
-        "book": rounds.book_json(frozen),
+        "context_hash": context_hash(full),
+        "book": book_json(frozen),
         "yes_bid": full["quote"]["yes_bid"],
         "yes_ask": full["quote"]["yes_ask"],
         "q": full["quote"]["probability"],

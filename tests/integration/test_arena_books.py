@@ -8,14 +8,14 @@ from decimal import Decimal as D
 
 import pytest
 from tests.fixtures.postgres import PostgresServer
-from tests.integration.arena_world import answer, behind, books_of, field, now, open_round
+from tests.integration.arena_world import answer, behind, books_of, enrolled, now, open_round, paper
 from tests.unit.arena.offers import book
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import Row, RowKind, buy, replay
 from coliseum.arena.paper.records import Book, Mark, Note, Stop, Written
 from coliseum.arena.paper.trading import liquidation_values, trade_forecast
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.errors import SourceRefused
 from coliseum.store.client import Store
@@ -31,16 +31,16 @@ def records(store: Store) -> ArenaRecords:
 
 
 def flat(records: ArenaRecords, agent: str = "uniform") -> Book:
-    (found,) = [one for one in records.paper.books(agent_id=agent) if one.account.policy == "flat"]
+    (found,) = [one for one in paper(records).books(agent_id=agent) if one.account.policy == "flat"]
     return found
 
 
 def reasons(records: ArenaRecords, decision: str) -> dict[str, str]:
-    return {note.account_id.rpartition("/")[2]: note.reason for note in records.paper.notes([decision])}
+    return {note.account_id.rpartition("/")[2]: note.reason for note in paper(records).notes([decision])}
 
 
 def replayed(records: ArenaRecords, account_id: str) -> object:
-    return replay(entry.row for entry in records.paper.ledger(account_id))
+    return replay(entry.row for entry in paper(records).ledger(account_id))
 
 
 def order(at: Book, ticker: str = "A", contracts: int = 10, key: str = "own") -> tuple[Row, ...]:
@@ -49,8 +49,8 @@ def order(at: Book, ticker: str = "A", contracts: int = 10, key: str = "own") ->
 
 
 def test_every_player_begins_with_its_deposit_on_accounts_of_its_own(records: ArenaRecords) -> None:
-    season = field(records, model=True)
-    found = records.paper.books(season=season)
+    season = enrolled(records, model=True)
+    found = paper(records).books(season=season)
     assert {one.account.account_id: one.account.track for one in found} == {
         f"{season}/market/flat": Track.AWARE,
         f"{season}/market/quarter_kelly": Track.AWARE,
@@ -64,40 +64,40 @@ def test_every_player_begins_with_its_deposit_on_accounts_of_its_own(records: Ar
     }
     assert {(one.state.cash, one.state.seq) for one in found} == {(D(10_000), 1)}
     before = books_of(records)
-    field(records, model=True)
+    enrolled(records, model=True)
     assert books_of(records) == before
 
 
 def test_a_forecast_becomes_one_trade_per_account_however_often_it_is_told(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     stored = answer(records, open_round(records))
     first = books_of(records)
-    notes = records.paper.notes([stored.forecast_id])
+    notes = paper(records).notes([stored.forecast_id])
     assert {note.reason for note in notes} == {"traded"}
     for _ in range(3):
-        assert trade_forecast(records, stored) == notes
+        assert trade_forecast(records, paper(records), stored) == notes
     assert books_of(records) == first
     state = flat(records).state
     assert (state.cash + state.basis + state.fees, state.positions["A"].side) == (D(10_000), Outcome.YES)
 
 
 def test_the_books_are_the_ledgers_replay(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     first, second = open_round(records, ago=timedelta(minutes=2)), open_round(records, ago=timedelta(minutes=1))
     answer(records, first, p="0.70")
     answer(records, second, p="0.10")
     records.record_result("A", status="finalized", result="no", value=D(0), decided_at=now())
-    settle_accounts(records.paper, now=now())
+    settle_accounts(paper(records), now=now())
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
-    settle_accounts(records.paper, now=now())
-    for found in records.paper.books():
+    settle_accounts(paper(records), now=now())
+    for found in paper(records).books():
         assert found.state == replayed(records, found.account.account_id)
-    kinds = [entry.row.kind for entry in records.paper.ledger(flat(records).account.account_id)]
+    kinds = [entry.row.kind for entry in paper(records).ledger(flat(records).account.account_id)]
     assert {RowKind.CLOSE, RowKind.REVERSE} < set(kinds)
 
 
 def test_a_refusal_keeps_its_reason_and_stays_one(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     stored = answer(records, open_round(records), p="0.43")
     assert reasons(records, stored.forecast_id) == {"flat": "edge_below_minimum", "quarter_kelly": "edge_below_minimum"}
     abstained = answer(records, open_round(records, ago=timedelta(seconds=9)), p=None)
@@ -106,22 +106,22 @@ def test_a_refusal_keeps_its_reason_and_stays_one(records: ArenaRecords) -> None
 
 
 def test_an_account_follows_one_track(records: ArenaRecords) -> None:
-    field(records, model=True)
+    enrolled(records, model=True)
     round_id = open_round(records, books=DEEP)
     aware = answer(records, round_id, agent="oracle", track=Track.AWARE, p="0.9")
-    assert records.paper.notes([aware.forecast_id]) == ()
+    assert paper(records).notes([aware.forecast_id]) == ()
     blind = answer(records, round_id, agent="oracle", p="0.9", stake="21")
     assert reasons(records, blind.forecast_id) == dict.fromkeys(("flat", "quarter_kelly", "self_sized"), "traded")
     spent = {
         note.account_id.rpartition("/")[2]: note.contracts * note.average_price + note.fee
-        for note in records.paper.notes([blind.forecast_id])
+        for note in paper(records).notes([blind.forecast_id])
         if note.contracts is not None and note.average_price is not None and note.fee is not None
     }
     assert D(20) < spent["self_sized"] <= 21
 
 
 def test_a_repeated_forecast_does_not_bet_again(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     for minutes in (3, 2):
         stored = answer(records, open_round(records, books=DEEP, ago=timedelta(minutes=minutes)), p="0.70")
     assert reasons(records, stored.forecast_id)["flat"] == "position_held"
@@ -131,7 +131,7 @@ def test_a_repeated_forecast_does_not_bet_again(records: ArenaRecords) -> None:
 def test_a_snapshot_that_was_old_when_the_round_opened_is_not_traded(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     behind(postgres_server, "update public.arena_round_markets set snapshot_at = snapshot_at - interval '2 minutes'")
     stored = answer(records, round_id)
@@ -139,34 +139,34 @@ def test_a_snapshot_that_was_old_when_the_round_opened_is_not_traded(
 
 
 def test_no_position_is_opened_in_a_market_that_has_a_result(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     stored = answer(records, round_id)
     assert set(reasons(records, stored.forecast_id).values()) == {"market_inactive"}
-    assert records.paper.due_settlements() == {}
+    assert paper(records).due_settlements() == {}
 
 
 def test_forecasters_that_write_one_account_at_a_time_lose_nothing(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     tickers = [f"T{number}" for number in range(20)]
     round_id = open_round(records, tickers)
     stored = [answer(records, round_id, ticker=ticker, traded=False) for ticker in tickers]
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda one: trade_forecast(records, one), stored * 2))
+        list(pool.map(lambda one: trade_forecast(records, paper(records), one), stored * 2))
     state = flat(records).state
-    assert len(records.paper.notes([one.forecast_id for one in stored])) == 40
+    assert len(paper(records).notes([one.forecast_id for one in stored])) == 40
     assert set(state.positions) == set(tickers)
     assert state == replayed(records, flat(records).account.account_id)
 
 
 def test_who_computed_from_an_old_book_writes_nothing(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     before = flat(records)
     account = before.account.account_id
-    assert records.paper.write(account, order(before), after=1, at=now()) is Written.WRITTEN
-    assert records.paper.write(account, order(before, "B", key="late"), after=1, at=now()) is Written.MOVED
-    assert records.paper.write(account, order(before), after=1, at=now()) is Written.REPEATED
+    assert paper(records).write(account, order(before), after=1, at=now()) is Written.WRITTEN
+    assert paper(records).write(account, order(before, "B", key="late"), after=1, at=now()) is Written.MOVED
+    assert paper(records).write(account, order(before), after=1, at=now()) is Written.REPEATED
     assert set(flat(records).state.positions) == {"A"}
 
 
@@ -190,108 +190,108 @@ OF_POSITION = [
 
 def test_the_database_refuses_rows_that_contradict_the_account(records: ArenaRecords) -> None:
     """Whoever computed them: the laws are kept where the rows are."""
-    field(records)
+    enrolled(records)
     account = flat(records).account.account_id
     for row in OF_ACCOUNT:
         with pytest.raises(SourceRefused):
-            records.paper.write(account, [row], after=1, at=now())
-    assert len(records.paper.ledger(account)) == 1
+            paper(records).write(account, [row], after=1, at=now())
+    assert len(paper(records).ledger(account)) == 1
 
 
 def test_the_database_refuses_rows_that_contradict_the_position(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     before = flat(records)
     account = before.account.account_id
-    records.paper.write(account, order(before), after=1, at=now())
+    paper(records).write(account, order(before), after=1, at=now())
     for row in OF_POSITION:
         with pytest.raises(SourceRefused):
-            records.paper.write(account, [row], after=3, at=now())
-    assert len(records.paper.ledger(account)) == 3
+            paper(records).write(account, [row], after=3, at=now())
+    assert len(paper(records).ledger(account)) == 3
 
 
 def test_an_account_that_nobody_knows_is_refused(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     note = Note(
         decision_id="d", account_id="x", reason="traded", side=None, contracts=None, average_price=None, fee=None
     )
     with pytest.raises(SourceRefused, match="no account"):
-        records.paper.write("2026Q4/nobody/flat", (), after=0, at=now(), note=note)
+        paper(records).write("2026Q4/nobody/flat", (), after=0, at=now(), note=note)
 
 
 def test_a_reversal_may_leave_a_debt_and_is_made_good_by_the_next_pay_out(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     account = f"{season}/uniform/flat"
 
     def at() -> Book:
-        return next(iter(records.paper.books(accounts=[account])))
+        return next(iter(paper(records).books(accounts=[account])))
 
     fills = [(D("0.50"), D(19_900))]
     rows = buy(at().state, ticker="A", side=Outcome.YES, fills=fills, fee=D("0.18"), key="one")
-    assert records.paper.write(account, rows, after=1, at=now()) is Written.WRITTEN
+    assert paper(records).write(account, rows, after=1, at=now()) is Written.WRITTEN
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
-    settle_accounts(records.paper, now=now())
+    settle_accounts(paper(records), now=now())
     fills = [(D("0.50"), D(19_900 + 9_000))]
     rows = buy(at().state, ticker="B", side=Outcome.YES, fills=fills, fee=D("0.18"), key="two")
-    assert records.paper.write(account, rows, after=at().state.seq, at=now()) is Written.WRITTEN
+    assert paper(records).write(account, rows, after=at().state.seq, at=now()) is Written.WRITTEN
     records.record_result("A", status="finalized", result="no", value=D(0), decided_at=now())
-    settle_accounts(records.paper, now=now())
+    settle_accounts(paper(records), now=now())
     assert at().state.cash < 0
     records.record_result("B", status="finalized", result="yes", value=D(1), decided_at=now())
-    settle_accounts(records.paper, now=now())
+    settle_accounts(paper(records), now=now())
     assert at().state == replayed(records, account)
     assert at().state.positions == {}
     assert at().state.cash > 0
 
 
 def test_marks_are_the_bid_after_the_fee_and_follow_newer_quotes(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     round_id = open_round(records, books=book("0.40", "0.56"))
     answer(records, round_id)
     held = flat(records)
     contracts = held.state.positions["A"].contracts
     fee = (D("0.07") * contracts * D("0.40") * D("0.60")).quantize(D("0.0001"))
     assert liquidation_values(held)["A"] == (contracts * D("0.40") - fee).quantize(D("0.01"), "ROUND_FLOOR")
-    records.paper.quote({"A": (D("0.60"), D("0.64"))}, at=now())
+    paper(records).quote({"A": (D("0.60"), D("0.64"))}, at=now())
     assert flat(records).holdings["A"].bid == D("0.60")
-    records.paper.quote({"A": (None, D("0.64"))}, at=now())
+    paper(records).quote({"A": (None, D("0.64"))}, at=now())
     assert liquidation_values(flat(records))["A"] == 0
     at = now().replace(second=0, microsecond=0)
     for _ in range(2):
-        mark_accounts(records.paper, season=season, touched=(), now=at, exchange="sandbox")
-    (mark,) = records.paper.marks(held.account.account_id)
+        mark_accounts(paper(records), season=season, touched=(), now=at, exchange="sandbox")
+    (mark,) = paper(records).marks(held.account.account_id)
     assert mark == Mark(at, held.state.cash, held.state.cash)
 
 
 def test_on_the_real_exchange_there_is_one_mark_an_hour(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     for minute in (5, 35):
         at = datetime(2026, 11, 21, 8, minute, tzinfo=UTC)
-        mark_accounts(records.paper, season=season, touched=(), now=at, exchange="kalshi")
-    (mark,) = records.paper.marks(flat(records).account.account_id)
+        mark_accounts(paper(records), season=season, touched=(), now=at, exchange="kalshi")
+    (mark,) = paper(records).marks(flat(records).account.account_id)
     assert mark.at == datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
 def test_an_account_that_lost_a_tenth_today_only_reduces_until_tomorrow(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     account = f"{season}/uniform/flat"
     yesterday = now() - timedelta(days=1)
-    records.paper.mark({account: Mark(yesterday, D(12_000), D(12_000))})
-    assert mark_accounts(records.paper, season=season, touched=(), now=now(), exchange="sandbox") == 1
+    paper(records).mark({account: Mark(yesterday, D(12_000), D(12_000))})
+    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 1
     assert flat(records).stopped
     stored = answer(records, open_round(records))
     assert reasons(records, stored.forecast_id) == {"flat": "reduce_only", "quarter_kelly": "traded"}
-    assert mark_accounts(records.paper, season=season, touched=(), now=now(), exchange="sandbox") == 0
+    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 0
 
 
 def test_after_a_drawdown_stop_the_height_is_measured_anew(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     account = f"{season}/uniform/flat"
     days = [now() - timedelta(days=number) for number in (3, 2, 1)]
     for at, equity in zip(days, ("14000", "10100", "10050"), strict=True):
-        records.paper.mark({account: Mark(at, D(equity), D(equity))})
+        paper(records).mark({account: Mark(at, D(equity), D(equity))})
     assert flat(records).peak == 14_000
     stop = Stop(account_id=account, day=days[1].date(), reason="drawdown", equity=D(10_100), reference=D(14_000))
-    records.paper.stop([stop, stop][:1])
+    paper(records).stop([stop, stop][:1])
     assert flat(records).peak == 10_050
     assert not flat(records).stopped
-    assert mark_accounts(records.paper, season=season, touched=(), now=now(), exchange="sandbox") == 0
+    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 0

@@ -11,13 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
-from tests.integration.arena_world import MODEL, answer, behind, end_round, field, now, open_round
+from tests.integration.arena_world import MODEL, answer, behind, end_round, enrolled, now, open_round, paper
 from tests.unit.arena.offers import NOW
 
+from coliseum.arena.agents.enrollment import enroll
+from coliseum.arena.calendar import season_of, season_span, slot_at
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
 from coliseum.arena.paper.records import Stop
-from coliseum.arena.records.records import ArenaRecords
-from coliseum.arena.rounds.selection import season_of, season_span, slot_at
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.errors import NotFound, SourceRefused
 from coliseum.store.client import Store
 
@@ -54,7 +55,7 @@ def statuses(records: ArenaRecords, round_id: str) -> dict[str, tuple[str, str |
 
 
 def test_a_slot_has_one_round_whoever_opens_it_twice(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records, ["A", "B"])
     held = records.round(round_id)
     before = records.decisions(round_id)
@@ -72,16 +73,16 @@ def test_a_slot_has_one_round_whoever_opens_it_twice(records: ArenaRecords) -> N
 
 
 def test_a_new_quarter_fields_everyone_again_but_the_paused_and_retired(records: ArenaRecords) -> None:
-    field(records, season="2026Q3", model=True)
+    enrolled(records, season="2026Q3", model=True)
     records.set_agent_status("market", "retired")
     records.set_agent_status("uniform", "paused")
     records.set_output_mode("oracle", "tool")
     newer = {**MODEL, "model": "delphi/oracle-2", "status": "active", "params": {}}
-    records.field([newer], "2026Q3")
+    enroll(records, "2026Q3", [newer])
     assert records.agent("oracle").model == "delphi/oracle-1"  # slugs are frozen for a season
-    field(records, season="2026Q4")
-    records.field([newer], "2026Q4")
-    field(records, season="2026Q3", model=True)  # a late repetition of the old season
+    enrolled(records, season="2026Q4")
+    enroll(records, "2026Q4", [newer])
+    enrolled(records, season="2026Q3", model=True)  # a late repetition of the old season
     oracle = records.agent("oracle")
     assert (oracle.season, oracle.model, oracle.output_mode) == ("2026Q4", "delphi/oracle-2", "auto")
     assert {one.agent_id: (one.season, one.status) for one in records.agents() if one.agent_id != "oracle"} == {
@@ -89,14 +90,14 @@ def test_a_new_quarter_fields_everyone_again_but_the_paused_and_retired(records:
         "uniform": ("2026Q4", "paused"),
         "panel": ("2026Q4", "active"),
     }
-    books = records.paper.books(agent_id="oracle")
+    books = paper(records).books(agent_id="oracle")
     assert {(one.account.season, one.state.cash) for one in books} == {("2026Q3", D(10_000)), ("2026Q4", D(10_000))}
 
 
 def test_a_model_waits_for_its_key_and_plays_when_it_comes(records: ArenaRecords) -> None:
-    season = field(records)
+    season = enrolled(records)
     for status in ("needs_key", "active", "needs_key"):
-        records.field([{**MODEL, "status": status, "params": {}}], season)
+        enroll(records, season, [{**MODEL, "status": status, "params": {}}])
         assert records.agent("oracle").status == status
     with pytest.raises(NotFound):
         records.set_agent_status("nobody", "paused")
@@ -105,7 +106,7 @@ def test_a_model_waits_for_its_key_and_plays_when_it_comes(records: ArenaRecords
 def test_decisions_are_handed_out_once_and_again_when_nobody_took_them(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     first = records.hand_out(again_seconds=600, attempts=3)
     assert {one.split("/")[2] for one in first} == {"market", "uniform"}
@@ -116,7 +117,7 @@ def test_decisions_are_handed_out_once_and_again_when_nobody_took_them(
 
 
 def test_the_consensus_is_asked_when_the_others_have_answered_or_time_runs_out(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     assert not [one for one in records.hand_out(again_seconds=600, attempts=3) if "/panel/" in one]
     answer(records, round_id)
@@ -128,7 +129,7 @@ def test_the_consensus_is_asked_when_the_others_have_answered_or_time_runs_out(r
 
 
 def test_models_are_asked_when_their_round_is_paid_for(records: ArenaRecords) -> None:
-    field(records, model=True)
+    enrolled(records, model=True)
     round_id = open_round(records)
     assert not [one for one in records.hand_out(again_seconds=600, attempts=3) if "/oracle/" in one]
     assert records.fund_round(round_id, each={"oracle": D("0.01")}, cap=D(1)) == frozenset({"oracle"})
@@ -142,7 +143,7 @@ def test_models_are_asked_when_their_round_is_paid_for(records: ArenaRecords) ->
 def test_a_decision_whose_workers_died_is_handed_out_again_and_fails_after_three(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     decision = f"{open_round(records)}/A/uniform/blind"
     for attempt in (1, 2, 3):
         assert decision in records.hand_out(again_seconds=600, attempts=3)
@@ -158,7 +159,7 @@ def test_a_decision_whose_workers_died_is_handed_out_again_and_fails_after_three
 def test_a_failure_of_a_worker_that_was_given_up_does_not_end_its_successors_decision(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     decision = f"{round_id}/A/uniform/blind"
     records.lease_decision(decision, seconds=60)
@@ -171,7 +172,7 @@ def test_a_failure_of_a_worker_that_was_given_up_does_not_end_its_successors_dec
 
 
 def test_closing_a_round_fails_what_is_unanswered(records: ArenaRecords, postgres_server: PostgresServer) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     answer(records, round_id)
     assert not records.close_round(round_id)
@@ -196,7 +197,7 @@ def forged(round_id: str) -> dict[str, Any]:
 def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
     records: ArenaRecords, store: Store, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     stored = answer(records, round_id)
     assert abs(stored.created_at - now()) < timedelta(minutes=1)
@@ -218,14 +219,14 @@ def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
 def test_a_seal_that_can_be_guessed_or_covers_something_else_is_refused(
     records: ArenaRecords, store: Store, change: dict[str, Any]
 ) -> None:
-    field(records)
+    enrolled(records)
     row = forged(open_round(records))
     with pytest.raises(SourceRefused, match=r"arena_forecasts_(nonce|payload)"):
         store.insert("arena_forecasts", [{**row, "payload": {**row["payload"], **change}}])
 
 
 def test_a_forecast_cannot_be_dated_back(records: ArenaRecords, store: Store) -> None:
-    field(records)
+    enrolled(records)
     row = forged(open_round(records))
     store.insert("arena_forecasts", [{**row, "created_at": NOW.isoformat()}])
     assert abs(records.forecasts()[0].created_at - now()) < timedelta(minutes=1)
@@ -233,7 +234,7 @@ def test_a_forecast_cannot_be_dated_back(records: ArenaRecords, store: Store) ->
 
 def test_a_round_keeps_its_hours_and_its_rows(records: ArenaRecords, store: Store) -> None:
     """Else a forecast could be let in late, or the shown context changed after the fact."""
-    season = field(records)
+    season = enrolled(records)
     held = records.round(open_round(records))
     later = (held.closes_at + timedelta(days=1)).isoformat()
     row = {
@@ -268,7 +269,7 @@ def test_what_happened_is_rewritten_by_nobody(
     records: ArenaRecords, postgres_server: PostgresServer, table: str
 ) -> None:
     """Not even by the database's owner."""
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     answer(records, round_id)
     decision = f"{round_id}/A/uniform/blind"
@@ -282,7 +283,7 @@ def test_what_happened_is_rewritten_by_nobody(
 def test_anyone_sees_seals_at_once_and_contents_when_the_round_is_closed(
     records: ArenaRecords, public: Store, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records)
     stored = answer(records, round_id)
     columns = "forecast_id,seal,opened,p,payload"
@@ -303,19 +304,19 @@ def test_anyone_sees_seals_at_once_and_contents_when_the_round_is_closed(
 def test_a_stop_is_public_once_no_round_is_open_that_it_could_betray(
     records: ArenaRecords, postgres_server: PostgresServer, public: Store
 ) -> None:
-    season = field(records)
+    season = enrolled(records)
     stop = Stop(
         account_id=f"{season}/uniform/flat", day=now().date(), reason="drawdown", equity=D(9900), reference=D(13_500)
     )
     round_id = open_round(records)
-    records.paper.stop([stop])
+    paper(records).stop([stop])
     assert public.select("public_arena_stops", "*") == []
     end_round(postgres_server, round_id)
     assert public.select("public_arena_stops", "equity::text") == [{"equity": "9900.00"}]
 
 
 def test_anyone_writes_nothing_and_reads_no_table(records: ArenaRecords, public: Store, store: Store) -> None:
-    field(records)
+    enrolled(records)
     answer(records, open_round(records))
     tables = [
         *("arena_seasons", "arena_agents", "arena_rounds", "arena_round_markets", "arena_decisions", "arena_attempts"),
@@ -344,7 +345,7 @@ def test_anyone_writes_nothing_and_reads_no_table(records: ArenaRecords, public:
 def test_the_days_root_covers_every_seal_and_is_made_once_the_day_is_over(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_round(records, ["A", "B", "C"])
     seals = [answer(records, round_id, ticker=ticker).seal for ticker in "ABC"]
     assert records.unrooted_days() == ()
@@ -361,7 +362,7 @@ def test_the_days_root_covers_every_seal_and_is_made_once_the_day_is_over(
 
 
 def test_the_sealed_payload_survives_the_database(records: ArenaRecords) -> None:
-    field(records)
+    enrolled(records)
     stored = answer(records, open_round(records), p="0.70")
     assert seal(json.loads(json.dumps(dict(stored.payload)))) == stored.seal
     assert json.loads(canonical(stored.payload)) == stored.payload
@@ -370,7 +371,7 @@ def test_the_sealed_payload_survives_the_database(records: ArenaRecords) -> None
 def test_a_board_is_due_when_a_round_closed_or_a_result_came(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
-    season = field(records)
+    season = enrolled(records)
     assert not records.report_due(season, Track.BLIND)
     round_id = open_round(records)
     assert not records.report_due(season, Track.BLIND)

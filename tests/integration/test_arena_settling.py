@@ -20,19 +20,23 @@ from tests.integration.arena_world import (
     behind,
     books_of,
     end_round,
-    field,
+    enrolled,
     now,
+    paper,
 )
 from tests.integration.arena_world import (
     open_round as open_made_up,
 )
 
 from coliseum.arena.agents import contestants
+from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.agents.roster import roster
+from coliseum.arena.calendar import season_of
+from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.paper.account import replay
-from coliseum.arena.records.records import ArenaRecords, Round
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Round
 from coliseum.arena.rounds.opening import Plan, open_round
-from coliseum.arena.rounds.selection import season_of, shown
 from coliseum.arena.settling.run import Settled, run
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
@@ -77,7 +81,7 @@ def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: Plan = P
         sent.extend(messages)
 
     def fielded(season: str) -> None:
-        records.field([{**one, "status": "active"} for one in roster().others], season)
+        enroll(records, season, [{**one, "status": "active"} for one in roster().others])
 
     def fund(_: object, held: Round) -> None:
         records.fund_round(held.round_id, each={}, cap=D(1))
@@ -88,7 +92,9 @@ def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: Plan = P
 
 
 def settle(records: ArenaRecords, kalshi: Kalshi, feed: Feed, sent: Messages | None = None) -> Settled:
-    return run(records, kalshi, feed, plan=PLAN, now=now(), enqueue=(sent if sent is not None else []).extend)
+    return run(
+        records, paper(records), kalshi, feed, plan=PLAN, now=now(), enqueue=(sent if sent is not None else []).extend
+    )
 
 
 def told(feed: Feed, kind: EntryKind) -> list[dict[str, Any]]:
@@ -103,7 +109,7 @@ def everyone_answers(records: ArenaRecords, round_id: str) -> None:
         params = rules[decision.agent_id]
         market = records.round_market(round_id, decision.ticker)
         said = contestants.forecast(
-            params["rule"], shown(market.context, decision.track), parameters=params["parameters"], seed=7
+            params["rule"], visible_context(market.context, decision.track), parameters=params["parameters"], seed=7
         )
         p = None if said.probability is None else str(said.probability)
         answer(records, round_id, agent=decision.agent_id, ticker=decision.ticker, track=decision.track, p=p)
@@ -125,7 +131,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     assert opened(records, kalshi, sent) == (round_id, 0)
 
     everyone_answers(records, round_id)
-    notes = records.paper.notes([one.forecast_id for one in records.forecasts()])
+    notes = paper(records).notes([one.forecast_id for one in records.forecasts()])
     assert {"traded", "edge_below_minimum"} <= {note.reason for note in notes}
     assert told(feed, EntryKind.PAPER_TRADE) == []
 
@@ -147,9 +153,9 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     assert _size(feed, EntryKind.FORECAST) == len({one.agent_id for one in records.forecasts()})
 
     ticker_of = {one.forecast_id: one.ticker for one in records.forecasts()}
-    for book in records.paper.books():
+    for book in paper(records).books():
         account = book.account.account_id
-        assert book.state == replay(entry.row for entry in records.paper.ledger(account))
+        assert book.state == replay(entry.row for entry in paper(records).ledger(account))
         assert book.state.positions == {}
         profit = D(0)
         for note in (one for one in notes if one.account_id == account and one.side is not None):
@@ -198,7 +204,7 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
     def world() -> Feed:
         postgres_server.execute("truncate public.arena_seasons, public.arena_results cascade")
         records = ArenaRecords(store)
-        field(records)
+        enrolled(records)
         round_id = open_made_up(records, markets)
         answer(records, round_id, ticker=markets[0])
         answer(records, round_id, ticker=markets[1], traded=False)  # its worker was killed
@@ -233,7 +239,7 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
 def test_a_trade_that_is_caught_up_after_the_close_is_told(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_made_up(records)
     answer(records, round_id, traded=False)
     end_round(postgres_server, round_id)
@@ -249,14 +255,14 @@ def test_a_trade_that_is_caught_up_after_the_close_is_told(
 def test_an_amended_result_is_paid_anew_and_told(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     answer(records, open_made_up(records))
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
-    first = {book.account.account_id: book.state.cash for book in records.paper.books()}
+    first = {book.account.account_id: book.state.cash for book in paper(records).books()}
     records.record_result("A", status="finalized", result="void", value=D("0.5"), decided_at=now())
     settle(records, kalshi, feed)
-    second = {book.account.account_id: book.state.cash for book in records.paper.books()}
+    second = {book.account.account_id: book.state.cash for book in paper(records).books()}
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
     assert {book.account.account_id: book.state.cash for book in records.paper.books()} == first != second
@@ -267,7 +273,7 @@ def test_an_amended_result_is_paid_anew_and_told(
 def test_the_exchange_being_away_does_not_keep_accounts_and_rounds_waiting(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, exchange: Exchange, postgres_server: PostgresServer
 ) -> None:
-    field(records)
+    enrolled(records)
     round_id = open_made_up(records, ["A", "B"])
     answer(records, round_id)
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
@@ -284,24 +290,26 @@ def test_the_exchange_being_away_does_not_keep_accounts_and_rounds_waiting(
 def test_positions_of_a_season_that_is_over_are_settled_and_marked(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:
-    season = field(records)
+    season = enrolled(records)
     answer(records, open_made_up(records))
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
-    later = run(records, kalshi, feed, plan=PLAN, now=now() + timedelta(days=100), enqueue=lambda _: None)
+    later = run(
+        records, paper(records), kalshi, feed, plan=PLAN, now=now() + timedelta(days=100), enqueue=lambda _: None
+    )
     assert later.ledger_rows == 2
     assert season_of(now() + timedelta(days=100)) != season
-    assert len(records.paper.marks(f"{season}/uniform/flat")) == 1
+    assert len(paper(records).marks(f"{season}/uniform/flat")) == 1
 
 
 def test_a_market_that_is_still_traded_is_quoted_and_not_settled(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed
 ) -> None:
     market = next(one for one in kalshi.markets(status="open", limit=50).items if one.midpoint is not None)
-    field(records)
+    enrolled(records)
     answer(records, open_made_up(records, [market.ticker]), ticker=market.ticker)
     done = settle(records, kalshi, feed)
     assert (done.results, done.ledger_rows) == (0, 0)
-    (bid,) = {book.holdings[market.ticker].bid for book in records.paper.books(agent_id="uniform")}
+    (bid,) = {book.holdings[market.ticker].bid for book in paper(records).books(agent_id="uniform")}
     assert bid == market.yes_bid
 
 

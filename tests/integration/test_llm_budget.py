@@ -17,7 +17,7 @@ from tests.integration.arena_world import behind, end_round
 
 from coliseum.arena.agents.budget import Budget, set_aside, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
-from coliseum.arena.records.records import Agent
+from coliseum.arena.records.rows import Agent
 from coliseum.config import Settings
 from coliseum.store.client import Store
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.rounds.selection import Offer
+from coliseum.arena.frozen_context import Offer
 from coliseum.trading.markets import Level, Market, OrderBook
 
 NOW = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)

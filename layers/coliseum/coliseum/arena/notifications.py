@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from coliseum.arena.paper.records import Note
-from coliseum.arena.records.records import ArenaRecords, Decision, Seal
+from coliseum.arena.paper.records import Note, PaperRecords
+from coliseum.arena.records.decisions import DecisionRecords
+from coliseum.arena.records.rows import Decision, Seal
 from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
 from coliseum.trading.money import decimal_text
@@ -26,16 +27,16 @@ def told_seals(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidate
     return _entry(EntryKind.FORECAST, round_id, agent_id, "forecasts", rows)
 
 
-def round_seals(records: ArenaRecords, round_id: str) -> tuple[Candidate, ...]:
+def round_seals(records: DecisionRecords, round_id: str) -> tuple[Candidate, ...]:
     """The `forecast` entries of a round whose time is over."""
     return tuple(told_seals(round_id, agent_id, seals) for agent_id, seals in records.seals(round_id).items())
 
 
-def round_trades(records: ArenaRecords, round_id: str) -> tuple[Candidate, ...]:
+def round_trades(records: DecisionRecords, paper: PaperRecords, round_id: str) -> tuple[Candidate, ...]:
     """The `paper_trade` entries of a round whose time is over."""
     asked = {decision.decision_id: decision for decision in records.decisions(round_id, status="done")}
     rows: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
-    for note in records.paper.notes(asked):
+    for note in paper.notes(asked):
         if note.side is not None:
             rows[asked[note.decision_id].agent_id].append(_trade(note, asked[note.decision_id]))
     return tuple(

@@ -7,7 +7,7 @@ import pytest
 
 from coliseum.arena.agents.attempts import FREE, LONGEST_REPLY, Attempt, bill_of
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.records import Decision
+from coliseum.arena.records.rows import Decision
 from coliseum.llm.failures import FailureKind
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import Bill, CostSource, RunRecord

@@ -10,7 +10,7 @@ from tests.unit.arena.agents.contexts import context
 
 from coliseum.arena.agents.contestants import RULES, consensus, forecast, track_of
 from coliseum.arena.forecasts import HIGHEST, LOWEST, Track
-from coliseum.arena.rounds.selection import shown
+from coliseum.arena.frozen_context import visible_context
 
 D = Decimal
 
@@ -63,9 +63,9 @@ def test_noise_differs_between_rounds_and_markets_and_repeats_itself() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_needs_no_more_than_its_track_is_shown(rule: str) -> None:
     track = track_of(rule)
-    assert not forecast(rule, shown(context(), track), parameters={}, seed=1).abstain
+    assert not forecast(rule, visible_context(context(), track), parameters={}, seed=1).abstain
     if track is Track.BLIND:
-        assert said(rule) == forecast(rule, shown(context(), track), parameters={}, seed=7).probability
+        assert said(rule) == forecast(rule, visible_context(context(), track), parameters={}, seed=7).probability
 
 
 @given(st.sampled_from(sorted(RULES)), st.decimals("0.01", "0.99", places=2), st.integers(0, 2**48), st.integers(0, 99))

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.records import Answer, AskedMarket, Result
+from coliseum.arena.records.rows import AskedMarket, Result, ScoredForecast
 from coliseum.arena.reporting.cells import EventCluster, cells, event_clusters, later_prices
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -40,8 +40,8 @@ def result(ticker: str = "T", verdict: str = "yes", *, hours: float = 60) -> Res
     return Result(ticker=ticker, version=1, result=verdict, value=Decimal(1), decided_at=at, recorded_at=at)
 
 
-def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | None = "0.70") -> Answer:
-    return Answer(
+def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | None = "0.70") -> ScoredForecast:
+    return ScoredForecast(
         round_id=round_id, ticker=ticker, agent_id=agent, p=None if p is None else Decimal(p), created_at=START
     )
 
@@ -60,7 +60,7 @@ def test_a_cell_is_an_offer_beside_its_frozen_market_and_its_result() -> None:
 
 
 @pytest.mark.parametrize("answers", [[], [answer(p=None)]])
-def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Answer]) -> None:
+def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[ScoredForecast]) -> None:
     (cell,) = cells(
         track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=answers,
         results={"T": result()}, now=LATER,

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
+from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
 from coliseum.arena.reporting.cells import MarketKey, asked_until, cells
 from coliseum.arena.scoring.cells import table_from_cells
 from coliseum.arena.scoring.evidence import evidence
@@ -22,11 +22,11 @@ def at(hours: float) -> datetime:
     return START + timedelta(hours=hours)
 
 
-def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[Answer], dict[str, Result]]:
+def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[ScoredForecast], dict[str, Result]]:
     """Events of nine series, up to three rounds each; YES ends many of them early, NO may be told late."""
     rng = random.Random(seed)
     markets: dict[MarketKey, AskedMarket] = {}
-    answers: list[Answer] = []
+    answers: list[ScoredForecast] = []
     results: dict[str, Result] = {}
     for event in range(40):
         ticker, opened, length = f"T{event}", rng.randrange(90), rng.randrange(2, 16)
@@ -46,7 +46,7 @@ def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[Answer], dict[
             markets[asked.round_id, ticker] = asked
             p = Decimal(rng.choice(["0.3", "0.6", "0.8"]))
             answers.append(
-                Answer(round_id=asked.round_id, ticker=ticker, agent_id="a", p=p, created_at=asked.snapshot_at)
+                ScoredForecast(round_id=asked.round_id, ticker=ticker, agent_id="a", p=p, created_at=asked.snapshot_at)
             )
     return markets, answers, results
 

@@ -6,16 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from coliseum.arena.records.records import Work
+from coliseum.arena.records.rows import DecisionWork
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 
-DONE = Work(
+DONE = DecisionWork(
     agent_id="a", round_id="r", ticker="T", status="done", reason=None, p=Decimal("0.7"), attempts=2, latency_ms=900,
     tokens=1200, cost_usd=Decimal("0.0300"),
 )  # fmt: skip
 
 
-def failed(reason: str | None, status: str = "failed") -> Work:
+def failed(reason: str | None, status: str = "failed") -> DecisionWork:
     return replace(DONE, status=status, reason=reason, p=None, cost_usd=Decimal("0.01"), tokens=100)
 
 
@@ -42,7 +42,7 @@ def test_every_agent_has_its_figures_in_jsons_own_types() -> None:
         (failed("timeout", "running"), "round_closed"),
     ],
 )
-def test_what_has_no_forecast_has_a_reason(work: Work, reason: str) -> None:
+def test_what_has_no_forecast_has_a_reason(work: DecisionWork, reason: str) -> None:
     """Rounds that count are over: what is still pending there will not be answered."""
     assert work_figures([work])["a"]["failure_rates"] == {reason: 1.0}
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.records.records import Decision
+from coliseum.arena.records.rows import Decision
 from coliseum.llm.failures import TRAITS, FailureKind
 from coliseum.llm.results import Bill, CostSource, RunRecord, storable_text
 

@@ -21,11 +21,14 @@ from coliseum.arena import forecasts
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents.attempts import FREE, Attempt
 from coliseum.arena.agents.models import Asked, Models, Question
+from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Forecast
+from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.notifications import told_seals
+from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.records import Agent, ArenaRecords, Decision, Round, RoundMarket
-from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Agent, Decision, Round, RoundMarket
 from coliseum.errors import SourceRefused
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.llm.failures import FailureKind, ModelFailed
@@ -61,6 +64,7 @@ class Desk:
     """Where decisions are made. One per container, used by several decisions at a time."""
 
     records: ArenaRecords
+    paper: PaperRecords
     feed: Feed
     models: Models
     nonce: Callable[[], str]
@@ -189,12 +193,12 @@ class Desk:
         """
         found = self.records.forecasts(where=[("forecast_id", "eq", decision_id)], limit=1)
         if found:
-            trade_forecast(self.records, found[0])
+            trade_forecast(self.records, self.paper, found[0])
         return bool(found)
 
     def _tell(self, round_id: str, agent_id: str) -> None:
         """Tell the feed of the agent's seals, all at once, when it has nothing more to say in the round."""
-        seals = self.records.said(round_id, agent_id)
+        seals = self.records.finished_seals(round_id, agent_id)
         if seals:
             self.feed.publish([told_seals(round_id, agent_id, seals)], now_ms=now_ms())
 
@@ -202,7 +206,7 @@ class Desk:
 def _computed(task: _Task) -> Forecast:
     """The answer of a statistical contestant; blind rules are shown no price."""
     params = task.agent.params
-    context = rounds.shown(task.market.context, task.decision.track)
+    context = visible_context(task.market.context, task.decision.track)
     parameters: Mapping[str, float] = params.get("parameters", {})
     return contestants.forecast(params["rule"], context, parameters=parameters, seed=task.round.seed)
 
@@ -216,7 +220,7 @@ def _row(task: _Task, forecast: Forecast, nonce: str) -> dict[str, Any]:
         track=decision.track,
         context_hash=task.market.context_hash,
         forecast=forecast,
-        made_at=rounds.time_text(datetime.now(UTC)),
+        made_at=time_text(datetime.now(UTC)),
         nonce=nonce,
     )
     return {

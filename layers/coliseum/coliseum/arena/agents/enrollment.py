@@ -1,25 +1,49 @@
-"""Field the season's contestants, and let models play as soon as a key exists."""
+"""Enrol the season's contestants, and let models play as soon as a key exists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coliseum.arena.agents.roster import Roster, roster
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.forecasts import Track
+from coliseum.arena.paper.sizing import DEPOSIT, policies_of
+from coliseum.arena.records.agents import AgentRecords
+from coliseum.trading.money import decimal_text
 
 ACTIVE, NEEDS_KEY = "active", "needs_key"
 
 
-def field_season(records: ArenaRecords, season: str, *, has_key: bool, players: Roster | None = None) -> None:
-    """Make the season's contestants exist, with models waiting while there is no key.
+def enroll_roster(records: AgentRecords, season: str, *, has_key: bool, contestants: Roster | None = None) -> None:
+    """Create the season's contestants; models wait with `needs_key` while there is no key.
 
-    Who plays this season already keeps its slug and terms; what an operator paused or retired stays so.
+    Contestants of the season keep their model slug and terms, and agents that an operator paused or retired stay so.
     """
-    fielded = players or roster()
-    models = [_row(row, ACTIVE if has_key else NEEDS_KEY) for row in fielded.models]
-    records.field([*models, *(_row(row, ACTIVE) for row in fielded.others)], season)
+    contestants = contestants or roster()
+    models = [_with_status(row, ACTIVE if has_key else NEEDS_KEY) for row in contestants.models]
+    enroll(records, season, [*models, *(_with_status(row, ACTIVE) for row in contestants.others)])
 
 
-def _row(row: Mapping[str, Any], status: str) -> dict[str, Any]:
+def enroll(records: AgentRecords, season: str, agents: Sequence[Mapping[str, Any]]) -> None:
+    """Create these agents (rows of `arena_agents`) and their paper accounts for the season."""
+    records.enroll_season(season, agents=agents, accounts=account_rows(agents, season))
+
+
+def account_rows(agents: Sequence[Mapping[str, Any]], season: str) -> list[dict[str, str]]:
+    """One paper account per agent and policy. Pure."""
+    return [
+        {
+            "account_id": f"{season}/{agent['agent_id']}/{policy.value}",
+            "agent_id": agent["agent_id"],
+            "policy": policy.value,
+            "deposit": decimal_text(DEPOSIT),
+            # An agent that plays both tracks trades its blind forecasts: they owe nothing to the price.
+            "track": (Track.BLIND if Track.BLIND in agent["tracks"] else Track.AWARE).value,
+        }
+        for agent in agents
+        for policy in policies_of(agent["kind"])
+    ]
+
+
+def _with_status(row: Mapping[str, Any], status: str) -> dict[str, Any]:
     return {**row, "status": status}

@@ -16,8 +16,8 @@ from coliseum.arena.agents.prompts import Prompt, prompt
 from coliseum.arena.agents.reply import ForecastReply
 from coliseum.arena.agents.roster import options_of, prices_of
 from coliseum.arena.forecasts import Forecast
-from coliseum.arena.records.records import Agent, Decision, RoundMarket
-from coliseum.arena.rounds.selection import shown
+from coliseum.arena.frozen_context import visible_context
+from coliseum.arena.records.rows import Agent, Decision, RoundMarket
 from coliseum.config import Settings
 from coliseum.llm.client import create_agent
 from coliseum.llm.failures import ModelFailed
@@ -68,7 +68,7 @@ class Models:
         if not allowed.go:
             measure({"model": agent.model}, CircuitOpen=1)
             return Asked(reason=f"circuit_open:{allowed.reason}")
-        asked = prompt(shown(question.market.context, decision.track), decision.track)
+        asked = prompt(visible_context(question.market.context, decision.track), decision.track)
         purse = _Purse(self._budget, question)
         if not await purse.cover(asked):
             measure({"model": agent.model}, BudgetRejected=1)

@@ -12,7 +12,8 @@ from typing import Any
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import Account, Position, Row, RowKind
 from coliseum.arena.paper.sizing import Policy
-from coliseum.store.client import Condition, Store
+from coliseum.arena.records.batches import StoreRecords
+from coliseum.store.client import Condition
 from coliseum.trading.money import decimal_text
 from coliseum.trading.trades import Outcome
 
@@ -136,11 +137,8 @@ _DUE = "account_id,ticker,version,value::text,seq,key,side,contracts::text,price
 _NOTE = "decision_id,account_id,reason,side,contracts::text,average_price::text,fee::text"
 
 
-class PaperRecords:
+class PaperRecords(StoreRecords):
     """Reads and writes of the paper accounts' tables."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def books(
         self,
@@ -270,15 +268,10 @@ class PaperRecords:
         *,
         order: Sequence[str],
     ) -> list[dict[str, Any]]:
-        """Rows of these accounts in parts that fit into a URL, each part read to its end."""
+        """Rows of these accounts, or of all."""
         if accounts is None:
             return self._store.select(table, columns, where=where, order=order)
-        parts = [accounts[start : start + 50] for start in range(0, len(accounts), 50)]
-        return [
-            row
-            for part in parts
-            for row in self._store.select(table, columns, where=[*where, ("account_id", "in", list(part))], order=order)
-        ]
+        return self._select_by_ids(table, columns, column="account_id", ids=accounts, where=where, order=order)
 
 
 def fee_multiplier(terms: Mapping[str, Any] | None) -> Decimal | None:

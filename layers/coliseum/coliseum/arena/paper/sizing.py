@@ -16,6 +16,8 @@ from coliseum.trading.markets import Level
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome
 
+DEPOSIT = Decimal(10_000)
+"""Dollars that every account of a season begins with."""
 FLAT_STAKE = Decimal(50)
 KELLY_PART = Decimal("0.25")
 LEAST_TOP_UP = Decimal("0.10")

@@ -16,7 +16,8 @@ from coliseum.arena.paper.account import buy
 from coliseum.arena.paper.fills import Execution, liquidation_value, walk
 from coliseum.arena.paper.records import Book, Note, PaperRecords, Written, fee_multiplier
 from coliseum.arena.paper.sizing import CLOSE_MARGIN_SECONDS, NoTrade, Order, Policy, Reason, Situation, size, stopped
-from coliseum.arena.records.records import ArenaRecords, Round, RoundMarket, StoredForecast
+from coliseum.arena.records.rounds import RoundRecords
+from coliseum.arena.records.rows import Round, RoundMarket, StoredForecast
 from coliseum.errors import SourceUnavailable
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
@@ -52,7 +53,7 @@ def trade(records: PaperRecords, case: Case) -> tuple[Note, ...]:
     return tuple(_decide(records, book, case) for book in books)
 
 
-def trade_forecast(records: ArenaRecords, stored: StoredForecast) -> tuple[Note, ...]:
+def trade_forecast(records: RoundRecords, paper: PaperRecords, stored: StoredForecast) -> tuple[Note, ...]:
     """Trade a stored forecast as it was sealed."""
     case = Case(
         decision_id=stored.forecast_id,
@@ -63,7 +64,7 @@ def trade_forecast(records: ArenaRecords, stored: StoredForecast) -> tuple[Note,
         forecast=forecast_from(stored.payload),
         made_at=stored.created_at,
     )
-    return trade(records.paper, case)
+    return trade(paper, case)
 
 
 def close_margin_seconds(exchange: str) -> int:

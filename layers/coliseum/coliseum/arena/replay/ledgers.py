@@ -13,7 +13,7 @@ from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, re
 from coliseum.arena.paper.records import Book, Due, Holding, Note, PaperAccount, fee_multiplier
 from coliseum.arena.paper.sizing import Reason
 from coliseum.arena.paper.trading import Case, liquidation_values, plan, stop_reason
-from coliseum.arena.records.records import Result, RoundMarket
+from coliseum.arena.records.rows import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.scoring.money import AccountValue
 from coliseum.arena.settling.accounts import settlement_rows

@@ -14,26 +14,25 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.agents import contestants
+from coliseum.arena.calendar import Slot, season_of, slot_at
 from coliseum.arena.forecasts import Forecast, Track
+from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.paper.records import PaperAccount
-from coliseum.arena.paper.sizing import policies_of
+from coliseum.arena.paper.sizing import DEPOSIT, policies_of
 from coliseum.arena.paper.trading import Case
-from coliseum.arena.records.records import (
-    DEPOSIT,
-    Answer,
+from coliseum.arena.records.rows import (
     AskedMarket,
     Result,
     Round,
     RoundMarket,
+    ScoredForecast,
     decision_id,
     round_market_from,
 )
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import ReplayLedgers
 from coliseum.arena.replay.recording import Recording
-from coliseum.arena.rounds import selection as rounds
 from coliseum.arena.rounds.markets import frozen_markets
-from coliseum.arena.rounds.selection import Slot
 from coliseum.arena.settling.results import verdict
 from coliseum.errors import SourceMalformed
 from coliseum.trading.markets import Market
@@ -74,7 +73,7 @@ class ReplaySeason:
     rounds: dict[str, Round] = field(default_factory=dict)
     markets: dict[Key, AskedMarket] = field(default_factory=dict)
     offers: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
-    answers: dict[Track, list[Answer]] = field(default_factory=lambda: {track: [] for track in Track})
+    answers: dict[Track, list[ScoredForecast]] = field(default_factory=lambda: {track: [] for track in Track})
     results: dict[str, Result] = field(default_factory=dict)
     reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Account -> how often it traded, and why it did not."""
@@ -90,7 +89,7 @@ def play_season(
     told: Callable[[datetime], None] = lambda now: None,
 ) -> ReplaySeason:
     """Play the whole recording. `told` hears the clock, for a progress bar."""
-    name = rounds.season_of(recording.start)
+    name = season_of(recording.start)
     pools = frozenset(one.agent_id for one in players if one.kind == "consensus")
     season = ReplaySeason(name, recording.exchange, ReplayLedgers(_accounts(players, name)), pools)
     exchange = RecordedExchange(recording.rows)
@@ -107,11 +106,11 @@ def play_season(
 
 def _slots(recording: Recording, plan: ReplayPlan) -> Iterator[Slot]:
     """Every slot that begins inside the recording."""
-    slot = rounds.slot_at(recording.start, every=plan.every)
+    slot = slot_at(recording.start, every=plan.every)
     while slot.starts_at <= recording.end:
         if slot.starts_at >= recording.start:
             yield slot
-        slot = rounds.slot_at(slot.starts_at + plan.every, every=plan.every)
+        slot = slot_at(slot.starts_at + plan.every, every=plan.every)
 
 
 def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Market], now: datetime) -> None:
@@ -178,7 +177,7 @@ def _forecasts(
     players: Sequence[ReplayContestant], market: RoundMarket, track: Track, *, seed: int
 ) -> Iterator[tuple[str, Forecast]]:
     """Everybody's answer; the consensus pools the others' and speaks last."""
-    context, panel = rounds.shown(market.context, track), dict[str, Decimal]()
+    context, panel = visible_context(market.context, track), dict[str, Decimal]()
     playing = [one for one in players if track in one.tracks]
     for player in playing:
         if player.kind == "consensus":
@@ -206,7 +205,7 @@ def _take(
 ) -> None:
     season.offers[track].append((agent_id, held.round_id, market.ticker))
     season.answers[track].append(
-        Answer(
+        ScoredForecast(
             round_id=held.round_id,
             ticker=market.ticker,
             agent_id=agent_id,

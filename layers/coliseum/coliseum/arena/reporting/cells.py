@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from coliseum.arena.calendar import horizon_label
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.records import Answer, AskedMarket, Result, Round
-from coliseum.arena.rounds.selection import horizon_label
+from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.evidence import EventSpan, clusters
 from coliseum.trading.money import ONE
@@ -29,7 +29,7 @@ def cells(
     track: Track,
     markets: Mapping[MarketKey, AskedMarket],
     offers: Iterable[QuestionKey],
-    answers: Iterable[Answer],
+    answers: Iterable[ScoredForecast],
     results: Mapping[str, Result],
     now: datetime,
 ) -> list[Cell]:

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
-from coliseum.arena.records.records import Answer, ArenaRecords, Result, Round
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Result, Round, ScoredForecast
 from coliseum.arena.reporting.cells import asked_until, cells
 from coliseum.arena.reporting.ranking import leans, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
-from coliseum.arena.rounds.selection import time_text
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
 from coliseum.feed.entries import Candidate, EntryKind
@@ -58,7 +59,7 @@ def make_report(
     markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
     results = _known(records.results({ticker for _, ticker in markets}), question)
     answers = _answers(records, rounds, question.track, question.known_at)
-    work = records.work(rounds, question.track)
+    work = records.decision_work(rounds, question.track)
     offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
     sandbox = any(one.exchange == "sandbox" for one in rounds.values())
     gates = gates or (SANDBOX_GATES if sandbox else Gates())
@@ -122,8 +123,8 @@ def save_report(records: ArenaRecords, board: SeasonReport) -> tuple[Candidate, 
     return (candidate(EntryKind.LEADERBOARD_CHANGED, board.digest, data),)
 
 
-def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[Answer]:
-    return [one for one in records.answers(rounds, track) if one.created_at <= known_at]
+def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[ScoredForecast]:
+    return [one for one in records.scored_forecasts(rounds, track) if one.created_at <= known_at]
 
 
 def _known(versions: Mapping[str, Sequence[Result]], question: ReportKey) -> dict[str, Result]:
@@ -137,7 +138,7 @@ def _known(versions: Mapping[str, Sequence[Result]], question: ReportKey) -> dic
     return found
 
 
-def _days(answers: Sequence[Answer], rounds: Mapping[str, Round]) -> dict[str, float]:
+def _days(answers: Sequence[ScoredForecast], rounds: Mapping[str, Round]) -> dict[str, float]:
     """Days between an agent's first and last round."""
     slots: defaultdict[str, list[datetime]] = defaultdict(list)
     for answer in answers:

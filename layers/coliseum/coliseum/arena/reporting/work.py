@@ -8,7 +8,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.records.records import Work
+from coliseum.arena.records.rows import DecisionWork
 from coliseum.arena.scoring.operations import DecisionEffort, operations
 from coliseum.trading.money import decimal_text
 
@@ -16,7 +16,7 @@ BILLED = Decimal("0.000000001")
 """Dollars are told to this part: a mean of bills has no end."""
 
 
-def work_figures(work: Iterable[Work]) -> dict[str, dict[str, Any]]:
+def work_figures(work: Iterable[DecisionWork]) -> dict[str, dict[str, Any]]:
     """Agent -> its figures in JSON's own types; dollars as text."""
     by_agent: defaultdict[str, list[DecisionEffort]] = defaultdict(list)
     for one in work:
@@ -56,7 +56,7 @@ def _undominated(mine: tuple[float, float], others: Iterable[tuple[float, float]
     )
 
 
-def _asked(one: Work) -> DecisionEffort:
+def _asked(one: DecisionWork) -> DecisionEffort:
     return DecisionEffort(
         question=f"{one.round_id}/{one.ticker}",
         status=one.status,
@@ -69,7 +69,7 @@ def _asked(one: Work) -> DecisionEffort:
     )
 
 
-def _reason(one: Work) -> str | None:
+def _reason(one: DecisionWork) -> str | None:
     """Why there is no forecast; the round is over, so what nobody answered stays so."""
     if one.p is not None:
         return None

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from coliseum.arena.calendar import Slot
+from coliseum.arena.frozen_context import Offer, Precedent, book_json, build_context, context_hash
 from coliseum.arena.paper.trading import close_margin_seconds
-from coliseum.arena.rounds import selection as rounds
-from coliseum.arena.rounds.selection import Offer, Precedent, Slot
+from coliseum.arena.rounds.selection import choose_markets
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
 from coliseum.trading.events import Event, Series
@@ -70,7 +71,7 @@ def frozen_markets(
         for market in event.markets
     ]
     now = clock()
-    chosen = rounds.choose(
+    chosen = choose_markets(
         offers,
         now=now,
         seed=slot.seed,
@@ -109,7 +110,7 @@ def _row(
     history: tuple[Candle, ...],
 ) -> dict[str, Any]:
     market = offer.market
-    full = rounds.context(
+    full = build_context(
         offer,
         book,
         as_of=as_of,
@@ -127,8 +128,8 @@ def _row(
         "title": market.title,
         "close_time": market.close_time.isoformat(),
         "context": full,
-        "context_hash": rounds.context_hash(full),
-        "book": rounds.book_json(book),
+        "context_hash": context_hash(full),
+        "book": book_json(book),
         "yes_bid": full["quote"]["yes_bid"],
         "yes_ask": full["quote"]["yes_ask"],
         "q": full["quote"]["probability"],

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from coliseum.arena.records.records import Agent, ArenaRecords, Round, decision_id
-from coliseum.arena.rounds import selection as rounds
+from coliseum.arena.calendar import Slot, slot_at, time_text
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Agent, Round, decision_id
 from coliseum.arena.rounds.markets import frozen_markets
-from coliseum.arena.rounds.selection import Slot
 from coliseum.config import Settings
 from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
@@ -83,7 +83,7 @@ def open_round(
     fund: Fund,
 ) -> Opened:
     """Open the round of the present slot where it is not open yet, pay for it, and hand out what is undone."""
-    slot = rounds.slot_at(clock(), every=plan.every)
+    slot = slot_at(clock(), every=plan.every)
     held = records.find_round(slot.round_id)
     new = False
     if held is None:
@@ -158,7 +158,7 @@ def _pay(held: Round, records: ArenaRecords, fund: Fund) -> None:
 def _announced(held: Round) -> Candidate:
     data: dict[str, object] = {
         "round_id": held.round_id,
-        "closes_at": rounds.time_text(held.closes_at),
+        "closes_at": time_text(held.closes_at),
         "exchange": held.exchange,
         "markets": held.markets,
     }

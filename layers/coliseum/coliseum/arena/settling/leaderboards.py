@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from coliseum.arena.calendar import season_of
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.records import ArenaRecords
+from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.reporting.reports import ReportKey, make_report, save_report
-from coliseum.arena.rounds.selection import season_of
 from coliseum.feed.entries import Candidate
 
 LATE = timedelta(days=45)

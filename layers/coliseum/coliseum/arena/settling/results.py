@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from coliseum.arena.records.records import ArenaRecords, Result
-from coliseum.arena.rounds.selection import time_text
+from coliseum.arena.calendar import time_text
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Result
 from coliseum.errors import ColiseumError, SourceError, SourceMalformed
 from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import candidate
@@ -38,7 +39,7 @@ def take_results(records: ArenaRecords, kalshi: Kalshi) -> Seen:
     A batch that cannot be read, or a market that makes no sense, is left to the next run; the others go on.
     """
     seen = Seen()
-    waiting = records.waiting_tickers()
+    waiting = records.unsettled_tickers()
     known = records.results(waiting)
     for start in range(0, len(waiting), BATCH):
         try:
@@ -54,7 +55,7 @@ def take_results(records: ArenaRecords, kalshi: Kalshi) -> Seen:
 
 def told_results(records: ArenaRecords, now: datetime) -> tuple[Candidate, ...]:
     """The `settled` entries of young results."""
-    return tuple(_entry(result) for result in records.young_results(since=now - TOLD))
+    return tuple(_entry(result) for result in records.recent_results(since=now - TOLD))
 
 
 def outcome(market: Market) -> tuple[str, Decimal]:

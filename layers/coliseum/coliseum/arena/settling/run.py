@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coliseum.arena import forecasts
+from coliseum.arena.calendar import season_of
 from coliseum.arena.notifications import round_seals, round_trades
+from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.records import ArenaRecords, Round
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Round
 from coliseum.arena.rounds.opening import Enqueue, Plan, hand_out
-from coliseum.arena.rounds.selection import season_of
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.arena.settling.results import take_results, told_results
 from coliseum.feed.entries import Candidate
@@ -41,17 +43,26 @@ class Settled:
     """Parts that the next run must do."""
 
 
-def run(records: ArenaRecords, kalshi: Kalshi, feed: Feed, *, plan: Plan, now: datetime, enqueue: Enqueue) -> Settled:
+def run(
+    records: ArenaRecords,
+    paper: PaperRecords,
+    kalshi: Kalshi,
+    feed: Feed,
+    *,
+    plan: Plan,
+    now: datetime,
+    enqueue: Enqueue,
+) -> Settled:
     """One run of the settler."""
     seen = take_results(records, kalshi)
-    records.paper.quote(seen.quotes, at=now)
+    paper.quote(seen.quotes, at=now)
     publish(feed, told_results(records, now), now)
-    caught_up = _catch_up(records, feed, now)
-    rows = settle_accounts(records.paper, now=now)
-    stopped = mark_accounts(records.paper, season=season_of(now), touched=rows, now=now, exchange=plan.exchange)
+    caught_up = _catch_up(records, paper, feed, now)
+    rows = settle_accounts(paper, now=now)
+    stopped = mark_accounts(paper, season=season_of(now), touched=rows, now=now, exchange=plan.exchange)
     closed = [one for one in records.rounds(status="open", limit=None) if one.closes_at <= now]
     for one in closed:
-        _close(records, feed, one, now)
+        _close(records, paper, feed, one, now)
     return Settled(
         results=seen.recorded,
         caught_up=caught_up,
@@ -70,21 +81,21 @@ def publish(feed: Feed, entries: tuple[Candidate, ...], now: datetime) -> None:
         feed.publish(entries[start : start + PUBLISHED_AT_ONCE], now_ms=int(now.timestamp() * 1000))
 
 
-def _catch_up(records: ArenaRecords, feed: Feed, now: datetime) -> int:
+def _catch_up(records: ArenaRecords, paper: PaperRecords, feed: Feed, now: datetime) -> int:
     """Trade the forecasts whose worker was stopped before the accounts had decided."""
-    missed = records.paper.untraded()[:CATCH_UP]
+    missed = paper.untraded()[:CATCH_UP]
     stored = records.forecasts(where=[("forecast_id", "in", missed)], order=()) if missed else ()
     for forecast in sorted(stored, key=lambda one: (one.created_at, one.forecast_id)):
-        trade_forecast(records, forecast)
+        trade_forecast(records, paper, forecast)
     for round_id in sorted({forecast.round_id for forecast in stored}):
         if records.round(round_id).status != "open":  # its trades were told without these
-            publish(feed, round_trades(records, round_id), now)
+            publish(feed, round_trades(records, paper, round_id), now)
     return len(stored)
 
 
-def _close(records: ArenaRecords, feed: Feed, one: Round, now: datetime) -> None:
+def _close(records: ArenaRecords, paper: PaperRecords, feed: Feed, one: Round, now: datetime) -> None:
     """Tell of the round's seals and trades, then close it: stopped in between, it is told again, which is dropped."""
-    publish(feed, (*round_seals(records, one.round_id), *round_trades(records, one.round_id)), now)
+    publish(feed, (*round_seals(records, one.round_id), *round_trades(records, paper, one.round_id)), now)
     records.close_round(one.round_id)
 
 

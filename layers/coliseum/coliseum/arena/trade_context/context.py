@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.agents.contestants import consensus
+from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
-from coliseum.arena.rounds.selection import time_text
 from coliseum.trading.money import ONE, decimal_text
 from coliseum.trading.trades import Outcome, Side
 

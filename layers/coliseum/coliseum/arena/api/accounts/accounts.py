@@ -27,11 +27,11 @@ from coliseum.arena.api.accounts.answers import (
 )
 from coliseum.arena.api.accounts.attribution import AttributedOrder, waterfall
 from coliseum.arena.api.public.queries import SOURCE, PageRequest, PublicQueries, Shape
+from coliseum.arena.calendar import season_of
 from coliseum.arena.paper.account import Account, Row, replay
 from coliseum.arena.paper.records import row_from
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
-from coliseum.arena.rounds.selection import season_of
 from coliseum.arena.scoring.money import AccountValue, money_figures
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.http.field_types import utc_from

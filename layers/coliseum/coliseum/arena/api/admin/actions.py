@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
-from coliseum.arena.records.records import Agent, ArenaRecords
+from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.rows import Agent
 from coliseum.arena.rounds.opening import Opened
 from coliseum.errors import InvalidInput
 

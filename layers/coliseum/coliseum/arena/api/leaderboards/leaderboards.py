@@ -18,8 +18,8 @@ from coliseum.arena.api.leaderboards.answers import (
 from coliseum.arena.api.leaderboards.rows import StoredReport
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import PageRequest, PublicQueries
+from coliseum.arena.calendar import season_of
 from coliseum.arena.records import public as records
-from coliseum.arena.rounds.selection import season_of
 from coliseum.http.answers import Answer
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition

@@ -1,0 +1,141 @@
+"""What every contestant is shown of one market, frozen when the round opens. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from coliseum.arena.calendar import time_text
+from coliseum.arena.forecasts import Track
+from coliseum.trading.markets import Candle, Level, Market, OrderBook
+from coliseum.trading.money import ONE, decimal_text
+
+QUOTED_SPREAD = Decimal("0.10")
+"""A wider book is no statement about the probability: the cell is scored for accuracy, not for skill."""
+PRICED_KEYS = ("quote", "history", "activity")
+"""The parts of a context that tell the price: hidden from blind contestants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An open market with what the choice goes by."""
+
+    market: Market
+    series_ticker: str
+    category: str
+
+
+def quoted_probability(book: OrderBook) -> Decimal | None:
+    """The market's probability: mid of the best bids of both sides where the spread is at most 10 cents."""
+    if not book.yes_bids or not book.no_bids:
+        return None
+    bid, ask = book.yes_bids[0].price, ONE - book.no_bids[0].price
+    return (bid + ask) / 2 if ask - bid <= QUOTED_SPREAD else None
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """How earlier markets of a series were resolved."""
+
+    yes: int
+    resolved: int
+
+
+def build_context(
+    offer: Offer,
+    book: OrderBook,
+    *,
+    as_of: datetime,
+    history: Sequence[Candle] = (),
+    precedent: Precedent = Precedent(0, 0),
+    siblings: Sequence[str] = (),
+    sources: Sequence[Mapping[str, str]] = (),
+    terms: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What contestants are shown of one market, frozen: the same for everyone, prices apart from the rest.
+
+    `siblings` are the other outcomes of the event, `sources` dated texts {title, date, text} with RFC 3339 dates,
+    `terms` what trading costs. Nothing in it is later than `as_of`: candles that end after it, and sources of
+    later dates, are left out.
+    """
+    market, probability = offer.market, quoted_probability(book)
+    return {
+        "as_of": time_text(as_of),
+        "question": {
+            "ticker": market.ticker,
+            "event_ticker": market.event_ticker,
+            "series_ticker": offer.series_ticker,
+            "category": offer.category,
+            "title": market.title,
+            "subtitle": market.subtitle,
+            "rules": market.rules_primary,
+            "rules_secondary": market.rules_secondary,
+            "open_time": time_text(market.open_time),
+            "close_time": time_text(market.close_time),
+            "can_close_early": market.can_close_early,
+            "other_outcomes": list(siblings),
+        },
+        "precedent": {"yes": precedent.yes, "resolved": precedent.resolved},
+        "sources": [dict(source) for source in sources if _known_by(source["date"], as_of)],
+        "terms": dict(terms or {}),
+        "quote": {
+            "yes_bid": _text(book.yes_bids[0].price if book.yes_bids else None),
+            "yes_ask": _text(book.yes_asks[0].price if book.no_bids else None),
+            "probability": _text(probability),
+            "last_price": _text(market.last_price),
+        },
+        "history": [
+            [int(candle.end.timestamp()), decimal_text((candle.yes_bid_close + candle.yes_ask_close) / 2, places=4)]
+            for candle in history
+            if candle.end <= as_of and candle.yes_bid_close is not None and candle.yes_ask_close is not None
+        ],
+        "activity": {
+            "volume_24h": decimal_text(market.volume_24h),
+            "open_interest": decimal_text(market.open_interest),
+        },
+    }
+
+
+def visible_context(full: Mapping[str, Any], track: Track) -> dict[str, Any]:
+    """The part of a context that a track sees."""
+    if track is Track.AWARE:
+        return dict(full)
+    return {key: value for key, value in full.items() if key not in PRICED_KEYS}
+
+
+def context_hash(full: Mapping[str, Any]) -> str:
+    """sha256 of the context's canonical JSON."""
+    text = json.dumps(full, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def book_json(book: OrderBook) -> dict[str, list[list[str]]]:
+    """The frozen depth: bids of both sides, best first, as [price, contracts] strings."""
+    return {
+        "yes": [[decimal_text(level.price, places=4), decimal_text(level.count)] for level in book.yes_bids],
+        "no": [[decimal_text(level.price, places=4), decimal_text(level.count)] for level in book.no_bids],
+    }
+
+
+def book_from(value: Mapping[str, Any]) -> OrderBook:
+    """The frozen depth as `rounds.book_json` wrote it."""
+
+    def levels(side: str) -> tuple[Level, ...]:
+        return tuple(Level(Decimal(price), Decimal(count)) for price, count in value[side])
+
+    return OrderBook(yes_bids=levels("yes"), no_bids=levels("no"))
+
+
+def _known_by(date: str, as_of: datetime) -> bool:
+    """A date without a time means the beginning of its UTC day."""
+    moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= as_of
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else decimal_text(value, places=4)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal as D
+
+from tests.unit.arena.offers import NOW, book, market, offer
+
+from coliseum.arena.forecasts import Track
+from coliseum.arena.frozen_context import (
+    Offer,
+    Precedent,
+    book_from,
+    book_json,
+    build_context,
+    context_hash,
+    quoted_probability,
+    visible_context,
+)
+from coliseum.trading.markets import Candle, OrderBook
+
+
+def candle(end: datetime, price: str) -> Candle:
+    return Candle(
+        end=end,
+        yes_bid_close=D(price),
+        yes_ask_close=D(price),
+        price_open=None,
+        price_high=None,
+        price_low=None,
+        price_close=None,
+        price_previous=None,
+        volume=D(0),
+        open_interest=D(0),
+    )
+
+
+def test_a_quote_is_the_middle_of_a_book_no_wider_than_ten_cents() -> None:
+    assert quoted_probability(book("0.40", "0.56")) == D("0.42")
+    assert quoted_probability(book("0.40", "0.50")) == D("0.45")
+    assert quoted_probability(book("0.40", "0.49")) is None
+    assert quoted_probability(OrderBook((), book().no_bids)) is None
+
+
+def test_a_book_comes_back_from_its_json() -> None:
+    assert book_from(json.loads(json.dumps(book_json(book("0.401", "0.5"))))) == book("0.401", "0.5")
+
+
+def test_nothing_in_a_context_is_later_than_its_time() -> None:
+    hours = [NOW + timedelta(hours=delta) for delta in (-2, -1, 0, 1, 2)]
+    sources = [{"title": str(at), "date": at.isoformat(), "text": ""} for at in hours]
+    sources += [{"title": "day", "date": "2026-11-22", "text": ""}, {"title": "old", "date": "2026-11-21", "text": ""}]
+    full = build_context(offer(), book(), as_of=NOW, history=[candle(at, "0.5") for at in hours], sources=sources)
+    assert [end for end, _ in full["history"]] == [at.timestamp() for at in hours[:3]]
+    assert [source["title"] for source in full["sources"]] == [*map(str, hours[:3]), "old"]
+
+
+PRICES = {"0.3571", "0.3969", "0.6429", "0.3123", "0.3377", "0.7719", "0.6031", "0.377", "98765", "43210"}
+"""No two alike, and unlike anything else in a context."""
+
+
+def test_a_blind_contestant_is_shown_no_price_anywhere() -> None:
+    priced = market(
+        yes_bid=D("0.3571"),
+        yes_ask=D("0.3969"),
+        last_price=D("0.3123"),
+        previous_price=D("0.3377"),
+        no_bid=D("0.6031"),
+        volume_24h=D(98765),
+        open_interest=D(43210),
+    )
+    full = build_context(
+        Offer(market=priced, series_ticker="KXRAIN", category="Weather"),
+        book("0.3571", "0.6031"),
+        as_of=NOW,
+        history=[candle(NOW - timedelta(hours=1), "0.7719")],
+        precedent=Precedent(3, 9),
+        siblings=["Snow"],
+        terms={"fee_type": "quadratic", "fee_multiplier": "1.00", "mutually_exclusive": True},
+    )
+    aware, blind = json.dumps(visible_context(full, Track.AWARE)), json.dumps(visible_context(full, Track.BLIND))
+    assert {digits for digits in PRICES if digits in aware} >= {
+        "0.3571",
+        "0.3969",
+        "0.3123",
+        "0.7719",
+        "0.377",
+        "98765",
+    }
+    assert not [digits for digits in PRICES if digits in blind or digits.removeprefix("0.") in blind]
+    assert "KXRAIN" in blind
+
+
+def test_the_hash_tells_any_change_of_a_context() -> None:
+    full = build_context(offer(), book(), as_of=NOW)
+    again = build_context(offer(), book(), as_of=NOW)
+    assert context_hash(full) == context_hash(again)
+    assert context_hash(full) != context_hash(build_context(offer(), book("0.41"), as_of=NOW))
+    assert context_hash(full) != context_hash({**full, "terms": {"fee_type": "flat"}})
