@@ -1,4 +1,4 @@
-"""The arena function: contestants, forecasts, boards and paper accounts, and an operator's orders."""
+"""The arena function: contestants, forecasts, leaderboards, paper accounts and admin commands."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from coliseum import config
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.api import routes
-from coliseum.arena.api.accounts import routes as books_routes
+from coliseum.arena.api.accounts import routes as account_routes
 from coliseum.arena.api.accounts.accounts import AccountQueries
-from coliseum.arena.api.admin import routes as operating_routes
+from coliseum.arena.api.admin import routes as admin_routes
 from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.exports import Exports
-from coliseum.arena.api.leaderboards import routes as boards_routes
+from coliseum.arena.api.leaderboards import routes as leaderboard_routes
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.records.arena import ArenaRecords
@@ -33,7 +33,7 @@ from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
-ROUTERS = (routes.router, boards_routes.router, books_routes.router, operating_routes.router)
+ROUTERS = (routes.router, leaderboard_routes.router, account_routes.router, admin_routes.router)
 
 
 def build(settings: Settings) -> FastAPI:
@@ -46,19 +46,20 @@ def build(settings: Settings) -> FastAPI:
         app.state.resources.callback(opened.close)
         return opened
 
-    shelf = PublicQueries(PublicRecords(store))
-    boards = app.state.boards = LeaderboardQueries(shelf)
-    app.state.books = AccountQueries(shelf)
-    app.state.arena = routes.Desk(Arena(shelf, boards), Exports(shelf))
-    works = _works(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
-    app.state.operator = Operator(works, has_key=settings.openrouter_api_key is not None)
+    queries = PublicQueries(PublicRecords(store))
+    app.state.leaderboards = LeaderboardQueries(queries)
+    app.state.accounts = AccountQueries(queries)
+    app.state.arena = Arena(queries, app.state.leaderboards)
+    app.state.exports = Exports(queries)
+    actions = _admin_actions(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
+    app.state.operator = Operator(actions, has_key=settings.openrouter_api_key is not None)
     return app
 
 
-def _works(
+def _admin_actions(
     settings: Settings, records: Callable[[], ArenaRecords], close: Callable[[Callable[[], None]], object]
 ) -> AdminActions:
-    """The same steps as the scheduled functions take, made when an operator first asks for them."""
+    """The steps of the scheduled functions, as admin commands. Clients are built when a command first needs them."""
 
     @cache
     def outside() -> tuple[Kalshi, Feed, partial[None]]:

@@ -1,4 +1,4 @@
-"""What the arena's routes answer. Money is exact text, probabilities are numbers, what is still secret is null."""
+"""Answers of the arena's routes. Money is text with exact decimals, probabilities are numbers, secrets are null."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from coliseum.arena.api.public.answers import Probability, TrackName
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
 
-_SECRET = "Null until the round is closed."  # noqa: S105  # says when a forecast opens
+_SECRET = "Null until the round is closed."  # noqa: S105  # a description, not a secret
 
 
 class AgentData(Answer):
-    """A contestant as it is fielded this season."""
+    """A contestant as it takes part in this season."""
 
     agent_id: str
     kind: Literal["llm", "statistical", "consensus"]
     name: str
-    model: str | None = Field(description="OpenRouter's name of the model; null for contestants that need none.")
+    model: str | None = Field(description="OpenRouter's name of the model. Null for contestants that need no model.")
     tracks: list[TrackName] = Field(description="`blind` sees no price, `aware` sees the frozen quote.")
     status: Literal["active", "needs_key", "paused", "retired"]
     season: str
@@ -34,13 +34,13 @@ class AgentsAnswer(Listing[AgentData]):
 
 
 class TotalsData(Answer):
-    """What a contestant has done and cost so far."""
+    """What a contestant has done so far, and what it has cost."""
 
     decisions: dict[str, int] = Field(description="Questions by status.")
     attempts: int
     failures: dict[str, int] = Field(description="Failed attempts by class of error.")
-    cost_usd: Dollars = Field(description="Of the attempts whose cost is known.")
-    cost_unknown: int = Field(description="Attempts of a model whose cost is not known; they are not free.")
+    cost_usd: Dollars = Field(description="Sum over the attempts whose cost is known.")
+    cost_unknown: int = Field(description="Number of model attempts whose cost is not known. They are not free.")
     input_tokens: int
     output_tokens: int
     latency_p50_ms: float | None
@@ -48,28 +48,28 @@ class TotalsData(Answer):
 
 
 class AgentAnswer(Sourced, AgentData):
-    """A contestant with all that is known of it."""
+    """A contestant with its totals, leaderboard rows and paper accounts."""
 
     totals: TotalsData
-    boards: list[AgentBoard] = Field(description="By track; empty before its first board.")
+    boards: list[AgentBoard] = Field(description="By track. Empty before its first leaderboard.")
     accounts: list[AccountData]
 
 
 class RoundRow(Answer):
-    """One round: what was asked when."""
+    """One round: when which markets were asked about."""
 
     round_id: str
     slot: UtcTime
     season: str
     opened_at: UtcTime
-    closes_at: UtcTime = Field(description="Until then forecasts are sealed, from then on public.")
+    closes_at: UtcTime = Field(description="Forecasts are sealed until this time, and public afterwards.")
     status: Literal["open", "closed", "complete", "partial"]
     exchange: Literal["sandbox", "kalshi", "replay"]
     markets: int
 
 
 class RoundData(RoundRow):
-    """One round, and how far the answers are."""
+    """One round with the number of its questions by status."""
 
     decisions: dict[str, int] = Field(description="Questions by status.")
 
@@ -91,11 +91,11 @@ class MarketData(Answer):
     yes_bid: Price | None
     yes_ask: Price | None
     probability: Probability | None = Field(
-        validation_alias="q", description="Mid of the frozen quote; null where the spread was wider than 10 cents."
+        validation_alias="q", description="Mid of the frozen quote. Null if the spread was wider than 10 cents."
     )
     volume_24h: Contracts
     snapshot_at: UtcTime
-    context_hash: str = Field(description="sha256 of what the contestants were shown.")
+    context_hash: str = Field(description="sha256 of the context that the contestants were shown.")
     exchange: Literal["sandbox", "kalshi", "replay"]
     closes_at: UtcTime = Field(description="When the round closes.")
     opened: bool = Field(description="Whether the round is closed and its forecasts are public.")
@@ -104,14 +104,14 @@ class MarketData(Answer):
 
 
 class MarketsAnswer(Listing[MarketData]):
-    """Markets in play: those of the open rounds."""
+    """The markets of the open rounds."""
 
 
 class FrozenMarketData(MarketData):
     """A market of a round with what the contestants were shown."""
 
-    context: dict[str, Any] | None = Field(description=f"What aware contestants saw. {_SECRET}")
-    book: dict[str, Any] | None = Field(description=f"The depth that paper trades walked. {_SECRET}")
+    context: dict[str, Any] | None = Field(description=f"The context that aware contestants saw. {_SECRET}")
+    book: dict[str, Any] | None = Field(description=f"The order book that paper trades were filled from. {_SECRET}")
 
 
 class FrozenMarketAnswer(Sourced, FrozenMarketData):
@@ -125,7 +125,7 @@ class RoundAnswer(Sourced, RoundData):
 
 
 class ForecastData(Answer):
-    """A sealed forecast. Its seal is public at once, what it says when the round is closed."""
+    """A sealed forecast. The seal is public at once, the forecast itself when the round is closed."""
 
     forecast_id: str = Field(examples=["r-20261121T070000Z/KXA-1/market/aware"])
     seal: str = Field(description="sha256 of the canonical JSON of `payload`.")
@@ -146,7 +146,7 @@ class ForecastsAnswer(Listing[ForecastData]):
 
 
 class AttemptData(Answer):
-    """One asking of a contestant."""
+    """One attempt to get an answer from a contestant."""
 
     attempt: int
     started_at: UtcTime
@@ -160,39 +160,39 @@ class AttemptData(Answer):
     raw_reply: str | None
     input_tokens: int | None
     output_tokens: int | None
-    cost_usd: Dollars | None = Field(description="Null is unknown, not free.")
+    cost_usd: Dollars | None = Field(description="Null: unknown, not free.")
     cost_source: Literal["billed", "estimated", "bound"] | None
     error_class: str | None
 
 
 class ForecastAnswer(Sourced, ForecastData):
-    """A forecast with all that its seal covers, and how it was asked for."""
+    """A forecast with everything that its seal covers, and with the attempts to get it."""
 
-    payload: dict[str, Any] | None = Field(description=f"All that the seal covers. {_SECRET}")
+    payload: dict[str, Any] | None = Field(description=f"Everything that the seal covers. {_SECRET}")
     attempts: list[AttemptData] = Field(description="Empty until the round is closed.")
     result: Literal["yes", "no", "scalar", "void"] | None
 
 
 class ProofStep(Answer):
-    """One level of the tree."""
+    """One level of the Merkle tree."""
 
-    side: Literal["left", "right"] = Field(description="Where the sibling stands.")
+    side: Literal["left", "right"] = Field(description="The side of the sibling.")
     sibling: str
 
 
 class RootData(Answer):
-    """The Merkle root over a UTC day's seals."""
+    """The Merkle root over the seals of a UTC day."""
 
     day: date
     root: str
     leaves: int
     status: Literal["published", "provisional"] = Field(
-        description="`provisional`: the day is not over, or its root is not published yet; more seals may come."
+        description="`provisional`: the day is not over or its root is not published yet, so seals may be added."
     )
 
 
 class ProofAnswer(Sourced):
-    """That a seal stands in its day's tree. `recipe` says how to check it without trusting this API."""
+    """Proof that a seal is in the tree of its day. `recipe` says how to check it without trusting this API."""
 
     forecast_id: str
     seal: str
@@ -204,6 +204,6 @@ class ProofAnswer(Sourced):
 
 
 class SealsAnswer(Listing[str]):
-    """All seals of a day, in order, and the root over them."""
+    """All seals of a day, in order, and their root."""
 
     root: RootData | None = Field(description="Null on a day without forecasts.")

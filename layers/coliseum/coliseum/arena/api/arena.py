@@ -1,4 +1,7 @@
-"""What the arena shows of contestants, rounds and forecasts. The database holds back what is still secret."""
+"""Reads contestants, rounds, forecasts and their proofs for the API.
+
+The views of the database leave out what is still secret, so nothing here filters for secrecy.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from coliseum.arena import forecasts
-from coliseum.arena.api.accounts.answers import (
-    AccountData,
-)
+from coliseum.arena.api.accounts.answers import AccountData
 from coliseum.arena.api.answers import (
     AgentAnswer,
     AgentData,
@@ -49,83 +50,83 @@ RECIPE = (
 class Arena:
     """Contestants, rounds, forecasts and their proofs."""
 
-    def __init__(self, shelf: PublicQueries, boards: LeaderboardQueries) -> None:
-        self._shelf = shelf
-        self._boards = boards
+    def __init__(self, queries: PublicQueries, leaderboards: LeaderboardQueries) -> None:
+        self._queries = queries
+        self._leaderboards = leaderboards
 
-    # -- who plays
+    # -- contestants
 
     def agents(self, *, status: str | None, paging: PageRequest) -> AgentsAnswer:
-        page = self._shelf.page("agents", records.AGENTS, {"status": status}, paging)
-        return AgentsAnswer(**self._shelf.listed(AgentData, page))
+        page = self._queries.page("agents", records.AGENTS, {"status": status}, paging)
+        return AgentsAnswer(**self._queries.listing(AgentData, page))
 
     def agent(self, agent_id: str) -> AgentAnswer:
-        mine: list[Condition] = [("agent_id", "eq", agent_id)]
-        row = self._shelf.found("agent", agent_id, records.AGENTS, mine)
-        totals = self._shelf.rows.one(records.TOTALS, mine)
-        accounts = self._shelf.rows.every(records.ACCOUNTS, [*mine, ("season", "eq", row["season"])])
+        where: list[Condition] = [("agent_id", "eq", agent_id)]
+        row = self._queries.one("agent", agent_id, records.AGENTS, where)
+        totals = self._queries.rows.one(records.TOTALS, where)
+        accounts = self._queries.rows.every(records.ACCOUNTS, [*where, ("season", "eq", row["season"])])
         return AgentAnswer(
-            **self._shelf.stamp(),
+            **self._queries.source_fields(),
             **row,
             totals=TotalsData(**(totals or {})),
-            boards=self._boards.of_agent(agent_id, season=row["season"], tracks=row["tracks"]),
-            accounts=[AccountData(**one) for one in accounts],
+            boards=self._leaderboards.of_agent(agent_id, season=row["season"], tracks=row["tracks"]),
+            accounts=[AccountData(**account) for account in accounts],
         )
 
-    # -- what is asked
+    # -- rounds and their markets
 
     def rounds(self, *, season: str | None, status: str | None, paging: PageRequest) -> RoundsAnswer:
-        page = self._shelf.page("rounds", records.ROUNDS, {"season": season, "status": status}, paging)
-        counts = self._shelf.rows.among(records.ROUND_DECISIONS, "round_id", [row["round_id"] for row in page.rows])
+        page = self._queries.page("rounds", records.ROUNDS, {"season": season, "status": status}, paging)
+        counts = self._queries.rows.among(records.ROUND_DECISIONS, "round_id", [row["round_id"] for row in page.rows])
         rows = [{"decisions": {}, **row, **counts.get(row["round_id"], {})} for row in page.rows]
-        return RoundsAnswer(**self._shelf.listed(RoundData, RowPage(rows, page.next_cursor)))
+        return RoundsAnswer(**self._queries.listing(RoundData, RowPage(rows, page.next_cursor)))
 
     def round(self, round_id: str) -> RoundAnswer:
-        mine: list[Condition] = [("round_id", "eq", round_id)]
-        row = self._shelf.found("round", round_id, records.ROUNDS, mine)
-        counts = self._shelf.rows.one(records.ROUND_DECISIONS, mine) or {"decisions": {}}
-        asked = [MarketData(**one) for one in self._shelf.rows.every(records.MARKETS, mine)]
-        return RoundAnswer(**self._shelf.stamp(), **{**row, **counts}, asked=asked)
+        where: list[Condition] = [("round_id", "eq", round_id)]
+        row = self._queries.one("round", round_id, records.ROUNDS, where)
+        counts = self._queries.rows.one(records.ROUND_DECISIONS, where) or {"decisions": {}}
+        asked = [MarketData(**market) for market in self._queries.rows.every(records.MARKETS, where)]
+        return RoundAnswer(**self._queries.source_fields(), **{**row, **counts}, asked=asked)
 
     def markets(self, *, category: str | None, paging: PageRequest) -> MarketsAnswer:
-        page = self._shelf.page("markets", records.MARKETS, {"category": category, "opened": False}, paging)
-        return MarketsAnswer(**self._shelf.listed(MarketData, page))
+        page = self._queries.page("markets", records.MARKETS, {"category": category, "opened": False}, paging)
+        return MarketsAnswer(**self._queries.listing(MarketData, page))
 
     def frozen_market(self, round_id: str, ticker: str) -> FrozenMarketAnswer:
         where: list[Condition] = [("round_id", "eq", round_id), ("ticker", "eq", ticker)]
-        row = self._shelf.found("market of a round", f"{round_id}/{ticker}", records.FROZEN, where)
-        return FrozenMarketAnswer(**self._shelf.stamp(), **row)
+        row = self._queries.one("market of a round", f"{round_id}/{ticker}", records.FROZEN, where)
+        return FrozenMarketAnswer(**self._queries.source_fields(), **row)
 
-    # -- what is answered
+    # -- forecasts and their proofs
 
     def forecasts(self, filters: Mapping[str, str | None], paging: PageRequest) -> ForecastsAnswer:
         """`filters` by column: agent_id, ticker, round_id, track."""
-        page = self._shelf.page("forecasts", records.FORECASTS, filters, paging)
-        return ForecastsAnswer(**self._shelf.listed(ForecastData, page))
+        page = self._queries.page("forecasts", records.FORECASTS, filters, paging)
+        return ForecastsAnswer(**self._queries.listing(ForecastData, page))
 
     def forecast(self, column: str, name: str) -> ForecastAnswer:
-        """By `forecast_id` or `seal`."""
-        row = self._shelf.found("forecast", name, records.SEALED, [(column, "eq", name)])
-        mine: list[Condition] = [("decision_id", "eq", row["forecast_id"])]
-        market = self._shelf.rows.one(
+        """The forecast whose `column` (`forecast_id` or `seal`) is `name`. Raises NotFound if there is none."""
+        row = self._queries.one("forecast", name, records.SEALED, [(column, "eq", name)])
+        where: list[Condition] = [("decision_id", "eq", row["forecast_id"])]
+        market = self._queries.rows.one(
             records.MARKETS, [("round_id", "eq", row["round_id"]), ("ticker", "eq", row["ticker"])]
         )
         return ForecastAnswer(
-            **self._shelf.stamp(),
+            **self._queries.source_fields(),
             **row,
-            attempts=[AttemptData(**one) for one in self._shelf.rows.every(records.ATTEMPTS, mine)],
+            attempts=[AttemptData(**attempt) for attempt in self._queries.rows.every(records.ATTEMPTS, where)],
             result=None if market is None else market["result"],
         )
 
     def proof(self, column: str, name: str) -> ProofAnswer:
-        """That a seal is in its day's tree, and the way to the root."""
-        row = self._shelf.found("forecast", name, records.SEALED, [(column, "eq", name)])
+        """The Merkle path from a forecast's seal to the root of its day. Raises NotFound for an unknown forecast."""
+        row = self._queries.one("forecast", name, records.SEALED, [(column, "eq", name)])
         day = utc_from(datetime.fromisoformat(row["created_at"]).timestamp()).date()
-        seals = self._shelf.rows.day_seals(day)
+        seals = self._queries.rows.day_seals(day)
         proof = forecasts.prove(seals, row["seal"])
         root = self._root(day, seals)
         return ProofAnswer(
-            **self._shelf.stamp(),
+            **self._queries.source_fields(),
             forecast_id=row["forecast_id"],
             seal=row["seal"],
             root=root,
@@ -136,27 +137,31 @@ class Arena:
         )
 
     def seals(self, day: date, paging: PageRequest) -> SealsAnswer:
-        """The leaves of a day's tree, in order."""
-        seals = self._shelf.rows.day_seals(day)
-        kept = {"day": day.isoformat()}
-        after = "" if paging.cursor is None else str(decode_cursor("seals", kept, paging.cursor).get("seal"))
-        behind = seals[bisect_right(seals, after) :]  # the day's list grows between two pages
-        page = behind[: paging.limit]
+        """A page of the leaves of a day's tree, in order, and the tree's root."""
+        seals = self._queries.rows.day_seals(day)
+        scope = {"day": day.isoformat()}
+        after = "" if paging.cursor is None else str(decode_cursor("seals", scope, paging.cursor).get("seal"))
+        # By value and not by position: seals of the present day may be added between two pages.
+        rest = seals[bisect_right(seals, after) :]
+        page = rest[: paging.limit]
         return SealsAnswer(
             items=page,
             count=len(page),
-            next_cursor=encode_cursor("seals", kept, {"seal": page[-1]}) if len(page) < len(behind) else None,
+            next_cursor=encode_cursor("seals", scope, {"seal": page[-1]}) if len(page) < len(rest) else None,
             root=self._root(day, seals) if seals else None,
-            **self._shelf.stamp(),
+            **self._queries.source_fields(),
         )
 
     def _root(self, day: date, seals: Sequence[str]) -> RootData:
-        """The published root, which the seals must give; before that what they give now."""
+        """The published root of the day, or a provisional one that is computed from the seals so far.
+
+        Raises SourceMalformed if the seals do not give the published root.
+        """
         root = forecasts.merkle_root(seals)
-        published = self._shelf.rows.one(records.SEAL_ROOTS, [("day", "eq", day)])
+        published = self._queries.rows.one(records.SEAL_ROOTS, [("day", "eq", day)])
         if published is not None and published["root"] != root:
-            told = f"the {len(seals)} seals of {day} give {root}, its published root is {published['root']}"
-            raise SourceMalformed(SOURCE, told, field="seal")
+            message = f"the {len(seals)} seals of {day} give the root {root}, but {published['root']} was published"
+            raise SourceMalformed(SOURCE, message, field="seal")
         return RootData(
             day=day, root=root, leaves=len(seals), status="provisional" if published is None else "published"
         )

@@ -1,4 +1,4 @@
-"""Everything public as tables: CSV and JSON lines, page by page, columns in a fixed order."""
+"""Exports of the public tables as CSV or JSON lines, page by page, with columns in a fixed order."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ ExportName = Literal[
 
 
 class ForecastRow(ForecastData):
-    """A forecast with all that its seal covers."""
+    """A forecast with everything that its seal covers."""
 
     payload: dict[str, Any] | None
 
 
 class DecisionRow(Answer):
-    """A question to an agent, and what became of it."""
+    """A question to an agent, and its status."""
 
     decision_id: str
     round_id: str
@@ -63,7 +63,7 @@ class _OfDecision(Answer):
 
 
 class AttemptRow(AttemptData, _OfDecision):
-    """One asking of a contestant, in a round that is closed."""
+    """One attempt to get an answer from a contestant, in a closed round."""
 
 
 class _OfAccount(Answer):
@@ -71,11 +71,11 @@ class _OfAccount(Answer):
 
 
 class MarkRow(MarkData, _OfAccount):
-    """What an account was worth at one moment."""
+    """The value of an account at one time."""
 
 
 class ResultRow(Answer):
-    """One version of a market's outcome; the highest counts."""
+    """One version of the outcome of a market. The highest version counts."""
 
     ticker: str
     version: int
@@ -87,7 +87,7 @@ class ResultRow(Answer):
 
 
 class ReportRow(Answer):
-    """A published board."""
+    """A published leaderboard."""
 
     digest: str
     season: str
@@ -103,41 +103,41 @@ class ReportRow(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A table and the shape of its rows."""
+    """A table, the model of its rows, and the page size that is still safe."""
 
     table: Table
     shape: type[Answer]
-    most: int = 1000
-    """Rows of a page, so that it fits into a Lambda's answer of 6 MB."""
+    max_rows: int = 1000
+    """Rows of a page. A Lambda cannot answer with more than 6 MB."""
 
 
 EXPORTS: Mapping[ExportName, Export] = {
     "agents": Export(records.AGENTS, AgentData),
     "rounds": Export(records.ROUNDS, RoundRow),
-    "markets": Export(records.FROZEN, FrozenMarketData, most=200),
+    "markets": Export(records.FROZEN, FrozenMarketData, max_rows=200),
     "forecasts": Export(records.SEALED, ForecastRow),
     "decisions": Export(records.DECISIONS, DecisionRow),
-    "attempts": Export(records.ATTEMPTS, AttemptRow, most=100),
+    "attempts": Export(records.ATTEMPTS, AttemptRow, max_rows=100),
     "results": Export(records.RESULTS, ResultRow),
     "ledger": Export(records.LEDGER, LedgerData),
     "marks": Export(records.MARKS, MarkRow),
     "paper-decisions": Export(records.PAPER_DECISIONS, PaperDecisionData),
-    "reports": Export(records.REPORTS, ReportRow, most=10),
+    "reports": Export(records.REPORTS, ReportRow, max_rows=10),
 }
 
 
 class Exports:
-    """Pages of whole tables."""
+    """Answers requests for exports."""
 
-    def __init__(self, shelf: PublicQueries) -> None:
-        self._shelf = shelf
+    def __init__(self, queries: PublicQueries) -> None:
+        self._queries = queries
 
     def page(self, name: ExportName, form: Literal["csv", "jsonl"], paging: PageRequest, url: URL) -> Response:
-        """One page as a file; the header `Link` names the next one."""
+        """One page as a file. The header `Link` holds the address of the next page."""
         export = EXPORTS[name]
-        paging = PageRequest(limit=min(paging.limit, export.most), cursor=paging.cursor)
-        page = self._shelf.page(f"export:{name}", export.table, {}, paging)
-        listing = Listing[Answer](**self._shelf.listed(export.shape, page))
+        paging = PageRequest(limit=min(paging.limit, export.max_rows), cursor=paging.cursor)
+        page = self._queries.page(f"export:{name}", export.table, {}, paging)
+        listing = Listing[Answer](**self._queries.listing(export.shape, page))
         if form == "csv":
             return csv_response(export.shape, listing, url, name=name)
         body = "".join(f"{row.model_dump_json()}\n" for row in listing.items)

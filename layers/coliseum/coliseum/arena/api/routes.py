@@ -1,8 +1,7 @@
-"""The arena over HTTP: all that is public, and an operator's orders."""
+"""HTTP routes for contestants, rounds, markets, forecasts, seals and exports."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -45,77 +44,74 @@ SealPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The forec
 TrackQuery = Annotated[TrackName | None, Query(description="Only this track.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the routes ask."""
-
-    arena: Arena
-    exports: Exports
+def arena_of(request: Request) -> Arena:
+    arena: Arena = request.app.state.arena
+    return arena
 
 
-def desk_of(request: Request) -> Desk:
-    desk: Desk = request.app.state.arena
-    return desk
+def exports_of(request: Request) -> Exports:
+    exports: Exports = request.app.state.exports
+    return exports
 
 
 def paging(limit: Limit = 100, cursor: Cursor = None) -> PageRequest:
     return PageRequest(limit=limit, cursor=cursor)
 
 
-Ours = Annotated[Desk, Depends(desk_of)]
+ArenaReader = Annotated[Arena, Depends(arena_of)]
 Page = Annotated[PageRequest, Depends(paging)]
 
 
 @router.get("/agents", summary="Contestants")
 def agents(
-    ours: Ours,
+    reader: ArenaReader,
     page: Page,
     status: Annotated[Literal["active", "needs_key", "paused", "retired"] | None, Query()] = None,
 ) -> AgentsAnswer:
-    """Who plays. `needs_key`: a model without a key to ask it with; it is never faked."""
-    return ours.arena.agents(status=status, paging=page)
+    """All contestants. `needs_key`: no API key for the model is set, so it does not take part."""
+    return reader.agents(status=status, paging=page)
 
 
 @router.get("/agents/{agent_id}", summary="One contestant")
-def agent(ours: Ours, agent_id: AgentPath) -> AgentAnswer:
-    """With its work so far, its cost, its failures by class, its place on the newest boards and its paper accounts."""
-    return ours.arena.agent(agent_id)
+def agent(reader: ArenaReader, agent_id: AgentPath) -> AgentAnswer:
+    """With its totals, costs, failures by class, rows on the newest leaderboards and paper accounts."""
+    return reader.agent(agent_id)
 
 
 @router.get("/rounds", summary="Rounds")
 def rounds(
-    ours: Ours,
+    reader: ArenaReader,
     page: Page,
     season: SeasonQuery = None,
     status: Annotated[Literal["open", "closed", "complete", "partial"] | None, Query()] = None,
 ) -> RoundsAnswer:
-    """Newest first, each with its questions by status."""
-    return ours.arena.rounds(season=season, status=status, paging=page)
+    """Newest first. Each has the number of its questions by status."""
+    return reader.rounds(season=season, status=status, paging=page)
 
 
 @router.get("/rounds/{round_id}", summary="One round")
-def one_round(ours: Ours, round_id: RoundPath) -> RoundAnswer:
-    """With the markets it asks about."""
-    return ours.arena.round(round_id)
+def one_round(reader: ArenaReader, round_id: RoundPath) -> RoundAnswer:
+    """With the markets that it asks about."""
+    return reader.round(round_id)
 
 
 @router.get("/rounds/{round_id}/markets/{ticker}", summary="What a round asked")
-def frozen_market(ours: Ours, round_id: RoundPath, ticker: TickerPath) -> FrozenMarketAnswer:
-    """The market as it was frozen; once the round is closed also the context shown and the depth of the book."""
-    return ours.arena.frozen_market(round_id, ticker)
+def frozen_market(reader: ArenaReader, round_id: RoundPath, ticker: TickerPath) -> FrozenMarketAnswer:
+    """The market as it was frozen. Once the round is closed, also the context shown and the order book."""
+    return reader.frozen_market(round_id, ticker)
 
 
 @router.get("/markets", summary="Markets in play")
 def markets(
-    ours: Ours, page: Page, category: Annotated[str | None, Query(min_length=1, max_length=100)] = None
+    reader: ArenaReader, page: Page, category: Annotated[str | None, Query(min_length=1, max_length=100)] = None
 ) -> MarketsAnswer:
-    """The markets of the open rounds with the quote that was frozen for everyone."""
-    return ours.arena.markets(category=category, paging=page)
+    """The markets of the open rounds, with the quote that was frozen for all contestants."""
+    return reader.markets(category=category, paging=page)
 
 
 @router.get("/forecasts", summary="Forecasts")
 def forecasts(
-    ours: Ours,
+    reader: ArenaReader,
     page: Page,
     *,
     agent: AgentQuery = None,
@@ -123,54 +119,56 @@ def forecasts(
     round_id: Annotated[str | None, Query(alias="round", pattern=ROUND_PATTERN, description="Only this round.")] = None,
     track: TrackQuery = None,
 ) -> ForecastsAnswer:
-    """Newest round first. The seal is public at once, what it says when the round is closed."""
+    """Newest round first. A seal is public at once, the forecast itself when the round is closed."""
     filters = {"agent_id": agent, "ticker": ticker, "round_id": round_id, "track": track}
-    return ours.arena.forecasts(filters, page)
+    return reader.forecasts(filters, page)
 
 
 @router.get("/forecasts/{seal}", summary="One forecast, by seal")
-def forecast_by_seal(ours: Ours, seal: SealPath) -> ForecastAnswer:
-    """With all that the seal covers and how it was asked for, once the round is closed."""
-    return ours.arena.forecast("seal", seal)
+def forecast_by_seal(reader: ArenaReader, seal: SealPath) -> ForecastAnswer:
+    """Once the round is closed: with everything that the seal covers, and with the attempts to get the answer."""
+    return reader.forecast("seal", seal)
 
 
 @router.get("/forecasts/{seal}/proof", summary="That a seal is in its day's tree")
-def proof_by_seal(ours: Ours, seal: SealPath) -> ProofAnswer:
-    """The Merkle path from the seal to the day's root, and how to check it."""
-    return ours.arena.proof("seal", seal)
+def proof_by_seal(reader: ArenaReader, seal: SealPath) -> ProofAnswer:
+    """The Merkle path from the seal to the root of its day, and how to check it."""
+    return reader.proof("seal", seal)
 
 
 @router.get("/forecasts/{round_id}/{ticker}/{agent_id}/{track}", summary="One forecast, by id")
 def forecast(
-    ours: Ours, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName
+    reader: ArenaReader, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName
 ) -> ForecastAnswer:
-    """A forecast's id is its path: round, market, agent, track."""
-    return ours.arena.forecast("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
+    """The id of a forecast is its path: round, market, agent, track."""
+    return reader.forecast("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
 
 
 @router.get("/forecasts/{round_id}/{ticker}/{agent_id}/{track}/proof", summary="That a forecast is in its day's tree")
-def proof(ours: Ours, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName) -> ProofAnswer:
-    """The Merkle path from the forecast's seal to the day's root, and how to check it."""
-    return ours.arena.proof("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
+def proof(
+    reader: ArenaReader, round_id: RoundPath, ticker: TickerPath, agent_id: AgentPath, track: TrackName
+) -> ProofAnswer:
+    """The Merkle path from the forecast's seal to the root of its day, and how to check it."""
+    return reader.proof("forecast_id", f"{round_id}/{ticker}/{agent_id}/{track}")
 
 
 @router.get("/seals/{day}", summary="A day's seals")
 def seals(
-    ours: Ours, page: Page, day: Annotated[date, Path(description="A UTC day.", examples=["2026-11-21"])]
+    reader: ArenaReader, page: Page, day: Annotated[date, Path(description="A UTC day.", examples=["2026-11-21"])]
 ) -> SealsAnswer:
-    """All leaves of the day's Merkle tree in order, and its root: published after the day, provisional before."""
-    return ours.arena.seals(day, page)
+    """All leaves of the day's Merkle tree, in order, and its root: provisional until it is published after the day."""
+    return reader.seals(day, page)
 
 
 @router.get("/exports/{name}.{form}", summary="Everything public", response_class=Response, responses=_EXPORTED)
 def exports(
     request: Request,
-    ours: Ours,
+    exporter: Annotated[Exports, Depends(exports_of)],
     *,
     name: ExportName,
     form: Literal["csv", "jsonl"],
     limit: Limit = 1000,
     cursor: Cursor = None,
 ) -> Response:
-    """A page of the table as a file; the header `Link` names the next one. Column order is fixed."""
-    return ours.exports.page(name, form, PageRequest(limit=limit, cursor=cursor), request.url)
+    """A page of the table as a file. The header `Link` holds the address of the next page. Column order is fixed."""
+    return exporter.page(name, form, PageRequest(limit=limit, cursor=cursor), request.url)

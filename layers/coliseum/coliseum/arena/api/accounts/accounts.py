@@ -1,4 +1,4 @@
-"""Paper accounts: their books, their worth over time, why they traded or did not, and where the profit comes from."""
+"""Reads paper accounts: ledger, equity curve, decisions with their reasons, and the sources of profit."""
 
 from __future__ import annotations
 
@@ -44,64 +44,67 @@ RECENT_DECISIONS = 500
 
 
 class AccountQueries:
-    """The paper accounts as the public sees them."""
+    """Answers about paper accounts, from the public views of the database."""
 
-    def __init__(self, shelf: PublicQueries) -> None:
-        self._shelf = shelf
+    def __init__(self, queries: PublicQueries) -> None:
+        self._queries = queries
 
     def accounts(self, filters: Mapping[str, str | None], paging: PageRequest) -> AccountsAnswer:
-        """`filters` by column: season, agent_id, policy."""
-        page = self._shelf.page("accounts", records.ACCOUNTS, filters, paging)
-        return AccountsAnswer(**self._shelf.listed(AccountData, page))
+        """A page of accounts. `filters` by column: season, agent_id, policy."""
+        page = self._queries.page("accounts", records.ACCOUNTS, filters, paging)
+        return AccountsAnswer(**self._queries.listing(AccountData, page))
 
     def account(self, account_id: str) -> AccountAnswer:
-        """The books, replayed from the ledger's public rows."""
-        mine: list[Condition] = [("account_id", "eq", account_id)]
-        row = self._shelf.found("account", account_id, records.ACCOUNTS, mine)
-        rows = [row_from(one) for one in self._shelf.rows.every(records.LEDGER, mine)]
+        """One account; its positions come from replaying the public rows of its ledger.
+
+        Raises NotFound for an unknown account and SourceMalformed for a ledger that contradicts itself.
+        """
+        where: list[Condition] = [("account_id", "eq", account_id)]
+        row = self._queries.one("account", account_id, records.ACCOUNTS, where)
+        rows = [row_from(entry) for entry in self._queries.rows.every(records.LEDGER, where)]
         state = _replayed(rows)
         newest = Table(records.MARKS.view, records.MARKS.columns, ("at.desc",))
-        curve = self._shelf.rows.page(newest, where=mine, limit=CURVE_POINTS)[::-1]
-        decisions = self._shelf.rows.page(records.PAPER_DECISIONS, where=mine, limit=RECENT_DECISIONS)
+        curve = self._queries.rows.page(newest, where=where, limit=CURVE_POINTS)[::-1]
+        decisions = self._queries.rows.page(records.PAPER_DECISIONS, where=where, limit=RECENT_DECISIONS)
         return AccountAnswer(
-            **self._shelf.stamp(),
+            **self._queries.source_fields(),
             **row,
             ledger_cash=state.cash,
             positions=_positions(state),
-            figures=self._figures(mine, rows),
+            figures=self._figures(where, rows),
             curve=[MarkData(**mark) for mark in curve],
-            reasons=dict(Counter(one["reason"] for one in decisions).most_common()),
+            reasons=dict(Counter(decision["reason"] for decision in decisions).most_common()),
         )
 
-    def _figures(self, mine: Sequence[Condition], rows: Sequence[Row]) -> FiguresData:
+    def _figures(self, where: Sequence[Condition], rows: Sequence[Row]) -> FiguresData:
         hours = [
-            AccountValue(datetime.fromisoformat(one["at"]), Decimal(one["cash"]), Decimal(one["equity"]))
-            for one in self._shelf.rows.every(records.HOURS, mine)
+            AccountValue(datetime.fromisoformat(mark["at"]), Decimal(mark["cash"]), Decimal(mark["equity"]))
+            for mark in self._queries.rows.every(records.HOURS, where)
         ]
-        cost = self._shelf.rows.one(records.ACCOUNT_COSTS, mine)
-        found = money_figures(rows, hours, model_cost=ZERO if cost is None else Decimal(cost["cost_usd"]))
-        return FiguresData(**{name: getattr(found, name) for name in FiguresData.model_fields})
+        cost = self._queries.rows.one(records.ACCOUNT_COSTS, where)
+        figures = money_figures(rows, hours, model_cost=ZERO if cost is None else Decimal(cost["cost_usd"]))
+        return FiguresData(**{name: getattr(figures, name) for name in FiguresData.model_fields})
 
     def ledger(self, account_id: str, paging: PageRequest) -> LedgerAnswer:
         return LedgerAnswer(**self._of_account(LedgerData, "ledger", records.LEDGER, account_id, paging))
 
     def curve(self, account_id: str, *, since: float | None, paging: PageRequest) -> MarksAnswer:
         where: list[Condition] = [] if since is None else [("at", "gte", utc_from(since))]
-        found = self._of_account(MarkData, "curve", records.MARKS, account_id, paging, where=where, since=since)
-        return MarksAnswer(**found)
+        page = self._of_account(MarkData, "curve", records.MARKS, account_id, paging, where=where, since=since)
+        return MarksAnswer(**page)
 
     def paper_decisions(self, account_id: str, *, action: str | None, paging: PageRequest) -> PaperDecisionsAnswer:
         table, where = records.PAPER_DECISIONS, [] if action is None else [_equal("action", action)]
-        found = self._of_account(PaperDecisionData, "paper", table, account_id, paging, where=where, action=action)
-        return PaperDecisionsAnswer(**found)
+        page = self._of_account(PaperDecisionData, "paper", table, account_id, paging, where=where, action=action)
+        return PaperDecisionsAnswer(**page)
 
     def attribution(self, *, season: str | None, agent: str | None, policy: str | None) -> AttributionAnswer:
-        """The waterfall of every account that has traded."""
-        kept = {"season": season or season_of(utc_from(self._shelf.clock())), "agent_id": agent, "policy": policy}
-        where = [_equal(name, value) for name, value in kept.items() if value is not None]
-        orders = self._shelf.rows.every(records.ORDERS, where)
-        items = [_explained(list(rows)) for _, rows in groupby(orders, lambda row: row["account_id"])]
-        return AttributionAnswer(items=items, count=len(items), next_cursor=None, **self._shelf.stamp())
+        """The attribution of every account that has traded. `season` None: the present one."""
+        filters = {"season": season or season_of(utc_from(self._queries.clock())), "agent_id": agent, "policy": policy}
+        where = [_equal(name, value) for name, value in filters.items() if value is not None]
+        orders = self._queries.rows.every(records.ORDERS, where)
+        items = [_attribution(list(rows)) for _, rows in groupby(orders, lambda row: row["account_id"])]
+        return AttributionAnswer(items=items, count=len(items), next_cursor=None, **self._queries.source_fields())
 
     def _of_account(
         self,
@@ -114,9 +117,9 @@ class AccountQueries:
         where: Sequence[Condition] = (),
         **scope: object,
     ) -> dict[str, Any]:
-        self._shelf.found("account", account_id, records.ACCOUNTS, [("account_id", "eq", account_id)])
-        page = self._shelf.page(kind, table, {"account_id": account_id}, paging, where=where, scope=scope)
-        return self._shelf.listed(shape, page)
+        self._queries.one("account", account_id, records.ACCOUNTS, [("account_id", "eq", account_id)])
+        page = self._queries.page(kind, table, {"account_id": account_id}, paging, where=where, scope=scope)
+        return self._queries.listing(shape, page)
 
 
 def _equal(column: str, value: object) -> Condition:
@@ -124,7 +127,7 @@ def _equal(column: str, value: object) -> Condition:
 
 
 def _replayed(rows: Sequence[Row]) -> Account:
-    """The state behind the last public row. Raises SourceMalformed for books that contradict themselves."""
+    """The state after the last public row. Raises SourceMalformed for a ledger that contradicts itself."""
     try:
         return replay(rows)
     except InvalidInput as error:
@@ -135,17 +138,17 @@ def _positions(state: Account) -> list[PositionData]:
     return [
         PositionData(
             ticker=ticker,
-            side=held.side.value,
-            contracts=held.contracts,
-            cost=held.basis,
-            average_cost=held.average.quantize(Decimal("0.000001")),
+            side=position.side.value,
+            contracts=position.contracts,
+            cost=position.basis,
+            average_cost=position.average.quantize(Decimal("0.000001")),
         )
-        for ticker, held in sorted(state.positions.items())
+        for ticker, position in sorted(state.positions.items())
     ]
 
 
-def _explained(rows: Sequence[records.Row]) -> AttributionData:
-    """The parts of one account's profit."""
+def _attribution(rows: Sequence[records.Row]) -> AttributionData:
+    """The parts of the profit of one account, from all its orders."""
     parts = waterfall(
         AttributedOrder(
             side=Outcome(row["side"]),

@@ -1,4 +1,4 @@
-"""What the routes of the paper accounts answer."""
+"""Answers of the routes for paper accounts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
 
 
 class AccountData(Answer):
-    """A paper account as its last mark shows it."""
+    """A paper account with the value of its last mark."""
 
     account_id: str = Field(examples=["2026Q4/market/flat"])
     season: str
     agent_id: str
-    track: TrackName = Field(description="The forecasts that it trades on.")
+    track: TrackName = Field(description="It trades on the forecasts of this track.")
     policy: Literal["flat", "quarter_kelly", "self_sized"]
     deposit: Dollars
     marked_at: UtcTime | None
     cash: Dollars | None
-    equity: Dollars | None = Field(description="Cash plus positions at the bid after fee.")
+    equity: Dollars | None = Field(description="Cash plus the positions at the bid price, after fees.")
     realized: Dollars = Field(description="Profit of closed and settled contracts, before fees.")
     fees: Dollars
-    entries: int = Field(description="Rows of the ledger that are public.")
+    entries: int = Field(description="Number of public ledger rows.")
 
 
 class AccountsAnswer(Listing[AccountData]):
@@ -38,12 +38,12 @@ class PositionData(Answer):
     ticker: str
     side: Literal["yes", "no"]
     contracts: Contracts
-    cost: Dollars = Field(description="Paid for them, without fees.")
+    cost: Dollars = Field(description="Paid for the contracts, without fees.")
     average_cost: Price
 
 
 class MarkData(Answer):
-    """What an account was worth at one moment."""
+    """The value of an account at one time."""
 
     at: UtcTime
     cash: Dollars
@@ -51,47 +51,57 @@ class MarkData(Answer):
 
 
 class FiguresData(Answer):
-    """What an account made of its forecasts, from its public books and hourly marks. Null where there is too little."""
+    """Figures of an account, from its public ledger rows and hourly marks. Null where there is too little data."""
 
-    value: Dollars = Field(description="Account value at liquidation: positions at the bid after fees.")
-    net_of_models: Dollars = Field(description="`value` less what the agent's model calls of the season cost.")
+    value: Dollars = Field(
+        description="Account value at liquidation: cash plus the positions at the bid price, after fees."
+    )
+    net_of_models: Dollars = Field(description="`value` minus the cost of the agent's model calls in this season.")
     unrealized: Dollars
-    turnover: Dollars = Field(description="Of contracts bought, and sold before settlement.")
+    turnover: Dollars = Field(description="Dollars of contracts bought, and of contracts sold before settlement.")
     exposure: Dollars = Field(description="Cost of the open positions.")
     roi: float | None
-    bets: int = Field(description="Markets that are over.")
+    bets: int = Field(description="Markets that are settled or closed in full.")
     win_rate: float | None = Field(description="Share of the bets with a profit after fees.")
     win_interval: tuple[float, float] | None = Field(description="95 % Wilson interval.")
-    profit_factor: float | None = Field(description="Winners' profit over losers' loss.")
-    max_drawdown: float | None = Field(description="Largest fall from a peak, as a share of it, on hourly marks.")
+    profit_factor: float | None = Field(
+        description="Profit of the winning bets divided by the loss of the losing ones."
+    )
+    max_drawdown: float | None = Field(description="Largest fall from a peak, as a share of the peak, on hourly marks.")
     drawdown_hours: float | None = Field(description="Longest time below an earlier peak.")
     daily_volatility: float | None
-    sharpe: float | None = Field(description="365 days, zero rate, from 30 daily returns; likewise Sortino.")
+    sharpe: float | None = Field(
+        description="Annualised with 365 days and a zero rate. Needs 30 daily returns. The same holds for Sortino."
+    )
     sortino: float | None
-    per_bet_sharpe: float | None = Field(description="Mean over deviation of the bets' returns, not annualised.")
+    per_bet_sharpe: float | None = Field(
+        description="Mean of the returns of the bets divided by their standard deviation; not annualised."
+    )
     log_growth_per_bet: float | None
 
 
 class AccountAnswer(Sourced, AccountData):
-    """A paper account, its books replayed."""
+    """A paper account with its positions, figures and newest marks."""
 
-    ledger_cash: Dollars = Field(description="Cash by the ledger's public rows.")
-    positions: list[PositionData] = Field(description="By the ledger's public rows.")
+    ledger_cash: Dollars = Field(description="Cash according to the public ledger rows.")
+    positions: list[PositionData] = Field(description="According to the public ledger rows.")
     figures: FiguresData
-    curve: list[MarkData] = Field(description="The newest marks, oldest first; `/curve` has them all.")
-    reasons: dict[str, int] = Field(description="The newest decisions by reason: why it traded or did not.")
+    curve: list[MarkData] = Field(description="The newest marks, oldest first. `/curve` has all of them.")
+    reasons: dict[str, int] = Field(
+        description="Number of the newest decisions by reason: why it traded or did not trade."
+    )
 
 
 class MarksAnswer(Listing[MarkData]):
-    """An account's equity curve, oldest first."""
+    """The equity curve of an account, oldest first."""
 
 
 class LedgerData(Answer):
-    """One row of an account's ledger, which only grows."""
+    """One row of an account's ledger. Rows are only added, never changed."""
 
     account_id: str
     seq: int
-    key: str = Field(description="The happening; no account has it twice.")
+    key: str = Field(description="What caused the row. An account has at most one row with this key.")
     kind: Literal["deposit", "buy", "close", "fee", "settle", "reverse"]
     ticker: str | None
     side: Literal["yes", "no"] | None
@@ -104,7 +114,7 @@ class LedgerData(Answer):
 
 
 class LedgerAnswer(Listing[LedgerData]):
-    """An account's ledger, oldest first. It stops before the first trade of a round that is still open."""
+    """The ledger of an account, oldest first. It ends before the first trade of a round that is still open."""
 
 
 class PaperDecisionData(Answer):
@@ -129,23 +139,25 @@ class PaperDecisionsAnswer(Listing[PaperDecisionData]):
 
 
 class AttributionData(Answer):
-    """Where an account's profit on settled orders comes from; the parts add up to `net` exactly."""
+    """Sources of the profit of an account's settled orders. The parts add up to `net` exactly."""
 
     account_id: str
     agent_id: str
     policy: str
-    orders: int = Field(description="Settled orders that are explained here.")
-    staked: Dollars = Field(description="Paid for them, without fees.")
-    edge: Dollars = Field(description="What the forecasts promised over the mid, at equal stakes.")
-    sizing: Dollars = Field(description="What staking more on some than on others added to that promise.")
+    orders: int = Field(description="Settled orders that the parts cover.")
+    staked: Dollars = Field(description="Paid for the contracts, without fees.")
+    edge: Dollars = Field(description="Profit that the forecasts promised compared with the mid, at equal stakes.")
+    sizing: Dollars = Field(description="What unequal stakes added to that promise.")
     spread: Dollars = Field(description="From the mid to the best ask; a cost is negative.")
-    depth: Dollars = Field(description="From the best ask to the price really paid.")
+    depth: Dollars = Field(description="From the best ask to the price that was paid.")
     fees: Dollars
-    luck: Dollars = Field(description="Outcomes against the own forecasts; a lasting loss here is overconfidence.")
+    luck: Dollars = Field(
+        description="Outcomes compared with the agent's own forecasts. A lasting loss here is overconfidence."
+    )
     net: Dollars = Field(description="Profit of these orders after fees.")
-    waiting: int = Field(description="Orders whose market has no result yet; they are not in the parts.")
-    unexplained: int = Field(description="Settled orders without a frozen mid or forecast; not in the parts.")
+    waiting: int = Field(description="Orders whose market has no result yet. They are not in the parts.")
+    unexplained: int = Field(description="Settled orders without a frozen mid or forecast. They are not in the parts.")
 
 
 class AttributionAnswer(Listing[AttributionData]):
-    """The waterfall by account."""
+    """Attribution of profit, by account."""

@@ -1,17 +1,19 @@
-"""Where paper profit comes from: edge, sizing, spread, depth, fees, luck. Exact, and the parts add up. Pure.
+"""Splits the profit of paper orders into edge, sizing, spread, depth, fees and luck. Pure.
 
-An order of n contracts at a mean price f, on a side whose frozen mid was q and best ask a, on a forecast p of that
-side, with a market that paid v dollars per contract and a fee: its profit n(v - f) - fee is
+The parts add up to the profit exactly. Take an order of n contracts at the mean price f, with a fee. At the time of
+the order its side had the frozen mid q, the best ask a and the forecast p. Its market paid v dollars per contract.
+Then the profit n(v - f) - fee is the sum of
 
-    n(p - q)  promise       what the forecast said the mid was missing
+    n(p - q)  promise       what the order gains if the forecast is right and it costs the mid
   + n(q - a)  spread        from the mid to the best ask
-  + n(a - f)  depth         from the best ask to the price really paid
-  + n(v - p)  luck          the outcome against the agent's own forecast
+  + n(a - f)  depth         from the best ask to the price that was paid
+  + n(v - p)  luck          the outcome compared with the agent's own forecast
   - fee
 
-The promise is split: at equal stakes it would have been mean(s) x sum((p - q) / f), with stakes s = n f; the rest is
-sizing. Luck is 0 in the long run for whoever is calibrated. Buying the other side of a position closes it; both
-orders are held against the outcome, which gives the same sum as the sale.
+The promise is split into edge and sizing. Edge is what it would have been at equal stakes:
+mean(s) x sum((p - q) / f), with the stakes s = n f. Sizing is the rest. The luck of a calibrated agent is 0 in the
+long run. Buying the other side of a position closes it. Then both orders are compared with the outcome, which gives
+the same sum as a sale.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome
 
 STEP = Decimal("0.000001")
-"""Precision of the split between edge and sizing; everything else is exact."""
+"""Dollars. Edge and sizing are rounded to this step; everything else is exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributedOrder:
-    """A paper order with what it was decided on. Probabilities and prices are of YES, `value` per YES contract."""
+    """A paper order, the quote and forecast it was based on, and its result. Prices and probabilities are of YES."""
 
     side: Outcome
     contracts: Decimal
@@ -41,12 +43,15 @@ class AttributedOrder:
     yes_ask: Decimal | None
     forecast: Decimal | None
     value: Decimal | None
-    """None while the market has no result."""
+    """Dollars paid per YES contract; None while the market has no result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waterfall:
-    """Dollars; everything from `edge` to `luck` adds up to `net`."""
+    """The parts in dollars: everything from `edge` to `luck` adds up to `net`.
+
+    `waiting` orders have no result yet; `unexplained` ones lack a mid, quote or forecast. Neither is in the parts.
+    """
 
     orders: int = 0
     staked: Decimal = ZERO
@@ -63,7 +68,7 @@ class Waterfall:
 
 @dataclass(frozen=True, slots=True)
 class _SettledOrder:
-    """An order on the side that was bought."""
+    """A settled order; prices and probabilities are of the side that was bought."""
 
     contracts: Decimal
     cost: Decimal
@@ -79,34 +84,34 @@ class _SettledOrder:
 
 
 def waterfall(orders: Iterable[AttributedOrder]) -> Waterfall:
-    """The parts of the profit of one account's settled orders."""
+    """Split the profit of the settled orders of one account."""
     orders = tuple(orders)
     decided = [order for order in orders if order.value is not None]
-    settled = [found for found in map(_on_its_side, decided) if found is not None]
+    settled = [order for order in map(_on_its_side, decided) if order is not None]
     waiting, unexplained = len(orders) - len(decided), len(decided) - len(settled)
     if not settled:
         return Waterfall(waiting=waiting, unexplained=unexplained)
-    promise = sum((one.promise for one in settled), ZERO)
-    staked = sum((one.cost for one in settled), ZERO)
-    rates = sum((one.promise / one.cost for one in settled), ZERO)
+    promise = sum((order.promise for order in settled), ZERO)
+    staked = sum((order.cost for order in settled), ZERO)
+    rates = sum((order.promise / order.cost for order in settled), ZERO)
     edge = (staked / len(settled) * rates).quantize(STEP, ROUND_HALF_EVEN)
     return Waterfall(
         orders=len(settled),
         staked=staked,
         edge=edge,
         sizing=promise - edge,
-        spread=sum((one.contracts * (one.mid - one.ask) for one in settled), ZERO),
-        depth=sum((one.contracts * one.ask - one.cost for one in settled), ZERO),
-        fees=-sum((one.fee for one in settled), ZERO),
-        luck=sum((one.contracts * (one.value - one.forecast) for one in settled), ZERO),
-        net=sum((one.contracts * one.value - one.cost - one.fee for one in settled), ZERO),
+        spread=sum((order.contracts * (order.mid - order.ask) for order in settled), ZERO),
+        depth=sum((order.contracts * order.ask - order.cost for order in settled), ZERO),
+        fees=-sum((order.fee for order in settled), ZERO),
+        luck=sum((order.contracts * (order.value - order.forecast) for order in settled), ZERO),
+        net=sum((order.contracts * order.value - order.cost - order.fee for order in settled), ZERO),
         waiting=waiting,
         unexplained=unexplained,
     )
 
 
 def _on_its_side(order: AttributedOrder) -> _SettledOrder | None:
-    """None where mid, quote or forecast are missing: nothing is imputed."""
+    """The order seen from its own side. None if mid, quote or forecast is missing: values are not guessed."""
     if None in {order.mid, order.yes_bid, order.yes_ask, order.forecast} or order.cost <= ZERO:
         return None
     assert order.mid is not None

@@ -1,4 +1,4 @@
-"""The paper accounts over HTTP."""
+"""HTTP routes for paper accounts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PolicyQuery = Annotated[PolicyName | None, Query(description="Only this policy."
 _ACCOUNT = "/accounts/{season}/{agent_id}/{policy}"
 
 
-def books_of(request: Request) -> AccountQueries:
-    books: AccountQueries = request.app.state.books
-    return books
+def accounts_of(request: Request) -> AccountQueries:
+    queries: AccountQueries = request.app.state.accounts
+    return queries
 
 
 def account_id(
@@ -38,55 +38,60 @@ def account_id(
     return f"{season}/{agent_id}/{policy}"
 
 
-Ours = Annotated[AccountQueries, Depends(books_of)]
-Account = Annotated[str, Depends(account_id)]
+AccountReader = Annotated[AccountQueries, Depends(accounts_of)]
+AccountId = Annotated[str, Depends(account_id)]
 
 
 @router.get("/accounts", summary="Paper accounts")
 def accounts(
-    ours: Ours, page: Page, *, season: SeasonQuery = None, agent: AgentQuery = None, policy: PolicyQuery = None
+    reader: AccountReader,
+    page: Page,
+    *,
+    season: SeasonQuery = None,
+    agent: AgentQuery = None,
+    policy: PolicyQuery = None,
 ) -> AccountsAnswer:
-    """10,000 dollars per agent, season and policy, and what became of them."""
-    return ours.accounts({"season": season, "agent_id": agent, "policy": policy}, page)
+    """Every agent starts a season with 10,000 dollars for each of its policies."""
+    return reader.accounts({"season": season, "agent_id": agent, "policy": policy}, page)
 
 
 @router.get(_ACCOUNT, summary="One paper account")
-def account(ours: Ours, account_id: Account) -> AccountAnswer:
-    """An account's id is its path. Positions come from replaying the ledger's public rows."""
-    return ours.account(account_id)
+def account(reader: AccountReader, account_id: AccountId) -> AccountAnswer:
+    """The id of an account is its path. Positions come from replaying the public rows of the ledger."""
+    return reader.account(account_id)
 
 
 @router.get(f"{_ACCOUNT}/ledger", summary="An account's ledger")
-def ledger(ours: Ours, account_id: Account, page: Page) -> LedgerAnswer:
+def ledger(reader: AccountReader, account_id: AccountId, page: Page) -> LedgerAnswer:
     """Oldest first, up to the first trade of a round that is still open."""
-    return ours.ledger(account_id, page)
+    return reader.ledger(account_id, page)
 
 
 @router.get(f"{_ACCOUNT}/curve", summary="An account's equity curve")
 def curve(
-    ours: Ours,
-    account_id: Account,
+    reader: AccountReader,
+    account_id: AccountId,
     page: Page,
-    since: Annotated[str | None, Query(max_length=64, description="From this moment on.")] = None,
+    since: Annotated[str | None, Query(max_length=64, description="Only marks at or after this time.")] = None,
 ) -> MarksAnswer:
     """Cash and liquidation value over time, oldest first."""
-    return ours.curve(account_id, since=None if since is None else seconds_from(since, field="since"), paging=page)
+    return reader.curve(account_id, since=None if since is None else seconds_from(since, field="since"), paging=page)
 
 
 @router.get(f"{_ACCOUNT}/decisions", summary="Why an account traded or did not")
 def decisions(
-    ours: Ours,
-    account_id: Account,
+    reader: AccountReader,
+    account_id: AccountId,
     page: Page,
     action: Annotated[Literal["trade", "none"] | None, Query(description="`none`: non-trades, with reasons.")] = None,
 ) -> PaperDecisionsAnswer:
-    """In closed rounds, newest first."""
-    return ours.paper_decisions(account_id, action=action, paging=page)
+    """Decisions in closed rounds, newest first."""
+    return reader.paper_decisions(account_id, action=action, paging=page)
 
 
 @router.get("/attribution", summary="Where the profit comes from")
 def attribution(
-    ours: Ours, *, season: SeasonQuery = None, agent: AgentQuery = None, policy: PolicyQuery = None
+    reader: AccountReader, *, season: SeasonQuery = None, agent: AgentQuery = None, policy: PolicyQuery = None
 ) -> AttributionAnswer:
-    """Edge, sizing, spread, depth, fees and luck of every account's settled orders; docs/arena.md has the formulas."""
-    return ours.attribution(season=season, agent=agent, policy=policy)
+    """Edge, sizing, spread, depth, fees and luck of every account's settled orders. docs/arena.md has the formulas."""
+    return reader.attribution(season=season, agent=agent, policy=policy)

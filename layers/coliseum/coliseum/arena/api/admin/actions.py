@@ -1,4 +1,4 @@
-"""An operator's orders. Each may be repeated: it says what is, and whether this call changed it."""
+"""Admin commands. Each can be repeated: the answer gives the present state and whether this call changed it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ AgentCommand = Literal["pause", "resume", "retire"]
 
 @dataclass(frozen=True, slots=True)
 class AdminActions:
-    """What an operator sets in motion. Each is made when it is first asked for."""
+    """What the commands need. Each client is built when a command first needs it."""
 
     records: Callable[[], ArenaRecords]
     open_round: Callable[[], Opened]
-    """Opens the round of the present slot and tells of it."""
+    """Opens the round of the present slot and publishes it."""
     redrive: Callable[[], int]
-    """Puts what is unanswered on the queue; how many questions that were."""
+    """Puts unanswered questions on the queue and returns their number."""
 
 
 class Operator:
-    """Whoever holds the operator's token."""
+    """Carries out the commands of a caller who has shown the admin token."""
 
-    def __init__(self, works: AdminActions, *, has_key: bool) -> None:
-        self._works = works
+    def __init__(self, actions: AdminActions, *, has_key: bool) -> None:
+        self._actions = actions
         self._has_key = has_key
 
     def open_round(self) -> OpenedAnswer:
-        """The round of the present slot, opened now unless it is open already."""
-        opened = self._works.open_round()
+        """Open the round of the present slot, unless it is open already."""
+        opened = self._actions.open_round()
         return OpenedAnswer(round_id=opened.round_id, new=opened.new, handed_out=opened.handed_out)
 
-    def command(self, agent_id: str, order: AgentCommand) -> AgentStatusAnswer:
-        """Raises NotFound for an unknown agent, InvalidInput for one that has retired: that is for good."""
-        records = self._works.records()
+    def command(self, agent_id: str, command: AgentCommand) -> AgentStatusAnswer:
+        """Pause, resume or retire an agent.
+
+        Raises NotFound for an unknown agent, and InvalidInput for a retired one, which cannot come back.
+        """
+        records = self._actions.records()
         agent = records.agent(agent_id)
-        status = self._status_after(agent, order)
+        status = self._status_after(agent, command)
         if status != agent.status:
             records.set_agent_status(agent_id, status)
         return AgentStatusAnswer.model_validate(
@@ -50,14 +53,14 @@ class Operator:
         )
 
     def redrive(self) -> RedriveAnswer:
-        """Put every question of an open round that nobody works on back on the queue."""
-        return RedriveAnswer(handed_out=self._works.redrive())
+        """Put every question of an open round that no worker holds back on the queue."""
+        return RedriveAnswer(handed_out=self._actions.redrive())
 
-    def _status_after(self, agent: Agent, order: AgentCommand) -> str:
-        if order == "retire":
+    def _status_after(self, agent: Agent, command: AgentCommand) -> str:
+        if command == "retire":
             return "retired"
         if agent.status == "retired":
             raise InvalidInput("agent_id", agent.agent_id, "an agent that has not retired")
-        if order == "pause":
+        if command == "pause":
             return "paused"
         return "active" if agent.kind != "llm" or self._has_key else "needs_key"

@@ -1,4 +1,4 @@
-"""What an operator's orders answer."""
+"""Answers of the admin commands."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from coliseum.http.answers import Answer
 
 
 class OpenedAnswer(Answer):
-    """The round of this moment's slot."""
+    """The round of the present slot."""
 
-    round_id: str | None = Field(description="Null where no market could be asked about.")
-    new: bool = Field(description="False where the slot had its round already.")
+    round_id: str | None = Field(description="Null if no market qualified.")
+    new: bool = Field(description="False if the slot had its round already.")
     handed_out: int = Field(description="Questions put on the queue by this call.")
 
 
 class AgentStatusAnswer(Answer):
-    """An agent after an operator's order."""
+    """An agent after an admin command."""
 
     agent_id: str
     status: Literal["active", "needs_key", "paused", "retired"]

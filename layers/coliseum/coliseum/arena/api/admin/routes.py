@@ -1,4 +1,4 @@
-"""An operator's orders over HTTP. Without a configured ADMIN_TOKEN they do not exist."""
+"""HTTP routes for admin commands. Without the setting ADMIN_TOKEN every one of them answers 404."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from coliseum.observability import logger
 _bearer = HTTPBearer(scheme_name="operator", auto_error=False)
 
 
-def operator_only(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
-    """404 where there is no token to know, 401 for everybody who does not know it."""
+def operator_only(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """Raises HTTPException 404 if no token is set, 401 if the caller sent another one or none."""
     token = settings_of(request).admin_token
     if token is None:
         raise HTTPException(404)
-    offered = b"" if given is None else given.credentials.encode("latin-1", "replace")
+    # Servers decode headers as Latin-1, so this gives the bytes that the caller sent.
+    offered = b"" if credentials is None else credentials.credentials.encode("latin-1", "replace")
     if not hmac.compare_digest(offered, token.get_secret_value().encode()):
         raise HTTPException(401, "The operator's token is needed.", {"WWW-Authenticate": "Bearer"})
 
@@ -36,13 +39,13 @@ def operator_of(request: Request) -> Operator:
 router = APIRouter(
     prefix=f"{PREFIX}/arena", tags=["arena operation"], responses=PROBLEMS, dependencies=[Depends(operator_only)]
 )
-Ours = Annotated[Operator, Depends(operator_of)]
+OperatorDependency = Annotated[Operator, Depends(operator_of)]
 
 
 @router.post("/rounds", summary="Open a round now")
-def open_round(request: Request, ours: Ours) -> OpenedAnswer:
-    """Of the present slot of the clock, which has one round however often this is called."""
-    answer = ours.open_round()
+def open_round(request: Request, operator: OperatorDependency) -> OpenedAnswer:
+    """Opens the round of the present slot. A slot has one round, however often this is called."""
+    answer = operator.open_round()
     _audit(request, "open_round", round_id=answer.round_id, new=answer.new)
     return answer
 
@@ -50,26 +53,29 @@ def open_round(request: Request, ours: Ours) -> OpenedAnswer:
 @router.post("/agents/{agent_id}/{order}", summary="Pause, resume or retire a contestant")
 def command(
     request: Request,
-    ours: Ours,
+    operator: OperatorDependency,
     agent_id: AgentPath,
-    order: Annotated[AgentCommand, Path(description="A paused agent is asked nothing new; a retired one never again.")],
+    order: Annotated[
+        AgentCommand,
+        Path(description="A paused agent gets no new questions. A retired agent never gets questions again."),
+    ],
 ) -> AgentStatusAnswer:
-    """Counts from the next round on; questions already handed out are answered."""
-    answer = ours.command(agent_id, order)
+    """Takes effect with the next round. Questions that are already handed out are still answered."""
+    answer = operator.command(agent_id, order)
     _audit(request, order, agent_id=agent_id, status=answer.status, changed=answer.changed)
     return answer
 
 
 @router.post("/redrive", summary="Hand out unanswered questions again")
-def redrive(request: Request, ours: Ours) -> RedriveAnswer:
-    """Of the open rounds: those that wait, and those whose worker has died. A question is answered once, however
+def redrive(request: Request, operator: OperatorDependency) -> RedriveAnswer:
+    """Hands out the questions of open rounds that wait or whose worker has died. A question is answered once, however
     often it is on the queue."""
-    answer = ours.redrive()
+    answer = operator.redrive()
     _audit(request, "redrive", handed_out=answer.handed_out)
     return answer
 
 
 def _audit(request: Request, order: str, **subject: object) -> None:
-    """Who gave the order is known by the token alone, which is never written down."""
+    """Log the command. The caller is known by the token alone, which must not be logged."""
     extra = {"order": order, "correlation_id": request.state.correlation_id, **subject}
     logger().info("operator's order", extra=extra)

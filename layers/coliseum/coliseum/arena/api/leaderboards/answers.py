@@ -1,4 +1,4 @@
-"""What the routes of the boards answer."""
+"""Answers of the routes for leaderboards."""
 
 from __future__ import annotations
 
@@ -12,80 +12,85 @@ from coliseum.http.field_types import UtcTime
 
 
 class StandingData(Answer):
-    """One line of the board. The rank comes from skill against the market, whatever the lines are sorted by."""
+    """One row of the leaderboard. The rank comes from skill against the market, whatever the rows are sorted by."""
 
     agent_id: str
-    rank: int | None = Field(description="Among the listed; agents that cannot be told apart may share a tier.")
+    rank: int | None = Field(description="Among the listed agents. Agents that cannot be told apart may share a tier.")
     tier: int | None = Field(description="Agents of one tier cannot be told apart.")
     rank_interval: tuple[int, int] | None = Field(default=None, description="95 % of the draws' ranks.")
-    best_probability: Probability | None = Field(default=None, description="Share of the draws in which it is first.")
+    best_probability: Probability | None = Field(
+        default=None, description="Share of the draws in which the agent is first."
+    )
     listed: bool
     missing: list[str] = Field(description="What keeps a provisional agent from being listed.")
-    separated: str | None = Field(description="`above` or `below` the market where that is more than luck.")
-    value: float | None = Field(description="The metric that was asked for, in the slice that was asked for.")
-    scores: dict[str, Any] = Field(description="Every number of the slice; docs/scoring.md has the formulas.")
+    separated: str | None = Field(description="`above` or `below` the market, if the difference is more than luck.")
+    value: float | None = Field(description="The requested metric in the requested slice.")
+    scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
     operations: dict[str, Any] | None = Field(
-        default=None, description="What its answers took: failures by reason, time, tokens, cost; never ranked on."
+        default=None, description="Failures by reason, time, tokens and cost. It does not affect the rank."
     )
     lean: dict[str, Any] | None = Field(
-        default=None, description="Aware board: how far it leans on the price it is shown, against its blind answers."
+        default=None,
+        description="Aware track: how far the agent moves from its blind answers towards the price it is shown.",
     )
 
 
 class GatesData(Answer):
     """What an agent needs to be listed."""
 
-    coverage: Probability = Field(description="Share of its questions that it answered.")
+    coverage: Probability = Field(description="Share of its questions that the agent answered.")
     events: int
     days: float = Field(description="Between its first and last round.")
 
 
 class ReportStamp(Answer):
-    """Which report the numbers are from, so that anyone can ask for it again."""
+    """Identifies the report that the numbers are from, so that it can be requested again."""
 
     season: str
     track: TrackName
-    as_of: UtcTime = Field(description="Results decided until then.")
-    known_at: UtcTime = Field(description="Rows recorded until then.")
+    as_of: UtcTime = Field(description="It counts results that were decided until this time.")
+    known_at: UtcTime = Field(description="It counts rows that were recorded until this time.")
     digest: str = Field(description="sha256 of the report's canonical JSON.")
     input_hash: str
     engine_version: str
     rules_version: str
-    exchange: str | None = Field(description="`sandbox`: simulated markets, no statement about the world.")
+    exchange: str | None = Field(
+        description="`sandbox`: the markets are simulated, so the numbers say nothing about the real world."
+    )
     rounds: int | None
-    gates: GatesData | None = Field(default=None, description="To be ranked; lower on the sandbox.")
+    gates: GatesData | None = Field(default=None, description="Needed to be ranked. They are lower on the sandbox.")
 
 
 class FromReport(Sourced):
-    """An answer out of a stored report. Without one `report` is null and `reason` says why."""
+    """An answer from a stored report. If there is no report, `report` is null and `reason` says why."""
 
     report: ReportStamp | None
     reason: str | None = Field(description="Why there are no items.")
 
 
 class LeaderboardAnswer(Listing[StandingData], FromReport):
-    """The board, best first by the metric; agents without a value come last."""
+    """The leaderboard, best first by the metric. Agents without a value come last."""
 
     metric: str
     slice: str
-    slices: list[str] = Field(description="What the report can be sliced by.")
+    slices: list[str] = Field(description="Names of the slices of the report.")
 
 
 class AgentBoard(Answer):
-    """Where an agent stands on one track's newest board."""
+    """The row of an agent on the newest leaderboard of one track."""
 
     report: ReportStamp
     standing: StandingData
 
 
 class CalibrationBin(Answer):
-    """Forecasts of one tenth of the scale and how often they came true."""
+    """Forecasts in one tenth of the scale, and the share of them that came true."""
 
     low: Probability
     high: Probability
     count: int
-    forecast: Probability | None = Field(description="Their mean.")
-    observed: Probability | None = Field(description="Share that was YES.")
+    forecast: Probability | None = Field(description="Mean of the forecasts.")
+    observed: Probability | None = Field(description="Share of the outcomes that were YES.")
     interval: tuple[float, float] | None = Field(description="95 % Wilson interval of `observed`.")
 
 
@@ -106,17 +111,19 @@ class CalibrationAnswer(Listing[CalibrationData], FromReport):
 
 
 class PairData(Answer):
-    """Two agents on the events both answered: the first minus the second."""
+    """Two agents compared on the events that both answered: the first minus the second."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     first: str
     second: str
     difference: float | None
-    interval: tuple[float, float] | None = Field(description="95 %, from the same draws as the board.")
+    interval: tuple[float, float] | None = Field(description="95 % interval, from the same draws as the leaderboard.")
     superiority: float | None = Field(description="Share of the draws in which the first is ahead.")
     events: int
-    events_needed: int | None = Field(description="Events in total until this difference would stand out.")
+    events_needed: int | None = Field(
+        description="Total number of events needed until this difference would be significant."
+    )
 
 
 class SeparabilityAnswer(Listing[PairData], FromReport):
@@ -124,14 +131,14 @@ class SeparabilityAnswer(Listing[PairData], FromReport):
 
 
 class EvidenceData(Answer):
-    """What one published board said of one agent."""
+    """What one published leaderboard says about one agent."""
 
     agent_id: str
     as_of: UtcTime
     known_at: UtcTime
     digest: str
     log10_evidence: float | None = Field(
-        description="log10 of the e-value against the market; 1.30 or more refutes it at 5 %, whenever one looks."
+        description="log10 of the e-value against the market. 1.30 or more refutes the market at 5 %, at any time."
     )
     skill: float | None
     skill_low: float | None
@@ -142,6 +149,6 @@ class EvidenceData(Answer):
 
 
 class EvidenceAnswer(Listing[EvidenceData]):
-    """How evidence, skill and rank came to be, oldest first."""
+    """History of evidence, skill and rank, oldest first."""
 
     reason: str | None = Field(description="Why there are no items.")

@@ -1,4 +1,4 @@
-"""The boards over HTTP."""
+"""HTTP routes for leaderboards, calibration, separability and evidence."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from coliseum.http.routes import PREFIX
 
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
 
-_TIME = "RFC 3339 with its zone, or unix seconds."
+_TIME = "RFC 3339 with a time zone, or unix seconds."
 Slice = Annotated[
     str, Query(alias="slice", min_length=1, max_length=100, description="`all`, or such as `category:Politics`.")
 ]
 
 
-def boards_of(request: Request) -> LeaderboardQueries:
-    boards: LeaderboardQueries = request.app.state.boards
-    return boards
+def leaderboards_of(request: Request) -> LeaderboardQueries:
+    queries: LeaderboardQueries = request.app.state.leaderboards
+    return queries
 
 
-def question(
-    track: Annotated[TrackName, Query(description="Tracks are ranked apart.")] = "blind",
+def report_filter(
+    track: Annotated[TrackName, Query(description="Each track has a ranking of its own.")] = "blind",
     season: SeasonQuery = None,
-    as_of: Annotated[str | None, Query(max_length=64, description=f"As the board stood then. {_TIME}")] = None,
-    known_at: Annotated[str | None, Query(max_length=64, description=f"By what was known then. {_TIME}")] = None,
+    as_of: Annotated[
+        str | None, Query(max_length=64, description=f"The leaderboard as it was at this time. {_TIME}")
+    ] = None,
+    known_at: Annotated[
+        str | None, Query(max_length=64, description=f"Only with what was recorded until this time. {_TIME}")
+    ] = None,
 ) -> ReportFilter:
     return ReportFilter(
         track=track,
@@ -47,37 +51,46 @@ def question(
     )
 
 
-Ours = Annotated[LeaderboardQueries, Depends(boards_of)]
-Asked = Annotated[ReportFilter, Depends(question)]
+LeaderboardReader = Annotated[LeaderboardQueries, Depends(leaderboards_of)]
+ReportParameters = Annotated[ReportFilter, Depends(report_filter)]
 
 
 @router.get("/leaderboard", summary="Who knows more than the market")
 def leaderboard(
-    ours: Ours,
-    asked: Asked,
+    reader: LeaderboardReader,
+    report: ReportParameters,
     page: Page,
     metric: Annotated[str, Query(pattern=r"^[a-z0-9_.]{1,40}$", description="What to sort by.")] = DEFAULT_METRIC,
     slice_name: Slice = ALL,
 ) -> LeaderboardAnswer:
-    """The newest board published by then. Ranks come from skill alone; `metric` and `slice` sort, they never rank."""
-    return ours.leaderboard(asked, metric=metric, slice_name=slice_name, paging=page)
+    """The newest leaderboard published by then. Ranks come from skill alone: `metric` and `slice` only sort."""
+    return reader.leaderboard(report, metric=metric, slice_name=slice_name, paging=page)
 
 
 @router.get("/calibration", summary="Do 30 % forecasts happen 30 % of the time")
 def calibration(
-    ours: Ours, asked: Asked, page: Page, *, agent: AgentQuery = None, slice_name: Slice = ALL
+    reader: LeaderboardReader,
+    report: ReportParameters,
+    page: Page,
+    *,
+    agent: AgentQuery = None,
+    slice_name: Slice = ALL,
 ) -> CalibrationAnswer:
-    """Reliability bins with 95 % Wilson intervals, and what follows from them."""
-    return ours.calibration(asked, slice_name=slice_name, agent=agent, paging=page)
+    """Reliability bins with 95 % Wilson intervals, and the numbers computed from them."""
+    return reader.calibration(report, slice_name=slice_name, agent=agent, paging=page)
 
 
 @router.get("/separability", summary="Which agents can be told apart")
-def separability(ours: Ours, asked: Asked, page: Page, agent: AgentQuery = None) -> SeparabilityAnswer:
-    """Per pair: difference of skill, its interval, and how many events it would take to tell them apart."""
-    return ours.separability(asked, agent=agent, paging=page)
+def separability(
+    reader: LeaderboardReader, report: ReportParameters, page: Page, agent: AgentQuery = None
+) -> SeparabilityAnswer:
+    """For each pair: the difference of skill, its interval, and the number of events needed to tell the two apart."""
+    return reader.separability(report, agent=agent, paging=page)
 
 
 @router.get("/evidence", summary="How evidence against the market grew")
-def evidence(ours: Ours, asked: Asked, page: Page, agent: AgentQuery = None) -> EvidenceAnswer:
-    """log10 of each agent's e-value on every board that was published, oldest first, with its skill and rank then."""
-    return ours.evidence(asked, agent=agent, paging=page)
+def evidence(
+    reader: LeaderboardReader, report: ReportParameters, page: Page, agent: AgentQuery = None
+) -> EvidenceAnswer:
+    """log10 of each agent's e-value on every published leaderboard, oldest first, with its skill and rank then."""
+    return reader.evidence(report, agent=agent, paging=page)

@@ -1,4 +1,4 @@
-"""From a stored report to what is shown of it. Nothing is scored here: every number is the report's own. Pure."""
+"""Turns a stored report into the rows that the API shows. Nothing is scored here. Pure."""
 
 from __future__ import annotations
 
@@ -22,54 +22,56 @@ CALIBRATION = (
     "murphy_reliability", "murphy_resolution", "murphy_uncertainty", "murphy_remainder",
 )  # fmt: skip
 StoredReport = Mapping[str, Any]
-"""A row of the stored reports."""
+"""A row of the table of reports."""
 
 
 def stamp(report: StoredReport) -> ReportStamp:
+    """What identifies the report."""
     body = report["report"]
     return ReportStamp(**{**report, **{name: body.get(name) for name in ("exchange", "rounds", "gates")}})
 
 
 def slices(report: StoredReport) -> list[str]:
-    """The slices' names, the whole first."""
+    """The names of the slices, with `all` first."""
     names = report["report"]["report"]["slices"]
     return sorted(names, key=lambda name: (name != ALL, name))
 
 
 def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[StandingData]:
-    """Lines sorted by `metric` in the slice; rank, tier and listing are always the whole board's.
+    """Rows sorted by `metric` in the slice. Rank, tier and listing are always those of the whole leaderboard.
 
-    By skill over everything the lines stand as ranked, provisional agents below the listed ones.
+    By skill in `all` the rows keep the order of the report: provisional agents come after the listed ones.
+    Raises InvalidInput for an unknown metric or slice.
     """
     scores = _slice(report, slice_name)
     known = sorted({name for numbers in scores.values() for name, value in numbers.items() if _is_number(value)})
     if scores and metric not in known and metric != DEFAULT_METRIC:
         raise InvalidInput("metric", metric, "one of " + ", ".join(known))
-    lines = [
+    rows = [
         StandingData(
-            agent_id=line["agent"],
-            rank=line["rank"],
-            tier=line["tier"],
-            rank_interval=line.get("rank_interval"),
-            best_probability=line.get("best_probability"),
-            listed=line["listed"],
-            missing=list(line["missing"]),
-            separated=line["separated"],
-            value=_number(scores.get(line["agent"], {}).get(metric)),
-            scores=scores.get(line["agent"], {}),
-            operations=report["report"].get("operations", {}).get(line["agent"]),
-            lean=report["report"].get("leans", {}).get(line["agent"]),
+            agent_id=standing["agent"],
+            rank=standing["rank"],
+            tier=standing["tier"],
+            rank_interval=standing.get("rank_interval"),
+            best_probability=standing.get("best_probability"),
+            listed=standing["listed"],
+            missing=list(standing["missing"]),
+            separated=standing["separated"],
+            value=_number(scores.get(standing["agent"], {}).get(metric)),
+            scores=scores.get(standing["agent"], {}),
+            operations=report["report"].get("operations", {}).get(standing["agent"]),
+            lean=report["report"].get("leans", {}).get(standing["agent"]),
         )
-        for line in report["report"]["standings"]
-        if line["agent"] in scores
+        for standing in report["report"]["standings"]
+        if standing["agent"] in scores
     ]
     if (metric, slice_name) == (DEFAULT_METRIC, ALL):
-        return lines
-    return sorted(lines, key=lambda line: (line.value is None, _order(metric, line.value), line.agent_id))
+        return rows
+    return sorted(rows, key=lambda row: (row.value is None, _sort_key(metric, row.value), row.agent_id))
 
 
 def calibration(report: StoredReport, *, slice_name: str, agent: str | None) -> list[CalibrationData]:
-    """Reliability bins and their numbers, by agent."""
+    """Reliability bins and calibration numbers, by agent. Raises InvalidInput for an unknown slice."""
     return [
         CalibrationData(
             agent_id=name,
@@ -83,7 +85,7 @@ def calibration(report: StoredReport, *, slice_name: str, agent: str | None) -> 
 
 
 def pairs(report: StoredReport, *, agent: str | None) -> list[PairData]:
-    """Every pair, or those with `agent`."""
+    """Every pair of agents, or only those with `agent`."""
     return [
         PairData(**pair)
         for pair in report["report"]["pairs"]
@@ -92,16 +94,16 @@ def pairs(report: StoredReport, *, agent: str | None) -> list[PairData]:
 
 
 def standing_of(report: StoredReport, agent: str) -> StandingData | None:
-    """One agent's line of the whole board."""
-    lines = standings(report, metric=DEFAULT_METRIC, slice_name=ALL)
-    return next((line for line in lines if line.agent_id == agent), None)
+    """The row of one agent on the whole leaderboard; None if it has no row."""
+    rows = standings(report, metric=DEFAULT_METRIC, slice_name=ALL)
+    return next((row for row in rows if row.agent_id == agent), None)
 
 
 def _slice(report: StoredReport, name: str) -> Mapping[str, Mapping[str, Any]]:
-    found: Mapping[str, Mapping[str, Mapping[str, Any]]] = report["report"]["report"]["slices"]
-    if name in found:
-        return found[name]
-    if name == ALL:
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]] = report["report"]["report"]["slices"]
+    if name in scores:
+        return scores[name]
+    if name == ALL:  # a report without any cell has no slices
         return {}
     raise InvalidInput("slice", name, "one of " + ", ".join(slices(report)))
 
@@ -114,7 +116,7 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _order(metric: str, value: float | None) -> float:
+def _sort_key(metric: str, value: float | None) -> float:
     if value is None:
         return math.inf
     if metric in NEARER_ZERO_IS_BETTER:

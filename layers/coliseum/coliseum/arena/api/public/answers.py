@@ -1,4 +1,4 @@
-"""What all of the arena's answers share."""
+"""Types that several of the arena's answers use."""
 
 from __future__ import annotations
 
