@@ -188,10 +188,10 @@ class _Resolver:
                 return None
 
     def _substitute(self, text: str) -> str | None:
-        names = re.findall(r"\$\{([^!}]+)\}", text)
+        names = re.findall(r"\$\{([^!{}]+)\}", text)
         if any(self._values.get(name) is None for name in names):
             return None
-        return re.sub(r"\$\{([^!}]+)\}", lambda match: str(self._values[match[1]]), text)
+        return re.sub(r"\$\{([^!{}]+)\}", lambda match: str(self._values[match[1]]), text)
 
     def _holds(self, condition: Mapping[str, Any]) -> bool:
         ((name, argument),) = condition.items()

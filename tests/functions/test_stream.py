@@ -207,7 +207,14 @@ def test_a_token_that_the_edge_moved_aside_counts(private: StreamServer) -> None
     assert private.get("/sse/stats", {**signed, "X-Forwarded-Authorization": "Bearer wrong"}).status == 401
 
 
-@pytest.mark.parametrize("body", ["[]", "{", '{"x": 1}', '{"stream": "nothing"}', '{"tickers": "A"}', "x" * 20_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("[]", "{", '{"x": 1}', "x" * 20_000),
+        *('{"stream": "nothing"}', '{"stream": []}', '{"stream": null}'),
+        *('{"tickers": "A"}', '{"tickers": ["A\\n"]}', '{"tickers": [[]]}'),
+    ],
+)
 def test_a_ticket_for_nothing_known_is_refused(private: StreamServer, body: str) -> None:
     assert private.get("/sse/ticket", ADMIN, method="POST", body=body).status == 400
 

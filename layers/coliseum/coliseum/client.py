@@ -23,7 +23,7 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 WATCHDOG_SECONDS = 45.0
 """Silence, keepalives included, after which the connection counts as dead. The server writes every 10 s."""
-_ID = re.compile(r"^(\d{1,16})-(\d{1,16})$", re.ASCII)
+_ID = re.compile(r"(\d{1,16})-(\d{1,16})", re.ASCII)
 _MARK = b"\xef\xbb\xbf"
 """A byte order mark, ignored at the very beginning."""
 _CONTROL = frozenset({"ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"})
@@ -168,7 +168,7 @@ class Follower:
             self.on_gap(event.data)
         if event.id is None:
             return True
-        match = _ID.match(event.id)
+        match = _ID.fullmatch(event.id)
         place = (int(match[1]), int(match[2])) if match else None
         if place is not None and event.name not in _CONTROL:
             if place <= self._delivered:

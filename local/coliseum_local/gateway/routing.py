@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -44,8 +43,25 @@ def _specificity(match: Match) -> tuple[bool, int, bool]:
 
 
 def _parameters(pattern: str, path: str) -> dict[str, str] | None:
-    expression = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", re.escape(pattern))
-    expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", expression)
-    # API Gateway lets one slash at the end pass: /markets/ reaches /markets.
-    found = re.fullmatch(expression, path) or re.fullmatch(expression, path.removesuffix("/"))
-    return None if found is None else found.groupdict()
+    """The path parameters; None where the path does not match. API Gateway accepts one slash at the end."""
+    found = _match_segments(pattern.split("/"), path.split("/"))
+    if found is None and path.endswith("/"):
+        return _match_segments(pattern.split("/"), path[:-1].split("/"))
+    return found
+
+
+def _match_segments(pattern: Sequence[str], path: Sequence[str]) -> dict[str, str] | None:
+    """`{name}` takes one segment; `{name+}`, always the last one, takes all that remain. Neither takes nothing."""
+    found: dict[str, str] = {}
+    for position, part in enumerate(pattern):
+        greedy = part.endswith("+}")
+        value = "/".join(path[position:]) if greedy else "".join(path[position : position + 1])
+        if part.startswith("{"):
+            if not value:
+                return None
+            found[part.strip("{+}")] = value
+        elif position >= len(path) or part != value:
+            return None
+        if greedy:
+            return found
+    return found if len(path) == len(pattern) else None

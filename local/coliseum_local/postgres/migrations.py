@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Literal
 
-_NAME = re.compile(r"^(\d{14})_([a-z0-9_]+)\.sql$", re.ASCII)
+_NAME = re.compile(r"(\d{14})_([a-z0-9_]+)\.sql", re.ASCII)
 _LOCK = 7_305_808_869_231_650_000
 """Of the advisory lock that keeps two runners apart; any number that nobody else uses."""
 _HISTORY = """
@@ -33,7 +33,7 @@ def migrations_in(folder: Path) -> tuple[Migration, ...]:
     """The folder's migrations, oldest first. Raises ValueError for a file with another name."""
     found = []
     for path in sorted(folder.iterdir()):
-        match = _NAME.match(path.name)
+        match = _NAME.fullmatch(path.name)
         if match is None:
             raise ValueError(f"{path.name}: expected <14 digits>_<name>.sql in {folder}")
         found.append(Migration(match[1], match[2], path.read_text()))

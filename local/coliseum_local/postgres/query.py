@@ -52,11 +52,15 @@ CASTS = frozenset(
 )
 READ_KEYS = frozenset(("select", "order", "limit", "offset"))
 TREES = {"or": (False, "or"), "and": (False, "and"), "not.or": (True, "or"), "not.and": (True, "and")}
-_ALIAS = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", re.ASCII)
-_ITEM = re.compile(
-    r'^(?:(?P<alias>[^:"]+):(?!:))?(?P<name>\*|"(?:[^"\\]|\\.)+"|[^:"\s]+)(?:::(?P<cast>\w+))?$', re.ASCII
-)
-_ORDER = re.compile(r"^(?P<name>[^.]+)(?:\.(?P<way>asc|desc))?(?:\.nulls(?P<nulls>first|last))?$", re.ASCII)
+_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
+_ITEM = re.compile(r'(?:(?P<alias>[^:"]+):(?!:))?(?P<name>\*|"(?:[^"\\]|\\.)+"|[^:"\s]+)(?:::(?P<cast>\w+))?', re.ASCII)
+_ORDER = re.compile(r"(?P<name>[^.]+)(?:\.(?P<way>asc|desc))?(?:\.nulls(?P<nulls>first|last))?", re.ASCII)
+# Tokens of the reader below, each matched at one position.
+_NESTED = re.compile(r"(not\.)?(and|or)(?=\()")
+_OPERATOR = re.compile(r"(?:not\.)?\w+(?:\([^)]*\))?\.")
+_BARE_COLUMN = re.compile(r"[^.,()\"]+")
+_BARE_VALUE = re.compile(r"[^,()]*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,8 @@ def selected(text: str) -> tuple[Selected, ...]:
             raise not_offered(f"an embedded table or an aggregate in select ({item})")
         if "->" in item:
             raise not_offered(f"a path into JSON in select ({item})")
-        match = _ITEM.match(item)
-        if match is None or (match["alias"] and not _ALIAS.match(match["alias"])):
+        match = _ITEM.fullmatch(item)
+        if match is None or (match["alias"] and not _ALIAS.fullmatch(match["alias"])):
             raise malformed("select", item, "[alias:]column[::cast], separated by commas")
         if match["cast"] and match["cast"] not in CASTS:
             raise not_offered(f"a cast to {match['cast']}")
@@ -162,7 +166,7 @@ def _whole(key: str, text: str) -> int:
 def _orderings(text: str) -> tuple[Ordering, ...]:
     orderings = []
     for item in _split(text):
-        match = _ORDER.match(item)
+        match = _ORDER.fullmatch(item)
         if match is None or "(" in item or "->" in item:
             raise malformed("order", item, "column[.asc|.desc][.nullsfirst|.nullslast]")
         orderings.append(Ordering(unquoted(match["name"]), match["way"] == "desc", match["nulls"]))
@@ -258,12 +262,12 @@ class _Reader:
             raise self._malformed("nothing more")
 
     def _part(self, depth: int) -> Comparison | Tree:
-        nested = re.compile(r"(not\.)?(and|or)(?=\()").match(self._text, self._at)
+        nested = _NESTED.match(self._text, self._at)
         if nested:
             self._at = nested.end()
             return Tree(nested[2], self.group(depth + 1), bool(nested[1]))
         column = self._column()
-        match = re.compile(r"(?:not\.)?\w+(?:\([^)]*\))?\.").match(self._text, self._at)
+        match = _OPERATOR.match(self._text, self._at)
         if match is None:
             raise self._malformed("column.operator.value")
         self._at = match.end()
@@ -275,7 +279,7 @@ class _Reader:
         if self._peek() == '"':
             column = self._value()
         else:
-            match = re.compile(r"[^.,()\"]+").match(self._text, self._at)
+            match = _BARE_COLUMN.match(self._text, self._at)
             if match is None or "->" in match[0]:
                 raise self._malformed("a column's name")
             column, self._at = match[0], match.end()
@@ -283,8 +287,8 @@ class _Reader:
         return column
 
     def _value(self) -> str:
-        quoted = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL).match(self._text, self._at)
-        match = quoted or re.compile(r"[^,()]*").match(self._text, self._at)
+        quoted = _QUOTED.match(self._text, self._at)
+        match = quoted or _BARE_VALUE.match(self._text, self._at)
         assert match is not None
         self._at = match.end()
         return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL) if quoted else match[0]

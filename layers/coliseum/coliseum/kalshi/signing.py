@@ -20,7 +20,7 @@ PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
 _SHA256 = hashes.SHA256()
 _SALTED = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=padding.PSS.DIGEST_LENGTH)
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_PEM_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 _EXPECTED = "expected the PEM text of an RSA or Ed25519 private key, from -----BEGIN to -----END"
 
 
@@ -29,10 +29,10 @@ def load_private_key(text: str, *, variable: str) -> PrivateKey:
 
     Raises ConfigurationError that names `variable` and never shows the text.
     """
-    match = _PEM.search(text)
-    if match is None:
+    block = _pem_block(text)
+    if block is None:
         raise ConfigurationError(variable, f"holds no PEM block; {_EXPECTED}")
-    label, body = match[1], match[2]
+    label, body = block
     if "ENCRYPTED" in label or "ENCRYPTED" in body:
         raise ConfigurationError(variable, "is protected by a passphrase; expected an unencrypted private key")
     if "PRIVATE KEY" not in label:
@@ -45,6 +45,15 @@ def load_private_key(text: str, *, variable: str) -> PrivateKey:
     if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
         raise ConfigurationError(variable, f"holds a key of another kind, {type(key).__name__}; {_EXPECTED}")
     return key
+
+
+def _pem_block(text: str) -> tuple[str, str] | None:
+    """Label and content of the first block that is complete."""
+    for begin in _PEM_BEGIN.finditer(text):
+        end = text.find(f"-----END {begin[1]}-----", begin.end())
+        if end >= 0:
+            return begin[1], text[begin.end() : end]
+    return None
 
 
 def _rewrapped(label: str, body: str) -> bytes:

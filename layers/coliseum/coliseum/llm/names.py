@@ -7,7 +7,7 @@ import re
 from coliseum.errors import InvalidInput
 
 _PREFIX = re.compile(r"^(openai|openai-chat|openai-responses|openrouter):", re.ASCII)
-_SLUG = re.compile(r"^~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?$", re.ASCII)
+_SLUG = re.compile(r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?", re.ASCII)
 
 
 def canonical_model(name: str) -> str:
@@ -17,7 +17,7 @@ def canonical_model(name: str) -> str:
     Raises InvalidInput for a name without a vendor, such as `openai:gpt-4o`.
     """
     slug = _PREFIX.sub("", name.strip())
-    if not _SLUG.match(slug):
+    if not _SLUG.fullmatch(slug):
         raise InvalidInput("model", name, "vendor/model as OpenRouter lists it, such as anthropic/claude-haiku-5.5")
     return slug
 

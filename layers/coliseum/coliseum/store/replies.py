@@ -9,7 +9,7 @@ from typing import Any
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
 
 SOURCE = "postgres"
-_SQLSTATE = re.compile(r"^[0-9A-Z]{5}$", re.ASCII)
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 _PASSING_CLASSES = ("08", "40", "53", "57", "58", "XX")
 """SQLSTATE classes of a server in trouble rather than a wrong question: connection, serialization, resources,
 shutdown and time-out, system, internal."""
@@ -40,7 +40,7 @@ def rows_in(data: object, table: str) -> list[dict[str, Any]]:
 
 def _passes(status: int, code: str | None) -> bool:
     """Whether the same request may succeed later. PostgREST gives 500 to wrong questions too; the code decides."""
-    if code is not None and _SQLSTATE.match(code):
+    if code is not None and _SQLSTATE.fullmatch(code):
         return code.startswith(_PASSING_CLASSES) or code == _LOCK_NOT_AVAILABLE
     return status >= 500
 

@@ -11,7 +11,7 @@ from coliseum.feed.entries import EntryId
 
 KEEPALIVE = b":\n"
 """A comment line without a blank line behind it: no client takes it for an event."""
-_NAME = re.compile(r"^[a-z][a-z_]*$")
+_NAME = re.compile(r"[a-z][a-z_]*")
 
 
 def json_bytes(value: object) -> bytes:
@@ -26,7 +26,7 @@ def event(name: str, data: Mapping[str, Any], *, event_id: EntryId | None = None
 
 def framed(name: str, data: bytes, *, event_id: EntryId | None = None, retry_ms: int | None = None) -> bytes:
     """As `event`, around JSON that is encoded already. A cut anywhere before the end moves no cursor: `id` is last."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise ValueError(f"event name {name!r} is not lower-case words joined by underscores")
     retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
     last = b"" if event_id is None else b"id: %d-%d\n" % (event_id.ms, event_id.seq)

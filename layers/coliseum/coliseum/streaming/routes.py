@@ -405,7 +405,7 @@ def _ticket_wish(body: bytes) -> Subscription:
     if not isinstance(wish, dict) or not wish.keys() <= {"stream", "tickers", "series", "events"}:
         raise InvalidInput("body", "…", "an object with stream, tickers, series, events and nothing else")
     stream = wish.pop("stream", "trading")
-    if stream not in STREAMS:
+    if not isinstance(stream, str) or stream not in STREAMS:
         raise InvalidInput("stream", stream, f"one of {', '.join(STREAMS)}")
     query: dict[str, list[str]] = {}
     for name, values in wish.items():

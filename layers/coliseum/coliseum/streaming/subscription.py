@@ -15,8 +15,8 @@ from coliseum.feed.entries import Entry, EntryId, EntryKind
 
 MAX_NAMES = 50
 """Tickers or series in one filter."""
-_TICKER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", re.ASCII)
-_AGO = re.compile(r"^-([1-9]\d{0,6})(s|m|h|d)$", re.ASCII)
+_TICKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_AGO = re.compile(r"-([1-9]\d{0,6})(s|m|h|d)", re.ASCII)
 _AGO_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_VALUE = 4096
 
@@ -154,7 +154,7 @@ def begin_from(field: str, text: str, now_ms: int) -> Begin:
     """`earliest`, `now`, an event id, an RFC 3339 time, or `-15m`. Raises InvalidInput."""
     if text in {"now", "earliest"}:
         return Now() if text == "now" else Earliest()
-    ago = _AGO.match(text)
+    ago = _AGO.fullmatch(text)
     if ago is not None:
         return Since(max(0, now_ms - 1000 * int(ago[1]) * _AGO_SECONDS[ago[2]]))
     if len(text) <= 40 and "T" in text.upper():
@@ -202,7 +202,7 @@ def _selection(stream: str, query: Mapping[str, Sequence[str]]) -> Selection:
         if len(names) > MAX_NAMES:
             raise InvalidInput(field, f"{len(names)} names", f"at most {MAX_NAMES}")
         for name in names:
-            if not _TICKER.match(name):
+            if not _TICKER.fullmatch(name):
                 raise InvalidInput(field, name, "letters, digits, '.', '_' and '-', at most 64")
     return _shared(Selection(kinds, tickers, series))
 

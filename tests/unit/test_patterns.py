@@ -1,0 +1,185 @@
+"""Every regular expression of the system, found in the source, driven with long hostile inputs.
+
+A pattern whose parts can divide the same characters in several ways takes quadratic time or worse, and a request can
+then freeze a process. A new pattern fails here until `EXAMPLES` holds a text that it accepts.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import pytest
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from tests.fixtures.growth import assert_linear
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (ROOT / "layers/coliseum", ROOT / "layers/streaming", ROOT / "local", ROOT / "functions")
+FUNCTIONS = frozenset(("compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"))
+
+EXAMPLES: dict[str, str] = {
+    # requests and their fields
+    r"[A-Z]{1,16} /[!-~]* HTTP/1\.[01]": "GET /a?b HTTP/1.1",
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}": "KXA-1.b",
+    r"-([1-9]\d{0,6})(s|m|h|d)": "-15m",
+    r"[a-z][a-z_]*": "new_trades",
+    r"(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})": "10-2",
+    r"[A-Za-z0-9._=-]{1,64}": "Root=1-a",
+    r"[0-9]{1,12}(\.[0-9]{1,9})?": "17.5",
+    r"[A-Za-z0-9._-]{1,100}": "KXA-1.b",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$": "KXA-1.b",
+    r"^[a-z0-9][a-z0-9._-]{0,63}$": "market",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "r-2026Z",
+    r"^[0-9]{4}Q[1-4]$": "2026Q4",
+    r"^[0-9a-f]{64}$": "0123456789abcdef" * 4,
+    r"^[a-z0-9_.]{1,40}$": "brier.mean",
+    r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
+    # settings, keys and names of models
+    r"^[A-Za-z0-9:_.-]*$": "python:",
+    r"-----BEGIN ([A-Z0-9 ]+)-----": "-----BEGIN A KEY-----",
+    r"\\r|\\n|\s": "\\n",
+    r"^(openai|openai-chat|openai-responses|openrouter):": "openrouter:",
+    r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?": "~a.b/C-d:free",
+    # answers of the exchange and the database
+    r"0(?:\.[0-9]{1,12})?|1(?:\.0{1,12})?": "0.55",
+    r"[0-9]{1,15}(?:\.[0-9]{1,12})?(?: [0-9]{1,15}(?:\.[0-9]{1,12})?){4}": "1 2.0 3 4 5.5",
+    r"[0-9]{1,15}(?:\.[0-9]{1,12})? -?[0-9]{1,15}(?:\.[0-9]{1,12})?": "1.0 -2.5",
+    r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)$": "0.55",
+    r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$": "-1.5",
+    r"^[0-9]{1,15}(\.[0-9]{1,12})?$": "1.5",
+    r"[0-9A-Z]{5}": "42P01",
+    # the public client
+    r"(\d{1,16})-(\d{1,16})": "10-2",
+    r"\r\n|\n|\r": "\r\n",
+    # the local system
+    r"^(yes|no|scalar)$": "yes",
+    r"^Mozilla/|\b(?:Chrome|Safari|Firefox)/": "Mozilla/",
+    r"(\d{14})_([a-z0-9_]+)\.sql": "20261101000000_a_b.sql",
+    r"[A-Za-z_][A-Za-z0-9_]{0,62}": "a_1",
+    r'(?:(?P<alias>[^:"]+):(?!:))?(?P<name>\*|"(?:[^"\\]|\\.)+"|[^:"\s]+)(?:::(?P<cast>\w+))?': 'a:"b\\"c"::text',
+    r"(?P<name>[^.]+)(?:\.(?P<way>asc|desc))?(?:\.nulls(?P<nulls>first|last))?": "a.desc.nullslast",
+    r"\\(.)": "\\a",
+    r"-?\d{1,15}": "-12",
+    r"(not\.)?(and|or)(?=\()": "not.and(",
+    r"(?:not\.)?\w+(?:\([^)]*\))?\.": "not.fts(a).",
+    r"[^.,()\"]+": "ab",
+    r"[^,()]*": "ab",
+    r'"((?:[^"\\]|\\.)*)"': '"a\\"b"',
+    r"#!lua[ \t]+flags=([a-z,-]+)[ \t]*(?=\n|\Z)": "#!lua  flags=a-b,c \n",
+    r"^# ([A-Z][A-Z0-9_]+)=": "# LOG_LEVEL=",
+    r"\$\{([^!{}]+)\}": "${A}",
+    r"rate\((\d+) (\w+)\)": "rate(15 minutes)",
+}
+"""A text that each pattern accepts. Hostile inputs are made from its pieces."""
+SEARCHED = frozenset(
+    (
+        r"-----BEGIN ([A-Z0-9 ]+)-----",
+        r"\\r|\\n|\s",
+        r"^(openai|openai-chat|openai-responses|openrouter):",
+        r"\r\n|\n|\r",
+        r"^Mozilla/|\b(?:Chrome|Safari|Firefox)/",
+        r"\\(.)",
+        r"^# ([A-Z][A-Z0-9_]+)=",
+        r"\$\{([^!{}]+)\}",
+    )
+)
+"""Looked for anywhere in a text."""
+TOKENS = frozenset(
+    (
+        r"(not\.)?(and|or)(?=\()",
+        r"(?:not\.)?\w+(?:\([^)]*\))?\.",
+        r"[^.,()\"]+",
+        r"[^,()]*",
+        r'"((?:[^"\\]|\\.)*)"',
+        r"#!lua[ \t]+flags=([a-z,-]+)[ \t]*(?=\n|\Z)",
+    )
+)
+"""Matched at one position, with more text behind. All others must match the whole text."""
+PIECES = (" ", "0", "a", "A", ".", "-", "_", "/", ":", ",", "(", "\\", '"', "\t", "\n", "\r", "\x01", "é")
+
+
+class Use(NamedTuple):
+    """One pattern in the source."""
+
+    place: str
+    text: str
+    pydantic: bool
+    """A constraint of a field. Pydantic's engine is linear by construction, and its `$` is the end of the text."""
+
+
+@cache
+def uses() -> tuple[Use, ...]:
+    return tuple(
+        use for package in PACKAGES for file in sorted(package.rglob("*.py")) for use in _uses_in(package, file)
+    )
+
+
+def _uses_in(package: Path, file: Path) -> Iterator[Use]:
+    name = ".".join(file.relative_to(package).with_suffix("").parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        place = f"{file.relative_to(ROOT)}:{node.lineno}"
+        function = node.func
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == "re" and function.attr in FUNCTIONS:
+            yield Use(place, _value(name, node.args[0]), pydantic=False)
+        yield from (
+            Use(place, _value(name, word.value), pydantic=True) for word in node.keywords if word.arg == "pattern"
+        )
+
+
+def _value(module: str, node: ast.expr) -> str:
+    """A literal, or a constant of the module. Anything else cannot be tested here and must not be written."""
+    value = getattr(import_module(module), node.id) if isinstance(node, ast.Name) else ast.literal_eval(node)
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def test_every_pattern_has_an_example_that_it_accepts() -> None:
+    found = {use.text: use.place for use in uses()}
+    assert {text: place for text, place in found.items() if text not in EXAMPLES} == {}
+    assert EXAMPLES.keys() - found.keys() == set()
+    assert [text for text, example in EXAMPLES.items() if not _accepts(text, example)] == []
+
+
+def test_no_pattern_ends_with_a_dollar() -> None:
+    """For `re`, `$` also matches before a line break at the end: `fullmatch` is meant."""
+    assert [use.place for use in uses() if not use.pydantic and re.search(r"(?<!\\)\$$", use.text)] == []
+
+
+@pytest.mark.parametrize("text", sorted({use.text for use in uses() if use.pydantic}))
+def test_a_constraint_on_a_field_refuses_a_line_break_at_the_end(text: str) -> None:
+    field: TypeAdapter[Any] = TypeAdapter(Annotated[str, StringConstraints(pattern=text)])
+    assert field.validate_python(EXAMPLES[text])
+    with pytest.raises(ValidationError):
+        field.validate_python(EXAMPLES[text] + "\n")
+
+
+@pytest.mark.parametrize("text", sorted({use.text for use in uses()}))
+def test_a_hostile_text_takes_time_linear_in_its_length(text: str) -> None:
+    run = _run(text)
+    example = EXAMPLES[text]
+    # After each beginning of an accepted text one piece is repeated, and then the text turns out to be wrong.
+    cuts = range(min(len(example), 12) + 1)
+    for piece in sorted({*PIECES, *example}):
+
+        def work(length: int, piece: str = piece) -> None:
+            for cut in cuts:
+                run(example[:cut] + piece * (length // 2) + "\0")
+
+        assert_linear(work)
+
+
+def _run(text: str) -> Callable[[str], object]:
+    pattern = re.compile(text, re.MULTILINE)
+    if text in SEARCHED:
+        return pattern.findall
+    return pattern.match if text in TOKENS else pattern.fullmatch
+
+
+def _accepts(text: str, example: str) -> bool:
+    return bool(_run(text)(example))
