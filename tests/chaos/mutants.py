@@ -22,7 +22,9 @@ LUA = f"{PACKAGE}/feed/publish.lua"
 CONTIGUITY = f"{PACKAGE}/feed/contiguity.py"
 CHECKPOINT = f"{PACKAGE}/polling/checkpoint.py"
 DIFF = f"{PACKAGE}/polling/diff.py"
-POLLER = f"{PACKAGE}/polling/poller.py"
+BOT_POLL = f"{PACKAGE}/polling/bot_poll.py"
+LOG_WRITER = f"{PACKAGE}/polling/log_writer.py"
+UNPUBLISHED = f"{PACKAGE}/polling/unpublished.py"
 PROGRESS = f"{PACKAGE}/projection/progress.py"
 SESSION = f"{PACKAGE}/streaming/session.py"
 RING = f"{PACKAGE}/streaming/ring.py"
@@ -58,37 +60,48 @@ MUTANTS = (
     ),
     Mutant("no fence", LUA, "if ARGV[9] ~= '' and not", "if false and not"),
     # The poller
-    Mutant("a part's checkpoint tells of the next part", POLLER, "encode(part.after)", "encode(self._memory)"),
+    Mutant(
+        "a batch's checkpoint claims the next batch",
+        LOG_WRITER,
+        "encode(batch.checkpoint)",
+        "encode(self._queue.memory)",
+    ),
     Mutant(
         "checkpoint before the trades",
-        POLLER,
-        "        done = self._feed.publish(part",
-        "        ahead = Fence(self._fences, uuid4().hex)\n"
-        "        self._feed.publish((), now_ms=now, checkpoint=checkpoint, fence=ahead)\n"
-        "        fence = Fence((ahead.token,), fence.token)\n"
-        "        done = self._feed.publish(part",
+        LOG_WRITER,
+        "        done = self._feed.publish(\n",
+        "        ahead = self._fences.next_fence(uuid4().hex)\n"
+        "        self._feed.publish((), now_ms=now_ms, checkpoint=checkpoint, fence=ahead)\n"
+        "        fence = type(fence)((ahead.token,), fence.token)\n"
+        "        done = self._feed.publish(\n",
     ),
     Mutant(
-        "findings dropped when redis fails",
-        POLLER,
-        "            self._redis_failed(error)\n            return Tick",
-        "            self._redis_failed(error)\n            self._waiting = ()\n            return Tick",
+        "what waits is dropped when redis fails",
+        LOG_WRITER,
+        "            self._redis_failed(error, tick)\n            return Tick",
+        "            self._redis_failed(error, tick)\n            self._queue.confirm_all()\n            return Tick",
     ),
     Mutant(
-        "a moved fence taken for done", POLLER, "            self._must_load = True\n        except", "        except"
+        "a moved fence taken for done",
+        LOG_WRITER,
+        "            self._must_load = True\n        except",
+        "        except",
     ),
-    Mutant("one token for every repetition", POLLER, "(self._fences, uuid4().hex)", "(self._fences, self.owner)"),
-    Mutant("newest first", POLLER, "trades = given.trades[-LIST_MAX:]", "trades = given.trades[::-1]"),
-    Mutant(
-        "an emptied log is not refilled", POLLER, "            new = trades\n", "            new = difference.trades\n"
-    ),
+    Mutant("one token for every repetition", LOG_WRITER, "next_fence(uuid4().hex)", 'next_fence("the same")'),
+    Mutant("newest first", BOT_POLL, "trades=answer.trades[-LIST_MAX:]", "trades=answer.trades[::-1]"),
+    Mutant("an emptied log is not refilled", UNPUBLISHED, "        return listed\n", "        return new\n"),
     # The difference
-    Mutant("no overflow check", DIFF, "ok_ms is not None and not met", "ok_ms is not None and restarted and not met"),
-    Mutant("no restart check", DIFF, "return now is not None and not _silent", "return False and not _silent", CASES),
-    Mutant("one lost too many", DIFF, "before.count - length\n", "before.count - length + 1\n"),
-    Mutant("ids of past runs count", DIFF, "(same_run and not known.past)", "same_run", CASES),
-    Mutant("every count trusted", DIFF, " or seen.count <= length:", ":", CASES),
-    Mutant("an unsteady count trusted", DIFF, "and seen.count == seen.count_after", "and True", CASES),
+    Mutant(
+        "no overflow check",
+        DIFF,
+        "answered_ms is not None and not known",
+        "answered_ms is not None and restarted and not known",
+    ),
+    Mutant("no restart check", DIFF, "return now is not None and not _is_unre", "return False and not _is_unre", CASES),
+    Mutant("one lost too many", DIFF, "before.trade_count - length\n", "before.trade_count - length + 1\n"),
+    Mutant("ids of past runs count", DIFF, "(same_run and not known.from_earlier_run)", "same_run", CASES),
+    Mutant("every count trusted", DIFF, " or seen.trade_count <= length:", ":", CASES),
+    Mutant("an unsteady count trusted", DIFF, "and seen.trade_count == seen.trade_count_after", "and True", CASES),
     Mutant("memory too small", CHECKPOINT, "max(REMEMBERED_TRADES, at_least)", "50", CASES),
     # The reader
     Mutant("no gap check", CONTIGUITY, "if first.seq > cursor.seq + 1:", "if False:"),

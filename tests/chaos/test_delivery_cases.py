@@ -9,7 +9,7 @@ from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
 from coliseum.feed.entries import EntryId, EntryKind
-from coliseum.polling.poller import BATCH_SIZE
+from coliseum.polling.unpublished import BATCH_SIZE
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from coliseum.trading.trades import BookSide, Fill, Outcome, Side, Trade, TradeS
 
 T = 1_700_000_000
 """Unix seconds when the hole begins; it lasts a minute."""
-HOLE = SourceGap(reason="overflow", key="k", from_ms=T * 1000, to_ms=(T + 60) * 1000, lost=3, at_least=3)
+GAP = SourceGap(reason="overflow", key="k", from_ms=T * 1000, to_ms=(T + 60) * 1000, lost=3, at_least=3)
 NOW = (T + 60) * 1000 + FILL_DELAY_MS
 KNOWN = {"old": KnownTrade("digest", T - 10.0)}
 
@@ -49,70 +49,70 @@ def listed(*ids: str) -> tuple[Trade, ...]:
 
 
 def test_the_missing_trades_are_recovered_oldest_first_and_marked() -> None:
-    found = recover(HOLE, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(GAP, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
 
     assert [trade.trade_id for trade in found.trades] == ["a", "b", "c"]
     assert all(trade.backfilled and trade.source is TradeSource.KALSHI for trade in found.trades)
-    assert (found.hole.lost, found.hole.backfilled, found.settled) == (0, 3, True)
+    assert (found.gap.lost, found.gap.backfilled, found.final) == (0, 3, True)
 
 
 def test_what_remains_missing_is_counted_exactly() -> None:
-    found = recover(HOLE, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(GAP, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW)
 
-    assert (found.hole.lost, found.hole.backfilled, found.settled) == (2, 1, True)
+    assert (found.gap.lost, found.gap.backfilled, found.final) == (2, 1, True)
 
 
 def test_nothing_is_guessed_where_ids_do_not_join() -> None:
     """A bot on paper, or with ids of its own: its trades are not the account's fills."""
-    found = recover(HOLE, INSIDE, known=KNOWN, listed=listed("x", "y"), now_ms=NOW)
+    found = recover(GAP, INSIDE, known=KNOWN, listed=listed("x", "y"), now_ms=NOW)
 
-    assert (found.trades, found.hole, found.settled) == ((), HOLE, True)
+    assert (found.trades, found.gap, found.final) == ((), GAP, True)
 
 
 def test_a_trade_of_the_current_list_proves_that_ids_join_and_is_not_missing() -> None:
-    found = recover(HOLE, (fill("x", T + 61), *INSIDE), known=KNOWN, listed=listed("x"), now_ms=NOW)
+    found = recover(GAP, (fill("x", T + 61), *INSIDE), known=KNOWN, listed=listed("x"), now_ms=NOW)
 
     assert [trade.trade_id for trade in found.trades] == ["a", "b", "c"]
 
 
 def test_a_young_answer_is_not_taken_for_complete() -> None:
     """The exchange shows fills late."""
-    found = recover(HOLE, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW - 1)
+    found = recover(GAP, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW - 1)
 
-    assert (found.hole.lost, found.settled) == (2, False)
+    assert (found.gap.lost, found.final) == (2, False)
 
 
 def test_a_hole_of_unknown_size_is_closed_by_a_complete_answer_only() -> None:
-    unsure = replace(HOLE, lost=None, at_least=0)
+    unsure = replace(GAP, lost=None, at_least=0)
 
-    assert recover(unsure, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW).hole.lost == 0
-    assert recover(unsure, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW - 1).hole.lost is None
+    assert recover(unsure, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW).gap.lost == 0
+    assert recover(unsure, (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW - 1).gap.lost is None
 
 
 def test_a_complete_answer_with_fewer_fills_than_certain_leaves_the_size_unknown() -> None:
-    found = recover(replace(HOLE, lost=None, at_least=5), (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(replace(GAP, lost=None, at_least=5), (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
 
-    assert (found.hole.lost, found.hole.at_least) == (None, 2)
+    assert (found.gap.lost, found.gap.at_least) == (None, 2)
 
 
 def test_a_second_answer_adds_to_the_first() -> None:
-    first = recover(HOLE, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW - 1)
+    first = recover(GAP, (OLD, INSIDE[0]), known=KNOWN, listed=(), now_ms=NOW - 1)
     known = KNOWN | {trade.trade_id: KnownTrade("", trade.timestamp) for trade in first.trades}
-    second = recover(first.hole, (OLD, *INSIDE), known=known, listed=(), now_ms=NOW)
+    second = recover(first.gap, (OLD, *INSIDE), known=known, listed=(), now_ms=NOW)
 
     assert [trade.trade_id for trade in second.trades] == ["a", "c"]
-    assert (second.hole.lost, second.hole.backfilled) == (0, 3)
+    assert (second.gap.lost, second.gap.backfilled) == (0, 3)
 
 
 def test_more_fills_than_lost_trades_leave_nothing_missing() -> None:
-    found = recover(replace(HOLE, lost=1), (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(replace(GAP, lost=1), (OLD, *INSIDE), known=KNOWN, listed=(), now_ms=NOW)
 
-    assert found.hole.lost == 0
+    assert found.gap.lost == 0
 
 
 def test_fills_of_another_time_are_left_alone() -> None:
     fills = (OLD, fill("before", T - 31), fill("overlap", T - 29), fill("slack", T + 64), fill("after", T + 66))
-    found = recover(HOLE, fills, known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(GAP, fills, known=KNOWN, listed=(), now_ms=NOW)
 
     assert [trade.trade_id for trade in found.trades] == ["overlap", "slack"]
 
@@ -120,7 +120,7 @@ def test_fills_of_another_time_are_left_alone() -> None:
 def test_a_fill_older_than_a_trade_the_bot_told_is_not_the_bots() -> None:
     """The account may be traded by hand as well."""
     fills = (OLD, fill("by hand", T - 20), fill("late", T - 5))
-    found = recover(replace(HOLE, told_ms=(T - 10) * 1000), fills, known=KNOWN, listed=(), now_ms=NOW)
+    found = recover(replace(GAP, newest_reported_ms=(T - 10) * 1000), fills, known=KNOWN, listed=(), now_ms=NOW)
 
     assert [trade.trade_id for trade in found.trades] == ["late"]
 

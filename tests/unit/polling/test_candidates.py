@@ -23,7 +23,7 @@ TRADE = Trade(
     price=Decimal("0.5"),
     timestamp=1_700_000_000.25,
 )
-HOLE = SourceGap(
+GAP = SourceGap(
     reason="overflow", key="overflow:x", from_ms=1_700_000_000_000, to_ms=1_700_000_060_000, lost=None, at_least=4
 )
 
@@ -54,7 +54,7 @@ def test_a_refused_trade_is_one_lost_trade_with_its_reason() -> None:
 
 
 def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
-    assert source_gap_candidate(HOLE).data == {
+    assert source_gap_candidate(GAP).data == {
         "reason": "overflow",
         "from": "2023-11-14T22:13:20.000Z",
         "to": "2023-11-14T22:14:20.000Z",
@@ -62,14 +62,14 @@ def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
         "backfilled": 0,
         "at_least": 4,
     }
-    assert "at_least" not in source_gap_candidate(replace(HOLE, lost=3)).data
+    assert "at_least" not in source_gap_candidate(replace(GAP, lost=3)).data
 
 
 def test_a_later_word_on_a_hole_is_another_entry() -> None:
-    later = source_gap_candidate(replace(HOLE, lost=0, backfilled=4), late=True)
+    later = source_gap_candidate(replace(GAP, lost=0, backfilled=4), late=True)
 
     assert later.data["late"]
-    assert later.key != source_gap_candidate(HOLE).key
+    assert later.key != source_gap_candidate(GAP).key
 
 
 def test_a_status_is_told_once_for_each_time_it_began() -> None:

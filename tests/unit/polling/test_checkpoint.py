@@ -31,22 +31,25 @@ holes = st.builds(
     at_least=numbers,
     backfilled=numbers,
 )
+trades = st.builds(KnownTrade, digest=names, executed_at=st.floats(0, 4e9), from_earlier_run=st.booleans())
 checkpoints = st.builds(
     Checkpoint,
     run=names,
-    count=maybe,
-    listed=numbers,
+    trade_count=maybe,
+    list_length=numbers,
     known=st.dictionaries(
-        names, st.builds(KnownTrade, digest=names, at=st.floats(0, 4e9), past=st.booleans()), max_size=5
+        names,
+        st.builds(KnownTrade, digest=names, executed_at=st.floats(0, 4e9), from_earlier_run=st.booleans()),
+        max_size=5,
     ),
-    ok_ms=maybe,
+    answered_ms=maybe,
     status=st.none() | st.just({"status": "online", "since": "2026-11-21T00:00:00Z", "trades": 3, "detail": None}),
-    hole=st.none() | holes,
+    gap=st.none() | holes,
 )
 
 
 @given(checkpoints)
-def test_a_checkpoint_survives_its_text_with_the_order_of_what_is_known(checkpoint: Checkpoint) -> None:
+def test_a_checkpoint_is_the_same_after_encoding_with_its_trades_in_order(checkpoint: Checkpoint) -> None:
     read = decode(encode(checkpoint))
 
     assert read == checkpoint
@@ -69,26 +72,60 @@ def test_a_checkpoint_survives_its_text_with_the_order_of_what_is_known(checkpoi
         encode(EMPTY_CHECKPOINT).replace('"status":null', '"status":7'),
     ],
 )
-def test_a_foreign_text_is_refused_by_name(text: str) -> None:
+def test_a_text_that_this_version_did_not_write_is_an_error(text: str) -> None:
     with pytest.raises(LogError, match="checkpoint"):
         decode(text)
 
 
-def test_three_hundred_remembered_trades_make_a_small_text() -> None:
+def test_three_hundred_remembered_trades_take_less_than_25_kb() -> None:
     full = {
         f"0199d1c2-7d1f-7000-8000-{number:012d}": KnownTrade("0123456789abcdef", 1.7e9 + number)
         for number in range(300)
     }
-    text = encode(Checkpoint(run="2026-11-21T00:00:00Z", count=300, listed=100, known=full, ok_ms=1, status=None))
+    text = encode(
+        Checkpoint(run="2026-11-21T00:00:00Z", trade_count=300, list_length=100, known=full, answered_ms=1, status=None)
+    )
 
     assert len(text) < 25_000
     assert "\n" not in text
     assert json.loads(text)["version"] == 1
 
 
-def test_the_newest_are_kept() -> None:
+def test_only_the_newest_trades_are_remembered() -> None:
     many = {str(number): KnownTrade("", 0.0) for number in range(REMEMBERED_TRADES + 5)}
 
     assert list(keep_newest(many)) == [str(number) for number in range(5, REMEMBERED_TRADES + 5)]
     assert len(keep_newest(many, at_least=REMEMBERED_TRADES + 2)) == REMEMBERED_TRADES + 2
     assert keep_newest({}) == {}
+
+
+STORED = (
+    '{"version":1,"run":"2026-11-21T00:00:00Z","count":7,"listed":5,"known":[["a","d1",1.5],["b","",2.0,1]],'
+    '"ok_ms":1700000000000,"status":{"status":"online"},"hole":{"reason":"overflow","key":"k","from_ms":1,"to_ms":2,'
+    '"told_ms":3,"lost":null,"at_least":4,"backfilled":5}}'
+)
+"""A checkpoint as release 0.1 stored it. A poller of this release may find it in Redis."""
+
+
+def test_a_checkpoint_of_an_earlier_release_is_read_and_written_with_the_same_text() -> None:
+    checkpoint = decode(STORED)
+
+    assert checkpoint == Checkpoint(
+        run="2026-11-21T00:00:00Z",
+        trade_count=7,
+        list_length=5,
+        known={"a": KnownTrade("d1", 1.5), "b": KnownTrade("", 2.0, from_earlier_run=True)},
+        answered_ms=1_700_000_000_000,
+        status={"status": "online"},
+        gap=SourceGap(
+            reason="overflow", key="k", from_ms=1, to_ms=2, newest_reported_ms=3, lost=None, at_least=4, backfilled=5
+        ),
+    )
+    assert encode(checkpoint) == STORED
+
+
+def test_a_gap_stored_before_the_newest_trade_was_recorded_is_read() -> None:
+    gap = decode(STORED.replace('"told_ms":3,', "")).gap
+
+    assert gap is not None
+    assert gap.newest_reported_ms == 0

@@ -47,8 +47,8 @@ def seen(
         trades=listed,
         rejected=rejected,
         run=run,
-        count=count,
-        count_after=count if after is None else after,
+        trade_count=count,
+        trade_count_after=count if after is None else after,
         at_ms=at_ms,
     )
 
@@ -56,7 +56,7 @@ def seen(
 def known(*sightings: BotObservation) -> Checkpoint:
     checkpoint = EMPTY_CHECKPOINT
     for sighting in sightings:
-        checkpoint = compare(checkpoint, sighting).after
+        checkpoint = compare(checkpoint, sighting).checkpoint
     return checkpoint
 
 
@@ -68,20 +68,20 @@ def test_everything_is_new_on_first_contact_and_nothing_is_missing() -> None:
     found = compare(EMPTY_CHECKPOINT, seen(trades(51, 150), count=150))
 
     assert len(found.trades) == 100
-    assert found.hole is None
+    assert found.gap is None
 
 
 def test_an_unchanged_list_is_quiet() -> None:
     sighting = seen(trades(1, 3), count=3)
 
-    assert compare(known(sighting), sighting).quiet
+    assert compare(known(sighting), sighting).is_empty
 
 
 def test_only_the_new_trades_are_told_oldest_first() -> None:
     found = compare(known(seen(trades(1, 3), count=3)), seen(trades(2, 5), count=5))
 
     assert ids(found) == ["t4", "t5"]
-    assert found.hole is None
+    assert found.gap is None
 
 
 def test_the_lists_order_is_kept_for_trades_at_one_instant() -> None:
@@ -94,7 +94,7 @@ def test_a_changed_report_of_a_known_trade_is_told_again() -> None:
     found = compare(known(seen(trades(1, 2), count=2)), seen((trade(1), trade(2, price="0.60")), count=2))
 
     assert ids(found) == ["t2"]
-    assert found.after.count == 2
+    assert found.checkpoint.trade_count == 2
 
 
 def test_a_trade_known_from_the_exchange_only_is_told_once_more_by_the_bot() -> None:
@@ -103,8 +103,8 @@ def test_a_trade_known_from_the_exchange_only_is_told_once_more_by_the_bot() -> 
     found = compare(replace(before, known={"t1": from_exchange}), seen(trades(1, 1), count=1))
 
     assert ids(found) == ["t1"]
-    assert found.hole is None
-    assert compare(found.after, seen(trades(1, 1), count=1)).quiet
+    assert found.gap is None
+    assert compare(found.checkpoint, seen(trades(1, 1), count=1)).is_empty
 
 
 @pytest.mark.parametrize(
@@ -116,24 +116,24 @@ def test_a_burst_is_a_hole_of_exactly_what_the_list_has_pushed_out(burst: int, l
     last = 20 + burst
     found = compare(before, seen(trades(max(1, last - 99), last), count=last))
 
-    assert ("no hole" if found.hole is None else found.hole.lost) == lost
+    assert ("no hole" if found.gap is None else found.gap.lost) == lost
     assert len(found.trades) == min(burst, 100)
-    assert found.after.count == last
+    assert found.checkpoint.trade_count == last
 
 
 def test_a_burst_without_a_count_is_a_hole_of_unknown_size() -> None:
     found = compare(known(seen(trades(1, 20))), seen(trades(21, 120)))
 
-    assert found.hole is not None
-    assert (found.hole.reason, found.hole.lost, found.hole.at_least) == ("overflow", None, 0)
+    assert found.gap is not None
+    assert (found.gap.reason, found.gap.lost, found.gap.at_least) == ("overflow", None, 0)
 
 
 def test_a_count_that_moved_while_we_looked_gives_a_lower_bound() -> None:
     before = known(seen(trades(1, 20), count=20))
     found = compare(before, seen(trades(171, 270), count=268, after=273))
 
-    assert found.hole is not None
-    assert (found.hole.lost, found.hole.at_least) == (None, 148)
+    assert found.gap is not None
+    assert (found.gap.lost, found.gap.at_least) == (None, 148)
 
 
 def test_a_full_list_after_an_empty_one_may_hide_trades_where_the_count_is_no_larger() -> None:
@@ -141,16 +141,16 @@ def test_a_full_list_after_an_empty_one_may_hide_trades_where_the_count_is_no_la
     before = known(seen((), count=0))
     found = compare(before, seen(trades(1, 100), count=100))
 
-    assert found.hole is not None
-    assert found.hole.lost is None
-    assert compare(before, seen(trades(1, 99), count=99)).hole is None
+    assert found.gap is not None
+    assert found.gap.lost is None
+    assert compare(before, seen(trades(1, 99), count=99)).gap is None
 
 
 def test_a_full_list_after_an_empty_one_is_measured_by_a_larger_count() -> None:
     found = compare(known(seen((), count=0)), seen(trades(151, 250), count=250))
 
-    assert found.hole is not None
-    assert found.hole.lost == 150
+    assert found.gap is not None
+    assert found.gap.lost == 150
 
 
 def test_a_new_start_is_a_restart_and_ids_that_begin_again_are_new_trades() -> None:
@@ -158,32 +158,32 @@ def test_a_new_start_is_a_restart_and_ids_that_begin_again_are_new_trades() -> N
     again = (trade(1, at=START + 20), trade(2, at=START + 21))
     found = compare(before, seen(again, run=REBOOT, count=2))
 
-    assert found.hole is not None
-    assert (found.hole.reason, found.hole.lost) == ("restart", None)
-    assert (found.hole.from_ms, found.hole.to_ms) == (1_700_000_003_500, 1_700_000_005_000)
+    assert found.gap is not None
+    assert (found.gap.reason, found.gap.lost) == ("restart", None)
+    assert (found.gap.from_ms, found.gap.to_ms) == (1_700_000_003_500, 1_700_000_005_000)
     assert ids(found) == ["t1", "t2"]
-    assert found.after.run == REBOOT
+    assert found.checkpoint.run == REBOOT
 
 
 def test_a_restart_is_told_by_the_start_even_where_the_new_run_has_traded_more() -> None:
     before = known(seen(trades(1, 3), count=3))
     found = compare(before, seen(trades(11, 15), run=REBOOT, count=5))
 
-    assert found.hole is not None
-    assert (found.hole.reason, found.hole.lost) == ("restart", None)
+    assert found.gap is not None
+    assert (found.gap.reason, found.gap.lost) == ("restart", None)
 
 
 def test_a_restart_is_announced_once() -> None:
     before = known(seen(trades(1, 3), count=3), seen((), run=REBOOT, count=0))
 
-    assert compare(before, seen((), run=REBOOT, count=0)).quiet
-    assert compare(before, seen((trade(9),), run=REBOOT, count=1)).hole is None
+    assert compare(before, seen((), run=REBOOT, count=0)).is_empty
+    assert compare(before, seen((trade(9),), run=REBOOT, count=1)).gap is None
 
 
 def test_a_restart_that_kept_the_list_lost_nothing() -> None:
     found = compare(known(seen(trades(1, 3), count=3)), seen(trades(1, 4), run=REBOOT, count=1))
 
-    assert found.hole is None
+    assert found.gap is None
     assert ids(found) == ["t4"]
 
 
@@ -193,8 +193,8 @@ def test_ids_of_an_earlier_run_do_not_hide_an_overflow_of_this_one() -> None:
     listed = tuple(trade(number, at=START + 60 + number) for number in range(3, 103))
     found = compare(before, seen(listed, run=REBOOT, count=102))
 
-    assert found.hole is not None
-    assert (found.hole.reason, found.hole.lost) == ("overflow", 1)
+    assert found.gap is not None
+    assert (found.gap.reason, found.gap.lost) == ("overflow", 1)
 
 
 @pytest.mark.parametrize("run", [None, BOOT])
@@ -202,31 +202,31 @@ def test_a_list_that_lost_all_known_trades_tells_a_restart_where_the_bot_does_no
     before = known(seen(trades(1, 30), run=run, count=30))
     found = compare(before, seen((trade(1, at=START + 99),), run=None, count=1))
 
-    assert found.hole is not None
-    assert found.hole.reason == "restart"
-    assert found.after.run.startswith("~")
-    assert compare(found.after, seen((trade(1, at=START + 99),), run=REBOOT, count=1)).hole is None
+    assert found.gap is not None
+    assert found.gap.reason == "restart"
+    assert found.checkpoint.run.startswith("~")
+    assert compare(found.checkpoint, seen((trade(1, at=START + 99),), run=REBOOT, count=1)).gap is None
 
 
 def test_a_bot_that_empties_its_list_without_a_restart_lost_nothing_where_the_count_stands() -> None:
     before = known(seen(trades(1, 30), count=30))
 
-    assert compare(before, seen((), count=30)).hole is None
+    assert compare(before, seen((), count=30)).gap is None
 
 
 def test_a_bot_that_empties_its_list_is_asked_for_the_trades_in_between() -> None:
     found = compare(known(seen(trades(1, 30), count=30)), seen((), count=34))
 
-    assert found.hole is not None
-    assert (found.hole.reason, found.hole.lost) == ("overflow", 4)
+    assert found.gap is not None
+    assert (found.gap.reason, found.gap.lost) == ("overflow", 4)
 
 
 def test_a_clock_that_goes_back_makes_no_negative_hole() -> None:
     before = known(seen(trades(1, 20), count=20, at_ms=1_900_000_000_000))
     found = compare(before, seen(trades(121, 220), count=220, at_ms=1_600_000_000_000))
 
-    assert found.hole is not None
-    assert found.hole.from_ms <= found.hole.to_ms
+    assert found.gap is not None
+    assert found.gap.from_ms <= found.gap.to_ms
 
 
 BAD = RejectedTrade("t7", "price: got 65", "abcd")
@@ -237,7 +237,7 @@ def test_a_refused_row_is_told_once() -> None:
     first = compare(before, seen(trades(1, 1), count=2, rejected=(BAD,)))
 
     assert first.rejected == (BAD,)
-    assert compare(first.after, seen(trades(1, 1), count=2, rejected=(BAD,))).quiet
+    assert compare(first.checkpoint, seen(trades(1, 1), count=2, rejected=(BAD,))).is_empty
 
 
 def test_a_refused_row_with_other_content_is_told_again_and_a_mended_one_is_a_trade() -> None:
@@ -251,13 +251,13 @@ def test_a_refused_row_that_carries_a_good_trades_id_stays_quiet() -> None:
     """A row may repeat the id of the trade beside it with other facts."""
     sighting = seen(trades(7, 7), count=1, rejected=(BAD,))
 
-    assert compare(known(sighting), sighting).quiet
+    assert compare(known(sighting), sighting).is_empty
 
 
 def test_refused_rows_prove_an_unbroken_list_too() -> None:
     before = known(seen((), count=1, rejected=(BAD,)))
 
-    assert compare(before, seen(trades(8, 9), count=3, rejected=(BAD,))).hole is None
+    assert compare(before, seen(trades(8, 9), count=3, rejected=(BAD,))).gap is None
 
 
 def test_memory_holds_the_newest_trades_and_never_less_than_the_list() -> None:
@@ -268,7 +268,7 @@ def test_memory_holds_the_newest_trades_and_never_less_than_the_list() -> None:
 def test_the_count_is_added_up_while_the_bot_trades_faster_than_it_is_asked() -> None:
     before = known(seen(trades(1, 20), count=20), seen(trades(1, 25), count=24, after=26))
 
-    assert before.count == 25
+    assert before.trade_count == 25
 
 
 @given(st.lists(st.tuples(st.integers(0, 130), st.booleans()), max_size=12))
@@ -282,7 +282,7 @@ def test_told_and_missing_trades_together_are_all_trades(rounds: list[tuple[int,
             continue
         found = compare(checkpoint, seen(trades(max(0, happened - 100), happened - 1), count=happened))
         told += len(found.trades)
-        lost += 0 if found.hole is None else found.hole.lost or 0
-        checkpoint = found.after
+        lost += 0 if found.gap is None else found.gap.lost or 0
+        checkpoint = found.checkpoint
 
     assert told + lost == happened - 1

@@ -88,14 +88,14 @@ def test_a_minute_reports_behind_its_first_tick_and_every_twenty_seconds() -> No
 
 
 def test_a_poller_rests_while_another_one_works_and_then_takes_over() -> None:
-    taken = course({0: ReportOutcome(rest=23.0), 20: ReportOutcome()})
+    taken = course({0: ReportOutcome(rest_seconds=23.0), 20: ReportOutcome()})
 
     assert seconds(taken, Step.TICK) == [0, *range(24, 58, 3)]
     assert seconds(taken, Step.REPORT) == [0, 24, 45]
 
 
 def test_a_poller_that_always_finds_another_one_at_work_looks_seldom() -> None:
-    taken = course({0: ReportOutcome(rest=30.0)})
+    taken = course({0: ReportOutcome(rest_seconds=30.0)})
 
     assert seconds(taken, Step.TICK) == [0, 30]
 

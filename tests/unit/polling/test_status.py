@@ -8,9 +8,9 @@ from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offlin
 NOW = 1_700_000_000_000
 PAPER = status_from(b'{"mode": "paper", "strategy": "drift"}')
 LIVE = status_from(b'{"mode": "live"}')
-ONLINE = online_status(now_ms=NOW, trades=7, told=PAPER, before=None)
-ONE = FailedPolls().another(1_700_000_003_000)
-TWO = ONE.another(1_700_000_006_000)
+ONLINE = online_status(now_ms=NOW, trades=7, reported=PAPER, before=None)
+ONE = FailedPolls().plus_one(1_700_000_003_000)
+TWO = ONE.plus_one(1_700_000_006_000)
 
 
 def test_one_missed_answer_changes_nothing() -> None:
@@ -31,7 +31,7 @@ def test_two_missed_answers_are_an_outage_since_the_first() -> None:
 def test_an_outage_is_told_once() -> None:
     offline = offline_status(ONLINE, TWO, problem="timed out")
 
-    assert offline_status(offline, TWO.another(1), problem="still") is None
+    assert offline_status(offline, TWO.plus_one(1), problem="still") is None
 
 
 def test_a_bot_never_seen_can_be_offline_too() -> None:
@@ -43,8 +43,8 @@ def test_a_bot_never_seen_can_be_offline_too() -> None:
 
 def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() -> None:
     offline = offline_status(ONLINE, TWO, problem="timed out")
-    silent = online_status(now_ms=NOW + 60_000, trades=1, told=None, before=offline)
-    back = online_status(now_ms=NOW + 60_000, trades=1, told=LIVE, before=offline)
+    silent = online_status(now_ms=NOW + 60_000, trades=1, reported=None, before=offline)
+    back = online_status(now_ms=NOW + 60_000, trades=1, reported=LIVE, before=offline)
 
     assert (silent["mode"], silent["mode_as_of"], silent["detail"]) == ("paper", "2023-11-14T22:13:20.000Z", None)
     assert (back["mode"], back["mode_as_of"], back["detail"]) == ("live", "2023-11-14T22:14:20.000Z", "live")
@@ -60,7 +60,7 @@ def test_a_mode_that_is_said_again_grows_younger_and_another_one_is_news() -> No
 
 
 def test_a_bot_that_says_no_mode_has_none_and_no_time_of_it() -> None:
-    told = online_status(now_ms=NOW, trades=1, told=status_from(b"{}"), before=ONLINE)
+    told = online_status(now_ms=NOW, trades=1, reported=status_from(b"{}"), before=ONLINE)
 
     assert (told["mode"], told["mode_as_of"]) == (None, None)
 

@@ -1,4 +1,4 @@
-"""The poller's findings as entries for the log, each with what makes it the same finding twice. Pure."""
+"""What the poller publishes, as candidates for the log, each with the identity that marks a repetition. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coliseum.trading.trades import Trade, TradeSource
 
 
 def trade_candidate(trade: Trade, *, run: str) -> Candidate:
-    """A trade as the bot's run `run` told it, or a correction of it; the log decides which."""
+    """A trade of the bot's run `run`. The log decides whether it is new, a correction or a repetition."""
     return Candidate(
         kind=EntryKind.TRADE,
         key=f"trade:{trade.trade_id}",
@@ -24,40 +24,41 @@ def trade_candidate(trade: Trade, *, run: str) -> Candidate:
     )
 
 
-def rejected_trade_candidate(entry: RejectedTrade) -> Candidate:
-    """A trade the bot told in a form we do not understand: lost for the readers, so announced."""
+def rejected_trade_candidate(rejected: RejectedTrade) -> Candidate:
+    """The announcement of a row that is no valid trade. Readers cannot get it, so it counts as a gap of one."""
     data = {
         "reason": "invalid_trade",
         "lost": 1,
-        "trade_id": entry.trade_id,
-        "detail": entry.problem,
+        "trade_id": rejected.trade_id,
+        "detail": rejected.problem,
     }
-    return _once(EntryKind.SOURCE_GAP, f"invalid_trade:{entry.trade_id or ''}:{entry.digest}", data)
+    return _uncorrectable(EntryKind.SOURCE_GAP, f"invalid_trade:{rejected.trade_id or ''}:{rejected.digest}", data)
 
 
-def source_gap_candidate(hole: SourceGap, *, late: bool = False) -> Candidate:
-    """A hole: how many trades remain unknown, and how many the exchange stood in for.
+def source_gap_candidate(gap: SourceGap, *, late: bool = False) -> Candidate:
+    """The announcement of a gap: how many trades are missing, and how many the exchange supplied.
 
-    `late` replaces an earlier announcement of the same hole (same reason, from and to).
+    A `late` one replaces an earlier announcement of the same gap (same reason, from and to).
     """
     data: dict[str, Any] = {
-        "reason": hole.reason,
-        "from": rfc3339(hole.from_ms),
-        "to": rfc3339(hole.to_ms),
-        "lost": hole.lost,
-        "backfilled": hole.backfilled,
+        "reason": gap.reason,
+        "from": rfc3339(gap.from_ms),
+        "to": rfc3339(gap.to_ms),
+        "lost": gap.lost,
+        "backfilled": gap.backfilled,
     }
-    if hole.lost is None:
-        data["at_least"] = hole.at_least
+    if gap.lost is None:
+        data["at_least"] = gap.at_least
     if late:
         data["late"] = True
-    return _once(EntryKind.SOURCE_GAP, f"{hole.key}:late:{hole.lost}:{hole.backfilled}" if late else hole.key, data)
+    key = f"{gap.key}:late:{gap.lost}:{gap.backfilled}" if late else gap.key
+    return _uncorrectable(EntryKind.SOURCE_GAP, key, data)
 
 
 def bot_status_candidate(status: dict[str, Any]) -> Candidate:
     """The bot went online or offline, or changed between paper and live."""
-    return _once(EntryKind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)
+    return _uncorrectable(EntryKind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)
 
 
-def _once(kind: EntryKind, key: str, data: dict[str, Any]) -> Candidate:
+def _uncorrectable(kind: EntryKind, key: str, data: dict[str, Any]) -> Candidate:
     return Candidate(kind=kind, key=f"{kind.value}:{key}", digest="", data=data)

@@ -1,4 +1,4 @@
-"""What the poller remembers of the bot between two ticks, and its text beside the log. Pure."""
+"""What the poller remembers of the bot between two ticks, and how that is stored beside the log. Pure."""
 
 from __future__ import annotations
 
@@ -11,112 +11,128 @@ from coliseum.errors import LogError
 
 VERSION = 1
 REMEMBERED_TRADES = 300
-"""Trades remembered: three times the bot's list, so that a list served late is still recognised."""
+"""Three times the length of the bot's list, so that an outdated list is still recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownTrade:
-    """One trade as it was last reported."""
+    """One trade as it was reported last."""
 
     digest: str
-    """Empty where only the exchange reported it so far: its wording is not the bot's."""
-    at: float
-    """Execution time, unix seconds; 0 for a report that was refused."""
-    past: bool = False
-    """Told by an earlier run of the bot, whose ids may have begun again since."""
+    """Empty where only the exchange reported the trade so far: its details differ from the bot's."""
+    executed_at: float
+    """Unix seconds; 0 for a row of the bot's list that was rejected."""
+    from_earlier_run: bool = False
+    """Reported by an earlier run of the bot. The current run may have used the same id again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceGap:
-    """Trades that the bot can no longer tell: after its list overflowed, or after it began anew."""
+    """Trades that the bot no longer reports, because its list overflowed or because it restarted."""
 
     reason: str
     """`overflow` or `restart`."""
     key: str
-    """The same for every sight of the same happening."""
+    """Equal for every observation of the same gap."""
     from_ms: int
     to_ms: int
-    told_ms: int = 0
-    """Execution time of the newest trade the bot told before; older ones it would have told, too."""
+    newest_reported_ms: int = 0
+    """Execution time of the newest trade that the bot reported before the gap. No missing trade is older."""
     lost: int | None
-    """Exactly how many trades are missing; None where the bot's own count does not tell."""
+    """Exactly how many trades are missing; None where the bot's own count does not say."""
     at_least: int = 0
-    """What is certain where `lost` is None."""
+    """How many trades are certainly missing where `lost` is None."""
     backfilled: int = 0
-    """Trades the exchange has stood in for so far; they are not in `lost`."""
+    """How many trades the exchange has supplied so far. `lost` does not include them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The poller's knowledge after a tick. Stored by the publish that makes it true."""
+    """What the poller knows of the bot after a tick.
+
+    It is stored by the same publish call that adds the trades it includes, so the log always has what it claims.
+    """
 
     run: str
-    """The bot's run: its start time as it tells it, or our own `~<ms>` where it does not."""
-    count: int | None
-    """Trades of this run up to the list's newest; None until that is certain."""
-    listed: int
+    """The bot's run: the start time that the bot reports, or our own `~<ms>` where it reports none."""
+    trade_count: int | None
+    """Trades of this run up to the newest in the list; None until that is certain."""
+    list_length: int
     """Length of the bot's last list."""
     known: Mapping[str, KnownTrade] = field(hash=False)
-    """By trade id, oldest first."""
-    ok_ms: int | None
-    """The last time the bot answered."""
+    """By trade id, oldest first. A rejected row has a key that starts with `!`."""
+    answered_ms: int | None
+    """The last time the bot answered; None before the first time."""
     status: dict[str, Any] | None = field(default=None, hash=False)
-    """The `bot_status` data last published."""
-    hole: SourceGap | None = None
-    """A hole announced, but not yet looked up on the exchange with success."""
+    """The data of the `bot_status` entry published last."""
+    gap: SourceGap | None = None
+    """A gap that was announced, but that the exchange has not yet given a final answer about."""
 
 
-EMPTY_CHECKPOINT = Checkpoint(run="", count=None, listed=0, known={}, ok_ms=None)
-"""Before the first contact."""
+EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={}, answered_ms=None)
+"""Before the first contact with the bot."""
+
+_STORED_GAP_KEYS = {"newest_reported_ms": "told_ms"}
+"""Stored names of a gap's fields where they differ from ours. Checkpoints of earlier releases must stay readable."""
 
 
 def newest_reported_ms(known: Mapping[str, KnownTrade]) -> int:
-    """Execution time of the newest trade that the bot itself told, in unix ms; 0 where it told none."""
-    return int(max((one.at for one in known.values() if one.digest), default=0.0) * 1000)
+    """Execution time of the newest trade that the bot itself reported, in unix ms; 0 where there is none."""
+    return int(max((trade.executed_at for trade in known.values() if trade.digest), default=0.0) * 1000)
 
 
 def keep_newest(known: Mapping[str, KnownTrade], *, at_least: int = 0) -> dict[str, KnownTrade]:
-    """What is remembered of `known`: as much as memory holds, and never fewer than the bot's own list."""
+    """The newest `REMEMBERED_TRADES` of `known`, or `at_least` so many: never fewer than the bot's own list has."""
     excess = len(known) - max(REMEMBERED_TRADES, at_least)
     return dict(list(known.items())[max(0, excess) :])
 
 
 def encode(checkpoint: Checkpoint) -> str:
-    """One compact line: about 60 bytes per remembered trade."""
-    hole = checkpoint.hole
+    """The checkpoint as one compact line of JSON: about 60 bytes for each remembered trade."""
     return json.dumps(
         {
             "version": VERSION,
             "run": checkpoint.run,
-            "count": checkpoint.count,
-            "listed": checkpoint.listed,
-            "known": [[trade_id, one.digest, one.at, *[1] * one.past] for trade_id, one in checkpoint.known.items()],
-            "ok_ms": checkpoint.ok_ms,
+            "count": checkpoint.trade_count,
+            "listed": checkpoint.list_length,
+            "known": [
+                [trade_id, trade.digest, trade.executed_at, *[1] * trade.from_earlier_run]
+                for trade_id, trade in checkpoint.known.items()
+            ],
+            "ok_ms": checkpoint.answered_ms,
             "status": checkpoint.status,
-            "hole": None if hole is None else asdict(hole),
+            "hole": None if checkpoint.gap is None else _encode_gap(checkpoint.gap),
         },
         separators=(",", ":"),
     )
 
 
 def decode(text: str) -> Checkpoint:
-    """Raises LogError for anything this version did not write."""
+    """The checkpoint in a stored text. Raises LogError for any text that `encode` of this version did not write."""
     try:
         body = json.loads(text)
         if body["version"] != VERSION:
             raise LogError(f"checkpoint of version {body['version']!r}, expected {VERSION}")
-        hole = body["hole"]
         return Checkpoint(
             run=str(body["run"]),
-            count=None if body["count"] is None else int(body["count"]),
-            listed=int(body["listed"]),
+            trade_count=None if body["count"] is None else int(body["count"]),
+            list_length=int(body["listed"]),
             known={
-                str(trade_id): KnownTrade(str(digest), float(at), past=bool(past))
-                for trade_id, digest, at, *past in body["known"]
+                str(trade_id): KnownTrade(str(digest), float(executed_at), from_earlier_run=bool(mark))
+                for trade_id, digest, executed_at, *mark in body["known"]
             },
-            ok_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
+            answered_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
             status=None if body["status"] is None else dict(body["status"]),
-            hole=None if hole is None else SourceGap(**hole),
+            gap=None if body["hole"] is None else _decode_gap(body["hole"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise LogError(f"checkpoint is not ours: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LogError(f"checkpoint cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _encode_gap(gap: SourceGap) -> dict[str, Any]:
+    return {_STORED_GAP_KEYS.get(name, name): value for name, value in asdict(gap).items()}
+
+
+def _decode_gap(stored: dict[str, Any]) -> SourceGap:
+    names = {stored_name: name for name, stored_name in _STORED_GAP_KEYS.items()}
+    return SourceGap(**{names.get(stored_name, stored_name): value for stored_name, value in stored.items()})

@@ -1,10 +1,11 @@
-"""What is new between what we knew of the bot's list and what it shows now, and what is missing. Pure.
+"""What is new in the bot's trade list compared with what we know, and what is missing from it. Pure.
 
-The bot keeps its newest trades (100) in memory and counts the trades of its run; a restart empties both.
-1. One known trade in the list proves that nothing in between was lost: the list is the newest part of one row.
-2. Without such a proof trades may have been pushed out (`overflow`) or forgotten (`restart`).
-3. Count arithmetic tells how many: none means that there was no hole after all. A count no larger than the
-   list is no proof, since a bot might mean the list's length by it.
+The bot keeps its newest trades (100) in memory and counts the trades of its run. A restart empties both.
+1. One known trade in the list proves that nothing was lost: the list is the newest part of one sequence, so
+   everything newer than the known trade is in it.
+2. Without such a trade, others may have been pushed out (`overflow`) or forgotten (`restart`).
+3. The difference of the counts says how many. Where it is zero there is no gap after all. A count that is not larger
+   than the list proves nothing, because a bot might report the list's length as its count.
 """
 
 from __future__ import annotations
@@ -18,144 +19,155 @@ from coliseum.polling.checkpoint import Checkpoint, KnownTrade, SourceGap, keep_
 from coliseum.trading.trades import Trade
 
 FULL_LIST = 100
-"""From this length on the bot's list may have pushed trades out."""
+"""A list of this length or more may have pushed trades out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotObservation:
-    """One look at the bot."""
+    """The bot's list and counts, as they were read in one poll."""
 
     trades: tuple[Trade, ...]
     """Oldest first."""
     rejected: tuple[RejectedTrade, ...]
-    """Entries of the list that are no trades."""
+    """Rows of the list that are no valid trades."""
     run: str | None
-    """When the bot says it started; None where it does not tell."""
-    count: int | None
-    """The run's trades, counted by the bot shortly before it gave the list."""
-    count_after: int | None
-    """The same shortly after; equal counts belong to exactly this list."""
+    """The start time that the bot reports; None where it reports none."""
+    trade_count: int | None
+    """The bot's count of the run's trades, read shortly before the list."""
+    trade_count_after: int | None
+    """The same count, read shortly after the list. Where both are equal, they belong to exactly this list."""
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListDifference:
-    """What a sighting tells beyond the checkpoint."""
+    """What an observation adds to the checkpoint."""
 
     trades: tuple[Trade, ...]
-    """New or changed, oldest first."""
+    """New or changed ones, oldest first."""
     rejected: tuple[RejectedTrade, ...]
-    """Refused entries not announced before."""
-    hole: SourceGap | None
-    after: Checkpoint
+    """Rejected rows that were not announced before."""
+    gap: SourceGap | None
+    checkpoint: Checkpoint
     """What is known once all this is published."""
 
     @property
-    def quiet(self) -> bool:
-        return not (self.trades or self.rejected or self.hole)
+    def is_empty(self) -> bool:
+        """Whether there is nothing to publish."""
+        return not (self.trades or self.rejected or self.gap)
 
 
 def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
-    """The difference. On first contact nothing can be missing."""
+    """The difference between `before` and `seen`. On first contact nothing can be missing."""
     listed = {trade.trade_id: trade for trade in seen.trades}
-    refused = {_name(entry): entry for entry in seen.rejected}
-    restarted = _tells_restart(before.run, seen.run)
-    same_run = not _silent(before.run) and seen.run == before.run
-    met = [name for name, trade in listed.items() if _meets(before.known.get(name), trade, same_run=same_run)]
-    again = before.known.keys() & refused.keys()
-    new = tuple(trade for name, trade in listed.items() if not _same(before.known.get(name), trade))
-    length = len(listed) + len(refused)
-    hole = None
-    if before.ok_ms is not None and not met and not again:
-        hole = _hole(before, seen, restarted=restarted, length=length)
-    began = restarted or (hole is not None and hole.reason == "restart")
+    rejected = {_rejected_key(row): row for row in seen.rejected}
+    restarted = _reports_restart(before.run, seen.run)
+    same_run = not _is_unreported(before.run) and seen.run == before.run
+    known = [key for key, trade in listed.items() if _is_same_trade(before.known.get(key), trade, same_run=same_run)]
+    known_rejected = before.known.keys() & rejected.keys()
+    new = tuple(trade for key, trade in listed.items() if not _was_reported(before.known.get(key), trade))
+    length = len(listed) + len(rejected)
+    gap = None
+    if before.answered_ms is not None and not known and not known_rejected:
+        gap = _gap(before, seen, restarted=restarted, length=length)
+    new_run = restarted or (gap is not None and gap.reason == "restart")
+    unknown = length - len(known) - len(known_rejected)
     return ListDifference(
         trades=new,
-        rejected=tuple(entry for name, entry in refused.items() if name not in again),
-        hole=hole,
-        after=replace(
+        rejected=tuple(row for key, row in rejected.items() if key not in known_rejected),
+        gap=gap,
+        checkpoint=replace(
             before,
-            run=_run(before, seen, began=began),
-            count=_count(before, seen, fresh=length - len(met) - len(again), broken=began or hole is not None),
-            listed=length,
-            known=_merged(before.known, listed, refused, began=began),
-            ok_ms=seen.at_ms,
+            run=_run(before, seen, new_run=new_run),
+            trade_count=_trade_count(before, seen, unknown=unknown, broken=new_run or gap is not None),
+            list_length=length,
+            known=_merged(before.known, listed, rejected, new_run=new_run),
+            answered_ms=seen.at_ms,
         ),
     )
 
 
-def _silent(run: str) -> bool:
+def _is_unreported(run: str) -> bool:
+    """Whether the bot did not report the start of this run, so that the name is our own."""
     return run == "" or run.startswith("~")
 
 
-def _tells_restart(before: str, now: str | None) -> bool:
-    return now is not None and not _silent(before) and now != before
+def _reports_restart(before: str, now: str | None) -> bool:
+    return now is not None and not _is_unreported(before) and now != before
 
 
-def _is(known: KnownTrade | None, digest: str) -> bool:
+def _has_digest(known: KnownTrade | None, digest: str) -> bool:
     return known is not None and known.digest in {"", digest}
 
 
-def _same(known: KnownTrade | None, trade: Trade) -> bool:
-    """Whether the bot itself told exactly this before. What only the exchange told is told once more by the bot."""
+def _was_reported(known: KnownTrade | None, trade: Trade) -> bool:
+    """Whether the bot reported exactly this before. A trade that only the exchange reported is published again."""
     return known is not None and known.digest == trade.digest()
 
 
-def _meets(known: KnownTrade | None, trade: Trade, *, same_run: bool) -> bool:
-    """Whether both are one trade. Ids may begin again with another run: then its time tells."""
+def _is_same_trade(known: KnownTrade | None, trade: Trade, *, same_run: bool) -> bool:
+    """Whether both are one trade. Another run may use an id again: then the execution time or the digest decides."""
     if known is None:
         return False
-    return (same_run and not known.past) or known.at == trade.timestamp or _is(known, trade.digest())
+    return (
+        (same_run and not known.from_earlier_run)
+        or known.executed_at == trade.timestamp
+        or _has_digest(known, trade.digest())
+    )
 
 
-def _name(entry: RejectedTrade) -> str:
-    """A name of its own beside the trades': a refused row may carry the id of a good one."""
-    return f"!{entry.trade_id or ''}:{entry.digest}"
+def _rejected_key(row: RejectedTrade) -> str:
+    """The key of a rejected row. It differs from every trade's, as the row may carry the id of a valid trade."""
+    return f"!{row.trade_id or ''}:{row.digest}"
 
 
-def _hole(before: Checkpoint, seen: BotObservation, *, restarted: bool, length: int) -> SourceGap | None:
-    """The hole before a list that holds nothing known."""
-    unsure = seen.run is None or _silent(before.run)
-    fell = before.count is not None and seen.count is not None and seen.count < before.count
-    began = restarted or (before.listed > 0 and (fell or (unsure and length < FULL_LIST)))
-    if not began and before.listed == 0 and length < FULL_LIST:
+def _gap(before: Checkpoint, seen: BotObservation, *, restarted: bool, length: int) -> SourceGap | None:
+    """The gap before a list that holds nothing known; None where nothing is missing."""
+    run_unknown = seen.run is None or _is_unreported(before.run)
+    count_fell = (
+        before.trade_count is not None and seen.trade_count is not None and seen.trade_count < before.trade_count
+    )
+    # Without a reported start, a list that is not full and holds nothing known shows that the bot restarted:
+    # a running bot would still list its known trades.
+    new_run = restarted or (before.list_length > 0 and (count_fell or (run_unknown and length < FULL_LIST)))
+    if not new_run and before.list_length == 0 and length < FULL_LIST:
         return None  # the first trades after an empty list
-    lost, at_least = (None, 0) if began else _loss(before, seen, length=length)
+    lost, at_least = (None, 0) if new_run else _loss(before, seen, length=length)
     if lost == 0:
         return None
-    to_ms = _end(seen, began=began)
-    start = before.ok_ms if before.ok_ms is not None else to_ms
+    to_ms = _end_ms(seen, new_run=new_run)
+    start = before.answered_ms if before.answered_ms is not None else to_ms
     oldest = seen.trades[0].trade_id if seen.trades else ""
     last = list(before.known)[-1] if before.known else ""
-    mark = f"{before.run}:{seen.run or seen.at_ms}" if began else f"{before.run}:{last}:{oldest}"
-    reason = "restart" if began else "overflow"
+    identity = f"{before.run}:{seen.run or seen.at_ms}" if new_run else f"{before.run}:{last}:{oldest}"
+    reason = "restart" if new_run else "overflow"
     return SourceGap(
         reason=reason,
-        key=f"{reason}:{mark}",
+        key=f"{reason}:{identity}",
         from_ms=min(start, to_ms),
         to_ms=to_ms,
-        told_ms=newest_reported_ms(before.known),
+        newest_reported_ms=newest_reported_ms(before.known),
         lost=lost,
         at_least=at_least,
     )
 
 
 def _loss(before: Checkpoint, seen: BotObservation, *, length: int) -> tuple[int | None, int]:
-    """How many trades of the run are neither known nor in the list: exactly, or at least."""
-    if before.count is None or seen.count is None or seen.count <= length:
+    """How many trades of the run are neither known nor listed: exactly (or None), and at least."""
+    if before.trade_count is None or seen.trade_count is None or seen.trade_count <= length:
         return None, 0
-    missing = seen.count - before.count - length
-    if missing >= 0 and seen.count == seen.count_after:
+    missing = seen.trade_count - before.trade_count - length
+    if missing >= 0 and seen.trade_count == seen.trade_count_after:
         return missing, missing
     return None, max(0, missing)
 
 
-def _end(seen: BotObservation, *, began: bool) -> int:
-    """Until when trades may be missing, in unix ms: the bot's start, or its list's oldest trade."""
+def _end_ms(seen: BotObservation, *, new_run: bool) -> int:
+    """The end of the gap in unix ms: the bot's start after a restart, otherwise the list's oldest trade."""
     end = seen.at_ms
     if seen.trades:
         end = min(end, int(seen.trades[0].timestamp * 1000))
-    if began and seen.run is not None:
+    if new_run and seen.run is not None:
         end = _start_ms(seen.run, otherwise=end)
     return end
 
@@ -168,28 +180,36 @@ def _start_ms(run: str, *, otherwise: int) -> int:
     return otherwise if started.tzinfo is None else int(started.timestamp() * 1000)
 
 
-def _run(before: Checkpoint, seen: BotObservation, *, began: bool) -> str:
+def _run(before: Checkpoint, seen: BotObservation, *, new_run: bool) -> str:
     if seen.run is not None:
         return seen.run
-    return f"~{seen.at_ms}" if began or before.run == "" else before.run
+    return f"~{seen.at_ms}" if new_run or before.run == "" else before.run
 
 
-def _count(before: Checkpoint, seen: BotObservation, *, fresh: int, broken: bool) -> int | None:
-    """The run's trades up to this list's newest: counted around the list, or added up from one known before."""
-    if seen.count is not None and (seen.count == seen.count_after or (fresh == 0 and not broken)):
-        return seen.count
-    return None if broken or before.count is None else before.count + fresh
+def _trade_count(before: Checkpoint, seen: BotObservation, *, unknown: int, broken: bool) -> int | None:
+    """The run's trades up to the newest in this list; None where that is not certain.
+
+    It is the bot's own count where that belongs to this list, otherwise the known count plus the `unknown` rows.
+    """
+    count_is_exact = seen.trade_count == seen.trade_count_after or (unknown == 0 and not broken)
+    if seen.trade_count is not None and count_is_exact:
+        return seen.trade_count
+    return None if broken or before.trade_count is None else before.trade_count + unknown
 
 
 def _merged(
-    known: Mapping[str, KnownTrade], listed: Mapping[str, Trade], refused: Mapping[str, RejectedTrade], *, began: bool
+    known: Mapping[str, KnownTrade],
+    listed: Mapping[str, Trade],
+    rejected: Mapping[str, RejectedTrade],
+    *,
+    new_run: bool,
 ) -> dict[str, KnownTrade]:
-    """The newest of what is known; what is in the list is newest of all and never forgotten."""
+    """The known trades and the list's, newest last. The list's are the newest and are never dropped."""
     merged = {
-        name: replace(value, past=value.past or began)
-        for name, value in known.items()
-        if name not in listed and name not in refused
+        key: replace(trade, from_earlier_run=trade.from_earlier_run or new_run)
+        for key, trade in known.items()
+        if key not in listed and key not in rejected
     }
-    merged |= {name: KnownTrade(entry.digest, 0.0) for name, entry in refused.items()}
-    merged |= {name: KnownTrade(trade.digest(), trade.timestamp) for name, trade in listed.items()}
-    return keep_newest(merged, at_least=len(listed) + len(refused))
+    merged |= {key: KnownTrade(row.digest, 0.0) for key, row in rejected.items()}
+    merged |= {key: KnownTrade(trade.digest(), trade.timestamp) for key, trade in listed.items()}
+    return keep_newest(merged, at_least=len(listed) + len(rejected))

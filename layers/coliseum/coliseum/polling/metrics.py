@@ -1,4 +1,4 @@
-"""What ticks did, and what a minute of them adds up to. Pure."""
+"""What one tick did, and the totals of a minute of ticks. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TickResult:
 
 @dataclass(slots=True, kw_only=True)
 class MinuteMetrics:
-    """What a minute's ticks did, added up."""
+    """The totals of a minute's ticks. The poller function logs and returns these fields under their names here."""
 
     ticks: int = 0
     trades: int = 0
@@ -27,26 +27,28 @@ class MinuteMetrics:
     rejected: int = 0
     redis_errors: int = 0
     lag_ms: int | None = None
-    """From a trade to its publish: the longest, as the bot's clock has it."""
+    """The longest time from a trade's execution, by the bot's clock, to its publish; None without a live trade."""
     waited: bool = False
     """Another poller held the lease."""
 
     def add(self, tick: TickResult) -> None:
+        """Count one more tick."""
         self.ticks += 1
         self.redis_errors += tick.redis_failed
         for _, candidate in tick.published:
             if candidate.kind is EntryKind.TRADE:
                 self.trades += 1
+                # A backfilled trade is late because of an outage: that says nothing about the poller's own speed.
                 if not candidate.data.get("backfilled"):
                     lag_ms = tick.at_ms - round(candidate.data["timestamp"] * 1000)
                     self.lag_ms = max(lag_ms, 0 if self.lag_ms is None else self.lag_ms)
             elif candidate.kind is EntryKind.SOURCE_GAP:
-                refused = candidate.data["reason"] == "invalid_trade"
-                self.rejected += refused
-                self.source_gaps += not refused
+                is_rejected_row = candidate.data["reason"] == "invalid_trade"
+                self.rejected += is_rejected_row
+                self.source_gaps += not is_rejected_row
 
     def counts(self) -> dict[str, int]:
-        """By the names of the metrics."""
+        """The totals by the names of the CloudWatch metrics."""
         counts = {
             "Ticks": self.ticks,
             "TradesPublished": self.trades,

@@ -1,25 +1,24 @@
-"""One tick: look at the bot, compare, publish once. And the minute of ticks.
+"""The poller: in each tick it polls the bot, compares, and publishes once. A minute is a series of ticks.
 
-Nothing is lost while Redis is away: findings wait in `_waiting`, and the log's own checkpoint moves only in the
-step that publishes them. Nothing is published twice: every candidate carries its identity, and the fence refuses
-a poller that concluded from a checkpoint which another one has replaced meanwhile.
+Nothing is lost while Redis is away: publications wait in the queue, and the log's checkpoint moves only in the call
+that publishes its entries. Nothing is published twice: every candidate carries its identity, and the fence refuses a
+poller that worked from a checkpoint which another one has replaced.
+
+The state lies in five parts: `BotPoller` reads the bot, `StatusTracker` follows whether it is online, `FillLookup` asks
+the exchange, `UnpublishedQueue` holds what waits, and `LogWriter` writes it. `Lease` keeps other pollers away.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
 from coliseum.bot.client import Bot
-from coliseum.bot.parse import BotHealth, BotStatus
-from coliseum.errors import ConfigurationError, LogError, LogMoved, SourceError
-from coliseum.feed.entries import Candidate, EntryId
-from coliseum.feed.feed import Feed, Fence, now_ms
-from coliseum.feed.protocol import PollerHeartbeat
+from coliseum.errors import SourceError
+from coliseum.feed.entries import EntryId
+from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.polling.backfill import (
@@ -30,338 +29,159 @@ from coliseum.polling.backfill import (
     recover,
     unknown_fills,
 )
-from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, decode, encode, newest_reported_ms
-from coliseum.polling.diff import BotObservation, ListDifference, compare
+from coliseum.polling.bot_poll import BotPoller
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap, newest_reported_ms
+from coliseum.polling.diff import ListDifference
+from coliseum.polling.fill_lookup import FillLookup
+from coliseum.polling.lease import Lease
+from coliseum.polling.log_writer import LogWriter
 from coliseum.polling.metrics import MinuteMetrics, TickResult
 from coliseum.polling.publications import (
     Publication,
-    TradeOrder,
-    batches,
-    extend_order,
     fills_publication,
     late_recovery_publication,
     list_publication,
-    republish_before_list,
-    status_publication,
     without_expired_gap,
 )
-from coliseum.polling.schedule import ReportOutcome, Step, fresh_seconds, lease_seconds, steps
-from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status
-from coliseum.trading.trades import Fill, Trade
+from coliseum.polling.schedule import ReportOutcome, Step, steps
+from coliseum.polling.status_tracker import StatusTracker
+from coliseum.polling.unpublished import UnpublishedQueue
+from coliseum.trading.trades import Trade
 
-LIST_MAX = 1_000
-"""Of a longer list, the newest: the contract's list holds 100."""
-BATCH_SIZE = 500
-"""Candidates in one script call, about; some 250 KB, far below Redis' limits on a request."""
-WAITING_MAX = 5_000
-"""With this much unpublished we stop looking; the bot's list then overflows, and that is announced."""
-REST_TICKS_MAX = 10
-"""Ticks without a publish while Redis keeps failing."""
-FENCES_MAX = 50
-"""Publishes without an answer that are remembered: any one of them may have been the last to arrive."""
-TORN_MAX = 3
-"""Looks in a row during which the bot's start may change."""
-FILLS_EVERY_SECONDS = 15.0
-FILLS_WAIT_SECONDS = 6.0
-"""For an answer of the exchange; the tick waits for it."""
+WAITING_ENTRIES_MAX = 5_000
+"""With so many unpublished entries the bot is no longer polled. Its list then overflows, and that is announced."""
 
 
 class Poller:
-    """The bot's trades and status into the log. One per process; not for two threads at once."""
+    """Publishes the bot's trades and status to the log. One per process; not for two threads at once."""
 
     def __init__(
         self, *, bot: Bot, feed: Feed, exchange: Kalshi | None, interval: float, clock: Callable[[], int] = now_ms
     ) -> None:
-        """`exchange` is None where there is no key for its fills; `clock` gives unix milliseconds."""
-        self._bot, self._feed, self._exchange = bot, feed, exchange
+        """`interval`: seconds between ticks. `exchange` is None without an API key for its fills. `clock`: unix ms."""
         self._interval, self._clock = interval, clock
-        self.owner = uuid4().hex
-        self._memory = EMPTY_CHECKPOINT
-        self._waiting: tuple[Publication, ...] = ()
-        self._order: TradeOrder = {}
-        self._fences: tuple[str, ...] = ("",)
-        self._must_load = self._must_ask_mode = True
-        self._log_is_new = False
-        self._misses = FailedPolls()
-        self._ticks = self._failures = self._rest_until = self._ask_from = self._torn = 0
-        self._until = 0
-        self.head: tuple[str, EntryId] | None = None
-        """Epoch and newest entry of the log, as far as this process knows."""
+        self._bot, self._status = BotPoller(bot), StatusTracker()
+        self._fills = FillLookup(exchange, interval=interval)
+        self._queue = UnpublishedQueue()
+        self._log = LogWriter(feed, self._queue)
+        self._lease = Lease(feed, owner=uuid4().hex, interval=interval, clock=clock)
+        self._tick = 0
 
     @property
     def memory(self) -> Checkpoint:
         """What is known of the bot, including what still waits to be published."""
-        return self._memory
+        return self._queue.memory
+
+    @property
+    def head(self) -> tuple[str, EntryId] | None:
+        """Epoch and newest entry of the log, as far as this process knows."""
+        return self._log.head
 
     def minute(
         self, *, until: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> MinuteMetrics:
-        """Tick until `clock()` reaches `until`, unless another poller does."""
-        done = MinuteMetrics()
-        self._until = self._clock() + round((until - clock()) * 1000)
-        self._must_load = True  # others may have published since our last minute
-        self._must_ask_mode = True
+        """Tick until `clock()` reaches `until`, in seconds, and rest while another poller works."""
+        totals = MinuteMetrics()
+        self._lease.begin(seconds=until - clock())
+        self._log.load_soon()  # others may have published since our last minute
+        self._status.confirm_mode_soon()
         course = steps(interval=self._interval, until=until, clock=clock, sleep=sleep)
-        heard: ReportOutcome | None = None
+        outcome: ReportOutcome | None = None
         while True:
             try:
-                step = course.send(heard)
+                step = course.send(outcome)
             except StopIteration:
                 break
-            heard = None
+            outcome = None
             if step is Step.TICK:
-                done.add(self.tick())
+                totals.add(self.tick())
             else:
-                heard = self._report()
-                done.redis_errors += heard.failed
-                done.waited = done.waited or heard.rest is not None
-        if self._until - self._clock() > self._interval * 1000:  # cut short: another tick would have come
-            self._leave()
-        return done
-
-    def _leave(self) -> None:
-        """Let the next poller begin before our minute would have ended."""
-        self._until = self._clock()
-        with suppress(SourceError):
-            self._feed.send_heartbeat(self._word(), ttl_ms=self._lease_ms, notify=False)
+                outcome = self._report()
+                totals.redis_errors += outcome.failed
+                totals.waited = totals.waited or outcome.rest_seconds is not None
+        if self._lease.remaining_ms > self._interval * 1000:  # cut short: there was time for another tick
+            self._lease.release(self.memory)
+        return totals
 
     def tick(self) -> TickResult:
-        """Look, compare, publish. Never raises for a source that fails: the next tick tries again."""
+        """Poll, compare, publish. Never raises for a source that fails: the next tick tries again."""
         now = self._clock()
-        self._ticks += 1
-        if self._must_load and not self._load():
+        self._tick += 1
+        if self._log.must_load and not self._log.load(tick=self._tick):
             return TickResult(redis_failed=True, at_ms=now)
         answered = False
-        if sum(len(found.entries) for found in self._waiting) < WAITING_MAX:
-            answered = self._look(now)
-            self._ask_exchange(now)
-        return replace(self._publish(now), bot_answered=answered)
+        if self._queue.entry_count < WAITING_ENTRIES_MAX:
+            answered = self._poll_bot(now)
+            self._poll_exchange(now)
+        return replace(self._log.publish(now_ms=now, tick=self._tick), bot_answered=answered)
 
     def _report(self) -> ReportOutcome:
-        if self._must_load and self._memory is EMPTY_CHECKPOINT:  # nothing to tell yet, and Redis was asked just now
-            return ReportOutcome(failed=True)
-        word = self._word()
+        if self._log.must_load and self.memory is EMPTY_CHECKPOINT:
+            return ReportOutcome(failed=True)  # nothing to report yet, and Redis has just failed to answer
+        outcome = self._lease.report(self.memory)
+        if outcome.rest_seconds is not None:
+            self._log.load_soon()  # the other poller publishes meanwhile
+        return outcome
+
+    def _poll_bot(self, now: int) -> bool:
+        """Queue what the bot's list and status add. Whether the bot answered."""
         try:
-            other = self._feed.send_heartbeat(word, ttl_ms=self._lease_ms)
-        except (SourceError, LogError) as error:
-            logger().warning("redis failed", problem=str(error))
-            return ReportOutcome(failed=True)
-        if other is None or other.owner == self.owner or other.until <= word.at or not other.precedes(word):
-            return ReportOutcome()
-        self._must_load = True  # the other one publishes meanwhile
-        return ReportOutcome(rest=min(other.until - word.at, self._lease_ms) / 1000)
-
-    @property
-    def _lease_ms(self) -> int:
-        return round(lease_seconds(self._interval) * 1000)
-
-    def _word(self) -> PollerHeartbeat:
-        return PollerHeartbeat(
-            owner=self.owner,
-            until=self._until,
-            at=self._clock(),
-            fresh_for=round(fresh_seconds(self._interval) * 1000),
-            bot_ok_at=self._memory.ok_ms,
-            bot=self._memory.status,
-        )
-
-    def _load(self) -> bool:
-        if self._ticks < self._rest_until:
-            return False
-        try:
-            position = self._feed.position()
-        except (SourceError, LogError) as error:
-            self._redis_failed(error)
-            return False
-        self._failures = 0
-        self._must_load = False
-        self.head = None if position.epoch is None else (position.epoch, position.head)
-        if self._memory is not EMPTY_CHECKPOINT and position.fence in self._fences:
-            return True  # nobody else has published: our view is the newest, and what waits still holds
-        self._fences = (position.fence,)
-        self._log_is_new = position.checkpoint is None and self._memory is not EMPTY_CHECKPOINT
-        if not self._log_is_new:  # what waits was concluded from an older view: what is missing is found again
-            self._memory, self._waiting, self._order = _decoded(position.checkpoint), (), {}
-        return True
-
-    def _look(self, now: int) -> bool:
-        try:
-            health = self._health()
-            difference, trades = self._difference(health, now)
+            poll = self._bot.poll(self.memory, now_ms=now)
         except SourceError as error:
-            self._missed(now, error.problem)
+            self._queue.add(self._status.poll_failed(self.memory, now_ms=now, problem=error.problem))
             return False
-        if health is not None and not health.alive:
-            self._missed(now, "the bot says that it is not alive")
+        if poll.new_run:  # another run may trade in another mode
+            self._status.confirm_mode_soon()
+        if poll.alive:
+            status = self._status.poll_succeeded(
+                self.memory, now_ms=now, trade_count=poll.trade_count, ask_bot=self._bot.status
+            )
         else:
-            self._misses = FailedPolls()
-            self._greet(len(trades) if health is None or health.trade_count is None else health.trade_count, now)
-        if difference is not None:
-            self._take_difference(difference, trades, now)
+            status = self._status.poll_failed(self.memory, now_ms=now, problem="the bot says that it is not alive")
+        self._queue.add(status)
+        if poll.difference is not None:
+            self._queue_difference(poll.difference, poll.trades, now)
         return True
 
-    def _difference(self, health: BotHealth | None, now: int) -> tuple[ListDifference | None, tuple[Trade, ...]]:
-        """What the list tells, and the list; None where the bot began anew while we looked.
-
-        Where its start keeps changing it tells nothing about runs, and the list alone decides.
-        """
-        given = self._bot.trades()
-        trades = given.trades[-LIST_MAX:]
-        seen = BotObservation(
-            trades=trades,
-            rejected=given.rejected[:LIST_MAX],
-            run=None if health is None else health.started_at,
-            count=None if health is None else health.trade_count,
-            count_after=None,
-            at_ms=now,
-        )
-        difference = compare(self._memory, seen)
-        self._must_ask_mode = self._must_ask_mode or difference.after.run != self._memory.run
-        if difference.quiet or health is None:
-            return difference, trades
-        after = self._health()
-        if after is None:
-            return difference, trades
-        if after.started_at != health.started_at:
-            self._torn += 1
-            return (None if self._torn < TORN_MAX else compare(self._memory, replace(seen, run=None))), trades
-        self._torn = 0
-        return compare(self._memory, replace(seen, count_after=after.trade_count)), trades
-
-    def _take_difference(self, difference: ListDifference, trades: tuple[Trade, ...], now: int) -> None:
-        hole = difference.hole
-        recovery = None
-        after = replace(difference.after, status=self._memory.status)
-        if hole is not None:
-            logger().warning("the bot's list has a hole", reason=hole.reason, lost=hole.lost)
-            fills = self._fills(fills_since_seconds(hole.from_ms, self._memory.known), urgent=True)
+    def _queue_difference(self, difference: ListDifference, listed: tuple[Trade, ...], now: int) -> None:
+        gap, recovery = difference.gap, None
+        # The status may have changed since the comparison: the queue's is the newest.
+        difference = replace(difference, checkpoint=replace(difference.checkpoint, status=self.memory.status))
+        if gap is not None:
+            logger().warning("bot trade list has a gap", reason=gap.reason, lost=gap.lost)
+            since = fills_since_seconds(gap.from_ms, self.memory.known)
+            fills = self._fills.fills(since, tick=self._tick, urgent=True)
             if fills is not None:
-                recovery = recover(hole, fills, known=self._memory.known, listed=trades, now_ms=now)
-        new = difference.trades
-        if self._log_is_new:  # a log that was emptied gets the whole list again
-            self._waiting = (republish_before_list(self._waiting, trades, self._memory, self._order),)
-            self._log_is_new = False
-            new = trades
-        found = list_publication(replace(difference, after=after), recovery, trades=new)
-        if hole is not None and self._exchange is None:
-            found = replace(found, after=replace(found.after, hole=None))
-        self._take(found)
+                recovery = recover(gap, fills, known=self.memory.known, listed=listed, now_ms=now)
+        trades = self._queue.trades_to_publish(listed, new=difference.trades)
+        publication = list_publication(difference, recovery, trades=trades)
+        if gap is not None and not self._fills.available:  # without an exchange the gap need not stay open
+            publication = replace(publication, checkpoint=replace(publication.checkpoint, gap=None))
+        self._queue.add(publication)
 
-    def _health(self) -> BotHealth | None:
-        """None where the bot has none to tell: its list decides whether it is online."""
-        try:
-            return self._bot.health()
-        except SourceError:
+    def _poll_exchange(self, now: int) -> None:
+        """Queue fills for a gap that is still open, or in place of a bot that is offline."""
+        memory = without_expired_gap(self.memory, now_ms=now)
+        self._queue.remember(memory)
+        if memory.answered_ms is not None and self._status.offline:
+            publication = self._fills_while_offline(memory, memory.answered_ms, now)
+        elif memory.gap is not None:
+            publication = self._late_recovery(memory, memory.gap, now)
+        else:
+            return
+        if publication is not None:
+            self._queue.add(publication)
+
+    def _fills_while_offline(self, memory: Checkpoint, answered_ms: int, now: int) -> Publication | None:
+        fills = self._fills.fills(fills_since_seconds(answered_ms, memory.known), tick=self._tick)
+        if not fills or not ids_match(fills, memory.known):
             return None
+        begin = earliest_missing_ms(answered_ms, newest_reported_ms(memory.known))
+        trades = unknown_fills(fills, known=memory.known, from_ms=begin, to_ms=now + END_MARGIN_MS, backfilled=False)
+        return fills_publication(memory, trades)
 
-    def _greet(self, count: int, now: int) -> None:
-        """Tell that the bot is back, or calls itself otherwise: paper and live must not be mixed up."""
-        before = self._memory.status
-        if before is None or not is_online(before):
-            self._take(
-                status_publication(
-                    self._memory, online_status(now_ms=now, trades=count, told=self._told(), before=before)
-                )
-            )
-        elif self._must_ask_mode and (told := self._told()) is not None:
-            confirmed = confirm_mode(before, told, now_ms=now, trades=count)
-            if confirmed is not None:
-                self._memory = replace(self._memory, status=confirmed)
-            else:
-                self._take(
-                    status_publication(self._memory, online_status(now_ms=now, trades=count, told=told, before=before))
-                )
-        self._must_ask_mode = False
-
-    def _told(self) -> BotStatus | None:
-        """How the bot describes itself, where it does."""
-        try:
-            return self._bot.status()
-        except SourceError:
+    def _late_recovery(self, memory: Checkpoint, gap: SourceGap, now: int) -> Publication | None:
+        fills = self._fills.fills(fills_since_seconds(gap.from_ms, memory.known), tick=self._tick)
+        if fills is None:
             return None
-
-    def _missed(self, now: int, problem: str) -> None:
-        self._misses = self._misses.another(now)
-        self._take(status_publication(self._memory, offline_status(self._memory.status, self._misses, problem=problem)))
-
-    def _ask_exchange(self, now: int) -> None:
-        """Fills for a hole that is still open, or in place of a bot that is offline."""
-        memory = self._memory = without_expired_gap(self._memory, now_ms=now)
-        if memory.ok_ms is not None and self._misses.offline:
-            fills = self._fills(fills_since_seconds(memory.ok_ms, memory.known))
-            if fills and ids_match(fills, memory.known):
-                begin = earliest_missing_ms(memory.ok_ms, newest_reported_ms(memory.known))
-                trades = unknown_fills(
-                    fills, known=memory.known, from_ms=begin, to_ms=now + END_MARGIN_MS, backfilled=False
-                )
-                self._take(fills_publication(memory, trades))
-        elif memory.hole is not None:
-            fills = self._fills(fills_since_seconds(memory.hole.from_ms, memory.known))
-            if fills is not None:
-                self._take(
-                    late_recovery_publication(
-                        memory, recover(memory.hole, fills, known=memory.known, listed=(), now_ms=now)
-                    )
-                )
-
-    def _fills(self, since: int, *, urgent: bool = False) -> tuple[Fill, ...] | None:
-        """None where the exchange has not answered, or is not to be asked yet."""
-        if self._exchange is None or (self._ticks < self._ask_from and not urgent):
-            return None
-        self._ask_from = self._ticks + math.ceil(FILLS_EVERY_SECONDS / self._interval)
-        end = time.monotonic() + FILLS_WAIT_SECONDS
-        try:
-            return self._exchange.within(lambda: end - time.monotonic()).all_fills(since=since)
-        except (SourceError, ConfigurationError) as error:
-            logger().warning("no fills from the exchange", problem=str(error))
-            return None
-
-    def _take(self, found: Publication) -> None:
-        self._memory = found.after
-        if found.entries:
-            self._waiting += (found,)
-            self._order = extend_order(self._order, found.after.known)
-
-    def _publish(self, now: int) -> TickResult:
-        if not self._waiting or self._ticks < self._rest_until:
-            return TickResult(at_ms=now)
-        published: list[tuple[EntryId, Candidate]] = []
-        self._waiting = batches((*self._waiting, Publication((), self._memory)), size=BATCH_SIZE)
-        try:
-            for part in self._waiting:
-                published += self._publish_part(part, now)
-                self._waiting = self._waiting[1:]
-            self._order = {}
-        except LogMoved:
-            logger().info("another poller has published; starting from its checkpoint")
-            self._must_load = True
-        except (SourceError, LogError) as error:
-            self._redis_failed(error)
-            return TickResult(published=tuple(published), redis_failed=True, at_ms=now)
-        self._failures = 0
-        return TickResult(published=tuple(published), at_ms=now)
-
-    def _publish_part(self, part: Publication, now: int) -> tuple[tuple[EntryId, Candidate], ...]:
-        fence = Fence(self._fences, uuid4().hex)
-        self._fences = (*self._fences[-FENCES_MAX:], fence.token)  # until an answer says which one stands
-        checkpoint = encode(part.after)
-        done = self._feed.publish(part.entries, now_ms=now, checkpoint=checkpoint, bot=part.after.status, fence=fence)
-        self._fences = (fence.token,)
-        self.head = (done.epoch, done.head)
-        return done.entries
-
-    def _redis_failed(self, error: Exception) -> None:
-        """Rest for twice as many ticks each time, so that a service in trouble is not asked every tick."""
-        self._failures += 1
-        self._rest_until = self._ticks + min(REST_TICKS_MAX, 2 ** (self._failures - 1))
-        logger().warning("redis failed", problem=str(error), waiting=len(self._waiting))
-
-
-def _decoded(text: str | None) -> Checkpoint:
-    if text is None:
-        return EMPTY_CHECKPOINT
-    try:
-        return decode(text)
-    except LogError as error:
-        logger().error("the checkpoint cannot be read; starting without one", problem=str(error))
-        return EMPTY_CHECKPOINT
+        return late_recovery_publication(memory, recover(gap, fills, known=memory.known, listed=(), now_ms=now))

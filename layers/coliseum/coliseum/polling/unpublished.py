@@ -1,0 +1,137 @@
+"""The publications that the log does not have yet, and what is known of the bot including them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from coliseum.feed.entries import Candidate
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade
+from coliseum.polling.publications import Publication
+from coliseum.trading.trades import Trade
+
+BATCH_SIZE = 500
+"""About so many entries in one publish call: some 250 KB, far below Redis' limit for a request."""
+
+TradeOrder = Mapping[tuple[str, str], int]
+"""The place of each trade by its key and time. The key alone is not enough, since a bot may use an id again."""
+
+
+class UnpublishedQueue:
+    """Publications that wait for the log, oldest first, and the poller's memory of the bot.
+
+    Invariants:
+    - `memory` includes everything that waits, so it may be ahead of the checkpoint in the log.
+    - A publication leaves the queue only when the log has confirmed it, or when the memory is replaced as a whole.
+    - No publication's checkpoint includes entries that stand behind it. So whatever part of the queue reaches the
+      log, the checkpoint stored there is true.
+    """
+
+    def __init__(self) -> None:
+        self._memory = EMPTY_CHECKPOINT
+        self._waiting: tuple[Publication, ...] = ()
+        self._order: TradeOrder = {}
+        self._log_was_emptied = False
+
+    @property
+    def memory(self) -> Checkpoint:
+        """What is known of the bot."""
+        return self._memory
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries wait."""
+        return sum(len(publication.entries) for publication in self._waiting)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, publication: Publication) -> None:
+        """Queue the entries and remember the checkpoint. Without entries only the memory changes."""
+        self._memory = publication.checkpoint
+        if publication.entries:
+            self._waiting += (publication,)
+            self._order = extend_order(self._order, publication.checkpoint.known)
+
+    def remember(self, checkpoint: Checkpoint) -> None:
+        """Replace the memory by one that needs no entry in the log."""
+        self._memory = checkpoint
+
+    def restart_from(self, checkpoint: Checkpoint) -> None:
+        """Drop what waits, and begin with the checkpoint of another poller.
+
+        What waits was found by comparison with an older view of the bot. Whatever the log really lacks is found again
+        by the next comparison.
+        """
+        self._memory, self._waiting, self._order = checkpoint, (), {}
+        self._log_was_emptied = False
+
+    def log_was_emptied(self) -> None:
+        """Redis lost the log: the next list has to be published as a whole."""
+        self._log_was_emptied = True
+
+    def trades_to_publish(self, listed: tuple[Trade, ...], *, new: tuple[Trade, ...]) -> tuple[Trade, ...]:
+        """The trades of a list that have to be queued: the `new` ones, or all `listed` ones for an emptied log.
+
+        For an emptied log the queue first drops what the list repeats, and puts the rest in the order of execution.
+        """
+        if not self._log_was_emptied:
+            return new
+        self._waiting = (republish_before_list(self._waiting, listed, self._memory, self._order),)
+        self._log_was_emptied = False
+        return listed
+
+    def prepare_batches(self, *, size: int = BATCH_SIZE) -> tuple[Publication, ...]:
+        """What waits, joined into batches of about `size` entries. The last one also stores the newest memory."""
+        self._waiting = batches((*self._waiting, Publication((), self._memory)), size=size)
+        return self._waiting
+
+    def confirm_first(self) -> None:
+        """The log has the first batch."""
+        self._waiting = self._waiting[1:]
+
+    def confirm_all(self) -> None:
+        """The log has every batch, so the places of the trades are settled there."""
+        self._waiting, self._order = (), {}
+
+
+def batches(waiting: Iterable[Publication], *, size: int) -> tuple[Publication, ...]:
+    """`waiting`, joined into batches of about `size` entries; no publication is split.
+
+    A batch has the checkpoint of its last publication, so it never claims entries of the next batch.
+    """
+    joined: list[Publication] = []
+    for publication in waiting:
+        if joined and len(joined[-1].entries) + len(publication.entries) <= size:
+            joined[-1] = Publication(joined[-1].entries + publication.entries, publication.checkpoint)
+        else:
+            joined.append(publication)
+    return tuple(joined)
+
+
+def extend_order(order: TradeOrder, known: Mapping[str, KnownTrade]) -> TradeOrder:
+    """`order` with the trades in `known` that it lacks, behind those that it has."""
+    places = dict(order)
+    for trade_id, trade in known.items():
+        places.setdefault((f"trade:{trade_id}", repr(trade.executed_at)), len(places))
+    return places
+
+
+def republish_before_list(
+    waiting: Iterable[Publication], listed: Iterable[Trade], memory: Checkpoint, order: TradeOrder
+) -> Publication:
+    """What waits, without the trades that `listed` repeats, in the order of execution.
+
+    For a log that was emptied: what waits may be a correction of a trade that the log no longer has, and it stands in
+    the order of publication. `order` decides between trades of the same time.
+    """
+    in_list = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in listed}
+    latest = 0.0
+    dated: list[tuple[float, int, Candidate]] = []
+    for entry in (entry for publication in waiting for entry in publication.entries):
+        # An entry without a time, such as a gap, stays behind the entry that it came after.
+        latest = max(latest, float(entry.at or 0))
+        if (entry.key, entry.at) not in in_list:
+            executed_at = float(entry.at) if entry.at else latest
+            dated.append((executed_at, order.get((entry.key, entry.at), len(order)), entry))
+    dated.sort(key=lambda row: row[:2])
+    return Publication(tuple(entry for _, _, entry in dated), memory)

@@ -1,0 +1,194 @@
+"""The queue between the bot and the log: what waits, in which order, and with which checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coliseum.feed.entries import Candidate, EntryKind
+from coliseum.polling.candidates import trade_candidate
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade
+from coliseum.polling.publications import Publication
+from coliseum.polling.unpublished import UnpublishedQueue, batches, republish_before_list
+from coliseum.trading.trades import Side, Trade
+
+
+def trade(name: str, at: float = 1.0) -> Trade:
+    return Trade(
+        trade_id=name,
+        ticker="ALPHA",
+        side=Side.BUY,
+        outcome=None,
+        quantity=Decimal(1),
+        price=Decimal("0.5"),
+        timestamp=at,
+    )
+
+
+def entries(*trades: Trade) -> tuple[Candidate, ...]:
+    return tuple(trade_candidate(one, run="r") for one in trades)
+
+
+def checkpoint(*trades: Trade) -> Checkpoint:
+    known = {one.trade_id: KnownTrade(one.digest(), one.timestamp) for one in trades}
+    return replace(EMPTY_CHECKPOINT, run="r", list_length=len(trades), known=known)
+
+
+def publication(*trades: Trade) -> Publication:
+    return Publication(entries(*trades), checkpoint(*trades))
+
+
+def ids(publications: tuple[Publication, ...]) -> list[list[str]]:
+    return [[entry.data["trade_id"] for entry in one.entries] for one in publications]
+
+
+A, B, C = trade("a", 1.0), trade("b", 2.0), trade("c", 3.0)
+
+
+def test_a_new_queue_is_empty_and_knows_nothing() -> None:
+    queue = UnpublishedQueue()
+
+    assert not queue
+    assert queue.entry_count == 0
+    assert queue.memory is EMPTY_CHECKPOINT
+
+
+def test_the_memory_includes_what_waits() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A))
+    queue.add(publication(A, B))
+
+    assert (queue.entry_count, list(queue.memory.known)) == (3, ["a", "b"])
+
+
+def test_a_publication_without_entries_changes_the_memory_only() -> None:
+    queue = UnpublishedQueue()
+    queue.add(Publication((), checkpoint(A)))
+
+    assert not queue
+    assert list(queue.memory.known) == ["a"]
+
+
+def test_the_last_batch_stores_the_newest_memory() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A))
+    queue.remember(checkpoint(A, B))
+    (batch,) = queue.prepare_batches()
+
+    assert ids((batch,)) == [["a"]]
+    assert batch.checkpoint == checkpoint(A, B)
+
+
+def test_a_batch_leaves_the_queue_only_when_it_is_confirmed() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A))
+    queue.add(publication(B))
+    assert ids(queue.prepare_batches(size=1))[:2] == [["a"], ["b"]]
+    queue.confirm_first()
+
+    assert queue.entry_count == 1
+    assert ids(queue.prepare_batches(size=1))[0] == ["b"]
+
+
+def test_nothing_waits_once_every_batch_is_confirmed() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A))
+    queue.prepare_batches()
+    queue.confirm_all()
+
+    assert not queue
+    assert list(queue.memory.known) == ["a"]
+
+
+def test_another_pollers_checkpoint_replaces_memory_and_queue() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A))
+    queue.restart_from(checkpoint(B))
+
+    assert not queue
+    assert list(queue.memory.known) == ["b"]
+
+
+def test_only_the_new_trades_of_a_list_are_published() -> None:
+    assert UnpublishedQueue().trades_to_publish((A, B), new=(B,)) == (B,)
+
+
+def test_an_emptied_log_gets_the_whole_list_once_behind_what_only_the_queue_has() -> None:
+    queue = UnpublishedQueue()
+    queue.add(publication(A, B))
+    queue.log_was_emptied()
+
+    assert queue.trades_to_publish((B, C), new=(C,)) == (B, C)
+    assert ids(queue.prepare_batches()) == [["a"]]
+    assert queue.trades_to_publish((B, C), new=()) == ()
+
+
+def test_another_pollers_checkpoint_means_that_the_log_is_not_empty() -> None:
+    queue = UnpublishedQueue()
+    queue.log_was_emptied()
+    queue.restart_from(checkpoint(A))
+
+    assert queue.trades_to_publish((A, B), new=(B,)) == (B,)
+
+
+def test_batches_do_not_split_publications_and_keep_their_own_checkpoints() -> None:
+    checkpoints = [replace(EMPTY_CHECKPOINT, list_length=number) for number in range(4)]
+    waiting = [
+        Publication(entries(A, B), checkpoints[0]),
+        Publication(entries(C), checkpoints[1]),
+        Publication(entries(*(trade(name) for name in "defg")), checkpoints[2]),
+        Publication((), checkpoints[3]),
+    ]
+    made = batches(waiting, size=3)
+
+    assert [len(batch.entries) for batch in made] == [3, 4, 0]
+    assert [batch.checkpoint.list_length for batch in made] == [1, 2, 3]
+
+
+@given(st.lists(st.integers(0, 7), max_size=20), st.integers(1, 10))
+def test_no_batch_claims_trades_of_a_later_batch(sizes: list[int], size: int) -> None:
+    """Each batch's checkpoint names the number of trades up to its end."""
+    waiting: list[Publication] = []
+    total = 0
+    for number in sizes:
+        new = entries(*(trade(f"t{total + index}") for index in range(number)))
+        total += number
+        waiting.append(Publication(new, replace(EMPTY_CHECKPOINT, trade_count=total)))
+    sent = 0
+    for batch in batches(waiting, size=size):
+        sent += len(batch.entries)
+        assert batch.checkpoint.trade_count == sent
+
+    assert sent == total
+
+
+def test_an_emptied_log_gets_what_the_list_has_dropped_in_order_of_time() -> None:
+    """The bot used the id `1` again after a restart."""
+    later, earlier, listed = trade("1", 9.0), trade("1", 5.0), trade("listed")
+    made = republish_before_list(
+        (publication(later), publication(earlier), publication(listed)), (listed,), EMPTY_CHECKPOINT, {}
+    )
+
+    assert [entry.at for entry in made.entries] == ["5.0", "9.0"]
+
+
+def test_trades_of_one_moment_keep_the_order_in_which_they_became_known() -> None:
+    first, second = trade("z", 5.0), trade("a", 5.0)
+    queue = UnpublishedQueue()
+    queue.add(publication(first))
+    queue.add(Publication(entries(second, first), checkpoint(first, second)))
+    queue.log_was_emptied()
+    queue.trades_to_publish((), new=())
+
+    assert ids(queue.prepare_batches()) == [["z", "z", "a"]]
+
+
+def test_an_entry_without_a_time_stays_behind_the_one_that_it_came_after() -> None:
+    gap = Candidate(kind=EntryKind.SOURCE_GAP, key="gap", digest="", data={"trade_id": "gap"})
+    waiting = (Publication((*entries(B), gap, *entries(C, A)), EMPTY_CHECKPOINT),)
+    made = republish_before_list(waiting, (), EMPTY_CHECKPOINT, {})
+
+    assert ids((made,)) == [["a", "b", "gap", "c"]]
