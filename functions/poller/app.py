@@ -1,9 +1,11 @@
-"""The scheduled poller: one minute of ticks, bot to log; then the projection, log to Postgres; then the history."""
+"""The scheduled poller. Each call is a minute: poll the bot, copy the log to Postgres, maintain the account history."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -14,7 +16,7 @@ from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
-from coliseum.feed.feed import Feed
+from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics, record
 from coliseum.polling.poller import Poller
@@ -24,36 +26,64 @@ from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 MINUTE_SECONDS = 58.0
-MARGIN_SECONDS = 10.0  # of the function's time, for the last tick, the projection and the history
+MARGIN_SECONDS = 10.0
+"""Of the function's time, for the last tick, the projection and the history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the function keeps between two calls."""
+
+    poller: Poller
+    projector: Projector
+    history: HistoryMaintenance
+    clients: ExitStack
+    """Closes the connections. Lambda ends a container without notice, so only tests do."""
 
 
 @cache
-def parts() -> tuple[Poller, Projector, HistoryMaintenance]:
-    """Built once per container."""
+def container() -> Container:
+    """Built by the container's first call."""
     load_secrets()
-    settings = config.settings
-    redis = Redis.from_settings(settings)
-    feed = Feed.from_settings(settings, redis)
+    return build(config.settings)
+
+
+def build(settings: config.Settings, *, clock: Callable[[], int] = now_ms) -> Container:
+    """The clients and services of these settings. `clock` gives unix milliseconds to the poller."""
+    clients = ExitStack()
+    redis, bot = Redis.from_settings(settings), Bot.from_settings(settings)
     exchange = None if settings.kalshi_api_key is None else Kalshi.from_settings(settings)
     store = Store.from_settings_if_configured(settings)
-    bot, paced = Bot.from_settings(settings), Cache(redis, prefix=settings.cache_prefix, breaker=CircuitBreaker())
-    poller = Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds)
-    return poller, Projector(feed=feed, store=store), HistoryMaintenance(store, exchange, paced)
+    for client in (redis, bot, exchange, store):
+        if client is not None:
+            clients.callback(client.close)
+    feed = Feed.from_settings(settings, redis)
+    cache_of_account = Cache(redis, prefix=settings.cache_prefix, breaker=CircuitBreaker())
+    return Container(
+        Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds, clock=clock),
+        Projector(feed=feed, store=store),
+        HistoryMaintenance(store, exchange, cache_of_account),
+        clients,
+    )
 
 
 @metrics().log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    poller, projector, history = parts()
+    """Poll for a minute, then project, then maintain the history. Returns and logs what was done."""
+    services = container()
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000
 
     def clock() -> float:
-        """Monotonic, and at the end where the environment is about to go: then the next poller need not wait."""
+        """Monotonic seconds, which jump to the end when Lambda is about to stop the environment.
+
+        The poller then ends its minute early and releases its lease, so that the next one need not wait.
+        """
         return max(time.monotonic(), end - context.get_remaining_time_in_millis() / 1000)
 
-    done = poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
-    projected = projector.run(poller.head, time_left=lambda: end - time.monotonic() - 1)
-    history.keep(time_left=lambda: end - clock() - 2)
-    record(**done.counts(), ProjectionFailures=int(projected.problem is not None))
-    told = {**asdict(done), "projection": asdict(projected)}
-    logger().info("minute done", **told)
-    return told
+    minute = services.poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
+    projection = services.projector.run(services.poller.head, time_left=lambda: end - time.monotonic() - 1)
+    services.history.keep(time_left=lambda: end - clock() - 2)
+    record(**minute.counts(), ProjectionFailures=int(projection.problem is not None))
+    summary = {**asdict(minute), "projection": asdict(projection)}
+    logger().info("minute done", **summary)
+    return summary

@@ -29,7 +29,7 @@ Invoke = Callable[..., dict[str, Any]]
 
 
 class Clock:
-    """Monotonic seconds that pass by sleeping alone."""
+    """Monotonic seconds that pass only while something sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -51,7 +51,7 @@ def bot() -> Iterator[ScriptedBot]:
 def invoke(
     bot: ScriptedBot, redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Invoke]:
-    """Call the handler in a new container with these settings; its minute lasts a fifth of a second."""
+    """Call the handler in a new container with these settings. Its minute lasts half a second."""
 
     def call(**more: Any) -> dict[str, Any]:
         values = {
@@ -65,27 +65,21 @@ def invoke(
         monkeypatch.setattr(config, "settings", config.load(values | more), raising=False)
         monkeypatch.setattr(app, "MINUTE_SECONDS", 0.5)
         new_container()
-        told: dict[str, Any] = app.handler(EVENT, SimpleNamespace(get_remaining_time_in_millis=lambda: 70_000))
-        return told
+        summary: dict[str, Any] = app.handler(EVENT, SimpleNamespace(get_remaining_time_in_millis=lambda: 70_000))
+        return summary
 
     yield call
     new_container()
 
 
 def new_container() -> None:
-    """Forget the last one, its connections closed."""
-    if app.parts.cache_info().currsize:
-        poller, projector, _ = app.parts()
-        poller._bot.close()
-        projector._feed._redis.close()
-        if projector._store is not None:
-            projector._store.close()
-        if poller._exchange is not None:
-            poller._exchange.close()
-    app.parts.cache_clear()
+    """The next call builds a container; the connections of the last one are closed."""
+    if app.container.cache_info().currsize:
+        app.container().clients.close()
+    app.container.cache_clear()
 
 
-def test_a_minute_goes_from_the_bot_to_postgres(
+def test_a_minute_brings_trades_from_the_bot_to_postgres(
     bot: ScriptedBot,
     invoke: Invoke,
     store: Store,
@@ -94,13 +88,13 @@ def test_a_minute_goes_from_the_bot_to_postgres(
 ) -> None:
     bot.trade(row("a", at=AT), row("b", at=AT + 1), row("bad", at=AT, quantity=-1))
     supabase = {"supabase_url": postgres_server.url, "supabase_service_role_key": postgres_server.secret_key}
-    told = invoke(**supabase)
+    summary = invoke(**supabase)
     again = invoke(**supabase)
 
-    assert (told["ticks"], told["trades"], told["rejected"]) == (3, 2, 1)
-    assert told["projection"] == {"entries": 4, "lost": 0, "problem": None}
+    assert (summary["ticks"], summary["trades"], summary["rejected"]) == (3, 2, 1)
+    assert summary["projection"] == {"entries": 4, "lost": 0, "problem": None}
     assert (again["trades"], again["projection"]["entries"]) == (0, 0)
-    assert [found["trade_id"] for found in store.select("trades", "trade_id", order=("seq",))] == ["a", "b"]
+    assert [row["trade_id"] for row in store.select("trades", "trade_id", order=("seq",))] == ["a", "b"]
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert written[0]["Ticks"] == [3.0]
     assert written[0]["TradesPublished"] == [2.0]
@@ -108,7 +102,7 @@ def test_a_minute_goes_from_the_bot_to_postgres(
     assert {"SourceGaps", "RedisErrors", "PollLagMs", "ProjectionFailures"} <= set(written[0])
 
 
-def test_history_is_thinned_behind_the_minute(invoke: Invoke, store: Store, postgres_server: PostgresServer) -> None:
+def test_old_history_is_thinned_after_the_minute(invoke: Invoke, store: Store, postgres_server: PostgresServer) -> None:
     old = datetime.now(UTC).replace(minute=0) - timedelta(days=30)
     moments = [old + timedelta(minutes=minutes) for minutes in (0, 5, 65)]
     store.insert(
@@ -126,35 +120,35 @@ def everything(store: Store, postgres_server: PostgresServer, exchange_server: E
     return {"kalshi_api_base": exchange_server.url, **with_key(exchange_server), **database}
 
 
-def test_a_quiet_minute_in_which_the_account_is_kept_costs_eight_redis_commands(
+def test_a_quiet_minute_with_an_account_snapshot_costs_eight_redis_commands(
     invoke: Invoke, everything: dict[str, Any], store: Store, redis_server: RedisServer, prefix: str
 ) -> None:
-    """The handler's own parts through a whole minute, on a clock that passes at once."""
+    """The handler's own services through a whole minute, on a clock that needs no time."""
     invoke(**everything)
-    poller, projector, history = app.parts()
+    clock = Clock()
+    services = app.build(config.settings, clock=lambda: int((AT + clock()) * 1000))
     (turn,) = redis_server.admin.post("/", json=["KEYS", f"{prefix}*cache:balance:turn"]).json()["result"]
     redis_server.admin.post("/", json=["DEL", turn])  # as five minutes would have done
     redis_server.reset_meter()
-    clock = Clock()
-    poller._clock = lambda: int((AT + clock()) * 1000)
-    done = poller.minute(until=58.0, clock=clock, sleep=clock.sleep)
-    projector.run(poller.head, time_left=lambda: 60)
-    history.keep(time_left=lambda: 60, clock=lambda: time.time() + 300)
+    done = services.poller.minute(until=58.0, clock=clock, sleep=clock.sleep)
+    services.projector.run(services.poller.head, time_left=lambda: 60)
+    services.history.keep(time_left=lambda: 60, clock=lambda: time.time() + 300)
 
     assert done.trades == 0
     assert redis_server.billed() == {"HMGET": 1, "SET": 4, "PUBLISH": 3}
     assert len(store.select("balance_snapshots", "taken_at")) == 2
+    services.clients.close()
 
 
-def test_trades_go_on_where_supabase_is_not_configured(bot: ScriptedBot, invoke: Invoke) -> None:
+def test_trades_are_published_where_supabase_is_not_configured(bot: ScriptedBot, invoke: Invoke) -> None:
     bot.trade(row("a", at=AT))
-    told = invoke()
+    summary = invoke()
 
-    assert told["trades"] == 1
-    assert told["projection"]["problem"] == "SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set"
+    assert summary["trades"] == 1
+    assert summary["projection"]["problem"] == "SUPABASE_URL or SUPABASE_SERVICE_ROLE_KEY is not set"
 
 
-def test_trades_go_on_where_supabase_is_down_and_are_projected_later(
+def test_trades_are_published_while_supabase_is_down_and_projected_later(
     bot: ScriptedBot, invoke: Invoke, store: Store, postgres_server: PostgresServer
 ) -> None:
     bot.trade(row("a", at=AT))
@@ -164,14 +158,14 @@ def test_trades_go_on_where_supabase_is_down_and_are_projected_later(
     assert down["trades"] == 1
     assert "postgres" in down["projection"]["problem"]
     assert later["projection"]["entries"] == 2
-    assert [found["trade_id"] for found in store.select("trades", "trade_id")] == ["a"]
+    assert [row["trade_id"] for row in store.select("trades", "trade_id")] == ["a"]
 
 
-def test_a_minute_without_redis_ends_quietly(invoke: Invoke) -> None:
-    told = invoke(upstash_redis_rest_url="http://127.0.0.1:9")
+def test_a_minute_without_redis_is_counted_and_not_raised(invoke: Invoke) -> None:
+    summary = invoke(upstash_redis_rest_url="http://127.0.0.1:9")
 
-    assert told["redis_errors"] > 0
-    assert told["trades"] == 0
+    assert summary["redis_errors"] > 0
+    assert summary["trades"] == 0
 
 
 def test_an_invocation_with_little_time_does_not_begin_a_tick(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

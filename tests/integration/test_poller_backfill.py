@@ -1,4 +1,4 @@
-"""Holes in the bot's list, filled from a real exchange's fills."""
+"""Gaps in the bot's list, filled from the fills of a real exchange."""
 
 from __future__ import annotations
 
@@ -18,16 +18,27 @@ from coliseum.trading.trades import Fill
 from coliseum.upstash.client import Redis
 
 
-class Desk:
+class TradedMarket:
     """A bot that trades on the exchange, and a poller that watches it. Time is the exchange's own."""
 
-    def __init__(self, exchange: Exchange, bot: ScriptedBot, poller: Poller, kalshi: Kalshi) -> None:
-        self.exchange, self.bot, self.poller, self.kalshi = exchange, bot, poller, kalshi
+    def __init__(self, exchange: Exchange, bot: ScriptedBot, client: Bot, kalshi: Kalshi, feed: Feed) -> None:
+        self.exchange, self.bot, self._client, self.kalshi, self._feed = exchange, bot, client, kalshi, feed
         self.ticker = self._offered()
         self.now = 0.0
+        self.poller = self.new_poller()
+
+    def new_poller(self) -> Poller:
+        """A poller without a memory, as in a new container."""
+        return Poller(
+            bot=self._client,
+            feed=self._feed,
+            exchange=self.kalshi,
+            interval=3.0,
+            clock=lambda: int(self.now * 1000),
+        )
 
     def _offered(self) -> str:
-        """A market in which contracts are on sale; at a moment there may be none."""
+        """A market in which contracts are on sale. At some moments there is none."""
 
         def offered() -> str | None:
             for market in self.exchange.get("/markets", status="open", limit=1000)["markets"]:
@@ -41,7 +52,7 @@ class Desk:
         return self.kalshi.all_fills(since=0)[0]
 
     def trade(self) -> Row:
-        """Buy one contract; the row with which the bot reports the fill."""
+        """Buy one contract. Returns the row with which the bot reports the fill."""
         self.exchange.order(self.ticker, "bid", "1.00", "0.9900").raise_for_status()
         fill = self.newest()
         self.now = max(self.now, fill.timestamp)
@@ -65,21 +76,18 @@ def feed(redis: Redis, prefix: str) -> Feed:
 
 
 @pytest.fixture
-def desk(exchange_server: Exchange, feed: Feed) -> Iterator[Desk]:
+def market(exchange_server: Exchange, feed: Feed) -> Iterator[TradedMarket]:
     credentials = Credentials(exchange_server.api_key, private_key_path=exchange_server.private_key_path)
     kalshi = Kalshi(exchange_server.url, credentials)
     with serving(ScriptedBot()) as bot:
-        door = Bot(status_url=bot.status_url, trades_url=bot.trades_url)
-        desk: Desk
-        poller = Poller(bot=door, feed=feed, exchange=kalshi, interval=3.0, clock=lambda: int(desk.now * 1000))
-        desk = Desk(exchange_server, bot, poller, kalshi)
-        yield desk
-        door.close()
+        client = Bot(status_url=bot.status_url, trades_url=bot.trades_url)
+        yield TradedMarket(exchange_server, bot, client, kalshi, feed)
+        client.close()
     kalshi.close()
     exchange_server.admin("outage", active=False)
 
 
-def told(feed: Feed) -> list[tuple[str, bool]]:
+def logged_trades(feed: Feed) -> list[tuple[str, bool]]:
     """Each trade in the log, and whether it was backfilled."""
     entries = feed.read(START, count=500).reading.entries
     return [(one.data["trade_id"], bool(one.data.get("backfilled"))) for one in entries if one.kind is EntryKind.TRADE]
@@ -89,22 +97,22 @@ def gaps(feed: Feed) -> list[dict[str, object]]:
     return [one.data for one in feed.read(START, count=500).reading.entries if one.kind is EntryKind.SOURCE_GAP]
 
 
-def overflow(desk: Desk, *, hidden: int) -> tuple[Row, list[Row], Row]:
+def overflow(market: TradedMarket, *, hidden: int) -> tuple[Row, list[Row], Row]:
     """One trade seen, then some that the list has pushed out, then one more in the list."""
-    first = desk.trade()
-    desk.bot.trade(first)
-    desk.tick()
-    lost = [desk.trade() for _ in range(hidden)]
-    last = desk.trade()
-    desk.bot.rows, desk.bot.count = [last], 2 + hidden
+    first = market.trade()
+    market.bot.trade(first)
+    market.tick()
+    lost = [market.trade() for _ in range(hidden)]
+    last = market.trade()
+    market.bot.rows, market.bot.count = [last], 2 + hidden
     return first, lost, last
 
 
-def test_a_hole_is_filled_in_order_before_the_newer_trades(desk: Desk, feed: Feed) -> None:
-    first, lost, last = overflow(desk, hidden=2)
-    desk.tick()
+def test_a_gap_is_filled_in_order_before_the_newer_trades(market: TradedMarket, feed: Feed) -> None:
+    first, lost, last = overflow(market, hidden=2)
+    market.tick()
 
-    assert told(feed) == [
+    assert logged_trades(feed) == [
         (first["trade_id"], False),
         *((row["trade_id"], True) for row in lost),
         (last["trade_id"], False),
@@ -113,68 +121,66 @@ def test_a_hole_is_filled_in_order_before_the_newer_trades(desk: Desk, feed: Fee
     assert (gap["reason"], gap["lost"], gap["backfilled"]) == ("overflow", 0, 2)
 
 
-def test_a_hole_that_the_exchange_cannot_fill_now_is_filled_late(desk: Desk, feed: Feed) -> None:
-    first, lost, last = overflow(desk, hidden=1)
-    desk.exchange.admin("outage", active=True)
-    desk.tick()
-    assert told(feed) == [(first["trade_id"], False), (last["trade_id"], False)]
-    desk.exchange.admin("outage", active=False)
+def test_a_gap_that_the_exchange_cannot_fill_now_is_filled_later(market: TradedMarket, feed: Feed) -> None:
+    first, lost, last = overflow(market, hidden=1)
+    market.exchange.admin("outage", active=True)
+    market.tick()
+    assert logged_trades(feed) == [(first["trade_id"], False), (last["trade_id"], False)]
+    market.exchange.admin("outage", active=False)
     for _ in range(7):
-        desk.tick()
+        market.tick()
 
-    assert told(feed) == [(first["trade_id"], False), (last["trade_id"], False), (lost[0]["trade_id"], True)]
+    assert logged_trades(feed) == [(first["trade_id"], False), (last["trade_id"], False), (lost[0]["trade_id"], True)]
     before, after = gaps(feed)
     assert (before["lost"], before["backfilled"]) == (1, 0)
     assert (after["lost"], after["backfilled"], after["late"]) == (0, 1, True)
     assert (before["from"], before["to"]) == (after["from"], after["to"])
 
 
-def test_a_bot_with_ids_of_its_own_is_never_guessed_at(desk: Desk, feed: Feed) -> None:
-    first, _, last = overflow(desk, hidden=1)
+def test_the_gap_of_a_bot_with_ids_of_its_own_is_not_filled(market: TradedMarket, feed: Feed, redis: Redis) -> None:
+    first, _, last = overflow(market, hidden=1)
     for row, own in ((first, "mine-1"), (last, "mine-3")):
         row["trade_id"] = own
-    desk.bot.rows = [last]
-    poller = Poller(  # a fresh one, which has only seen the bot's own ids
-        bot=desk.poller._bot, feed=feed, exchange=desk.kalshi, interval=3.0, clock=lambda: int(desk.now * 1000)
-    )
-    feed._redis.command("DEL", feed.keys.stream, feed.keys.meta, feed.keys.seen, feed.keys.known)
-    desk.bot.rows, desk.bot.count = [first], 1
+    market.bot.rows = [last]
+    poller = market.new_poller()  # it has seen only the bot's own ids
+    redis.command("DEL", feed.keys.stream, feed.keys.meta, feed.keys.seen, feed.keys.known)
+    market.bot.rows, market.bot.count = [first], 1
     poller.tick()
-    desk.bot.rows, desk.bot.count = [last], 3
+    market.bot.rows, market.bot.count = [last], 3
     poller.tick()
 
-    assert told(feed) == [("mine-1", False), ("mine-3", False)]
+    assert logged_trades(feed) == [("mine-1", False), ("mine-3", False)]
     (gap,) = gaps(feed)
     assert (gap["lost"], gap["backfilled"]) == (1, 0)
 
 
-def test_a_restart_is_filled_up_to_the_bots_new_start(desk: Desk, feed: Feed) -> None:
-    first = desk.trade()
-    desk.bot.trade(first)
-    desk.tick()
-    unseen = desk.trade()
-    desk.bot.rows, desk.bot.count, desk.bot.started_at = [], 0, "a later start"
-    desk.tick(after=20)
+def test_a_restart_is_filled_up_to_the_new_start(market: TradedMarket, feed: Feed) -> None:
+    first = market.trade()
+    market.bot.trade(first)
+    market.tick()
+    unseen = market.trade()
+    market.bot.rows, market.bot.count, market.bot.started_at = [], 0, "a later start"
+    market.tick(after=20)
 
-    assert told(feed) == [(first["trade_id"], False), (unseen["trade_id"], True)]
+    assert logged_trades(feed) == [(first["trade_id"], False), (unseen["trade_id"], True)]
     (gap,) = gaps(feed)
     assert (gap["reason"], gap["backfilled"]) == ("restart", 1)
 
 
-def test_while_the_bot_is_offline_the_exchange_tells_its_trades(desk: Desk, feed: Feed) -> None:
-    first = desk.trade()
-    desk.bot.trade(first)
-    desk.tick()
-    desk.bot.answers["/trades"] = (500, b"")
-    unseen = desk.trade()
+def test_while_the_bot_is_offline_its_trades_come_from_the_exchange(market: TradedMarket, feed: Feed) -> None:
+    first = market.trade()
+    market.bot.trade(first)
+    market.tick()
+    market.bot.answers["/trades"] = (500, b"")
+    unseen = market.trade()
     for _ in range(3):
-        desk.tick()
-    assert told(feed) == [(first["trade_id"], False), (unseen["trade_id"], False)]
+        market.tick()
+    assert logged_trades(feed) == [(first["trade_id"], False), (unseen["trade_id"], False)]
 
-    desk.bot.answers.clear()
-    desk.bot.trade({**unseen, "fee": 0.01})  # the bot tells it in its own words
+    market.bot.answers.clear()
+    market.bot.trade({**unseen, "fee": 0.01})  # the bot tells it in its own words
     for _ in range(3):
-        desk.tick()
+        market.tick()
 
     entries = feed.read(START, count=500).reading.entries
     assert [one.data["source"] for one in entries if one.kind is EntryKind.TRADE] == ["bot_live", "kalshi"]
