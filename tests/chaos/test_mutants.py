@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from tests.chaos.mutants import MUTANTS, ROOT, Mutant, sow, survives
 
-QUICK = ("what waits is dropped when redis fails", "no restart check", "no epoch check")
+CASES = "tests/chaos/test_delivery_cases.py"
+FOUND_BY = {
+    "what waits is dropped when redis fails": CASES,
+    "no epoch check": CASES,
+    "no restart check": "tests/unit/polling/test_diff.py",
+}
+"""Three mutants, and tests without chance that find each."""
 
 
 @pytest.mark.parametrize("mutant", [one for one in MUTANTS if one.name in FOUND_BY], ids=lambda one: one.name)
