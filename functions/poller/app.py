@@ -82,7 +82,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     minute = services.poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
     projection = services.projector.run(services.poller.head, time_left=lambda: end - time.monotonic() - 1)
-    services.history.keep(time_left=lambda: end - clock() - 2)
+    services.history.run(time_left=lambda: end - clock() - 2)
     record(**minute.counts(), ProjectionFailures=int(projection.problem is not None))
     summary = {**asdict(minute), "projection": asdict(projection)}
     logger().info("minute done", **summary)

@@ -1,4 +1,4 @@
-"""The world around the REST functions for tests: real servers, or unused ports in their place."""
+"""The environment of the REST functions for tests: real servers, or unused ports in their place."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BOT_TRADES = [
 
 
 class Bot:
-    """A bot that answers what it is told to: path → JSON value, or raw bytes."""
+    """A bot with configurable answers: path → JSON value, or raw bytes."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {
@@ -70,7 +70,7 @@ class Bot:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Write no access log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -89,7 +89,7 @@ def running_bot() -> Iterator[Bot]:
 
 
 def unused_url() -> str:
-    """Where nobody listens."""
+    """An address with a closed port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
@@ -103,7 +103,7 @@ def settings_of(
     postgres: PostgresServer | None = None,
     **more: Any,
 ) -> Settings:
-    """Settings for these servers; what is missing is down."""
+    """Settings for these servers. A server that is left out is down."""
     bot_url = unused_url() if bot is None else bot.url
     values: dict[str, Any] = {
         "environment": "test",
@@ -121,12 +121,12 @@ def settings_of(
 
 
 def with_key(exchange: Exchange) -> dict[str, Any]:
-    """The settings that let us into an exchange that may be down by now."""
+    """The key of an exchange that may be down by now."""
     return {"kalshi_api_key": SecretStr(exchange.api_key), "kalshi_rsa_key_path": exchange.private_key_path}
 
 
 def client_of(app: FastAPI) -> TestClient:
-    """HTTP to the app; an exception that gets out of it is a 500 here, as on Lambda."""
+    """An HTTP client of the app. An exception that leaves the app is a 500 here, as on Lambda."""
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -134,11 +134,11 @@ MODE_AS_OF = "2026-11-21T08:00:30Z"
 
 
 def publish(redis: RedisServer, prefix: str, trades: tuple[Trade, ...]) -> None:
-    """What the poller would have published: the trades, the bot's status and its own report."""
-    door = Redis(redis.url, redis.token)
-    feed = Feed(door, prefix=prefix, maxlen=1000)
-    told: dict[str, object] = {"status": "online", "since": "2026-11-21T08:00:00Z", "trades": 2, "detail": None}
-    status = told | {"mode": "paper", "mode_as_of": MODE_AS_OF}
+    """Publish what the poller would publish: the trades, the bot's status and the heartbeat."""
+    client = Redis(redis.url, redis.token)
+    feed = Feed(client, prefix=prefix, maxlen=1000)
+    online: dict[str, object] = {"status": "online", "since": "2026-11-21T08:00:00Z", "trades": 2, "detail": None}
+    status = online | {"mode": "paper", "mode_as_of": MODE_AS_OF}
     candidates = [
         Candidate(kind=EntryKind.TRADE, key=f"trade:{trade.trade_id}", digest=trade.digest(), data=trade_json(trade))
         for trade in trades
@@ -148,11 +148,11 @@ def publish(redis: RedisServer, prefix: str, trades: tuple[Trade, ...]) -> None:
     feed.send_heartbeat(
         PollerHeartbeat(owner="test", at=now, fresh_for=60_000, bot_ok_at=now - 5000, bot=status), ttl_ms=60_000
     )
-    door.close()
+    client.close()
 
 
 def check(path: str, status: int, body: Any) -> None:
-    """The body is what the published document promises for this path (a template) and status."""
+    """Assert that the body has the schema that the published document gives for this path template and status."""
     answers = DOCUMENT["paths"][API + path]["get"]["responses"]
     content = (answers.get(str(status)) or answers[f"{status // 100}XX"])["content"]
     (schema,) = [part["schema"] for name, part in content.items() if name.endswith("json")]

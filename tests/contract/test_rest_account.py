@@ -1,4 +1,4 @@
-"""Our books against the sandbox's own, through a whole trading session with settlements, amendments and outages."""
+"""Our ledger against the sandbox's own, through a whole trading session with settlements, amendments and outages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coliseum.trading.money import ZERO
 
 
 class Session:
-    """An account on a private exchange whose only taker it is. It trades on `tickers`, which were untouched before."""
+    """An account that is the only taker on a private exchange. It trades on `tickers`, which had no orders of ours."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -42,25 +42,28 @@ class Session:
         return Cache(None, prefix="", breaker=CircuitBreaker(clock=lambda: self.now), clock=lambda: self.now)
 
     def trade(self, rng: random.Random, orders: int) -> None:
-        """Orders that take what is there, on few markets, so that positions are closed and flipped."""
+        """Send orders that execute at once, on few markets, so that positions are closed and flipped."""
         for _ in range(orders):
             side = rng.choice(["bid", "ask"])
             count = f"{rng.randint(1, 1500) / 100:.2f}"
             price = "0.9900" if side == "bid" else "0.0100"
-            self.exchange.admin("clock", seconds=1)  # what happened in one moment has no known order
+            self.exchange.admin("clock", seconds=1)  # the order of fills with equal times is unknown
             self.exchange.order(rng.choice(self.tickers), side, count, price)
 
-    def books(self) -> LedgerState:
-        """Ours, brought up to date; they must agree with the exchange's."""
-        self.now += 60
-        standing = self.account.positions().standing.value
-        assert standing.problem is None
-        assert standing.books is not None
-        return standing.books
+    def ledger(self) -> LedgerState:
+        """Our ledger, brought up to date."""
+        return self.ledger_of(self.account)
+
+    def ledger_of(self, account: ExchangeAccount) -> LedgerState:
+        self.now += 60  # the cached state is no longer fresh
+        state = account.positions().state.value
+        assert state.problem is None
+        assert state.books is not None
+        return state.books
 
     def deposits(self) -> Decimal:
-        """What the balance is beyond what our books say trading brought."""
-        return self.account.balance().value.cash - self.books().totals.cash
+        """The balance less what trading changed by our ledger."""
+        return self.account.balance().value.cash - self.ledger().totals.cash
 
 
 @pytest.fixture(scope="module")
@@ -79,29 +82,29 @@ def session(exchange: Exchange) -> Iterator[Session]:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_our_books_are_the_exchanges_to_the_cent_through_any_session(session: Session, seed: int) -> None:
+def test_through_any_session_our_ledger_equals_the_exchanges_to_the_cent(session: Session, seed: int) -> None:
     rng = random.Random(seed)
     exchange = session.exchange
     deposited = session.deposits()
     for _ in range(3):
         session.trade(rng, 12)
-        assert session.books().differences == ()
+        assert session.ledger().differences == ()
     first, second, third = session.tickers[:3]
     exchange.admin(f"markets/{first}/settle", result="yes")
     exchange.admin(f"markets/{second}/settle", result="no")
     exchange.admin(f"markets/{third}/settle", result="scalar", value="0.37")
-    settled = session.books()
+    settled = session.ledger()
     assert settled.differences == ()
     assert all(not holding.contracts for holding in settled.holdings if holding.ticker in {first, second, third})
     session.trade(rng, 5)
-    assert session.books().differences == ()
+    assert session.ledger().differences == ()
     # Settlements pay whole cents, fractional contracts may be worth less than one: a cent for each is the most.
     assert abs(session.deposits() - deposited) <= Decimal("0.03")
     again = ExchangeAccount(session.kalshi, session.cache())
-    assert again.positions().standing.value.books == session.books()
+    assert again.positions().state.value.books == session.ledger()
 
 
-def test_positions_are_marked_at_the_bid_of_the_side_held(session: Session) -> None:
+def test_positions_are_valued_at_the_bid_of_their_own_side(session: Session) -> None:
     session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
     session.exchange.order(session.tickers[1], "ask", "5.00", "0.0100")
     session.now += 60
@@ -113,21 +116,21 @@ def test_positions_are_marked_at_the_bid_of_the_side_held(session: Session) -> N
     assert all((positions[ticker].unrealized_pnl or ZERO) <= ZERO for ticker in session.tickers[:2])
 
 
-def test_a_fill_that_is_missing_is_shown_as_a_difference(session: Session) -> None:
+def test_a_missing_fill_is_shown_as_a_discrepancy(session: Session) -> None:
     session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
-    session.account._fills_since = 4_000_000_000  # what was traded before we do not learn
-    found = {difference.field for difference in session.books().differences}
-    assert {"contracts", "exposure"} <= found
+    account = ExchangeAccount(session.kalshi, session.cache(), fills_since=4_000_000_000)
+    fields = {discrepancy.field for discrepancy in session.ledger_of(account).differences}
+    assert {"contracts", "exposure"} <= fields
 
 
-def test_in_an_outage_positions_stay_with_their_reason_and_then_heal(session: Session) -> None:
+def test_in_an_outage_older_positions_are_served_with_the_reason(session: Session) -> None:
     session.exchange.order(session.tickers[0], "bid", "5.00", "0.9900")
-    before = session.books()
+    before = session.ledger()
     session.exchange.admin("outage", active=True)
     session.now += 60
     during = session.account.positions()
-    assert (during.standing.source, during.standing.stale, during.stale) == ("cache", True, True)
+    assert (during.state.source, during.state.stale, during.stale) == ("cache", True, True)
     assert isinstance(during.failures[0], SourceUnavailable)
-    assert during.standing.value.books == before
+    assert during.state.value.books == before
     session.exchange.admin("outage", active=False)
-    assert session.books() == before
+    assert session.ledger() == before

@@ -24,7 +24,7 @@ def merged() -> dict[str, Any]:
     return build_document([module.router for module in modules], version=coliseum.__version__)
 
 
-def test_the_published_document_is_what_the_routers_say() -> None:
+def test_the_published_document_is_the_one_that_the_routers_build() -> None:
     published, built = json.loads(PUBLISHED.read_text()), json.loads(json.dumps(merged()))
     assert published == built, "a route or an answer has changed: write http/openapi.json with `make openapi`"
 

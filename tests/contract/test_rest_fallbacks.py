@@ -1,6 +1,6 @@
 """Every combination of {bot, Redis, exchange, Postgres} up and down, on every route: status, source, stale.
 
-The chains below are the whole rule: the first source that is up answers.
+The chains below are the rule: the first source that is up answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
-# route → who answers, in order: (what must be up, the answer's source, stale)
+# Route → its sources in order: (what must be up, the answer's source, stale). Add every new list route.
+# tests/contract/test_rest_lists.py has the lists of the arena and fails where a list route is in neither table.
 CHAINS: dict[str, list[tuple[str, str, bool]]] = {
     "/portfolio/balance": [("exchange", "kalshi", False), ("redis", "cache", True)],
     "/portfolio/positions": [("exchange", "kalshi", False), ("redis", "cache", True)],
@@ -99,8 +100,8 @@ def path_of(route: str, world: World) -> str:
 
 
 @pytest.fixture(scope="module")
-def remembered(world: World) -> str:
-    """The prefix of a Redis that another process filled a minute ago, while everything was up."""
+def filled_cache(world: World) -> str:
+    """The key prefix of a cache that was filled while every source was up."""
     prefix = "test:fallbacks:"
     publish(world.redis, prefix, trades_from(json.dumps(BOT_TRADES).encode()).trades)
     settings = world.settings(frozenset(SOURCES), prefix)
@@ -112,34 +113,34 @@ def remembered(world: World) -> str:
 
 
 @pytest.fixture
-def aged(world: World, remembered: str) -> str:
-    """The same, with every value a minute old: not fresh, not gone."""
+def aged_cache(world: World, filled_cache: str) -> str:
+    """The same with every value a minute old: stale, but not gone."""
     redis = Redis(world.redis.url, world.redis.token)
     minute_ago = datetime.now(UTC).timestamp() - 60
-    for key in cast("list[str]", redis.command("KEYS", f"{remembered}*cache:*")):
+    for key in cast("list[str]", redis.command("KEYS", f"{filled_cache}*cache:*")):
         if not key.endswith(":turn"):
             stored = json.loads(cast("str", redis.command("GET", key)))
             redis.command("SET", key, json.dumps({**stored, "as_of": minute_ago}), "PX", 3_600_000)
     redis.close()
-    return remembered
+    return filled_cache
 
 
 @pytest.mark.parametrize("redis", [True, False], ids=["redis-up", "redis-down"])
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange-up", "exchange-down"])
-def test_the_first_source_that_is_up_answers_and_says_so(
-    exchange: bool, redis: bool, world: World, aged: str, monkeypatch: pytest.MonkeyPatch
+def test_the_first_source_that_is_up_answers_and_is_named(
+    exchange: bool, redis: bool, world: World, aged_cache: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The four combinations of bot and Postgres at the same time: where the exchange is down most of it is waiting.
+    """The four combinations of bot and Postgres run at the same time, because a down exchange is mostly waiting.
 
-    An exchange that is down is tried again for one second instead of five, one that is up has time on a busy machine.
+    A down exchange gets one second instead of five. One that is up gets twenty, for slow machines.
     """
     for_seconds = Kalshi.for_seconds
     monkeypatch.setattr(Kalshi, "for_seconds", lambda self, _: for_seconds(self, 20.0 if exchange else 1.0))
-    given = ({"exchange"} if exchange else set()) | ({"redis"} if redis else set())
-    combinations = [frozenset(given | more) for more in (set(), {"bot"}, {"postgres"}, {"bot", "postgres"})]
+    always_up = ({"exchange"} if exchange else set()) | ({"redis"} if redis else set())
+    combinations = [frozenset(always_up | more) for more in (set(), {"bot"}, {"postgres"}, {"bot", "postgres"})]
     with ThreadPoolExecutor(len(combinations)) as threads:
-        found = list(threads.map(lambda up: answers(up, world, aged), combinations))
-    assert dict(zip(combinations, found, strict=True)) == {up: expected(up) for up in combinations}
+        outcomes = list(threads.map(lambda up: answers(up, world, aged_cache), combinations))
+    assert dict(zip(combinations, outcomes, strict=True)) == {up: expected(up) for up in combinations}
 
 
 def expected(up: frozenset[str]) -> dict[str, Outcome]:
@@ -150,14 +151,14 @@ def expected(up: frozenset[str]) -> dict[str, Outcome]:
 
 
 def answers(up: frozenset[str], world: World, prefix: str) -> dict[str, Outcome]:
-    """What each route answers while only `up` is; summary and health are checked on the way."""
+    """The answer of each route while only the sources in `up` are up. Summary and health are checked as well."""
     settings = world.settings(up, prefix)
     with (
         client_of(build_portfolio(settings)) as portfolio,
         client_of(build_markets(settings)) as markets,
         ThreadPoolExecutor(len(CHAINS) + 2) as threads,
     ):
-        asked = {
+        responses = {
             route: threads.submit((markets if "markets" in route else portfolio).get, path_of(route, world))
             for route in CHAINS
         }
@@ -165,7 +166,7 @@ def answers(up: frozenset[str], world: World, prefix: str) -> dict[str, Outcome]
         health = threads.submit(portfolio.get, "/health")
         check_summary(up, summary.result())
         check_health(up, health.result())
-        return {route: outcome_of(route, response.result()) for route, response in asked.items()}
+        return {route: outcome_of(route, response.result()) for route, response in responses.items()}
 
 
 def outcome_of(route: str, response: Any) -> Outcome:
@@ -177,7 +178,7 @@ def outcome_of(route: str, response: Any) -> Outcome:
 
 
 def check_summary(up: frozenset[str], response: Any) -> None:
-    """Each part follows its own chain; the whole fails only where no part is known."""
+    """Each part has its own chain. The whole fails only where no part is known."""
     body = response.json()
     check("/portfolio/summary", response.status_code, body)
     if not up & {"bot", "redis", "exchange"}:
@@ -191,9 +192,9 @@ def check_summary(up: frozenset[str], response: Any) -> None:
         "recent_trades": "bot_live" if "bot" in up else "cache" if "redis" in up else "kalshi",
         "bot": "bot_live" if "bot" in up else "cache" if "redis" in up else "postgres" if "postgres" in up else None,
     }
-    told = body["bot"]["data"]
-    check_mode(up, told["mode"], told["mode_as_of"], told["mode_stale"])
-    assert body["bot"]["data"]["status"] == ("online" if up & {"bot", "redis"} else "offline")
+    bot = body["bot"]["data"]
+    check_mode(up, bot["mode"], bot["mode_as_of"], bot["mode_stale"])
+    assert bot["status"] == ("online" if up & {"bot", "redis"} else "offline")
     assert body["stale"] == (not {"bot", "exchange"} <= up)
     assert body["reconciliation"]["status"] == ("agrees" if up & {"exchange", "redis"} else "unknown")
     assert (body["totals"]["equity"] is None) == (account is None)
@@ -216,7 +217,7 @@ def check_health(up: frozenset[str], response: Any) -> None:
 
 
 def check_mode(up: frozenset[str], mode: str | None, as_of: str | None, stale: bool) -> None:
-    """The bot's own word, else the one Redis has, else the older one of Postgres; never without its age."""
+    """The mode comes from the bot, else from Redis, else from Postgres, and always has its age."""
     if "bot" in up:
         assert (mode, stale) == ("paper", False)
         assert as_of is not None

@@ -51,7 +51,7 @@ def pages(client: TestClient, query: str) -> list[str]:
     return ids
 
 
-def test_pages_hold_every_fill_once_newest_first_and_a_sale_is_told_as_one(
+def test_pages_hold_every_fill_once_newest_first_and_show_sales_as_sales(
     client: TestClient, exchange: Exchange
 ) -> None:
     fills = exchange.get("/portfolio/fills", limit=1000)["fills"]
@@ -71,7 +71,7 @@ def test_pages_hold_every_fill_once_newest_first_and_a_sale_is_told_as_one(
     )
 
 
-def test_the_exchange_falling_silent_between_pages_is_bridged_by_postgres(
+def test_postgres_continues_when_the_exchange_fails_between_two_pages(
     client: TestClient, exchange: Exchange, store: Store
 ) -> None:
     fills = exchange.get("/portfolio/fills", limit=1000)["fills"]
@@ -104,7 +104,7 @@ def test_the_exchange_falling_silent_between_pages_is_bridged_by_postgres(
     assert shown == [fill["fill_id"] for fill in fills]
 
 
-def test_a_cursor_the_exchange_has_forgotten_is_an_error_and_not_the_first_page_again(client: TestClient) -> None:
+def test_a_cursor_that_the_exchange_no_longer_knows_is_an_error(client: TestClient) -> None:
     query = FillsQuery(limit=2, ticker=None, since=None, cursor=None)
     forgotten = FillsCursor(at="2026-11-01T00:00:00+00:00", cursor="forgotten", fill_id="x").text(query)
     response = client.get(f"{URL}?limit=2&cursor={forgotten}")

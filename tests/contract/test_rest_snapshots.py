@@ -1,4 +1,4 @@
-"""What the snapshots keep, and that the history route shows it."""
+"""What the poller writes every five minutes, and that the history route shows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def exchange(start_exchange: StartExchange) -> Exchange:
 
 @pytest.fixture
 def kalshi(exchange: Exchange) -> Iterator[Kalshi]:
-    door = Kalshi.from_settings(
+    client = Kalshi.from_settings(
         Settings(
             _env_file=None,
             kalshi_api_base=exchange.url,
@@ -37,8 +37,8 @@ def kalshi(exchange: Exchange) -> Iterator[Kalshi]:
             kalshi_rsa_key_path=exchange.private_key_path,
         )
     )
-    yield door
-    door.close()
+    yield client
+    client.close()
 
 
 def trade(seq: int, ticker: str, days_ago: int) -> dict[str, object]:
@@ -57,7 +57,7 @@ def trade(seq: int, ticker: str, days_ago: int) -> dict[str, object]:
     }
 
 
-def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
+def test_all_processes_write_one_snapshot_per_slot_and_the_history_shows_it(
     exchange: Exchange, kalshi: Kalshi, store: Store, postgres_server: PostgresServer
 ) -> None:
     listed = exchange.get("/markets", status="open", limit=4)["markets"]
@@ -68,14 +68,14 @@ def test_a_slot_is_kept_once_by_all_processes_and_shown_as_the_equity_curve(
     traded = [(first, 1), (second, 1), (third, 1), (long_ago, 4), ("ELSEWHERE", 1)]
     store.insert("trades", [trade(seq, ticker, days) for seq, (ticker, days) in enumerate(traded, 1)])
     cache = Cache(None, prefix="", breaker=CircuitBreaker())
-    snapshots = SnapshotWriter(kalshi, store, cache)
-    kept = snapshots.take(NOON + 7)
-    assert kept is not None
-    assert (kept.balances, kept.markets, kept.settlements) == (1, 2, 1)
+    writer = SnapshotWriter(kalshi, store, cache)
+    counts = writer.take(NOON + 7)
+    assert counts is not None
+    assert (counts.balances, counts.markets, counts.settlements) == (1, 2, 1)
     assert {row["ticker"] for row in store.select("market_snapshots", "ticker")} == {first, third}
-    assert snapshots.take(NOON + 200) is None
+    assert writer.take(NOON + 200) is None
     assert SnapshotWriter(kalshi, store, cache).take(NOON + 200) is None
-    assert snapshots.take(NOON + 300) is not None
+    assert writer.take(NOON + 300) is not None
     with client_of(build(settings_of(postgres=postgres_server, exchange=exchange, **with_key(exchange)))) as client:
         history = client.get(f"{API}/portfolio/history").json()
         balance = client.get(f"{API}/portfolio/balance").json()

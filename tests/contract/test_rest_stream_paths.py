@@ -24,7 +24,7 @@ def stream(redis_server: RedisServer, prefix: str) -> Iterator[TestClient]:
         yield client
 
 
-def test_every_stream_is_described_and_every_described_one_is_served() -> None:
+def test_the_described_streams_are_the_served_streams() -> None:
     assert set(STREAMS) == set(SERVED)
     assert set(LINKED) <= set(SERVED)
     assert {f"{API}/sse/{name}" for name in SERVED} <= set(DOCUMENT["paths"])

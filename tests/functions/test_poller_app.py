@@ -132,7 +132,7 @@ def test_a_quiet_minute_with_an_account_snapshot_costs_eight_redis_commands(
     redis_server.reset_meter()
     done = services.poller.minute(until=58.0, clock=clock, sleep=clock.sleep)
     services.projector.run(services.poller.head, time_left=lambda: 60)
-    services.history.keep(time_left=lambda: 60, clock=lambda: time.time() + 300)
+    services.history.run(time_left=lambda: 60, clock=lambda: time.time() + 300)
 
     assert done.trades == 0
     assert redis_server.billed() == {"HMGET": 1, "SET": 4, "PUBLISH": 3}

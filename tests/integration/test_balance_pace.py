@@ -1,4 +1,4 @@
-"""The exchange answers one balance call a second for the whole account: functions in different processes share it."""
+"""The exchange allows one balance call per second and account: functions in different processes share that limit."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from coliseum.cache.freshness import Tier
 from coliseum.cache.cache import Cache
 from coliseum.errors import SourceRateLimited
 from coliseum.kalshi.client import Credentials, Kalshi
-from coliseum.portfolio import account as accounts
+from coliseum.portfolio.account import BALANCE_SPEC, ExchangeAccount
 from coliseum.upstash.client import Redis
 
-given = json.loads(sys.argv[1])
-kalshi = Kalshi(given["exchange"], Credentials(given["key"], private_key_path=Path(given["key_file"])))
-cache = Cache(Redis(given["redis"], given["token"]), prefix=given["prefix"], breaker=CircuitBreaker())
-tier, pace_seconds = Tier(float(given["fresh_seconds"]), 3600), float(given["pace_seconds"])
-accounts._BALANCE = replace(accounts._BALANCE, tier=tier, pace_seconds=pace_seconds)
-account = accounts.Account(kalshi, cache)
+arguments = json.loads(sys.argv[1])
+kalshi = Kalshi(arguments["exchange"], Credentials(arguments["key"], private_key_path=Path(arguments["key_file"])))
+cache = Cache(Redis(arguments["redis"], arguments["token"]), prefix=arguments["prefix"], breaker=CircuitBreaker())
+tier, pace_seconds = Tier(float(arguments["fresh_seconds"]), 3600), float(arguments["pace_seconds"])
+spec = replace(BALANCE_SPEC, tier=tier, pace_seconds=pace_seconds)
+account = ExchangeAccount(kalshi, cache, balance_spec=spec)
 print("ready", flush=True)
 sys.stdin.readline()
-end = time.monotonic() + float(given["for_seconds"])
+end = time.monotonic() + float(arguments["for_seconds"])
 served = []
 while not served or time.monotonic() < end:
-    if given["snapshots"]:
+    if arguments["snapshots"]:
         with suppress(SourceRateLimited):
             account.balance_now(kalshi)
     with ThreadPoolExecutor(4) as threads:
@@ -102,7 +102,7 @@ def test_two_processes_ask_for_the_balance_once(redis_server: RedisServer, prefi
     assert {tuple(answer) for answer in answers} == {(str(answers[0][0]), False)}
 
 
-def test_two_processes_that_want_it_all_the_time_and_fresh_keep_a_second_between_calls(
+def test_two_processes_that_ask_without_pause_keep_a_second_between_calls(
     redis_server: RedisServer, prefix: str, tmp_path: Path
 ) -> None:
     moments: list[float] = []

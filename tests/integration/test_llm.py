@@ -66,7 +66,7 @@ def fail(asked: ModelAgent[Any], **more: Any) -> ModelFailed:
     return caught.value
 
 
-def test_the_older_form_of_the_contract_works(openrouter: OpenRouter) -> None:
+def test_the_older_interface_still_works(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(content="Yes."))
     made = create_agent(model=f"openai:{MODEL}", system_prompt="Be brief.", settings=settings(openrouter))
     result = ask(made)
@@ -77,7 +77,7 @@ def test_the_older_form_of_the_contract_works(openrouter: OpenRouter) -> None:
     ]
 
 
-def test_a_forecast_comes_with_its_bill_its_host_and_its_messages(openrouter: OpenRouter) -> None:
+def test_a_forecast_has_its_bill_host_and_messages(openrouter: OpenRouter) -> None:
     result = ask(agent(openrouter))
     assert result.output.probability == 0.37
     assert (result.cost_usd, result.cost_source) == (Decimal("0.0021"), CostSource.BILLED)
@@ -100,7 +100,7 @@ def test_a_request_names_one_model_and_limits_its_reply(openrouter: OpenRouter) 
     assert headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_another_address_keeps_the_attribution(openrouter: OpenRouter) -> None:
+def test_another_base_url_keeps_the_attribution_headers(openrouter: OpenRouter) -> None:
     used = settings(openrouter, openrouter_app_url="https://arena.example")
     asyncio.run(create_agent(model=MODEL, system_prompt="", settings=used).run("?"))
     assert (openrouter.headers[0]["x-title"], openrouter.headers[0]["http-referer"]) == (
@@ -109,7 +109,7 @@ def test_another_address_keeps_the_attribution(openrouter: OpenRouter) -> None:
     )
 
 
-def test_the_same_question_is_the_same_bytes(openrouter: OpenRouter) -> None:
+def test_the_same_prompt_sends_the_same_bytes(openrouter: OpenRouter) -> None:
     """So a repeated delivery may be answered from OpenRouter's cache, free of charge."""
     ask(agent(openrouter))
     ask(agent(openrouter))
@@ -160,7 +160,7 @@ REFUSALS: list[tuple[Reply, FailureKind, int | None, float | None]] = [
 
 
 @pytest.mark.parametrize(("reply", "failure", "status", "retry_after"), REFUSALS)
-def test_every_refusal_has_its_class_and_costs_nothing_known(
+def test_every_error_reply_has_its_kind_of_failure_and_no_known_cost(
     openrouter: OpenRouter, reply: Reply, failure: FailureKind, status: int | None, retry_after: float | None
 ) -> None:
     openrouter.script(MODEL, reply)
@@ -182,7 +182,7 @@ REPLIES: list[tuple[Reply, FailureKind, int]] = [
 
 
 @pytest.mark.parametrize(("reply", "failure", "requests"), REPLIES)
-def test_a_reply_without_a_forecast_is_a_failure_that_was_paid_for(
+def test_a_reply_without_a_forecast_is_a_failure_with_a_bill(
     openrouter: OpenRouter, reply: Reply, failure: FailureKind, requests: int
 ) -> None:
     openrouter.script(MODEL, reply)
@@ -194,12 +194,12 @@ def test_a_reply_without_a_forecast_is_a_failure_that_was_paid_for(
     assert not failed.retryable
 
 
-def test_white_space_that_kept_the_connection_alive_is_no_part_of_the_answer(openrouter: OpenRouter) -> None:
+def test_keepalive_white_space_is_not_part_of_the_answer(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(before=b"\n \n\n"))
     assert ask(agent(openrouter)).output.probability == 0.37
 
 
-def test_a_wrong_shape_is_mended_by_the_model_itself(openrouter: OpenRouter) -> None:
+def test_an_answer_in_the_wrong_shape_is_sent_back_to_the_model(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(content="Likely."), Reply(arguments={**FORECAST, "probability": 1.7}), Reply())
     result = ask(agent(openrouter))
     assert result.output.probability == 0.37
@@ -207,7 +207,7 @@ def test_a_wrong_shape_is_mended_by_the_model_itself(openrouter: OpenRouter) -> 
 
 
 @pytest.mark.parametrize("content", [f"```json\n{TEXT}\n```", f"Here you are:\n```\n{TEXT}\n```\nGood luck!", TEXT])
-def test_a_prompted_answer_may_be_fenced(openrouter: OpenRouter, content: str) -> None:
+def test_a_prompted_answer_may_be_in_a_code_fence(openrouter: OpenRouter, content: str) -> None:
     openrouter.script(MODEL, Reply(content=content))
     result = ask(agent(openrouter, output_mode=OutputMode.PROMPTED))
     assert result.output.probability == 0.37
@@ -229,7 +229,7 @@ CAPABILITY = [
 
 
 @pytest.mark.parametrize("cannot", CAPABILITY)
-def test_what_hosts_cannot_do_is_asked_for_in_words(openrouter: OpenRouter, cannot: Reply) -> None:
+def test_an_output_mode_that_hosts_lack_falls_back_to_the_prompt(openrouter: OpenRouter, cannot: Reply) -> None:
     openrouter.script(MODEL, cannot, Reply(content=f"```json\n{TEXT}\n```"))
     result = ask(agent(openrouter))
     assert result.output.probability == 0.37
@@ -241,7 +241,7 @@ def test_what_hosts_cannot_do_is_asked_for_in_words(openrouter: OpenRouter, cann
     assert first["model"] == second["model"]
 
 
-def test_a_mode_the_library_knows_to_be_impossible_is_asked_for_in_words(openrouter: OpenRouter) -> None:
+def test_an_output_mode_that_the_library_refuses_falls_back_to_the_prompt(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(content=TEXT))
     result = ask(agent(openrouter, output_mode=OutputMode.NATIVE))
     assert result.record.output_mode is OutputMode.PROMPTED
@@ -257,12 +257,12 @@ def test_a_stored_mode_is_used_at_once(openrouter: OpenRouter) -> None:
 @pytest.mark.parametrize(
     "trouble", [refusal(429), refusal(503), refusal(402), refusal(404, "gone"), Reply(content="?")]
 )
-def test_only_a_lack_of_ability_leads_down_the_ladder(openrouter: OpenRouter, trouble: Reply) -> None:
+def test_only_a_missing_capability_falls_back_to_the_prompt(openrouter: OpenRouter, trouble: Reply) -> None:
     openrouter.script(MODEL, trouble)
     assert fail(agent(openrouter)).record.output_mode is OutputMode.AUTO
 
 
-def test_the_last_step_of_the_ladder_fails_for_good(openrouter: OpenRouter) -> None:
+def test_a_failure_in_prompted_mode_is_final(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, CAPABILITY[0])
     failed = fail(agent(openrouter))
     assert (failed.failure, failed.record.requests) == (FailureKind.CAPABILITY, 2)
@@ -275,7 +275,7 @@ def test_no_other_model_ever_answers(openrouter: OpenRouter) -> None:
     assert len(openrouter.requests) == 2
 
 
-def test_a_passing_failure_is_tried_once_more(openrouter: OpenRouter) -> None:
+def test_a_temporary_failure_is_retried_once(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, refusal(429, headers={"Retry-After": "0"}), Reply())
     assert ask(agent(openrouter, options=Options(connection_retries=1))).output.probability == 0.37
 
@@ -293,7 +293,7 @@ def test_one_attempt_may_be_shorter_than_the_run(openrouter: OpenRouter) -> None
     assert fail(agent(openrouter, options=options), deadline_seconds=3000).failure is FailureKind.TIMEOUT
 
 
-def test_nobody_at_the_address_is_a_failure_of_the_network() -> None:
+def test_a_closed_port_is_a_network_failure() -> None:
     used = Settings(openrouter_api_key=KEY, openrouter_base_url="http://127.0.0.1:9/api/v1")
     made = create_agent(model=MODEL, system_prompt="", settings=used, options=Options(connection_retries=0))
     assert fail(made).failure is FailureKind.NETWORK
@@ -307,7 +307,7 @@ def test_nobody_at_the_address_is_a_failure_of_the_network() -> None:
         (None, Reply(cost=None), None, None),
     ],
 )
-def test_without_a_bill_the_price_list_counts(
+def test_without_a_bill_the_cost_is_estimated_from_the_given_prices(
     openrouter: OpenRouter, prices: Prices | None, reply: Reply, cost: Decimal | None, source: CostSource | None
 ) -> None:
     openrouter.script(MODEL, reply)
@@ -315,7 +315,7 @@ def test_without_a_bill_the_price_list_counts(
     assert (result.cost_usd, result.cost_source) == (cost, source)
 
 
-def test_without_prices_the_public_list_is_asked(openrouter: OpenRouter) -> None:
+def test_without_given_prices_the_public_price_list_is_used(openrouter: OpenRouter) -> None:
     slug = "anthropic/claude-haiku-5.5"
     openrouter.script(slug, Reply(cost=None))
     result = ask(agent(openrouter, model=slug))
@@ -337,7 +337,7 @@ def test_a_second_request_needs_a_permit(openrouter: OpenRouter) -> None:
     assert failed.record.bill.cost == Decimal("0.0042")
 
 
-def test_runs_overlap_and_keep_apart(openrouter: OpenRouter) -> None:
+def test_overlapping_runs_do_not_mix(openrouter: OpenRouter) -> None:
     for number in range(5):
         arguments = {**FORECAST, "probability": 0.1 + number / 10}
         openrouter.script(f"v/m{number}", Reply(arguments=arguments, seconds=0.2))
@@ -370,13 +370,13 @@ def test_without_a_key_there_is_no_agent() -> None:
     "url",
     ["http://127.0.0.1:8080/api/v1", "https://localhost/api/v1", "https://127.0.0.1/v1", "http://openrouter.ai/api/v1"],
 )
-def test_production_takes_no_answers_from_this_machine_or_in_the_clear(url: str) -> None:
+def test_production_refuses_a_base_url_on_this_machine_or_without_tls(url: str) -> None:
     used = Settings(openrouter_api_key=KEY, openrouter_base_url=url, environment="production")
     with pytest.raises(ConfigurationError, match="OPENROUTER_BASE_URL"):
         create_agent(model=MODEL, system_prompt="", settings=used)
 
 
-def test_the_key_is_shown_nowhere(openrouter: OpenRouter) -> None:
+def test_the_key_appears_in_no_repr_or_message(openrouter: OpenRouter) -> None:
     assert KEY not in repr(agent(openrouter))
     with pytest.raises(ValidationError) as caught:
         Settings(openrouter_api_key="sk-proj-hunter2")

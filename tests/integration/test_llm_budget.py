@@ -63,7 +63,7 @@ def finish(asked: AskedRound, decision: str, lease: int, cost: Decimal, status: 
     )
 
 
-def test_many_workers_never_reserve_beyond_the_cap(store: Store, books: Books) -> None:
+def test_many_workers_never_reserve_more_than_the_cap(store: Store, books: Books) -> None:
     asked = everyone(store, 4)
     budget = Budget(asked.records, cap=D("1.00"))
     decisions = [one.decision_id for one in asked.records.decisions(asked.round_id) if one.agent_id != "consensus"][:60]
@@ -76,7 +76,7 @@ def test_many_workers_never_reserve_beyond_the_cap(store: Store, books: Books) -
     assert not all(granted)
 
 
-def test_under_any_interleaving_nothing_is_lost_and_nothing_exceeded(store: Store, books: Books) -> None:
+def test_under_any_interleaving_no_money_is_lost_and_the_cap_holds(store: Store, books: Books) -> None:
     asked = everyone(store, 4)
     cap = D("0.50")
     budget = Budget(asked.records, cap=cap)
@@ -157,7 +157,7 @@ def lose_leases(server: PostgresServer) -> None:
     server.execute("update arena_decisions set lease_until = now() - interval '1 s' where lease_until is not null")
 
 
-def test_what_a_dead_worker_held_counts_as_spent_and_what_was_never_asked_is_given_back(
+def test_a_dead_workers_reservation_counts_as_spent_and_unused_money_is_released(
     paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
 ) -> None:
     asked, _, _ = paid
@@ -173,7 +173,7 @@ def test_what_a_dead_worker_held_counts_as_spent_and_what_was_never_asked_is_giv
     assert {one.reserved for one in asked.records.decisions(asked.round_id)} == {D(0)}
 
 
-def test_a_worker_that_speaks_after_the_close_is_counted_at_its_bill(
+def test_a_worker_that_finishes_after_the_close_is_counted_at_its_bill(
     paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
 ) -> None:
     asked, blind, _ = paid
@@ -184,7 +184,7 @@ def test_a_worker_that_speaks_after_the_close_is_counted_at_its_bill(
     assert books() == (D(0), D("0.0007"))
 
 
-def test_a_worker_that_comes_back_from_the_dead_is_not_counted_twice(
+def test_a_worker_that_finishes_after_its_lease_expired_is_not_counted_twice(
     paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
 ) -> None:
     asked, blind, _ = paid
@@ -226,13 +226,13 @@ def test_a_decision_that_fails_for_its_lost_leases_leaves_no_money_reserved(
     assert books() == (EACH, EACH)
 
 
-def test_a_decision_that_is_not_made_gives_its_money_back(paid: tuple[AskedRound, str, str], books: Books) -> None:
+def test_a_decision_that_is_not_made_releases_its_money(paid: tuple[AskedRound, str, str], books: Books) -> None:
     asked, blind, _ = paid
     assert asked.records.finish_decision(blind, status="skipped", lease=1, reason="circuit_open:timeout")
     assert books() == (EACH, D(0))
 
 
-def test_it_is_told_once_a_day_that_the_money_runs_out(
+def test_the_low_budget_warning_comes_once_a_day(
     paid: tuple[AskedRound, str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked, blind, _ = paid

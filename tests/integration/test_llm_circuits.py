@@ -25,14 +25,14 @@ def break_vendor(circuits: Circuits, vendor: str = "x-ai") -> None:
         circuits.failed(vendor, FailureKind.RATE_LIMITED, now=NOW)
 
 
-def test_a_vendor_that_keeps_failing_is_left_alone_and_others_are_not(circuits: Circuits) -> None:
+def test_the_circuit_of_a_failing_vendor_opens_and_others_stay_closed(circuits: Circuits) -> None:
     break_vendor(circuits)
     told = circuits.allows("x-ai", now=NOW + 1)
     assert (told.go, told.reason) == (False, "rate_limited")
     assert circuits.allows("openai", now=NOW + 1).go
 
 
-def test_afterwards_one_worker_probes(circuits: Circuits) -> None:
+def test_after_the_pause_one_worker_probes(circuits: Circuits) -> None:
     break_vendor(circuits)
     later = NOW + OPEN_SECONDS + 1
     with ThreadPoolExecutor(8) as pool:
@@ -40,7 +40,7 @@ def test_afterwards_one_worker_probes(circuits: Circuits) -> None:
     assert allowed.count(True) == 1
 
 
-def test_an_answer_closes_it(circuits: Circuits) -> None:
+def test_a_success_closes_the_circuit(circuits: Circuits) -> None:
     break_vendor(circuits)
     later = NOW + OPEN_SECONDS + 1
     assert circuits.allows("x-ai", now=later).go
@@ -48,7 +48,7 @@ def test_an_answer_closes_it(circuits: Circuits) -> None:
     assert all(circuits.allows("x-ai", now=later).go for _ in range(3))
 
 
-def test_a_failed_probe_keeps_it_open(circuits: Circuits) -> None:
+def test_a_failed_probe_keeps_the_circuit_open(circuits: Circuits) -> None:
     break_vendor(circuits)
     later = NOW + OPEN_SECONDS + 1
     assert circuits.allows("x-ai", now=later).go
@@ -58,7 +58,7 @@ def test_a_failed_probe_keeps_it_open(circuits: Circuits) -> None:
 
 
 @pytest.mark.parametrize("failure", [FailureKind.KEY_REFUSED, FailureKind.CREDIT, FailureKind.KEY_BUDGET])
-def test_what_concerns_our_key_stops_everyone_at_once(circuits: Circuits, failure: FailureKind) -> None:
+def test_a_failure_of_our_key_opens_the_circuit_of_all_models_at_once(circuits: Circuits, failure: FailureKind) -> None:
     circuits.failed("x-ai", failure, now=NOW)
     assert circuits.allows("openai", now=NOW + 1).reason == failure.value
     assert circuits.allows("openai", now=NOW + FLEET_SECONDS + 1).go
@@ -67,22 +67,20 @@ def test_what_concerns_our_key_stops_everyone_at_once(circuits: Circuits, failur
 @pytest.mark.parametrize(
     "failure", [failure for failure, trait in TRAITS.items() if trait.scope is FailureScope.DECISION]
 )
-def test_what_concerns_one_question_stops_nobody(circuits: Circuits, failure: FailureKind) -> None:
+def test_a_failure_of_one_decision_opens_no_circuit(circuits: Circuits, failure: FailureKind) -> None:
     for _ in range(FAILURES * 2):
         circuits.failed("x-ai", failure, now=NOW)
     assert circuits.allows("x-ai", now=NOW).go
 
 
-def test_while_all_is_well_it_costs_one_command_before_and_one_after(
-    circuits: Circuits, redis_server: RedisServer
-) -> None:
+def test_without_failures_a_run_costs_two_redis_commands(circuits: Circuits, redis_server: RedisServer) -> None:
     redis_server.reset_meter()
     circuits.allows("x-ai", now=NOW)
     circuits.answered("x-ai")
     assert redis_server.billed() == {"MGET": 1, "DEL": 1}
 
 
-def test_without_redis_models_are_asked(prefix: str) -> None:
+def test_without_redis_no_circuit_is_open(prefix: str) -> None:
     nobody = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
     circuits = Circuits(nobody, prefix=prefix)
     circuits.failed("x-ai", FailureKind.CREDIT, now=NOW)

@@ -77,7 +77,7 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-def test_a_question_is_a_span_around_the_models_own(trace: Trace) -> None:
+def test_a_question_is_a_span_around_the_librarys_spans(trace: Trace) -> None:
     spans = trace()
     ours, run, chat = named(spans, "forecast"), named(spans, "invoke_agent"), named(spans, "chat")
     assert run.parent is not None
@@ -86,7 +86,7 @@ def test_a_question_is_a_span_around_the_models_own(trace: Trace) -> None:
     assert attributes(chat)["gen_ai.request.model"] == SLUG
 
 
-def test_the_span_carries_the_bill_and_who_answered(trace: Trace) -> None:
+def test_the_span_has_the_bill_the_model_and_the_host(trace: Trace) -> None:
     told = attributes(named(trace(), "forecast"))
     assert told["coliseum.cost_usd_billed"] == 0.0021
     assert told["coliseum.cost_source"] == "billed"
@@ -95,7 +95,7 @@ def test_the_span_carries_the_bill_and_who_answered(trace: Trace) -> None:
     assert "error_class" not in told
 
 
-def test_market_text_is_no_secret_though_it_sounds_like_one(trace: Trace) -> None:
+def test_market_text_that_looks_like_a_secret_is_not_scrubbed(trace: Trace) -> None:
     assert attributes(named(trace(), "forecast"))["market.title"] == TITLE
 
 
@@ -106,14 +106,14 @@ def test_a_failure_is_named_in_its_span(trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("included", [True, False])
-def test_prompts_and_answers_can_be_left_out(trace: Trace, included: bool) -> None:
+def test_traces_can_leave_out_prompts_and_answers(trace: Trace, included: bool) -> None:
     spans = trace(logfire_include_content=included)
     text = json.dumps([{name: str(value) for name, value in attributes(span).items()} for span in spans])
     assert (FORECAST["rationale"] in text) == included
     assert ("Brier score" in text) == included
 
 
-def test_no_span_carries_the_key(trace: Trace) -> None:
+def test_no_span_holds_the_key(trace: Trace) -> None:
     text = json.dumps([{name: str(value) for name, value in attributes(span).items()} for span in trace()])
     assert KEY not in text
 
@@ -125,7 +125,7 @@ def test_without_a_token_nothing_is_loaded_or_sent() -> None:
     assert tracing.flush()
 
 
-def test_a_backend_that_hangs_costs_a_second_and_a_half() -> None:
+def test_a_hanging_backend_costs_at_most_the_flush_time() -> None:
     """It takes the connection and never answers."""
     taken: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as sink:

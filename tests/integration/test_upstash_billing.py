@@ -55,7 +55,7 @@ def test_what_the_gateway_refuses_is_not_billed(redis_server: RedisServer) -> No
     assert redis_server.meter()["total"] == 0
 
 
-def test_a_subscription_bills_one_however_many_messages_it_hears(redis_server: RedisServer, prefix: str) -> None:
+def test_a_subscription_bills_one_command_for_any_number_of_messages(redis_server: RedisServer, prefix: str) -> None:
     with redis_server.admin.stream("POST", f"/subscribe/{prefix}c") as stream:
         lines = stream.iter_lines()
         assert next(lines) == f"data: subscribe,{prefix}c,1"

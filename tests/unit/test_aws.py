@@ -75,14 +75,14 @@ def test_secrets_land_in_the_settings_of_the_process(ssm: SSMClient, monkeypatch
     assert key.get_secret_value() == "fetched-key"
 
 
-def test_without_a_path_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_secrets_path_aws_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     before = config.settings
     load_secrets()
     assert config.settings is before
 
 
-def test_an_empty_path_is_a_mistake_and_says_so() -> None:
+def test_a_path_without_parameters_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="SECRETS_PATH: holds no parameters: /nothing/here"):
         secrets_under("/nothing/here")
 
@@ -93,7 +93,7 @@ def test_a_parameter_store_that_does_not_answer_is_unavailable(monkeypatch: pyte
         secrets_under("/a")
 
 
-def test_a_refusal_of_the_parameter_store_tells_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_of_the_parameter_store_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = reply({"__type": "AccessDeniedException", "message": "no"}, 400)
     with Stage(in_order(refusal)).open() as stage:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stage.url)
@@ -102,7 +102,7 @@ def test_a_refusal_of_the_parameter_store_tells_its_code(monkeypatch: pytest.Mon
     assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 400)
 
 
-def test_messages_are_sent_ten_a_call_and_all_arrive(sqs: SQSClient) -> None:
+def test_messages_are_sent_ten_per_call_and_all_arrive(sqs: SQSClient) -> None:
     queue = sqs.create_queue(QueueName="forecasts")["QueueUrl"]
     send_batch(queue, [{"number": number} for number in range(23)])
     arrived: list[int] = []
@@ -126,5 +126,5 @@ def test_a_queue_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyP
         send_batch("http://127.0.0.1:1/1/queue", [{"a": 1}])
 
 
-def test_no_messages_are_no_call() -> None:
+def test_without_messages_sqs_is_not_called() -> None:
     send_batch("http://127.0.0.1:1/1/queue", [])

@@ -58,7 +58,7 @@ BAD: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("variable", "value", "problem"), BAD)
-def test_a_bad_value_stops_with_its_variables_name_and_never_its_value(
+def test_a_bad_value_is_an_error_with_the_variables_name_and_without_the_value(
     variable: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -77,7 +77,7 @@ def test_every_setting_with_rules_has_its_bad_value_in_the_table() -> None:
     assert {name.upper() for name in Settings.model_fields} == {variable for variable, _, _ in BAD} | free
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     settings = load()
     assert settings.environment == "development"
     assert settings.redis_key_prefix == "python:"
@@ -128,7 +128,7 @@ SECRETS = {
 }
 
 
-def test_secrets_are_never_shown() -> None:
+def test_secrets_do_not_appear_in_repr() -> None:
     settings = Settings.model_validate(SECRETS)
     for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert not [value for value in SECRETS.values() if value in shown]
@@ -144,12 +144,12 @@ def test_settings_do_not_change() -> None:
         Settings().environment = "production"  # type: ignore[misc]  # that is the point
 
 
-def test_what_is_required_and_missing_is_named() -> None:
+def test_a_required_setting_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match="SUPABASE_URL: is required"):
         Settings(kalshi_api_key="id").require("kalshi_api_key", "supabase_url")
 
 
-def test_what_is_remembered_is_of_one_exchange_and_account() -> None:
+def test_the_cache_prefix_differs_by_exchange_and_account() -> None:
     """Who moves from the sandbox to the exchange is not shown the sandbox's balance as a stale one."""
     sandbox, kalshi = "http://127.0.0.1:8003/trade-api/v2", "https://external-api.kalshi.com/trade-api/v2"
     prefixes = {
@@ -168,12 +168,12 @@ def test_the_processs_settings_are_read_on_first_use(monkeypatch: pytest.MonkeyP
     assert config.settings.log_level == "ERROR"
 
 
-def test_the_module_has_no_other_magic_names() -> None:
+def test_the_module_creates_no_other_attribute_on_first_use() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'setings'"):
         config.setings  # noqa: B018 - reading it is the test
 
 
-def test_fetched_secrets_come_on_top_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetched_secrets_are_added_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KALSHI_API_KEY", "from-environment")
     monkeypatch.setenv("ADMIN_TOKEN", "")
     fetched = {"KALSHI_API_KEY": "fetched", "ADMIN_TOKEN": "fetched-admin-token", "UNKNOWN": "x"}

@@ -20,7 +20,7 @@ class Source:
         return "answer"
 
 
-def test_a_silent_source_is_not_asked_again_for_a_while_and_then_once_more() -> None:
+def test_an_unavailable_source_is_skipped_for_some_seconds_and_then_asked_again() -> None:
     now = [100.0]
     breaker, source = CircuitBreaker(open_seconds=4, clock=lambda: now[0]), Source()
     source.error = SourceUnavailable("bot", "connection refused")
@@ -35,7 +35,7 @@ def test_a_silent_source_is_not_asked_again_for_a_while_and_then_once_more() -> 
     assert source.asked == 3
 
 
-def test_sources_fail_apart_and_a_refusal_is_an_answer() -> None:
+def test_each_source_has_its_own_circuit_and_a_refusal_does_not_open_it() -> None:
     breaker, bot, kalshi = CircuitBreaker(clock=lambda: 0.0), Source(), Source()
     bot.error = SourceUnavailable("bot", "down")
     kalshi.error = SourceRefused("kalshi", "401")

@@ -50,7 +50,7 @@ def cache_of(
     return Cache(redis, prefix=prefix, breaker=CircuitBreaker(clock=clock), clock=clock, sleep=sleep)
 
 
-def test_a_fresh_value_is_not_asked_for_again_and_costs_redis_nothing(
+def test_a_fresh_value_is_not_fetched_again_and_needs_no_redis_command(
     redis: Redis, redis_server: RedisServer, prefix: str
 ) -> None:
     clock, source = Clock(), Source()
@@ -77,7 +77,7 @@ def test_another_process_takes_the_value_from_redis(redis: Redis, prefix: str) -
 
 
 @pytest.mark.parametrize("error", [SourceUnavailable("kalshi", "down"), SourceRefused("kalshi", "401")])
-def test_a_failing_source_is_stood_in_for_by_the_stale_value_up_to_the_ceiling(
+def test_while_the_source_fails_the_stale_value_is_served_up_to_the_ceiling(
     redis: Redis, prefix: str, error: Exception
 ) -> None:
     clock, source = Clock(), Source()
@@ -93,7 +93,7 @@ def test_a_failing_source_is_stood_in_for_by_the_stale_value_up_to_the_ceiling(
         cache.get(NUMBER, source)
 
 
-def test_what_is_no_failure_of_the_source_is_not_covered_up(prefix: str) -> None:
+def test_an_error_that_is_not_the_sources_is_not_hidden(prefix: str) -> None:
     clock, source = Clock(), Source()
     cache = cache_of(None, prefix, clock)
     cache.get(NUMBER, source)
@@ -103,7 +103,7 @@ def test_what_is_no_failure_of_the_source_is_not_covered_up(prefix: str) -> None
         cache.get(NUMBER, source)
 
 
-def test_without_redis_each_process_keeps_its_own(prefix: str) -> None:
+def test_without_redis_each_process_has_its_own_cache(prefix: str) -> None:
     clock, source = Clock(), Source()
     cache = cache_of(Redis(DOWN, "token-token-token", connect_seconds=0.2), prefix, clock)
     assert cache.get(PACED, source).value == 1
@@ -114,7 +114,7 @@ def test_without_redis_each_process_keeps_its_own(prefix: str) -> None:
     assert cache.get(PACED, source).stale
 
 
-def test_a_value_in_another_form_is_asked_for_anew(redis: Redis, prefix: str) -> None:
+def test_a_value_in_another_format_is_fetched_again(redis: Redis, prefix: str) -> None:
     redis.command("SET", f"{prefix}cache:number", '{"v":1,"as_of":1000.0,"value":"many"}')
     assert cache_of(redis, prefix, Clock()).get(NUMBER, Source()).value == 1
 
@@ -125,7 +125,7 @@ def test_a_long_value_stays_in_the_process(redis: Redis, prefix: str) -> None:
     assert redis.command("GET", f"{prefix}cache:text") is None
 
 
-def test_threads_that_want_the_same_value_cause_one_question(redis: Redis, prefix: str) -> None:
+def test_threads_that_want_the_same_value_cause_one_fetch(redis: Redis, prefix: str) -> None:
     clock, source = Clock(), Source()
     cache = cache_of(redis, prefix, clock)
     entered, go = threading.Event(), threading.Event()
@@ -143,7 +143,7 @@ def test_threads_that_want_the_same_value_cause_one_question(redis: Redis, prefi
     assert source.asked == 1
 
 
-def test_processes_take_turns_at_a_paced_source(redis: Redis, prefix: str) -> None:
+def test_processes_take_turns_at_a_source_with_a_pace(redis: Redis, prefix: str) -> None:
     clock = Clock()
     mine, theirs = Source(), Source()
     slept: list[float] = []
@@ -162,7 +162,7 @@ def test_processes_take_turns_at_a_paced_source(redis: Redis, prefix: str) -> No
 NUMBER_OF_OTHER = CacheSpec(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
 
 
-def test_a_turn_that_brought_nothing_is_followed_by_ours(redis: Redis, prefix: str) -> None:
+def test_when_the_other_process_writes_nothing_the_next_turn_is_taken(redis: Redis, prefix: str) -> None:
     source, slept = Source(), list[float]()
     turn = f"{prefix}cache:paced:turn"
 
@@ -175,7 +175,7 @@ def test_a_turn_that_brought_nothing_is_followed_by_ours(redis: Redis, prefix: s
     assert sum(slept) == pytest.approx(1.0)
 
 
-def test_who_never_gets_a_turn_does_not_ask_and_does_not_wait_for_ever(redis: Redis, prefix: str) -> None:
+def test_a_process_without_a_turn_gives_up_and_does_not_call_the_source(redis: Redis, prefix: str) -> None:
     clock, source, slept = Clock(), Source(), list[float]()
     cache = cache_of(redis, prefix, clock, sleep=slept.append)
     redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)

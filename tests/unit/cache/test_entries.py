@@ -24,5 +24,5 @@ def test_a_value_comes_back_exactly(cash: Decimal, as_of: float) -> None:
     "text",
     [None, 7, "", "{", "[]", "null", '{"v":0,"as_of":1,"value":{}}', '{"v":1,"as_of":"x","value":{}}', '{"v":1}'],
 )
-def test_a_foreign_text_is_nothing(text: object) -> None:
+def test_a_text_that_cannot_be_parsed_is_no_entry(text: object) -> None:
     assert parse_entry(text, BALANCE) is None

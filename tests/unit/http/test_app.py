@@ -60,7 +60,7 @@ def test_every_error_is_a_problem_document(client: TestClient, method: str, path
     assert "Traceback" not in response.text
 
 
-def test_a_method_that_is_not_possible_names_the_one_that_is(client: TestClient) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_one(client: TestClient) -> None:
     response = client.delete("/things/A")
     assert response.headers["allow"] == "GET"
     assert "GET" in response.json()["detail"]
@@ -76,12 +76,12 @@ def test_head_is_get_without_the_body(client: TestClient) -> None:
     assert response.headers["content-length"] == str(len(client.get("/things/A").content))
 
 
-def test_answers_are_not_stored_on_the_way(client: TestClient) -> None:
+def test_answers_are_not_cached_by_proxies(client: TestClient) -> None:
     headers = client.get("/things/A").headers
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
-def test_a_preflight_allows_ours_and_nobody_elses_pages(client: TestClient) -> None:
+def test_a_preflight_allows_only_configured_origins(client: TestClient) -> None:
     ask = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-correlation-id"}
     ours = client.options("/things/A", headers={"Origin": "https://app.example", **ask})
     theirs = client.options("/things/A", headers={"Origin": "https://evil.example", **ask})

@@ -7,7 +7,7 @@ from coliseum.http.correlation import correlation_of
 EVENT = {"requestContext": {"requestId": "JKJaXmPLvHcESHA="}}
 
 
-def test_the_callers_id_comes_first_then_the_gateways_then_a_new_one() -> None:
+def test_the_callers_id_wins_then_the_gateways_then_a_new_one() -> None:
     assert correlation_of({"X-Correlation-Id": "abc-1"}, EVENT) == "abc-1"
     assert correlation_of({}, EVENT) == "JKJaXmPLvHcESHA="
     assert len(correlation_of({}, None)) == 32
@@ -15,6 +15,6 @@ def test_the_callers_id_comes_first_then_the_gateways_then_a_new_one() -> None:
 
 
 @pytest.mark.parametrize("offered", ["", "a b", "x" * 65, 'a"b', "a\nb", "ä"])
-def test_an_id_that_could_confuse_a_log_is_not_taken(offered: str) -> None:
+def test_an_id_that_could_confuse_a_log_is_replaced(offered: str) -> None:
     assert correlation_of({"X-Correlation-Id": offered}, EVENT) == "JKJaXmPLvHcESHA="
     assert len(correlation_of({"X-Correlation-Id": offered}, {"requestContext": {"requestId": offered}})) == 32

@@ -24,13 +24,13 @@ def read(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
 
-def test_rows_come_with_a_header_and_the_answers_texts() -> None:
+def test_a_table_has_a_header_and_the_values_of_the_json_answer() -> None:
     rows = [Row(name='a,"b"\n', money=Decimal("-1.5"), note=None)]
     assert read(csv_text(Row, rows)) == [["name", "money", "note"], ['a,"b"\n', "-1.50", ""]]
     assert read(csv_text(Row, [])) == [["name", "money", "note"]]
 
 
-def test_no_cell_becomes_a_formula() -> None:
+def test_no_cell_can_run_as_a_formula() -> None:
     text = csv_text(
         Row, [Row(name="=cmd()", money=Decimal(1), note="-1+2"), Row(name="@x", money=Decimal(1), note="-12.5")]
     )
@@ -38,7 +38,7 @@ def test_no_cell_becomes_a_formula() -> None:
     assert [row[2] for row in read(text)[1:]] == ["'-1+2", "-12.5"]
 
 
-def test_an_object_stands_in_its_cell_as_json() -> None:
+def test_an_object_is_written_as_json() -> None:
     class Nested(BaseModel):
         payload: dict[str, Any] | None
 

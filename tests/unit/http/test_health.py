@@ -13,7 +13,7 @@ from coliseum.trading.modes import BotMode
 UP: dict[str, ProbeResult] = {"database": "up", "redis": "up", "bot": "up", "exchange": "up"}
 
 
-def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
+def test_the_service_is_healthy_with_database_redis_and_bot() -> None:
     assert health_from(UP, version="1", environment="test").status == "healthy"
     deaf = health_from({**UP, "exchange": "down"}, version="1", environment="test")
     assert (deaf.status, deaf.exchange) == ("healthy", "unavailable")
@@ -22,11 +22,11 @@ def test_healthy_is_when_database_redis_and_bot_are_there() -> None:
 
 
 @pytest.mark.parametrize(("finding", "bot"), [("up", "online"), ("down", "offline"), ("unknown", "unknown")])
-def test_a_bot_we_could_not_ask_in_time_is_unknown(finding: ProbeResult, bot: str) -> None:
+def test_a_bot_that_did_not_answer_in_time_is_unknown(finding: ProbeResult, bot: str) -> None:
     assert health_from({**UP, "bot": finding}, version="1", environment="test").bot == bot
 
 
-def test_the_bots_mode_is_said_with_its_age_and_never_guessed() -> None:
+def test_the_bots_mode_comes_with_its_age_and_is_never_guessed() -> None:
     said = BotMode("live", datetime(2026, 11, 21, 8, tzinfo=UTC), True)
     known = health_from(UP, version="1", environment="test", mode=said).model_dump(mode="json")
     unknown = health_from(UP, version="1", environment="test").model_dump(mode="json")
@@ -35,7 +35,7 @@ def test_the_bots_mode_is_said_with_its_age_and_never_guessed() -> None:
     assert [unknown[key] for key in keys] == [None, None, True]
 
 
-def test_a_mode_that_cannot_be_learnt_in_time_is_unknown() -> None:
+def test_a_mode_that_cannot_be_read_in_time_is_unknown() -> None:
     forever = threading.Event()
 
     def slow() -> None:
@@ -47,13 +47,13 @@ def test_a_mode_that_cannot_be_learnt_in_time_is_unknown() -> None:
     prober.close()
 
 
-def test_503_is_only_for_nothing_at_all() -> None:
+def test_the_status_is_503_only_when_every_part_is_down() -> None:
     nothing: dict[str, ProbeResult] = dict.fromkeys(UP, "down")
     assert http_status(nothing) == 503
     assert http_status({**nothing, "exchange": "up"}) == 200
 
 
-def test_probes_run_at_once_and_never_raise() -> None:
+def test_probes_run_in_parallel_and_never_raise() -> None:
     forever = threading.Event()
 
     def down() -> None:

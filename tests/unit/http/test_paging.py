@@ -13,7 +13,7 @@ POSITION = {"cursor": "CgwI+abc", "at": "2026-11-21T08:00:00Z", "seq": 7, "none"
 FILTERS = {"ticker": "KXA-1", "since": 1.5}
 
 
-def test_a_cursor_brings_its_position_back() -> None:
+def test_a_cursor_decodes_to_its_position() -> None:
     text = encode_cursor("fills", FILTERS, POSITION)
     assert decode_cursor("fills", FILTERS, text) == POSITION
     assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
@@ -28,7 +28,7 @@ def test_a_cursor_of_another_list_or_other_filters_is_refused(kind: str, filters
 
 
 @given(st.text(max_size=200))
-def test_a_foreign_text_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         decode_cursor("fills", {}, text)
 
@@ -47,5 +47,5 @@ def test_a_cursor_fits_into_its_parameter() -> None:
 
 
 @pytest.mark.parametrize("text", ["A\r\nB", "A\n", "..", "../x", "", "-A", "A B", "A/B", "A%2e", "A" * 101, "Ä"])
-def test_what_cannot_be_a_ticker_is_none(text: str) -> None:
+def test_a_text_that_cannot_be_a_ticker_is_refused(text: str) -> None:
     assert re.search(TICKER_PATTERN.replace("$", r"\Z"), text) is None

@@ -44,25 +44,25 @@ def test_each_error_has_its_status_and_type(error: ColiseumError, status: int, s
     assert {"type", "title", "status", "detail", "instance", "correlation_id"} <= set(body)
 
 
-def test_every_error_of_the_tree_finds_its_row() -> None:
+def test_every_error_class_has_its_kind_of_problem() -> None:
     known = {error for error in all_errors() if error.__module__ == errors.__name__}
     for error in known:
         assert any(parent in KINDS for parent in error.__mro__)
 
 
-def test_an_unexpected_exception_keeps_its_words_to_the_log() -> None:
+def test_the_text_of_an_unexpected_exception_stays_in_the_log() -> None:
     problem = problem_from(RuntimeError("the password is 123"), path="/", correlation_id="c1")
     assert problem.status == 500
     assert "123" not in json.dumps(problem.body())
     assert "c1" in problem.detail
 
 
-def test_a_retryable_error_says_when_to_come_back_and_another_does_not() -> None:
+def test_only_a_retryable_error_has_a_retry_after_header() -> None:
     assert problem_from(SourceUnavailable("bot", "down"), path="/", correlation_id="").headers() == {"Retry-After": "5"}
     assert problem_from(NotFound("market", "A"), path="/", correlation_id="").headers() == {}
 
 
-def test_programs_learn_the_variable_the_field_and_the_source() -> None:
+def test_a_problem_has_the_variable_field_or_source_as_data() -> None:
     def more(error: ColiseumError) -> dict[str, object]:
         return problem_from(error, path="/", correlation_id="").more
 
@@ -71,11 +71,11 @@ def test_programs_learn_the_variable_the_field_and_the_source() -> None:
     assert more(InvalidInput("cursor", "x", "ours")) == {"errors": [{"field": "cursor", "message": "expected ours"}]}
 
 
-def test_the_instance_is_a_uri_whatever_was_asked_for() -> None:
+def test_the_instance_is_always_a_valid_uri() -> None:
     problem = problem_from(NotFound("market", "A"), path="/markets/A\r\nB c", correlation_id="")
     assert problem.body()["instance"] == "/markets/A%0D%0AB%20c"
 
 
-def test_a_bare_status_is_a_problem_too() -> None:
+def test_an_http_status_without_an_error_is_a_problem_too() -> None:
     assert problem_from_status(405, "no", path="/", correlation_id="").kind.title == "Method Not Allowed"
     assert problem_from_status(499, "no", path="/", correlation_id="").kind.slug == "http-499"

@@ -55,7 +55,7 @@ TABLE: list[tuple[int, Any, float | None, FailureKind]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "retry_after", "failure"), TABLE)
-def test_a_refusal_is_read_by_status_and_body(
+def test_an_error_reply_is_classified_by_status_and_body(
     status: int, body: Any, retry_after: float | None, failure: FailureKind
 ) -> None:
     assert classify(ErrorReply.parse(status, body, retry_after=retry_after)) is failure
@@ -76,28 +76,28 @@ JSON = st.recursive(
 
 
 @given(st.integers(100, 999), JSON, st.none() | st.floats(0, 1e6))
-def test_every_status_with_any_body_has_its_failure(status: int, body: object, retry_after: float | None) -> None:
+def test_any_status_with_any_body_has_a_kind_of_failure(status: int, body: object, retry_after: float | None) -> None:
     assert classify(ErrorReply.parse(status, body, retry_after=retry_after)) in TRAITS
 
 
-def test_the_wait_comes_from_the_header_and_else_from_the_body() -> None:
+def test_retry_after_comes_from_the_header_or_else_from_the_body() -> None:
     body = {"availability": {"code": "capacity_exhausted", "retry_after": 12}}
     assert ErrorReply.parse(429, body).retry_after == 12
     assert ErrorReply.parse(429, body, retry_after=3.0).retry_after == 3
 
 
-def test_every_failure_has_its_consequences() -> None:
+def test_every_kind_of_failure_has_its_traits() -> None:
     assert set(TRAITS) == set(FailureKind)
 
 
-def test_what_stops_everyone_is_never_tried_again_at_once() -> None:
+def test_a_failure_of_the_whole_fleet_is_not_retryable() -> None:
     fleet = {failure for failure, trait in TRAITS.items() if trait.scope is FailureScope.FLEET}
     assert fleet == {FailureKind.CREDIT, FailureKind.KEY_BUDGET, FailureKind.KEY_REFUSED}
     assert not any(TRAITS[failure].retryable for failure in fleet)
 
 
 @pytest.mark.parametrize("failure", list(FailureKind))
-def test_a_failed_run_is_a_source_error_that_knows_whether_to_try_again(failure: FailureKind) -> None:
+def test_a_failed_run_is_a_source_error_with_its_own_retryable(failure: FailureKind) -> None:
     error = ModelFailed(failure, "told", retry_after=2.0)
     assert isinstance(error, SourceError)
     assert error.retryable is TRAITS[failure].retryable

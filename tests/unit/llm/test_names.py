@@ -23,7 +23,7 @@ from coliseum.llm.names import canonical_model, vendor
         ("meta/Muse-Spark", "meta/Muse-Spark"),
     ],
 )
-def test_every_spelling_of_a_model_means_openrouters(written: str, slug: str) -> None:
+def test_every_spelling_of_a_model_becomes_openrouters_slug(written: str, slug: str) -> None:
     assert canonical_model(written) == slug
 
 
@@ -59,7 +59,7 @@ PREFIXES = st.sampled_from(["", "openai:", "openai-chat:", "openai-responses:", 
 
 
 @given(VENDORS, MODELS, PREFIXES)
-def test_the_canonical_form_is_its_own(maker: str, model: str, prefix: str) -> None:
+def test_a_canonical_name_stays_as_it_is(maker: str, model: str, prefix: str) -> None:
     slug = canonical_model(f"{prefix}{maker}/{model}")
     assert slug == f"{maker}/{model}"
     assert canonical_model(slug) == slug

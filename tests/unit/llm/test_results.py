@@ -26,7 +26,7 @@ UNKNOWN = Turn(100, 10, None, None)
         ([Turn(0, 0, None, D(0))], Bill(D(0), CostSource.ESTIMATED)),
     ],
 )
-def test_a_bill_is_as_good_as_its_worst_part(turns: list[Turn], bill: Bill) -> None:
+def test_a_bill_is_as_certain_as_its_worst_part(turns: list[Turn], bill: Bill) -> None:
     assert total_bill(turns) == bill
 
 
@@ -41,7 +41,7 @@ def test_a_price_grows_with_every_token(tokens_in: int, tokens_out: int) -> None
     assert prices.of(tokens_in, tokens_out + 1) > prices.of(tokens_in, tokens_out)
 
 
-def test_a_result_has_its_older_name_and_its_bill() -> None:
+def test_a_result_has_data_as_the_older_name_of_output_and_its_bill() -> None:
     record = RunRecord(
         model_requested="a/b",
         model_served="a/b-0901",

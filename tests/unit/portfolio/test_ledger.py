@@ -1,4 +1,4 @@
-"""The ledger's laws, by example and for any sequence of fills and settlements."""
+"""The ledger's rules, by example and for any sequence of fills and settlements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import ROUND_UP, Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.portfolio.ledger import BookingKind, Holding, Ledger, after
+from coliseum.portfolio.ledger import BookingKind, Holding, Ledger, add_booking
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide, Fill, Outcome
@@ -70,7 +70,7 @@ def ledger_of(fills: Iterable[Fill], settlements: Iterable[Settlement] = ()) -> 
     return ledger
 
 
-def test_the_worked_example_ends_33_59_ahead() -> None:
+def test_the_worked_example_ends_with_a_profit_of_33_59() -> None:
     ledger = ledger_of(
         [
             fill(1, BookSide.BID, "100", "0.42", fee="1.71"),
@@ -88,7 +88,7 @@ def test_buying_more_averages_the_cost() -> None:
     assert (holding.contracts, holding.average_cost) == (Decimal(40), Decimal("0.55"))
 
 
-def test_selling_yes_and_buying_no_are_one_thing_and_may_flip_the_position() -> None:
+def test_selling_yes_equals_buying_no_and_can_flip_the_position() -> None:
     holding = ledger_of([fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.ASK, "25", "0.50")]).holdings["KXA-1"]
     assert holding.contracts == Decimal(-15)
     assert holding.outcome is Outcome.NO
@@ -114,7 +114,7 @@ def test_the_settlements_fee_total_is_not_paid_twice() -> None:
     assert ledger.totals().fees == Decimal("0.02")
 
 
-def test_an_amended_settlement_takes_the_first_version_back() -> None:
+def test_an_amended_settlement_reverses_the_first_version() -> None:
     ledger = ledger_of([fill(1, BookSide.BID, "10", "0.40")], [settlement("KXA-1", Decimal(10), "1")])
     ledger.book_settlements([settlement("KXA-1", Decimal(10), "0", at=10**9 + 60)])
     assert ledger.totals().realized == Decimal("-4.00")
@@ -125,7 +125,7 @@ def test_an_amended_settlement_takes_the_first_version_back() -> None:
     ]
 
 
-def test_a_fill_learnt_after_the_settlement_is_settled_too() -> None:
+def test_a_fill_that_arrives_after_the_settlement_is_settled_too() -> None:
     paid = settlement("KXA-1", Decimal(10), "1")
     ledger = ledger_of([fill(2, BookSide.BID, "4", "0.50")], [paid])
     ledger.book_fills([fill(1, BookSide.BID, "6", "0.40")])
@@ -135,14 +135,14 @@ def test_a_fill_learnt_after_the_settlement_is_settled_too() -> None:
     assert ledger.settled == {"KXA-1": Decimal(10)}
 
 
-def test_an_order_that_takes_several_prices_in_one_moment_takes_the_best_first() -> None:
+def test_fills_of_one_order_at_one_time_are_booked_best_price_first() -> None:
     held = fill(1, BookSide.BID, "5", "0.50")
     best, worse = fill(3, BookSide.ASK, "5", "0.60", at=9), fill(2, BookSide.ASK, "5", "0.40", at=9)
     holding = ledger_of([held, worse, best]).holdings["KXA-1"]
     assert (holding.realized, holding.average_cost) == (Decimal("0.50"), Decimal("0.60"))
 
 
-def test_same_second_fills_have_one_order_whatever_order_they_come_in() -> None:
+def test_fills_of_the_same_second_are_always_booked_in_the_same_order() -> None:
     fills = [fill(1, BookSide.BID, "10", "0.40", at=5), fill(2, BookSide.ASK, "10", "0.60", at=5)]
     assert ledger_of(fills).bookings == ledger_of(fills[::-1]).bookings
 
@@ -175,7 +175,7 @@ def drawn(rows: list[tuple[str, BookSide, Decimal, Decimal]], *, together: int =
 
 
 @given(fills_drawn, st.decimals("0", "1", places=2))
-def test_cash_and_open_basis_and_fees_are_the_realised_profit(
+def test_cash_plus_basis_plus_fees_equals_the_realised_profit(
     rows: list[tuple[str, BookSide, Decimal, Decimal]], value: Decimal
 ) -> None:
     ledger = ledger_of(drawn(rows))
@@ -204,7 +204,7 @@ def test_cash_and_open_basis_and_fees_are_the_realised_profit(
 
 
 @given(fills_drawn, st.data())
-def test_replaying_the_bookings_gives_the_holdings_and_repeating_changes_nothing(
+def test_the_bookings_add_up_to_the_holdings_and_a_repeated_fill_changes_nothing(
     rows: list[tuple[str, BookSide, Decimal, Decimal]], data: st.DataObject
 ) -> None:
     fills = drawn(rows, together=1)
@@ -216,7 +216,7 @@ def test_replaying_the_bookings_gives_the_holdings_and_repeating_changes_nothing
         begun += size
     holdings: dict[str, Holding] = {}
     for booking in ledger.bookings:
-        holdings[booking.ticker] = after(holdings.get(booking.ticker) or Holding(ticker=booking.ticker), booking)
+        holdings[booking.ticker] = add_booking(holdings.get(booking.ticker) or Holding(ticker=booking.ticker), booking)
     assert holdings == ledger.holdings == ledger_of(fills).holdings
     before = ledger.bookings
     ledger.book_fills(fills)
@@ -224,7 +224,7 @@ def test_replaying_the_bookings_gives_the_holdings_and_repeating_changes_nothing
 
 
 @given(fills_drawn, st.decimals("0", "1", places=2), st.decimals("0", "1", places=2))
-def test_a_reversal_restores_the_books_to_the_last_digit(
+def test_a_reversal_restores_the_ledger_to_the_last_digit(
     rows: list[tuple[str, BookSide, Decimal, Decimal]], first: Decimal, second: Decimal
 ) -> None:
     fills = drawn(rows)
@@ -235,7 +235,7 @@ def test_a_reversal_restores_the_books_to_the_last_digit(
     assert amended.holdings == ledger_of(fills, final).holdings
 
 
-def test_a_closed_pair_bought_below_a_dollar_is_the_only_riskless_gain() -> None:
+def test_only_a_pair_bought_below_one_dollar_is_a_riskless_gain() -> None:
     ledger = ledger_of([fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.ASK, "10", "0.45")])
     assert ledger.totals().realized == Decimal("0.50")
     assert ledger.holdings["KXA-1"].average_cost is None

@@ -80,7 +80,7 @@ class Session:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_after_any_session_our_books_are_the_exchanges(seed: int) -> None:
+def test_after_any_session_our_ledger_equals_the_exchanges(seed: int) -> None:
     session = Session(seed)
     for _ in range(4):
         for _ in range(50):

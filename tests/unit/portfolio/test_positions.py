@@ -22,14 +22,14 @@ def row(ticker: str, position: str, exposure: str) -> ExchangePosition:
     )
 
 
-def test_a_no_position_is_marked_at_the_no_bid() -> None:
+def test_a_no_position_is_valued_at_the_no_bid() -> None:
     bids = {"A": Bids(ticker="A", yes=Decimal("0.30"), no=Decimal("0.65"))}
     (position,) = positions_from([row("A", "-10", "6.00")], {}, bids)
     assert (position.outcome, position.contracts) == (Outcome.NO, Decimal(10))
     assert position.unrealized_pnl == Decimal("0.50")
 
 
-def test_the_average_cost_is_ours_only_where_our_count_is_the_exchanges() -> None:
+def test_the_average_cost_is_ours_only_where_both_counts_agree() -> None:
     ours = {"A": Holding(ticker="A", contracts=Decimal(10), basis=Decimal("4.10"))}
     other = {"A": Holding(ticker="A", contracts=Decimal(9), basis=Decimal("9.00"))}
     assert positions_from([row("A", "10", "4.00")], ours, {})[0].average_cost == Decimal("0.41")
@@ -48,6 +48,11 @@ def test_without_a_bid_value_and_profit_are_unknown_and_so_are_their_sums() -> N
     assert totals.unrealized_pnl is None
 
 
-def test_nothing_held_sums_to_zero_not_to_unknown() -> None:
+def test_the_largest_exposure_comes_first_and_equal_ones_by_ticker() -> None:
+    rows = [row("A", "1", "2.00"), row("D", "1", "5.00"), row("C", "-1", "9.00"), row("B", "1", "5.00")]
+    assert [position.ticker for position in positions_from(rows, {}, {})] == ["C", "B", "D", "A"]
+
+
+def test_without_positions_the_sums_are_zero_not_unknown() -> None:
     totals = sum_positions(())
     assert (totals.market_value, totals.unrealized_pnl, totals.unmarked) == (ZERO, ZERO, 0)

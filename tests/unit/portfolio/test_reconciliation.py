@@ -35,10 +35,10 @@ PAID = Settlement(
 
 
 def fields(ours: Holding, theirs: ExchangePosition) -> list[str]:
-    return [found.field for found in find_discrepancies({"A": ours}, [theirs], [], {})]
+    return [row.field for row in find_discrepancies({"A": ours}, [theirs], [], {})]
 
 
-def test_equal_books_have_no_difference_and_rounding_is_none() -> None:
+def test_equal_numbers_and_rounding_are_not_discrepancies() -> None:
     assert fields(OURS, THEIRS) == []
     assert fields(OURS, replace(THEIRS, exposure=Decimal("4.009"))) == []
 
@@ -56,13 +56,13 @@ def test_every_number_is_compared() -> None:
     assert fields(OURS, other) == ["contracts", "exposure", "realized_pnl", "fees_paid"]
 
 
-def test_what_only_one_side_holds_is_a_difference() -> None:
+def test_a_position_that_only_one_side_has_is_a_discrepancy() -> None:
     (only_ours,) = find_discrepancies({"A": OURS}, [], [], {})
     assert (only_ours.ours, only_ours.exchange, only_ours.difference) == (Decimal(10), ZERO, Decimal(10))
-    assert next(found.ticker for found in find_discrepancies({}, [THEIRS], [], {})) == "A"
+    assert next(row.ticker for row in find_discrepancies({}, [THEIRS], [], {})) == "A"
 
 
-def test_a_settlement_that_paid_another_count_or_sum_is_a_difference() -> None:
+def test_a_settlement_with_another_count_or_payment_is_a_discrepancy() -> None:
     assert find_discrepancies({}, [], [PAID], {"S": Decimal(10)}) == ()
     (count,) = find_discrepancies({}, [], [PAID], {"S": Decimal(9)})
     assert count.field == "settled_contracts"
@@ -70,7 +70,7 @@ def test_a_settlement_that_paid_another_count_or_sum_is_a_difference() -> None:
     assert (money.field, money.difference) == ("settlement", Decimal("0.50"))
 
 
-def test_a_scalar_value_in_whole_cents_may_be_off_by_rounding_and_an_unknown_one_is_not_compared() -> None:
+def test_a_scalar_value_may_be_off_by_rounding_and_an_unknown_value_is_not_compared() -> None:
     scalar = replace(PAID, result="scalar", value=Decimal("0.37"), revenue=Decimal("3.74"))
     assert find_discrepancies({}, [], [scalar], {"S": Decimal(10)}) == ()
     assert find_discrepancies({}, [], [replace(scalar, value=None)], {"S": Decimal(10)}) == ()

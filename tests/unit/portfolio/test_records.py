@@ -28,7 +28,7 @@ def entry(seq: int, kind: EntryKind, data: dict[str, Any]) -> Entry:
     return Entry(EntryId(1698676800123, seq), kind, data)
 
 
-def test_a_trade_comes_out_of_the_feed_as_it_went_in() -> None:
+def test_a_trade_in_the_feed_parses_back_unchanged() -> None:
     assert trades_from_feed([entry(1, EntryKind.TRADE, trade_json(TRADE))]) == (TRADE,)
 
 
@@ -43,12 +43,12 @@ def test_a_correction_replaces_the_newest_trade_of_its_id_and_other_entries_are_
     assert trades_from_feed(rows[2:]) == (corrected,)
 
 
-def test_the_same_id_at_another_time_is_another_trade_and_the_newest_stands_first() -> None:
+def test_the_same_id_at_another_time_is_another_trade_and_the_newest_is_first() -> None:
     later = replace(TRADE, timestamp=TRADE.timestamp + 60)
     rows = [entry(1, EntryKind.TRADE, trade_json(TRADE)), entry(2, EntryKind.TRADE, trade_json(later))]
     assert trades_from_feed(rows) == (later, TRADE)
 
 
-def test_an_entry_that_is_no_trade_is_an_error_of_the_log() -> None:
+def test_an_invalid_trade_entry_is_a_log_error() -> None:
     with pytest.raises(LogError, match="1698676800123-1"):
         trades_from_feed([entry(1, EntryKind.TRADE, {"ticker": "A"})])

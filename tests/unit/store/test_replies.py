@@ -28,7 +28,9 @@ from coliseum.store.replies import error_from_reply, rows_in
         (502, None, SourceUnavailable),
     ],
 )
-def test_the_code_decides_whether_trying_again_can_help(status: int, code: str | None, kind: type[SourceError]) -> None:
+def test_the_sqlstate_decides_whether_an_error_is_retryable(
+    status: int, code: str | None, kind: type[SourceError]
+) -> None:
     problem = error_from_reply(status, json.dumps({"code": code, "message": "why"}).encode())
 
     assert type(problem) is kind

@@ -14,7 +14,7 @@ from coliseum.trading.trades import Side
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_a_decimal_travels_as_text_that_reads_back_exactly(number: Decimal) -> None:
+def test_a_decimal_is_sent_as_text_that_parses_back_exactly(number: Decimal) -> None:
     text = json_value(number, "price")
 
     assert isinstance(text, str)
@@ -55,7 +55,7 @@ def test_values_become_json(value: object, shown: object) -> None:
         {"deep": [float("inf")]},
     ],
 )
-def test_what_postgres_would_not_keep_is_refused_by_name(value: object) -> None:
+def test_a_value_that_postgres_cannot_store_is_refused_with_its_field(value: object) -> None:
     with pytest.raises(InvalidInput, match="field"):
         json_value(value, "field")
 
@@ -65,17 +65,17 @@ def test_rows_with_different_columns_are_refused_before_a_default_becomes_null()
         json_rows([{"price": 1, "fee": 2}, {"price": 1}])
 
 
-def test_no_rows_are_fine() -> None:
+def test_an_empty_list_of_rows_is_valid() -> None:
     assert json_rows([]) == []
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "null"), (True, "true"), (False, "false"), (Decimal("0.10"), "0.10"), (5, "5")]
 )
-def test_filters_are_written_as_the_url_needs_them(value: object, text: str) -> None:
+def test_filter_values_are_written_for_the_url(value: object, text: str) -> None:
     assert filter_text(value, "column") == text
 
 
-def test_a_list_is_no_plain_filter_value() -> None:
+def test_a_list_is_refused_as_a_filter_value() -> None:
     with pytest.raises(InvalidInput):
         filter_text([1], "column")

@@ -14,7 +14,7 @@ from coliseum.errors import ConfigurationError, SourceUnavailable
 from coliseum.upstash.client import AsyncRedis, Redis, _lines
 
 
-def test_importing_the_door_imports_no_sdk() -> None:
+def test_importing_the_client_imports_no_sdk() -> None:
     code = "import sys, coliseum.upstash.client; print([m for m in ('httpx', 'upstash_redis') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
@@ -25,14 +25,14 @@ def test_missing_settings_are_named(door: type[Redis] | type[AsyncRedis]) -> Non
         door.from_settings(load())
 
 
-def test_an_empty_batch_asks_nobody() -> None:
+def test_an_empty_batch_sends_nothing() -> None:
     redis = Redis("http://127.0.0.1:1", "token")
     assert redis.pipeline([]) == []
     assert redis.transaction([]) == []
     redis.close()
 
 
-def test_nobody_listening_is_unavailable() -> None:
+def test_a_closed_port_is_unavailable() -> None:
     redis = Redis("http://127.0.0.1:1", "secret-token")
     with pytest.raises(SourceUnavailable) as caught:
         redis.read("PING")
@@ -40,7 +40,7 @@ def test_nobody_listening_is_unavailable() -> None:
     assert "secret-token" not in str(caught.value)
 
 
-def test_an_async_client_stays_in_its_loop() -> None:
+def test_an_async_client_refuses_a_second_event_loop() -> None:
     redis = AsyncRedis("http://127.0.0.1:1", "token")
 
     async def ping() -> None:
@@ -53,7 +53,7 @@ def test_an_async_client_stays_in_its_loop() -> None:
 
 
 @given(text=st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])), sizes=st.data())
-def test_lines_are_the_same_however_they_arrive(text: str, sizes: st.DataObject) -> None:
+def test_lines_do_not_depend_on_how_the_bytes_are_split(text: str, sizes: st.DataObject) -> None:
     wire = f"data: {text}\r\n\n: {text}\nunfinished".encode()
 
     async def chunks() -> AsyncIterator[bytes]:

@@ -52,7 +52,7 @@ def test_a_status_decides_which_error_it_is(status: int, body: bytes, expected: 
     assert problem.status == status
 
 
-def test_the_services_own_words_are_kept() -> None:
+def test_the_services_own_message_is_kept() -> None:
     problem = error_from_reply(400, b'{"error":"WRONGTYPE Operation against a key"}', batch=False)
     assert problem is not None
     assert problem.problem == "WRONGTYPE Operation against a key"
@@ -92,15 +92,15 @@ def test_a_channel_may_hold_commas() -> None:
 @pytest.mark.parametrize(
     "line", ["", ": ping", "event: x", "data: message,other,x", "data: message,chan", "data: unsubscribe,chan,0"]
 )
-def test_lines_about_anything_else_are_not_heard(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert parse_push_line(line, "chan") is None
 
 
-def test_the_confirmation_is_told_apart_from_a_message() -> None:
+def test_a_confirmation_is_not_a_message() -> None:
     assert parse_push_line("data: subscribe,chan,1", "chan") == ("subscribe", "1")
     assert parse_push_line("data:message,chan,", "chan") == ("message", "")
 
 
 @given(channel=st.text(min_size=1), payload=st.text())
-def test_every_payload_comes_through_whole(channel: str, payload: str) -> None:
+def test_every_payload_is_parsed_unchanged(channel: str, payload: str) -> None:
     assert parse_push_line(f"data: message,{channel},{payload}", channel) == ("message", payload)

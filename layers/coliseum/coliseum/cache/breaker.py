@@ -1,4 +1,7 @@
-"""A source that just failed is not asked again for a few seconds: its time-outs would become everybody's."""
+"""A circuit breaker per source: one that just failed is not asked again for a few seconds.
+
+Without it, every request would wait for the time-out of the same dead source.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from typing import TypeVar
 
 from coliseum.errors import SourceError, SourceUnavailable
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 class CircuitBreaker:
-    """One per process, for all sources by name. Only silence opens it, not a refusal: what refuses one question
-    may answer another."""
+    """One per process, for all sources by name. Thread-safe.
+
+    Only SourceUnavailable opens the circuit. A source that refuses one request may well answer another.
+    """
 
     def __init__(self, *, open_seconds: float = 4.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._open_seconds = open_seconds
@@ -22,25 +27,27 @@ class CircuitBreaker:
         self._failed: dict[str, tuple[float, SourceError]] = {}
         self._lock = threading.Lock()
 
-    def call(self, source: str, ask: Callable[[], Answer]) -> Answer:
-        """`ask()`, or SourceUnavailable at once while the source's last failure is too recent."""
+    def call(self, source: str, fetch: Callable[[], Value]) -> Value:
+        """`fetch()`. Raises SourceUnavailable at once while the source's last failure is too recent."""
         self._refuse_while_open(source)
         try:
-            answer = ask()
+            value = fetch()
         except SourceUnavailable as error:
+            # A fetch may touch a second source; that one's failure says nothing about this one.
             if error.source == source:
                 with self._lock:
                     self._failed[source] = (self._clock(), error)
             raise
         with self._lock:
             self._failed.pop(source, None)
-        return answer
+        return value
 
     def _refuse_while_open(self, source: str) -> None:
         with self._lock:
             failure = self._failed.get(source)
         if failure is not None:
-            at, error = failure
-            left = at + self._open_seconds - self._clock()
-            if left > 0:
-                raise SourceUnavailable(source, f"not asked again for {left:.1f} s after: {error.problem}")
+            failed_at, error = failure
+            seconds_left = failed_at + self._open_seconds - self._clock()
+            if seconds_left > 0:
+                problem = f"not asked again for {seconds_left:.1f} s after: {error.problem}"
+                raise SourceUnavailable(source, problem)

@@ -1,7 +1,7 @@
-"""Values with their age and source: asked for once at a time, kept in the process and in Redis, stale on failure.
+"""A cache in two levels, process and Redis, that serves an older value with its age where the source fails.
 
-A fresh value costs nothing in the process that has it and one GET elsewhere; a refresh costs one SET more. The
-whole works without Redis, each process then for itself.
+A fresh value costs nothing in the process that has it, and one GET in another process; a refresh costs one SET more.
+Only one refresh of a key runs at a time in a process. Without Redis each process has only its own level.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from coliseum.upstash.client import Redis
 
 Value = TypeVar("Value")
 CACHE = "cache"
-"""The source of a value that its own source did not confirm this time."""
+"""The `source` of a value that its own source did not confirm for this request."""
 _REDIS = "redis"
 _SHARED_CHARACTERS = 256 * 1024
-"""Longer texts stay in the process: Redis is billed by traffic, and refuses a request above a size."""
+"""Longer values stay in the process: Redis is billed by traffic and refuses large requests."""
 _TURNS = 3
-"""Times that a turn is waited for."""
-_LOOKS = 4
-"""Looks at Redis while another process has the turn."""
+"""How many turns a request waits for before it gives up."""
+_READS_PER_TURN = 4
+"""How often Redis is read while another process has the turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheSpec(Generic[Value]):
-    """What one cached value is: its name, who says it, how long it keeps, its form."""
+    """What one cached value is: key, source, allowed age, type."""
 
     key: str
     source: str
     tier: Tier
     shape: TypeAdapter[Value]
     pace_seconds: float | None = None
-    """Spaces refreshes over all processes, for sources with a limit per account."""
+    """The shortest time between two refreshes of all processes together, for sources with a limit per account."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedValue(Generic[Value]):
-    """A value with where it is from. `error` says why it is stale."""
+    """A value with its source and age. `error` says why it is stale."""
 
     value: Value
     source: str
@@ -60,7 +60,7 @@ class CachedValue(Generic[Value]):
     error: SourceError | None = None
 
     def origin(self) -> dict[str, Any]:
-        """Source, time, age and staleness by the names that every answer uses."""
+        """Source, time, age and staleness, by the field names that every answer uses."""
         return {
             "source": self.source,
             "as_of": datetime.fromtimestamp(self.as_of, UTC),
@@ -90,108 +90,109 @@ class Cache:
         self._flights: dict[str, _SingleFlight] = {}
         self._lock = threading.Lock()
 
-    def get(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
-        """The slot's value: fresh where possible, stale with its error where the source fails.
+    def get(self, spec: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
+        """The value: fresh where possible, or stale with its error where the source fails.
 
-        Raises the source's error where nothing was kept, and what is no source's failure as it is.
+        Raises the SourceError of `fetch` where no older value exists. Other exceptions pass through.
         """
-        ready = self._fresh(slot, self._memory.recall(slot.key))
-        if ready is not None:
-            return ready
-        with self._flight(slot.key):
-            stored = self._newest(slot)
-            ready = self._fresh(slot, stored)
-            if ready is not None:
-                return ready
+        fresh = self._fresh(spec, self._memory.get(spec.key))
+        if fresh is not None:
+            return fresh
+        with self._flight(spec.key):
+            entry = self._newest(spec)
+            fresh = self._fresh(spec, entry)
+            if fresh is not None:
+                return fresh
             try:
-                return self._refresh(slot, fetch)
+                return self._refresh(spec, fetch)
             except SourceError as error:
-                return self._stale(slot, stored, error)
+                return self._stale(spec, entry, error)
 
-    def ask(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> Value:
-        """The source's own word, at the pace of all processes; neither looked up nor kept. One Redis command."""
-        pace_seconds = slot.pace_seconds
+    def fetch_paced(self, spec: CacheSpec[Value], fetch: Callable[[], Value]) -> Value:
+        """The source's value of this moment, at the pace of all processes. It is not cached. One Redis command.
+
+        Raises SourceRateLimited where other processes took every turn, else the SourceError of `fetch`.
+        """
+        pace_seconds = spec.pace_seconds
         for _ in range(_TURNS):
-            if pace_seconds is None or self._take_turn(slot.key, pace_seconds):
-                return self._breaker.call(slot.source, fetch)
+            if pace_seconds is None or self._take_turn(spec.key, pace_seconds):
+                return self._breaker.call(spec.source, fetch)
             self._sleep(pace_seconds)
-        raise _out_of_turn(slot)
+        raise _out_of_turn(spec)
 
-    def _refresh(self, slot: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
-        if slot.pace_seconds is not None:
-            awaited = self._await_turn(slot, slot.pace_seconds)
-            if awaited is not None:
-                return awaited
-        value = self._breaker.call(slot.source, fetch)
-        stored = CacheEntry(value, self._clock())
-        text = serialize_entry(stored, slot.shape)
-        self._memory.keep(slot.key, stored, size=len(text))
+    def _refresh(self, spec: CacheSpec[Value], fetch: Callable[[], Value]) -> CachedValue[Value]:
+        if spec.pace_seconds is not None:
+            other = self._await_turn(spec, spec.pace_seconds)
+            if other is not None:
+                return other
+        value = self._breaker.call(spec.source, fetch)
+        entry = CacheEntry(value, self._clock())
+        text = serialize_entry(entry, spec.shape)
+        self._memory.put(spec.key, entry, size=len(text))
         if len(text) <= _SHARED_CHARACTERS:
-            lifetime_ms = round(slot.tier.ceiling_seconds * 1000)
-            self._ask_redis("SET", self._prefix + slot.key, text, "PX", lifetime_ms)
-        return CachedValue(value, slot.source, stored.as_of, 0.0)
+            lifetime_ms = round(spec.tier.ceiling_seconds * 1000)
+            self._redis_command("SET", self._prefix + spec.key, text, "PX", lifetime_ms)
+        return CachedValue(value, spec.source, entry.as_of, 0.0)
 
-    def _await_turn(self, slot: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
-        """None once it is our turn to ask, or what another process brought meanwhile.
+    def _await_turn(self, spec: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
+        """None once it is this process's turn to refresh, or the value that another process wrote meanwhile.
 
-        Raises SourceRateLimited where neither comes: asking all the same would break the pace for everybody.
+        Raises SourceRateLimited where neither happens: a call out of turn would break the pace of all processes.
         """
         for _ in range(_TURNS):
-            if self._take_turn(slot.key, pace_seconds):
+            if self._take_turn(spec.key, pace_seconds):
                 return None
-            awaited = self._await_other(slot, pace_seconds)
-            if awaited is not None:
-                return awaited
-        raise _out_of_turn(slot)
+            other = self._await_other(spec, pace_seconds)
+            if other is not None:
+                return other
+        raise _out_of_turn(spec)
 
     def _take_turn(self, key: str, pace_seconds: float) -> bool:
-        """True for the one process that may ask now. The turn ends by itself, which is what spaces the calls.
+        """True for the one process that may call the source now. The key expires by itself, which spaces the calls.
 
-        True as well where Redis cannot say: then the source's own limit has to.
+        True also where Redis does not answer: then only the source's own limit remains.
         """
         turn = ("SET", f"{self._prefix}{key}:turn", "1", "NX", "PX", round(pace_seconds * 1000))
-        reply = self._ask_redis(*turn, default="OK")
+        reply = self._redis_command(*turn, default="OK")
         return reply == "OK"
 
-    def _await_other(self, slot: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
-        """What the process whose turn it is brings, or None where it brought nothing in time."""
-        for _ in range(_LOOKS):
-            self._sleep(pace_seconds / _LOOKS)
-            ready = self._fresh(slot, self._newest(slot))
-            if ready is not None:
-                return ready
+    def _await_other(self, spec: CacheSpec[Value], pace_seconds: float) -> CachedValue[Value] | None:
+        """The value that the process with the turn writes; None where it wrote none in time."""
+        for _ in range(_READS_PER_TURN):
+            self._sleep(pace_seconds / _READS_PER_TURN)
+            fresh = self._fresh(spec, self._newest(spec))
+            if fresh is not None:
+                return fresh
         return None
 
-    def _fresh(self, slot: CacheSpec[Value], stored: CacheEntry[Value] | None) -> CachedValue[Value] | None:
-        if stored is None:
+    def _fresh(self, spec: CacheSpec[Value], entry: CacheEntry[Value] | None) -> CachedValue[Value] | None:
+        if entry is None:
             return None
-        age = self._age(stored)
-        if slot.tier.judge(age) is not Freshness.FRESH:
+        age = self._age(entry)
+        if spec.tier.freshness_at(age) is not Freshness.FRESH:
             return None
-        return CachedValue(stored.value, slot.source, stored.as_of, age)
+        return CachedValue(entry.value, spec.source, entry.as_of, age)
 
-    def _stale(
-        self, slot: CacheSpec[Value], stored: CacheEntry[Value] | None, error: SourceError
-    ) -> CachedValue[Value]:
-        if stored is None or slot.tier.judge(self._age(stored)) is Freshness.GONE:
+    def _stale(self, spec: CacheSpec[Value], entry: CacheEntry[Value] | None, error: SourceError) -> CachedValue[Value]:
+        if entry is None or spec.tier.freshness_at(self._age(entry)) is Freshness.GONE:
             raise error
-        return CachedValue(stored.value, CACHE, stored.as_of, self._age(stored), stale=True, error=error)
+        return CachedValue(entry.value, CACHE, entry.as_of, self._age(entry), stale=True, error=error)
 
-    def _age(self, stored: CacheEntry[Any]) -> float:
-        return max(0.0, self._clock() - stored.as_of)
+    def _age(self, entry: CacheEntry[Any]) -> float:
+        return max(0.0, self._clock() - entry.as_of)
 
-    def _newest(self, slot: CacheSpec[Value]) -> CacheEntry[Value] | None:
-        """What the process kept or what Redis holds, whichever is younger."""
-        kept: CacheEntry[Value] | None = self._memory.recall(slot.key)
-        text = self._ask_redis("GET", self._prefix + slot.key)
-        shared = parse_entry(text, slot.shape)
-        if shared is None or (kept is not None and kept.as_of >= shared.as_of):
-            return kept
-        self._memory.keep(slot.key, shared, size=len(str(text)))
+    def _newest(self, spec: CacheSpec[Value]) -> CacheEntry[Value] | None:
+        """The entry of this process or of Redis, whichever is newer."""
+        local: CacheEntry[Value] | None = self._memory.get(spec.key)
+        text = self._redis_command("GET", self._prefix + spec.key)
+        shared = parse_entry(text, spec.shape)
+        if shared is None or (local is not None and local.as_of >= shared.as_of):
+            return local
+        self._memory.put(spec.key, shared, size=len(str(text)))
         return shared
 
-    def _ask_redis(self, *parts: str | int, default: object = None) -> object:
-        """The reply, or `default` where Redis does not answer: a cache must not be what fails."""
+    def _redis_command(self, *parts: str | int, default: object = None) -> object:
+        """The reply, or `default` where Redis does not answer: the cache must never be the part that fails."""
         redis = self._redis
         if redis is None:
             return default
@@ -200,32 +201,33 @@ class Cache:
         return default
 
     def _flight(self, key: str) -> _SingleFlight:
-        """The one refresh of `key` in this process; others wait for it."""
+        """The one refresh of `key` in this process. Other threads wait for it and then find a fresh value."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
-                flight = self._flights[key] = _SingleFlight(lambda: self._landed(key))
+                flight = self._flights[key] = _SingleFlight(lambda: self._remove_flight(key))
             flight.waiting += 1
             return flight
 
-    def _landed(self, key: str) -> None:
+    def _remove_flight(self, key: str) -> None:
         with self._lock:
             self._flights[key].waiting -= 1
             if not self._flights[key].waiting:
                 del self._flights[key]
 
 
-def _out_of_turn(slot: CacheSpec[Any]) -> SourceRateLimited:
-    told = f"{slot.key}: others asked in the last {_TURNS * (slot.pace_seconds or 0):g} s and left no answer"
-    return SourceRateLimited(slot.source, told, code="own_pace")
+def _out_of_turn(spec: CacheSpec[Any]) -> SourceRateLimited:
+    seconds = _TURNS * (spec.pace_seconds or 0)
+    problem = f"{spec.key}: other processes used every turn of the last {seconds:g} s and wrote no value"
+    return SourceRateLimited(spec.source, problem, code="own_pace")
 
 
 class _SingleFlight:
-    """A lock that is forgotten once nobody wants it, so that keys do not pile up."""
+    """A lock per key that is removed when no thread waits for it, so that the number of locks stays small."""
 
-    def __init__(self, landed: Callable[[], None]) -> None:
+    def __init__(self, on_exit: Callable[[], None]) -> None:
         self.waiting = 0
-        self._landed = landed
+        self._on_exit = on_exit
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
@@ -233,4 +235,4 @@ class _SingleFlight:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-        self._landed()
+        self._on_exit()

@@ -1,4 +1,4 @@
-"""A cached value's form in Redis: JSON with the time its source said it. Pure."""
+"""The form of a cached value in Redis: JSON with the time at which its source gave it. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry(Generic[Value]):
-    """A value and when its source said so, in unix seconds."""
+    """A value and when its source gave it, in unix seconds."""
 
     value: Value
     as_of: float
 
 
-def serialize_entry(stored: CacheEntry[Value], shape: TypeAdapter[Value]) -> str:
-    head = f'{{"v":{VERSION},"as_of":{stored.as_of!r},"value":'
-    return head + shape.dump_json(stored.value).decode() + "}"
+def serialize_entry(entry: CacheEntry[Value], shape: TypeAdapter[Value]) -> str:
+    head = f'{{"v":{VERSION},"as_of":{entry.as_of!r},"value":'
+    return head + shape.dump_json(entry.value).decode() + "}"
 
 
 def parse_entry(text: object, shape: TypeAdapter[Value]) -> CacheEntry[Value] | None:
-    """None for a missing text, and for one we cannot read: an older release may have written it."""
+    """None for a missing text, and for one that cannot be parsed: an older release may have written it."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,7 +1,7 @@
-"""How old a value may be: tiers, and fresh / stale / gone from an age. Pure.
+"""How old a value may be: tiers, and fresh, stale or gone from an age. Pure.
 
-A value is fresh while asking again would cost more than it tells. A stale one is served only where its source
-fails, marked as such and with its age, up to the tier's ceiling.
+A fresh value is served without asking its source. A stale value is served only where its source fails, marked as stale
+and with its age, up to the tier's ceiling.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Freshness(StrEnum):
-    """What an age means."""
+    """What the age of a value means."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -20,13 +20,13 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Two ages in seconds."""
+    """The age up to which a value is fresh, and the age after which it is gone. In seconds."""
 
     fresh_seconds: float
     ceiling_seconds: float
 
-    def judge(self, age_seconds: float) -> Freshness:
-        """A value from the future (two clocks) counts as new."""
+    def freshness_at(self, age_seconds: float) -> Freshness:
+        """A negative age (two clocks differ) counts as fresh."""
         if age_seconds < self.fresh_seconds:
             return Freshness.FRESH
         return Freshness.STALE if age_seconds <= self.ceiling_seconds else Freshness.GONE
@@ -35,8 +35,8 @@ class Tier:
 MARKETS = Tier(15, 300)
 """The exchange's own CDN serves quotes up to 15 s old."""
 EVENTS = Tier(3600, 86_400)
-"""What a market belongs to hardly ever changes."""
+"""A market hardly ever changes its event or series."""
 BALANCE = Tier(5, 3600)
-"""The exchange answers one balance call per second and account."""
+"""The exchange allows one balance call per second and account."""
 POSITIONS = Tier(5, 3600)
 FILLS = Tier(5, 86_400)

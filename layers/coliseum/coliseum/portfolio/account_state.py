@@ -1,4 +1,7 @@
-"""What is known of the account's positions at one moment, as it is cached. Pure."""
+"""What is known about the account's positions at one moment, in the form that is cached in Redis. Pure.
+
+The field names are part of the cached JSON: renaming one makes every cached value unreadable.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,28 @@ from coliseum.trading.markets import ExchangePosition, Market
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerState:
-    """What our ledger says, and where the exchange says otherwise."""
+    """Our ledger's holdings and totals, and where the exchange reports something else."""
 
     holdings: tuple[Holding, ...]
-    """Of the markets with an open position, here or there."""
+    """Only markets with an open position, in our ledger or on the exchange."""
     totals: LedgerTotals
     differences: tuple[Discrepancy, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """The exchange's positions, and our books where they could be brought up to date."""
+    """The exchange's positions, and our ledger where it could be brought up to date."""
 
     rows: tuple[ExchangePosition, ...]
     books: LedgerState | None
+    """Our ledger; None where the fills or settlements could not be read."""
     problem: str | None
-    """Why our books are unknown."""
+    """Why `books` is None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bids:
-    """What a market's contracts can be sold for now; None where nobody bids."""
+    """The best bids of a market: what its contracts can be sold for now. None where there is no bid."""
 
     ticker: str
     yes: Decimal | None

@@ -1,4 +1,4 @@
-"""What the portfolio routes answer. Money is exact text, unknown is null, every part says its source and age."""
+"""The answers of the portfolio routes. Money is exact text, unknown is null, every part has its source and age."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from coliseum.http.answers import Answer, Failure, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, utc_from
 from coliseum.portfolio.positions import OpenPosition
 from coliseum.portfolio.reconciliation import Discrepancy
+from coliseum.portfolio.records import BalanceSnapshot
 from coliseum.trading.trades import Trade
 
 Data = TypeVar("Data")
@@ -35,10 +36,12 @@ class PositionData(Answer):
     side: Literal["yes", "no"] = Field(description="The outcome that the contracts pay on.")
     contracts: Contracts
     average_cost: Price = Field(description="Paid per contract, without fees.")
-    exposure: Dollars = Field(description="Paid for what is held: the most that can still be lost.")
+    exposure: Dollars = Field(description="Dollars paid for the open contracts: the most that can still be lost.")
     realized_pnl: Dollars = Field(description="Profit of contracts already closed, before fees.")
     fees: Dollars
-    mark: Price | None = Field(description="Best bid for this side; null where nobody bids or nothing answers.")
+    mark: Price | None = Field(
+        description="Best bid for this side; null without a bid, or where the market data does not answer."
+    )
     market_value: Dollars | None = Field(description="Contracts times mark.")
     unrealized_pnl: Dollars | None = Field(description="Market value less exposure.")
 
@@ -46,7 +49,9 @@ class PositionData(Answer):
 class PositionsAnswer(Listing[PositionData]):
     """Open positions, largest exposure first."""
 
-    failures: list[Failure] = Field(description="What did not answer; the numbers that need it are null or older.")
+    failures: list[Failure] = Field(
+        description="Sources that did not answer; the numbers that need them are null or older."
+    )
 
 
 class TradeData(Answer):
@@ -61,8 +66,8 @@ class TradeData(Answer):
     timestamp: UtcTime
     fee: Dollars | None = Field(description="Null is unknown, not zero.")
     order_id: str | None
-    source: str = Field(description="Where this trade was learnt from: `bot_live` or `kalshi`.")
-    backfilled: bool = Field(description="Learnt later from the exchange, after the bot had forgotten it.")
+    source: str = Field(description="Where this trade was read from: `bot_live` or `kalshi`.")
+    backfilled: bool = Field(description="Read later from the exchange, because the bot no longer listed it.")
 
 
 class FillsAnswer(Listing[TradeData]):
@@ -72,7 +77,7 @@ class FillsAnswer(Listing[TradeData]):
 
 
 class Refusal(Answer):
-    """A row of the bot's list that is no trade."""
+    """A row of the bot's list that is not a valid trade."""
 
     trade_id: str | None
     problem: str
@@ -81,7 +86,9 @@ class Refusal(Answer):
 class LiveTradesAnswer(Listing[TradeData]):
     """The bot's trades, newest first."""
 
-    rejected: list[Refusal] = Field(description="Rows of the bot's list that are no trades, each with its reason.")
+    rejected: list[Refusal] = Field(
+        description="Rows of the bot's list that are not valid trades, each with the reason."
+    )
     failures: list[Failure] = Field(description="Sources that were asked first and did not answer.")
 
 
@@ -100,7 +107,7 @@ class HistoryAnswer(Listing[SnapshotData]):
 
 
 class Part(Answer, Generic[Data]):
-    """A part of the summary, which stands or fails alone. `data` is null where nothing is known."""
+    """A part of the summary. Each part can fail alone; `data` is null where nothing is known."""
 
     data: Data | None
     source: str | None
@@ -118,23 +125,23 @@ class IdleData(Answer):
 
 
 class BotData(Answer):
-    """The bot's own word about itself, or the last the poller heard of it."""
+    """The bot's status from the bot itself, or the last one that the poller received."""
 
     status: Literal["online", "offline", "unknown"]
     mode: str | None = Field(
-        description="`paper` or `live`, as the bot says it, or said it last; null is not known, not paper."
+        description="`paper` or `live`, as the bot reported it last. Null means unknown, not paper."
     )
-    mode_as_of: UtcTime | None = Field(description="When the bot said so.")
-    mode_stale: bool = Field(description="True where the mode is not the bot's word of now.")
+    mode_as_of: UtcTime | None = Field(description="When the bot reported the mode.")
+    mode_stale: bool = Field(description="True where the bot did not report the mode just now.")
     strategy: str | None
     last_error: str | None
     trade_count: int | None
     started_at: str | None
-    idle_reasons: list[IdleData] = Field(description="Why nothing was traded at the bot's last look, as it says.")
+    idle_reasons: list[IdleData] = Field(description="Why the bot traded nothing in its last round, in its own words.")
 
 
 class TotalsData(Answer):
-    """Sums. Null where a part of the sum is unknown: half a sum would pass for the whole."""
+    """Sums. Null where a part of the sum is unknown: a partial sum would be taken for the whole."""
 
     equity: Dollars | None
     cash: Dollars | None
@@ -143,9 +150,9 @@ class TotalsData(Answer):
     exposure: Dollars | None
     market_value: Dollars | None = Field(description="Of the open positions, at the bid.")
     unmarked: int | None = Field(description="Open positions without a bid.")
-    realized_pnl: Dollars | None = Field(description="From our books: all markets ever traded, before fees.")
+    realized_pnl: Dollars | None = Field(description="From our ledger: all markets ever traded, before fees.")
     unrealized_pnl: Dollars | None
-    fees: Dollars | None = Field(description="From our books: all fees ever paid.")
+    fees: Dollars | None = Field(description="From our ledger: all fees ever paid.")
     net_pnl: Dollars | None = Field(description="Realised plus unrealised, less fees.")
 
 
@@ -160,19 +167,19 @@ class DifferenceData(Answer):
 
 
 class ReconciliationData(Answer):
-    """Our books, kept from fills and settlements, against the exchange's own numbers."""
+    """Our ledger, built from fills and settlements, compared with the exchange's own numbers."""
 
     status: Literal["agrees", "differs", "unknown"]
     differences: list[DifferenceData]
     checked_at: UtcTime | None
     implied_deposits: Dollars | None = Field(
-        description="Cash less what trading brought by our books: deposits less withdrawals, less what rests in orders."
+        description="Cash less the ledger's change of cash: deposits less withdrawals, less what rests in orders."
     )
     error: str | None
 
 
 class SummaryAnswer(Answer):
-    """Everything in one call. Each part says its own source, age and error."""
+    """Everything in one call. Each part has its own source, age and error."""
 
     as_of: UtcTime
     stale: bool = Field(description="True where any part is stale or missing.")
@@ -212,6 +219,16 @@ def trade_data(trade: Trade) -> TradeData:
         order_id=trade.order_id,
         source=trade.source.value,
         backfilled=trade.backfilled,
+    )
+
+
+def snapshot_data(snapshot: BalanceSnapshot) -> SnapshotData:
+    return SnapshotData(
+        taken_at=snapshot.taken_at,
+        cash=snapshot.cash,
+        portfolio_value=snapshot.portfolio_value,
+        equity=snapshot.equity,
+        source=snapshot.source,
     )
 
 

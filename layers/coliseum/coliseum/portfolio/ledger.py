@@ -1,14 +1,15 @@
-"""Our own books from the exchange's fills and settlements: one append-only ledger of exact decimals. Pure.
+"""Our own ledger of the account, from the exchange's fills and settlements: append-only, exact decimals. Pure.
 
-Laws, each held by a test:
+Rules, each with a test:
 1. Every booking changes cash by `realized - basis - fees`, so that over any ledger
    cash + open cost basis + fees paid = deposits + realised profit.
 2. A key is booked once: booking it again changes nothing.
-3. A settlement that the exchange amends is first taken back by a booking that undoes the earlier one exactly.
-4. The state is the sum of the bookings; nothing else is remembered.
+3. When the exchange amends a settlement, a reversal first undoes the earlier booking exactly.
+4. The state is the sum of the bookings; nothing else is stored.
 
-Average cost: buying more adds to the basis, buying the opposite outcome sells what is held first and then flips.
-A fill at YES price p trades NO at 1 - p; SELL and NO need no rules of their own. Fees are expensed when paid.
+Cost basis is the average-cost method: buying more adds to the basis; buying the opposite outcome first sells the
+open contracts and then opens the other side. A fill at YES price p trades NO at 1 - p, so SELL and NO need no rules of
+their own. Fees are an expense when they are paid; they are not part of the basis.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import BookSide, Fill, Outcome
 
 MICRO_DOLLAR = Decimal("0.000001")
-"""Cost that leaves with a part of a position is rounded to this, the finest the exchange shows."""
+"""The basis of a partly closed position is rounded to this, the finest unit that the exchange shows."""
 
 
 class BookingKind(StrEnum):
-    """Why the books changed."""
+    """Why the ledger changed."""
 
     FILL = "fill"
     SETTLEMENT = "settlement"
@@ -36,13 +37,13 @@ class BookingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """One change of the books. Contracts are signed, above 0 YES; the rest is dollars."""
+    """One change of the ledger. Contracts are signed, above 0 means YES; the rest is dollars."""
 
     key: str
     kind: BookingKind
     ticker: str
     at: float
-    """Unix seconds of the happening."""
+    """Unix seconds of the fill or settlement."""
     contracts: Decimal
     basis: Decimal
     realized: Decimal
@@ -50,20 +51,21 @@ class Booking:
 
     @property
     def cash(self) -> Decimal:
+        """The change of cash in dollars."""
         return self.realized - self.basis - self.fees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What the books say about one market."""
+    """The ledger's state of one market."""
 
     ticker: str
     contracts: Decimal = ZERO
-    """Signed, above 0 YES."""
+    """Signed, above 0 means YES."""
     basis: Decimal = ZERO
-    """Paid for the contracts held, without fees."""
+    """Dollars paid for the open contracts, without fees."""
     realized: Decimal = ZERO
-    """Profit of closed contracts, before fees."""
+    """Dollars of profit of closed contracts, before fees."""
     fees: Decimal = ZERO
     settled: bool = False
 
@@ -73,7 +75,7 @@ class Holding:
 
     @property
     def average_cost(self) -> Decimal | None:
-        """Dollars per contract held; None without one."""
+        """Dollars per open contract; None without one."""
         return self.basis / abs(self.contracts) if self.contracts else None
 
 
@@ -82,14 +84,14 @@ class LedgerTotals:
     """Sums over all markets, in dollars."""
 
     cash: Decimal
-    """Change of cash by trading and settling; deposits are not in it."""
+    """Change of cash by trades and settlements, without deposits."""
     basis: Decimal
     realized: Decimal
     fees: Decimal
 
 
 class Ledger:
-    """Bookings in the order they were made, and the holdings they add up to."""
+    """Bookings in the order they were made, and the holdings that they add up to."""
 
     def __init__(self) -> None:
         self._bookings: list[Booking] = []
@@ -119,32 +121,33 @@ class Ledger:
         return LedgerTotals(cash=realized - basis - fees, basis=basis, realized=realized, fees=fees)
 
     def book_fills(self, fills: Iterable[Fill]) -> None:
-        """Book what is new of `fills`, oldest first whatever their order.
+        """Book the fills that are new, oldest first whatever their order.
 
-        A fill that is learnt after its market's settlement takes the settlement back; book that again afterwards.
+        A fill that arrives after its market's settlement reverses the settlement: book the settlements again
+        afterwards.
         """
-        for fill in sorted(fills, key=_moment):
+        for fill in sorted(fills, key=_execution_order):
             if fill.fill_id in self._keys:
                 continue
             if fill.ticker in self._settlements:
-                self._take_back(fill.ticker)
+                self._reverse(fill.ticker)
             self._append(_fill_booking(self._holding(fill.ticker), fill))
 
     def book_settlements(self, settlements: Iterable[Settlement]) -> None:
-        """Book settlements after their markets' fills; an amended one takes back the version before."""
+        """Book settlements; call it after `book_fills`. An amended settlement reverses the version before."""
         for settlement in sorted(settlements, key=lambda row: (row.settled_at, row.ticker)):
             version = _version(settlement)
             current = self._settlements.get(settlement.ticker)
             if current is not None and current[0] == version:
                 continue
             if current is not None:
-                self._take_back(settlement.ticker)
+                self._reverse(settlement.ticker)
             key = f"{version}/{len(self._bookings)}"
             booking = _settlement_booking(self._holding(settlement.ticker), settlement, key)
             self._settlements[settlement.ticker] = (version, booking)
             self._append(booking)
 
-    def _take_back(self, ticker: str) -> None:
+    def _reverse(self, ticker: str) -> None:
         version, booking = self._settlements.pop(ticker)
         self._append(_reversal(booking, f"{version}/reversal/{len(self._bookings)}"))
 
@@ -154,16 +157,16 @@ class Ledger:
     def _append(self, booking: Booking) -> None:
         self._bookings.append(booking)
         self._keys.add(booking.key)
-        self._holdings[booking.ticker] = after(self._holding(booking.ticker), booking)
+        self._holdings[booking.ticker] = add_booking(self._holding(booking.ticker), booking)
 
 
-def _moment(fill: Fill) -> tuple[float, str, Decimal, str]:
-    """Sorts fills as they happened. One order's fills may share a moment: it took the best price first."""
+def _execution_order(fill: Fill) -> tuple[float, str, Decimal, str]:
+    """Sort key. An order's fills may share one timestamp; the order took the best price first."""
     worse = fill.yes_price if fill.book_side is BookSide.BID else -fill.yes_price
     return fill.timestamp, fill.order_id, worse, fill.fill_id
 
 
-def after(holding: Holding, booking: Booking) -> Holding:
+def add_booking(holding: Holding, booking: Booking) -> Holding:
     """The holding with the booking added to it."""
     return Holding(
         ticker=holding.ticker,
@@ -176,7 +179,7 @@ def after(holding: Holding, booking: Booking) -> Holding:
 
 
 def _fill_booking(holding: Holding, fill: Fill) -> Booking:
-    """First close what is held of the other outcome, then open the rest."""
+    """First close the open contracts of the other outcome, then open the rest."""
     delta = fill.yes_delta
     price = fill.yes_price if delta > ZERO else ONE - fill.yes_price
     closing = holding.contracts * delta < ZERO
@@ -195,14 +198,14 @@ def _fill_booking(holding: Holding, fill: Fill) -> Booking:
 
 
 def _released(holding: Holding, closed: Decimal) -> Decimal:
-    """The part of the cost basis that leaves with `closed` contracts."""
+    """The part of the cost basis that belongs to `closed` contracts."""
     if closed == abs(holding.contracts):
-        return holding.basis
+        return holding.basis  # the whole of it: no rounding may remain behind
     return (holding.basis * closed / abs(holding.contracts)).quantize(MICRO_DOLLAR)
 
 
 def _settlement_booking(holding: Holding, settlement: Settlement, key: str) -> Booking:
-    """The exchange's payment closes the position. Its `fee` is the market's total, booked with the fills."""
+    """The exchange's payment closes the position. Its `fee` is the sum of the fills' fees, which are booked already."""
     return Booking(
         key=key,
         kind=BookingKind.SETTLEMENT,
@@ -229,6 +232,6 @@ def _reversal(booking: Booking, key: str) -> Booking:
 
 
 def _version(settlement: Settlement) -> str:
-    """What makes a settlement another one than before: the same market may be determined anew."""
+    """Identifies a version of a settlement: the exchange may determine the same market a second time."""
     facts = (settlement.ticker, settlement.result, settlement.revenue.normalize(), settlement.settled_at.isoformat())
     return "settlement/" + "/".join(str(fact) for fact in facts)

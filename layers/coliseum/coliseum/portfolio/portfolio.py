@@ -1,4 +1,4 @@
-"""The portfolio as its routes answer it: each part asked for on its own, so that each may fail on its own."""
+"""The portfolio as its routes answer it. Each part is fetched on its own, so that each can fail on its own."""
 
 from __future__ import annotations
 
@@ -27,28 +27,34 @@ from coliseum.portfolio.answers import (
     PositionData,
     PositionsAnswer,
     Refusal,
-    SnapshotData,
     SummaryAnswer,
     TradeData,
     position_data,
+    snapshot_data,
     trade_data,
 )
 from coliseum.portfolio.bot_status import BotStatusReader
 from coliseum.portfolio.records import POSTGRES, select_snapshots
-from coliseum.portfolio.summary import balance_data, failures_of, missing, reconciliation, totals
+from coliseum.portfolio.summary import (
+    balance_data,
+    failures_from,
+    missing_part,
+    reconciliation_data,
+    totals_data,
+)
 from coliseum.portfolio.trades import FillHistory, FillsQuery, LiveTrades, TradePage
 from coliseum.store.client import Store
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
-_RECENT = 10
-"""Trades in the summary."""
+_RECENT_TRADES = 10
+"""How many trades the summary shows."""
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class PortfolioDependencies:
-    """What the portfolio is told by. `store` is opened on its first use: its SDK is slow to import."""
+    """The clients that the portfolio reads from. `store` connects on its first call: its SDK is slow to import."""
 
     kalshi: Kalshi
     bot: Bot
@@ -61,20 +67,23 @@ class PortfolioDependencies:
 class Portfolio:
     """One per process."""
 
-    def __init__(self, doors: PortfolioDependencies, *, clock: Callable[[], float] = time.time) -> None:
-        self._doors = doors
+    def __init__(self, dependencies: PortfolioDependencies, *, clock: Callable[[], float] = time.time) -> None:
+        kalshi, bot, feed = dependencies.kalshi, dependencies.bot, dependencies.feed
+        store, cache, breaker = dependencies.store, dependencies.cache, dependencies.breaker
+        self._store = store
+        self._breaker = breaker
         self._clock = clock
-        self._account = ExchangeAccount(doors.kalshi, doors.cache)
-        self._history = FillHistory(doors.kalshi, doors.cache, doors.store, doors.breaker, clock)
-        self._live = LiveTrades(doors.bot, doors.feed, doors.kalshi, doors.breaker, clock)
-        self._bot = BotStatusReader(doors.bot, doors.feed, doors.store, doors.breaker, clock)
+        self._account = ExchangeAccount(kalshi, cache)
+        self._fills = FillHistory(kalshi, cache, store, breaker, clock)
+        self._live = LiveTrades(bot, feed, kalshi, breaker, clock)
+        self._bot = BotStatusReader(bot, feed, store, breaker, clock)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
     def close(self) -> None:
         self._threads.shutdown()
 
     def bot_mode(self) -> BotMode | None:
-        """Paper or live; None where nobody knows."""
+        """Paper or live; None where no source knows."""
         return self._bot.mode()
 
     def balance(self) -> BalanceAnswer:
@@ -82,58 +91,50 @@ class Portfolio:
         return BalanceAnswer(**balance_data(served.value).model_dump(), **served.origin())
 
     def positions(self) -> PositionsAnswer:
-        found = self._account.positions()
-        items = [position_data(position) for position in found.positions]
+        account = self._account.positions()
+        items = [position_data(position) for position in account.positions]
         return PositionsAnswer(
             items=items,
             count=len(items),
             next_cursor=None,
-            failures=failures_of(found.failures),
-            **{**found.standing.origin(), "stale": found.stale},
+            failures=failures_from(account.failures),
+            **{**account.state.origin(), "stale": account.stale},
         )
 
     def fills(self, query: FillsQuery) -> FillsAnswer:
-        found = self._history.fills(query)
-        return FillsAnswer(**self._listed(found), next_cursor=found.next_cursor)
+        page = self._fills.fills(query)
+        return FillsAnswer(**self._list_fields(page), next_cursor=page.next_cursor)
 
     def live_trades(self, *, limit: int, ticker: str | None) -> LiveTradesAnswer:
-        found = self._live.latest(limit=limit, ticker=ticker)
-        rejected = [Refusal(trade_id=row.trade_id, problem=row.problem) for row in found.rejected]
-        return LiveTradesAnswer(**self._listed(found), next_cursor=None, rejected=rejected)
+        page = self._live.latest(limit=limit, ticker=ticker)
+        rejected = [Refusal(trade_id=row.trade_id, problem=row.problem) for row in page.rejected]
+        return LiveTradesAnswer(**self._list_fields(page), next_cursor=None, rejected=rejected)
 
-    def equity_curve(
-        self, *, since: float | None, until: float | None, limit: int, cursor: str | None
-    ) -> HistoryAnswer:
-        """Balance snapshots, oldest first. Nobody stands in for Postgres here."""
+    def history(self, *, since: float | None, until: float | None, limit: int, cursor: str | None) -> HistoryAnswer:
+        """Balance snapshots, oldest first; `since` and `until` in unix seconds, `until` exclusive.
+
+        Only Postgres has them. Raises InvalidInput for a cursor of another list, SourceError where Postgres fails.
+        """
         filters = {"since": since, "until": until}
         after = None if cursor is None else decode_cursor("history", filters, cursor).get("after")
         if cursor is not None and not isinstance(after, str):
             raise InvalidInput("cursor", cursor, "`next_cursor` of the page before")
-        rows = self._doors.breaker.call(
+        rows = self._breaker.call(
             POSTGRES,
             lambda: select_snapshots(
-                self._doors.store(),
+                self._store(),
                 since=None if since is None else utc_from(since),
                 until=None if until is None else utc_from(until),
                 after=after,
                 limit=limit,
             ),
         )
+        items = [snapshot_data(row.snapshot) for row in rows]
         full = len(rows) == limit
-        items = [
-            SnapshotData(
-                taken_at=row.taken_at,
-                cash=row.cash,
-                portfolio_value=row.portfolio_value,
-                equity=row.equity,
-                source=row.source,
-            )
-            for _, row in rows
-        ]
         return HistoryAnswer(
             items=items,
             count=len(items),
-            next_cursor=encode_cursor("history", filters, {"after": rows[-1][0]}) if full else None,
+            next_cursor=encode_cursor("history", filters, {"after": rows[-1].key}) if full else None,
             source=POSTGRES,
             as_of=utc_from(self._clock()),
             stale=False,
@@ -141,88 +142,93 @@ class Portfolio:
         )
 
     def summary(self) -> SummaryAnswer:
-        """All parts at once. Raises the balance's error where nothing is known but what the bot once said."""
+        """All parts, fetched at the same time.
+
+        Raises the balance's error where nothing is known but an old bot status from Postgres.
+        """
         submit = self._threads.submit
-        money_asked, positions_asked = submit(self._account.balance), submit(self._account.positions)
-        trades_asked, bot_asked = submit(self._live.latest, limit=_RECENT), submit(self._bot.part)
-        balance, balance_error = _settled(money_asked)
-        positions, positions_error = _settled(positions_asked)
-        trades, trades_error = _settled(trades_asked)
-        bot = bot_asked.result()
+        balance_future, positions_future = submit(self._account.balance), submit(self._account.positions)
+        trades_future, bot_future = submit(self._live.latest, limit=_RECENT_TRADES), submit(self._bot.part)
+        balance, balance_error = _result_or_error(balance_future)
+        positions, positions_error = _result_or_error(positions_future)
+        trades, trades_error = _result_or_error(trades_future)
+        bot = bot_future.result()
         if balance_error and positions_error and trades_error and bot.source in {None, POSTGRES}:
             raise balance_error
         money = None if balance is None else balance.value
-        standing = None if positions is None else positions.standing
-        parts = (
-            self._balance_part(balance, balance_error),
-            self._positions_part(positions, positions_error),
-            self._trades_part(trades, trades_error),
-        )
+        state = None if positions is None else positions.state
+        balance_part = self._balance_part(balance, balance_error)
+        positions_part = self._positions_part(positions, positions_error)
+        trades_part = self._trades_part(trades, trades_error)
         return SummaryAnswer(
             as_of=utc_from(self._clock()),
-            stale=any(part.stale for part in (*parts, bot)),
-            balance=parts[0],
-            positions=parts[1],
-            recent_trades=parts[2],
+            stale=any(part.stale for part in (balance_part, positions_part, trades_part, bot)),
+            balance=balance_part,
+            positions=positions_part,
+            recent_trades=trades_part,
             bot=bot,
-            totals=totals(
+            totals=totals_data(
                 money,
                 None if positions is None else positions.positions,
-                None if standing is None else standing.value,
+                None if state is None else state.value,
             ),
-            reconciliation=reconciliation(
+            reconciliation=reconciliation_data(
                 money,
-                None if standing is None else standing.value,
-                checked_at=None if standing is None else standing.as_of,
+                None if state is None else state.value,
+                checked_at=None if state is None else state.as_of,
                 error=positions_error,
             ),
         )
 
-    def _balance_part(self, served: CachedValue[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
-        if served is None:
-            return missing(error)
-        told = None if served.error is None else str(served.error)
-        return Part(data=balance_data(served.value), error=told, **served.origin())
+    def _balance_part(self, balance: CachedValue[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
+        if balance is None:
+            return missing_part(error)
+        problem = None if balance.error is None else str(balance.error)
+        return Part(data=balance_data(balance.value), error=problem, **balance.origin())
 
-    def _positions_part(self, found: AccountPositions | None, error: ColiseumError | None) -> Part[list[PositionData]]:
-        if found is None:
-            return missing(error)
+    def _positions_part(
+        self, account: AccountPositions | None, error: ColiseumError | None
+    ) -> Part[list[PositionData]]:
+        if account is None:
+            return missing_part(error)
         return Part(
-            data=[position_data(position) for position in found.positions],
-            error="; ".join(str(failure) for failure in found.failures) or None,
-            **{**found.standing.origin(), "stale": found.stale},
+            data=[position_data(position) for position in account.positions],
+            error="; ".join(str(failure) for failure in account.failures) or None,
+            **{**account.state.origin(), "stale": account.stale},
         )
 
-    def _trades_part(self, found: TradePage | None, error: ColiseumError | None) -> Part[list[TradeData]]:
-        if found is None:
-            return missing(error)
+    def _trades_part(self, page: TradePage | None, error: ColiseumError | None) -> Part[list[TradeData]]:
+        if page is None:
+            return missing_part(error)
         return Part(
-            data=[trade_data(trade) for trade in found.trades],
-            source=found.source,
-            as_of=utc_from(found.as_of),
-            stale=found.stale,
-            age_seconds=self._age(found.as_of),
-            error="; ".join(str(failure) for failure in found.failures) or None,
+            data=[trade_data(trade) for trade in page.trades],
+            source=page.source,
+            as_of=utc_from(page.as_of),
+            stale=page.stale,
+            age_seconds=self._age(page.as_of),
+            error="; ".join(str(failure) for failure in page.failures) or None,
         )
 
     def _age(self, as_of: float) -> float:
+        # Two clocks may differ: an age is never negative.
         return round(max(0.0, self._clock() - as_of), 3)
 
-    def _listed(self, found: TradePage) -> dict[str, Any]:
+    def _list_fields(self, page: TradePage) -> dict[str, Any]:
+        """The fields that both lists of trades share."""
         return {
-            "items": [trade_data(trade) for trade in found.trades],
-            "count": len(found.trades),
-            "source": found.source,
-            "as_of": utc_from(found.as_of),
-            "stale": found.stale,
-            "age_seconds": self._age(found.as_of),
-            "failures": failures_of(found.failures),
+            "items": [trade_data(trade) for trade in page.trades],
+            "count": len(page.trades),
+            "source": page.source,
+            "as_of": utc_from(page.as_of),
+            "stale": page.stale,
+            "age_seconds": self._age(page.as_of),
+            "failures": failures_from(page.failures),
         }
 
 
-def _settled(asked: Future[Value]) -> tuple[Value, None] | tuple[None, ColiseumError]:
-    """The answer, or our error. Anything else is a fault of ours and goes on."""
+def _result_or_error(future: Future[Value]) -> tuple[Value, None] | tuple[None, ColiseumError]:
+    """The result, or its ColiseumError. Any other exception is a bug and is raised."""
     try:
-        return asked.result(), None
+        return future.result(), None
     except ColiseumError as error:
         return None, error

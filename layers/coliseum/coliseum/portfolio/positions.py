@@ -1,4 +1,4 @@
-"""Positions as the answers show them: the exchange's counts, our average cost, marks at the bid. Pure."""
+"""Open positions as the answers show them: the exchange's counts, our average cost, valued at the bid. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coliseum.trading.trades import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPosition:
-    """One open position. Unknown is None, never 0."""
+    """One open position, money in dollars. Unknown is None, never 0."""
 
     ticker: str
     outcome: Outcome
@@ -24,11 +24,11 @@ class OpenPosition:
     average_cost: Decimal
     """Dollars per contract, without fees."""
     exposure: Decimal
-    """Cost of what is held: the most that can still be lost."""
+    """Cost of the open contracts: the most that can still be lost."""
     realized_pnl: Decimal
     fees_paid: Decimal
     mark: Decimal | None
-    """The best bid for the outcome held, which is what selling now would bring; None where nobody bids."""
+    """The best bid for this outcome, in dollars per contract: the price of selling now. None without a bid."""
 
     @property
     def market_value(self) -> Decimal | None:
@@ -45,8 +45,8 @@ def positions_from(
 ) -> tuple[OpenPosition, ...]:
     """Open positions, largest exposure first.
 
-    Counts and money are the exchange's. The average cost is ours where our books hold the same contracts, else
-    the exchange's exposure divided by its count.
+    Counts and money are the exchange's. The average cost comes from our ledger where it holds the same contracts, else
+    it is the exchange's exposure divided by its count.
     """
     positions = [_position(row, holdings.get(row.ticker), bids.get(row.ticker)) for row in rows if row.position]
     return tuple(sorted(positions, key=lambda position: (-position.exposure, position.ticker)))
@@ -55,8 +55,8 @@ def positions_from(
 def _position(row: ExchangePosition, holding: Holding | None, bids: Bids | None) -> OpenPosition:
     outcome = Outcome.YES if row.position > ZERO else Outcome.NO
     contracts = abs(row.position)
-    ours = holding is not None and holding.contracts == row.position
-    basis = holding.basis if ours and holding is not None else row.exposure
+    agrees = holding is not None and holding.contracts == row.position
+    basis = holding.basis if agrees and holding is not None else row.exposure
     return OpenPosition(
         ticker=row.ticker,
         outcome=outcome,
@@ -77,22 +77,22 @@ class PositionTotals:
     contracts: Decimal
     exposure: Decimal
     market_value: Decimal | None
-    """None as soon as one position has no mark: half a sum would pass for the whole."""
+    """None as soon as one position has no mark: a partial sum would be taken for the whole."""
     unrealized_pnl: Decimal | None
     unmarked: int
-    """Positions without a bid, or whose market did not answer."""
+    """Positions without a bid, or whose market data did not answer."""
 
 
 def sum_positions(positions: Iterable[OpenPosition]) -> PositionTotals:
     rows = tuple(positions)
     values = [row.market_value for row in rows if row.market_value is not None]
     gains = [row.unrealized_pnl for row in rows if row.unrealized_pnl is not None]
-    whole = len(values) == len(rows)
+    complete = len(values) == len(rows)
     return PositionTotals(
         open_positions=len(rows),
         contracts=sum((row.contracts for row in rows), ZERO),
         exposure=sum((row.exposure for row in rows), ZERO),
-        market_value=sum(values, ZERO) if whole else None,
-        unrealized_pnl=sum(gains, ZERO) if whole else None,
+        market_value=sum(values, ZERO) if complete else None,
+        unrealized_pnl=sum(gains, ZERO) if complete else None,
         unmarked=len(rows) - len(values),
     )

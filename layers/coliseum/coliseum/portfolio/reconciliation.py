@@ -1,4 +1,4 @@
-"""Where our books and the exchange disagree. Shown, counted, never hidden. Pure."""
+"""Where our ledger and the exchange report different numbers. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOLERANCE = CENT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discrepancy:
-    """One number that we and the exchange have differently."""
+    """One number that our ledger and the exchange have differently. `field` says which: contracts or dollars."""
 
     ticker: str
     field: str
@@ -25,6 +25,7 @@ class Discrepancy:
 
     @property
     def difference(self) -> Decimal:
+        """Ours less the exchange's."""
         return self.ours - self.exchange
 
 
@@ -34,21 +35,23 @@ def find_discrepancies(
     settlements: Iterable[Settlement],
     settled: Mapping[str, Decimal],
 ) -> tuple[Discrepancy, ...]:
-    """Positions by market, both ways, then each settlement's count and payment.
+    """Discrepancies by market, of positions and then of settlements.
 
-    `settled` is what our books held, in signed contracts, when a market was settled.
+    A market is compared when either side has a position in it. `settled` is what our ledger held, in signed contracts
+    by ticker, when a market was settled.
     """
-    theirs = {row.ticker: row for row in rows}
-    held = {ticker for ticker, holding in holdings.items() if holding.contracts}
-    found: list[Discrepancy] = []
-    for ticker in sorted(held | set(theirs)):
-        found += _of_market(holdings.get(ticker) or Holding(ticker=ticker), theirs.get(ticker))
+    exchange_rows = {row.ticker: row for row in rows}
+    open_tickers = {ticker for ticker, holding in holdings.items() if holding.contracts}
+    discrepancies: list[Discrepancy] = []
+    for ticker in sorted(open_tickers | set(exchange_rows)):
+        holding = holdings.get(ticker) or Holding(ticker=ticker)
+        discrepancies += _compare_position(holding, exchange_rows.get(ticker))
     for settlement in sorted(settlements, key=lambda row: row.ticker):
-        found += _of_settlement(settlement, settled.get(settlement.ticker, ZERO))
-    return tuple(found)
+        discrepancies += _compare_settlement(settlement, settled.get(settlement.ticker, ZERO))
+    return tuple(discrepancies)
 
 
-def _of_market(ours: Holding, row: ExchangePosition | None) -> list[Discrepancy]:
+def _compare_position(ours: Holding, row: ExchangePosition | None) -> list[Discrepancy]:
     if row is None:
         return [Discrepancy(ticker=ours.ticker, field="contracts", ours=ours.contracts, exchange=ZERO)]
     pairs = {
@@ -56,28 +59,30 @@ def _of_market(ours: Holding, row: ExchangePosition | None) -> list[Discrepancy]
         "realized_pnl": (ours.realized, row.realized_pnl),
         "fees_paid": (ours.fees, row.fees_paid),
     }
-    found = [
+    discrepancies = [
         Discrepancy(ticker=row.ticker, field=field, ours=mine, exchange=other)
         for field, (mine, other) in pairs.items()
         if abs(mine - other) >= TOLERANCE
     ]
     if ours.contracts != row.position:
-        found.insert(0, Discrepancy(ticker=row.ticker, field="contracts", ours=ours.contracts, exchange=row.position))
-    return found
+        count = Discrepancy(ticker=row.ticker, field="contracts", ours=ours.contracts, exchange=row.position)
+        discrepancies.insert(0, count)
+    return discrepancies
 
 
-def _of_settlement(settlement: Settlement, ours: Decimal) -> list[Discrepancy]:
-    """Our count against the exchange's, and its payment against its own count and value where that is known."""
-    found: list[Discrepancy] = []
+def _compare_settlement(settlement: Settlement, ours: Decimal) -> list[Discrepancy]:
+    """Our count against the exchange's. Its payment against its own count times value, where the value is known."""
+    ticker = settlement.ticker
+    discrepancies: list[Discrepancy] = []
     count = settlement.yes_count - settlement.no_count
     if ours != count:
-        found.append(Discrepancy(ticker=settlement.ticker, field="settled_contracts", ours=ours, exchange=count))
+        discrepancies.append(Discrepancy(ticker=ticker, field="settled_contracts", ours=ours, exchange=count))
     value = {"yes": ONE, "no": ZERO}.get(settlement.result, settlement.value)
     if value is not None:
         due = settlement.yes_count * value + settlement.no_count * (ONE - value)
         # A scalar value comes in whole cents, so each contract may be half a cent off.
         tolerance = TOLERANCE if settlement.result in {"yes", "no"} else TOLERANCE + (abs(count) * CENT)
         if abs(due - settlement.revenue) >= tolerance:
-            told = Discrepancy(ticker=settlement.ticker, field="settlement", ours=due, exchange=settlement.revenue)
-            found.append(told)
-    return found
+            payment = Discrepancy(ticker=ticker, field="settlement", ours=due, exchange=settlement.revenue)
+            discrepancies.append(payment)
+    return discrepancies

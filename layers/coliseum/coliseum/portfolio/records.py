@@ -1,4 +1,7 @@
-"""Rows of Postgres and entries of the feed as trades and snapshots. The only file here that knows columns."""
+"""Rows of Postgres and entries of the feed as trades and snapshots. The only file of this package that knows columns.
+
+A list is read page by page: every row comes with its key, and the next page is what follows the last key.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,28 @@ KALSHI = "kalshi"
 _TRADE_COLUMNS = (
     "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled"
 )
-_TRADES_LOOKED_AT = 1000
+_RECENT_TRADES = 1000
+"""The newest trades that are searched for tickers."""
 _SNAPSHOT_COLUMNS = "taken_at,cash::text,portfolio_value::text,equity::text,source"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class TradeKey:
+    """A trade's place in the list: its time as Postgres wrote it, then its event id.
+
+    Without an event id the key stands for the whole moment, and the trades of that moment follow it.
+    """
+
+    executed_at: str
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTrade:
-    """A trade with its place in the list: time as Postgres wrote it, then event id."""
+    """A trade with its key."""
 
     trade: Trade
-    executed_at: str
-    event_id: str
+    key: TradeKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,32 +59,33 @@ class BalanceSnapshot:
     source: str
 
 
-def select_trades(
-    store: Store,
-    *,
-    ticker: str | None,
-    since: datetime | None,
-    executed_at: str | None,
-    event_id: str | None,
-    limit: int,
-) -> list[StoredTrade]:
-    """The newest `limit` trades that count, after the place (`executed_at`, `event_id`) in newest-first order.
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """A snapshot with its key: its moment as Postgres wrote it."""
 
-    Without an event id the place is the whole moment, which is then given again.
-    """
+    snapshot: BalanceSnapshot
+    key: str
+
+
+def select_trades(
+    store: Store, *, ticker: str | None, since: datetime | None, after: TradeKey | None, limit: int
+) -> list[StoredTrade]:
+    """At most `limit` trades behind `after`, newest first. Trades that were corrected are left out."""
     filters: list[Condition] = [("corrected_by", "is", None)]
     if ticker is not None:
         filters.append(("ticker", "eq", ticker))
     if since is not None:
         filters.append(("executed_at", "gte", since))
-    if executed_at is None:
+    if after is None:
         return _trades(store, filters, limit)
-    if event_id is None:
-        return _trades(store, [*filters, ("executed_at", "lte", executed_at)], limit)
-    same = _trades(store, [*filters, ("executed_at", "eq", executed_at), ("event_id", "lt", event_id)], limit)
+    moment = after.executed_at
+    if after.event_id is None:
+        return _trades(store, [*filters, ("executed_at", "lte", moment)], limit)
+    # The store joins conditions by AND only: first the rest of the same moment, then the moments before it.
+    same = _trades(store, [*filters, ("executed_at", "eq", moment), ("event_id", "lt", after.event_id)], limit)
     if len(same) == limit:
         return same
-    return same + _trades(store, [*filters, ("executed_at", "lt", executed_at)], limit - len(same))
+    return same + _trades(store, [*filters, ("executed_at", "lt", moment)], limit - len(same))
 
 
 def _trades(store: Store, where: Sequence[Condition], limit: int) -> list[StoredTrade]:
@@ -93,23 +108,23 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
             source=TradeSource(row["source"]),
             backfilled=row["backfilled"],
         )
-        return StoredTrade(trade=trade, executed_at=row["executed_at"], event_id=row["event_id"])
+        return StoredTrade(trade, TradeKey(row["executed_at"], row["event_id"]))
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
 
 
 def recently_traded_tickers(store: Store, at: float) -> tuple[str, ...]:
-    """The markets of the newest trades since the moment `at` (unix seconds), the latest traded first."""
+    """Tickers of the newest trades since `at` (unix seconds), the latest traded first."""
     where: list[Condition] = [("corrected_by", "is", None), ("executed_at", "gte", utc_from(at))]
     order = ("executed_at.desc", "event_id.desc")
-    rows = store.select("trades", "ticker", where=where, order=order, limit=_TRADES_LOOKED_AT)
+    rows = store.select("trades", "ticker", where=where, order=order, limit=_RECENT_TRADES)
     return tuple(dict.fromkeys(str(row["ticker"]) for row in rows))
 
 
 def select_snapshots(
     store: Store, *, since: datetime | None, until: datetime | None, after: str | None, limit: int
-) -> list[tuple[str, BalanceSnapshot]]:
-    """Balance snapshots, oldest first, behind the moment `after`; each with its moment as Postgres wrote it."""
+) -> list[StoredSnapshot]:
+    """At most `limit` balance snapshots behind the key `after`, oldest first; `until` is exclusive."""
     where: list[Condition] = []
     if since is not None:
         where.append(("taken_at", "gte", since))
@@ -118,7 +133,7 @@ def select_snapshots(
     if after is not None:
         where.append(("taken_at", "gt", after))
     rows = store.select("balance_snapshots", _SNAPSHOT_COLUMNS, where=where, order=("taken_at",), limit=limit)
-    return [(str(row["taken_at"]), _snapshot(row)) for row in rows]
+    return [StoredSnapshot(_snapshot(row), str(row["taken_at"])) for row in rows]
 
 
 def _snapshot(row: Mapping[str, Any]) -> BalanceSnapshot:
@@ -131,12 +146,12 @@ def _snapshot(row: Mapping[str, Any]) -> BalanceSnapshot:
             source=row["source"],
         )
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        told = f"a row of balance_snapshots: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, told, field="balance_snapshots") from error
+        problem = f"a row of balance_snapshots: {type(error).__name__}: {error}"
+        raise SourceMalformed(POSTGRES, problem, field="balance_snapshots") from error
 
 
 def newest_bot_status(store: Store) -> dict[str, Any] | None:
-    """The `bot_status` that the log's projection took over last."""
+    """The data of the `bot_status` entry that the projection wrote last; None where there is none."""
     order = ("published_at.desc", "epoch.desc", "seq.desc")
     rows = store.select("feed_events", "data", where=[("kind", "eq", EntryKind.BOT_STATUS.value)], order=order, limit=1)
     data = rows[0]["data"] if rows else None
@@ -144,12 +159,12 @@ def newest_bot_status(store: Store) -> dict[str, Any] | None:
 
 
 def has_balance_since(store: Store, at: int) -> bool:
-    """Whether a balance was kept at or after the moment `at`, in unix seconds."""
+    """Whether a balance snapshot exists that was taken at `at` (unix seconds) or later."""
     return bool(store.select("balance_snapshots", "taken_at", where=[("taken_at", "gte", utc_from(at))], limit=1))
 
 
 def insert_balance(store: Store, at: int, balance: Balance, *, source: str) -> int:
-    """One row for the moment `at` (unix seconds); 0 where there is one."""
+    """Write one balance snapshot for the moment `at` (unix seconds). Returns 0 where one exists already."""
     row = {
         "taken_at": utc_from(at),
         "cash": balance.cash,
@@ -160,7 +175,7 @@ def insert_balance(store: Store, at: int, balance: Balance, *, source: str) -> i
 
 
 def insert_market_snapshots(store: Store, at: int, markets: Sequence[Market]) -> int:
-    """One row per market for the moment `at`; those that are there are left alone."""
+    """Write one row per market for the moment `at` (unix seconds). Rows that exist are left as they are."""
     rows = [
         {
             "ticker": market.ticker,
@@ -178,7 +193,7 @@ def insert_market_snapshots(store: Store, at: int, markets: Sequence[Market]) ->
 
 
 def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
-    """The newest version of each market's settlement; `settlements` come newest first."""
+    """Write the newest version of each market's settlement; `settlements` come newest first."""
     newest = {settlement.ticker: settlement for settlement in reversed(settlements)}
     rows = [
         {
@@ -200,15 +215,20 @@ def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
 
 
 def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:
-    """Rows deleted by table, at most `limit` each, as the retention in the migrations says. `at` in unix seconds."""
+    """Delete rows that are older than the retention in the migrations allows, at most `limit` per table.
+
+    `at` is now, in unix seconds. Returns the number of deleted rows by table.
+    """
     deleted = store.rpc("prune_history", {"p_now": utc_from(at), "p_limit": limit})
     if not isinstance(deleted, dict) or not all(isinstance(count, int) for count in deleted.values()):
-        raise SourceMalformed(POSTGRES, f"prune_history answered {str(deleted)[:80]}", field="prune_history")
+        raise SourceMalformed(
+            POSTGRES, f"prune_history: expected counts by table, got {str(deleted)[:80]}", field="prune_history"
+        )
     return deleted
 
 
 def trades_from_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
-    """The trades among the log's entries, newest first; a correction replaces the trade it corrects."""
+    """The trades among the log's entries, newest first. A correction replaces the newest trade with its id."""
     trades: list[Trade] = []
     for entry in entries:
         if entry.kind is EntryKind.TRADE_CORRECTED:
@@ -240,4 +260,4 @@ def _feed_trade(entry: Entry) -> Trade:
             backfilled=bool(data.get("backfilled", False)),
         )
     except (KeyError, ValueError, TypeError, InvalidInput) as error:
-        raise LogError(f"feed entry {entry.id} is no trade: {type(error).__name__}: {error}") from error
+        raise LogError(f"feed entry {entry.id} is not a trade: {type(error).__name__}: {error}") from error

@@ -21,7 +21,7 @@ from coliseum.portfolio.answers import (
     TradeData,
 )
 from coliseum.portfolio.portfolio import Portfolio
-from coliseum.portfolio.trades import FillsQuery as HistoryQuery
+from coliseum.portfolio.trades import FillsQuery
 
 router = APIRouter(prefix=f"{PREFIX}/portfolio", tags=["portfolio"], responses=PROBLEMS)
 
@@ -40,25 +40,25 @@ def portfolio_of(request: Request) -> Portfolio:
     return portfolio
 
 
-Ours = Annotated[Portfolio, Depends(portfolio_of)]
+PortfolioParameter = Annotated[Portfolio, Depends(portfolio_of)]
 
 
 @router.get("/balance", summary="Cash, portfolio value, equity")
-def balance(portfolio: Ours) -> BalanceAnswer:
+def balance(portfolio: PortfolioParameter) -> BalanceAnswer:
     """At most five seconds old while the exchange answers, at most an hour while it does not."""
     return portfolio.balance()
 
 
 @router.get("/positions", summary="Open positions")
-def positions(portfolio: Ours) -> PositionsAnswer:
-    """The exchange's positions with the average cost of our own books, marked at the bid."""
+def positions(portfolio: PortfolioParameter) -> PositionsAnswer:
+    """The exchange's positions with the average cost of our own ledger, valued at the bid."""
     return portfolio.positions()
 
 
 @router.get("/fills", summary="Trade history", response_model=FillsAnswer, responses=_CSV)
 def fills(
     request: Request,
-    portfolio: Ours,
+    portfolio: PortfolioParameter,
     *,
     limit: Limit = 100,
     ticker: TickerQuery = None,
@@ -67,22 +67,22 @@ def fills(
     form: Format = "json",
 ) -> FillsAnswer | Response:
     """The account's fills, newest first. `source` is `kalshi`; `cache` or `postgres` where the exchange fails."""
-    query = HistoryQuery(limit=limit, ticker=ticker, since=_seconds(since, "since"), cursor=cursor)
+    query = FillsQuery(limit=limit, ticker=ticker, since=_seconds(since, "since"), cursor=cursor)
     answer = portfolio.fills(query)
     return csv_response(TradeData, answer, request.url, name="fills") if form == "csv" else answer
 
 
 @router.get("/trades/live", summary="The bot's live trades")
-def live_trades(portfolio: Ours, limit: Limit = 100, ticker: TickerQuery = None) -> LiveTradesAnswer:
-    """Asked of the bot at this moment. `source` is `bot_live`; `cache` (the feed) or `kalshi` where the bot fails."""
+def live_trades(portfolio: PortfolioParameter, limit: Limit = 100, ticker: TickerQuery = None) -> LiveTradesAnswer:
+    """Read from the bot. `source` is `bot_live`; `cache` (the feed) or `kalshi` where the bot fails."""
     return portfolio.live_trades(limit=limit, ticker=ticker)
 
 
 @router.get("/summary", summary="Everything in one call")
-def summary(portfolio: Ours) -> SummaryAnswer:
-    """Balance, positions, recent trades, bot, totals, and where our books and the exchange disagree.
+def summary(portfolio: PortfolioParameter) -> SummaryAnswer:
+    """Balance, positions, recent trades, bot, totals, and where our ledger and the exchange differ.
 
-    Each part stands or fails alone; 503 only where not a single one is known.
+    Each part can fail alone. The status is 503 only where no part is known.
     """
     return portfolio.summary()
 
@@ -90,7 +90,7 @@ def summary(portfolio: Ours) -> SummaryAnswer:
 @router.get("/history", summary="Equity curve", response_model=HistoryAnswer, responses=_CSV)
 def history(
     request: Request,
-    portfolio: Ours,
+    portfolio: PortfolioParameter,
     *,
     limit: Limit = 500,
     since: Since = None,
@@ -99,7 +99,7 @@ def history(
     form: Format = "json",
 ) -> HistoryAnswer | Response:
     """Snapshots of the balance, oldest first."""
-    answer = portfolio.equity_curve(
+    answer = portfolio.history(
         since=_seconds(since, "since"), until=_seconds(until, "until"), limit=limit, cursor=cursor
     )
     return csv_response(SnapshotData, answer, request.url, name="equity") if form == "csv" else answer

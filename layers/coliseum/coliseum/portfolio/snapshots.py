@@ -1,9 +1,9 @@
-"""The account over time: every five minutes balance, watched markets and settlements into Postgres.
+"""The account over time: every five minutes balance, watched markets and settlements are written to Postgres.
 
-The balance is written last, and who finds one in the current five minutes writes nothing. Two processes at the same
-moment may both write: every write may be repeated, and two points of a curve close together do no harm.
+The balance is written last and marks the five minutes as done: a process that finds it writes nothing. Two processes at
+the same moment may both write. That does no harm: every write can be repeated.
 
-What is kept is thinned once a day, or a small database would be full within half a year.
+Old rows are thinned out once a day, or a small database would be full within half a year.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ from coliseum.trading.markets import Market
 
 SLOT_SECONDS = 300
 _SETTLED_SECONDS = 7 * 86_400
-"""How far back settlements are looked for: they may be amended, and we may have been away."""
+"""How far back settlements are read again: they may be amended, and the poller may have been down."""
 _TRADED_SECONDS = 3 * 86_400
 """How long a market is watched after the bot's last trade in it."""
-_OVER = "finalized"
-"""A market that is paid out has no prices any more."""
-_PATIENCE_SECONDS = 5.0
+_PAID_OUT = "finalized"
+"""The status of a market that has no prices any more."""
+_EXCHANGE_SECONDS = 5.0
+"""How long one call to the exchange may take."""
 _DAY_SECONDS = 86_400
-_PRUNED_PER_CALL = 20_000
-"""A day's worth: 50 markets leave 13,200 rows to delete. One call takes about a quarter of a second."""
+_ROWS_PER_PRUNE = 20_000
+"""More than one day's work: 50 markets leave 13,200 rows to delete. One call takes about a quarter of a second."""
 _PRUNE_SECONDS = 3.0
-"""With less time left no call is begun."""
+"""With less time left no further call starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotCounts:
-    """Rows written; 0 where they were there already."""
+    """Rows written; 0 where they existed already."""
 
     balances: int
     markets: int
@@ -56,7 +57,7 @@ class SnapshotCounts:
 
 
 class SnapshotWriter:
-    """One per process, called as often as one likes."""
+    """One per process. It can be called at any time and works once per slot of five minutes."""
 
     def __init__(self, kalshi: Kalshi, store: Store, cache: Cache) -> None:
         self._kalshi = kalshi
@@ -64,73 +65,84 @@ class SnapshotWriter:
         self._account = ExchangeAccount(kalshi, cache)
         self._last_slot: int | None = None
 
-    def take(self, now: float, *, patience_seconds: float = _PATIENCE_SECONDS) -> SnapshotCounts | None:
-        """Keep how things stand, once per slot; None where that was done. `now` in unix seconds."""
+    def take(self, now: float, *, patience_seconds: float = _EXCHANGE_SECONDS) -> SnapshotCounts | None:
+        """Write the snapshot of the slot that `now` (unix seconds) lies in; None where it exists. Raises SourceError.
+
+        `patience_seconds` limits each call to the exchange.
+        """
         slot = int(now) // SLOT_SECONDS * SLOT_SECONDS
         if slot == self._last_slot:
             return None
-        kept = (
-            None
-            if has_balance_since(self._store, slot)
-            else self._keep(int(now), self._kalshi.for_seconds(patience_seconds))
-        )
+        counts = None
+        if not has_balance_since(self._store, slot):
+            counts = self._write(int(now), self._kalshi.for_seconds(patience_seconds))
         self._last_slot = slot
-        return kept
+        return counts
 
-    def _keep(self, moment: int, kalshi: Kalshi) -> SnapshotCounts:
-        return SnapshotCounts(
-            settlements=upsert_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS)),
-            markets=insert_market_snapshots(self._store, moment, self._watched(kalshi, moment)),
-            balances=insert_balance(self._store, moment, self._account.balance_now(kalshi), source=KALSHI),
-        )
+    def _write(self, moment: int, kalshi: Kalshi) -> SnapshotCounts:
+        # The order matters: the balance is the mark that all of it was written.
+        settlements = upsert_settlements(self._store, kalshi.all_settlements(since=moment - _SETTLED_SECONDS))
+        markets = insert_market_snapshots(self._store, moment, self._watched_markets(kalshi, moment))
+        balances = insert_balance(self._store, moment, self._account.balance_now(kalshi), source=KALSHI)
+        return SnapshotCounts(balances=balances, markets=markets, settlements=settlements)
 
-    def _watched(self, kalshi: Kalshi, moment: int) -> list[Market]:
-        tickers = choose_tickers(kalshi.positions(), recently_traded_tickers(self._store, moment - _TRADED_SECONDS))
+    def _watched_markets(self, kalshi: Kalshi, moment: int) -> list[Market]:
+        traded = recently_traded_tickers(self._store, moment - _TRADED_SECONDS)
+        tickers = choose_tickers(kalshi.positions(), traded)
         markets = kalshi.markets(tickers=tickers, limit=len(tickers)).items if tickers else ()
-        return [market for market in markets if market.status != _OVER]
+        return [market for market in markets if market.status != _PAID_OUT]
 
 
 class HistoryPruner:
-    """One per process: the first call of a day deletes what has grown too old, as the migrations define it."""
+    """One per process: the first call of a day deletes the rows that are too old, as the migrations define it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, rows_per_call: int = _ROWS_PER_PRUNE) -> None:
         self._store = store
+        self._rows_per_call = rows_per_call
         self._last_day: int | None = None
 
     def run(self, now: float, *, time_left: Callable[[], float]) -> dict[str, int] | None:
-        """Rows deleted by table; None where today's work is done. What time does not allow is left to the next call."""
+        """Rows deleted by table; None where today's work is done. Raises SourceError.
+
+        `now` in unix seconds, `time_left` in seconds. Work that does not fit in is left to the next call.
+        """
         day = int(now) // _DAY_SECONDS
         if day == self._last_day:
             return None
         deleted: Counter[str] = Counter()
         while time_left() > _PRUNE_SECONDS:
-            counts = prune_history(self._store, now, limit=_PRUNED_PER_CALL)
+            counts = prune_history(self._store, now, limit=self._rows_per_call)
             deleted.update(counts)
-            if max(counts.values(), default=0) < _PRUNED_PER_CALL:
+            if max(counts.values(), default=0) < self._rows_per_call:
                 self._last_day = day
                 break
         return dict(deleted)
 
 
 class HistoryMaintenance:
-    """What the poller does for the account's history behind a minute. A failure costs one point of a curve, or a day's
-    thinning waits for the next minute."""
+    """What the poller does for the account's history at the end of its minute.
+
+    A failure costs one point of the history, or delays the day's pruning by a minute.
+    """
 
     def __init__(self, store: Store | None, exchange: Kalshi | None, cache: Cache) -> None:
-        """Nothing is kept without a database, and nothing of the account without the exchange's key."""
+        """Without a database nothing is done. Without the exchange's key no snapshot is taken."""
         self._snapshots = None if store is None or exchange is None else SnapshotWriter(exchange, store, cache)
-        self._retention = None if store is None else HistoryPruner(store)
+        self._pruner = None if store is None else HistoryPruner(store)
 
-    def keep(self, *, time_left: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
-        """Take the snapshot that is due, then thin. Never raises for a source that fails."""
+    def run(self, *, time_left: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
+        """Take the snapshot that is due, then prune. Never raises a ColiseumError; it logs them.
+
+        `time_left` in seconds, `clock` in unix seconds.
+        """
         try:
             if self._snapshots is not None and time_left() > 1:
-                self._snapshots.take(clock(), patience_seconds=min(_PATIENCE_SECONDS, time_left()))
+                self._snapshots.take(clock(), patience_seconds=min(_EXCHANGE_SECONDS, time_left()))
         except ColiseumError as error:
-            logger().warning("no snapshot of the account", problem=str(error))
+            logger().warning("the account's snapshot failed", problem=str(error))
         try:
-            deleted = {} if self._retention is None else self._retention.run(clock(), time_left=time_left) or {}
+            deleted = {} if self._pruner is None else self._pruner.run(clock(), time_left=time_left) or {}
             if any(deleted.values()):
-                logger().info("history thinned", extra=deleted)
+                logger().info("old rows deleted", rows_by_table=deleted)
         except ColiseumError as error:
-            logger().warning("the history was not thinned", problem=str(error))
+            logger().warning("pruning the history failed", problem=str(error))

@@ -1,4 +1,4 @@
-"""The summary's parts, totals and reconciliation from what was learnt. Pure."""
+"""The parts of the summary, its totals and its reconciliation, from domain values. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
 
-def missing(error: ColiseumError | None) -> Part[Any]:
+def missing_part(error: ColiseumError | None) -> Part[Any]:
     return Part(data=None, source=None, as_of=None, stale=True, age_seconds=None, error=str(error))
 
 
-def failures_of(errors: tuple[ColiseumError, ...]) -> list[Failure]:
+def failures_from(errors: tuple[ColiseumError, ...]) -> list[Failure]:
     return [
         Failure(source=error.source if isinstance(error, SourceError) else "settings", problem=str(error))
         for error in errors
@@ -50,7 +50,7 @@ def mode_data(mode: BotMode | None) -> dict[str, Any]:
     return {"mode": mode.name, "mode_as_of": mode.as_of, "mode_stale": mode.stale}
 
 
-UNHEARD = BotData(
+UNKNOWN_BOT = BotData(
     status="offline",
     strategy=None,
     last_error=None,
@@ -59,11 +59,11 @@ UNHEARD = BotData(
     idle_reasons=[],
     **mode_data(None),
 )
-"""A bot that nobody ever heard of."""
+"""Shown where no source knows anything about the bot."""
 
 
 def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) -> BotData:
-    """`mode` is the bot's own word where `status` is, else the last one known."""
+    """`mode` comes from `status` where there is one, else it is the last mode known."""
     return BotData(
         status="online" if health.alive else "offline",
         **mode_data(mode),
@@ -77,14 +77,15 @@ def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) 
     )
 
 
-def totals(
-    balance: Balance | None, positions: tuple[OpenPosition, ...] | None, standing: AccountState | None
+def totals_data(
+    balance: Balance | None, positions: tuple[OpenPosition, ...] | None, state: AccountState | None
 ) -> TotalsData:
+    """None stands for a source that did not answer: every sum that needs it is null."""
     sums = None if positions is None else sum_positions(positions)
-    books = None if standing is None else standing.books
+    ledger = None if state is None or state.books is None else state.books.totals
     net: Decimal | None = None
-    if sums is not None and books is not None and sums.unrealized_pnl is not None:
-        net = books.totals.realized + sums.unrealized_pnl - books.totals.fees
+    if sums is not None and ledger is not None and sums.unrealized_pnl is not None:
+        net = ledger.realized + sums.unrealized_pnl - ledger.fees
     return TotalsData(
         equity=None if balance is None else balance.equity,
         cash=None if balance is None else balance.cash,
@@ -94,26 +95,26 @@ def totals(
         market_value=None if sums is None else sums.market_value,
         unmarked=None if sums is None else sums.unmarked,
         unrealized_pnl=None if sums is None else sums.unrealized_pnl,
-        realized_pnl=None if books is None else books.totals.realized,
-        fees=None if books is None else books.totals.fees,
+        realized_pnl=None if ledger is None else ledger.realized,
+        fees=None if ledger is None else ledger.fees,
         net_pnl=net,
     )
 
 
-def reconciliation(
-    balance: Balance | None, standing: AccountState | None, *, checked_at: float | None, error: ColiseumError | None
+def reconciliation_data(
+    balance: Balance | None, state: AccountState | None, *, checked_at: float | None, error: ColiseumError | None
 ) -> ReconciliationData:
-    """`unknown` where the positions or our books are: nothing was compared, so nothing agrees."""
-    books = None if standing is None else standing.books
-    if books is None or checked_at is None:
-        problem = str(error) if standing is None else standing.problem
+    """`unknown` where the positions or our ledger are unknown: nothing was compared, so nothing agrees."""
+    ledger = None if state is None else state.books
+    if ledger is None or checked_at is None:
+        problem = str(error) if state is None else state.problem
         return ReconciliationData(
             status="unknown", differences=[], checked_at=None, implied_deposits=None, error=problem
         )
     return ReconciliationData(
-        status="differs" if books.differences else "agrees",
-        differences=[difference_data(row) for row in books.differences],
+        status="differs" if ledger.differences else "agrees",
+        differences=[difference_data(row) for row in ledger.differences],
         checked_at=utc_from(checked_at),
-        implied_deposits=None if balance is None else balance.cash - books.totals.cash,
+        implied_deposits=None if balance is None else balance.cash - ledger.totals.cash,
         error=None,
     )

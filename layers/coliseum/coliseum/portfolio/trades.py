@@ -1,4 +1,4 @@
-"""Trades: the account's history from the exchange, and the bot's own list; each with who stands in when it fails."""
+"""The account's fills from the exchange, and the bot's own trades; each with the sources that replace a failed one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
-from coliseum.portfolio.records import POSTGRES, StoredTrade, select_trades, trades_from_feed
+from coliseum.portfolio.records import POSTGRES, StoredTrade, TradeKey, select_trades, trades_from_feed
 from coliseum.store.client import Store
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill, Trade
@@ -30,15 +30,15 @@ from coliseum.trading.trades import Fill, Trade
 KALSHI = "kalshi"
 BOT_LIVE = "bot_live"
 _WAIT_SECONDS = 5.0
-"""Somebody waits for the answer, and another source may stand in."""
+"""How long a request waits for the exchange before the next source is asked."""
 _PAGE = TypeAdapter(Page[Fill])
 _FEED_ENTRIES = 1000
-"""Entries of the log that are looked through for trades."""
+"""Entries of the log that are searched for trades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillsQuery:
-    """What part of the history is asked for."""
+    """Which part of the fill history a request wants."""
 
     limit: int
     ticker: str | None
@@ -48,50 +48,57 @@ class FillsQuery:
 
     @property
     def filters(self) -> dict[str, Any]:
+        """The parameters that must stay the same from page to page."""
         return {"ticker": self.ticker, "since": self.since}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillsCursor:
-    """Where a page ended. The exchange's cursor comes with the last fill, so that Postgres can go on from there."""
+    """Where a page of fills ended. The field names are part of the cursors that clients hold.
+
+    A page of the exchange sets `cursor` and `fill_id`: if the exchange fails before the next page, Postgres continues
+    after the moment `at`, without the fill that was already shown. A page of Postgres sets `event_id`.
+    """
 
     at: str
     """The last trade's time, RFC 3339."""
     event_id: str | None = None
-    """Set where the page came from Postgres."""
     cursor: str | None = None
+    """The exchange's own cursor."""
     fill_id: str | None = None
 
     @classmethod
-    def of(cls, query: FillsQuery) -> FillsCursor | None:
-        """None on the first page. Raises InvalidInput for a cursor that is not ours."""
+    def parse(cls, query: FillsQuery) -> FillsCursor | None:
+        """None on the first page. Raises InvalidInput for a cursor that this API did not issue."""
         if query.cursor is None:
             return None
-        kept = decode_cursor("fills", query.filters, query.cursor)
-        texts = {name: value for name, value in kept.items() if name in cls.__slots__ and isinstance(value, str)}
+        position = decode_cursor("fills", query.filters, query.cursor)
+        texts = {name: value for name, value in position.items() if name in cls.__slots__ and isinstance(value, str)}
         try:
-            place = cls(**texts)
-            datetime.fromisoformat(place.at)
+            cursor = cls(**texts)
+            datetime.fromisoformat(cursor.at)
         except (TypeError, ValueError):
             raise InvalidInput("cursor", query.cursor, "`next_cursor` of the page before") from None
-        return place
+        return cursor
 
     def text(self, query: FillsQuery) -> str:
-        kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
-        return encode_cursor("fills", query.filters, kept)
+        position = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return encode_cursor("fills", query.filters, position)
 
     @property
     def seconds(self) -> float:
+        """`at` in unix seconds."""
         return datetime.fromisoformat(self.at).timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradePage:
-    """Trades, newest first, with where they are from and who failed before."""
+    """Trades, newest first, with their source and the sources that failed before it."""
 
     trades: tuple[Trade, ...]
     source: str
     as_of: float
+    """Unix seconds."""
     stale: bool
     failures: tuple[ColiseumError, ...] = ()
     next_cursor: str | None = None
@@ -99,7 +106,7 @@ class TradePage:
 
 
 class FillHistory:
-    """The account's trades: exchange, else the last page it gave us, else what the projection wrote to Postgres."""
+    """The account's fills: the exchange, else its last cached page, else what the projection wrote to Postgres."""
 
     def __init__(
         self,
@@ -116,50 +123,52 @@ class FillHistory:
         self._clock = clock
 
     def fills(self, query: FillsQuery) -> TradePage:
-        """One page. A history begun in Postgres goes on there, so that no trade is shown twice."""
-        place = FillsCursor.of(query)
-        if place is not None and place.event_id is not None:
-            return self._from_postgres(query, place, ())
+        """One page. Raises InvalidInput for a wrong or expired cursor, SourceError where no source answers."""
+        cursor = FillsCursor.parse(query)
+        if cursor is not None and cursor.event_id is not None:
+            # Paging that began in Postgres stays there, so that no trade is shown twice.
+            return self._from_postgres(query, cursor, ())
         try:
-            return self._from_exchange(query, place)
+            return self._from_exchange(query, cursor)
         except SourceError as error:
-            return self._from_postgres(query, place, (error,))
+            return self._from_postgres(query, cursor, (error,))
 
-    def _from_exchange(self, query: FillsQuery, place: FillsCursor | None) -> TradePage:
-        ask = partial(
+    def _from_exchange(self, query: FillsQuery, cursor: FillsCursor | None) -> TradePage:
+        fetch = partial(
             self._kalshi.for_seconds(_WAIT_SECONDS).fills,
             ticker=query.ticker,
             since=None if query.since is None else int(query.since),
             limit=query.limit,
-            cursor=None if place is None else place.cursor,
+            cursor=None if cursor is None else cursor.cursor,
         )
-        served = self._ask(query, ask) if place is None else self._served(self._breaker.call(KALSHI, ask))
-        page = served.value
-        if place is not None and page.items and page.items[0].timestamp > place.seconds:
-            # The exchange answers a cursor it has forgotten with the first page, without a word.
+        result = self._first_page(query, fetch) if cursor is None else self._uncached(fetch)
+        page = result.value
+        if cursor is not None and page.items and page.items[0].timestamp > cursor.seconds:
+            # The exchange answers a cursor that it has forgotten with the first page, without an error.
             raise InvalidInput("cursor", "an expired one", "a cursor the exchange still knows; begin again without one")
         since = query.since or 0
         return TradePage(
+            # The exchange takes whole seconds only, so fractions of `since` are applied here.
             trades=tuple(fill.as_trade() for fill in page.items if fill.timestamp >= since),
-            source=served.source,
-            as_of=served.as_of,
-            stale=served.stale,
-            failures=() if served.error is None else (served.error,),
+            source=result.source,
+            as_of=result.as_of,
+            stale=result.stale,
+            failures=() if result.error is None else (result.error,),
             next_cursor=_exchange_cursor(query, page),
         )
 
-    def _ask(self, query: FillsQuery, ask: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
-        """A first page. It is kept only where everybody asks for the same one."""
+    def _first_page(self, query: FillsQuery, fetch: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
+        """Cached only without `since`: most callers send that query, while each `since` would be a key of its own."""
         if query.since is not None:
-            return self._served(self._breaker.call(KALSHI, ask))
-        slot = CacheSpec(key=f"fills:{query.ticker or ''}:{query.limit}", source=KALSHI, tier=FILLS, shape=_PAGE)
-        return self._cache.get(slot, ask)
+            return self._uncached(fetch)
+        spec = CacheSpec(key=f"fills:{query.ticker or ''}:{query.limit}", source=KALSHI, tier=FILLS, shape=_PAGE)
+        return self._cache.get(spec, fetch)
 
-    def _served(self, page: Page[Fill]) -> CachedValue[Page[Fill]]:
-        return CachedValue(page, KALSHI, self._clock(), 0.0)
+    def _uncached(self, fetch: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
+        return CachedValue(self._breaker.call(KALSHI, fetch), KALSHI, self._clock(), 0.0)
 
     def _from_postgres(
-        self, query: FillsQuery, place: FillsCursor | None, failures: tuple[SourceError, ...]
+        self, query: FillsQuery, cursor: FillsCursor | None, failures: tuple[SourceError, ...]
     ) -> TradePage:
         try:
             rows = self._breaker.call(
@@ -168,16 +177,16 @@ class FillHistory:
                     self._store(),
                     ticker=query.ticker,
                     since=None if query.since is None else utc_from(query.since),
-                    executed_at=None if place is None else place.at,
-                    event_id=None if place is None else place.event_id,
+                    after=None if cursor is None else TradeKey(cursor.at, cursor.event_id),
                     limit=query.limit,
                 ),
             )
         except ColiseumError as error:
+            # The exchange's error says more to the caller than that its replacement failed as well.
             raise failures[0] if failures else error from error
-        seen = None if place is None else place.fill_id
+        shown = None if cursor is None else cursor.fill_id
         return TradePage(
-            trades=tuple(row.trade for row in rows if row.trade.trade_id != seen),
+            trades=tuple(row.trade for row in rows if row.trade.trade_id != shown),
             source=POSTGRES,
             as_of=self._clock(),
             stale=True,
@@ -196,11 +205,12 @@ def _exchange_cursor(query: FillsQuery, page: Page[Fill]) -> str | None:
 def _postgres_cursor(query: FillsQuery, rows: list[StoredTrade]) -> str | None:
     if len(rows) < query.limit:
         return None
-    return FillsCursor(at=rows[-1].executed_at, event_id=rows[-1].event_id).text(query)
+    last = rows[-1].key
+    return FillsCursor(at=last.executed_at, event_id=last.event_id).text(query)
 
 
 class LiveTrades:
-    """What the bot has traded: the bot itself, else the feed's memory of it, else the account's fills."""
+    """The bot's trades: from the bot itself, else from the feed in Redis, else the account's fills."""
 
     def __init__(
         self,
@@ -217,29 +227,30 @@ class LiveTrades:
         self._clock = clock
 
     def latest(self, *, limit: int, ticker: str | None = None) -> TradePage:
-        """The newest trades. Raises SourceUnavailable that names all three where none answers."""
+        """The newest trades. Raises SourceUnavailable with the reasons of all three sources where none answers."""
         failures: list[ColiseumError] = []
-        for ask in (self._from_bot, self._from_feed, self._from_exchange):
+        for fetch in (self._from_bot, self._from_feed, self._from_exchange):
             try:
-                found = ask(limit, ticker)
+                page = fetch(limit, ticker)
             except ColiseumError as error:
                 failures.append(error)
                 continue
-            chosen = tuple(trade for trade in found.trades if ticker in {None, trade.ticker})[:limit]
             return TradePage(
-                trades=chosen,
-                source=found.source,
-                as_of=found.as_of,
-                stale=found.stale,
+                trades=tuple(trade for trade in page.trades if ticker in {None, trade.ticker})[:limit],
+                source=page.source,
+                as_of=page.as_of,
+                stale=page.stale,
                 failures=tuple(failures),
-                rejected=found.rejected,
+                rejected=page.rejected,
             )
-        raise SourceUnavailable("trades", "nobody answers: " + "; ".join(str(error) for error in failures))
+        raise SourceUnavailable("trades", "no source answers: " + "; ".join(str(error) for error in failures))
 
     def _from_bot(self, limit: int, ticker: str | None) -> TradePage:
-        told = self._breaker.call("bot", self._bot.trades)
-        newest_first = told.trades[::-1]
-        return TradePage(trades=newest_first, source=BOT_LIVE, as_of=self._clock(), stale=False, rejected=told.rejected)
+        answer = self._breaker.call("bot", self._bot.trades)
+        newest_first = answer.trades[::-1]
+        return TradePage(
+            trades=newest_first, source=BOT_LIVE, as_of=self._clock(), stale=False, rejected=answer.rejected
+        )
 
     def _from_feed(self, limit: int, ticker: str | None) -> TradePage:
         state = read_feed(self._feed, self._breaker, _FEED_ENTRIES)
@@ -255,7 +266,7 @@ class LiveTrades:
 
 
 def read_feed(feed: Feed | None, breaker: CircuitBreaker, count: int) -> FeedState:
-    """The log's newest entries. Raises SourceUnavailable where there is no log, or nothing was ever published."""
+    """The log's newest `count` entries. Raises SourceUnavailable without Redis, or where nothing was published yet."""
     if feed is None:
         raise SourceUnavailable("redis", "UPSTASH_REDIS_REST_URL is not set")
     state = breaker.call("redis", lambda: feed.latest(count))
@@ -265,7 +276,6 @@ def read_feed(feed: Feed | None, breaker: CircuitBreaker, count: int) -> FeedSta
 
 
 def last_contact_at(state: FeedState) -> float:
-    """When the bot was last heard of, in unix seconds: by the poller's report, else by the newest entry."""
-    report = state.heartbeat
-    heard = None if report is None else report.bot_ok_at
-    return (state.reading.head.ms if heard is None else heard) / 1000
+    """When the bot answered last, in unix seconds: by the poller's heartbeat, else by the newest entry."""
+    answered_ms = None if state.heartbeat is None else state.heartbeat.bot_ok_at
+    return (state.reading.head.ms if answered_ms is None else answered_ms) / 1000

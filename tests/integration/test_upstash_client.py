@@ -30,7 +30,7 @@ Connect = Callable[[], AbstractAsyncContextManager[AsyncRedis]]
 INCR_LUA = "return redis.call('INCR', KEYS[1])"
 
 
-def test_replies_come_as_redis_gives_them(redis: Redis, prefix: str) -> None:
+def test_replies_are_what_redis_returns(redis: Redis, prefix: str) -> None:
     assert redis.command("SET", f"{prefix}k", "v", "NX") == "OK"
     assert redis.command("SET", f"{prefix}k", "v", "NX") is None
     assert redis.command("HSET", f"{prefix}h", "a", 1, "b", 2.5) == 2
@@ -39,7 +39,7 @@ def test_replies_come_as_redis_gives_them(redis: Redis, prefix: str) -> None:
     assert redis.read("XRANGE", f"{prefix}s", "-", "+") == []
 
 
-def test_the_door_opens_from_settings(redis_server: RedisServer) -> None:
+def test_a_client_is_built_from_settings(redis_server: RedisServer) -> None:
     settings = Settings(
         upstash_redis_rest_url=redis_server.url + "/",
         upstash_redis_rest_token=redis_server.token,
@@ -60,7 +60,7 @@ def test_a_failing_command_in_a_pipeline_raises_and_is_not_sent_again(redis: Red
     assert redis.pipeline([("LLEN", f"{prefix}l")]) == [1]
 
 
-def test_a_refused_transaction_tells_why(redis: Redis) -> None:
+def test_a_refused_transaction_has_the_reason(redis: Redis) -> None:
     with pytest.raises(SourceRefused, match="Command is not available: 'WATCH'"):
         redis.transaction([("GET", "k"), ("WATCH", "k")])
 
@@ -79,12 +79,12 @@ def test_a_wrong_token_is_refused_everywhere(redis_server: RedisServer) -> None:
     redis.close()
 
 
-def test_text_that_utf8_cannot_hold_is_the_callers_mistake(redis: Redis, prefix: str) -> None:
+def test_text_that_utf8_cannot_encode_is_invalid_input(redis: Redis, prefix: str) -> None:
     with pytest.raises(InvalidInput):
         redis.command("SET", f"{prefix}k", "\ud800")
 
 
-def test_a_script_unknown_to_redis_is_sent_whole(redis: Redis, prefix: str) -> None:
+def test_a_script_that_redis_does_not_know_is_sent_with_its_source(redis: Redis, prefix: str) -> None:
     redis.command("SCRIPT", "FLUSH")
     assert redis.script(INCR_LUA, [f"{prefix}n"], []) == 1
     assert redis.script(INCR_LUA, [f"{prefix}n"], []) == 2
@@ -137,7 +137,7 @@ def test_a_read_survives_one_bad_answer(
         ({"refuse_all": True}, SourceUnavailable),
     ],
 )
-def test_two_bad_answers_are_an_error_with_a_name(
+def test_two_bad_answers_raise_the_sources_error(
     redis: Redis, redis_server: RedisServer, fault: dict[str, Any], expected: type[SourceError]
 ) -> None:
     redis_server.faults(**fault)
@@ -196,7 +196,9 @@ def test_an_answer_of_an_unknown_shape_is_malformed(body: bytes) -> None:
         redis.close()
 
 
-def test_the_async_door_does_the_same(async_redis: Connect, redis_server: RedisServer, prefix: str) -> None:
+def test_the_async_client_behaves_like_the_sync_client(
+    async_redis: Connect, redis_server: RedisServer, prefix: str
+) -> None:
     async def run() -> None:
         async with async_redis() as redis:
             assert await redis.command("SET", f"{prefix}k", 1) == "OK"
@@ -219,7 +221,7 @@ def test_the_async_door_does_the_same(async_redis: Connect, redis_server: RedisS
 # --- the doorbell ---
 
 
-def test_a_subscription_confirms_and_then_carries_payloads(
+def test_a_subscription_is_confirmed_and_then_yields_payloads(
     async_redis: Connect, redis_server: RedisServer, prefix: str
 ) -> None:
     channel, payload = f"{prefix}a,b:c", '{"x":1, "y":"é,\u2028"}'
@@ -270,7 +272,7 @@ def test_a_subscription_with_the_wrong_token_is_refused(redis_server: RedisServe
     asyncio.run(run())
 
 
-def test_a_subscription_nobody_answers_is_unavailable() -> None:
+def test_a_subscription_to_a_silent_server_is_unavailable() -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             door = AsyncRedis(f"http://127.0.0.1:{silent.getsockname()[1]}", "token", timeout_seconds=0.1)
@@ -281,7 +283,7 @@ def test_a_subscription_nobody_answers_is_unavailable() -> None:
     asyncio.run(run())
 
 
-def test_patterns_hear_every_channel_they_match(redis_server: RedisServer, prefix: str) -> None:
+def test_pattern_subscriptions_receive_every_matching_channel(redis_server: RedisServer, prefix: str) -> None:
     with redis_server.admin.stream("POST", f"/psubscribe/{prefix}*") as stream:
         lines = (line for line in stream.iter_lines() if line)
         assert next(lines) == f"data: psubscribe,{prefix}*,1"
@@ -289,7 +291,7 @@ def test_patterns_hear_every_channel_they_match(redis_server: RedisServer, prefi
         assert next(lines) == f"data: pmessage,{prefix}*,{prefix}one,a,b"
 
 
-def test_three_hundred_subscribers_all_hear_everything(redis_server: RedisServer, prefix: str) -> None:
+def test_three_hundred_subscribers_all_receive_every_message(redis_server: RedisServer, prefix: str) -> None:
     channel = f"{prefix}many"
     limits = httpx.Limits(max_connections=None)
 
@@ -317,7 +319,7 @@ def test_three_hundred_subscribers_all_hear_everything(redis_server: RedisServer
     assert asyncio.run(run()) == [expected] * 300
 
 
-def test_leaving_and_coming_back_hears_again(async_redis: Connect, prefix: str) -> None:
+def test_a_second_subscription_receives_messages_again(async_redis: Connect, prefix: str) -> None:
     async def run() -> None:
         async with async_redis() as redis:
             for number in range(3):
