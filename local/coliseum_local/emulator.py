@@ -24,7 +24,7 @@ from typing import Any, Self
 import httpx
 import psutil
 
-from coliseum_local.template import Function
+from coliseum_local.template import LambdaFunction
 
 RUNTIME = (
     *("awslambdaric", "simplejson", "snapshot-restore-py"),
@@ -43,7 +43,7 @@ class Emulator:
 
     def __init__(
         self,
-        function: Function,
+        function: LambdaFunction,
         *,
         bundle: Path,
         emulator: Path,
@@ -136,12 +136,12 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", sys.executable))
 
 
-def python_path(function: Function, bundle: Path) -> str:
+def python_path(function: LambdaFunction, bundle: Path) -> str:
     """The function's built layers, as Lambda puts them on the path."""
     return os.pathsep.join(str(bundle / layer / "python") for layer in function.layers)
 
 
-def _command(function: Function, bundle: Path) -> list[str]:
+def _command(function: LambdaFunction, bundle: Path) -> list[str]:
     wrapper = function.variables.get("AWS_LAMBDA_EXEC_WRAPPER")
     if wrapper is None:
         return [base_python(), "-S", "-m", "awslambdaric", function.handler]

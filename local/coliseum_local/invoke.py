@@ -20,7 +20,7 @@ from coliseum_local.run import ROOT
 from coliseum_local.services import BOT, EXCHANGE, POSTGRES, QUEUE, REDIS
 from coliseum_local.state import PUBLISHED, StateFolder
 from coliseum_local.supervisor import CannotStart, Supervisor
-from coliseum_local.template import Function, Template
+from coliseum_local.template import LambdaFunction, Template
 from coliseum_local.variables import LOCAL_AWS, Variables, merged
 
 BUNDLE = Path(".aws-sam/host")
@@ -56,7 +56,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def variables_of(function: Function) -> Variables:
+def variables_of(function: LambdaFunction) -> Variables:
     """The function's own variables, as far as they mean something on this machine."""
     return {name: value for name, value in function.variables.items() if name not in CLOUD_ONLY}
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -17,9 +18,12 @@ from rich.console import Console
 from coliseum.config import Settings, load
 from coliseum.errors import ConfigurationError
 from coliseum_local.observation import Observer
-from coliseum_local.services import GATEWAY
+from coliseum_local.probes import function_probes, service_probe
+from coliseum_local.services import GATEWAY, Service
+from coliseum_local.startup import Startup
 from coliseum_local.state import Held, StateFolder
 from coliseum_local.supervisor import CannotStart, Supervisor
+from coliseum_local.template import Template
 from coliseum_local.variables import merged, misspelt
 from coliseum_local.view import LiveView, PlainView, links, table
 
@@ -64,15 +68,24 @@ def _setting_names(root: Path) -> frozenset[str]:
 
 
 def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, str]) -> int:
-    said: list[str] = []
-    supervisor = Supervisor(root=root, state=state, variables=variables, report=said.append)
-    with _stop_signal(supervisor) as stopping:
+    events: list[str] = []
+    stopping = _Stop()
+    startup = Startup(show=partial(console.print, highlight=False, soft_wrap=True), stopping=stopping)
+
+    def probe(service: Service) -> None:
+        _probe(startup, supervisor, service, root)
+
+    supervisor = Supervisor(root=root, state=state, variables=variables, report=events.append, started=probe)
+    startup.expect(*(service.name for service in supervisor.own_services))
+    with _stop_on_signals(stopping, supervisor):
         try:
-            console.print(f"Starting; state and logs in {state.path} ...", highlight=False)
-            supervisor.start()
-            state.publish(supervisor.variables, url=supervisor.url(GATEWAY) or "")
+            with startup:
+                console.print(f"Starting; state and logs in {state.path} ...", highlight=False)
+                supervisor.start()
+                state.publish(supervisor.variables, url=supervisor.url(GATEWAY) or "")
+                startup.wait()
             if not stopping.is_set():
-                _show(console, supervisor, said, stopping)
+                _show(console, supervisor, events, stopping)
             console.print(f"Stopping ({stopping.cause}) ...", highlight=False)
         except CannotStart:
             if not stopping.is_set():
@@ -83,7 +96,17 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
     return 0
 
 
-def _show(console: Console, supervisor: Supervisor, said: list[str], stopping: threading.Event) -> None:
+def _probe(startup: Startup, supervisor: Supervisor, service: Service, root: Path) -> None:
+    """Ask a service that serves for its first answer; behind the gateway, each function."""
+    url = supervisor.url(service) or ""
+    startup.probe(service.name, service_probe(service, supervisor.variables, url=url))
+    if service is GATEWAY:
+        functions = Template.read(root / "template.yaml").functions
+        for name, probe in function_probes(functions, gateway=url).items():
+            startup.probe(name, probe)
+
+
+def _show(console: Console, supervisor: Supervisor, events: list[str], stopping: threading.Event) -> None:
     """The table, then the live view until the end."""
     console.print(table(supervisor.standings()), links(supervisor.url(GATEWAY) or ""), sep="\n")
     observer = Observer(supervisor)
@@ -92,8 +115,8 @@ def _show(console: Console, supervisor: Supervisor, said: list[str], stopping: t
     try:
         view.event(_health(observer))
         while not stopping.is_set():
-            while said:
-                view.event(said.pop(0))
+            while events:
+                view.event(events.pop(0))
             try:
                 view.show(observer.look())
             except Exception as error:  # noqa: BLE001 - a screen that fails must not stop the system
@@ -119,13 +142,13 @@ class _Stop(threading.Event):
 
 
 @contextmanager
-def _stop_signal(supervisor: Supervisor) -> Iterator[_Stop]:
-    """Set by Ctrl-C, SIGTERM or the terminal's end; a second Ctrl-C does not hurry what is being stopped in order."""
-    stopping = _Stop()
+def _stop_on_signals(stopping: _Stop, supervisor: Supervisor) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and the terminal's end set it. A second Ctrl-C does not interrupt the ordered stop."""
 
     def stop(number: int, _frame: object) -> None:
         stopping.cause = signal.Signals(number).name
         stopping.set()
+        # Not here: the handler interrupts any line of this thread, which may hold the lock that cancelling needs.
         threading.Thread(target=supervisor.cancel, daemon=True).start()
 
     numbers = [signal.SIGINT, signal.SIGTERM]
@@ -133,7 +156,7 @@ def _stop_signal(supervisor: Supervisor) -> Iterator[_Stop]:
         numbers.append(signal.SIGHUP)
     before = [signal.signal(number, stop) for number in numbers]
     try:
-        yield stopping
+        yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

@@ -37,7 +37,7 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServiceStatus:
     """One line of the table: a service, where it is, and whether it is ours."""
 
     service: Service
@@ -50,12 +50,21 @@ class Supervisor:
     """The stack of one state folder."""
 
     def __init__(
-        self, *, root: Path, state: StateFolder, variables: Mapping[str, str], report: Callable[[str], None]
+        self,
+        *,
+        root: Path,
+        state: StateFolder,
+        variables: Mapping[str, str],
+        report: Callable[[str], None],
+        started: Callable[[Service], None] = lambda service: None,
     ) -> None:
+        """`report` gets a line about every service that ends or comes back. `started` is called, in the thread that
+        started it, once a service serves and its variables are known."""
         self._root = root
         self._state = state
         self._variables = dict(variables)
         self._report = report
+        self._started = started
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._keepers: dict[Service, Keeper] = {}
@@ -81,7 +90,8 @@ class Supervisor:
         if not gateway:
             return
         try:
-            self._start(GATEWAY, ["--template", str(self._root / "template.yaml")])
+            if self._start(GATEWAY, ["--template", str(self._root / "template.yaml")]):
+                self._started(GATEWAY)
         except RuntimeError as error:
             self._raise(error)
 
@@ -101,11 +111,16 @@ class Supervisor:
                 with ThreadPoolExecutor(max_workers=len(keepers)) as pool:
                     list(pool.map(Keeper.stop, keepers))
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[ServiceStatus]:
         return [self._standing(service) for service in SERVICES]
 
     def url(self, service: Service) -> str | None:
         return self._standing(service).url
+
+    @property
+    def own_services(self) -> tuple[Service, ...]:
+        """Those that this stack starts itself; the user's variables replace the others."""
+        return tuple(service for service in SERVICES if service not in self._replaced)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -129,21 +144,22 @@ class Supervisor:
 
     def _start_redis(self) -> None:
         if keeper := self._start(REDIS, ["--state", str(self._state.folder("redis"))]):
-            self._learn(names.of_redis(keeper.ready))
+            self._serves(REDIS, names.of_redis(keeper.ready))
 
     def _start_postgres(self) -> None:
         if keeper := self._start(POSTGRES, ["--state", str(self._state.folder("postgres"))]):
-            self._learn(names.of_postgres(keeper.ready))
+            self._serves(POSTGRES, names.of_postgres(keeper.ready))
 
     def _start_queue(self) -> None:
         template = str(self._root / "template.yaml")
         if keeper := self._start(QUEUE, ["--state", str(self._state.folder("queue")), "--template", template]):
-            self._learn(names.of_queue(keeper.ready))
+            self._serves(QUEUE, names.of_queue(keeper.ready))
 
     def _start_exchange(self) -> None:
         """The bot too: it needs the exchange alone."""
         if keeper := self._start(EXCHANGE, ["--state", str(self._state.folder("exchange"))]):
-            self._learn({**names.of_exchange(keeper.ready), **names.of_sandbox_rounds(self._variables)})
+            rounds = names.of_sandbox_rounds(self._variables)
+            self._serves(EXCHANGE, {**names.of_exchange(keeper.ready), **rounds})
         if BOT in self._replaced:
             return
         arguments = [
@@ -153,7 +169,11 @@ class Supervisor:
             *("--private-key", self._variables["KALSHI_RSA_KEY_PATH"]),
         ]
         if keeper := self._start(BOT, arguments):
-            self._learn(names.of_bot(keeper.ready["url"]))
+            self._serves(BOT, names.of_bot(keeper.ready["url"]))
+
+    def _serves(self, service: Service, variables: Mapping[str, str]) -> None:
+        self._learn(variables)
+        self._started(service)
 
     def _learn(self, variables: Mapping[str, str]) -> None:
         """Known to whatever starts from now on."""
@@ -183,14 +203,14 @@ class Supervisor:
         keeper.start()
         return keeper
 
-    def _standing(self, service: Service) -> Standing:
+    def _standing(self, service: Service) -> ServiceStatus:
         replacement: Replacement | None = self._replaced.get(service)
         keeper = self._keepers.get(service)
         if replacement is not None and replacement.url is not None:
-            return Standing(service, replacement.url, f"yours, by {replacement.reason}", None)
+            return ServiceStatus(service, replacement.url, f"yours, by {replacement.reason}", None)
         if replacement is not None:
-            return Standing(service, None, f"not started: {replacement.reason}", None)
-        return Standing(service, None if keeper is None else keeper.ready.get("url"), service.what, keeper)
+            return ServiceStatus(service, None, f"not started: {replacement.reason}", None)
+        return ServiceStatus(service, None if keeper is None else keeper.ready.get("url"), service.what, keeper)
 
     def _raise(self, error: BaseException | None) -> None:
         if isinstance(error, RuntimeError):

@@ -61,7 +61,7 @@ class Messages:
 
 
 @dataclass(frozen=True)
-class Function:
+class LambdaFunction:
     """One Lambda function. `name` is its folder's, `concurrency` None where nothing is reserved."""
 
     logical_id: str
@@ -89,7 +89,7 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Template:
-    functions: tuple[Function, ...]
+    functions: tuple[LambdaFunction, ...]
     behaviours: tuple[Behaviour, ...]
     variables: Mapping[str, str]
     queues: tuple[Queue, ...] = ()
@@ -123,7 +123,7 @@ class Template:
             _queue_variables(document, {queue.logical_id for queue in queues}),
         )
 
-    def function(self, name: str) -> Function:
+    def function(self, name: str) -> LambdaFunction:
         """By folder name or logical id, with or without its ending."""
         for function in self.functions:
             if name in {function.name, function.logical_id, function.logical_id.removesuffix("Function")}:
@@ -209,11 +209,11 @@ class _Resolver:
 
 def _function(
     logical_id: str, own: Mapping[str, Any], defaults: Mapping[str, Any], resolve: _Resolver, root: Path
-) -> Function:
+) -> LambdaFunction:
     properties = {**defaults, **own}
     events = own.get("Events", {})
     concurrency = resolve(own.get("ReservedConcurrentExecutions"))
-    return Function(
+    return LambdaFunction(
         logical_id=logical_id,
         name=Path(own["CodeUri"]).name,
         folder=root / own["CodeUri"],
@@ -280,7 +280,7 @@ def _period_seconds(expression: str) -> int:
     return int(match[1]) * PERIOD_SECONDS[match[2]]
 
 
-def _behaviours(document: Mapping[str, Any], functions: tuple[Function, ...]) -> tuple[Behaviour, ...]:
+def _behaviours(document: Mapping[str, Any], functions: tuple[LambdaFunction, ...]) -> tuple[Behaviour, ...]:
     urls = {f"{function.logical_id}Url": function.logical_id for function in functions if function.streams}
     behaviours: list[Behaviour] = []
     for resource in document["Resources"].values():

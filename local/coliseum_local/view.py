@@ -17,12 +17,12 @@ from rich.text import Text
 
 from coliseum.trading.trades import Trade
 from coliseum_local.observation import Observation
-from coliseum_local.supervisor import Standing
+from coliseum_local.supervisor import ServiceStatus
 
 EVENTS_SHOWN = 6
 
 
-def table(standings: Iterable[Standing]) -> Table:
+def table(standings: Iterable[ServiceStatus]) -> Table:
     """What runs where."""
     grid = Table(title="Coliseum", title_justify="left", title_style="bold")
     for heading in ("service", "address", "what it is", "pid"):

@@ -23,7 +23,7 @@ from coliseum_local.gateway.environments import Environments, HandlerFailed, Thr
 from coliseum_local.gateway.queues import PolledQueue, polled
 from coliseum_local.gateway.schedules import FiredSchedule
 from coliseum_local.gateway.streaming import Streaming
-from coliseum_local.template import Function, Template
+from coliseum_local.template import LambdaFunction, Template
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 STATUS_PATH = "/_local/status"
@@ -111,7 +111,7 @@ class Gateway:
         else:
             await self._invoke(match, request, answer)
 
-    async def _stream(self, function: Function, request: events.Request, receive: Any, answer: _Answer) -> None:
+    async def _stream(self, function: LambdaFunction, request: events.Request, receive: Any, answer: _Answer) -> None:
         event = events.function_url(request, request_id=str(uuid.uuid4()), at=datetime.now(UTC))
         try:
             await self._streaming[function.logical_id].serve(event, receive, answer.pass_on)

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from coliseum_local.gateway.events import ACCOUNT, REGION
-from coliseum_local.template import Function
+from coliseum_local.template import LambdaFunction
 
 DEFAULT_LIMIT = 8
 _namespaces = itertools.count(1)
@@ -38,10 +38,10 @@ class HandlerFailed(Exception):
     """The handler, or the import of its file, raised."""
 
 
-class Context:
+class LambdaContext:
     """What a handler gets beside the event, with a deadline that is real."""
 
-    def __init__(self, function: Function, request_id: str) -> None:
+    def __init__(self, function: LambdaFunction, request_id: str) -> None:
         self.function_name = f"coliseum-local-{function.name}"
         self.function_version = "$LATEST"
         self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
@@ -61,7 +61,7 @@ class Context:
         self._deadline = time.monotonic()
 
 
-def load(function: Function) -> ModuleType:
+def load(function: LambdaFunction) -> ModuleType:
     """Run the handler's file in a fresh namespace, as a cold start does."""
     file = function.folder / f"{function.handler.split('.', maxsplit=1)[0]}.py"
     name = f"coliseum_functions.{function.name}_{next(_namespaces)}"
@@ -81,13 +81,18 @@ def load(function: Function) -> ModuleType:
 class Environment:
     """One environment: a thread that loads the handler at its first invocation and runs it again and again."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: LambdaFunction) -> None:
         self._function = function
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._handler: Callable[[Any, Context], Any] | None = None
+        self._handler: Callable[[Any, LambdaContext], Any] | None = None
         threading.Thread(target=self._run, name=f"{function.name}-environment", daemon=True).start()
 
-    async def invoke(self, event: Any, context: Context) -> Any:
+    @property
+    def loaded(self) -> bool:
+        """The handler's file has been run without an error."""
+        return self._handler is not None
+
+    async def invoke(self, event: Any, context: LambdaContext) -> Any:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Any] = loop.create_future()
 
@@ -104,7 +109,7 @@ class Environment:
         self._work.put(work)
         return await outcome
 
-    def _handle(self, event: Any, context: Context) -> Any:
+    def _handle(self, event: Any, context: LambdaContext) -> Any:
         if self._handler is None:
             self._handler = getattr(load(self._function), self._function.handler.rpartition(".")[2])
         assert self._handler is not None
@@ -127,14 +132,15 @@ def _settle(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[Any], settl
 class Environments:
     """All environments of one function, and what became of its invocations."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: LambdaFunction) -> None:
         self.function = function
         self.invocations = self.errors = self.throttles = self.timeouts = self.running = 0
         self.last_milliseconds: int | None = None
         self.last_result: Any = None
         self._idle: list[Environment] = []
+        self._busy: set[Environment] = set()
         self._slots = asyncio.Semaphore(DEFAULT_LIMIT if function.concurrency is None else function.concurrency)
-        self._contexts: set[Context] = set()
+        self._contexts: set[LambdaContext] = set()
 
     async def invoke(self, event: Any, *, request_id: str) -> Any:
         """The handler's answer. Raises Throttled, TimedOut or HandlerFailed."""
@@ -146,7 +152,7 @@ class Environments:
             self.running += 1
             started = time.perf_counter()
             try:
-                return await self._invoke(event, Context(self.function, request_id))
+                return await self._invoke(event, LambdaContext(self.function, request_id))
             except HandlerFailed:
                 self.errors += 1
                 raise
@@ -158,8 +164,9 @@ class Environments:
                 self.running -= 1
                 self.last_milliseconds = round((time.perf_counter() - started) * 1000)
 
-    async def _invoke(self, event: Any, context: Context) -> Any:
+    async def _invoke(self, event: Any, context: LambdaContext) -> Any:
         environment = self._idle.pop() if self._idle else Environment(self.function)
+        self._busy.add(environment)
         self._contexts.add(context)
         try:
             result = await asyncio.wait_for(environment.invoke(event, context), self.function.timeout_seconds)
@@ -170,6 +177,7 @@ class Environments:
             self._idle.append(environment)
             raise
         finally:
+            self._busy.discard(environment)
             self._contexts.discard(context)
         self._idle.append(environment)
         self.last_result = result
@@ -188,6 +196,7 @@ class Environments:
             "function": self.function.name,
             "invocations": self.invocations,
             "running": self.running,
+            "loaded": sum(environment.loaded for environment in (*self._idle, *self._busy)),
             "errors": self.errors,
             "throttles": self.throttles,
             "timeouts": self.timeouts,

@@ -6,25 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from coliseum_local.template import Behaviour, Function, Route
+from coliseum_local.template import Behaviour, LambdaFunction, Route
 
 
 @dataclass(frozen=True)
 class Match:
     """A function, the route that chose it, and the path parameters the route found."""
 
-    function: Function
+    function: LambdaFunction
     route: Route
     parameters: dict[str, str]
 
 
-def streaming_function(behaviours: Iterable[Behaviour], functions: Iterable[Function], path: str) -> Function | None:
+def streaming_function(
+    behaviours: Iterable[Behaviour], functions: Iterable[LambdaFunction], path: str
+) -> LambdaFunction | None:
     """The function whose URL the edge calls for `path`, or None where it calls the HTTP API."""
     target = next((behaviour.function for behaviour in behaviours if fnmatchcase(path, behaviour.pattern)), None)
     return next((function for function in functions if function.logical_id == target), None)
 
 
-def route(functions: Iterable[Function], method: str, path: str) -> Match | None:
+def route(functions: Iterable[LambdaFunction], method: str, path: str) -> Match | None:
     """The most specific route for the request, as API Gateway chooses: exact before greedy, longer before shorter.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html

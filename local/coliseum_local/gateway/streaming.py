@@ -13,13 +13,13 @@ from coliseum_streaming import scope as scopes
 from coliseum_streaming.lifespan import App, Lifespan
 
 from coliseum_local.gateway.environments import load
-from coliseum_local.template import Function
+from coliseum_local.template import LambdaFunction
 
 
 class Streaming:
     """The app of `function`, its lifespan, and the streams that are open."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: LambdaFunction) -> None:
         self.function = function
         self.open = self.total = self.errors = 0
         self._lifespan: Lifespan | None = None

@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.scripted_bot import ScriptedBot, row, serving
 
 from coliseum_local.observation import TRADES_SHOWN, Observer
-from coliseum_local.supervisor import Standing, Supervisor
+from coliseum_local.supervisor import ServiceStatus, Supervisor
 
 AT = 1_795_262_400.0
 
@@ -29,7 +29,7 @@ def observer(bot: ScriptedBot) -> Iterator[Observer]:
     system = SimpleNamespace(
         variables={"BOT_STATUS_ENDPOINT": bot.status_url, "BOT_TRADES_ENDPOINT": bot.trades_url},
         url=lambda service: "http://127.0.0.1:9",
-        standings=lambda: [Standing(REDIS, None, "", None)],
+        standings=lambda: [ServiceStatus(REDIS, None, "", None)],
     )
     watching = Observer(cast(Supervisor, system))
     yield watching

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleDimensions
 from coliseum.bot.parse import status_from, trades_from
 from coliseum_local.observation import Observation
 from coliseum_local.services import BOT, REDIS
-from coliseum_local.supervisor import Standing
+from coliseum_local.supervisor import ServiceStatus
 from coliseum_local.view import LiveView, PlainView, table
 
 TRADE = trades_from(
@@ -74,7 +74,7 @@ def test_what_does_not_answer_is_shown_as_unknown() -> None:
 
 def test_the_table_says_what_runs_where_and_why_not() -> None:
     console, sink = printed()
-    yours = Standing(REDIS, "https://x.upstash.io", "yours, by UPSTASH_REDIS_REST_URL", None)
-    console.print(table([yours, Standing(BOT, None, "not started: no key", None)]))
+    yours = ServiceStatus(REDIS, "https://x.upstash.io", "yours, by UPSTASH_REDIS_REST_URL", None)
+    console.print(table([yours, ServiceStatus(BOT, None, "not started: no key", None)]))
     assert "https://x.upstash.io" in sink.getvalue()
     assert "not started: no key" in sink.getvalue()

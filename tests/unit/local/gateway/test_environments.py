@@ -11,7 +11,7 @@ import pytest
 from tests.fixtures.waiting import PATIENCE_SECONDS, until_async
 
 from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
-from coliseum_local.template import Function
+from coliseum_local.template import LambdaFunction
 
 HANDLER = """
 import threading, time
@@ -34,9 +34,9 @@ def handler(event, context):
 
 def function(
     folder: Path, *, concurrency: int | None = None, timeout_seconds: int = 600, code: str = HANDLER
-) -> Function:
+) -> LambdaFunction:
     (folder / "app.py").write_text(code)
-    return Function(
+    return LambdaFunction(
         logical_id="OneFunction",
         name="one",
         folder=folder,
