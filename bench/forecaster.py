@@ -26,7 +26,7 @@ from tests.openrouter.server import OpenRouter, serving
 from bench import machine
 from bench.imports import ROOT, ROUNDS, measure
 from coliseum import config
-from coliseum.arena.agents.prompts import prompt
+from coliseum.arena.agents.prompts import build_prompt
 from coliseum.arena.agents.reply import ForecastReply
 from coliseum.arena.frozen_context import visible_context
 from coliseum.store.client import Store
@@ -113,7 +113,7 @@ def _bare(tickers: list[str], asked: AskedRound, openrouter: OpenRouter) -> None
 
     market = asked.records.round_market(asked.round_id, tickers[0])
     decision = asked.records.decisions(asked.round_id)[0]
-    text = prompt(visible_context(market.context, decision.track), decision.track)
+    text = build_prompt(visible_context(market.context, decision.track), decision.track)
 
     async def everyone() -> None:
         async with Agent(

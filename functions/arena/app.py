@@ -24,7 +24,7 @@ from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.rounds.opening import Opened, Plan, hand_out, open_round
+from coliseum.arena.rounds.opening import OpeningReport, RoundPlan, hand_out, open_round
 from coliseum.aws import load_secrets, send_batch
 from coliseum.config import Settings
 from coliseum.feed.feed import Feed, now_ms
@@ -70,11 +70,11 @@ def _admin_actions(
         feed = Feed.from_settings(settings, redis)
         return kalshi, feed, partial(send_batch, str(settings.decisions_queue_url))
 
-    def opened() -> Opened:
+    def opened() -> OpeningReport:
         kalshi, feed, enqueue = outside()
         kept = records()
         found = open_round(
-            Plan.from_settings(settings),
+            RoundPlan.from_settings(settings),
             clock=lambda: datetime.now(UTC),
             kalshi=kalshi,
             records=kept,
@@ -87,7 +87,7 @@ def _admin_actions(
         return found
 
     def redrive() -> int:
-        at_once = replace(Plan.from_settings(settings), open_for=timedelta(0))
+        at_once = replace(RoundPlan.from_settings(settings), open_for=timedelta(0))
         return hand_out(at_once, records(), outside()[2])
 
     return AdminActions(records=records, open_round=opened, redrive=redrive)

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from coliseum import config
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.circuits import Circuits
-from coliseum.arena.agents.decisions import Desk
+from coliseum.arena.agents.decisions import DecisionRunner
 from coliseum.arena.agents.messages import decide_all
 from coliseum.arena.agents.models import Models
 from coliseum.arena.paper.records import PaperRecords
@@ -31,7 +31,7 @@ NONCE_BYTES = 16
 
 
 @cache
-def parts() -> tuple[Desk, asyncio.Runner]:
+def parts() -> tuple[DecisionRunner, asyncio.Runner]:
     """Built once per container, with one event loop for its whole life."""
     load_secrets()
     settings = config.settings
@@ -42,7 +42,7 @@ def parts() -> tuple[Desk, asyncio.Runner]:
     budget = Budget(records, cap=settings.arena_daily_budget_usd)
     models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
     feed = Feed.from_settings(settings, redis)
-    desk = Desk(
+    desk = DecisionRunner(
         records=records, paper=PaperRecords(store), feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES)
     )
     return desk, asyncio.Runner()

@@ -13,7 +13,7 @@ from coliseum import config
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.records.arena import ArenaRecords
-from coliseum.arena.rounds.opening import Opened, Plan, open_round
+from coliseum.arena.rounds.opening import OpeningReport, RoundPlan, open_round
 from coliseum.aws import load_secrets, send_batch
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
@@ -23,7 +23,7 @@ from coliseum.upstash.client import Redis
 
 
 @cache
-def parts() -> tuple[partial[Opened], Feed]:
+def parts() -> tuple[partial[OpeningReport], Feed]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
@@ -31,7 +31,7 @@ def parts() -> tuple[partial[Opened], Feed]:
     records = ArenaRecords(Store.from_settings(settings))
     opening = partial(
         open_round,
-        Plan.from_settings(settings),
+        RoundPlan.from_settings(settings),
         clock=lambda: datetime.now(UTC),
         kalshi=Kalshi.from_settings(settings),
         records=records,

@@ -15,10 +15,10 @@ from coliseum.arena.agents.budget import warn_when_nearly_spent
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.rounds.opening import Plan
-from coliseum.arena.settling.leaderboards import due_boards
-from coliseum.arena.settling.run import Settled, publish, run
-from coliseum.arena.trade_context.publishing import tell_of_trades
+from coliseum.arena.rounds.opening import RoundPlan
+from coliseum.arena.settling.leaderboards import make_due_leaderboards
+from coliseum.arena.settling.run import SettlingReport, publish, run_settler
+from coliseum.arena.trade_context.publishing import publish_trade_contexts
 from coliseum.aws import load_secrets, send_batch
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
@@ -28,7 +28,7 @@ from coliseum.upstash.client import Redis
 
 
 @cache
-def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
+def parts() -> tuple[partial[SettlingReport], ArenaRecords, Feed, PublicRecords]:
     """Built once per container."""
     load_secrets()
     settings = config.settings
@@ -36,9 +36,9 @@ def parts() -> tuple[partial[Settled], ArenaRecords, Feed, PublicRecords]:
     store = Store.from_settings(settings)
     records = ArenaRecords(store)
     feed = Feed.from_settings(settings, Redis.from_settings(settings))
-    plan, kalshi = Plan.from_settings(settings), Kalshi.from_settings(settings)
+    plan, kalshi = RoundPlan.from_settings(settings), Kalshi.from_settings(settings)
     enqueue = partial(send_batch, str(settings.decisions_queue_url))
-    settle = partial(run, records, PaperRecords(store), kalshi, feed, plan=plan, enqueue=enqueue)
+    settle = partial(run_settler, records, PaperRecords(store), kalshi, feed, plan=plan, enqueue=enqueue)
     return settle, records, feed, PublicRecords(lambda: store)
 
 
@@ -47,9 +47,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     settle, records, feed, shown = parts()
     done = settle(now=datetime.now(UTC))
     now = datetime.now(UTC)  # later than the results that were just recorded: this run's boards know them
-    boards = due_boards(records, now=now)
+    boards = make_due_leaderboards(records, now=now)
     publish(feed, boards, now)
-    contexts = tell_of_trades(feed, shown, now=now)
+    contexts = publish_trade_contexts(feed, shown, now=now)
     warn_when_nearly_spent(records)
     metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=done.results)
     metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=done.rounds_closed)

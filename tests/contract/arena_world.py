@@ -16,7 +16,7 @@ from tests.fixtures.postgres import _EMPTY, PostgresServer
 
 from coliseum.arena import forecasts
 from coliseum.arena.agents.enrollment import enroll
-from coliseum.arena.calendar import Slot, season_of, time_text
+from coliseum.arena.calendar import RoundSlot, season_of, time_text
 from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
@@ -111,7 +111,7 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
         value = Decimal(1 if outcome == "yes" else 0)
         records.record_result(ticker, status="finalized", result=outcome, value=value, decided_at=now)
     settle_accounts(paper, now=now)
-    mark_accounts(paper, season=season, touched=(), now=now - timedelta(minutes=5), exchange="sandbox")
+    mark_accounts(paper, season=season, also=(), now=now - timedelta(minutes=5), exchange="sandbox")
     records.close_round(closed)
     made_at = datetime.now(UTC)
     digests = []
@@ -122,12 +122,12 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
         digests.append(board.digest)
     secret = _play(records, season, (SECRET_TICKER,), now)
     # Dated at the minute's beginning, which lies before the round's opening.
-    mark_accounts(paper, season=season, touched=(), now=datetime.now(UTC), exchange="sandbox")
+    mark_accounts(paper, season=season, also=(), now=datetime.now(UTC), exchange="sandbox")
     return World(season, closed, secret, tickers, SECRET_TICKER, digests[0], made_at)
 
 
 def _play(records: ArenaRecords, season: str, tickers: tuple[str, ...], opened_at: datetime) -> str:
-    slot = Slot(starts_at=opened_at, season=season, seed=7)
+    slot = RoundSlot(starts_at=opened_at, season=season, seed=7)
     round_id = slot.round_id
     markets = [_market(round_id, ticker, opened_at) for ticker in tickers]
     asked = [

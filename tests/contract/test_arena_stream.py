@@ -17,7 +17,7 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.trade_context.publishing import tell_of_trades
+from coliseum.arena.trade_context.publishing import publish_trade_contexts
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed, candidate, now_ms
 from coliseum.projection.projector import Projector
@@ -105,7 +105,7 @@ def test_the_panels_word_stands_beside_the_bots_trade(
     deaf = (trade("t3", world.secret_ticker), trade("t4", "KXUNKNOWN-1"), trade("t5", other, at=-600))
     publish(redis_server, feed.keys.prefix, (*trades, *deaf))
     project(feed, store)
-    told = [tell_of_trades(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
+    told = [publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
     trading = heard(stream, "trading")
     (entry,) = (data for event, data in trading if event == "trade_context")
     contexts = entry["contexts"]
@@ -123,7 +123,7 @@ def test_the_panels_word_stands_beside_the_bots_trade(
 
 def test_while_the_bot_does_not_trade_the_log_is_not_read(feed: Feed, redis_server: RedisServer, store: Store) -> None:
     redis_server.reset_meter()
-    assert tell_of_trades(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) == 0
+    assert publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) == 0
     assert redis_server.billed() == {}
 
 
@@ -131,4 +131,4 @@ def test_an_old_trade_stays_without_comment(feed: Feed, redis_server: RedisServe
     publish(redis_server, prefix, (trade("t1", "KXA-1"),))
     project(feed, store)
     later = datetime.now(UTC) + timedelta(minutes=16)
-    assert tell_of_trades(feed, PublicRecords(lambda: store), now=later) == 0
+    assert publish_trade_contexts(feed, PublicRecords(lambda: store), now=later) == 0

@@ -156,7 +156,7 @@ def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
         [{"forecast_id": one.forecast_id, "ticker": TICKER, "track": one.track.value, "seal": one.seal}]
         for _, one in sorted(stored.items())
     ]
-    notes = PaperRecords(world.store).notes(wanted)
+    notes = PaperRecords(world.store).decisions(wanted)
     assert {note.decision_id for note in notes} == set(wanted)
 
 
@@ -274,7 +274,7 @@ def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
         wanted[0]: Decimal("0.3059"),
         wanted[1]: Decimal("0.37"),
     }
-    notes = PaperRecords(world.store).notes(wanted)
+    notes = PaperRecords(world.store).decisions(wanted)
     assert {(note.decision_id, note.reason, note.side) for note in notes if note.decision_id == wanted[1]} >= {
         (wanted[1], "traded", "yes")
     }

@@ -15,7 +15,7 @@ from coliseum.arena import forecasts
 from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import season_of, slot_at, time_text
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.frozen_context import Offer, book_json, build_context, context_hash
+from coliseum.arena.frozen_context import CandidateMarket, book_json, build_context, context_hash
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.arena import ArenaRecords
@@ -160,13 +160,13 @@ def books_of(records: ArenaRecords) -> dict[str, list[tuple[Any, ...]]]:
             (entry.row.key, entry.row.kind, entry.row.contracts, entry.row.cash, entry.row.realized)
             for entry in paper(records).ledger(book.account.account_id)
         ]
-        for book in paper(records).books()
+        for book in paper(records).accounts()
     }
 
 
 def _frozen(round_id: str, ticker: str, frozen: OrderBook, at: datetime) -> dict[str, Any]:
     asked = market(ticker, event_ticker=f"EVENT-{ticker}", close_time=at + timedelta(hours=6))
-    offer = Offer(market=asked, series_ticker="KXRAIN", category="Weather")
+    offer = CandidateMarket(market=asked, series_ticker="KXRAIN", category="Weather")
     full = build_context(offer, frozen, as_of=at, terms=TERMS)
     return {
         "round_id": round_id,

@@ -12,8 +12,8 @@ from tests.integration.arena_world import answer, behind, books_of, enrolled, no
 from tests.unit.arena.offers import book
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import Row, RowKind, buy, replay
-from coliseum.arena.paper.records import Book, Mark, Note, Stop, Written
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, buy, replay
+from coliseum.arena.paper.records import AccountSnapshot, AccountStop, EquityMark, PaperDecision, WriteOutcome
 from coliseum.arena.paper.trading import liquidation_values, trade_forecast
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
@@ -30,27 +30,27 @@ def records(store: Store) -> ArenaRecords:
     return ArenaRecords(store)
 
 
-def flat(records: ArenaRecords, agent: str = "uniform") -> Book:
-    (found,) = [one for one in paper(records).books(agent_id=agent) if one.account.policy == "flat"]
+def flat(records: ArenaRecords, agent: str = "uniform") -> AccountSnapshot:
+    (found,) = [one for one in paper(records).accounts(agent_id=agent) if one.account.policy == "flat"]
     return found
 
 
 def reasons(records: ArenaRecords, decision: str) -> dict[str, str]:
-    return {note.account_id.rpartition("/")[2]: note.reason for note in paper(records).notes([decision])}
+    return {note.account_id.rpartition("/")[2]: note.reason for note in paper(records).decisions([decision])}
 
 
 def replayed(records: ArenaRecords, account_id: str) -> object:
     return replay(entry.row for entry in paper(records).ledger(account_id))
 
 
-def order(at: Book, ticker: str = "A", contracts: int = 10, key: str = "own") -> tuple[Row, ...]:
+def order(at: AccountSnapshot, ticker: str = "A", contracts: int = 10, key: str = "own") -> tuple[LedgerRow, ...]:
     fills = [(D("0.50"), D(contracts))]
     return buy(at.state, ticker=ticker, side=Outcome.YES, fills=fills, fee=D("0.18"), key=key)
 
 
 def test_every_player_begins_with_its_deposit_on_accounts_of_its_own(records: ArenaRecords) -> None:
     season = enrolled(records, model=True)
-    found = paper(records).books(season=season)
+    found = paper(records).accounts(season=season)
     assert {one.account.account_id: one.account.track for one in found} == {
         f"{season}/market/flat": Track.AWARE,
         f"{season}/market/quarter_kelly": Track.AWARE,
@@ -72,7 +72,7 @@ def test_a_forecast_becomes_one_trade_per_account_however_often_it_is_told(recor
     enrolled(records)
     stored = answer(records, open_round(records))
     first = books_of(records)
-    notes = paper(records).notes([stored.forecast_id])
+    notes = paper(records).decisions([stored.forecast_id])
     assert {note.reason for note in notes} == {"traded"}
     for _ in range(3):
         assert trade_forecast(records, paper(records), stored) == notes
@@ -90,10 +90,10 @@ def test_the_books_are_the_ledgers_replay(records: ArenaRecords) -> None:
     settle_accounts(paper(records), now=now())
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle_accounts(paper(records), now=now())
-    for found in paper(records).books():
+    for found in paper(records).accounts():
         assert found.state == replayed(records, found.account.account_id)
     kinds = [entry.row.kind for entry in paper(records).ledger(flat(records).account.account_id)]
-    assert {RowKind.CLOSE, RowKind.REVERSE} < set(kinds)
+    assert {LedgerRowKind.CLOSE, LedgerRowKind.REVERSE} < set(kinds)
 
 
 def test_a_refusal_keeps_its_reason_and_stays_one(records: ArenaRecords) -> None:
@@ -109,12 +109,12 @@ def test_an_account_follows_one_track(records: ArenaRecords) -> None:
     enrolled(records, model=True)
     round_id = open_round(records, books=DEEP)
     aware = answer(records, round_id, agent="oracle", track=Track.AWARE, p="0.9")
-    assert paper(records).notes([aware.forecast_id]) == ()
+    assert paper(records).decisions([aware.forecast_id]) == ()
     blind = answer(records, round_id, agent="oracle", p="0.9", stake="21")
     assert reasons(records, blind.forecast_id) == dict.fromkeys(("flat", "quarter_kelly", "self_sized"), "traded")
     spent = {
         note.account_id.rpartition("/")[2]: note.contracts * note.average_price + note.fee
-        for note in paper(records).notes([blind.forecast_id])
+        for note in paper(records).decisions([blind.forecast_id])
         if note.contracts is not None and note.average_price is not None and note.fee is not None
     }
     assert D(20) < spent["self_sized"] <= 21
@@ -155,7 +155,7 @@ def test_forecasters_that_write_one_account_at_a_time_lose_nothing(records: Aren
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda one: trade_forecast(records, paper(records), one), stored * 2))
     state = flat(records).state
-    assert len(paper(records).notes([one.forecast_id for one in stored])) == 40
+    assert len(paper(records).decisions([one.forecast_id for one in stored])) == 40
     assert set(state.positions) == set(tickers)
     assert state == replayed(records, flat(records).account.account_id)
 
@@ -164,27 +164,27 @@ def test_who_computed_from_an_old_book_writes_nothing(records: ArenaRecords) -> 
     enrolled(records)
     before = flat(records)
     account = before.account.account_id
-    assert paper(records).write(account, order(before), after=1, at=now()) is Written.WRITTEN
-    assert paper(records).write(account, order(before, "B", key="late"), after=1, at=now()) is Written.MOVED
-    assert paper(records).write(account, order(before), after=1, at=now()) is Written.REPEATED
+    assert paper(records).append_rows(account, order(before), after=1, at=now()) is WriteOutcome.WRITTEN
+    assert paper(records).append_rows(account, order(before, "B", key="late"), after=1, at=now()) is WriteOutcome.MOVED
+    assert paper(records).append_rows(account, order(before), after=1, at=now()) is WriteOutcome.REPEATED
     assert set(flat(records).state.positions) == {"A"}
 
 
 OF_ACCOUNT = [
-    Row(seq=2, key="x", kind=RowKind.BUY, cash=D(-10_001), ticker="A", side=Outcome.YES, contracts=D(1)),
-    Row(seq=2, key="x", kind=RowKind.FEE, cash=D(-10_001), ticker="A"),
-    Row(seq=3, key="x", kind=RowKind.DEPOSIT, cash=D(1)),
-    Row(seq=2, key="x", kind=RowKind.CLOSE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
-    Row(seq=2, key="x", kind=RowKind.SETTLE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
-    Row(seq=2, key="x", kind=RowKind.BUY, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(0)),
-    Row(seq=2, key="x", kind=RowKind.BUY, cash=D(-1)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-10_001), ticker="A", side=Outcome.YES, contracts=D(1)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.FEE, cash=D(-10_001), ticker="A"),
+    LedgerRow(seq=3, key="x", kind=LedgerRowKind.DEPOSIT, cash=D(1)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.CLOSE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.SETTLE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(0)),
+    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1)),
 ]
 OF_POSITION = [
-    Row(seq=4, key="x", kind=RowKind.BUY, cash=D(-1), ticker="A", side=Outcome.NO, contracts=D(2)),
-    Row(seq=4, key="x", kind=RowKind.CLOSE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(11)),
-    Row(seq=4, key="x", kind=RowKind.SETTLE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(9)),
-    Row(seq=4, key="x", kind=RowKind.SETTLE, cash=D(10), ticker="A", side=Outcome.YES, contracts=D(10)),
-    Row(seq=4, key="x", kind=RowKind.REVERSE, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(1)),
+    LedgerRow(seq=4, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=Outcome.NO, contracts=D(2)),
+    LedgerRow(seq=4, key="x", kind=LedgerRowKind.CLOSE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(11)),
+    LedgerRow(seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(9)),
+    LedgerRow(seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(10), ticker="A", side=Outcome.YES, contracts=D(10)),
+    LedgerRow(seq=4, key="x", kind=LedgerRowKind.REVERSE, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(1)),
 ]
 
 
@@ -194,7 +194,7 @@ def test_the_database_refuses_rows_that_contradict_the_account(records: ArenaRec
     account = flat(records).account.account_id
     for row in OF_ACCOUNT:
         with pytest.raises(SourceRefused):
-            paper(records).write(account, [row], after=1, at=now())
+            paper(records).append_rows(account, [row], after=1, at=now())
     assert len(paper(records).ledger(account)) == 1
 
 
@@ -202,37 +202,37 @@ def test_the_database_refuses_rows_that_contradict_the_position(records: ArenaRe
     enrolled(records)
     before = flat(records)
     account = before.account.account_id
-    paper(records).write(account, order(before), after=1, at=now())
+    paper(records).append_rows(account, order(before), after=1, at=now())
     for row in OF_POSITION:
         with pytest.raises(SourceRefused):
-            paper(records).write(account, [row], after=3, at=now())
+            paper(records).append_rows(account, [row], after=3, at=now())
     assert len(paper(records).ledger(account)) == 3
 
 
 def test_an_account_that_nobody_knows_is_refused(records: ArenaRecords) -> None:
     enrolled(records)
-    note = Note(
+    note = PaperDecision(
         decision_id="d", account_id="x", reason="traded", side=None, contracts=None, average_price=None, fee=None
     )
     with pytest.raises(SourceRefused, match="no account"):
-        paper(records).write("2026Q4/nobody/flat", (), after=0, at=now(), note=note)
+        paper(records).append_rows("2026Q4/nobody/flat", (), after=0, at=now(), decision=note)
 
 
 def test_a_reversal_may_leave_a_debt_and_is_made_good_by_the_next_pay_out(records: ArenaRecords) -> None:
     season = enrolled(records)
     account = f"{season}/uniform/flat"
 
-    def at() -> Book:
-        return next(iter(paper(records).books(accounts=[account])))
+    def at() -> AccountSnapshot:
+        return next(iter(paper(records).accounts(account_ids=[account])))
 
     fills = [(D("0.50"), D(19_900))]
     rows = buy(at().state, ticker="A", side=Outcome.YES, fills=fills, fee=D("0.18"), key="one")
-    assert paper(records).write(account, rows, after=1, at=now()) is Written.WRITTEN
+    assert paper(records).append_rows(account, rows, after=1, at=now()) is WriteOutcome.WRITTEN
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle_accounts(paper(records), now=now())
     fills = [(D("0.50"), D(19_900 + 9_000))]
     rows = buy(at().state, ticker="B", side=Outcome.YES, fills=fills, fee=D("0.18"), key="two")
-    assert paper(records).write(account, rows, after=at().state.seq, at=now()) is Written.WRITTEN
+    assert paper(records).append_rows(account, rows, after=at().state.seq, at=now()) is WriteOutcome.WRITTEN
     records.record_result("A", status="finalized", result="no", value=D(0), decided_at=now())
     settle_accounts(paper(records), now=now())
     assert at().state.cash < 0
@@ -251,22 +251,22 @@ def test_marks_are_the_bid_after_the_fee_and_follow_newer_quotes(records: ArenaR
     contracts = held.state.positions["A"].contracts
     fee = (D("0.07") * contracts * D("0.40") * D("0.60")).quantize(D("0.0001"))
     assert liquidation_values(held)["A"] == (contracts * D("0.40") - fee).quantize(D("0.01"), "ROUND_FLOOR")
-    paper(records).quote({"A": (D("0.60"), D("0.64"))}, at=now())
-    assert flat(records).holdings["A"].bid == D("0.60")
-    paper(records).quote({"A": (None, D("0.64"))}, at=now())
+    paper(records).record_quotes({"A": (D("0.60"), D("0.64"))}, at=now())
+    assert flat(records).open_positions["A"].bid == D("0.60")
+    paper(records).record_quotes({"A": (None, D("0.64"))}, at=now())
     assert liquidation_values(flat(records))["A"] == 0
     at = now().replace(second=0, microsecond=0)
     for _ in range(2):
-        mark_accounts(paper(records), season=season, touched=(), now=at, exchange="sandbox")
+        mark_accounts(paper(records), season=season, also=(), now=at, exchange="sandbox")
     (mark,) = paper(records).marks(held.account.account_id)
-    assert mark == Mark(at, held.state.cash, held.state.cash)
+    assert mark == EquityMark(at, held.state.cash, held.state.cash)
 
 
 def test_on_the_real_exchange_there_is_one_mark_an_hour(records: ArenaRecords) -> None:
     season = enrolled(records)
     for minute in (5, 35):
         at = datetime(2026, 11, 21, 8, minute, tzinfo=UTC)
-        mark_accounts(paper(records), season=season, touched=(), now=at, exchange="kalshi")
+        mark_accounts(paper(records), season=season, also=(), now=at, exchange="kalshi")
     (mark,) = paper(records).marks(flat(records).account.account_id)
     assert mark.at == datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -275,12 +275,12 @@ def test_an_account_that_lost_a_tenth_today_only_reduces_until_tomorrow(records:
     season = enrolled(records)
     account = f"{season}/uniform/flat"
     yesterday = now() - timedelta(days=1)
-    paper(records).mark({account: Mark(yesterday, D(12_000), D(12_000))})
-    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 1
+    paper(records).record_marks({account: EquityMark(yesterday, D(12_000), D(12_000))})
+    assert mark_accounts(paper(records), season=season, also=(), now=now(), exchange="sandbox") == 1
     assert flat(records).stopped
     stored = answer(records, open_round(records))
     assert reasons(records, stored.forecast_id) == {"flat": "reduce_only", "quarter_kelly": "traded"}
-    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 0
+    assert mark_accounts(paper(records), season=season, also=(), now=now(), exchange="sandbox") == 0
 
 
 def test_after_a_drawdown_stop_the_height_is_measured_anew(records: ArenaRecords) -> None:
@@ -288,10 +288,10 @@ def test_after_a_drawdown_stop_the_height_is_measured_anew(records: ArenaRecords
     account = f"{season}/uniform/flat"
     days = [now() - timedelta(days=number) for number in (3, 2, 1)]
     for at, equity in zip(days, ("14000", "10100", "10050"), strict=True):
-        paper(records).mark({account: Mark(at, D(equity), D(equity))})
+        paper(records).record_marks({account: EquityMark(at, D(equity), D(equity))})
     assert flat(records).peak == 14_000
-    stop = Stop(account_id=account, day=days[1].date(), reason="drawdown", equity=D(10_100), reference=D(14_000))
-    paper(records).stop([stop, stop][:1])
+    stop = AccountStop(account_id=account, day=days[1].date(), reason="drawdown", equity=D(10_100), reference=D(14_000))
+    paper(records).record_stops([stop, stop][:1])
     assert flat(records).peak == 10_050
     assert not flat(records).stopped
-    assert mark_accounts(paper(records), season=season, touched=(), now=now(), exchange="sandbox") == 0
+    assert mark_accounts(paper(records), season=season, also=(), now=now(), exchange="sandbox") == 0

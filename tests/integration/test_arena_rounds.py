@@ -17,7 +17,7 @@ from tests.unit.arena.offers import NOW
 from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import season_of, season_span, slot_at
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
-from coliseum.arena.paper.records import Stop
+from coliseum.arena.paper.records import AccountStop
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.errors import NotFound, SourceRefused
 from coliseum.store.client import Store
@@ -90,7 +90,7 @@ def test_a_new_quarter_fields_everyone_again_but_the_paused_and_retired(records:
         "uniform": ("2026Q4", "paused"),
         "panel": ("2026Q4", "active"),
     }
-    books = paper(records).books(agent_id="oracle")
+    books = paper(records).accounts(agent_id="oracle")
     assert {(one.account.season, one.state.cash) for one in books} == {("2026Q3", D(10_000)), ("2026Q4", D(10_000))}
 
 
@@ -305,11 +305,11 @@ def test_a_stop_is_public_once_no_round_is_open_that_it_could_betray(
     records: ArenaRecords, postgres_server: PostgresServer, public: Store
 ) -> None:
     season = enrolled(records)
-    stop = Stop(
+    stop = AccountStop(
         account_id=f"{season}/uniform/flat", day=now().date(), reason="drawdown", equity=D(9900), reference=D(13_500)
     )
     round_id = open_round(records)
-    paper(records).stop([stop])
+    paper(records).record_stops([stop])
     assert public.select("public_arena_stops", "*") == []
     end_round(postgres_server, round_id)
     assert public.select("public_arena_stops", "equity::text") == [{"equity": "9900.00"}]

@@ -36,8 +36,8 @@ from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.paper.account import replay
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Round
-from coliseum.arena.rounds.opening import Plan, open_round
-from coliseum.arena.settling.run import Settled, run
+from coliseum.arena.rounds.opening import RoundPlan, open_round
+from coliseum.arena.settling.run import SettlingReport, run_settler
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
@@ -45,7 +45,9 @@ from coliseum.store.client import Store
 from coliseum.trading.trades import Outcome
 from coliseum.upstash.client import Redis
 
-PLAN = Plan(every=timedelta(minutes=10), open_for=timedelta(seconds=90), markets=6, per_event=1, exchange="sandbox")
+PLAN = RoundPlan(
+    every=timedelta(minutes=10), open_for=timedelta(seconds=90), markets=6, per_event=1, exchange="sandbox"
+)
 Messages = list[Mapping[str, object]]
 
 
@@ -74,7 +76,7 @@ def feed(redis: Redis, prefix: str) -> Feed:
     return Feed(redis, prefix=prefix, maxlen=1000)
 
 
-def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: Plan = PLAN) -> tuple[str, int]:
+def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: RoundPlan = PLAN) -> tuple[str, int]:
     """(round, decisions handed out)."""
 
     def enqueue(messages: Sequence[Mapping[str, object]]) -> None:
@@ -91,8 +93,8 @@ def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: Plan = P
     return done.round_id, done.handed_out
 
 
-def settle(records: ArenaRecords, kalshi: Kalshi, feed: Feed, sent: Messages | None = None) -> Settled:
-    return run(
+def settle(records: ArenaRecords, kalshi: Kalshi, feed: Feed, sent: Messages | None = None) -> SettlingReport:
+    return run_settler(
         records, paper(records), kalshi, feed, plan=PLAN, now=now(), enqueue=(sent if sent is not None else []).extend
     )
 
@@ -131,7 +133,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     assert opened(records, kalshi, sent) == (round_id, 0)
 
     everyone_answers(records, round_id)
-    notes = paper(records).notes([one.forecast_id for one in records.forecasts()])
+    notes = paper(records).decisions([one.forecast_id for one in records.forecasts()])
     assert {"traded", "edge_below_minimum"} <= {note.reason for note in notes}
     assert told(feed, EntryKind.PAPER_TRADE) == []
 
@@ -153,7 +155,7 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     assert _size(feed, EntryKind.FORECAST) == len({one.agent_id for one in records.forecasts()})
 
     ticker_of = {one.forecast_id: one.ticker for one in records.forecasts()}
-    for book in paper(records).books():
+    for book in paper(records).accounts():
         account = book.account.account_id
         assert book.state == replay(entry.row for entry in paper(records).ledger(account))
         assert book.state.positions == {}
@@ -259,15 +261,15 @@ def test_an_amended_result_is_paid_anew_and_told(
     answer(records, open_made_up(records))
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
-    first = {book.account.account_id: book.state.cash for book in paper(records).books()}
+    first = {book.account.account_id: book.state.cash for book in paper(records).accounts()}
     records.record_result("A", status="finalized", result="void", value=D("0.5"), decided_at=now())
     settle(records, kalshi, feed)
-    second = {book.account.account_id: book.state.cash for book in paper(records).books()}
+    second = {book.account.account_id: book.state.cash for book in paper(records).accounts()}
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
-    assert {book.account.account_id: book.state.cash for book in records.paper.books()} == first != second
+    assert {book.account.account_id: book.state.cash for book in records.paper.accounts()} == first != second
     assert [one["version"] for one in told(feed, EntryKind.SETTLED)] == [1, 2, 3]
-    assert all(book.state.positions == {} for book in records.paper.books())
+    assert all(book.state.positions == {} for book in records.paper.accounts())
 
 
 def test_the_exchange_being_away_does_not_keep_accounts_and_rounds_waiting(
@@ -293,7 +295,7 @@ def test_positions_of_a_season_that_is_over_are_settled_and_marked(
     season = enrolled(records)
     answer(records, open_made_up(records))
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
-    later = run(
+    later = run_settler(
         records, paper(records), kalshi, feed, plan=PLAN, now=now() + timedelta(days=100), enqueue=lambda _: None
     )
     assert later.ledger_rows == 2
@@ -309,7 +311,7 @@ def test_a_market_that_is_still_traded_is_quoted_and_not_settled(
     answer(records, open_made_up(records, [market.ticker]), ticker=market.ticker)
     done = settle(records, kalshi, feed)
     assert (done.results, done.ledger_rows) == (0, 0)
-    (bid,) = {book.holdings[market.ticker].bid for book in paper(records).books(agent_id="uniform")}
+    (bid,) = {book.open_positions[market.ticker].bid for book in paper(records).accounts(agent_id="uniform")}
     assert bid == market.yes_bid
 
 

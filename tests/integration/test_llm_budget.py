@@ -15,7 +15,7 @@ from tests.fixtures.postgres import PostgresServer
 from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask
 from tests.integration.arena_world import behind, end_round
 
-from coliseum.arena.agents.budget import Budget, set_aside, warn_when_nearly_spent
+from coliseum.arena.agents.budget import Budget, reservation_per_decision, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.records.rows import Agent
 from coliseum.config import Settings
@@ -111,11 +111,13 @@ def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(store: St
     funded = {agent.agent_id for agent in players} - skipped
     assert funded
     assert skipped
-    costs = {agent.agent_id: set_aside(agent) * 2 * 4 for agent in players}
+    costs = {agent.agent_id: reservation_per_decision(agent) * 2 * 4 for agent in players}
     assert max(costs[one] for one in funded) <= min(costs[one] for one in skipped)
     assert books() == (sum((costs[one] for one in funded), D(0)), D(0))
     kept = {one.agent_id: one.reserved for one in asked.records.decisions(asked.round_id, status="pending")}
-    assert all((kept[agent.agent_id] == set_aside(agent)) for agent in players if agent.agent_id in funded)
+    assert all(
+        (kept[agent.agent_id] == reservation_per_decision(agent)) for agent in players if agent.agent_id in funded
+    )
 
 
 def test_the_default_budget_reaches_for_a_default_round_of_every_model(store: Store) -> None:

@@ -20,7 +20,7 @@ from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, servin
 
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.circuits import Circuits
-from coliseum.arena.agents.models import Models, Question
+from coliseum.arena.agents.models import ModelQuestion, Models
 from coliseum.config import Settings
 from coliseum.llm import tracing
 from coliseum.store.client import Store
@@ -38,19 +38,19 @@ def openrouter() -> Iterator[OpenRouter]:
 
 
 @pytest.fixture
-def question(store: Store) -> Question:
+def question(store: Store) -> ModelQuestion:
     asked: AskedRound = ask(store, models=(HAIKU,), title=TITLE)
     decision = asked.records.lease_decision(asked.decision(HAIKU, "blind"), seconds=60)
     assert decision is not None
     market = asked.records.round_market(decision.round_id, decision.ticker)
-    return Question(agent=asked.records.agent(HAIKU), decision=decision, market=market)
+    return ModelQuestion(agent=asked.records.agent(HAIKU), decision=decision, market=market)
 
 
 Trace = Callable[..., list[ReadableSpan]]
 
 
 @pytest.fixture
-def trace(question: Question, openrouter: OpenRouter, store: Store, redis: Redis, prefix: str) -> Iterator[Trace]:
+def trace(question: ModelQuestion, openrouter: OpenRouter, store: Store, redis: Redis, prefix: str) -> Iterator[Trace]:
     """Ask once, with what the model replies and settings; the spans that were made."""
     from coliseum.arena.records.arena import ArenaRecords
 

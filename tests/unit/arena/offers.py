@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.frozen_context import Offer
+from coliseum.arena.frozen_context import CandidateMarket
 from coliseum.trading.markets import Level, Market, OrderBook
 
 NOW = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
@@ -44,8 +44,8 @@ def market(ticker: str = "KXRAIN-1", *, hours: float = 6, **changes: Any) -> Mar
     return Market(**(values | changes))
 
 
-def offer(ticker: str = "KXRAIN-1", *, category: str = "Weather", hours: float = 6, **changes: Any) -> Offer:
-    return Offer(market=market(ticker, hours=hours, **changes), series_ticker="KXRAIN", category=category)
+def offer(ticker: str = "KXRAIN-1", *, category: str = "Weather", hours: float = 6, **changes: Any) -> CandidateMarket:
+    return CandidateMarket(market=market(ticker, hours=hours, **changes), series_ticker="KXRAIN", category=category)
 
 
 def book(yes: str = "0.40", no: str = "0.56") -> OrderBook:

@@ -8,7 +8,7 @@ from tests.unit.arena.offers import NOW, book, market, offer
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.frozen_context import (
-    Offer,
+    CandidateMarket,
     Precedent,
     book_from,
     book_json,
@@ -70,7 +70,7 @@ def test_a_blind_contestant_is_shown_no_price_anywhere() -> None:
         open_interest=D(43210),
     )
     full = build_context(
-        Offer(market=priced, series_ticker="KXRAIN", category="Weather"),
+        CandidateMarket(market=priced, series_ticker="KXRAIN", category="Weather"),
         book("0.3571", "0.6031"),
         as_of=NOW,
         history=[candle(NOW - timedelta(hours=1), "0.7719")],

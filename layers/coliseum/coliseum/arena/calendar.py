@@ -17,7 +17,7 @@ HORIZONS: tuple[tuple[str, float], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class RoundSlot:
     """A round's place on the clock. It may be opened late in it, and is open for its full time then."""
 
     starts_at: datetime
@@ -29,11 +29,11 @@ class Slot:
         return self.starts_at.strftime("r-%Y%m%dT%H%M%SZ")
 
 
-def slot_at(now: datetime, *, every: timedelta) -> Slot:
+def slot_at(now: datetime, *, every: timedelta) -> RoundSlot:
     """The slot that `now` (aware) falls into; slots start at multiples of `every` since the epoch."""
     seconds = int(every.total_seconds())
     start = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
-    return Slot(
+    return RoundSlot(
         starts_at=start,
         season=season_of(start),
         seed=int.from_bytes(hashlib.sha256(start.isoformat().encode()).digest()[:6], "big"),

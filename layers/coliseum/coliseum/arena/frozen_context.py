@@ -22,7 +22,7 @@ PRICED_KEYS = ("quote", "history", "activity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class CandidateMarket:
     """An open market with what the choice goes by."""
 
     market: Market
@@ -47,7 +47,7 @@ class Precedent:
 
 
 def build_context(
-    offer: Offer,
+    offer: CandidateMarket,
     book: OrderBook,
     *,
     as_of: datetime,

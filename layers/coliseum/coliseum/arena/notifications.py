@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from coliseum.arena.paper.records import Note, PaperRecords
+from coliseum.arena.paper.records import PaperDecision, PaperRecords
 from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Decision, Seal
 from coliseum.feed.entries import Candidate, EntryKind
@@ -18,7 +18,7 @@ from coliseum.feed.feed import candidate
 from coliseum.trading.money import decimal_text
 
 
-def told_seals(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidate:
+def seals_entry(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidate:
     """The `forecast` entry: seals without content."""
     rows: list[dict[str, object]] = [
         {"forecast_id": one.forecast_id, "ticker": one.ticker, "track": one.track.value, "seal": one.seal}
@@ -27,16 +27,16 @@ def told_seals(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidate
     return _entry(EntryKind.FORECAST, round_id, agent_id, "forecasts", rows)
 
 
-def round_seals(records: DecisionRecords, round_id: str) -> tuple[Candidate, ...]:
+def round_seal_entries(records: DecisionRecords, round_id: str) -> tuple[Candidate, ...]:
     """The `forecast` entries of a round whose time is over."""
-    return tuple(told_seals(round_id, agent_id, seals) for agent_id, seals in records.seals(round_id).items())
+    return tuple(seals_entry(round_id, agent_id, seals) for agent_id, seals in records.seals(round_id).items())
 
 
-def round_trades(records: DecisionRecords, paper: PaperRecords, round_id: str) -> tuple[Candidate, ...]:
+def round_trade_entries(records: DecisionRecords, paper: PaperRecords, round_id: str) -> tuple[Candidate, ...]:
     """The `paper_trade` entries of a round whose time is over."""
     asked = {decision.decision_id: decision for decision in records.decisions(round_id, status="done")}
     rows: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
-    for note in paper.notes(asked):
+    for note in paper.decisions(asked):
         if note.side is not None:
             rows[asked[note.decision_id].agent_id].append(_trade(note, asked[note.decision_id]))
     return tuple(
@@ -44,7 +44,7 @@ def round_trades(records: DecisionRecords, paper: PaperRecords, round_id: str) -
     )
 
 
-def _trade(note: Note, decision: Decision) -> dict[str, object]:
+def _trade(note: PaperDecision, decision: Decision) -> dict[str, object]:
     assert note.side is not None
     return {
         "decision_id": note.decision_id,

@@ -9,7 +9,7 @@ from coliseum.arena.agents.circuit_breaker import (
     OPEN_SECONDS,
     WINDOW_SECONDS,
     Circuit,
-    Verdict,
+    CircuitVerdict,
 )
 
 NOW = 1_000_000.0
@@ -23,36 +23,36 @@ def after(failures: int, *, apart: float = 1.0) -> Circuit:
 
 
 def test_a_few_failures_leave_it_closed() -> None:
-    assert after(FAILURES - 1).verdict(NOW + 10) is Verdict.GO
+    assert after(FAILURES - 1).verdict(NOW + 10) is CircuitVerdict.GO
 
 
 def test_five_failures_in_a_minute_open_it() -> None:
     circuit = after(FAILURES)
     last = NOW + FAILURES - 1
-    assert circuit.verdict(last) is Verdict.STAY
-    assert circuit.verdict(last + OPEN_SECONDS - 0.1) is Verdict.STAY
-    assert circuit.verdict(last + OPEN_SECONDS) is Verdict.PROBE
+    assert circuit.verdict(last) is CircuitVerdict.STAY
+    assert circuit.verdict(last + OPEN_SECONDS - 0.1) is CircuitVerdict.STAY
+    assert circuit.verdict(last + OPEN_SECONDS) is CircuitVerdict.PROBE
     assert circuit.reason == "rate_limited"
 
 
 def test_failures_that_lie_far_apart_never_open_it() -> None:
     circuit = after(50, apart=WINDOW_SECONDS / (FAILURES - 1) + 1)
-    assert circuit.verdict(NOW + 10_000) is Verdict.GO
+    assert circuit.verdict(NOW + 10_000) is CircuitVerdict.GO
 
 
 def test_a_failed_probe_opens_it_again() -> None:
     circuit = after(FAILURES)
     probed = NOW + FAILURES - 1 + OPEN_SECONDS
     again = circuit.failed(probed, "timeout")
-    assert again.verdict(probed + OPEN_SECONDS - 1) is Verdict.STAY
-    assert again.verdict(probed + OPEN_SECONDS) is Verdict.PROBE
+    assert again.verdict(probed + OPEN_SECONDS - 1) is CircuitVerdict.STAY
+    assert again.verdict(probed + OPEN_SECONDS) is CircuitVerdict.PROBE
     assert again.reason == "timeout"
 
 
 def test_a_refused_key_opens_it_at_once() -> None:
     circuit = Circuit().failed(NOW, "key_refused", at_once_seconds=FLEET_SECONDS)
-    assert circuit.verdict(NOW + FLEET_SECONDS - 1) is Verdict.STAY
-    assert circuit.verdict(NOW + FLEET_SECONDS) is Verdict.PROBE
+    assert circuit.verdict(NOW + FLEET_SECONDS - 1) is CircuitVerdict.STAY
+    assert circuit.verdict(NOW + FLEET_SECONDS) is CircuitVerdict.PROBE
 
 
 @given(st.lists(st.floats(0, 300), max_size=30))
@@ -67,7 +67,7 @@ def test_it_survives_being_written_down(pauses: list[float]) -> None:
 
 @given(st.none() | st.text())
 def test_what_cannot_be_read_is_closed(text: str | None) -> None:
-    assert Circuit.parse(text).verdict(NOW) in set(Verdict)
+    assert Circuit.parse(text).verdict(NOW) in set(CircuitVerdict)
 
 
 def test_rubbish_is_a_closed_circuit() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay, reverse, settle
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay, reverse, settle
 from coliseum.arena.paper.fills import fee_of
 from coliseum.errors import InvalidInput
 from coliseum.trading.fees import order_fee
@@ -17,16 +17,18 @@ from coliseum.trading.trades import Outcome
 YES, NO = Outcome.YES, Outcome.NO
 
 
-def funded(amount: str = "10000") -> Account:
-    return replay(deposit(Account(), D(amount), key="deposit"))
+def funded(amount: str = "10000") -> LedgerState:
+    return replay(deposit(LedgerState(), D(amount), key="deposit"))
 
 
-def order(account: Account, side: Outcome, count: int, price: str, key: str, *, ticker: str = "A") -> tuple[Row, ...]:
+def order(
+    account: LedgerState, side: Outcome, count: int, price: str, key: str, *, ticker: str = "A"
+) -> tuple[LedgerRow, ...]:
     fee = order_fee(price=D(price), count=D(count))
     return buy(account, ticker=ticker, side=side, fills=[(D(price), D(count))], fee=fee, key=key)
 
 
-def after(account: Account, rows: Iterable[Row]) -> Account:
+def after(account: LedgerState, rows: Iterable[LedgerRow]) -> LedgerState:
     return replay(rows, account)
 
 
@@ -57,7 +59,7 @@ def test_a_larger_order_of_the_other_side_closes_and_flips() -> None:
     account = funded()
     account = after(account, order(account, YES, 10, "0.40", "one"))
     rows = order(account, NO, 25, "0.50", "two")
-    assert [row.kind for row in rows] == [RowKind.CLOSE, RowKind.BUY, RowKind.FEE]
+    assert [row.kind for row in rows] == [LedgerRowKind.CLOSE, LedgerRowKind.BUY, LedgerRowKind.FEE]
     account = after(account, rows)
     assert account.realized == D("1.00")
     assert (account.positions["A"].side, account.positions["A"].contracts) == (NO, D(15))
@@ -118,16 +120,29 @@ def test_only_a_reversal_may_leave_a_debt_and_nothing_is_bought_until_it_is_made
 @pytest.mark.parametrize(
     "row",
     [
-        Row(seq=2, key="x", kind=RowKind.BUY, cash=D(-1)),
-        Row(seq=2, key="x", kind=RowKind.BUY, cash=D(-20_000), ticker="A", side=YES, contracts=D(1), price=D("0.5")),
-        Row(seq=2, key="x", kind=RowKind.FEE, cash=D(-20_000), ticker="A"),
-        Row(seq=3, key="x", kind=RowKind.FEE, cash=D(-1), ticker="A"),
-        Row(seq=2, key="x", kind=RowKind.CLOSE, cash=D(1), ticker="A", side=YES, contracts=D(1), price=D("0.5")),
-        Row(seq=2, key="x", kind=RowKind.SETTLE, cash=D(1), ticker="A", side=YES, contracts=D(1), price=D(1)),
-        Row(seq=2, key="x", kind=RowKind.REVERSE, cash=D(-1)),
+        LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1)),
+        LedgerRow(
+            seq=2,
+            key="x",
+            kind=LedgerRowKind.BUY,
+            cash=D(-20_000),
+            ticker="A",
+            side=YES,
+            contracts=D(1),
+            price=D("0.5"),
+        ),
+        LedgerRow(seq=2, key="x", kind=LedgerRowKind.FEE, cash=D(-20_000), ticker="A"),
+        LedgerRow(seq=3, key="x", kind=LedgerRowKind.FEE, cash=D(-1), ticker="A"),
+        LedgerRow(
+            seq=2, key="x", kind=LedgerRowKind.CLOSE, cash=D(1), ticker="A", side=YES, contracts=D(1), price=D("0.5")
+        ),
+        LedgerRow(
+            seq=2, key="x", kind=LedgerRowKind.SETTLE, cash=D(1), ticker="A", side=YES, contracts=D(1), price=D(1)
+        ),
+        LedgerRow(seq=2, key="x", kind=LedgerRowKind.REVERSE, cash=D(-1)),
     ],
 )
-def test_a_row_that_contradicts_the_state_is_refused(row: Row) -> None:
+def test_a_row_that_contradicts_the_state_is_refused(row: LedgerRow) -> None:
     with pytest.raises(InvalidInput):
         replay([row], funded())
 
@@ -135,15 +150,27 @@ def test_a_row_that_contradicts_the_state_is_refused(row: Row) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        Row(seq=4, key="x", kind=RowKind.BUY, cash=D(-1), ticker="A", side=NO, contracts=D(2), price=D("0.5")),
-        Row(seq=4, key="x", kind=RowKind.CLOSE, cash=D(9), ticker="A", side=YES, contracts=D(11), price=D("0.8")),
-        Row(seq=4, key="x", kind=RowKind.CLOSE, cash=D(9), ticker="A", side=NO, contracts=D(1), price=D("0.8")),
-        Row(seq=4, key="x", kind=RowKind.SETTLE, cash=D(9), ticker="A", side=YES, contracts=D(9), price=ONE),
-        Row(seq=4, key="x", kind=RowKind.SETTLE, cash=D(10), ticker="A", side=YES, contracts=D(10), price=ONE),
-        Row(seq=4, key="x", kind=RowKind.REVERSE, cash=D(-1), ticker="A", side=YES, contracts=D(1), price=ONE),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=NO, contracts=D(2), price=D("0.5")
+        ),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.CLOSE, cash=D(9), ticker="A", side=YES, contracts=D(11), price=D("0.8")
+        ),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.CLOSE, cash=D(9), ticker="A", side=NO, contracts=D(1), price=D("0.8")
+        ),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(9), ticker="A", side=YES, contracts=D(9), price=ONE
+        ),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(10), ticker="A", side=YES, contracts=D(10), price=ONE
+        ),
+        LedgerRow(
+            seq=4, key="x", kind=LedgerRowKind.REVERSE, cash=D(-1), ticker="A", side=YES, contracts=D(1), price=ONE
+        ),
     ],
 )
-def test_a_row_that_contradicts_the_position_is_refused(row: Row) -> None:
+def test_a_row_that_contradicts_the_position_is_refused(row: LedgerRow) -> None:
     account = funded()
     account = after(account, order(account, YES, 10, "0.50", "one"))
     with pytest.raises(InvalidInput):
@@ -167,12 +194,12 @@ class Books(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account = Account()
-        self.rows: list[Row] = []
-        self.paid: dict[str, tuple[Row, Account]] = {}
+        self.account = LedgerState()
+        self.rows: list[LedgerRow] = []
+        self.paid: dict[str, tuple[LedgerRow, LedgerState]] = {}
         self.versions = 0
 
-    def _take(self, rows: tuple[Row, ...]) -> None:
+    def _take(self, rows: tuple[LedgerRow, ...]) -> None:
         self.rows += rows
         self.account = replay(rows, self.account)
 
@@ -231,7 +258,7 @@ class Books(RuleBasedStateMachine):
         cash = ZERO
         for row in self.rows:
             before, cash = cash, cash + row.cash
-            assert cash >= 0 or before < 0 or row.kind is RowKind.REVERSE
+            assert cash >= 0 or before < 0 or row.kind is LedgerRowKind.REVERSE
 
     @invariant()
     def keys_are_written_once(self) -> None:

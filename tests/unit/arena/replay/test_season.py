@@ -13,7 +13,7 @@ from tests.unit.arena.replay.recorded import START, files, recording, rows
 
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import RowKind, replay
+from coliseum.arena.paper.account import LedgerRowKind, replay
 from coliseum.arena.replay.recording import (
     RecordedBook,
     RecordedCandle,
@@ -157,7 +157,7 @@ def test_the_books_of_every_account_keep_their_law() -> None:
         assert state == ledger.state
         assert state.cash + state.basis + state.fees == state.deposits + state.realized
         assert state.positions == {}
-        traded += sum(row.kind is RowKind.BUY for row in ledger.rows)
+        traded += sum(row.kind is LedgerRowKind.BUY for row in ledger.rows)
 
     assert traded > 50
 
@@ -202,7 +202,7 @@ def test_an_amended_result_is_paid_anew() -> None:
         name: one.result for name, one in once.results.items()
     }
     kinds = [row.kind for ledger in other.ledgers.all.values() for row in ledger.rows]
-    assert kinds.count(RowKind.REVERSE) * 2 == kinds.count(RowKind.SETTLE) > 0
+    assert kinds.count(LedgerRowKind.REVERSE) * 2 == kinds.count(LedgerRowKind.SETTLE) > 0
 
 
 def test_a_final_market_without_a_result_is_told_and_pays_nobody() -> None:

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.arena.offers import NOW, offer
 
-from coliseum.arena.frozen_context import Offer
+from coliseum.arena.frozen_context import CandidateMarket
 from coliseum.arena.rounds.selection import choose_markets
 
 
-def tickers(chosen: tuple[Offer, ...]) -> list[str]:
+def tickers(chosen: tuple[CandidateMarket, ...]) -> list[str]:
     return [one.market.ticker for one in chosen]
 
 
@@ -54,7 +54,7 @@ OFFERS = st.lists(
 
 @given(OFFERS, st.integers(0, 2**48), st.integers(0, 20), st.integers(1, 3), st.integers(0, 9))
 def test_a_choice_is_no_larger_than_wanted_keeps_the_cap_and_is_as_large_as_can_be(
-    offers: list[Offer], seed: int, wanted: int, per_event: int, soonest: int
+    offers: list[CandidateMarket], seed: int, wanted: int, per_event: int, soonest: int
 ) -> None:
     chosen = choose_markets(offers, now=NOW, seed=seed, wanted=wanted, per_event=per_event, soonest=soonest)
     events = Counter(one.market.event_ticker for one in chosen)
@@ -66,7 +66,7 @@ def test_a_choice_is_no_larger_than_wanted_keeps_the_cap_and_is_as_large_as_can_
 
 @given(OFFERS, st.integers(0, 2**48), st.randoms())
 def test_a_choice_follows_from_its_seed_not_from_the_exchanges_order(
-    offers: list[Offer], seed: int, random: object
+    offers: list[CandidateMarket], seed: int, random: object
 ) -> None:
     shuffled = list(offers)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' Random

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
-from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
-from coliseum.arena.paper.records import Due
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay
+from coliseum.arena.paper.records import DueSettlement
 from coliseum.arena.settling.accounts import settlement_rows
 from coliseum.trading.trades import Outcome
 
 
-def due(ticker: str, value: str, *, version: int = 1, paid: Row | None = None) -> Due:
-    return Due(account_id="a", ticker=ticker, version=version, value=D(value), paid=paid)
+def due(ticker: str, value: str, *, version: int = 1, paid: LedgerRow | None = None) -> DueSettlement:
+    return DueSettlement(account_id="a", ticker=ticker, version=version, value=D(value), paid=paid)
 
 
-def holding(*tickers: str) -> Account:
-    state = replay(deposit(Account(), D(1000), key="deposit"))
+def holding(*tickers: str) -> LedgerState:
+    state = replay(deposit(LedgerState(), D(1000), key="deposit"))
     for ticker in tickers:
         fills = [(D("0.40"), D(10))]
         state = replay(buy(state, ticker=ticker, side=Outcome.YES, fills=fills, fee=D("0.17"), key=ticker), state)
@@ -32,7 +32,7 @@ def test_an_amended_result_is_taken_back_and_paid_anew() -> None:
     (paid,) = settlement_rows(held, [due("A", "1")])
     state = replay([paid], held)
     rows = settlement_rows(state, [due("A", "0", version=2, paid=paid)])
-    assert [row.kind for row in rows] == [RowKind.REVERSE, RowKind.SETTLE]
+    assert [row.kind for row in rows] == [LedgerRowKind.REVERSE, LedgerRowKind.SETTLE]
     assert [row.key for row in rows] == ["reverse/settle/A/1", "settle/A/2"]
     direct = replay(settlement_rows(held, [due("A", "0")]), held)
     assert replay(rows, state).cash == direct.cash

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.trade_context.context import Voice, trade_context
+from coliseum.arena.trade_context.context import PanelForecast, trade_context
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 TRADE: dict[str, Any] = {
@@ -23,9 +23,9 @@ TRADE: dict[str, Any] = {
 }
 
 
-def voice(agent: str, p: str, *, track: Track = Track.BLIND, kind: str = "llm", **more: Any) -> Voice:
+def voice(agent: str, p: str, *, track: Track = Track.BLIND, kind: str = "llm", **more: Any) -> PanelForecast:
     values: dict[str, Any] = {"round_id": "r-1", "made_at": NOW - timedelta(minutes=10), **more}
-    return Voice(agent_id=agent, kind=kind, track=track, p=Decimal(p), **values)
+    return PanelForecast(agent_id=agent, kind=kind, track=track, p=Decimal(p), **values)
 
 
 @pytest.mark.parametrize(

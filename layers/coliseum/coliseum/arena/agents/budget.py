@@ -28,7 +28,7 @@ class Budget:
 
     def fund(self, agents: Sequence[Agent], held: Round) -> None:
         """Set aside a whole round per contestant, the cheapest first, so that as many as possible play it. Once."""
-        each = {agent.agent_id: set_aside(agent) for agent in agents}
+        each = {agent.agent_id: reservation_per_decision(agent) for agent in agents}
         funded = self._records.fund_round(held.round_id, each=each, cap=self._cap)
         if funded is not None and len(funded) < len(each):
             logger().warning("the day's budget does not reach", extra={"funded": len(funded), "wanted": len(each)})
@@ -38,7 +38,7 @@ class Budget:
         return self._records.reserve(decision_id, amount, cap=self._cap)
 
 
-def set_aside(agent: Agent) -> Decimal:
+def reservation_per_decision(agent: Agent) -> Decimal:
     """What a round reserves for one decision of this agent."""
     prices, options = prices_of(agent.params), options_of(agent.params)
     return request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=options.max_tokens)

@@ -16,7 +16,7 @@ FLEET_SECONDS = 900.0
 """A refused key or an empty account does not mend itself in minutes."""
 
 
-class Verdict(StrEnum):
+class CircuitVerdict(StrEnum):
     GO = "go"
     PROBE = "probe"
     """One caller may try; whoever takes the probe."""
@@ -32,10 +32,10 @@ class Circuit:
     reason: str = ""
     """The last failure's class."""
 
-    def verdict(self, now: float) -> Verdict:
+    def verdict(self, now: float) -> CircuitVerdict:
         if not self.open_until:
-            return Verdict.GO
-        return Verdict.STAY if now < self.open_until else Verdict.PROBE
+            return CircuitVerdict.GO
+        return CircuitVerdict.STAY if now < self.open_until else CircuitVerdict.PROBE
 
     def failed(self, now: float, reason: str, *, at_once_seconds: float | None = None) -> Circuit:
         """After another failure; `at_once_seconds` opens it without waiting for more of them."""

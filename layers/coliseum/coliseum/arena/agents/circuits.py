@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coliseum.arena.agents.circuit_breaker import FLEET_SECONDS, Circuit, Verdict
+from coliseum.arena.agents.circuit_breaker import FLEET_SECONDS, Circuit, CircuitVerdict
 from coliseum.errors import SourceError
 from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
 from coliseum.observability import logger
@@ -20,7 +20,7 @@ PROBE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class ModelPermission:
     """May the model be asked; `reason` is the failure class that closed the way."""
 
     go: bool
@@ -32,18 +32,18 @@ class Circuits:
         self._redis = redis
         self._prefix = f"{prefix}arena:circuit:"
 
-    def allows(self, vendor: str, *, now: float) -> Allowed:
+    def allows(self, vendor: str, *, now: float) -> ModelPermission:
         """One command while all is well."""
         names = (FLEET, vendor)
         try:
             texts = self._redis.read("MGET", *(self._key(name) for name in names))
             for name, circuit in zip(names, map(Circuit.parse, texts), strict=True):
                 verdict = circuit.verdict(now)
-                if verdict is Verdict.STAY or (verdict is Verdict.PROBE and not self._take_probe(name)):
-                    return Allowed(go=False, reason=circuit.reason)
+                if verdict is CircuitVerdict.STAY or (verdict is CircuitVerdict.PROBE and not self._take_probe(name)):
+                    return ModelPermission(go=False, reason=circuit.reason)
         except SourceError as error:
             logger().warning("circuits unknown", extra={"problem": str(error)})
-        return Allowed(go=True)
+        return ModelPermission(go=True)
 
     def failed(self, vendor: str, failure: FailureKind, *, now: float) -> None:
         """Note a failure against whom it concerns; one that only concerns the question is nobody's."""

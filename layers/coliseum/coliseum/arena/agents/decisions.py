@@ -20,11 +20,11 @@ from typing import Any
 from coliseum.arena import forecasts
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents.attempts import FREE, Attempt
-from coliseum.arena.agents.models import Asked, Models, Question
+from coliseum.arena.agents.models import ModelOutcome, ModelQuestion, Models
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Forecast
 from coliseum.arena.frozen_context import visible_context
-from coliseum.arena.notifications import told_seals
+from coliseum.arena.notifications import seals_entry
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.arena import ArenaRecords
@@ -39,7 +39,7 @@ LATE = "55000"
 """The database's word for a forecast that comes after the round's close."""
 
 
-class Ended(StrEnum):
+class DecisionResult(StrEnum):
     """How a message ended."""
 
     DONE = "done"
@@ -52,7 +52,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
+class _LeasedDecision:
     agent: Agent
     decision: Decision
     market: RoundMarket
@@ -60,7 +60,7 @@ class _Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class DecisionRunner:
     """Where decisions are made. One per container, used by several decisions at a time."""
 
     records: ArenaRecords
@@ -70,7 +70,7 @@ class Desk:
     nonce: Callable[[], str]
     """A new one for each seal."""
 
-    async def decide(self, decision_id: str, *, seconds: float) -> Ended:
+    async def decide(self, decision_id: str, *, seconds: float) -> DecisionResult:
         """Make the decision within `seconds`.
 
         Raises ModelFailed where it should be asked again later, and SourceError where a store did not answer.
@@ -86,22 +86,22 @@ class Desk:
         asked = await self._answer(task, left)
         return await asyncio.to_thread(self._conclude, task, asked)
 
-    def _take(self, decision_id: str, seconds: float) -> _Task | None:
+    def _take(self, decision_id: str, seconds: float) -> _LeasedDecision | None:
         decision = self.records.lease_decision(decision_id, seconds=int(seconds) + 30)
         if decision is None:
             return None
-        return _Task(
+        return _LeasedDecision(
             agent=self.records.agent(decision.agent_id),
             decision=decision,
             market=self.records.round_market(decision.round_id, decision.ticker),
             round=self.records.round(decision.round_id),
         )
 
-    async def _answer(self, task: _Task, seconds: float) -> Asked:
+    async def _answer(self, task: _LeasedDecision, seconds: float) -> ModelOutcome:
         if task.agent.status not in {"active", "needs_key"}:
-            return Asked(reason=task.agent.status)
+            return ModelOutcome(reason=task.agent.status)
         if task.agent.kind == "llm":
-            question = Question(agent=task.agent, decision=task.decision, market=task.market)
+            question = ModelQuestion(agent=task.agent, decision=task.decision, market=task.market)
             return await self.models.ask(question, seconds=seconds)
         started_at, started = datetime.now(UTC), time.monotonic()
         if task.agent.kind == "consensus":
@@ -115,9 +115,9 @@ class Desk:
             context_hash=task.market.context_hash,
             bill=FREE,
         )
-        return Asked(forecast=forecast, attempt=attempt)
+        return ModelOutcome(forecast=forecast, attempt=attempt)
 
-    def _pooled(self, task: _Task) -> Forecast:
+    def _pooled(self, task: _LeasedDecision) -> Forecast:
         """What the panel said by now, pooled in log-odds."""
         decision = task.decision
         said = self.records.forecasts(
@@ -132,30 +132,30 @@ class Desk:
             {one.agent_id: one.p for one in said if one.p is not None and one.agent_id not in left_out}
         )
 
-    def _conclude(self, task: _Task, asked: Asked) -> Ended:
+    def _conclude(self, task: _LeasedDecision, asked: ModelOutcome) -> DecisionResult:
         """Write it down, do what follows."""
         ended = self._write(task, asked)
         if asked.failed is not None and ended is None:
             raise asked.failed
-        if ended is Ended.DONE:
+        if ended is DecisionResult.DONE:
             self._trade(task.decision.decision_id)
         self._tell(task.decision.round_id, task.decision.agent_id)
-        return ended or Ended.FAILED
+        return ended or DecisionResult.FAILED
 
-    def _write(self, task: _Task, asked: Asked) -> Ended | None:
+    def _write(self, task: _LeasedDecision, asked: ModelOutcome) -> DecisionResult | None:
         """None where the decision is to be asked again."""
         finish = partial(self.records.finish_decision, lease=task.decision.attempt)
         decision_id = task.decision.decision_id
         attempt = None if asked.attempt is None else asked.attempt.row()
         if asked.attempt is None:
             finish(decision_id, status="skipped", reason=asked.reason)
-            return Ended.SKIPPED
+            return DecisionResult.SKIPPED
         if asked.failed is not None:
             self._learn(task.agent, asked.failed)
             again = asked.failed.retryable and task.decision.attempt < ATTEMPTS
             status = "pending" if again else "failed"
             finish(decision_id, status=status, reason=asked.failed.failure.value, attempt=attempt)
-            return None if again else Ended.FAILED
+            return None if again else DecisionResult.FAILED
         assert asked.forecast is not None
         try:
             finish(decision_id, status="done", attempt=attempt, forecast=_row(task, asked.forecast, self.nonce()))
@@ -163,9 +163,9 @@ class Desk:
             if error.code != LATE:
                 raise
             finish(decision_id, status="failed", reason="late", attempt=attempt)
-            return Ended.FAILED
+            return DecisionResult.FAILED
         self._remember_mode(task.agent, asked)
-        return Ended.DONE
+        return DecisionResult.DONE
 
     def _learn(self, agent: Agent, failed: ModelFailed) -> None:
         """A model that is gone is not asked again until somebody looks."""
@@ -173,18 +173,18 @@ class Desk:
             self.records.set_agent_status(agent.agent_id, "paused")
             logger().error("a model is gone", extra={"agent_id": agent.agent_id, "model": agent.model})
 
-    def _remember_mode(self, agent: Agent, asked: Asked) -> None:
+    def _remember_mode(self, agent: Agent, asked: ModelOutcome) -> None:
         record = None if asked.attempt is None else asked.attempt.record
         if record is not None and record.output_mode.value != agent.output_mode:
             self.records.set_output_mode(agent.agent_id, record.output_mode.value)
 
-    def _repeat(self, decision_id: str) -> Ended:
+    def _repeat(self, decision_id: str) -> DecisionResult:
         """Nothing to decide; but whoever decided may have been stopped before all had followed."""
         if not self._trade(decision_id):
-            return Ended.DUPLICATE
+            return DecisionResult.DUPLICATE
         round_id, _, agent_id, _ = decision_id.split("/")
         self._tell(round_id, agent_id)
-        return Ended.REPEATED
+        return DecisionResult.REPEATED
 
     def _trade(self, decision_id: str) -> bool:
         """Let the accounts trade; False where there is no forecast.
@@ -200,10 +200,10 @@ class Desk:
         """Tell the feed of the agent's seals, all at once, when it has nothing more to say in the round."""
         seals = self.records.finished_seals(round_id, agent_id)
         if seals:
-            self.feed.publish([told_seals(round_id, agent_id, seals)], now_ms=now_ms())
+            self.feed.publish([seals_entry(round_id, agent_id, seals)], now_ms=now_ms())
 
 
-def _computed(task: _Task) -> Forecast:
+def _computed(task: _LeasedDecision) -> Forecast:
     """The answer of a statistical contestant; blind rules are shown no price."""
     params = task.agent.params
     context = visible_context(task.market.context, task.decision.track)
@@ -211,7 +211,7 @@ def _computed(task: _Task) -> Forecast:
     return contestants.forecast(params["rule"], context, parameters=parameters, seed=task.round.seed)
 
 
-def _row(task: _Task, forecast: Forecast, nonce: str) -> dict[str, Any]:
+def _row(task: _LeasedDecision, forecast: Forecast, nonce: str) -> dict[str, Any]:
     decision = task.decision
     payload = forecasts.payload(
         round_id=decision.round_id,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coliseum.arena.agents.backoff import wait_seconds
-from coliseum.arena.agents.decisions import Desk
+from coliseum.arena.agents.decisions import DecisionRunner
 from coliseum.aws import postpone
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
@@ -18,7 +18,7 @@ Message = Mapping[str, Any]
 
 
 async def decide_all(
-    desk: Desk, messages: Sequence[Message], *, seconds: float, queue_url: str | None
+    desk: DecisionRunner, messages: Sequence[Message], *, seconds: float, queue_url: str | None
 ) -> dict[str, Any]:
     """Decide what an SQS event carries. The answer names the messages that SQS shall hand out again."""
     done = await asyncio.gather(*(_decide(desk, one, seconds=seconds, queue_url=queue_url) for one in messages))
@@ -26,7 +26,7 @@ async def decide_all(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-async def _decide(desk: Desk, message: Message, *, seconds: float, queue_url: str | None) -> bool:
+async def _decide(desk: DecisionRunner, message: Message, *, seconds: float, queue_url: str | None) -> bool:
     try:
         decision_id = json.loads(message["body"])["decision_id"]
         ended = await desk.decide(decision_id, seconds=seconds)

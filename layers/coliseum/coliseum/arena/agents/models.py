@@ -12,7 +12,7 @@ from coliseum.arena.agents.attempts import Attempt, bill_of
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.circuits import Circuits
 from coliseum.arena.agents.costs import request_bound
-from coliseum.arena.agents.prompts import Prompt, prompt
+from coliseum.arena.agents.prompts import Prompt, build_prompt
 from coliseum.arena.agents.reply import ForecastReply
 from coliseum.arena.agents.roster import options_of, prices_of
 from coliseum.arena.forecasts import Forecast
@@ -32,14 +32,14 @@ SHORTEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ModelQuestion:
     agent: Agent
     decision: Decision
     market: RoundMarket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ModelOutcome:
     """How it ended: with a forecast, with a failure, or not asked at all for `reason`."""
 
     forecast: Forecast | None = None
@@ -56,26 +56,28 @@ class Models:
         self._circuits = circuits
         self._budget = budget
 
-    async def ask(self, question: Question, *, seconds: float) -> Asked:
+    async def ask(self, question: ModelQuestion, *, seconds: float) -> ModelOutcome:
         agent, decision = question.agent, question.decision
         assert agent.model is not None  # the table holds no model contestant without one
         if self._settings.openrouter_api_key is None:
-            return Asked(reason="needs_key")
+            return ModelOutcome(reason="needs_key")
         if seconds < SHORTEST_SECONDS:
-            return Asked(reason="no_time")
+            return ModelOutcome(reason="no_time")
         circuits = self._circuits
         allowed = await asyncio.to_thread(circuits.allows, vendor(agent.model), now=time.time())
         if not allowed.go:
             measure({"model": agent.model}, CircuitOpen=1)
-            return Asked(reason=f"circuit_open:{allowed.reason}")
-        asked = prompt(visible_context(question.market.context, decision.track), decision.track)
-        purse = _Purse(self._budget, question)
+            return ModelOutcome(reason=f"circuit_open:{allowed.reason}")
+        asked = build_prompt(visible_context(question.market.context, decision.track), decision.track)
+        purse = _DecisionBudget(self._budget, question)
         if not await purse.cover(asked):
             measure({"model": agent.model}, BudgetRejected=1)
-            return Asked(reason="budget")
+            return ModelOutcome(reason="budget")
         return await self._run(question, asked, purse, seconds)
 
-    async def _run(self, question: Question, asked: Prompt, purse: _Purse, seconds: float) -> Asked:
+    async def _run(
+        self, question: ModelQuestion, asked: Prompt, purse: _DecisionBudget, seconds: float
+    ) -> ModelOutcome:
         agent = question.agent
         assert agent.model is not None
         model = create_agent(
@@ -112,7 +114,7 @@ class Models:
         _count(agent.model, attempt)
         await asyncio.to_thread(self._note, agent.model, failed)
         forecast = None if result is None else result.output.forecast()
-        return Asked(forecast=forecast, attempt=attempt, failed=failed)
+        return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
     def _note(self, model: str, failed: ModelFailed | None) -> None:
         if failed is None:
@@ -121,10 +123,10 @@ class Models:
             self._circuits.failed(vendor(model), failed.failure, now=time.time())
 
 
-class _Purse:
+class _DecisionBudget:
     """What is set aside for one decision: a request when the round was opened, the rest when it is needed."""
 
-    def __init__(self, budget: Budget, question: Question) -> None:
+    def __init__(self, budget: Budget, question: ModelQuestion) -> None:
         self._budget = budget
         self._question = question
         self._reserved = question.decision.reserved
@@ -146,7 +148,7 @@ class _Purse:
         return await asyncio.to_thread(self._budget.reserve, self._question.decision.decision_id, amount)
 
 
-def _about(question: Question) -> dict[str, str]:
+def _about(question: ModelQuestion) -> dict[str, str]:
     return {
         "agent_id": question.agent.agent_id,
         "model": question.agent.model or "",

@@ -57,7 +57,7 @@ class Prompt:
         return f"[prompt {VERSION}]\n{self.system}\n\n{self.user}"
 
 
-def prompt(shown: Mapping[str, Any], track: Track) -> Prompt:
+def build_prompt(shown: Mapping[str, Any], track: Track) -> Prompt:
     """The question about a frozen market; `shown` is the part of its context that the track may see."""
     question = shown["question"]
     parts = [

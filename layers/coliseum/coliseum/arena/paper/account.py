@@ -24,7 +24,7 @@ BASIS_STEP = Decimal("0.000001")
 """Precision of a partial sale's share of the cost basis; the rest keeps the remainder, so that nothing is lost."""
 
 
-class RowKind(StrEnum):
+class LedgerRowKind(StrEnum):
     DEPOSIT = "deposit"
     BUY = "buy"
     CLOSE = "close"
@@ -34,12 +34,12 @@ class RowKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LedgerRow:
     """One ledger row. `cash` is the signed change; `price` is per contract of `side`."""
 
     seq: int
     key: str
-    kind: RowKind
+    kind: LedgerRowKind
     cash: Decimal
     realized: Decimal = ZERO
     ticker: str | None = None
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PaperPosition:
     """Contracts of one side and what they cost, fees aside."""
 
     side: Outcome
@@ -68,7 +68,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class LedgerState:
     """The state after a ledger's last row."""
 
     seq: int = 0
@@ -77,7 +77,7 @@ class Account:
     realized: Decimal = ZERO
     """Gross of fees."""
     fees: Decimal = ZERO
-    positions: Mapping[str, Position] = field(default_factory=dict)
+    positions: Mapping[str, PaperPosition] = field(default_factory=dict)
 
     @property
     def basis(self) -> Decimal:
@@ -93,51 +93,57 @@ class Account:
         return value
 
 
-def replay(rows: Iterable[Row], start: Account | None = None) -> Account:
+def replay(rows: Iterable[LedgerRow], start: LedgerState | None = None) -> LedgerState:
     """The state after `rows`. Raises InvalidInput for a hole in `seq` or a row that contradicts the state."""
-    account = start or Account()
+    account = start or LedgerState()
     for row in rows:
         account = apply(account, row)
     return account
 
 
-def apply(account: Account, row: Row) -> Account:
+def apply(account: LedgerState, row: LedgerRow) -> LedgerState:
     """The state after one more row."""
     if row.seq != account.seq + 1:
         raise InvalidInput("seq", row.seq, f"{account.seq + 1}: a ledger has no holes")
     cash = account.cash + row.cash
-    if cash < ZERO and (row.kind is RowKind.BUY or (row.kind is RowKind.FEE and account.cash >= ZERO)):
+    if cash < ZERO and (row.kind is LedgerRowKind.BUY or (row.kind is LedgerRowKind.FEE and account.cash >= ZERO)):
         raise InvalidInput("cash", row.cash, f"at most {account.cash} spent: an account borrows nothing")
     account = replace(account, seq=row.seq, cash=cash, realized=account.realized + row.realized)
     match row.kind:
-        case RowKind.DEPOSIT:
+        case LedgerRowKind.DEPOSIT:
             return replace(account, deposits=account.deposits + row.cash)
-        case RowKind.FEE:
+        case LedgerRowKind.FEE:
             return replace(account, fees=account.fees - row.cash)
-        case RowKind.BUY:
+        case LedgerRowKind.BUY:
             return _bought(account, row)
-        case RowKind.CLOSE:
+        case LedgerRowKind.CLOSE:
             return _closed(account, row)
-        case RowKind.SETTLE:
+        case LedgerRowKind.SETTLE:
             return _settled(account, row)
-        case RowKind.REVERSE:
+        case LedgerRowKind.REVERSE:
             return _reversed(account, row)
 
 
-def deposit(account: Account, amount: Decimal, *, key: str) -> tuple[Row, ...]:
+def deposit(account: LedgerState, amount: Decimal, *, key: str) -> tuple[LedgerRow, ...]:
     """The opening row."""
-    return (Row(seq=account.seq + 1, key=key, kind=RowKind.DEPOSIT, cash=amount),)
+    return (LedgerRow(seq=account.seq + 1, key=key, kind=LedgerRowKind.DEPOSIT, cash=amount),)
 
 
 def buy(
-    account: Account, *, ticker: str, side: Outcome, fills: Iterable[tuple[Decimal, Decimal]], fee: Decimal, key: str
-) -> tuple[Row, ...]:
+    account: LedgerState,
+    *,
+    ticker: str,
+    side: Outcome,
+    fills: Iterable[tuple[Decimal, Decimal]],
+    fee: Decimal,
+    key: str,
+) -> tuple[LedgerRow, ...]:
     """Rows of one order: `fills` are (price, contracts) of `side`, `fee` is the order's whole fee.
 
     Contracts that meet a position of the other side close it: buying NO at p sells YES at 1 - p. What is left
     opens or adds. The fee is a row of its own. Raises InvalidInput where the account cannot pay.
     """
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     state = account
     for index, (price, contracts) in enumerate(fills):
         held = state.positions.get(ticker)
@@ -145,10 +151,10 @@ def buy(
         if held is not None and closing:
             sale = ONE - price
             rows.append(
-                Row(
+                LedgerRow(
                     seq=state.seq + 1,
                     key=f"{key}/{index}/close",
-                    kind=RowKind.CLOSE,
+                    kind=LedgerRowKind.CLOSE,
                     cash=closing * sale,
                     realized=closing * sale - held.share(closing),
                     ticker=ticker,
@@ -160,10 +166,10 @@ def buy(
             state = apply(state, rows[-1])
         if contracts > closing:
             rows.append(
-                Row(
+                LedgerRow(
                     seq=state.seq + 1,
                     key=f"{key}/{index}/buy",
-                    kind=RowKind.BUY,
+                    kind=LedgerRowKind.BUY,
                     cash=-(contracts - closing) * price,
                     ticker=ticker,
                     side=side,
@@ -173,12 +179,12 @@ def buy(
             )
             state = apply(state, rows[-1])
     if fee:
-        rows.append(Row(seq=state.seq + 1, key=f"{key}/fee", kind=RowKind.FEE, cash=-fee, ticker=ticker))
+        rows.append(LedgerRow(seq=state.seq + 1, key=f"{key}/fee", kind=LedgerRowKind.FEE, cash=-fee, ticker=ticker))
         apply(state, rows[-1])
     return tuple(rows)
 
 
-def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -> tuple[Row, ...]:
+def settle(account: LedgerState, *, ticker: str, yes_value: Decimal, version: int) -> tuple[LedgerRow, ...]:
     """The row that pays out a position at `yes_value` dollars per YES contract (0, 1 or a scalar between).
 
     `version` numbers the market's results: settling a version twice writes the same key. No position, no row.
@@ -190,10 +196,10 @@ def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -
     value = yes_value if position.side is Outcome.YES else ONE - yes_value
     paid = (position.contracts * value).quantize(CENT, ROUND_FLOOR)
     return (
-        Row(
+        LedgerRow(
             seq=account.seq + 1,
             key=f"settle/{ticker}/{version}",
-            kind=RowKind.SETTLE,
+            kind=LedgerRowKind.SETTLE,
             cash=paid,
             realized=paid - position.basis,
             ticker=ticker,
@@ -204,13 +210,13 @@ def settle(account: Account, *, ticker: str, yes_value: Decimal, version: int) -
     )
 
 
-def reverse(settlement: Row, account: Account) -> tuple[Row, ...]:
+def reverse(settlement: LedgerRow, account: LedgerState) -> tuple[LedgerRow, ...]:
     """The row that takes `settlement` back, for a result that was amended; the position is there again."""
     return (
-        Row(
+        LedgerRow(
             seq=account.seq + 1,
             key=f"reverse/{settlement.key}",
-            kind=RowKind.REVERSE,
+            kind=LedgerRowKind.REVERSE,
             cash=-settlement.cash,
             realized=-settlement.realized,
             ticker=settlement.ticker,
@@ -221,19 +227,19 @@ def reverse(settlement: Row, account: Account) -> tuple[Row, ...]:
     )
 
 
-def _bought(account: Account, row: Row) -> Account:
+def _bought(account: LedgerState, row: LedgerRow) -> LedgerState:
     ticker, side, contracts = row.ticker, row.side, row.contracts
     if ticker is None or side is None or contracts is None:
         raise InvalidInput("row", row.key, "a purchase with ticker, side and contracts")
     held = account.positions.get(ticker)
     if held is not None and held.side is not side:
         raise InvalidInput("side", side, f"{held.side}: the other side closes before it opens")
-    before = held or Position(side, ZERO, ZERO)
-    after = Position(side, before.contracts + contracts, before.basis - row.cash)
+    before = held or PaperPosition(side, ZERO, ZERO)
+    after = PaperPosition(side, before.contracts + contracts, before.basis - row.cash)
     return replace(account, positions={**account.positions, ticker: after})
 
 
-def _closed(account: Account, row: Row) -> Account:
+def _closed(account: LedgerState, row: LedgerRow) -> LedgerState:
     ticker, held = _held(account, row)
     contracts = row.contracts or ZERO
     left = held.contracts - contracts
@@ -241,28 +247,28 @@ def _closed(account: Account, row: Row) -> Account:
         raise InvalidInput("contracts", contracts, f"at most the {held.contracts} held")
     positions = dict(account.positions)
     if left:
-        positions[ticker] = Position(held.side, left, held.basis - held.share(contracts))
+        positions[ticker] = PaperPosition(held.side, left, held.basis - held.share(contracts))
     else:
         del positions[ticker]
     return replace(account, positions=positions)
 
 
-def _settled(account: Account, row: Row) -> Account:
+def _settled(account: LedgerState, row: LedgerRow) -> LedgerState:
     ticker, held = _held(account, row)
     if row.contracts != held.contracts or row.cash - row.realized != held.basis:
         raise InvalidInput("row", row.key, f"a pay-out of the whole position, {held.contracts} for {held.basis}")
     return replace(account, positions={name: one for name, one in account.positions.items() if name != ticker})
 
 
-def _reversed(account: Account, row: Row) -> Account:
+def _reversed(account: LedgerState, row: LedgerRow) -> LedgerState:
     """What was paid out is held again: pay-out less realised profit is what it had cost."""
     if row.ticker is None or row.side is None or row.contracts is None or row.ticker in account.positions:
         raise InvalidInput("row", row.key, "the reversal of a settlement in a market without a position")
-    position = Position(row.side, row.contracts, row.realized - row.cash)
+    position = PaperPosition(row.side, row.contracts, row.realized - row.cash)
     return replace(account, positions={**account.positions, row.ticker: position})
 
 
-def _held(account: Account, row: Row) -> tuple[str, Position]:
+def _held(account: LedgerState, row: LedgerRow) -> tuple[str, PaperPosition]:
     ticker = row.ticker or ""
     if ticker not in account.positions or account.positions[ticker].side is not row.side:
         raise InvalidInput("ticker", row.ticker, "a market and side in which the account holds a position")

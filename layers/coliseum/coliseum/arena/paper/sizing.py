@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from coliseum.arena.paper.account import Position
+from coliseum.arena.paper.account import PaperPosition
 from coliseum.trading.fees import unrounded_fee
 from coliseum.trading.markets import Level
 from coliseum.trading.money import ONE, ZERO
@@ -46,7 +46,7 @@ def policies_of(kind: str) -> tuple[Policy, ...]:
     return tuple(Policy) if kind == "llm" else (Policy.FLAT, Policy.QUARTER_KELLY)
 
 
-class Reason(StrEnum):
+class TradeReason(StrEnum):
     """Why an account did or did not trade; stored with every decision."""
 
     TRADED = "traded"
@@ -71,7 +71,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class TradingSituation:
     """What a policy may look at: the frozen market and the account's state, all money in dollars."""
 
     yes_asks: Sequence[Level]
@@ -88,7 +88,7 @@ class Situation:
     category_exposure: Decimal
     gross_exposure: Decimal
     reduce_only: bool
-    held: Position | None
+    held: PaperPosition | None
     """The position in this market."""
     multiplier: Decimal | None = ONE
     """The series' fee multiplier; None where the fee is not known."""
@@ -97,7 +97,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class PaperOrder:
     """Buy `closing` contracts of `side` against a position of the other, and up to `contracts` more for `budget`."""
 
     side: Outcome
@@ -111,7 +111,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class NoTrade:
-    reason: Reason
+    reason: TradeReason
 
 
 def stopped(*, equity: Decimal, day_start: Decimal, peak: Decimal) -> str | None:
@@ -127,8 +127,8 @@ def kelly_fraction(probability: Decimal, cost: Decimal) -> Decimal:
 
 
 def size(
-    probability: Decimal | None, situation: Situation, policy: Policy, *, stake: Decimal | None = None
-) -> Order | NoTrade:
+    probability: Decimal | None, situation: TradingSituation, policy: Policy, *, stake: Decimal | None = None
+) -> PaperOrder | NoTrade:
     """What the account does with a forecast of YES; None is an abstention.
 
     A position of the other side is closed whole, whatever the limits say: they bind what is opened. `stake` is the
@@ -136,10 +136,10 @@ def size(
     """
     refused = _untradable(probability, situation)
     if refused is not None or probability is None or situation.multiplier is None:
-        return NoTrade(refused or Reason.UNKNOWN_FEE)
+        return NoTrade(refused or TradeReason.UNKNOWN_FEE)
     side, chance, cost = _better_side(probability, situation, situation.multiplier)
     if chance - cost < MINIMUM_EDGE:
-        return NoTrade(Reason.NO_EDGE)
+        return NoTrade(TradeReason.NO_EDGE)
     held = situation.held
     closing = held.contracts if held is not None and held.side is not side else ZERO
     opening = _opening(_wish(policy, chance, cost, situation, stake), cost, situation, closing=closing > ZERO)
@@ -148,55 +148,59 @@ def size(
             return opening
         opening = (ZERO, ZERO)
     contracts, budget = opening
-    return Order(side=side, probability=chance, closing=closing, contracts=contracts, budget=budget)
+    return PaperOrder(side=side, probability=chance, closing=closing, contracts=contracts, budget=budget)
 
 
-def _opening(wish: Decimal, cost: Decimal, situation: Situation, *, closing: bool) -> tuple[Decimal, Decimal] | NoTrade:
+def _opening(
+    wish: Decimal, cost: Decimal, situation: TradingSituation, *, closing: bool
+) -> tuple[Decimal, Decimal] | NoTrade:
     """(contracts, dollars) by which the position may grow at `cost` each; what a close sets free is free again."""
     if situation.reduce_only:
-        return NoTrade(Reason.REDUCE_ONLY)
+        return NoTrade(TradeReason.REDUCE_ONLY)
     if wish <= ZERO:
-        return NoTrade(Reason.NO_STAKE)
+        return NoTrade(TradeReason.NO_STAKE)
     held = ZERO if situation.held is None else situation.held.basis
     kept, freed = (ZERO, held) if closing else (held, ZERO)
     if kept > wish * (ONE - LEAST_TOP_UP):
-        return NoTrade(Reason.HELD)
+        return NoTrade(TradeReason.HELD)
     equity = situation.equity
     budget, reason = min(
-        (wish - kept, Reason.NO_STAKE),
-        (equity * MARKET_SHARE - kept, Reason.MARKET_LIMIT),
-        (equity * EVENT_SHARE - (situation.event_exposure - freed), Reason.EVENT_LIMIT),
-        (equity * CATEGORY_SHARE - (situation.category_exposure - freed), Reason.CATEGORY_LIMIT),
-        (equity * GROSS_SHARE - (situation.gross_exposure - freed), Reason.GROSS_LIMIT),
-        (situation.cash, Reason.CASH),
+        (wish - kept, TradeReason.NO_STAKE),
+        (equity * MARKET_SHARE - kept, TradeReason.MARKET_LIMIT),
+        (equity * EVENT_SHARE - (situation.event_exposure - freed), TradeReason.EVENT_LIMIT),
+        (equity * CATEGORY_SHARE - (situation.category_exposure - freed), TradeReason.CATEGORY_LIMIT),
+        (equity * GROSS_SHARE - (situation.gross_exposure - freed), TradeReason.GROSS_LIMIT),
+        (situation.cash, TradeReason.CASH),
         key=lambda room: room[0],
     )
     if budget < cost:
         return NoTrade(reason)
     by_volume = situation.volume_24h * VOLUME_SHARE
     if by_volume < ONE:
-        return NoTrade(Reason.VOLUME_LIMIT)
+        return NoTrade(TradeReason.VOLUME_LIMIT)
     return min(budget / cost, by_volume), budget
 
 
-def _untradable(probability: Decimal | None, situation: Situation) -> Reason | None:
+def _untradable(probability: Decimal | None, situation: TradingSituation) -> TradeReason | None:
     if probability is None:
-        return Reason.ABSTAINED
+        return TradeReason.ABSTAINED
     if not situation.active:
-        return Reason.INACTIVE
+        return TradeReason.INACTIVE
     if situation.seconds_to_close < situation.close_margin_seconds:
-        return Reason.NEAR_CLOSE
+        return TradeReason.NEAR_CLOSE
     if situation.snapshot_age_seconds > SNAPSHOT_SECONDS:
-        return Reason.STALE
+        return TradeReason.STALE
     if not situation.yes_asks or not situation.no_asks:
-        return Reason.NO_QUOTE
+        return TradeReason.NO_QUOTE
     # YES ask - YES bid, the bid being 1 - NO ask.
     if situation.yes_asks[0].price + situation.no_asks[0].price - ONE > MAXIMUM_SPREAD:
-        return Reason.WIDE
+        return TradeReason.WIDE
     return None
 
 
-def _better_side(probability: Decimal, situation: Situation, multiplier: Decimal) -> tuple[Outcome, Decimal, Decimal]:
+def _better_side(
+    probability: Decimal, situation: TradingSituation, multiplier: Decimal
+) -> tuple[Outcome, Decimal, Decimal]:
     """(side, its probability, what a contract costs with its fee) of the larger edge; YES where they are equal."""
 
     def cost(ask: Decimal) -> Decimal:
@@ -208,7 +212,9 @@ def _better_side(probability: Decimal, situation: Situation, multiplier: Decimal
     return Outcome.NO, ONE - probability, no
 
 
-def _wish(policy: Policy, chance: Decimal, cost: Decimal, situation: Situation, stake: Decimal | None) -> Decimal:
+def _wish(
+    policy: Policy, chance: Decimal, cost: Decimal, situation: TradingSituation, stake: Decimal | None
+) -> Decimal:
     """Dollars the policy wants to have in this market: a forecast that is repeated does not bet again."""
     match policy:
         case Policy.FLAT:

@@ -1,7 +1,7 @@
-"""From a sealed forecast to paper trades: each account decides, walks the frozen book and keeps its reason.
+"""From a sealed forecast to paper trades: each account decides, fills its order from the frozen book, stores why.
 
-Everyone trades the frozen instant: the book that was shown when the round opened, whenever the answer came. No
-contestant has a tool that could tell what happened since, and so nobody's profit depends on a place in the queue.
+All accounts trade the book that was frozen when the round opened, whenever the forecast was made. Contestants have no
+tool that shows what happened since, so a profit does not depend on the place in the queue.
 """
 
 from __future__ import annotations
@@ -14,24 +14,34 @@ from decimal import Decimal
 from coliseum.arena.forecasts import Forecast, Track, forecast_from
 from coliseum.arena.paper.account import buy
 from coliseum.arena.paper.fills import Execution, liquidation_value, walk
-from coliseum.arena.paper.records import Book, Note, PaperRecords, Written, fee_multiplier
-from coliseum.arena.paper.sizing import CLOSE_MARGIN_SECONDS, NoTrade, Order, Policy, Reason, Situation, size, stopped
+from coliseum.arena.paper.records import AccountSnapshot, PaperDecision, PaperRecords, WriteOutcome, fee_multiplier
+from coliseum.arena.paper.sizing import (
+    CLOSE_MARGIN_SECONDS,
+    NoTrade,
+    PaperOrder,
+    Policy,
+    TradeReason,
+    TradingSituation,
+    size,
+    stopped,
+)
 from coliseum.arena.records.rounds import RoundRecords
 from coliseum.arena.records.rows import Round, RoundMarket, StoredForecast
 from coliseum.errors import SourceUnavailable
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome
 
-WRITES = 128
-"""How often an account's decision is taken anew because another writer was faster. Each time that other one is done, so
-this is more than can meet on one account: the markets of a round, pay-outs and stops."""
+MAX_WRITE_ATTEMPTS = 128
+"""How often an account decides again because another writer was faster. Each lost race means that one other writer has
+finished, so this is more than can meet on one account: the markets of a round, pay-outs and stops."""
+AVERAGE_PRICE_STEP = Decimal("0.000001")
 SANDBOX_CLOSE_MARGIN_SECONDS = 30
 """Sandbox markets live for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One forecast on the desk: what was said, when, and about which frozen market of which round."""
+class TradableForecast:
+    """A sealed forecast with the round and the frozen market that it is about."""
 
     decision_id: str
     agent_id: str
@@ -40,22 +50,23 @@ class Case:
     market: RoundMarket
     forecast: Forecast
     made_at: datetime
-    """When it was sealed; a repetition of the case must say the same."""
+    """When it was sealed. It must not change, since a repeated trade has to write the same rows."""
 
 
-def trade(records: PaperRecords, case: Case) -> tuple[Note, ...]:
-    """Decide for each of the agent's accounts that follow the case's track, and say what each did.
+def trade(records: PaperRecords, forecast: TradableForecast) -> tuple[PaperDecision, ...]:
+    """Decide for each of the agent's accounts on the forecast's track. Returns what each account did.
 
-    Repeating it changes nothing: rows and reason are written in one step, under the decision's id. Nothing of it is
-    to be published before the round closes, since a trade tells which way the forecast went.
+    A repetition changes nothing: ledger rows and reason are written in one transaction under the decision's id.
+    Do not publish the trades before the round closes: they show which way the forecast went.
+    Raises SourceUnavailable when an account's writes lose against other writers every time.
     """
-    books = records.books(season=case.round.season, agent_id=case.agent_id, track=case.track)
-    return tuple(_decide(records, book, case) for book in books)
+    snapshots = records.accounts(season=forecast.round.season, agent_id=forecast.agent_id, track=forecast.track)
+    return tuple(_decide(records, snapshot, forecast) for snapshot in snapshots)
 
 
-def trade_forecast(records: RoundRecords, paper: PaperRecords, stored: StoredForecast) -> tuple[Note, ...]:
-    """Trade a stored forecast as it was sealed."""
-    case = Case(
+def trade_forecast(records: RoundRecords, paper: PaperRecords, stored: StoredForecast) -> tuple[PaperDecision, ...]:
+    """Trade a stored forecast as it was sealed. Raises NotFound where its round or market is missing."""
+    forecast = TradableForecast(
         decision_id=stored.forecast_id,
         agent_id=stored.agent_id,
         track=stored.track,
@@ -64,72 +75,107 @@ def trade_forecast(records: RoundRecords, paper: PaperRecords, stored: StoredFor
         forecast=forecast_from(stored.payload),
         made_at=stored.created_at,
     )
-    return trade(paper, case)
+    return trade(paper, forecast)
 
 
 def close_margin_seconds(exchange: str) -> int:
-    """How long before its close a market is left alone."""
+    """No market is traded later than this before its close."""
     return SANDBOX_CLOSE_MARGIN_SECONDS if exchange == "sandbox" else CLOSE_MARGIN_SECONDS
 
 
-def liquidation_values(book: Book) -> dict[str, Decimal | None]:
-    """What each open position would bring at the last bid after fee; None where the fee is not known."""
+def liquidation_values(snapshot: AccountSnapshot) -> dict[str, Decimal | None]:
+    """Dollars from selling each open position at its last bid, after the fee; None where the fee is unknown."""
     return {
         ticker: None
-        if holding.multiplier is None
-        else liquidation_value(holding.position.contracts, holding.bid, multiplier=holding.multiplier)
-        for ticker, holding in book.holdings.items()
+        if held.multiplier is None
+        else liquidation_value(held.position.contracts, held.bid, multiplier=held.multiplier)
+        for ticker, held in snapshot.open_positions.items()
     }
 
 
-def stop_reason(book: Book, equity: Decimal) -> tuple[str, Decimal] | None:
-    """(why the account must stop for today, the equity that is measured against); None while it may trade."""
-    day_start, peak = book.day_start or book.account.deposit, equity if book.peak is None else book.peak
+def stop_reason(snapshot: AccountSnapshot, equity: Decimal) -> tuple[str, Decimal] | None:
+    """(why the account must stop for today, the equity that it is compared with); None while it may trade."""
+    day_start, peak = snapshot.day_start or snapshot.account.deposit, equity if snapshot.peak is None else snapshot.peak
     reason = stopped(equity=equity, day_start=day_start, peak=peak)
     return None if reason is None else (reason, peak if reason == "drawdown" else day_start)
 
 
-def _decide(records: PaperRecords, book: Book, case: Case) -> Note:
-    account = book.account.account_id
-    for _ in range(WRITES):
-        note, execution = plan(book, case)
+def _decide(records: PaperRecords, snapshot: AccountSnapshot, forecast: TradableForecast) -> PaperDecision:
+    account_id = snapshot.account.account_id
+    for _ in range(MAX_WRITE_ATTEMPTS):
+        decision, execution = plan(snapshot, forecast)
         rows = buy(
-            book.state,
-            ticker=case.market.ticker,
-            side=note.side or Outcome.YES,
+            snapshot.state,
+            ticker=forecast.market.ticker,
+            side=decision.side or Outcome.YES,
             fills=execution.fills,
             fee=execution.fee,
-            key=case.decision_id,
+            key=forecast.decision_id,
         )
-        done = records.write(
-            account, rows, after=book.state.seq, at=case.made_at, round_id=case.round.round_id, note=note
+        outcome = records.append_rows(
+            account_id,
+            rows,
+            after=snapshot.state.seq,
+            at=forecast.made_at,
+            round_id=forecast.round.round_id,
+            decision=decision,
         )
-        if done is Written.SETTLED:
-            note = _note(case, account, Reason.INACTIVE)
-            done = records.write(account, (), after=book.state.seq, at=case.made_at, note=note)
-        if done is Written.WRITTEN:
-            return note
-        if done is Written.REPEATED:
-            return next(one for one in records.notes([case.decision_id]) if one.account_id == account)
-        book = next(iter(records.books(accounts=[account])))
-    raise SourceUnavailable("postgres", f"{account} was written by others {WRITES} times in a row")
+        if outcome is WriteOutcome.SETTLED:
+            # The frozen market cannot show that a result has come since; the database can, and refuses the rows.
+            decision = not_traded(forecast, account_id, TradeReason.INACTIVE)
+            outcome = records.append_rows(
+                account_id, (), after=snapshot.state.seq, at=forecast.made_at, decision=decision
+            )
+        if outcome is WriteOutcome.WRITTEN:
+            return decision
+        if outcome is WriteOutcome.REPEATED:
+            stored = records.decisions([forecast.decision_id])
+            return next(decision for decision in stored if decision.account_id == account_id)
+        (snapshot,) = records.accounts(account_ids=[account_id])
+    raise SourceUnavailable(
+        "postgres", f"account {account_id} was written by others {MAX_WRITE_ATTEMPTS} times in a row"
+    )
 
 
-def plan(book: Book, case: Case) -> tuple[Note, Execution]:
-    """What the account does with the case. Pure."""
-    nothing, account = Execution((), ZERO), book.account.account_id
-    situation = situation_of(book, case)
-    stake = case.forecast.stake if book.account.policy is Policy.SELF_SIZED else None
-    order = size(case.forecast.probability, situation, book.account.policy, stake=stake)
+def plan(snapshot: AccountSnapshot, forecast: TradableForecast) -> tuple[PaperDecision, Execution]:
+    """What the account does with the forecast, and the fills of its order. Pure."""
+    nothing, account_id = Execution((), ZERO), snapshot.account.account_id
+    situation = build_situation(snapshot, forecast)
+    policy = snapshot.account.policy
+    stake = forecast.forecast.stake if policy is Policy.SELF_SIZED else None
+    order = size(forecast.forecast.probability, situation, policy, stake=stake)
     if isinstance(order, NoTrade):
-        return _note(case, account, order.reason), nothing
-    execution = _walked(order, situation)
+        return not_traded(forecast, account_id, order.reason), nothing
+    execution = _fill(order, situation)
     if not execution.fills:
-        return _note(case, account, Reason.NO_DEPTH), nothing
-    return _note(case, account, Reason.TRADED, order.side, execution), execution
+        return not_traded(forecast, account_id, TradeReason.NO_DEPTH), nothing
+    average = execution.average_price
+    decision = PaperDecision(
+        decision_id=forecast.decision_id,
+        account_id=account_id,
+        reason=TradeReason.TRADED.value,
+        side=order.side,
+        contracts=execution.contracts,
+        average_price=None if average is None else average.quantize(AVERAGE_PRICE_STEP),
+        fee=execution.fee,
+    )
+    return decision, execution
 
 
-def _walked(order: Order, situation: Situation) -> Execution:
+def not_traded(forecast: TradableForecast, account_id: str, reason: TradeReason) -> PaperDecision:
+    """The decision of an account that did not trade. Pure."""
+    return PaperDecision(
+        decision_id=forecast.decision_id,
+        account_id=account_id,
+        reason=reason.value,
+        side=None,
+        contracts=None,
+        average_price=None,
+        fee=None,
+    )
+
+
+def _fill(order: PaperOrder, situation: TradingSituation) -> Execution:
     return walk(
         situation.yes_asks if order.side is Outcome.YES else situation.no_asks,
         probability=order.probability,
@@ -140,48 +186,33 @@ def _walked(order: Order, situation: Situation) -> Execution:
     )
 
 
-def situation_of(book: Book, case: Case) -> Situation:
-    """The account and the frozen market as a policy sees them. Pure."""
-    market, holdings = case.market, book.holdings
-    equity = book.state.equity(liquidation_values(book))
-    exposure = _exposures(book, market)
-    return Situation(
+def build_situation(snapshot: AccountSnapshot, forecast: TradableForecast) -> TradingSituation:
+    """The account and the frozen market as a sizing policy sees them. Pure."""
+    market, positions = forecast.market, snapshot.open_positions
+    equity = snapshot.state.equity(liquidation_values(snapshot))
+    exposure = _exposures(snapshot, market)
+    return TradingSituation(
         yes_asks=market.book.yes_asks,
         no_asks=market.book.no_asks,
         active=True,  # only active markets are frozen; one with a result is refused where the rows are written
-        seconds_to_close=(market.close_time - case.made_at).total_seconds(),
-        snapshot_age_seconds=(case.round.opened_at - market.snapshot_at).total_seconds(),
+        seconds_to_close=(market.close_time - forecast.made_at).total_seconds(),
+        snapshot_age_seconds=(forecast.round.opened_at - market.snapshot_at).total_seconds(),
         volume_24h=market.volume_24h,
-        cash=book.state.cash,
+        cash=snapshot.state.cash,
         equity=equity,
         event_exposure=exposure["event"],
         category_exposure=exposure["category"],
-        gross_exposure=book.state.basis,
-        reduce_only=book.stopped or stop_reason(book, equity) is not None,
-        held=None if market.ticker not in holdings else holdings[market.ticker].position,
+        gross_exposure=snapshot.state.basis,
+        reduce_only=snapshot.stopped or stop_reason(snapshot, equity) is not None,
+        held=None if market.ticker not in positions else positions[market.ticker].position,
         multiplier=fee_multiplier(market.context.get("terms")),
-        close_margin_seconds=close_margin_seconds(case.round.exchange),
+        close_margin_seconds=close_margin_seconds(forecast.round.exchange),
     )
 
 
-def _exposures(book: Book, market: RoundMarket) -> Mapping[str, Decimal]:
-    held = book.holdings.values()
+def _exposures(snapshot: AccountSnapshot, market: RoundMarket) -> Mapping[str, Decimal]:
+    positions = snapshot.open_positions.values()
     return {
-        "event": sum((one.position.basis for one in held if one.event_ticker == market.event_ticker), ZERO),
-        "category": sum((one.position.basis for one in held if one.category == market.category), ZERO),
+        "event": sum((held.position.basis for held in positions if held.event_ticker == market.event_ticker), ZERO),
+        "category": sum((held.position.basis for held in positions if held.category == market.category), ZERO),
     }
-
-
-def _note(
-    case: Case, account_id: str, reason: Reason, side: Outcome | None = None, execution: Execution | None = None
-) -> Note:
-    average = None if execution is None else execution.average_price
-    return Note(
-        decision_id=case.decision_id,
-        account_id=account_id,
-        reason=reason.value,
-        side=side,
-        contracts=None if execution is None else execution.contracts,
-        average_price=None if average is None else average.quantize(Decimal("0.000001")),
-        fee=None if execution is None else execution.fee,
-    )

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.calendar import Slot
+from coliseum.arena.calendar import RoundSlot
 from coliseum.arena.records.batches import StoreRecords
 from coliseum.arena.records.rows import (
     ASKED_MARKET_COLUMNS,
@@ -30,7 +30,7 @@ class RoundRecords(StoreRecords):
 
     def open_round(
         self,
-        slot: Slot,
+        slot: RoundSlot,
         *,
         opened_at: datetime,
         closes_at: datetime,

@@ -9,10 +9,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import Account, Row, RowKind, buy, deposit, replay
-from coliseum.arena.paper.records import Book, Due, Holding, Note, PaperAccount, fee_multiplier
-from coliseum.arena.paper.sizing import Reason
-from coliseum.arena.paper.trading import Case, liquidation_values, plan, stop_reason
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay
+from coliseum.arena.paper.records import (
+    AccountSnapshot,
+    DueSettlement,
+    OpenPosition,
+    PaperAccount,
+    PaperDecision,
+    fee_multiplier,
+)
+from coliseum.arena.paper.sizing import TradeReason
+from coliseum.arena.paper.trading import TradableForecast, liquidation_values, not_traded, plan, stop_reason
 from coliseum.arena.records.rows import Result, RoundMarket
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.scoring.money import AccountValue
@@ -25,24 +32,24 @@ class ReplayLedger:
     """One account's rows, its state, and what its value has been."""
 
     account: PaperAccount
-    rows: list[Row] = field(default_factory=list)
-    state: Account = field(default_factory=Account)
+    rows: list[LedgerRow] = field(default_factory=list)
+    state: LedgerState = field(default_factory=LedgerState)
     worths: list[AccountValue] = field(default_factory=list)
-    paid: dict[str, Row] = field(default_factory=dict)
+    paid: dict[str, LedgerRow] = field(default_factory=dict)
     """Ticker -> its newest settlement."""
     peak: Decimal | None = None
     day: date | None = None
     day_start: Decimal | None = None
     stopped: str | None = None
     """Why it may only reduce today."""
-    holdings: dict[str, Holding] = field(default_factory=dict)
+    holdings: dict[str, OpenPosition] = field(default_factory=dict)
     """Its open positions beside what is known of their markets since the last mark."""
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[LedgerRow]) -> None:
         for row in rows:
             self.rows.append(row)
             self.state = replay([row], self.state)
-            if row.kind is RowKind.SETTLE and row.ticker is not None:
+            if row.kind is LedgerRowKind.SETTLE and row.ticker is not None:
                 self.paid[row.ticker] = row
 
 
@@ -61,15 +68,14 @@ class ReplayLedgers:
         self._markets: dict[str, RoundMarket] = {}
         """Each market that was asked about, as it was frozen last."""
 
-    def trade(self, case: Case, exchange: RecordedExchange) -> tuple[Note, ...]:
+    def trade(self, case: TradableForecast, exchange: RecordedExchange) -> tuple[PaperDecision, ...]:
         """Let the accounts that follow the case's agent and track decide."""
         self._markets[case.market.ticker] = case.market
-        notes: list[Note] = []
+        notes: list[PaperDecision] = []
         for ledger in self._followers[case.agent_id, case.track]:
             note, execution = plan(_book(ledger), case)
             if execution.fills and case.market.ticker in self._over:
-                note = Note(decision_id=case.decision_id, account_id=note.account_id, reason=Reason.INACTIVE.value,
-                            side=None, contracts=None, average_price=None, fee=None)  # fmt: skip
+                note = not_traded(case, note.account_id, TradeReason.INACTIVE)
             elif execution.fills:
                 ledger.add(buy(ledger.state, ticker=case.market.ticker, side=note.side or Outcome.YES,
                                fills=execution.fills, fee=execution.fee, key=case.decision_id))  # fmt: skip
@@ -85,7 +91,7 @@ class ReplayLedgers:
                 paid = ledger.paid.get(result.ticker)
                 if paid is None and result.ticker not in ledger.state.positions:
                     continue
-                due = Due(account_id=ledger.account.account_id, ticker=result.ticker, version=result.version,
+                due = DueSettlement(account_id=ledger.account.account_id, ticker=result.ticker, version=result.version,
                           value=result.value, paid=paid)  # fmt: skip
                 ledger.add(settlement_rows(ledger.state, [due]))
 
@@ -115,7 +121,7 @@ class ReplayLedgers:
             ledger.holdings.pop(ticker, None)
             return
         market = self._markets[ticker]
-        ledger.holdings[ticker] = Holding(
+        ledger.holdings[ticker] = OpenPosition(
             position=position,
             event_ticker=market.event_ticker,
             category=market.category,
@@ -124,11 +130,11 @@ class ReplayLedgers:
         )
 
 
-def _book(ledger: ReplayLedger) -> Book:
-    return Book(
+def _book(ledger: ReplayLedger) -> AccountSnapshot:
+    return AccountSnapshot(
         account=ledger.account,
         state=ledger.state,
-        holdings=ledger.holdings,
+        open_positions=ledger.holdings,
         peak=ledger.peak,
         day_start=ledger.day_start,
         stopped=ledger.stopped is not None,

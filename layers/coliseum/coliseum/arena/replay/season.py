@@ -14,12 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.agents import contestants
-from coliseum.arena.calendar import Slot, season_of, slot_at
+from coliseum.arena.calendar import RoundSlot, season_of, slot_at
 from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.paper.records import PaperAccount
 from coliseum.arena.paper.sizing import DEPOSIT, policies_of
-from coliseum.arena.paper.trading import Case
+from coliseum.arena.paper.trading import TradableForecast
 from coliseum.arena.records.rows import (
     AskedMarket,
     Result,
@@ -33,7 +33,7 @@ from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import ReplayLedgers
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.rounds.markets import frozen_markets
-from coliseum.arena.settling.results import verdict
+from coliseum.arena.settling.results import new_result
 from coliseum.errors import SourceMalformed
 from coliseum.trading.markets import Market
 
@@ -104,7 +104,7 @@ def play_season(
     return season
 
 
-def _slots(recording: Recording, plan: ReplayPlan) -> Iterator[Slot]:
+def _slots(recording: Recording, plan: ReplayPlan) -> Iterator[RoundSlot]:
     """Every slot that begins inside the recording."""
     slot = slot_at(recording.start, every=plan.every)
     while slot.starts_at <= recording.end:
@@ -118,7 +118,7 @@ def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Ma
     for market in final:
         before = season.results.get(market.ticker)
         try:
-            found = verdict(market, before)
+            found = new_result(market, before)
         except SourceMalformed as error:
             season.problems.append(str(error))
             continue
@@ -138,7 +138,11 @@ def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Ma
 
 
 def _play(
-    season: ReplaySeason, exchange: RecordedExchange, players: Sequence[ReplayContestant], plan: ReplayPlan, slot: Slot
+    season: ReplaySeason,
+    exchange: RecordedExchange,
+    players: Sequence[ReplayContestant],
+    plan: ReplayPlan,
+    slot: RoundSlot,
 ) -> None:
     now = slot.starts_at
     rows = frozen_markets(
@@ -213,7 +217,7 @@ def _take(
             created_at=held.opened_at,
         )
     )
-    case = Case(
+    case = TradableForecast(
         decision_id=decision_id(held.round_id, market.ticker, agent_id, track),
         agent_id=agent_id,
         track=track,

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from coliseum.arena.calendar import Slot
-from coliseum.arena.frozen_context import Offer, Precedent, book_json, build_context, context_hash
+from coliseum.arena.calendar import RoundSlot
+from coliseum.arena.frozen_context import CandidateMarket, Precedent, book_json, build_context, context_hash
 from coliseum.arena.paper.trading import close_margin_seconds
 from coliseum.arena.rounds.selection import choose_markets
 from coliseum.errors import ColiseumError
@@ -25,7 +25,7 @@ HISTORY = timedelta(hours=24)
 PRECEDENT_LIMIT = 200
 
 
-class Exchange(Protocol):
+class MarketSource(Protocol):
     """What is asked of an exchange when a round opens: the real one, or a recording of it."""
 
     def events(self, *, status: Literal["open"], with_markets: bool, limit: int, cursor: str | None) -> Page[Event]: ...
@@ -42,7 +42,7 @@ class Exchange(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
+class _SeriesFacts:
     """What is known of a series when a round is opened."""
 
     precedent: Precedent
@@ -50,8 +50,8 @@ class _Ground:
 
 
 def frozen_markets(
-    kalshi: Exchange,
-    slot: Slot,
+    kalshi: MarketSource,
+    slot: RoundSlot,
     *,
     clock: Callable[[], datetime],
     wanted: int,
@@ -66,7 +66,7 @@ def frozen_markets(
     """
     events = {event.ticker: event for event in _open_events(kalshi)}
     offers = [
-        Offer(market=market, series_ticker=event.series_ticker, category=event.category or "Uncategorised")
+        CandidateMarket(market=market, series_ticker=event.series_ticker, category=event.category or "Uncategorised")
         for event in events.values()
         for market in event.markets
     ]
@@ -100,13 +100,13 @@ def frozen_markets(
 
 
 def _row(
-    slot: Slot,
-    offer: Offer,
+    slot: RoundSlot,
+    offer: CandidateMarket,
     book: OrderBook,
     *,
     as_of: datetime,
     event: Event,
-    ground: _Ground,
+    ground: _SeriesFacts,
     history: tuple[Candle, ...],
 ) -> dict[str, Any]:
     market = offer.market
@@ -149,7 +149,7 @@ def terms(event: Event, series: Series | None) -> Mapping[str, Any]:
     }
 
 
-def _open_events(kalshi: Exchange) -> list[Event]:
+def _open_events(kalshi: MarketSource) -> list[Event]:
     found: list[Event] = []
     cursor: str | None = None
     for _ in range(EVENT_PAGES):
@@ -161,11 +161,11 @@ def _open_events(kalshi: Exchange) -> list[Event]:
     return found
 
 
-def _ground(kalshi: Exchange, series_ticker: str) -> _Ground:
-    return _Ground(_precedent(kalshi, series_ticker), _series(kalshi, series_ticker))
+def _ground(kalshi: MarketSource, series_ticker: str) -> _SeriesFacts:
+    return _SeriesFacts(_precedent(kalshi, series_ticker), _series(kalshi, series_ticker))
 
 
-def _precedent(kalshi: Exchange, series_ticker: str) -> Precedent:
+def _precedent(kalshi: MarketSource, series_ticker: str) -> Precedent:
     try:
         settled = kalshi.markets(series_ticker=series_ticker, status="settled", limit=PRECEDENT_LIMIT).items
     except ColiseumError as error:
@@ -175,7 +175,7 @@ def _precedent(kalshi: Exchange, series_ticker: str) -> Precedent:
     return Precedent(yes=graded.count("yes"), resolved=len(graded))
 
 
-def _series(kalshi: Exchange, series_ticker: str) -> Series | None:
+def _series(kalshi: MarketSource, series_ticker: str) -> Series | None:
     try:
         return kalshi.series(series_ticker)
     except ColiseumError as error:
@@ -183,7 +183,7 @@ def _series(kalshi: Exchange, series_ticker: str) -> Series | None:
         return None
 
 
-def _history(kalshi: Exchange, offer: Offer, now: datetime) -> tuple[Candle, ...]:
+def _history(kalshi: MarketSource, offer: CandidateMarket, now: datetime) -> tuple[Candle, ...]:
     try:
         return kalshi.candles(
             offer.series_ticker,

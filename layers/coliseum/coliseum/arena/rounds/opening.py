@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from coliseum.arena.calendar import Slot, slot_at, time_text
+from coliseum.arena.calendar import RoundSlot, slot_at, time_text
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Agent, Round, decision_id
 from coliseum.arena.rounds.markets import frozen_markets
@@ -36,7 +36,7 @@ Fund = Callable[[Sequence[Agent], Round], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RoundPlan:
     """What rounds look like here."""
 
     every: timedelta
@@ -47,7 +47,7 @@ class Plan:
     """sandbox, kalshi or replay."""
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Plan:
+    def from_settings(cls, settings: Settings) -> RoundPlan:
         return cls(
             every=timedelta(seconds=settings.round_interval_seconds),
             open_for=timedelta(seconds=settings.round_open_seconds),
@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpeningReport:
     round_id: str | None
     """None where no market could be asked about."""
     new: bool
@@ -73,7 +73,7 @@ class Opened:
 
 
 def open_round(
-    plan: Plan,
+    plan: RoundPlan,
     *,
     clock: Clock,
     kalshi: Kalshi,
@@ -81,7 +81,7 @@ def open_round(
     enqueue: Enqueue,
     field: Field,
     fund: Fund,
-) -> Opened:
+) -> OpeningReport:
     """Open the round of the present slot where it is not open yet, pay for it, and hand out what is undone."""
     slot = slot_at(clock(), every=plan.every)
     held = records.find_round(slot.round_id)
@@ -90,15 +90,17 @@ def open_round(
         new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, field=field)
         held = records.find_round(slot.round_id)
     if held is None:
-        return Opened(round_id=None, new=False, handed_out=0, entries=())
+        return OpeningReport(round_id=None, new=False, handed_out=0, entries=())
     if held.funded_at is None:
         _pay(held, records, fund)
     handed_out = hand_out(plan, records, enqueue)
     told = clock() - held.opened_at < ANNOUNCED
-    return Opened(round_id=held.round_id, new=new, handed_out=handed_out, entries=(_announced(held),) if told else ())
+    return OpeningReport(
+        round_id=held.round_id, new=new, handed_out=handed_out, entries=(_announced(held),) if told else ()
+    )
 
 
-def hand_out(plan: Plan, records: ArenaRecords, enqueue: Enqueue) -> int:
+def hand_out(plan: RoundPlan, records: ArenaRecords, enqueue: Enqueue) -> int:
     """Put on the queue what is due; how many decisions that were."""
     due = records.hand_out(again_seconds=plan.again_seconds, attempts=ATTEMPTS)
     if due:
@@ -106,7 +108,9 @@ def hand_out(plan: Plan, records: ArenaRecords, enqueue: Enqueue) -> int:
     return len(due)
 
 
-def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, field: Field) -> bool:
+def _open(
+    plan: RoundPlan, slot: RoundSlot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, field: Field
+) -> bool:
     """True where this call opened it. Without a market there is no round: the next call looks again."""
     field(slot.season)
     frozen = frozen_markets(
@@ -133,7 +137,7 @@ def _open(plan: Plan, slot: Slot, *, clock: Clock, kalshi: Kalshi, records: Aren
     )
 
 
-def decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: Slot) -> list[dict[str, Any]]:
+def decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: RoundSlot) -> list[dict[str, Any]]:
     """One row per agent, market and track. Pure."""
     return [
         {

@@ -13,11 +13,11 @@ from decimal import Decimal
 from itertools import zip_longest
 
 from coliseum.arena.calendar import horizon_label
-from coliseum.arena.frozen_context import QUOTED_SPREAD, Offer
+from coliseum.arena.frozen_context import QUOTED_SPREAD, CandidateMarket
 
 
 def choose_markets(
-    offers: Sequence[Offer],
+    offers: Sequence[CandidateMarket],
     *,
     now: datetime,
     seed: int,
@@ -25,7 +25,7 @@ def choose_markets(
     per_event: int = 2,
     least_seconds: float = 0.0,
     soonest: int = 0,
-) -> tuple[Offer, ...]:
+) -> tuple[CandidateMarket, ...]:
     """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
 
     Each stratum is shuffled by the seed; the strata take turns in an order of the seed. `soonest` places go to the
@@ -51,16 +51,16 @@ def choose_markets(
     return tuple(chosen)
 
 
-def _one_of_each_event(offers: Sequence[Offer]) -> list[Offer]:
-    kept: dict[str, Offer] = {}
+def _one_of_each_event(offers: Sequence[CandidateMarket]) -> list[CandidateMarket]:
+    kept: dict[str, CandidateMarket] = {}
     for offer in offers:
         kept.setdefault(offer.market.event_ticker, offer)
     return list(kept.values())
 
 
-def _in_turns(offers: Sequence[Offer], *, now: datetime, seed: int) -> list[Offer]:
+def _in_turns(offers: Sequence[CandidateMarket], *, now: datetime, seed: int) -> list[CandidateMarket]:
     """The offers, one of each stratum after the other."""
-    strata: defaultdict[tuple[str, str, int], list[Offer]] = defaultdict(list)
+    strata: defaultdict[tuple[str, str, int], list[CandidateMarket]] = defaultdict(list)
     terciles = _terciles([offer.market.volume_24h for offer in offers])
     for offer in offers:
         hours = (offer.market.close_time - now).total_seconds() / 3600

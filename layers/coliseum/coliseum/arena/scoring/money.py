@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import pairwise
 from statistics import fmean, stdev
 
-from coliseum.arena.paper.account import Row, RowKind, replay
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, replay
 from coliseum.arena.scoring.proportions import wilson
 from coliseum.trading.money import ZERO
 
@@ -84,7 +84,9 @@ class MoneyFigures:
     log_growth_per_bet: float | None
 
 
-def money_figures(rows: Sequence[Row], worths: Sequence[AccountValue], *, model_cost: Decimal = ZERO) -> MoneyFigures:
+def money_figures(
+    rows: Sequence[LedgerRow], worths: Sequence[AccountValue], *, model_cost: Decimal = ZERO
+) -> MoneyFigures:
     """The figures of one account. `worths` ascend in time; without any the positions count at cost."""
     state = replay(rows)
     value = worths[-1].equity if worths else state.cash + state.basis
@@ -102,7 +104,7 @@ def money_figures(rows: Sequence[Row], worths: Sequence[AccountValue], *, model_
         realized=state.realized,
         unrealized=value - state.cash - state.basis,
         fees=state.fees,
-        turnover=sum((abs(row.cash) for row in rows if row.kind in {RowKind.BUY, RowKind.CLOSE}), ZERO),
+        turnover=sum((abs(row.cash) for row in rows if row.kind in {LedgerRowKind.BUY, LedgerRowKind.CLOSE}), ZERO),
         exposure=state.basis,
         roi=float((value - state.deposits) / state.deposits) if state.deposits else None,
         bets=len(done),
@@ -119,7 +121,7 @@ def money_figures(rows: Sequence[Row], worths: Sequence[AccountValue], *, model_
     )
 
 
-def bets(rows: Sequence[Row]) -> tuple[MarketBet, ...]:
+def bets(rows: Sequence[LedgerRow]) -> tuple[MarketBet, ...]:
     """One bet per market that was settled or closed in full; an amended settlement counts as it stands now."""
     state = replay(rows)
     cost: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -127,9 +129,9 @@ def bets(rows: Sequence[Row]) -> tuple[MarketBet, ...]:
     for row in rows:
         if row.ticker is None:
             continue
-        if row.kind is RowKind.BUY:
+        if row.kind is LedgerRowKind.BUY:
             cost[row.ticker] -= row.cash
-        profit[row.ticker] += row.cash if row.kind is RowKind.FEE else row.realized
+        profit[row.ticker] += row.cash if row.kind is LedgerRowKind.FEE else row.realized
     return tuple(
         MarketBet(ticker=ticker, cost=cost[ticker], profit=profit[ticker])
         for ticker in sorted(cost)

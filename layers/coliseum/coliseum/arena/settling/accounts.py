@@ -6,65 +6,87 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from coliseum.arena.paper.account import Account, Row, replay, reverse, settle
-from coliseum.arena.paper.records import Book, Due, Mark, PaperRecords, Stop, Written
+from coliseum.arena.paper.account import LedgerRow, LedgerState, replay, reverse, settle
+from coliseum.arena.paper.records import (
+    AccountSnapshot,
+    AccountStop,
+    DueSettlement,
+    EquityMark,
+    PaperRecords,
+    WriteOutcome,
+)
 from coliseum.arena.paper.trading import liquidation_values, stop_reason
 
 
 def settle_accounts(records: PaperRecords, *, now: datetime) -> dict[str, int]:
-    """Bring every account up to the newest results; rows written by account.
+    """Pay every account for the newest results. Returns how many ledger rows were written, by account id.
 
-    An account that somebody else writes at the same time is left to the next run.
+    An account that another process writes at the same time is left to the next run.
     """
     due = records.due_settlements()
     written: dict[str, int] = {}
-    for book in records.books(accounts=sorted(due)):
-        account = book.account.account_id
-        rows = settlement_rows(book.state, due[account])
-        if rows and records.write(account, rows, after=book.state.seq, at=now) is Written.WRITTEN:
-            written[account] = len(rows)
+    for snapshot in records.accounts(account_ids=sorted(due)):
+        account_id = snapshot.account.account_id
+        rows = settlement_rows(snapshot.state, due[account_id])
+        if not rows:
+            continue
+        if records.append_rows(account_id, rows, after=snapshot.state.seq, at=now) is WriteOutcome.WRITTEN:
+            written[account_id] = len(rows)
     return written
 
 
-def settlement_rows(state: Account, due: Sequence[Due]) -> tuple[Row, ...]:
-    """Pay-outs, and for amended results reversal and new pay-out. Pure.
+def settlement_rows(state: LedgerState, due: Sequence[DueSettlement]) -> tuple[LedgerRow, ...]:
+    """Pay-outs; for an amended result the reversal of the old pay-out and the new one. Pure.
 
-    A pay-out's key carries the version that it paid, so an account that knows a version gets no row for it.
+    The key of a pay-out carries the version of the result, so that no version is paid twice.
     """
-    found: list[Row] = []
-    for one in due:
-        if one.paid is not None:
-            back = reverse(one.paid, state)
-            found += back
-            state = replay(back, state)
-        rows = settle(state, ticker=one.ticker, yes_value=one.value, version=one.version)
-        found += rows
-        state = replay(rows, state)
-    return tuple(found)
+    rows: list[LedgerRow] = []
+    for settlement in due:
+        if settlement.paid is not None:
+            reversal = reverse(settlement.paid, state)
+            rows += reversal
+            state = replay(reversal, state)
+        pay_out = settle(state, ticker=settlement.ticker, yes_value=settlement.value, version=settlement.version)
+        rows += pay_out
+        state = replay(pay_out, state)
+    return tuple(rows)
 
 
-def mark_accounts(records: PaperRecords, *, season: str, touched: Iterable[str], now: datetime, exchange: str) -> int:
-    """Write down what accounts are worth, and stop those that lost too much; how many were stopped.
+def mark_accounts(records: PaperRecords, *, season: str, also: Iterable[str], now: datetime, exchange: str) -> int:
+    """Store what accounts are worth, and stop those that lost too much. Returns how many were stopped.
 
-    The season's accounts, and those of earlier ones that were `touched` by a late result. One mark an hour, as the
-    equity curve has it; on the sandbox one a minute, since all happens faster there.
+    Covers the season's accounts and the account ids in `also`: a late result may pay accounts of an earlier season.
+    There is one mark an hour, and one a minute on the sandbox, where markets live for minutes.
     """
-    books = {book.account.account_id: book for book in records.books(season=season)}
-    late = sorted(set(touched) - set(books))
-    books |= {book.account.account_id: book for book in records.books(accounts=late)}
-    worth = {account: book.state.equity(liquidation_values(book)) for account, book in books.items()}
+    snapshots = {snapshot.account.account_id: snapshot for snapshot in records.accounts(season=season)}
+    earlier = sorted(set(also) - set(snapshots))
+    snapshots |= {snapshot.account.account_id: snapshot for snapshot in records.accounts(account_ids=earlier)}
+    equity = {
+        account_id: snapshot.state.equity(liquidation_values(snapshot)) for account_id, snapshot in snapshots.items()
+    }
     minute = now.astimezone(UTC).replace(second=0, microsecond=0)
     at = minute if exchange == "sandbox" else minute.replace(minute=0)
-    records.mark({account: Mark(at, book.state.cash, worth[account]) for account, book in books.items()})
-    stops = [stop for account, book in books.items() if (stop := _stop(book, worth[account], now)) is not None]
-    records.stop(stops)
-    return len(stops)
+    records.record_marks(
+        {
+            account_id: EquityMark(at, snapshot.state.cash, equity[account_id])
+            for account_id, snapshot in snapshots.items()
+        }
+    )
+    stops = [_stop(snapshot, equity[account_id], now) for account_id, snapshot in snapshots.items()]
+    new_stops = [stop for stop in stops if stop is not None]
+    records.record_stops(new_stops)
+    return len(new_stops)
 
 
-def _stop(book: Book, equity: Decimal, now: datetime) -> Stop | None:
-    found = None if book.stopped else stop_reason(book, equity)
-    if found is None:
+def _stop(snapshot: AccountSnapshot, equity: Decimal, now: datetime) -> AccountStop | None:
+    stop = None if snapshot.stopped else stop_reason(snapshot, equity)
+    if stop is None:
         return None
-    reason, reference = found
-    day = now.astimezone(UTC).date()
-    return Stop(account_id=book.account.account_id, day=day, reason=reason, equity=equity, reference=reference)
+    reason, reference = stop
+    return AccountStop(
+        account_id=snapshot.account.account_id,
+        day=now.astimezone(UTC).date(),
+        reason=reason,
+        equity=equity,
+        reference=reference,
+    )

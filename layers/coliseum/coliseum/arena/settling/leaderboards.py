@@ -14,7 +14,7 @@ LATE = timedelta(days=45)
 """How long after its end a season's last markets may still be settled."""
 
 
-def due_boards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]:
+def make_due_leaderboards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]:
     """Make and store the boards that are due; the entries that tell of them."""
     entries: list[Candidate] = []
     for season in sorted({season_of(now - LATE), season_of(now)}):

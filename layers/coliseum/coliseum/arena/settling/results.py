@@ -25,7 +25,7 @@ TOLD = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
-class Seen:
+class ExchangeUpdate:
     """What one look at the exchange brought."""
 
     recorded: int = 0
@@ -33,12 +33,12 @@ class Seen:
     problems: list[str] = field(default_factory=list)
 
 
-def take_results(records: ArenaRecords, kalshi: Kalshi) -> Seen:
+def record_results(records: ArenaRecords, kalshi: Kalshi) -> ExchangeUpdate:
     """Record what the exchange has finalised; only `finalized` counts, everything before it may still change.
 
     A batch that cannot be read, or a market that makes no sense, is left to the next run; the others go on.
     """
-    seen = Seen()
+    seen = ExchangeUpdate()
     waiting = records.unsettled_tickers()
     known = records.results(waiting)
     for start in range(0, len(waiting), BATCH):
@@ -53,12 +53,12 @@ def take_results(records: ArenaRecords, kalshi: Kalshi) -> Seen:
     return seen
 
 
-def told_results(records: ArenaRecords, now: datetime) -> tuple[Candidate, ...]:
+def result_entries(records: ArenaRecords, now: datetime) -> tuple[Candidate, ...]:
     """The `settled` entries of young results."""
     return tuple(_entry(result) for result in records.recent_results(since=now - TOLD))
 
 
-def outcome(market: Market) -> tuple[str, Decimal]:
+def final_result(market: Market) -> tuple[str, Decimal]:
     """(result, dollars per YES contract). A scalar result on a binary market is a void at fair price. Pure."""
     match market.result:
         case "yes":
@@ -70,19 +70,19 @@ def outcome(market: Market) -> tuple[str, Decimal]:
     raise SourceMalformed("kalshi", f"{market.ticker} is final without a value", field="settlement_value_dollars")
 
 
-def verdict(market: Market, before: Result | None) -> tuple[str, Decimal] | None:
+def new_result(market: Market, before: Result | None) -> tuple[str, Decimal] | None:
     """(result, dollars per YES contract) where the market is final and says something new. Pure."""
     if market.status != "finalized":
         return None
-    found = outcome(market)
+    found = final_result(market)
     return None if before is not None and (before.result, before.value) == found else found
 
 
-def _take(records: ArenaRecords, market: Market, before: Sequence[Result], seen: Seen) -> None:
+def _take(records: ArenaRecords, market: Market, before: Sequence[Result], seen: ExchangeUpdate) -> None:
     if market.status == "active":
         seen.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
     try:
-        new = verdict(market, before[-1] if before else None)
+        new = new_result(market, before[-1] if before else None)
     except SourceMalformed as error:
         seen.problems.append(str(error))
         logger().error("a final market without a result", extra={"ticker": market.ticker, "problem": str(error)})

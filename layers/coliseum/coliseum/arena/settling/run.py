@@ -11,14 +11,14 @@ from datetime import datetime
 
 from coliseum.arena import forecasts
 from coliseum.arena.calendar import season_of
-from coliseum.arena.notifications import round_seals, round_trades
+from coliseum.arena.notifications import round_seal_entries, round_trade_entries
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Round
-from coliseum.arena.rounds.opening import Enqueue, Plan, hand_out
+from coliseum.arena.rounds.opening import Enqueue, RoundPlan, hand_out
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
-from coliseum.arena.settling.results import take_results, told_results
+from coliseum.arena.settling.results import record_results, result_entries
 from coliseum.feed.entries import Candidate
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
@@ -29,7 +29,7 @@ PUBLISHED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class SettlingReport:
     """What one run did."""
 
     results: int
@@ -43,27 +43,27 @@ class Settled:
     """Parts that the next run must do."""
 
 
-def run(
+def run_settler(
     records: ArenaRecords,
     paper: PaperRecords,
     kalshi: Kalshi,
     feed: Feed,
     *,
-    plan: Plan,
+    plan: RoundPlan,
     now: datetime,
     enqueue: Enqueue,
-) -> Settled:
+) -> SettlingReport:
     """One run of the settler."""
-    seen = take_results(records, kalshi)
-    paper.quote(seen.quotes, at=now)
-    publish(feed, told_results(records, now), now)
+    seen = record_results(records, kalshi)
+    paper.record_quotes(seen.quotes, at=now)
+    publish(feed, result_entries(records, now), now)
     caught_up = _catch_up(records, paper, feed, now)
     rows = settle_accounts(paper, now=now)
-    stopped = mark_accounts(paper, season=season_of(now), touched=rows, now=now, exchange=plan.exchange)
+    stopped = mark_accounts(paper, season=season_of(now), also=rows, now=now, exchange=plan.exchange)
     closed = [one for one in records.rounds(status="open", limit=None) if one.closes_at <= now]
     for one in closed:
         _close(records, paper, feed, one, now)
-    return Settled(
+    return SettlingReport(
         results=seen.recorded,
         caught_up=caught_up,
         ledger_rows=sum(rows.values()),
@@ -83,19 +83,19 @@ def publish(feed: Feed, entries: tuple[Candidate, ...], now: datetime) -> None:
 
 def _catch_up(records: ArenaRecords, paper: PaperRecords, feed: Feed, now: datetime) -> int:
     """Trade the forecasts whose worker was stopped before the accounts had decided."""
-    missed = paper.untraded()[:CATCH_UP]
+    missed = paper.untraded_forecasts()[:CATCH_UP]
     stored = records.forecasts(where=[("forecast_id", "in", missed)], order=()) if missed else ()
     for forecast in sorted(stored, key=lambda one: (one.created_at, one.forecast_id)):
         trade_forecast(records, paper, forecast)
     for round_id in sorted({forecast.round_id for forecast in stored}):
         if records.round(round_id).status != "open":  # its trades were told without these
-            publish(feed, round_trades(records, paper, round_id), now)
+            publish(feed, round_trade_entries(records, paper, round_id), now)
     return len(stored)
 
 
 def _close(records: ArenaRecords, paper: PaperRecords, feed: Feed, one: Round, now: datetime) -> None:
     """Tell of the round's seals and trades, then close it: stopped in between, it is told again, which is dropped."""
-    publish(feed, (*round_seals(records, one.round_id), *round_trades(records, paper, one.round_id)), now)
+    publish(feed, (*round_seal_entries(records, one.round_id), *round_trade_entries(records, paper, one.round_id)), now)
     records.close_round(one.round_id)
 
 

@@ -19,7 +19,7 @@ POOL = "consensus"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class PanelForecast:
     """An opened forecast of one market."""
 
     agent_id: str
@@ -31,7 +31,7 @@ class Voice:
     made_at: datetime
 
 
-def trade_context(trade: Mapping[str, Any], entry_id: str, said: Sequence[Voice]) -> dict[str, object] | None:
+def trade_context(trade: Mapping[str, Any], entry_id: str, said: Sequence[PanelForecast]) -> dict[str, object] | None:
     """The panel beside a trade of the feed; None where nobody had spoken before it.
 
     Only what was said before the trade counts. Each agent has one voice, its newest, and its aware one where it
@@ -60,15 +60,15 @@ def trade_context(trade: Mapping[str, Any], entry_id: str, said: Sequence[Voice]
     }
 
 
-def _panel(said: Iterable[Voice]) -> list[Voice]:
+def _panel(said: Iterable[PanelForecast]) -> list[PanelForecast]:
     """One voice per agent."""
-    chosen: dict[str, Voice] = {}
+    chosen: dict[str, PanelForecast] = {}
     for voice in sorted(said, key=lambda voice: (voice.round_id, voice.track is Track.AWARE, voice.made_at)):
         chosen[voice.agent_id] = voice
     return list(chosen.values())
 
 
-def _pooled(voices: Sequence[Voice], newest: Voice) -> Decimal:
+def _pooled(voices: Sequence[PanelForecast], newest: PanelForecast) -> Decimal:
     """What the consensus agent said in the newest round, else the mean of the panel's log-odds."""
     pools = [voice.p for voice in voices if voice.kind == POOL and voice.round_id == newest.round_id]
     if pools:

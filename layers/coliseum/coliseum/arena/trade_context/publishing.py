@@ -13,7 +13,7 @@ from decimal import Decimal
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.trade_context.context import Voice, trade_context
+from coliseum.arena.trade_context.context import PanelForecast, trade_context
 from coliseum.feed.entries import Candidate, Entry, EntryKind
 from coliseum.feed.feed import Feed, candidate
 
@@ -28,7 +28,7 @@ TOLD_AT_ONCE = 50
 """Contexts of one entry."""
 
 
-def tell_of_trades(feed: Feed, rows: PublicRecords, *, now: datetime) -> int:
+def publish_trade_contexts(feed: Feed, rows: PublicRecords, *, now: datetime) -> int:
     """Publish the context of young trades that have none yet; how many that were.
 
     Forecasts of open rounds are secret, so the panel speaks with those of closed ones. A trade is in Postgres within a
@@ -73,16 +73,16 @@ def _uncommented(entries: Sequence[Entry], *, since_ms: int) -> list[Entry]:
     ]
 
 
-def _said(rows: PublicRecords, tickers: Sequence[str], *, since: datetime) -> dict[str, list[Voice]]:
+def _said(rows: PublicRecords, tickers: Sequence[str], *, since: datetime) -> dict[str, list[PanelForecast]]:
     """Opened forecasts by market."""
     kinds = {row["agent_id"]: row["kind"] for row in rows.every(records.AGENTS)}
-    found: dict[str, list[Voice]] = {}
+    found: dict[str, list[PanelForecast]] = {}
     opened = rows.every(
         records.FORECASTS,
         [("ticker", "in", tickers), ("opened", "is", True), ("abstain", "is", False), ("created_at", "gte", since)],
     )
     for row in opened:
-        voice = Voice(
+        voice = PanelForecast(
             agent_id=row["agent_id"],
             kind=kinds[row["agent_id"]],
             track=Track(row["track"]),

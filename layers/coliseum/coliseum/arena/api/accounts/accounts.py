@@ -28,8 +28,8 @@ from coliseum.arena.api.accounts.answers import (
 from coliseum.arena.api.accounts.attribution import AttributedOrder, waterfall
 from coliseum.arena.api.public.queries import SOURCE, PageRequest, PublicQueries, Shape
 from coliseum.arena.calendar import season_of
-from coliseum.arena.paper.account import Account, Row, replay
-from coliseum.arena.paper.records import row_from
+from coliseum.arena.paper.account import LedgerRow, LedgerState, replay
+from coliseum.arena.paper.records import ledger_row_from
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
 from coliseum.arena.scoring.money import AccountValue, money_figures
@@ -61,7 +61,7 @@ class AccountQueries:
         """
         where: list[Condition] = [("account_id", "eq", account_id)]
         row = self._queries.one("account", account_id, records.ACCOUNTS, where)
-        rows = [row_from(entry) for entry in self._queries.rows.every(records.LEDGER, where)]
+        rows = [ledger_row_from(entry) for entry in self._queries.rows.every(records.LEDGER, where)]
         state = _replayed(rows)
         newest = Table(records.MARKS.view, records.MARKS.columns, ("at.desc",))
         curve = self._queries.rows.page(newest, where=where, limit=CURVE_POINTS)[::-1]
@@ -76,7 +76,7 @@ class AccountQueries:
             reasons=dict(Counter(decision["reason"] for decision in decisions).most_common()),
         )
 
-    def _figures(self, where: Sequence[Condition], rows: Sequence[Row]) -> FiguresData:
+    def _figures(self, where: Sequence[Condition], rows: Sequence[LedgerRow]) -> FiguresData:
         hours = [
             AccountValue(datetime.fromisoformat(mark["at"]), Decimal(mark["cash"]), Decimal(mark["equity"]))
             for mark in self._queries.rows.every(records.HOURS, where)
@@ -126,7 +126,7 @@ def _equal(column: str, value: object) -> Condition:
     return (column, "eq", value)
 
 
-def _replayed(rows: Sequence[Row]) -> Account:
+def _replayed(rows: Sequence[LedgerRow]) -> LedgerState:
     """The state after the last public row. Raises SourceMalformed for a ledger that contradicts itself."""
     try:
         return replay(rows)
@@ -134,7 +134,7 @@ def _replayed(rows: Sequence[Row]) -> Account:
         raise SourceMalformed(SOURCE, f"a ledger that cannot be replayed: {error}", field=error.field) from error
 
 
-def _positions(state: Account) -> list[PositionData]:
+def _positions(state: LedgerState) -> list[PositionData]:
     return [
         PositionData(
             ticker=ticker,

@@ -9,7 +9,7 @@ from typing import Literal
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Agent
-from coliseum.arena.rounds.opening import Opened
+from coliseum.arena.rounds.opening import OpeningReport
 from coliseum.errors import InvalidInput
 
 AgentCommand = Literal["pause", "resume", "retire"]
@@ -20,7 +20,7 @@ class AdminActions:
     """What the commands need. Each client is built when a command first needs it."""
 
     records: Callable[[], ArenaRecords]
-    open_round: Callable[[], Opened]
+    open_round: Callable[[], OpeningReport]
     """Opens the round of the present slot and publishes it."""
     redrive: Callable[[], int]
     """Puts unanswered questions on the queue and returns their number."""
