@@ -1,4 +1,4 @@
-"""Every test's ground: embedded servers as fixtures, no way to the internet, no settings of the developer."""
+"""Set-up for every test: embedded servers as fixtures, no access to the internet, no settings of the developer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ os.environ.update(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that wait long for their servers come first, so that no worker is left alone with them at the end."""
+    """Run the files that take longest first, so that no worker is left alone with one of them at the end."""
     folders = ("e2e", "chaos", "integration", "contract", "functions", "unit")
 
-    def late(item: pytest.Item) -> tuple[bool, int]:
+    def order(item: pytest.Item) -> tuple[bool, int]:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         return item.get_closest_marker("slow") is None, folders.index(folder) if folder in folders else len(folders)
 
-    items.sort(key=late)
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session")
@@ -50,23 +50,23 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Public third-party data beside the project; tests that need it skip where it is missing."""
+    """Public third-party data beside the project. Tests that need it are skipped where it is missing."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"third-party data folder {folder} is not here")
+        pytest.skip(f"the folder of third-party data, {folder}, does not exist")
     return folder
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_internet() -> object:
-    """A test that reaches beyond this machine fails."""
+    """Fail a test that connects to another machine."""
     connect = socket.socket.connect
 
     def local_only(self: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         if isinstance(host, str) and host not in {"", "localhost", "::1"} and not host.startswith("127."):
             raise AssertionError(f"a test tried to reach {host}")
-        connect(self, address)  # type: ignore[arg-type]  # passed through as it came
+        connect(self, address)  # type: ignore[arg-type]  # passed on unchanged
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", local_only)

@@ -1,4 +1,4 @@
-"""The door to Redis without the REST gateway between: real Valkey, real Lua, thousands of scripts a second."""
+"""A client of Redis without the REST gateway in between: real Valkey, real Lua, thousands of scripts a second."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Part = str | int | float
 class DirectRedis:
     """The same methods as `coliseum.upstash.client.Redis`, over Valkey's own socket.
 
-    `fault`, where set, is called around every script: ("before", …) may raise and nothing happens in Valkey,
-    ("after", …) may raise and the reply is lost.
+    `fault` is called with "before" and "after" around every script. When it raises before, nothing happens in
+    Valkey; when it raises after, the script has run and its reply is lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +60,7 @@ class DirectRedis:
         return reply
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run what belongs into an event loop, to its end."""
+        """Run a coroutine to its end on this client's event loop."""
         return self._loop.run_until_complete(work)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class LostReply:
 
 @contextlib.contextmanager
 def running_valkey() -> Iterator[Path]:
-    """A Valkey of our own on a unix socket in a short-lived folder; its path."""
+    """Start a private Valkey on a Unix socket in a temporary folder; gives the socket's path."""
     binary = get_binary_path()
     with tempfile.TemporaryDirectory(prefix="cv-") as folder:  # short: a socket's path has ~100 characters
         path = Path(folder) / "s"

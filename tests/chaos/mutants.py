@@ -1,7 +1,7 @@
-"""Faults sown into the delivery's own code, one at a time; the tests must find every one.
+"""Deliberate breaks of the delivery code, one at a time. The tests must fail on every one.
 
-`python -m tests.chaos.mutants` runs them all, `… NAME …` only those named. A mutant is one replaced piece of text in
-a copy of the project; it is killed when the cases or the delivery machine fail on the copy.
+`python -m tests.chaos.mutants` runs them all, `… NAME …` only the named ones. A mutant is one replaced piece of text
+in a copy of the project. It is killed when its tests fail on the copy.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ MUTANTS = (
 
 
 def survives(mutant: Mutant) -> bool:
-    """Whether the tests pass although the fault is there."""
+    """Whether the tests pass on a copy of the project with this break."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder)
         for part in ("layers", "tests"):
@@ -209,7 +209,7 @@ def survives(mutant: Mutant) -> bool:
 
 
 def sow(mutant: Mutant, copy: Path) -> None:
-    """Put the fault into the copy. Raises where the text is not there exactly once: the mutant is out of date."""
+    """Put the break into the copy. Raises RuntimeError when the text is not there exactly once."""
     path = copy / mutant.path
     text = path.read_text()
     if text.count(mutant.old) != 1:

@@ -1,10 +1,10 @@
 """The whole system for an hour under faults, with readers that come and go: `python -m tests.chaos.soak`.
 
-`--minutes 5 --every 30` is a short one; `--freeze 30 90` first lets Redis stand still for so many seconds each.
+`--minutes 5 --every 30` is a short run. `--freeze 30 90` first stops Redis for 30 and then for 90 seconds.
 
-Every two minutes one server is killed with -9 and left to the supervisor. Readers cut their own streams at random and
-resume; every fourth one follows a market that never trades. At the end each reader must have had every trade that it
-follows since its first connection, each once, but for what the stream itself announced as lost.
+Every two minutes one server is killed with SIGKILL, and the supervisor starts it again. Readers close their own
+streams at random and resume; every fourth one follows a market that never trades. At the end each reader must have
+received every trade that it follows since its first connection exactly once, except for announced gaps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from coliseum.upstash.client import Redis
 VICTIMS = ("bot", "exchange", "gateway", "postgres", "redis")
 PATHS = ("/sse/trades", "/sse/trading", "/sse/portfolio", "/sse/trades?ticker=NEVER-1")
 SETTLE_SECONDS = 75.0
-"""After the last fault: longer than the poller's lease and a minute of it."""
+"""Time after the last fault: longer than the poller's lease and one of its invocations."""
 
 
 @dataclass
@@ -43,26 +43,26 @@ class Reader:
 
     path: str
     began: EntryId | None = None
-    """The log's head at the first connection: trades after it are this reader's."""
+    """The log's head at the first connection. The reader must get every trade after it."""
     position: str = ""
     trades: list[str] = field(default_factory=list)
     gaps: int = 0
     connections: int = 0
 
     def take(self, event: str, data: str, entry_id: str) -> None:
-        told = json.loads(data)
+        body = json.loads(data)
         if event == "ready" and self.began is None:
-            self.began = EntryId.parse(told["head"]) if told.get("head") else START
+            self.began = EntryId.parse(body["head"]) if body.get("head") else START
             self.position = str(self.began)
         elif event == "new_trades":
-            self.trades += [trade["trade_id"] for trade in told["trades"]]
+            self.trades += [trade["trade_id"] for trade in body["trades"]]
         elif event in {"gap", "reset"}:
             self.gaps += 1
         self.position = entry_id or self.position
 
 
 async def read(reader: Reader, url: str, *, until: float, rng: random.Random) -> None:
-    """Connect, listen for a while, leave, resume; until the clock says `until`."""
+    """Connect, listen for a random time, disconnect and resume, until `until` on the monotonic clock."""
     async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(10, read=45), trust_env=False) as client:
         while time.monotonic() < until:
             stay = min(rng.uniform(1, 60), until - time.monotonic())
@@ -87,7 +87,7 @@ async def _listen(reader: Reader, client: httpx.AsyncClient) -> None:
 
 
 async def harm(stack: Stack, *, freezes: Sequence[float], every: float, until: float, rng: random.Random) -> list[str]:
-    """Freeze Redis, then kill one server after the other; what was done."""
+    """Freeze Redis, then kill one server after the other; gives the list of what was done."""
     victims: list[str] = []
     for seconds in freezes:
         await asyncio.sleep(every)
@@ -115,7 +115,7 @@ def logged(stack: Stack) -> list[tuple[EntryId, str]]:
 
 
 def judge(readers: list[Reader], log: list[tuple[EntryId, str]]) -> list[tuple[int, int, int]]:
-    """Per reader: trades due, missing, repeated."""
+    """For each reader: how many trades were due, are missing, were repeated."""
     verdicts = []
     for reader in readers:
         began = None if "ticker" in reader.path else reader.began
@@ -135,7 +135,7 @@ async def soak(stack: Stack, *, minutes: float, readers: int, freezes: Sequence[
     await asyncio.gather(harming, *reading)
     victims = harming.result()
     log = logged(stack)
-    # What came in after a reader had left for good is nobody's debt.
+    # Trades after the last reader disconnected were delivered to no reader.
     seen = {trade_id for client in clients for trade_id in client.trades}
     newest = max((index for index, (_, trade_id) in enumerate(log) if trade_id in seen), default=-1)
     verdicts = judge(clients, log[: newest + 1])

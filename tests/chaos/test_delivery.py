@@ -1,4 +1,4 @@
-"""Whatever happens to bot, pollers, log, stream and viewers: nothing lost in silence, nothing twice, in order."""
+"""Random histories of faults: no trade is lost without a notice, none comes twice, and the order holds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.world import FAULTS, World
 
 SOAK = int(os.environ.get("COLISEUM_SOAK") or 0)
-"""Examples to try in a long run; 0 is the suite's short one."""
+"""Number of examples of a long run; 0 in the suite."""
 
 HUNTING = bool(os.environ.get("DELIVERY_HUNT"))
-"""Stop at the first failure instead of making it small."""
+"""Stop at the first failure instead of searching for a smaller one."""
 EXAMPLES = SOAK or (250 if HUNTING else 60)
 
 container = st.integers(0, 1)
@@ -27,7 +27,7 @@ burst = st.one_of(st.integers(1, 5), st.integers(1, 130), st.sampled_from([99, 1
 
 
 class Delivery(RuleBasedStateMachine):
-    """One world per example, in keys of its own."""
+    """One world per example, with its own keys in Redis."""
 
     redis: ClassVar[DirectRedis]
 

@@ -1,4 +1,4 @@
-"""Delivery's rare cases by name: found by the machine once, or too rare for it."""
+"""Rare cases of delivery: once found by the random test, or too rare for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def direct() -> Iterator[DirectRedis]:
 
 @pytest.fixture
 def world(direct: DirectRedis) -> Iterator[World]:
-    """A world after first contact, whose laws are checked at the end."""
+    """A world after its first poll. What must hold is checked at the end of each test."""
     world = World(direct)
     world.poll()
     yield world
@@ -44,7 +44,7 @@ def test_what_redis_refused_is_published_later(world: World) -> None:
     assert published(world) == 3
 
 
-@pytest.mark.parametrize("death", [crash_before, crash_after], ids=["having looked", "having published"])
+@pytest.mark.parametrize("death", [crash_before, crash_after], ids=["before publishing", "after publishing"])
 def test_a_poller_that_is_killed_publishes_everything_once(world: World, death: Fault) -> None:
     world.bot.trade(3)
     world.poll(0, death)
@@ -67,7 +67,7 @@ def test_a_lost_reply_over_a_restart_repeats_neither_of_two_trades_of_one_id(wor
 
 
 def test_a_poller_that_dies_between_two_parts_of_a_long_publish_loses_nothing_in_silence(world: World) -> None:
-    """More waits than one script call takes, and only the dead poller's memory had the second part's first trades."""
+    """More trades wait than one script call takes, and only the ended poller knew the first ones of the second part."""
     world.bot.trade(1)
     world.poll()
     for _ in range(BATCH_SIZE // 100 + 1):
@@ -94,7 +94,7 @@ def test_a_long_outage_of_redis_is_published_in_parts(world: World) -> None:
     assert published(world) == 1 + BATCH_SIZE + 100
 
 
-def test_a_poller_that_slept_over_another_ones_publish_begins_from_there(world: World) -> None:
+def test_a_poller_that_was_frozen_during_another_ones_publish_continues_from_there(world: World) -> None:
     world.bot.trade(2)
 
     def happens() -> None:
@@ -108,8 +108,8 @@ def test_a_poller_that_slept_over_another_ones_publish_begins_from_there(world: 
     assert published(world, EntryKind.SOURCE_GAP) == 1
 
 
-def test_a_late_repetition_does_not_let_a_sleeper_pass(world: World) -> None:
-    """A fence used for two different contents would: one poller repeats what it lost the reply to, with more in it."""
+def test_a_late_repetition_does_not_let_a_frozen_poller_publish(world: World) -> None:
+    """Two different batches under one fence would: a poller repeats a lost publish with more trades in it."""
     world.bot.trade(1)
     world.poll(1, lose_reply)
     world.bot.trade(2)
@@ -122,8 +122,8 @@ def test_a_late_repetition_does_not_let_a_sleeper_pass(world: World) -> None:
     world.sleep_while(0, happens)
 
 
-def test_a_viewer_of_an_older_log_is_told_even_where_the_publishers_clock_was_behind(world: World) -> None:
-    """The new log's ids enclose the viewer's, and its next number is the viewer's next."""
+def test_a_viewer_of_an_older_log_is_reset_even_if_the_publishers_clock_was_behind(world: World) -> None:
+    """The viewer's id lies between ids of the new log, whose next number is also the viewer's next."""
     viewer = world.viewers[0]
     world.bot.trade(2)
     world.poll()
@@ -153,7 +153,7 @@ def test_a_log_emptied_while_redis_was_away_keeps_the_order_of_what_waited(world
     world.restart_bot(keeps_list=False)
 
 
-def test_a_log_emptied_over_a_restart_tells_the_hole_behind_what_came_before_it(world: World) -> None:
+def test_a_log_emptied_over_a_restart_announces_the_gap_after_what_came_before_it(world: World) -> None:
     world.bot.trade(1)
     world.poll()
     world.flush()
@@ -166,7 +166,7 @@ def test_a_log_emptied_over_a_restart_tells_the_hole_behind_what_came_before_it(
 
 
 def test_a_log_emptied_over_a_restart_keeps_the_order_of_what_happened_at_one_moment(world: World) -> None:
-    """Ids began again meanwhile, so that they no longer tell which of two trades came first."""
+    """Ids started again meanwhile, so they no longer tell which of two trades came first."""
     world.flush()
     world.bot.trade(2)
     world.poll(0, refuse)

@@ -1,4 +1,4 @@
-"""The delivery machine's truth: a bot that remembers all it ever did."""
+"""A bot that remembers every trade it ever made, so that the tests know what should have been delivered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TICKERS = ("ALPHA", "BETA")
 
 @dataclass
 class TruthfulBot:
-    """Behaves as the bot of the contract does, and keeps what the contract's bot forgets.
+    """Behaves as the bot of the contract, and keeps in `truth` what that bot forgets.
 
-    Answers go through the real parser. Ids begin again at 1 with each run.
+    Its answers go through the real parser. Trade ids start at 1 in each run.
     """
 
     time: float = 1_700_000_000.0
@@ -24,7 +24,7 @@ class TruthfulBot:
     count: int = 0
     truth: list[dict[str, Any]] = field(default_factory=list)
     window: list[int] = field(default_factory=list)
-    """Indexes into `truth`, oldest first: the list as the bot still has it."""
+    """Indexes into `truth`, oldest first: the trades that the bot still lists."""
     down: bool = False
 
     def trade(self, number: int) -> None:
@@ -43,7 +43,7 @@ class TruthfulBot:
             self.truth.append(row)
 
     def correct(self, position: int) -> None:
-        """Report another price for a trade still in the list."""
+        """Report another price for a trade that is still listed."""
         if self.window:
             row = self.truth[self.window[position % len(self.window)]]
             row["price"] = round(0.01 + row["price"] % 0.97, 2)
@@ -56,8 +56,8 @@ class TruthfulBot:
             self.window = []
 
     def health(self) -> BotHealth:
-        told = {"status": "alive", "trade_count": self.count, "started_at": f"2026-11-21T00:00:00.{self.run:06d}Z"}
-        return health_from(json.dumps(told).encode())
+        body = {"status": "alive", "trade_count": self.count, "started_at": f"2026-11-21T00:00:00.{self.run:06d}Z"}
+        return health_from(json.dumps(body).encode())
 
     def status(self) -> BotStatus:
         return status_from(b'{"mode": "paper", "strategy": "truth"}')

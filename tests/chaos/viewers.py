@@ -1,4 +1,4 @@
-"""The delivery machine's clients: real sessions of one real stream process, their bytes cut anywhere."""
+"""The clients of the delivery tests: real sessions of one real stream process, cut at any byte."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TURNS = 10_000
 
 
 class StreamProcess:
-    """The process that serves the viewers: its reader and ring, and a Redis that may be away."""
+    """The process that serves the viewers: its log reader and ring. `away` cuts it off from Redis."""
 
     def __init__(self, redis: DirectRedis, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
@@ -36,13 +36,13 @@ class StreamProcess:
         self.restart()
 
     def restart(self) -> None:
-        """Begin with an empty ring; every connection is gone."""
+        """Start again with an empty ring. Every connection is closed."""
         self.lives += 1
         self.reader = self._redis.wait(self._begin())
         self.look()
 
     def look(self) -> None:
-        """What a ring of the doorbell, a report or the poll interval makes the reader do."""
+        """Read the log once, as the doorbell, a heartbeat of the poller or the poll interval make the reader do."""
         if not self.away:
             self._redis.wait(self.reader._look())
 
@@ -50,7 +50,7 @@ class StreamProcess:
         return cast(FeedState, self._redis.wait(self.reader.read(after)))
 
     async def transaction(self, commands: Sequence[Command]) -> list[Any]:
-        """The door to Redis, as `AsyncRedis` has it."""
+        """The one method of `AsyncRedis` that the feed needs."""
         if self.away:
             raise SourceUnavailable("redis", "is away")
         return self._redis.transaction(commands)
@@ -62,27 +62,27 @@ class StreamProcess:
 
 @dataclass
 class Viewer:
-    """One client over many connections; it remembers what an EventSource does, the last id."""
+    """One client over many connections. It remembers the last id, as an EventSource does."""
 
     process: StreamProcess
     ticker: str | None
-    """None takes everything."""
+    """The market it follows; None for all."""
     last_id: str = ""
     heard: list[Heard] = field(default_factory=list)
     """Every entry that arrived."""
     lost: dict[str | None, set[int]] = field(default_factory=dict)
-    """By epoch, the sequence numbers that were declared lost, be it more than once."""
+    """By epoch, the sequence numbers that were declared lost at least once."""
     begins: dict[str | None, int] = field(default_factory=dict)
-    """By epoch, the sequence number after which it began for this viewer; 0 where nothing is said."""
+    """By epoch, the sequence number after which this viewer started; 0 when missing."""
     troubles: int = 0
-    """Gaps and resets, told again or not."""
+    """Number of gaps and resets, repeated ones included."""
 
     def __post_init__(self) -> None:
         self.connect()
-        self.pump(TURNS)  # takes an id along: from here on it has a claim to everything
+        self.pump(TURNS)  # with an id it must get everything from here on
 
     def connect(self) -> None:
-        """As EventSource does: with the last id where there is one."""
+        """Connect as EventSource does: with the last id, if there is one."""
         kinds = STREAMS["trading"]
         selection = Selection(kinds, frozenset() if self.ticker is None else frozenset({self.ticker}))
         begin = Resume(EntryId.parse(self.last_id)) if self.last_id else Earliest()
@@ -101,7 +101,7 @@ class Viewer:
         self._life = self.process.lives
 
     def pump(self, writes: int, *, cut_at: int | None = None) -> None:
-        """Be served so many writes at most; with `cut_at`, only so many bytes of the last one arrive."""
+        """Receive at most `writes` writes. With `cut_at` only that many bytes of the last one arrive."""
         self.process.look()
         if self._life != self.process.lives:
             self.connect()
@@ -112,7 +112,7 @@ class Viewer:
             self.connect()
 
     def catch_up(self) -> None:
-        """To the log's end, and a heartbeat."""
+        """Receive everything up to the end of the log, and a heartbeat."""
         self.pump(TURNS)
         self.process.now += 31
         self.pump(TURNS)

@@ -1,4 +1,4 @@
-"""Bot, pollers, log, stream and viewers in one world, all that may go wrong there, and the laws that hold anyway."""
+"""Bot, pollers, log, stream and viewers together, the faults that may happen to them, and what must hold anyway."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Fault = Callable[[str], None]
 
 
 class Crash(BaseException):
-    """The poller's process ends here and now."""
+    """The poller's process ends at this point."""
 
 
 @dataclass
-class Logged:
-    """One entry as it was appended, with the truth's index of its trade."""
+class LoggedEntry:
+    """One entry as it was appended, with the index of its trade in `TruthfulBot.truth`."""
 
     epoch: str
     entry: Entry
@@ -39,18 +39,18 @@ class Logged:
 
 @dataclass
 class World:
-    """Everything; `pollers` are containers that may run at the same time."""
+    """The whole system. `pollers` are two containers that may run at the same time."""
 
     redis: DirectRedis
     bot: TruthfulBot = field(default_factory=TruthfulBot)
-    log: list[Logged] = field(default_factory=list)
+    log: list[LoggedEntry] = field(default_factory=list)
     restarts: int = 0
     began_ms: int = 0
-    """Before this time there was another log: an id says nothing of its epoch but by its time."""
+    """Times before this belong to an earlier log: only its time tells to which epoch an id belongs."""
     forgotten: bool = False
-    """Redis has forgotten the log, and the next one has not begun."""
+    """Redis has lost the log, and the next one has not begun."""
     forgiven: int = 0
-    """Truth before this index may be missing: nobody was there, or log and memory were lost together."""
+    """Trades before this index may be missing: no poller ran, or log and checkpoint were lost together."""
 
     def __post_init__(self) -> None:
         self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000)
@@ -71,7 +71,7 @@ class World:
     # What happens
 
     def poll(self, number: int = 0, fault: Fault | None = None) -> None:
-        """One tick of a container. A fault that raises Crash replaces it by a cold one."""
+        """Run one tick of a container. When the fault raises Crash, a new container takes its place."""
         self.bot.time += 3.0
         self.redis.fault = fault or (lambda moment: None)
         try:
@@ -84,11 +84,11 @@ class World:
 
     def tick(self, number: int) -> None:
         if self.pollers[number].memory is EMPTY_CHECKPOINT and self.feed.position().checkpoint is None:
-            self.forgiven = len(self.bot.truth)  # first contact: nobody knows what was before
+            self.forgiven = len(self.bot.truth)  # first contact: what was before is unknown
         self.pollers[number].tick()
 
     def sleep_while(self, number: int, happens: Callable[[], None]) -> None:
-        """A container looks, freezes before it publishes, and wakes after `happens`."""
+        """A container reads the bot, freezes before it publishes, and goes on after `happens`."""
 
         def frozen(moment: str) -> None:
             if moment == "before":
@@ -109,21 +109,21 @@ class World:
         self.redis.command("DEL", self.feed.keys.stream)
 
     def flush(self) -> None:
-        """Redis forgets everything. Pollers and viewers may remember."""
+        """Delete everything in Redis. Pollers and viewers may remember it."""
         keys = self.feed.keys
         self.forgotten = True
         self.began_ms = max(self.began_ms, self.feed.position().head.ms + 1)
         self.redis.command("DEL", keys.stream, keys.meta, keys.seen, keys.known, keys.poller)
 
     def settle(self) -> None:
-        """Two polls in a row without faults leave nothing to tell."""
-        for _ in range(12):  # a poller that rests after failures comes back within ten ticks
+        """Poll without faults until nothing waits to be published."""
+        for _ in range(12):  # after failures a poller pauses for at most ten ticks
             self.poll(0)
 
     # What must hold
 
     def _audit(self) -> None:
-        """Take down what was appended since the last look, and check the laws of the log on it."""
+        """Record what was appended since the last call, and check the rules of the log on it."""
         last = self.log[-1] if self.log else None
         position = self.feed.position()
         if position.epoch is None:
@@ -131,38 +131,41 @@ class World:
         after = last.entry.id if last is not None and last.epoch == position.epoch else START
         rows = self.redis.command("XRANGE", self.feed.keys.stream, f"({after}" if after != START else "-", "+")
         for entry_id, fields in rows:
-            self._take_down(position.epoch, _entry(entry_id, fields))
+            self._record(position.epoch, _entry(entry_id, fields))
 
-    def _take_down(self, epoch: str, entry: Entry) -> None:
+    def _record(self, epoch: str, entry: Entry) -> None:
         last = self.log[-1] if self.log else None
         if last is not None and last.epoch != epoch:
-            assert self.forgotten, "a new epoch, and nothing was forgotten"
+            assert self.forgotten, "a new epoch began although Redis had lost nothing"
             self.forgotten = False
         due = last.entry.id.seq + 1 if last is not None and last.epoch == epoch else 1
-        assert entry.id.seq == due, f"{entry.id} where sequence {due} was due"
-        assert last is None or last.epoch != epoch or entry.id.ms >= last.entry.id.ms, f"{entry.id} goes back in time"
+        assert entry.id.seq == due, f"entry {entry.id}: expected sequence number {due}"
+        assert last is None or last.epoch != epoch or entry.id.ms >= last.entry.id.ms, (
+            f"entry {entry.id} is older than the one before, {last}"
+        )
         index = None
         if entry.kind in {EntryKind.TRADE, EntryKind.TRADE_CORRECTED}:
             index = self._truth_of(entry)
         known = [one.index for one in self.log if one.epoch == epoch and one.entry.kind is EntryKind.TRADE]
         if entry.kind is EntryKind.TRADE_CORRECTED:
-            assert index in known, f"truth {index} was corrected before it was told"
+            assert index in known, f"trade {index} was corrected before it was published"
         if entry.kind is EntryKind.TRADE:
-            assert index not in known, f"truth {index} was published twice"
-            assert not known or cast(int, index) > cast(int, known[-1]), f"truth {index} came after {known[-1]}"
-        self.log.append(Logged(epoch, entry, index))
+            assert index not in known, f"trade {index} was published twice"
+            assert not known or cast(int, index) > cast(int, known[-1]), (
+                f"trade {index} was published after trade {known[-1]}"
+            )
+        self.log.append(LoggedEntry(epoch, entry, index))
 
     def _truth_of(self, entry: Entry) -> int:
         for index, row in enumerate(self.bot.truth):
             if row["timestamp"] == entry.data["timestamp"] and row["trade_id"] == entry.data["trade_id"]:
                 return index
-        raise AssertionError(f"{entry} never happened")
+        raise AssertionError(f"{entry} is no trade of the bot")
 
     def check_losses(self) -> None:
-        """Every trade that was never published lies in a hole that was announced, and no hole is imagined.
+        """Check that every trade that was never published lies in an announced gap, and that every gap is real.
 
-        A log that begins anew begins with the bot's list: about trades that stood in an earlier log it may say
-        again that they are missing, or nothing.
+        A new log begins with the bot's list. It may announce trades of an earlier log as missing, or not.
         """
         ever: set[int] = set()
         epoch, here, base = "", -1, -1
@@ -175,10 +178,10 @@ class World:
                 announced.append(one.entry.data)
             elif one.entry.kind is EntryKind.TRADE:
                 index = cast(int, one.index)
-                self._check_hole(here + 1, index, announced, ever, exact=here > base or base == -1)
+                self._check_gap(here + 1, index, announced, ever, exact=here > base or base == -1)
                 ever.add(index)
                 here, announced = index, []
-        self._check_hole(here + 1, len(self.bot.truth), announced, ever, exact=here > base or base == -1)
+        self._check_gap(here + 1, len(self.bot.truth), announced, ever, exact=here > base or base == -1)
         restarts = Counter(
             one.epoch
             for one in self.log
@@ -186,42 +189,46 @@ class World:
         )
         assert max(restarts.values(), default=0) <= self.restarts, f"{restarts} restarts of {self.restarts}"
 
-    def _check_hole(
-        self, start: int, end: int, announced: list[dict[str, Any]], ever: set[int], *, exact: bool
-    ) -> None:
+    def _check_gap(self, start: int, end: int, announced: list[dict[str, Any]], ever: set[int], *, exact: bool) -> None:
         missing = [index for index in range(max(start, self.forgiven), end) if index not in ever]
         if missing:
-            assert announced, f"truth {missing} is missing and nothing says so"
+            assert announced, f"trades {missing} are missing without an announced gap"
         if start < self.forgiven or not exact:
             return
         sizes = [data["lost"] for data in announced]
         if sizes and None not in sizes:
-            assert sum(sizes) == len(missing), f"announced {sizes}, missing {missing}"
+            assert sum(sizes) == len(missing), f"gaps of {sizes} trades were announced, but {missing} are missing"
         for data in announced:
-            # A full list after an empty one may be just complete: the one case a bot's count cannot decide.
+            # A full list after an empty one may be just complete. The bot's count cannot tell in this one case.
             undecided = data["lost"] is None and data["at_least"] == 0
-            assert missing or data["reason"] == "restart" or undecided, f"imagined hole {data}"
+            assert missing or data["reason"] == "restart" or undecided, (
+                f"a gap was announced where nothing is missing: {data}"
+            )
 
     def check_current(self) -> None:
-        """The log's last word on each trade is the bot's."""
+        """Check that the log's newest price of each listed trade is the bot's."""
         if not self.log:
             return
         epoch = self.log[-1].epoch
-        words = {one.index: one.entry.data["price"] for one in self.log if one.epoch == epoch and one.index is not None}
+        prices = {
+            one.index: one.entry.data["price"] for one in self.log if one.epoch == epoch and one.index is not None
+        }
         for index in self.bot.window:
-            assert words.get(index) == self.bot.truth[index]["price"], f"truth {index} stands as {words.get(index)}"
+            assert prices.get(index) == self.bot.truth[index]["price"], (
+                f"trade {index} has price {prices.get(index)} in the log"
+            )
 
     def check_viewers(self) -> None:
-        """Delivered, filtered out and lost are the log, in its order, with nothing else and nothing twice."""
+        """Check that what each viewer received, filtered out or lost is the log: in order, complete, nothing twice."""
         self.stream.away = False
         position = self.feed.position()
         for viewer in self.viewers:
             viewer.catch_up()
             assert viewer.last_id == str(position.head)
             for epoch in {one.epoch for one in self.log}:
-                self._check_heard(viewer, epoch, whole=epoch == position.epoch)
+                self._check_received(viewer, epoch, whole=epoch == position.epoch)
 
-    def _check_heard(self, viewer: Viewer, epoch: str, *, whole: bool) -> None:
+    def _check_received(self, viewer: Viewer, epoch: str, *, whole: bool) -> None:
         heard = [(name, data) for of, _, name, data in viewer.heard if of == epoch]
         lost, begin = viewer.lost.get(epoch, set()), viewer.begins.get(epoch, 0)
         kept = [one.entry for one in self.log if one.epoch == epoch]
@@ -236,7 +243,7 @@ class World:
         assert ids == sorted(ids)
 
     def check_caught_up(self, viewer: Viewer, *, restarts: bool) -> None:
-        """Who has heard a heartbeat at the log's end misses nothing, whatever is trimmed: coming back shows no gap."""
+        """Check that a viewer that has received everything sees no gap when it returns, whatever was trimmed."""
         self.stream.away = False
         viewer.catch_up()
         self.trim(0)
@@ -245,17 +252,17 @@ class World:
         before = viewer.troubles
         viewer.connect()
         viewer.catch_up()
-        assert viewer.troubles == before, "a false gap"
+        assert viewer.troubles == before, "a gap was announced although the viewer had everything"
 
 
 def crash_before(moment: str) -> None:
-    """The poller dies after it looked, before it publishes."""
+    """The poller ends after it read the bot and before it publishes."""
     if moment == "before":
         raise Crash
 
 
 def crash_after(moment: str) -> None:
-    """The poller dies after the publish, before it hears of it."""
+    """The poller ends after the publish and before it gets the reply."""
     if moment == "after":
         raise Crash
 
@@ -267,7 +274,7 @@ def refuse(moment: str) -> None:
 
 
 def lose_reply(moment: str) -> None:
-    """The publish happens, the answer is lost."""
+    """The publish happens and its reply is lost."""
     if moment == "after":
         raise SourceUnavailable("redis", "the reply was lost")
 

@@ -1,4 +1,4 @@
-"""Every benchmark runs, with sizes that say nothing about speed."""
+"""Every benchmark runs, with sizes so small that its figures mean nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make run` as a newcomer meets it: start, look, stop, crash, start again."""
+"""`make run` from outside: start, look, crash, start again, stop."""
 
 from __future__ import annotations
 
@@ -119,12 +119,12 @@ def test_every_kind_of_page_answers(stack: Stack, path: str) -> None:
     assert answer.status_code == 200
 
 
-def test_what_nobody_serves_is_a_problem_document(stack: Stack) -> None:
+def test_an_unknown_path_is_answered_with_a_problem_document(stack: Stack) -> None:
     answer = httpx.get(f"{stack.url}/api/python/nothing", trust_env=False, timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_the_output_is_plain_lines_where_it_is_no_terminal(stack: Stack) -> None:
+def test_the_output_is_plain_lines_when_it_is_no_terminal(stack: Stack) -> None:
     until(lambda: "health: status healthy" in stack.output.read_text())
     text = stack.output.read_text()
     assert "\x1b" not in text
@@ -163,13 +163,13 @@ def test_a_server_that_dies_is_started_again_and_reported(stack: Stack) -> None:
 
 
 def executed(stack: Stack) -> set[str]:
-    """The exchange's own account of the bot's trades."""
+    """Ids of the bot's trades as the exchange knows them."""
     answer = httpx.get(f"{stack.url}/api/python/portfolio/fills?limit=1000", trust_env=False, timeout=PATIENCE_SECONDS)
     return {fill["trade_id"] for fill in answer.raise_for_status().json()["items"]}
 
 
 def logged(stack: Stack) -> list[Entry]:
-    """The whole log, oldest first."""
+    """All entries of the log, oldest first."""
     redis = Redis(stack.variables["UPSTASH_REDIS_REST_URL"], stack.variables["UPSTASH_REDIS_REST_TOKEN"])
     with closing(redis):
         return list(Feed(redis, prefix="python:", maxlen=10_000).read(START, count=10_000).reading.entries)

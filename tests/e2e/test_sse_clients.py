@@ -1,6 +1,6 @@
-"""Every client sees the same: resumed, across a gap, a reset, a refusal, a rotation, and while nothing happens.
+"""Ten clients of the stream behave alike: on resuming, a gap, a reset, a refusal, a rotation, and when nothing happens.
 
-Within one behaviour all clients run at the same time against the same server; each cell of the matrix is a test.
+For each behaviour all clients run at the same time against one server. Each pair of behaviour and client is a test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize(
 
 @dataclass
 class Stage:
-    """A server, its log, and what each client saw."""
+    """A server and the publisher of its log."""
 
     server: StreamServer
     bot: Publisher
@@ -40,7 +40,7 @@ class Stage:
         return wire
 
     def run(self, path: str, last_id: str, enough: Condition, **faults: Callable[[], object]) -> dict[str, list[Seen]]:
-        """All clients at once, each on a wire of its own."""
+        """Run all clients at once, each through its own `Wire`; gives what each saw."""
         clients = {name: client for name, client in ALL.items() if absent(name) is None}
         with ThreadPoolExecutor(len(clients)) as pool:
             running = {}
@@ -87,7 +87,7 @@ def trades(seen: list[Seen]) -> list[str]:
 
 
 def story(seen: list[Seen]) -> list[str]:
-    """The names without what depends on the clock alone, and without what only a wrapper can tell."""
+    """The event names, without those that depend only on the clock or come only from a wrapper."""
     return [name for name, _, _ in seen if name not in {"heartbeat", "stale", "fresh", "on_gap", "on_state"}]
 
 
@@ -162,7 +162,7 @@ def refused(stage: Stage) -> dict[str, list[Seen]]:
 def test_a_refusal_by_the_platform_ends_a_native_eventsource_and_nobody_else(
     refused: dict[str, list[Seen]], client: str
 ) -> None:
-    """SSE-123: why the wrapper exists."""
+    """SSE-123: the reason for the wrapper."""
     seen = cell(refused, client)
     if client in NATIVE:
         assert seen == [("on_state", "dead", "")]

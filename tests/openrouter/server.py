@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fixtures.waiting import PATIENCE_SECONDS
+
 JSON = {"Content-Type": "application/json"}
 FORECAST: dict[str, Any] = {
     "resolution_reading": "Resolves YES if it happens before the close.",
@@ -49,6 +51,8 @@ class Reply:
     """White space that keeps the connection alive, in front of the body."""
     seconds: float = 0.0
     """How long it lets the caller wait."""
+    together: threading.Barrier | None = None
+    """Answer only when as many calls as the barrier counts are in flight."""
 
 
 def refusal(status: int, message: str = "refused", *, headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
@@ -67,8 +71,6 @@ class OpenRouter:
     """Bodies, oldest first."""
     headers: list[dict[str, str]] = field(default_factory=list)
     """Of the same requests, names in lower case."""
-    in_flight: int = 0
-    most_in_flight: int = 0
     closed: threading.Event = field(default_factory=threading.Event)
     """Set at the end: answers that are still late go out at once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,13 +89,11 @@ class OpenRouter:
         with self._lock:
             self.requests.append(body)
             self.headers.append(headers)
-            self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
             script = self.scripts.get(body["model"], [])
             reply = (script.pop(0) if len(script) > 1 else script[0]) if script else Reply()
+        if reply.together is not None:
+            reply.together.wait(PATIENCE_SECONDS)
         self.closed.wait(reply.seconds)
-        with self._lock:
-            self.in_flight -= 1
         content = reply.body if reply.body is not None else json.dumps(_completion(body, reply)).encode()
         return reply, reply.before + content
 

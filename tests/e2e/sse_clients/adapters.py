@@ -1,6 +1,6 @@
-"""The clients of the matrix behind one face: connect, go on as the client does by itself, say what it saw.
+"""One function per client of the stream: it connects, reconnects as the client itself does, and gives what it saw.
 
-httpx-sse, sseclient-py and curl do not reconnect: their loop here does what their users must write.
+httpx-sse, sseclient-py and curl do not reconnect, so a loop here does what their users must write.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Enough:
         self._deadline = time.monotonic() + PATIENCE_SECONDS
 
     def add(self, name: str, data: Any, last_id: str) -> bool:
-        """Whether it is time to stop."""
+        """Add an event; True when the client can stop."""
         self.seen.append((name, data, last_id))
         return self.over()
 
@@ -162,12 +162,12 @@ def node(kind: str, watchdog_seconds: str = "") -> Client:
 
 
 def chromium() -> str | None:
-    """Debian's browser, where it is installed."""
+    """Path of Debian's browser; None when it is not installed."""
     return shutil.which("chromium")
 
 
 def absent(client: str) -> str | None:
-    """Why this client cannot take part here; None where it can."""
+    """Why this client cannot run here; None when it can."""
     if client in BROWSERS and chromium() is None:
         return "Debian's chromium is not installed"
     if client == NPM and not (HERE / "node_modules" / "eventsource").exists():
@@ -186,8 +186,8 @@ def _browser(kind: str) -> Client:
                 self._answer(path.read_bytes(), "text/javascript" if script else "text/html")
 
             def do_POST(self) -> None:
-                told = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if not done.is_set() and enough.add(*told):
+                message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                if not done.is_set() and enough.add(*message):
                     done.set()
                 self._answer(b"", "text/plain")
 
@@ -199,7 +199,7 @@ def _browser(kind: str) -> Client:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as site, tempfile.TemporaryDirectory() as profile:
             threading.Thread(target=site.serve_forever, daemon=True).start()
