@@ -1,4 +1,4 @@
-"""The log on real Valkey, through the gateway and the real SDK."""
+"""The log on a real Valkey server, through the local gateway and the real SDK."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def _trade(name: str, **changes: Any) -> Candidate:
     return Candidate(**(values | changes))
 
 
-def _report(owner: str = "me") -> PollerHeartbeat:
+def _heartbeat(owner: str = "me") -> PollerHeartbeat:
     return PollerHeartbeat(owner=owner, at=NOW, fresh_for=9000, bot_ok_at=NOW, bot={"status": "online"})
 
 
-def _told(feed: Feed) -> list[tuple[str, str]]:
-    """Kind and trade id of everything in the log."""
+def _published_trades(feed: Feed) -> list[tuple[str, str]]:
+    """Kind and trade id of each entry in the log."""
     return [(entry.kind.value, entry.data.get("trade_id", "")) for entry in feed.read(START).reading.entries]
 
 
 # --- publish ---
 
 
-def test_what_is_published_can_be_read_in_its_order(feed: Feed) -> None:
+def test_published_entries_are_read_in_their_order(feed: Feed) -> None:
     published = feed.publish([_trade("a"), _trade("b")], now_ms=NOW, bot={"status": "online"}, checkpoint="c1")
     assert [str(entry_id) for entry_id, _ in published.entries] == [f"{NOW}-1", f"{NOW}-2"]
     assert published.head == EntryId(NOW, 2)
@@ -60,7 +60,7 @@ def test_what_is_published_can_be_read_in_its_order(feed: Feed) -> None:
     assert (state.bot, feed.checkpoint()) == ({"status": "online"}, "c1")
 
 
-def test_text_of_every_kind_comes_back_as_it_was(feed: Feed) -> None:
+def test_any_text_is_read_as_it_was_published(feed: Feed) -> None:
     data: dict[str, Any] = {"note": 'é,"\\\n\r\u2028\x00😀|{}%', "n": 0.1, "null": None, "deep": {"a": [1, {}, []]}}
     feed.publish([_trade("a|b:c\n", data=data, boot="x|y\n|", at="1|2")], now_ms=NOW)
     assert feed.read(START).reading.entries[0].data == data
@@ -74,55 +74,55 @@ def test_a_repetition_publishes_nothing_and_leaves_the_head(feed: Feed) -> None:
     assert feed.read(START).reading.head == first.head
 
 
-def test_news_among_repetitions_is_found(feed: Feed) -> None:
+def test_new_entries_among_repetitions_are_published(feed: Feed) -> None:
     feed.publish([_trade("a")], now_ms=NOW)
     published = feed.publish([_trade("a"), _trade("b"), _trade("a"), _trade("c")], now_ms=NOW + 1)
-    assert [news.data["trade_id"] for _, news in published.entries] == ["b", "c"]
+    assert [entry.data["trade_id"] for _, entry in published.entries] == ["b", "c"]
     assert published.head == EntryId(NOW + 1, 3)
 
 
 def test_a_changed_trade_is_a_correction_each_time_it_changes(feed: Feed) -> None:
     for digest in ("one", "two", "two", "one"):
         feed.publish([_trade("a", digest=digest)], now_ms=NOW)
-    assert _told(feed) == [("trade", "a"), ("trade_corrected", "a"), ("trade_corrected", "a")]
+    assert _published_trades(feed) == [("trade", "a"), ("trade_corrected", "a"), ("trade_corrected", "a")]
 
 
 def test_an_id_used_again_by_another_run_at_another_time_is_a_new_trade(feed: Feed) -> None:
     feed.publish([_trade("1", boot="boot-1", at="100", digest="x")], now_ms=NOW)
     feed.publish([_trade("1", boot="boot-2", at="200", digest="y")], now_ms=NOW)
-    assert _told(feed) == [("trade", "1"), ("trade", "1")]
+    assert _published_trades(feed) == [("trade", "1"), ("trade", "1")]
 
 
-def test_a_restarted_bot_that_reports_the_same_trade_repeats_itself(feed: Feed) -> None:
+def test_the_same_trade_reported_by_another_run_is_a_repetition(feed: Feed) -> None:
     feed.publish([_trade("1", boot="boot-1")], now_ms=NOW)
     feed.publish([_trade("1", boot="boot-2")], now_ms=NOW)
-    assert _told(feed) == [("trade", "1")]
+    assert _published_trades(feed) == [("trade", "1")]
 
 
-def test_a_restarted_bot_that_words_the_same_moment_differently_corrects(feed: Feed) -> None:
+def test_another_run_that_reports_the_same_time_with_other_facts_corrects(feed: Feed) -> None:
     feed.publish([_trade("1", boot="boot-1", at="100", digest="x")], now_ms=NOW)
     feed.publish([_trade("1", boot="boot-2", at="100", digest="y")], now_ms=NOW)
-    assert _told(feed) == [("trade", "1"), ("trade_corrected", "1")]
+    assert _published_trades(feed) == [("trade", "1"), ("trade_corrected", "1")]
 
 
 @pytest.mark.parametrize("text", ["a|b", "|", "3:4:x", "\n", "x" * 300, "é"])
-def test_a_bots_own_text_cannot_confuse_what_is_remembered(feed: Feed, text: str) -> None:
+def test_special_characters_in_a_bots_text_do_not_confuse_identities(feed: Feed, text: str) -> None:
     for _ in range(2):
         feed.publish([_trade("1", boot=text, at=text, digest=text)], now_ms=NOW)
     feed.publish([_trade("1", boot=text, at=text + "!", digest="other")], now_ms=NOW)
-    assert _told(feed) == [("trade", "1"), ("trade_corrected", "1")]
+    assert _published_trades(feed) == [("trade", "1"), ("trade_corrected", "1")]
 
 
-def test_a_second_source_adds_what_is_missing_and_never_corrects(feed: Feed) -> None:
+def test_the_exchange_adds_missing_trades_and_never_corrects(feed: Feed) -> None:
     feed.publish([_trade("own")], now_ms=NOW)
-    feed.publish([_trade("own", digest="other words", correctable=False)], now_ms=NOW)
-    feed.publish([_trade("lost", digest="other words", correctable=False)], now_ms=NOW)
+    feed.publish([_trade("own", digest="other facts", correctable=False)], now_ms=NOW)
+    feed.publish([_trade("lost", digest="other facts", correctable=False)], now_ms=NOW)
     feed.publish([_trade("lost")], now_ms=NOW)  # the bot's own first report of it is no correction
     feed.publish([_trade("lost", digest="changed")], now_ms=NOW)
-    assert _told(feed) == [("trade", "own"), ("trade", "lost"), ("trade_corrected", "lost")]
+    assert _published_trades(feed) == [("trade", "own"), ("trade", "lost"), ("trade_corrected", "lost")]
 
 
-def test_happenings_without_a_digest_are_told_once(feed: Feed) -> None:
+def test_entries_without_a_digest_are_published_once(feed: Feed) -> None:
     for number in range(2):
         feed.publish([candidate(EntryKind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
     assert [entry.data for entry in feed.read(START).reading.entries] == [{"n": 0}]
@@ -134,7 +134,7 @@ def test_ids_do_not_go_back_with_the_clock(feed: Feed) -> None:
     assert published.head == EntryId(NOW, 2)
 
 
-def test_the_log_keeps_its_newest_entries_and_counts_what_it_drops(redis: Redis, prefix: str) -> None:
+def test_the_log_keeps_its_newest_entries_and_the_number_of_trimmed_ones_is_known(redis: Redis, prefix: str) -> None:
     feed = Feed(redis, prefix=prefix, maxlen=3)
     published = feed.publish([_trade(str(number)) for number in range(5)], now_ms=NOW)
     assert len(published.entries) == 5
@@ -142,22 +142,22 @@ def test_the_log_keeps_its_newest_entries_and_counts_what_it_drops(redis: Redis,
     assert follow(START, None, reading) == Gap(2, START, EntryId(NOW, 2))
 
 
-def test_an_identity_is_forgotten_only_when_nobody_reports_it_any_more(feed: Feed) -> None:
+def test_an_identity_is_forgotten_only_when_it_is_no_longer_reported(feed: Feed) -> None:
     feed.publish([_trade("listed"), _trade("gone")], now_ms=NOW)
     feed.publish([_trade("listed")], now_ms=NOW + SEEN_TTL_MS - 1)
     later = NOW + SEEN_TTL_MS + 10
     feed.publish([_trade("new")], now_ms=later)  # clears out what is old
     published = feed.publish([_trade("listed"), _trade("gone")], now_ms=later)
-    assert [news.data["trade_id"] for _, news in published.entries] == ["gone"]
+    assert [entry.data["trade_id"] for _, entry in published.entries] == ["gone"]
 
 
-def test_checkpoint_and_bot_state_stay_until_they_are_replaced(feed: Feed) -> None:
+def test_checkpoint_and_bot_status_stay_until_they_are_replaced(feed: Feed) -> None:
     feed.publish([], now_ms=NOW, checkpoint="c1", bot={"status": "online"})
     feed.publish([_trade("a")], now_ms=NOW)
     assert (feed.checkpoint(), feed.read(START).bot) == ("c1", {"status": "online"})
 
 
-def test_a_publisher_whose_fence_has_moved_changes_nothing(feed: Feed) -> None:
+def test_a_publisher_with_an_outdated_fence_changes_nothing(feed: Feed) -> None:
     feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1", fence=Fence(("",), "f1"))
     feed.publish([], now_ms=NOW, checkpoint="c1", fence=Fence(("",), "f1"))  # its own repetition
     with pytest.raises(LogMoved):
@@ -169,11 +169,11 @@ def test_a_publisher_whose_fence_has_moved_changes_nothing(feed: Feed) -> None:
 # --- lost replies, restarts, restored data ---
 
 
-def test_a_reply_lost_after_the_execution_publishes_nothing_twice(feed: Feed, redis_server: RedisServer) -> None:
+def test_a_publish_whose_reply_was_lost_is_not_repeated(feed: Feed, redis_server: RedisServer) -> None:
     feed.publish([], now_ms=NOW)
     redis_server.faults(drop_reply=1)
     feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
-    assert _told(feed) == [("trade", "a"), ("trade", "b")]
+    assert _published_trades(feed) == [("trade", "a"), ("trade", "b")]
     assert feed.read(START).reading.head == EntryId(NOW, 2)
 
 
@@ -181,10 +181,10 @@ def test_a_script_that_redis_forgot_is_sent_again(feed: Feed, redis: Redis) -> N
     feed.publish([_trade("a")], now_ms=NOW)
     redis.command("SCRIPT", "FLUSH")
     feed.publish([_trade("b")], now_ms=NOW)
-    assert _told(feed) == [("trade", "a"), ("trade", "b")]
+    assert _published_trades(feed) == [("trade", "a"), ("trade", "b")]
 
 
-def test_without_its_counter_the_log_begins_a_new_epoch(feed: Feed, redis: Redis) -> None:
+def test_a_log_without_its_counter_begins_a_new_epoch(feed: Feed, redis: Redis) -> None:
     before = feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
     redis.command("DEL", feed.keys.meta)
     after = feed.publish([_trade("a")], now_ms=NOW + 1)
@@ -230,7 +230,7 @@ def test_after_an_old_backup_a_reader_is_ahead_and_then_reset(feed: Feed, redis:
     assert follow(cursor, first.epoch, feed.read(cursor).reading) == Reset("history")
 
 
-def test_a_counter_older_than_its_stream_begins_a_new_epoch_and_loses_no_news(feed: Feed, redis: Redis) -> None:
+def test_a_counter_older_than_its_stream_begins_a_new_epoch_and_loses_no_new_entry(feed: Feed, redis: Redis) -> None:
     """Fail-over gave the counter back from a moment ago, and the clock stands where the stream ends."""
     before = feed.publish([_trade("a")], now_ms=NOW, checkpoint="c1")
     meta = {feed.keys.meta: redis.read("HGETALL", feed.keys.meta)}
@@ -238,28 +238,26 @@ def test_a_counter_older_than_its_stream_begins_a_new_epoch_and_loses_no_news(fe
     _restore(redis, feed, meta)
     after = feed.publish([_trade("b"), _trade("d"), _trade("e")], now_ms=NOW)
     assert after.epoch != before.epoch
-    assert [news.data["trade_id"] for _, news in after.entries] == ["d", "e"]
-    assert _told(feed) == [("trade", "d"), ("trade", "e")]
+    assert [entry.data["trade_id"] for _, entry in after.entries] == ["d", "e"]
+    assert _published_trades(feed) == [("trade", "d"), ("trade", "e")]
     assert feed.checkpoint() == "c1"
     assert feed.publish([_trade("d")], now_ms=NOW).entries == ()
 
 
-def test_foreign_data_under_the_streams_key_is_refused_and_nothing_is_taken_for_published(
-    feed: Feed, redis: Redis
-) -> None:
+def test_other_data_under_the_streams_key_is_refused_and_nothing_counts_as_published(feed: Feed, redis: Redis) -> None:
     feed.publish([_trade("a")], now_ms=NOW)
     redis.command("DEL", feed.keys.stream)
-    redis.command("SET", feed.keys.stream, "foreign")
+    redis.command("SET", feed.keys.stream, "no JSON")
     with pytest.raises(SourceRefused, match="WRONGTYPE"):
         feed.publish([_trade("b")], now_ms=NOW)
     redis.command("DEL", feed.keys.stream)
-    assert [news.data["trade_id"] for _, news in feed.publish([_trade("b")], now_ms=NOW).entries] == ["b"]
+    assert [entry.data["trade_id"] for _, entry in feed.publish([_trade("b")], now_ms=NOW).entries] == ["b"]
 
 
 # --- reading ---
 
 
-def test_pages_join_without_a_seam(feed: Feed) -> None:
+def test_pages_of_the_log_continue_each_other(feed: Feed) -> None:
     feed.publish([_trade(str(number)) for number in range(7)], now_ms=NOW)
     cursor, pages = START, []
     while cursor != EntryId(NOW, 7):
@@ -275,79 +273,81 @@ def test_the_latest_come_oldest_first(feed: Feed) -> None:
     assert [entry.data["trade_id"] for entry in feed.latest(2).reading.entries] == ["3", "4"]
 
 
-def test_a_log_nobody_has_written_is_empty(feed: Feed) -> None:
+def test_a_log_before_the_first_publish_is_empty(feed: Feed) -> None:
     state = feed.read(START)
     assert (state.reading.epoch, state.reading.head, state.heartbeat, state.bot) == (None, START, None, None)
     assert feed.checkpoint() is None
     assert feed.position().epoch is None
 
 
-# --- the poller's report, which is its lease ---
+# --- the poller's heartbeat, which is also its lease ---
 
 
-def test_who_reports_sees_who_reported_before(feed: Feed, redis: Redis) -> None:
-    assert feed.send_heartbeat(_report("one"), ttl_ms=60_000) is None
-    assert feed.send_heartbeat(_report("two"), ttl_ms=60_000) == _report("one")
-    assert feed.send_heartbeat(_report("three"), ttl_ms=60_000, notify=False) == _report("two")
+def test_a_heartbeat_returns_the_previous_one(feed: Feed, redis: Redis) -> None:
+    assert feed.send_heartbeat(_heartbeat("one"), ttl_ms=60_000) is None
+    assert feed.send_heartbeat(_heartbeat("two"), ttl_ms=60_000) == _heartbeat("one")
+    assert feed.send_heartbeat(_heartbeat("three"), ttl_ms=60_000, notify=False) == _heartbeat("two")
     redis.command("PEXPIRE", feed.keys.poller, 0)
-    assert feed.send_heartbeat(_report("one"), ttl_ms=60_000) is None
+    assert feed.send_heartbeat(_heartbeat("one"), ttl_ms=60_000) is None
 
 
-def test_a_report_keeps_for_its_time_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
-    feed.send_heartbeat(_report("one"), ttl_ms=1000)
-    feed.send_heartbeat(_report("one"), ttl_ms=60_000)
+def test_a_heartbeat_lasts_for_its_time_and_is_read_with_the_log(feed: Feed, redis: Redis) -> None:
+    feed.send_heartbeat(_heartbeat("one"), ttl_ms=1000)
+    feed.send_heartbeat(_heartbeat("one"), ttl_ms=60_000)
     assert 1000 < redis.read("PTTL", feed.keys.poller) <= 60_000
-    assert feed.read(START).heartbeat == _report("one")
+    assert feed.read(START).heartbeat == _heartbeat("one")
 
 
-def test_foreign_text_in_the_reports_place_is_nobodys_word(feed: Feed, redis: Redis) -> None:
-    redis.command("SET", feed.keys.poller, "foreign")
-    assert feed.send_heartbeat(_report("one"), ttl_ms=1000) is None
+def test_malformed_text_in_place_of_the_heartbeat_is_ignored(feed: Feed, redis: Redis) -> None:
+    redis.command("SET", feed.keys.poller, "no JSON")
+    assert feed.send_heartbeat(_heartbeat("one"), ttl_ms=1000) is None
 
 
 # --- what it costs ---
 
 
-def test_the_price_list(feed: Feed, redis_server: RedisServer) -> None:
-    """Commands the cloud bills, so that no change makes the poller dearer unnoticed."""
+def test_each_call_costs_the_documented_number_of_commands(feed: Feed, redis_server: RedisServer) -> None:
+    """The commands that the cloud bills. A change that makes the poller more expensive must be noticed."""
     feed.publish([_trade("first")], now_ms=NOW)
 
-    def price(action: Callable[[], object]) -> int:
+    def commands(action: Callable[[], object]) -> int:
         redis_server.reset_meter()
         action()
         total: int = redis_server.meter()["total"]
         return total
 
-    assert price(lambda: feed.send_heartbeat(_report(), ttl_ms=1000)) == 2
-    assert price(lambda: feed.send_heartbeat(_report(), ttl_ms=1000, notify=False)) == 1
-    assert price(feed.position) == 1
-    assert price(lambda: feed.read(START)) == 3
+    assert commands(lambda: feed.send_heartbeat(_heartbeat(), ttl_ms=1000)) == 2
+    assert commands(lambda: feed.send_heartbeat(_heartbeat(), ttl_ms=1000, notify=False)) == 1
+    assert commands(feed.position) == 1
+    assert commands(lambda: feed.read(START)) == 3
     # EVALSHA, HMGET, HSET and for one trade ZADD, XADD, HSET, then XTRIM, ZRANGEBYSCORE, PUBLISH
-    assert price(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 9
-    assert price(lambda: feed.publish([_trade("b"), _trade("c")], now_ms=NOW)) == 12
+    assert commands(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 9
+    assert commands(lambda: feed.publish([_trade("b"), _trade("c")], now_ms=NOW)) == 12
     # a repetition: EVALSHA, HMGET, ZADD, HGET, HSET
-    assert price(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 5
+    assert commands(lambda: feed.publish([_trade("a")], now_ms=NOW)) == 5
 
 
 # --- the doorbell ---
 
 
-async def _rings(connect: Connect, prefix: str, actions: list[Callable[[], object]]) -> list[Notification | None]:
-    """What a listener hears: the confirmation, then one ring per action."""
+async def _received(connect: Connect, prefix: str, actions: list[Callable[[], object]]) -> list[Notification | None]:
+    """The notifications that a listener receives: None once subscribed, then one for each action."""
     async with connect() as redis, aclosing(AsyncFeed(redis, prefix=prefix).notifications()) as notifications:
-        heard = [await anext(notifications)]
+        received = [await anext(notifications)]
         for action in actions:
             await asyncio.to_thread(action)
-            heard.append(await anext(notifications))
-        return heard
+            received.append(await anext(notifications))
+        return received
 
 
-def test_a_bell_carries_its_entries_and_names_its_predecessor(async_redis: Connect, feed: Feed, prefix: str) -> None:
+def test_a_published_notification_contains_its_entries_and_names_its_predecessor(
+    async_redis: Connect, feed: Feed, prefix: str
+) -> None:
     actions: list[Callable[[], object]] = [
         lambda: feed.publish([_trade("a")], now_ms=NOW),
         lambda: feed.publish([_trade("b"), _trade("c")], now_ms=NOW + 7),
     ]
-    confirmed, first, second = asyncio.run(_rings(async_redis, prefix, actions))
+    confirmed, first, second = asyncio.run(_received(async_redis, prefix, actions))
     assert confirmed is None
     assert first is not None
     assert second is not None
@@ -357,40 +357,40 @@ def test_a_bell_carries_its_entries_and_names_its_predecessor(async_redis: Conne
     assert second.epoch == feed.read(START).reading.epoch
 
 
-def test_large_news_only_rings(async_redis: Connect, feed: Feed, prefix: str) -> None:
-    news = [_trade(str(number), data={"text": "x" * 9000}) for number in range(4)]
-    _, notification = asyncio.run(_rings(async_redis, prefix, [lambda: feed.publish(news, now_ms=NOW)]))
+def test_a_notification_of_large_entries_does_not_contain_them(async_redis: Connect, feed: Feed, prefix: str) -> None:
+    large = [_trade(str(number), data={"text": "x" * 9000}) for number in range(4)]
+    _, notification = asyncio.run(_received(async_redis, prefix, [lambda: feed.publish(large, now_ms=NOW)]))
     assert notification is not None
     assert (notification.entries, notification.last) == (None, EntryId(NOW, 4))
 
 
-def test_a_heartbeat_tells_the_pollers_state_and_the_newest_entry(
-    async_redis: Connect, feed: Feed, prefix: str
-) -> None:
+def test_a_heartbeat_notification_names_the_newest_entry(async_redis: Connect, feed: Feed, prefix: str) -> None:
     feed.publish([_trade("a")], now_ms=NOW)
-    _, notification = asyncio.run(_rings(async_redis, prefix, [lambda: feed.send_heartbeat(_report(), ttl_ms=1000)]))
+    _, notification = asyncio.run(
+        _received(async_redis, prefix, [lambda: feed.send_heartbeat(_heartbeat(), ttl_ms=1000)])
+    )
     assert notification is not None
-    assert (notification.heartbeat, notification.last) == (_report(), EntryId(NOW, 1))
+    assert (notification.heartbeat, notification.last) == (_heartbeat(), EntryId(NOW, 1))
 
 
-def test_a_repetition_does_not_ring(async_redis: Connect, feed: Feed, prefix: str) -> None:
+def test_a_repetition_sends_no_notification(async_redis: Connect, feed: Feed, prefix: str) -> None:
     feed.publish([_trade("a")], now_ms=NOW)
 
-    def repeat_then_ring() -> None:
+    def repeat_then_publish() -> None:
         feed.publish([_trade("a")], now_ms=NOW)
         feed.publish([_trade("b")], now_ms=NOW)
 
-    _, notification = asyncio.run(_rings(async_redis, prefix, [repeat_then_ring]))
+    _, notification = asyncio.run(_received(async_redis, prefix, [repeat_then_publish]))
     assert notification is not None
     assert notification.previous == EntryId(NOW, 1)
 
 
-def test_a_foreign_ring_says_look_for_yourself(async_redis: Connect, redis: Redis, feed: Feed, prefix: str) -> None:
-    ring: list[Callable[[], object]] = [lambda: redis.command("PUBLISH", feed.keys.channel, '{"e":"x","p":"?"}')]
-    assert asyncio.run(_rings(async_redis, prefix, ring)) == [None, None]
+def test_a_malformed_notification_is_none(async_redis: Connect, redis: Redis, feed: Feed, prefix: str) -> None:
+    actions: list[Callable[[], object]] = [lambda: redis.command("PUBLISH", feed.keys.channel, '{"e":"x","p":"?"}')]
+    assert asyncio.run(_received(async_redis, prefix, actions)) == [None, None]
 
 
-def test_stream_readers_read_as_publishers_do(async_redis: Connect, feed: Feed, prefix: str) -> None:
+def test_the_async_feed_reads_the_same_as_the_blocking_one(async_redis: Connect, feed: Feed, prefix: str) -> None:
     feed.publish([_trade("a"), _trade("b")], now_ms=NOW)
 
     async def both() -> tuple[object, object]:

@@ -1,4 +1,4 @@
-"""The poller between a real bot's HTTP and a real Redis: what goes wrong outside is neither lost nor repeated."""
+"""The poller with a bot over HTTP and a real Redis: whatever fails, no trade is lost or published twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = 1_795_000_000.0
 
 
 class Clock:
-    """Both clocks of a poller: wall in milliseconds, monotonic in seconds. Sleeping moves them."""
+    """The wall clock (ms) and the monotonic clock (s) of a poller. Only sleeping moves them."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -61,19 +61,19 @@ MakePoller = Callable[[], Poller]
 @pytest.fixture
 def container(bot: ScriptedBot, feed: Feed, clock: Clock) -> Iterator[MakePoller]:
     """A poller with nothing in memory, as in a new container."""
-    doors: list[Bot] = []
+    clients: list[Bot] = []
 
     def make() -> Poller:
-        doors.append(Bot(status_url=bot.status_url, trades_url=bot.trades_url))
-        return Poller(bot=doors[-1], feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
+        clients.append(Bot(status_url=bot.status_url, trades_url=bot.trades_url))
+        return Poller(bot=clients[-1], feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
 
     yield make
-    for door in doors:
-        door.close()
+    for client in clients:
+        client.close()
 
 
 def logged(feed: Feed, *kinds: EntryKind) -> list[dict[str, Any]]:
-    return [one.data for one in feed.read(START, count=2000).reading.entries if one.kind in kinds]
+    return [entry.data for entry in feed.read(START, count=2000).reading.entries if entry.kind in kinds]
 
 
 def trade_ids(feed: Feed) -> list[str]:
@@ -98,7 +98,7 @@ def test_trades_reach_the_log_once_and_oldest_first(
     tick(container(), clock, 2)
 
     assert trade_ids(feed) == ["a", "b", "c", "d"]
-    (first, *_), seen = logged(feed, EntryKind.TRADE), logged(feed, EntryKind.BOT_STATUS)
+    (first, *_), statuses = logged(feed, EntryKind.TRADE), logged(feed, EntryKind.BOT_STATUS)
     assert first == {
         "timestamp": NOW,
         "ticker": "PRES24-GOP",
@@ -113,7 +113,7 @@ def test_trades_reach_the_log_once_and_oldest_first(
         "order_id": None,
         "source": "bot_live",
     }
-    assert [status["status"] for status in seen] == ["online"]
+    assert [status["status"] for status in statuses] == ["online"]
 
 
 def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
@@ -131,7 +131,7 @@ def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePol
     assert feed.read(START).bot == status
 
 
-def test_a_bot_that_begins_anew_with_real_money_is_news_at_once_and_within_a_minute_else(
+def test_a_changed_mode_is_published_at_once_after_a_restart_and_within_a_minute_otherwise(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     poller = container()
@@ -145,26 +145,26 @@ def test_a_bot_that_begins_anew_with_real_money_is_news_at_once_and_within_a_min
     poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
     poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
     assert [status["mode"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["paper", "live", "paper"]
-    report = feed.read(START).heartbeat
-    assert report is not None
-    assert report.bot is not None
-    assert NOW + 58 < datetime.fromisoformat(report.bot["mode_as_of"]).timestamp() < NOW + 120
+    heartbeat = feed.read(START).heartbeat
+    assert heartbeat is not None
+    assert heartbeat.bot is not None
+    assert NOW + 58 < datetime.fromisoformat(heartbeat.bot["mode_as_of"]).timestamp() < NOW + 120
 
 
-def test_a_bot_that_is_down_at_the_start_goes_online_when_it_comes(feed: Feed, clock: Clock) -> None:
-    with serving(ScriptedBot()) as gone:
-        port = gone.port
-    door = Bot(status_url=gone.status_url, trades_url=gone.trades_url)
-    poller = Poller(bot=door, feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
+def test_a_bot_that_is_down_at_first_is_online_once_it_answers(feed: Feed, clock: Clock) -> None:
+    with serving(ScriptedBot()) as stopped:
+        port = stopped.port
+    client = Bot(status_url=stopped.status_url, trades_url=stopped.trades_url)
+    poller = Poller(bot=client, feed=feed, exchange=None, interval=3.0, clock=clock.wall_ms)
     tick(poller, clock, 4)
     with serving(ScriptedBot(rows=[row("a", at=NOW)], count=1), port=port):
         tick(poller, clock, 2)
     tick(poller, clock, 3)
-    door.close()
+    client.close()
 
-    told = logged(feed, EntryKind.BOT_STATUS)
-    assert [status["status"] for status in told] == ["offline", "online", "offline"]
-    assert told[0]["since"] == "2026-11-18T11:06:43.000Z"
+    statuses = logged(feed, EntryKind.BOT_STATUS)
+    assert [status["status"] for status in statuses] == ["offline", "online", "offline"]
+    assert statuses[0]["since"] == "2026-11-18T11:06:43.000Z"
     assert trade_ids(feed) == ["a"]
 
 
@@ -180,7 +180,7 @@ def test_a_bot_that_is_down_at_the_start_goes_online_when_it_comes(feed: Feed, c
     ],
     ids=["html", "half json", "500", "404", "no list", "6 MB"],
 )
-def test_a_bot_that_talks_nonsense_for_a_while_loses_nothing(
+def test_no_trade_is_lost_while_the_bots_answers_are_malformed(
     answer: tuple[int, bytes], bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     poller = container()
@@ -199,7 +199,9 @@ def test_a_bot_that_talks_nonsense_for_a_while_loses_nothing(
     assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
-def test_a_bot_without_health_is_still_heard(bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock) -> None:
+def test_a_bot_without_a_health_route_is_polled_by_its_list(
+    bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
+) -> None:
     bot.answers["/health"] = (404, b"")
     poller = container()
     bot.trade(row("a", at=NOW))
@@ -209,7 +211,7 @@ def test_a_bot_without_health_is_still_heard(bot: ScriptedBot, container: MakePo
     assert [status["status"] for status in logged(feed, EntryKind.BOT_STATUS)] == ["online"]
 
 
-def test_one_bad_trade_is_announced_once_and_the_rest_published(
+def test_an_invalid_trade_is_announced_once_and_the_rest_published(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     poller = container()
@@ -292,7 +294,7 @@ def test_a_publish_whose_answer_is_lost_is_not_repeated(
     assert trade_ids(feed) == ["a", "b"]
 
 
-def test_what_happens_while_redis_is_away_is_published_when_it_is_back(
+def test_trades_during_a_redis_outage_are_published_after_it(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis_server: RedisServer
 ) -> None:
     """More than the bot's list holds, so that only the poller's memory still has it."""
@@ -310,7 +312,7 @@ def test_what_happens_while_redis_is_away_is_published_when_it_is_back(
 
 
 @pytest.mark.parametrize("switch", [{"status_code": 429}, {"status_code": 502}])
-def test_redis_that_says_later_is_asked_less_and_less_often(  # noqa: PLR0917  # fixtures
+def test_a_failing_redis_is_asked_less_and_less_often(  # noqa: PLR0917  # fixtures
     switch: dict[str, int],
     bot: ScriptedBot,
     container: MakePoller,
@@ -333,12 +335,12 @@ def test_redis_that_says_later_is_asked_less_and_less_often(  # noqa: PLR0917  #
 def test_two_containers_that_look_at_the_same_time_publish_each_trade_once(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
-    one, other = container(), container()
+    first, second = container(), container()
     for number in range(30):
         bot.trade(row(str(number), at=NOW + number))
-        tick(one if number % 3 else other, clock)
-        tick(other if number % 2 else one, clock)
-    tick(one, clock)
+        tick(first if number % 3 else second, clock)
+        tick(second if number % 2 else first, clock)
+    tick(first, clock)
 
     assert trade_ids(feed) == [str(number) for number in range(30)]
     assert logged(feed, EntryKind.SOURCE_GAP) == []
@@ -357,7 +359,7 @@ def test_a_log_that_was_emptied_gets_the_bots_list_again(
     assert trade_ids(feed) == ["a", "b", "c"]
 
 
-def test_an_unreadable_checkpoint_is_left_behind(
+def test_after_an_unreadable_checkpoint_polling_starts_again(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock, redis: Redis
 ) -> None:
     bot.trade(row("a", at=NOW))
@@ -370,7 +372,7 @@ def test_an_unreadable_checkpoint_is_left_behind(
     assert logged(feed, EntryKind.SOURCE_GAP) == []
 
 
-# The minute and its price
+# The minute and what it costs
 
 
 def test_a_quiet_minute_costs_seven_commands_and_a_quiet_tick_none(
@@ -378,13 +380,13 @@ def test_a_quiet_minute_costs_seven_commands_and_a_quiet_tick_none(
 ) -> None:
     poller = container()
     poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
-    for next_one in (poller, container()):  # the same container again, and a cold one
-        for before in (3, 300):  # behind the minute before, and behind a time without a poller
+    for next_poller in (poller, container()):  # the same container again, and a cold one
+        for before in (3, 300):  # right after the minute before, and after a time without a poller
             clock.sleep(before)
             if before > 30:
                 redis.command("DEL", feed.keys.poller)  # as its end would have done
             redis_server.reset_meter()
-            done = next_one.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
+            done = next_poller.minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
 
             assert (done.ticks, done.trades) == (20, 0)
             assert redis_server.billed() == {"HMGET": 1, "SET": 3, "PUBLISH": 3}
@@ -404,19 +406,19 @@ def test_a_minute_adds_up_what_it_did(bot: ScriptedBot, container: MakePoller, c
     assert not done.waited
 
 
-def test_of_two_containers_at_work_the_later_one_rests_until_the_other_ends(
+def test_of_two_containers_the_one_with_the_later_end_rests_until_the_other_has_ended(
     bot: ScriptedBot, container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     first, second = container(), container()
     bot.trade(row("a", at=NOW))
     first.minute(until=clock.now + 3, clock=clock.seconds, sleep=clock.sleep)
-    told = feed.read(START).heartbeat
-    assert told is not None
-    feed.send_heartbeat(replace(told, owner="first", at=told.at, until=told.at + 20_000), ttl_ms=60_000)
+    heartbeat = feed.read(START).heartbeat
+    assert heartbeat is not None
+    feed.send_heartbeat(replace(heartbeat, owner="first", at=heartbeat.at, until=heartbeat.at + 20_000), ttl_ms=60_000)
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
-        if told.at + 10_000 < clock.wall_ms() < told.at + 14_000:
+        if heartbeat.at + 10_000 < clock.wall_ms() < heartbeat.at + 14_000:
             bot.trade(row("b", at=clock.now))
 
     done = second.minute(until=clock.now + 58, clock=clock.seconds, sleep=sleep)
@@ -426,7 +428,7 @@ def test_of_two_containers_at_work_the_later_one_rests_until_the_other_ends(
     assert set(trade_ids(feed)) == {"a", "b"}
 
 
-def test_the_container_that_was_there_first_goes_on(bot: ScriptedBot, container: MakePoller, clock: Clock) -> None:
+def test_the_container_that_came_first_goes_on(bot: ScriptedBot, container: MakePoller, clock: Clock) -> None:
     first, second = container(), container()
 
     def sleep(seconds: float) -> None:
@@ -440,22 +442,22 @@ def test_the_container_that_was_there_first_goes_on(bot: ScriptedBot, container:
     assert (done.waited, done.ticks) == (False, 20)
 
 
-def test_the_next_container_need_not_wait_behind_a_minute_that_is_over(
+def test_the_next_container_does_not_wait_after_a_minute_that_is_over(
     container: MakePoller, feed: Feed, clock: Clock
 ) -> None:
     container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
-    told = feed.read(START).heartbeat
+    heartbeat = feed.read(START).heartbeat
     clock.sleep(1)
     done = container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
 
-    assert told is not None
-    assert (told.fresh_for, told.bot_ok_at) == (29_000, told.at)
+    assert heartbeat is not None
+    assert (heartbeat.fresh_for, heartbeat.bot_ok_at) == (29_000, heartbeat.at)
     assert (done.waited, done.ticks) == (False, 20)
 
 
-def test_the_next_container_need_not_wait_for_one_that_was_cut_short(container: MakePoller, clock: Clock) -> None:
-    left = container()
-    left.minute(until=clock.now + 58, clock=lambda: NOW if clock.now < NOW + 9 else NOW + 58, sleep=clock.sleep)
+def test_the_next_container_does_not_wait_for_one_that_was_cut_short(container: MakePoller, clock: Clock) -> None:
+    cut_short = container()
+    cut_short.minute(until=clock.now + 58, clock=lambda: NOW if clock.now < NOW + 9 else NOW + 58, sleep=clock.sleep)
     done = container().minute(until=clock.now + 58, clock=clock.seconds, sleep=clock.sleep)
 
     assert (done.waited, done.ticks) == (False, 20)

@@ -90,15 +90,19 @@ def market(exchange_server: Exchange, feed: Feed) -> Iterator[TradedMarket]:
 def logged_trades(feed: Feed) -> list[tuple[str, bool]]:
     """Each trade in the log, and whether it was backfilled."""
     entries = feed.read(START, count=500).reading.entries
-    return [(one.data["trade_id"], bool(one.data.get("backfilled"))) for one in entries if one.kind is EntryKind.TRADE]
+    return [
+        (entry.data["trade_id"], bool(entry.data.get("backfilled")))
+        for entry in entries
+        if entry.kind is EntryKind.TRADE
+    ]
 
 
 def gaps(feed: Feed) -> list[dict[str, object]]:
-    return [one.data for one in feed.read(START, count=500).reading.entries if one.kind is EntryKind.SOURCE_GAP]
+    return [entry.data for entry in feed.read(START, count=500).reading.entries if entry.kind is EntryKind.SOURCE_GAP]
 
 
 def overflow(market: TradedMarket, *, hidden: int) -> tuple[Row, list[Row], Row]:
-    """One trade seen, then some that the list has pushed out, then one more in the list."""
+    """One trade in a poll, then some that the list has pushed out, then one more in the list."""
     first = market.trade()
     market.bot.trade(first)
     market.tick()
@@ -178,10 +182,10 @@ def test_while_the_bot_is_offline_its_trades_come_from_the_exchange(market: Trad
     assert logged_trades(feed) == [(first["trade_id"], False), (unseen["trade_id"], False)]
 
     market.bot.answers.clear()
-    market.bot.trade({**unseen, "fee": 0.01})  # the bot tells it in its own words
+    market.bot.trade({**unseen, "fee": 0.01})  # the bot reports it with its own facts
     for _ in range(3):
         market.tick()
 
     entries = feed.read(START, count=500).reading.entries
-    assert [one.data["source"] for one in entries if one.kind is EntryKind.TRADE] == ["bot_live", "kalshi"]
-    assert not [one for one in entries if one.kind in {EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}]
+    assert [entry.data["source"] for entry in entries if entry.kind is EntryKind.TRADE] == ["bot_live", "kalshi"]
+    assert not [entry for entry in entries if entry.kind in {EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}]

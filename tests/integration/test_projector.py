@@ -1,4 +1,4 @@
-"""The log into a real Postgres: whole, once, in order, from wherever the last run was killed."""
+"""Copying the log into a real Postgres: every entry once and in order, even after a run was killed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def trades(store: Store) -> list[str]:
     return [row["trade_id"] for row in rows]
 
 
-def test_the_log_is_taken_over_once_and_in_order(projector: Projector, feed: Feed, store: Store) -> None:
+def test_the_log_is_copied_once_and_in_order(projector: Projector, feed: Feed, store: Store) -> None:
     head = publish(feed, range(450), candidate(EntryKind.BOT_STATUS, "on", {"status": "online"}))
 
     assert run(projector, head) == ProjectionResult(entries=451)
@@ -80,7 +80,7 @@ def test_a_correction_replaces_the_trade(projector: Projector, feed: Feed, store
     assert rows == [{"price": "0.6100", "correction": True}]
 
 
-def test_a_quiet_log_costs_neither_redis_nor_postgres(
+def test_a_log_without_new_entries_costs_no_redis_command(
     projector: Projector, feed: Feed, redis_server: RedisServer
 ) -> None:
     head = publish(feed, [1, 2])
@@ -92,7 +92,7 @@ def test_a_quiet_log_costs_neither_redis_nor_postgres(
     assert redis_server.billed() == {}
 
 
-def test_a_new_container_finds_out_from_postgres_that_nothing_is_due(
+def test_a_new_container_learns_from_postgres_that_nothing_is_left_to_copy(
     projector: Projector, feed: Feed, store: Store, redis_server: RedisServer
 ) -> None:
     head = publish(feed, [1, 2])
@@ -103,31 +103,31 @@ def test_a_new_container_finds_out_from_postgres_that_nothing_is_due(
     assert redis_server.billed() == {}
 
 
-def test_a_run_without_a_known_log_does_nothing(projector: Projector) -> None:
+def test_a_run_without_a_log_copies_nothing(projector: Projector) -> None:
     assert run(projector, None) == ProjectionResult()
 
 
-def test_a_run_killed_after_any_batch_is_carried_on(
+def test_a_run_killed_after_any_batch_is_continued_by_the_next_one(
     projector: Projector, feed: Feed, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer of each second batch is lost after Postgres took it."""
     head = publish(feed, range(900))
     real, calls = records.project_batch, iter(range(100))
 
-    def unlucky(*arguments: Any) -> Any:
+    def lose_each_second_answer(*arguments: Any) -> Any:
         answer = real(*arguments)
         if next(calls) % 2:
             raise SourceUnavailable("postgres", "the answer was lost")
         return answer
 
-    monkeypatch.setattr("coliseum.projection.projector.project_batch", unlucky)
+    monkeypatch.setattr("coliseum.projection.projector.project_batch", lose_each_second_answer)
     outcomes = [run(Projector(feed=feed, store=store), head) for _ in range(3)]
 
     assert [outcome.problem is None for outcome in outcomes] == [False, False, True]
     assert trades(store) == [f"t{number}" for number in range(900)]
 
 
-def test_a_run_stops_when_time_is_short(projector: Projector, feed: Feed, store: Store) -> None:
+def test_a_run_begins_no_batch_when_time_is_short(projector: Projector, feed: Feed, store: Store) -> None:
     head = publish(feed, [1])
 
     assert run(projector, head, seconds=1) == ProjectionResult()
@@ -135,7 +135,9 @@ def test_a_run_stops_when_time_is_short(projector: Projector, feed: Feed, store:
     assert trades(store) == ["t1"]
 
 
-def test_entries_the_log_dropped_are_declared(projector: Projector, feed: Feed, store: Store, redis: Redis) -> None:
+def test_entries_that_the_log_dropped_are_recorded_as_lost(
+    projector: Projector, feed: Feed, store: Store, redis: Redis
+) -> None:
     run(projector, publish(feed, range(3)))
     publish(feed, range(3, 10))
     redis.command("XTRIM", feed.keys.stream, "MAXLEN", 2)
@@ -144,7 +146,7 @@ def test_entries_the_log_dropped_are_declared(projector: Projector, feed: Feed, 
     assert store.select("projection_gaps", "after_seq,lost") == [{"after_seq": 3, "lost": 5}]
 
 
-def test_a_new_epoch_is_taken_over_without_repeating_trades(
+def test_a_new_epoch_is_copied_without_repeating_trades(
     projector: Projector, feed: Feed, store: Store, redis: Redis
 ) -> None:
     run(projector, publish(feed, [1, 2]))
@@ -155,18 +157,18 @@ def test_a_new_epoch_is_taken_over_without_repeating_trades(
     assert trades(store) == ["t1", "t2", "t3"]
 
 
-def test_a_log_that_lost_its_tail_and_went_on_is_taken_over(
+def test_a_log_that_lost_its_newest_entries_and_went_on_is_copied(
     projector: Projector, feed: Feed, store: Store, redis: Redis
 ) -> None:
-    """A fail-over to a server that had not heard of the newest entries."""
+    """Redis failed over to a server that lacked the newest entries."""
     publish(feed, [1, 2])
     before = redis.command("HMGET", feed.keys.meta, "seq", "ms")
     run(projector, publish(feed, [3, 4]))
-    for one in (3, 4):
+    for number in (3, 4):
         newest = redis.command("XREVRANGE", feed.keys.stream, "+", "-", "COUNT", 1)[0][0]
         redis.command("XDEL", feed.keys.stream, newest)
-        redis.command("ZREM", feed.keys.seen, f"trade:t{one}")
-        redis.command("HDEL", feed.keys.known, f"trade:t{one}")
+        redis.command("ZREM", feed.keys.seen, f"trade:t{number}")
+        redis.command("HDEL", feed.keys.known, f"trade:t{number}")
     redis.command("HSET", feed.keys.meta, "seq", before[0], "ms", before[1])
     done = feed.publish([trade(4), trade(5), trade(6)], now_ms=NOW_MS + 5)
 
@@ -174,7 +176,7 @@ def test_a_log_that_lost_its_tail_and_went_on_is_taken_over(
     assert sorted(trades(store)) == [f"t{number}" for number in range(1, 7)]
 
 
-def test_redis_in_trouble_leaves_the_cursor_where_it_is(
+def test_the_cursor_stays_where_it_is_while_redis_fails(
     projector: Projector, feed: Feed, store: Store, redis_server: RedisServer
 ) -> None:
     head = publish(feed, [1, 2])
@@ -186,9 +188,9 @@ def test_redis_in_trouble_leaves_the_cursor_where_it_is(
     assert trades(store) == ["t1", "t2"]
 
 
-def test_postgres_in_trouble_is_a_problem_and_no_error(feed: Feed) -> None:
-    nowhere = Projector(feed=feed, store=Store("http://127.0.0.1:9", "sb_secret_unused"))
+def test_a_postgres_failure_is_reported_and_not_raised(feed: Feed) -> None:
+    projector = Projector(feed=feed, store=Store("http://127.0.0.1:9", "sb_secret_unused"))
 
-    problem = run(nowhere, publish(feed, [1])).problem
+    problem = run(projector, publish(feed, [1])).problem
     assert problem is not None
     assert "postgres" in problem

@@ -1,4 +1,4 @@
-"""`project_entries`: exactly once under repetition, concurrency and sudden ends."""
+"""`project_entries` stores each entry exactly once under repetition, concurrency and lost connections."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def trade_ids(store: Store) -> list[str]:
     return [row["trade_id"] for row in rows]
 
 
-def test_entries_become_rows_and_the_cursor_moves(store: Store) -> None:
+def test_entries_are_stored_as_rows_and_the_cursor_moves(store: Store) -> None:
     answer = project(store, [trade(1), status(2)], after=0)
 
     assert answer == {"epoch": "e1", "ms": 1_700_000_000_002, "seq": 2, "inserted": 2}
@@ -83,7 +83,7 @@ def test_a_batch_may_be_repeated_and_may_overlap(store: Store) -> None:
     assert trade_ids(store) == ["t1", "t2", "t3"]
 
 
-def test_a_hole_is_refused_unless_it_is_declared(store: Store) -> None:
+def test_a_gap_before_a_batch_is_refused_unless_it_is_declared(store: Store) -> None:
     project(store, [trade(1)], after=0)
 
     with pytest.raises(SourceRefused, match="stands at 1") as refusal:
@@ -96,7 +96,7 @@ def test_a_hole_is_refused_unless_it_is_declared(store: Store) -> None:
     assert store.select("projection_gaps", "epoch,after_seq,lost") == [{"epoch": "e1", "after_seq": 1, "lost": 3}]
 
 
-def test_a_hole_inside_a_batch_takes_nothing_over(store: Store) -> None:
+def test_a_batch_with_a_gap_inside_stores_nothing(store: Store) -> None:
     with pytest.raises(SourceRefused, match="entry 3 where 2 was due"):
         project(store, [trade(1), trade(3)], after=0)
 
@@ -104,7 +104,7 @@ def test_a_hole_inside_a_batch_takes_nothing_over(store: Store) -> None:
     assert store.rpc("projection_position", {"p_name": "test"}) is None
 
 
-def test_the_cursor_never_returns_to_an_epoch_it_left(store: Store) -> None:
+def test_the_cursor_never_returns_to_an_earlier_epoch(store: Store) -> None:
     project(store, [trade(1)], after=0)
     project(store, [trade(1, trade_id="n1")], after=0, epoch="e2")
 
@@ -118,12 +118,12 @@ def test_the_cursor_never_returns_to_an_epoch_it_left(store: Store) -> None:
 @pytest.mark.parametrize(
     ("entries", "after", "lost"), [([], -1, 0), ([], 0, -1), ([], 0, 2), ([{"seq": 1}], 0, 0), ([trade(1)], None, 0)]
 )
-def test_nonsense_is_refused(store: Store, entries: list[Entry], after: Any, lost: int) -> None:
+def test_malformed_arguments_are_refused(store: Store, entries: list[Entry], after: Any, lost: int) -> None:
     with pytest.raises(SourceRefused, match="22023"):
         project(store, entries, after=after, lost=lost)
 
 
-def test_a_trade_without_a_needed_field_stops_the_batch_by_name(store: Store) -> None:
+def test_a_trade_without_a_required_field_fails_the_batch_and_is_named(store: Store) -> None:
     with pytest.raises(SourceRefused, match="ticker"):
         project(store, [trade(1), trade(2, ticker=None)], after=0)
 
@@ -168,7 +168,7 @@ def test_a_trade_published_again_in_a_new_epoch_counts_once(store: Store) -> Non
     ]
 
 
-def test_concurrent_projectors_take_every_entry_over_once(store: Store) -> None:
+def test_concurrent_projectors_store_every_entry_once(store: Store) -> None:
     entries = [trade(seq) for seq in range(1, 61)]
 
     def work(step: int) -> None:
@@ -187,7 +187,7 @@ def test_concurrent_projectors_take_every_entry_over_once(store: Store) -> None:
     assert store.rpc("projection_position", {"p_name": "test"})["seq"] == 60
 
 
-def test_a_projection_cut_off_in_the_middle_leaves_nothing_and_goes_on(
+def test_a_projection_cut_off_in_the_middle_stores_nothing_and_can_be_repeated(
     store: Store, postgres_server: PostgresServer
 ) -> None:
     project(store, [trade(1)], after=0)
@@ -196,7 +196,7 @@ def test_a_projection_cut_off_in_the_middle_leaves_nothing_and_goes_on(
     with psycopg.connect(postgres_server.dsn) as blocker, ThreadPoolExecutor(1) as pool:
         blocker.execute("lock table feed_events in exclusive mode")  # the batch gets as far as its second entry
         cut = pool.submit(project, store, batch, after=1)
-        _wait_for_one_at_the_lock(postgres_server)
+        _wait_for_a_blocked_session(postgres_server)
         postgres_server.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'")
         with pytest.raises(SourceUnavailable, match="57P01"):
             cut.result(timeout=PATIENCE_SECONDS)
@@ -206,7 +206,7 @@ def test_a_projection_cut_off_in_the_middle_leaves_nothing_and_goes_on(
     assert project(store, batch, after=1)["inserted"] == 3
 
 
-def _wait_for_one_at_the_lock(server: PostgresServer) -> None:
+def _wait_for_a_blocked_session(server: PostgresServer) -> None:
     deadline = time.monotonic() + 10
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"

@@ -26,7 +26,7 @@ def _reading(
     epoch: str | None = "e1",
     count: int = 1000,
 ) -> Reading:
-    """As Redis would answer a reader at `cursor`."""
+    """The log as Redis answers a reader at `cursor`."""
     newest = entries[-1].id if entries else START
     following = tuple(entry for entry in entries if cursor == START or entry.id >= cursor)
     return Reading(epoch=epoch, base_ms=BASE_MS, head=head or newest, entries=following[: count + 1])
@@ -58,7 +58,7 @@ def test_trimmed_entries_are_a_gap_of_their_exact_number() -> None:
     assert follow(gap.to, "e1", _reading(LOG[3:], gap.to)) == Continue(LOG[3:])
 
 
-def test_what_was_trimmed_before_a_newcomer_came_is_lost_to_it() -> None:
+def test_entries_trimmed_before_a_new_reader_came_count_as_lost() -> None:
     assert follow(START, None, _reading(LOG[2:], START)) == Gap(2, START, EntryId(1005, 2))
 
 
@@ -68,7 +68,7 @@ def test_a_deleted_stream_with_its_counter_is_a_gap_to_the_head() -> None:
     assert follow(head, "e1", _reading((), head, head=head)) == Continue(())
 
 
-def test_a_hole_inside_ends_the_run_and_shows_on_the_next_read() -> None:
+def test_a_gap_inside_the_log_is_found_by_the_next_read() -> None:
     holed = (*LOG[:2], LOG[3])
     assert follow(START, "e1", _reading(holed, START)) == Continue(LOG[:2])
     cursor = LOG[1].id
@@ -122,10 +122,10 @@ def _logs(draw: st.DrawFn) -> tuple[Entry, ...]:
 
 
 @given(log=_logs(), data=st.data())
-def test_delivered_and_lost_add_up_whatever_is_gone_and_however_reads_are_paged(
+def test_delivered_and_lost_entries_add_up_for_any_trimming_and_paging(
     log: tuple[Entry, ...], data: st.DataObject
 ) -> None:
-    """For every set of entries gone before the newest one, nothing is told twice, skipped or reordered."""
+    """For every set of entries gone before the newest one, nothing is delivered twice, skipped or reordered."""
     kept = (*(entry for entry in log[:-1] if data.draw(st.booleans())), log[-1])
     start = data.draw(st.sampled_from([START, *(entry.id for entry in log)]))
     delivered: list[Entry] = []
@@ -149,7 +149,7 @@ def test_delivered_and_lost_add_up_whatever_is_gone_and_however_reads_are_paged(
 
 
 @given(log=_logs(), trimmed=st.integers(0, 30), data=st.data())
-def test_trimming_between_two_reads_loses_exactly_what_it_took(
+def test_trimming_between_two_reads_is_a_gap_of_exactly_the_trimmed_entries(
     log: tuple[Entry, ...], trimmed: int, data: st.DataObject
 ) -> None:
     seen = data.draw(st.integers(0, len(log)))

@@ -34,7 +34,7 @@ def _trade(**changes: Any) -> Trade:
 
 
 @given(IDS)
-def test_ids_survive_their_text(entry_id: EntryId) -> None:
+def test_an_id_is_the_same_after_encoding(entry_id: EntryId) -> None:
     assert EntryId.parse(str(entry_id)) == entry_id
 
 
@@ -56,13 +56,13 @@ def test_ids_are_not_ordered_as_text() -> None:
         "99999999999999999-1", "$", "0x1-1", "1-1\x00",
     ],
 )  # fmt: skip
-def test_anything_else_is_no_id(text: str) -> None:
+def test_malformed_ids_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         EntryId.parse(text)
 
 
 @given(kind=st.sampled_from(EntryKind), data=st.dictionaries(st.text(), JSON), entry_id=IDS)
-def test_entries_survive_their_text(kind: EntryKind, data: dict[str, Any], entry_id: EntryId) -> None:
+def test_an_entry_is_the_same_after_encoding(kind: EntryKind, data: dict[str, Any], entry_id: EntryId) -> None:
     text = encode_entry(kind, data)
     assert parse_entry(str(entry_id), text) == Entry(entry_id, kind, data)
     assert text.isascii()
@@ -70,7 +70,7 @@ def test_entries_survive_their_text(kind: EntryKind, data: dict[str, Any], entry
     assert "\r" not in text
 
 
-def test_numbers_that_json_has_no_word_for_are_refused() -> None:
+def test_numbers_that_json_cannot_express_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         encode_entry(EntryKind.TRADE, {"price": float("nan")})
 
@@ -83,19 +83,19 @@ def test_numbers_that_json_has_no_word_for_are_refused() -> None:
         '{"k":"trade","v":' + "[" * 100_000, "\ud800",
     ],
 )  # fmt: skip
-def test_entries_we_did_not_write_are_named(text: str) -> None:
+def test_a_malformed_entry_is_an_error_with_its_id(text: str) -> None:
     with pytest.raises(LogError, match="1-1"):
         parse_entry("1-1", text)
 
 
-def test_an_entry_of_a_later_version_keeps_its_number_and_what_it_said() -> None:
+def test_an_entry_of_a_later_version_keeps_its_number_and_its_data() -> None:
     """SSE-035."""
     entry = parse_entry("1-7", '{"k":"from_tomorrow","v":{"ticker":"A-1"}}')
     assert (entry.id, entry.kind) == (EntryId(1, 7), EntryKind.LATER)
     assert entry.data == {"kind": "from_tomorrow", "data": {"ticker": "A-1"}}
 
 
-def test_an_entry_with_a_foreign_id_is_named() -> None:
+def test_an_entry_with_a_malformed_id_is_an_error_with_its_id() -> None:
     with pytest.raises(LogError, match="cannot be read"):
         parse_entry("1-1-1", '{"k":"trade","v":{}}')
 
@@ -110,9 +110,7 @@ def test_hostile_text_is_a_log_error_and_nothing_else(text: str) -> None:
     ("data", "tickers"),
     [({"ticker": None}, ()), ({}, ()), ({"ticker": "A"}, ("A",)), ({"tickers": ["A", "B"]}, ("A", "B"))],
 )
-def test_an_entry_names_the_markets_it_concerns_or_concerns_everybody(
-    data: dict[str, object], tickers: tuple[str, ...]
-) -> None:
+def test_an_entry_names_its_markets_or_concerns_every_reader(data: dict[str, object], tickers: tuple[str, ...]) -> None:
     assert parse_entry("1-1", encode_entry(EntryKind.BOT_STATUS, data)).tickers == tickers
 
 
@@ -127,7 +125,7 @@ def test_a_trade_keeps_the_contracts_six_names_and_types() -> None:
     assert isinstance(shown["quantity"], int)
 
 
-def test_exact_values_travel_as_text_and_the_unknown_as_null() -> None:
+def test_exact_values_are_text_and_unknown_ones_are_null() -> None:
     shown = trade_json(_trade(price=Decimal("0.0175"), quantity=Decimal("0.25"), outcome=Outcome.NO))
     assert (shown["price_dollars"], shown["quantity_contracts"], shown["quantity"]) == ("0.0175", "0.25", 0.25)
     assert (shown["outcome"], shown["fee"], shown["order_id"]) == ("no", None, None)

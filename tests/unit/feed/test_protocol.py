@@ -21,7 +21,7 @@ from coliseum.feed.protocol import (
 )
 
 KEYS = FeedKeys("python:")
-REPORT = PollerHeartbeat(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
+HEARTBEAT = PollerHeartbeat(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
 META = ["e1", "1000", "2", "1005", '{"status":"online"}']
 ROWS = [
     ["1000-1", ["d", encode_entry(EntryKind.TRADE, {"n": 1})]],
@@ -29,7 +29,7 @@ ROWS = [
 ]
 
 
-def test_every_key_stands_under_the_prefix() -> None:
+def test_every_key_begins_with_the_prefix() -> None:
     names = [KEYS.stream, KEYS.meta, KEYS.seen, KEYS.known, KEYS.poller, KEYS.channel]
     assert len(set(names)) == 6
     assert all(name.startswith("python:") for name in names)
@@ -44,14 +44,14 @@ def test_the_latest_are_read_backwards() -> None:
     assert latest_commands(KEYS, 3)[-1] == ("XREVRANGE", "python:feed", "+", "-", "COUNT", 3)
 
 
-def test_replies_become_a_state() -> None:
-    state = parse_state([META, REPORT.text(), ROWS])
+def test_replies_are_parsed_as_a_state() -> None:
+    state = parse_state([META, HEARTBEAT.text(), ROWS])
     assert (state.reading.epoch, state.reading.base_ms, state.reading.head) == ("e1", 1000, EntryId(1005, 2))
     assert [entry.data["n"] for entry in state.reading.entries] == [1, 2]
-    assert (state.heartbeat, state.bot) == (REPORT, {"status": "online"})
+    assert (state.heartbeat, state.bot) == (HEARTBEAT, {"status": "online"})
 
 
-def test_newest_first_replies_are_turned_around() -> None:
+def test_newest_first_replies_are_reversed() -> None:
     state = parse_state([META, None, ROWS[::-1]], newest_first=True)
     assert [entry.id.seq for entry in state.reading.entries] == [1, 2]
 
@@ -71,7 +71,7 @@ def test_nothing_published_is_an_empty_state(rows: Any) -> None:
         [META, None, [["1-1", ["d", "{}"]]]], [None, None, None],
     ],
 )  # fmt: skip
-def test_foreign_content_under_our_keys_is_a_log_error(replies: list[Any]) -> None:
+def test_malformed_content_under_our_keys_is_a_log_error(replies: list[Any]) -> None:
     with pytest.raises(LogError):
         parse_state(replies)
 
@@ -86,14 +86,14 @@ def test_foreign_content_under_our_keys_is_a_log_error(replies: list[Any]) -> No
         bot=st.none() | st.dictionaries(st.text(), st.text()),
     )
 )
-def test_reports_survive_their_text(report: PollerHeartbeat) -> None:
-    assert PollerHeartbeat.parse(report.text()) == report
-    assert parse_notification(encode_heartbeat(report)) == Notification(None, None, None, None, report)
+def test_a_heartbeat_is_the_same_after_encoding(heartbeat: PollerHeartbeat) -> None:
+    assert PollerHeartbeat.parse(heartbeat.text()) == heartbeat
+    assert parse_notification(encode_heartbeat(heartbeat)) == Notification(None, None, None, None, heartbeat)
 
 
 def test_a_heartbeat_names_the_newest_entry_it_knows() -> None:
-    notification = parse_notification(encode_heartbeat(REPORT, ("e1", EntryId(1005, 2))))
-    assert notification == Notification("e1", None, EntryId(1005, 2), None, REPORT)
+    notification = parse_notification(encode_heartbeat(HEARTBEAT, ("e1", EntryId(1005, 2))))
+    assert notification == Notification("e1", None, EntryId(1005, 2), None, HEARTBEAT)
 
 
 HOSTILE = [
@@ -105,25 +105,25 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_foreign_report_is_none(text: str | None) -> None:
+def test_a_malformed_heartbeat_is_none(text: str | None) -> None:
     assert PollerHeartbeat.parse(text) is None
 
 
-def _bell(**changes: Any) -> str:
+def _message(**changes: Any) -> str:
     body = {"e": "e1", "p": "1000-1", "m": 1005, "s": 2, "n": 1, "d": [{"k": "trade", "v": {"a": 1}}]}
     return json.dumps({name: value for name, value in (body | changes).items() if value != "absent"})
 
 
-def test_a_bell_names_its_predecessor_and_carries_its_entries() -> None:
-    notification = parse_notification(_bell())
+def test_a_notification_names_its_predecessor_and_contains_its_entries() -> None:
+    notification = parse_notification(_message())
     assert notification is not None
     assert (notification.epoch, notification.previous, notification.last) == ("e1", EntryId(1000, 1), EntryId(1005, 2))
     assert notification.entries is not None
     assert [(entry.id, entry.data) for entry in notification.entries] == [(EntryId(1005, 2), {"a": 1})]
 
 
-def test_a_bell_of_large_news_only_says_how_many() -> None:
-    notification = parse_notification(_bell(n=40, d="absent"))
+def test_a_notification_of_large_entries_gives_only_their_number() -> None:
+    notification = parse_notification(_message(n=40, d="absent"))
     assert notification is not None
     assert (notification.last, notification.entries) == (EntryId(1005, 41), None)
 
@@ -138,15 +138,15 @@ def test_a_bell_of_large_news_only_says_how_many() -> None:
         {"r": "x", "l": "not-an-id"},
     ],
 )  # fmt: skip
-def test_a_bell_of_another_form_is_none(changes: dict[str, Any]) -> None:
-    assert parse_notification(_bell(**changes)) is None
+def test_a_notification_in_another_form_is_none(changes: dict[str, Any]) -> None:
+    assert parse_notification(_message(**changes)) is None
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text is not None])
-def test_a_foreign_ring_is_none(text: str) -> None:
+def test_a_hostile_notification_is_none(text: str) -> None:
     assert parse_notification(text) is None
 
 
 @given(st.text())
-def test_any_text_may_be_rung(text: str) -> None:
+def test_any_text_can_be_parsed_as_a_notification(text: str) -> None:
     assert parse_notification(text) is None or json.loads(text)

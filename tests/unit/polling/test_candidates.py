@@ -28,7 +28,7 @@ GAP = SourceGap(
 )
 
 
-def test_a_trade_is_the_same_trade_whatever_is_said_about_it() -> None:
+def test_a_trade_keeps_its_key_when_its_facts_change() -> None:
     first, second = trade_candidate(TRADE, run="r"), trade_candidate(replace(TRADE, price=Decimal("0.6")), run="r")
 
     assert first.key == second.key == "trade:t1"
@@ -41,19 +41,19 @@ def test_only_the_bots_own_report_can_correct() -> None:
     assert not trade_candidate(replace(TRADE, source=TradeSource.KALSHI), run="r").correctable
 
 
-def test_a_trade_id_cannot_pass_for_another_kind_of_entry() -> None:
+def test_a_trade_id_cannot_collide_with_the_key_of_another_kind() -> None:
     assert trade_candidate(replace(TRADE, trade_id="source_gap:x"), run="r").key == "trade:source_gap:x"
 
 
-def test_a_refused_trade_is_one_lost_trade_with_its_reason() -> None:
-    found = rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "abcd"))
+def test_a_rejected_row_is_one_lost_trade_with_its_reason() -> None:
+    announcement = rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "abcd"))
 
-    assert found.kind is EntryKind.SOURCE_GAP
-    assert found.data == {"reason": "invalid_trade", "lost": 1, "trade_id": "t7", "detail": "price: got 65"}
-    assert found.key != rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "other")).key
+    assert announcement.kind is EntryKind.SOURCE_GAP
+    assert announcement.data == {"reason": "invalid_trade", "lost": 1, "trade_id": "t7", "detail": "price: got 65"}
+    assert announcement.key != rejected_trade_candidate(RejectedTrade("t7", "price: got 65", "other")).key
 
 
-def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
+def test_a_gap_has_its_time_and_its_size_as_far_as_it_is_known() -> None:
     assert source_gap_candidate(GAP).data == {
         "reason": "overflow",
         "from": "2023-11-14T22:13:20.000Z",
@@ -65,14 +65,14 @@ def test_a_hole_tells_its_time_and_its_size_as_far_as_they_are_known() -> None:
     assert "at_least" not in source_gap_candidate(replace(GAP, lost=3)).data
 
 
-def test_a_later_word_on_a_hole_is_another_entry() -> None:
+def test_a_late_announcement_of_a_gap_is_another_entry() -> None:
     later = source_gap_candidate(replace(GAP, lost=0, backfilled=4), late=True)
 
     assert later.data["late"]
     assert later.key != source_gap_candidate(GAP).key
 
 
-def test_a_status_is_told_once_for_each_time_it_began() -> None:
+def test_a_status_is_published_once_for_each_change() -> None:
     status = {"status": "online", "since": "2026-11-21T00:00:00.000Z", "trades": 1, "detail": None}
 
     assert bot_status_candidate(status).key == bot_status_candidate({**status, "trades": 2}).key

@@ -21,7 +21,7 @@ from coliseum.polling.checkpoint import (
 names = st.text(min_size=1, max_size=20)
 numbers = st.integers(0, 2**40)
 maybe = st.none() | numbers
-holes = st.builds(
+gaps = st.builds(
     SourceGap,
     reason=st.sampled_from(["overflow", "restart"]),
     key=names,
@@ -44,7 +44,7 @@ checkpoints = st.builds(
     ),
     answered_ms=maybe,
     status=st.none() | st.just({"status": "online", "since": "2026-11-21T00:00:00Z", "trades": 3, "detail": None}),
-    gap=st.none() | holes,
+    gap=st.none() | gaps,
 )
 
 

@@ -1,4 +1,4 @@
-"""What is new in the bot's list, and what is missing: cases, and properties over a bot that remembers everything."""
+"""What is new in the bot's list and what is missing: single cases, and properties over a simulated bot."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def seen(
     )
 
 
-def known(*sightings: BotObservation) -> Checkpoint:
+def known(*observations: BotObservation) -> Checkpoint:
     checkpoint = EMPTY_CHECKPOINT
-    for sighting in sightings:
-        checkpoint = compare(checkpoint, sighting).checkpoint
+    for observation in observations:
+        checkpoint = compare(checkpoint, observation).checkpoint
     return checkpoint
 
 
@@ -65,112 +65,112 @@ def ids(difference: ListDifference) -> list[str]:
 
 
 def test_everything_is_new_on_first_contact_and_nothing_is_missing() -> None:
-    found = compare(EMPTY_CHECKPOINT, seen(trades(51, 150), count=150))
+    difference = compare(EMPTY_CHECKPOINT, seen(trades(51, 150), count=150))
 
-    assert len(found.trades) == 100
-    assert found.gap is None
-
-
-def test_an_unchanged_list_is_quiet() -> None:
-    sighting = seen(trades(1, 3), count=3)
-
-    assert compare(known(sighting), sighting).is_empty
+    assert len(difference.trades) == 100
+    assert difference.gap is None
 
 
-def test_only_the_new_trades_are_told_oldest_first() -> None:
-    found = compare(known(seen(trades(1, 3), count=3)), seen(trades(2, 5), count=5))
+def test_an_unchanged_list_has_no_difference() -> None:
+    observation = seen(trades(1, 3), count=3)
 
-    assert ids(found) == ["t4", "t5"]
-    assert found.gap is None
+    assert compare(known(observation), observation).is_empty
 
 
-def test_the_lists_order_is_kept_for_trades_at_one_instant() -> None:
+def test_only_new_trades_are_reported_oldest_first() -> None:
+    difference = compare(known(seen(trades(1, 3), count=3)), seen(trades(2, 5), count=5))
+
+    assert ids(difference) == ["t4", "t5"]
+    assert difference.gap is None
+
+
+def test_trades_of_the_same_time_keep_the_order_of_the_list() -> None:
     together = tuple(trade(number, at=START) for number in (3, 1, 2))
 
     assert ids(compare(EMPTY_CHECKPOINT, seen(together))) == ["t3", "t1", "t2"]
 
 
-def test_a_changed_report_of_a_known_trade_is_told_again() -> None:
-    found = compare(known(seen(trades(1, 2), count=2)), seen((trade(1), trade(2, price="0.60")), count=2))
+def test_a_known_trade_with_changed_facts_is_reported_again() -> None:
+    difference = compare(known(seen(trades(1, 2), count=2)), seen((trade(1), trade(2, price="0.60")), count=2))
 
-    assert ids(found) == ["t2"]
-    assert found.checkpoint.trade_count == 2
+    assert ids(difference) == ["t2"]
+    assert difference.checkpoint.trade_count == 2
 
 
-def test_a_trade_known_from_the_exchange_only_is_told_once_more_by_the_bot() -> None:
+def test_a_trade_known_only_from_the_exchange_is_reported_once_more_by_the_bot() -> None:
     before = known(seen(trades(1, 1), count=1))
     from_exchange = replace(before.known["t1"], digest="")
-    found = compare(replace(before, known={"t1": from_exchange}), seen(trades(1, 1), count=1))
+    difference = compare(replace(before, known={"t1": from_exchange}), seen(trades(1, 1), count=1))
 
-    assert ids(found) == ["t1"]
-    assert found.gap is None
-    assert compare(found.checkpoint, seen(trades(1, 1), count=1)).is_empty
+    assert ids(difference) == ["t1"]
+    assert difference.gap is None
+    assert compare(difference.checkpoint, seen(trades(1, 1), count=1)).is_empty
 
 
 @pytest.mark.parametrize(
     ("burst", "lost"),
-    [(99, "no hole"), (100, "no hole"), (101, 1), (250, 150)],
+    [(99, "no gap"), (100, "no gap"), (101, 1), (250, 150)],
 )
-def test_a_burst_is_a_hole_of_exactly_what_the_list_has_pushed_out(burst: int, lost: int | str) -> None:
+def test_a_burst_is_a_gap_of_exactly_the_trades_that_the_list_pushed_out(burst: int, lost: int | str) -> None:
     before = known(seen(trades(1, 20), count=20))
     last = 20 + burst
-    found = compare(before, seen(trades(max(1, last - 99), last), count=last))
+    difference = compare(before, seen(trades(max(1, last - 99), last), count=last))
 
-    assert ("no hole" if found.gap is None else found.gap.lost) == lost
-    assert len(found.trades) == min(burst, 100)
-    assert found.checkpoint.trade_count == last
-
-
-def test_a_burst_without_a_count_is_a_hole_of_unknown_size() -> None:
-    found = compare(known(seen(trades(1, 20))), seen(trades(21, 120)))
-
-    assert found.gap is not None
-    assert (found.gap.reason, found.gap.lost, found.gap.at_least) == ("overflow", None, 0)
+    assert ("no gap" if difference.gap is None else difference.gap.lost) == lost
+    assert len(difference.trades) == min(burst, 100)
+    assert difference.checkpoint.trade_count == last
 
 
-def test_a_count_that_moved_while_we_looked_gives_a_lower_bound() -> None:
+def test_a_burst_without_a_count_is_a_gap_of_unknown_size() -> None:
+    difference = compare(known(seen(trades(1, 20))), seen(trades(21, 120)))
+
+    assert difference.gap is not None
+    assert (difference.gap.reason, difference.gap.lost, difference.gap.at_least) == ("overflow", None, 0)
+
+
+def test_a_count_that_changed_during_the_poll_gives_a_lower_bound() -> None:
     before = known(seen(trades(1, 20), count=20))
-    found = compare(before, seen(trades(171, 270), count=268, after=273))
+    difference = compare(before, seen(trades(171, 270), count=268, after=273))
 
-    assert found.gap is not None
-    assert (found.gap.lost, found.gap.at_least) == (None, 148)
+    assert difference.gap is not None
+    assert (difference.gap.lost, difference.gap.at_least) == (None, 148)
 
 
-def test_a_full_list_after_an_empty_one_may_hide_trades_where_the_count_is_no_larger() -> None:
-    """A bot might mean the list's length by its count."""
+def test_a_full_list_after_an_empty_one_may_hide_trades_unless_the_count_is_larger() -> None:
+    """A bot might report the length of its list as its count."""
     before = known(seen((), count=0))
-    found = compare(before, seen(trades(1, 100), count=100))
+    difference = compare(before, seen(trades(1, 100), count=100))
 
-    assert found.gap is not None
-    assert found.gap.lost is None
+    assert difference.gap is not None
+    assert difference.gap.lost is None
     assert compare(before, seen(trades(1, 99), count=99)).gap is None
 
 
-def test_a_full_list_after_an_empty_one_is_measured_by_a_larger_count() -> None:
-    found = compare(known(seen((), count=0)), seen(trades(151, 250), count=250))
+def test_a_larger_count_gives_the_gap_before_a_full_list_after_an_empty_one() -> None:
+    difference = compare(known(seen((), count=0)), seen(trades(151, 250), count=250))
 
-    assert found.gap is not None
-    assert found.gap.lost == 150
+    assert difference.gap is not None
+    assert difference.gap.lost == 150
 
 
-def test_a_new_start_is_a_restart_and_ids_that_begin_again_are_new_trades() -> None:
+def test_a_new_start_is_a_restart_and_reused_ids_are_new_trades() -> None:
     before = known(seen(trades(1, 3), count=3, at_ms=1_700_000_003_500))
     again = (trade(1, at=START + 20), trade(2, at=START + 21))
-    found = compare(before, seen(again, run=REBOOT, count=2))
+    difference = compare(before, seen(again, run=REBOOT, count=2))
 
-    assert found.gap is not None
-    assert (found.gap.reason, found.gap.lost) == ("restart", None)
-    assert (found.gap.from_ms, found.gap.to_ms) == (1_700_000_003_500, 1_700_000_005_000)
-    assert ids(found) == ["t1", "t2"]
-    assert found.checkpoint.run == REBOOT
+    assert difference.gap is not None
+    assert (difference.gap.reason, difference.gap.lost) == ("restart", None)
+    assert (difference.gap.from_ms, difference.gap.to_ms) == (1_700_000_003_500, 1_700_000_005_000)
+    assert ids(difference) == ["t1", "t2"]
+    assert difference.checkpoint.run == REBOOT
 
 
-def test_a_restart_is_told_by_the_start_even_where_the_new_run_has_traded_more() -> None:
+def test_a_new_start_is_a_restart_even_where_the_new_run_has_more_trades() -> None:
     before = known(seen(trades(1, 3), count=3))
-    found = compare(before, seen(trades(11, 15), run=REBOOT, count=5))
+    difference = compare(before, seen(trades(11, 15), run=REBOOT, count=5))
 
-    assert found.gap is not None
-    assert (found.gap.reason, found.gap.lost) == ("restart", None)
+    assert difference.gap is not None
+    assert (difference.gap.reason, difference.gap.lost) == ("restart", None)
 
 
 def test_a_restart_is_announced_once() -> None:
@@ -181,58 +181,58 @@ def test_a_restart_is_announced_once() -> None:
 
 
 def test_a_restart_that_kept_the_list_lost_nothing() -> None:
-    found = compare(known(seen(trades(1, 3), count=3)), seen(trades(1, 4), run=REBOOT, count=1))
+    difference = compare(known(seen(trades(1, 3), count=3)), seen(trades(1, 4), run=REBOOT, count=1))
 
-    assert found.gap is None
-    assert ids(found) == ["t4"]
+    assert difference.gap is None
+    assert ids(difference) == ["t4"]
 
 
-def test_ids_of_an_earlier_run_do_not_hide_an_overflow_of_this_one() -> None:
-    """Found by the delivery machine: the old run's t3 was taken for a sign that the list is complete."""
+def test_ids_of_an_earlier_run_do_not_hide_an_overflow() -> None:
+    """Found by `tests/chaos`: the earlier run's t3 was taken for proof that the list is complete."""
     before = known(seen(trades(1, 3), count=3), seen((trade(1, at=START + 50),), run=REBOOT, count=1))
     listed = tuple(trade(number, at=START + 60 + number) for number in range(3, 103))
-    found = compare(before, seen(listed, run=REBOOT, count=102))
+    difference = compare(before, seen(listed, run=REBOOT, count=102))
 
-    assert found.gap is not None
-    assert (found.gap.reason, found.gap.lost) == ("overflow", 1)
+    assert difference.gap is not None
+    assert (difference.gap.reason, difference.gap.lost) == ("overflow", 1)
 
 
 @pytest.mark.parametrize("run", [None, BOOT])
-def test_a_list_that_lost_all_known_trades_tells_a_restart_where_the_bot_does_not(run: str | None) -> None:
+def test_a_list_without_known_trades_is_a_restart_where_the_bot_reports_no_start(run: str | None) -> None:
     before = known(seen(trades(1, 30), run=run, count=30))
-    found = compare(before, seen((trade(1, at=START + 99),), run=None, count=1))
+    difference = compare(before, seen((trade(1, at=START + 99),), run=None, count=1))
 
-    assert found.gap is not None
-    assert found.gap.reason == "restart"
-    assert found.checkpoint.run.startswith("~")
-    assert compare(found.checkpoint, seen((trade(1, at=START + 99),), run=REBOOT, count=1)).gap is None
+    assert difference.gap is not None
+    assert difference.gap.reason == "restart"
+    assert difference.checkpoint.run.startswith("~")
+    assert compare(difference.checkpoint, seen((trade(1, at=START + 99),), run=REBOOT, count=1)).gap is None
 
 
-def test_a_bot_that_empties_its_list_without_a_restart_lost_nothing_where_the_count_stands() -> None:
+def test_an_emptied_list_lost_nothing_where_the_count_is_unchanged() -> None:
     before = known(seen(trades(1, 30), count=30))
 
     assert compare(before, seen((), count=30)).gap is None
 
 
-def test_a_bot_that_empties_its_list_is_asked_for_the_trades_in_between() -> None:
-    found = compare(known(seen(trades(1, 30), count=30)), seen((), count=34))
+def test_an_emptied_list_lost_the_trades_that_were_counted_meanwhile() -> None:
+    difference = compare(known(seen(trades(1, 30), count=30)), seen((), count=34))
 
-    assert found.gap is not None
-    assert (found.gap.reason, found.gap.lost) == ("overflow", 4)
+    assert difference.gap is not None
+    assert (difference.gap.reason, difference.gap.lost) == ("overflow", 4)
 
 
-def test_a_clock_that_goes_back_makes_no_negative_hole() -> None:
+def test_a_clock_that_goes_back_makes_no_negative_gap() -> None:
     before = known(seen(trades(1, 20), count=20, at_ms=1_900_000_000_000))
-    found = compare(before, seen(trades(121, 220), count=220, at_ms=1_600_000_000_000))
+    difference = compare(before, seen(trades(121, 220), count=220, at_ms=1_600_000_000_000))
 
-    assert found.gap is not None
-    assert found.gap.from_ms <= found.gap.to_ms
+    assert difference.gap is not None
+    assert difference.gap.from_ms <= difference.gap.to_ms
 
 
 BAD = RejectedTrade("t7", "price: got 65", "abcd")
 
 
-def test_a_refused_row_is_told_once() -> None:
+def test_a_rejected_row_is_reported_once() -> None:
     before = known(seen(trades(1, 1), count=1))
     first = compare(before, seen(trades(1, 1), count=2, rejected=(BAD,)))
 
@@ -240,49 +240,49 @@ def test_a_refused_row_is_told_once() -> None:
     assert compare(first.checkpoint, seen(trades(1, 1), count=2, rejected=(BAD,))).is_empty
 
 
-def test_a_refused_row_with_other_content_is_told_again_and_a_mended_one_is_a_trade() -> None:
+def test_a_rejected_row_with_other_content_is_reported_again_and_a_corrected_one_is_a_trade() -> None:
     before = known(seen(trades(1, 1), count=2, rejected=(BAD,)))
 
     assert compare(before, seen(trades(1, 1), count=2, rejected=(replace(BAD, digest="ef"),))).rejected
     assert ids(compare(before, seen((trade(1), trade(7)), count=2))) == ["t7"]
 
 
-def test_a_refused_row_that_carries_a_good_trades_id_stays_quiet() -> None:
+def test_a_rejected_row_with_the_id_of_a_valid_trade_is_reported_once() -> None:
     """A row may repeat the id of the trade beside it with other facts."""
-    sighting = seen(trades(7, 7), count=1, rejected=(BAD,))
+    observation = seen(trades(7, 7), count=1, rejected=(BAD,))
 
-    assert compare(known(sighting), sighting).is_empty
+    assert compare(known(observation), observation).is_empty
 
 
-def test_refused_rows_prove_an_unbroken_list_too() -> None:
+def test_known_rejected_rows_prove_too_that_nothing_was_lost() -> None:
     before = known(seen((), count=1, rejected=(BAD,)))
 
     assert compare(before, seen(trades(8, 9), count=3, rejected=(BAD,))).gap is None
 
 
-def test_memory_holds_the_newest_trades_and_never_less_than_the_list() -> None:
+def test_the_newest_trades_are_remembered_and_never_fewer_than_the_list() -> None:
     assert next(iter(known(seen(trades(1, 200)), seen(trades(150, 400))).known)) == f"t{400 - REMEMBERED_TRADES + 1}"
     assert len(known(seen(trades(1, REMEMBERED_TRADES + 50))).known) == REMEMBERED_TRADES + 50
 
 
-def test_the_count_is_added_up_while_the_bot_trades_faster_than_it_is_asked() -> None:
+def test_the_count_is_added_up_while_the_bot_trades_during_each_poll() -> None:
     before = known(seen(trades(1, 20), count=20), seen(trades(1, 25), count=24, after=26))
 
     assert before.trade_count == 25
 
 
 @given(st.lists(st.tuples(st.integers(0, 130), st.booleans()), max_size=12))
-def test_told_and_missing_trades_together_are_all_trades(rounds: list[tuple[int, bool]]) -> None:
-    """For any bursts and any sightings of a list of 100: what is told plus the holes is what happened."""
+def test_reported_and_missing_trades_together_are_all_trades(rounds: list[tuple[int, bool]]) -> None:
+    """For any bursts and any observations of a list of 100: reported trades plus gaps are all trades."""
     checkpoint = known(seen((trade(0),), count=1))
-    happened, told, lost = 1, 0, 0
-    for burst, looks in [*rounds, (0, True)]:
+    happened, reported, lost = 1, 0, 0
+    for burst, polls in [*rounds, (0, True)]:
         happened += burst
-        if not looks:
+        if not polls:
             continue
-        found = compare(checkpoint, seen(trades(max(0, happened - 100), happened - 1), count=happened))
-        told += len(found.trades)
-        lost += 0 if found.gap is None else found.gap.lost or 0
-        checkpoint = found.checkpoint
+        difference = compare(checkpoint, seen(trades(max(0, happened - 100), happened - 1), count=happened))
+        reported += len(difference.trades)
+        lost += 0 if difference.gap is None else difference.gap.lost or 0
+        checkpoint = difference.checkpoint
 
-    assert told + lost == happened - 1
+    assert reported + lost == happened - 1

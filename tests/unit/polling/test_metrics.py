@@ -6,15 +6,15 @@ from coliseum.feed.entries import Candidate, EntryId, EntryKind
 from coliseum.polling.metrics import MinuteMetrics, TickResult
 
 
-def tick(*told: tuple[EntryKind, dict[str, Any]], failed: bool = False) -> TickResult:
+def tick(*published: tuple[EntryKind, dict[str, Any]], failed: bool = False) -> TickResult:
     entries = tuple(
         (EntryId(1, number), Candidate(kind=kind, key=str(number), digest="", data=data))
-        for number, (kind, data) in enumerate(told)
+        for number, (kind, data) in enumerate(published)
     )
     return TickResult(published=entries, redis_failed=failed, at_ms=10_000)
 
 
-def test_a_minute_counts_trades_gaps_and_refusals_apart() -> None:
+def test_trades_gaps_and_rejected_rows_are_counted_separately() -> None:
     minute = MinuteMetrics()
     minute.add(tick((EntryKind.TRADE, {"timestamp": 9.0}), (EntryKind.SOURCE_GAP, {"reason": "restart"})))
     minute.add(tick((EntryKind.SOURCE_GAP, {"reason": "invalid_trade"}), (EntryKind.BOT_STATUS, {}), failed=True))
@@ -22,7 +22,7 @@ def test_a_minute_counts_trades_gaps_and_refusals_apart() -> None:
     assert (minute.ticks, minute.trades, minute.source_gaps, minute.rejected, minute.redis_errors) == (2, 1, 1, 1, 1)
 
 
-def test_the_lag_is_the_longest_of_the_trades_told_live() -> None:
+def test_the_lag_is_the_longest_one_of_the_live_trades() -> None:
     minute = MinuteMetrics()
     assert minute.lag_ms is None
     minute.add(tick((EntryKind.TRADE, {"timestamp": 9.5}), (EntryKind.TRADE, {"timestamp": 8.0})))

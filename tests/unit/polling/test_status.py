@@ -13,11 +13,11 @@ ONE = FailedPolls().plus_one(1_700_000_003_000)
 TWO = ONE.plus_one(1_700_000_006_000)
 
 
-def test_one_missed_answer_changes_nothing() -> None:
+def test_one_failed_poll_changes_nothing() -> None:
     assert offline_status(ONLINE, ONE, problem="timed out") is None
 
 
-def test_two_missed_answers_are_an_outage_since_the_first() -> None:
+def test_two_failed_polls_are_an_outage_since_the_first() -> None:
     assert offline_status(ONLINE, TWO, problem="timed out") == {
         "status": "offline",
         "since": "2023-11-14T22:13:23.000Z",
@@ -28,47 +28,51 @@ def test_two_missed_answers_are_an_outage_since_the_first() -> None:
     }
 
 
-def test_an_outage_is_told_once() -> None:
+def test_an_outage_is_published_once() -> None:
     offline = offline_status(ONLINE, TWO, problem="timed out")
 
     assert offline_status(offline, TWO.plus_one(1), problem="still") is None
 
 
-def test_a_bot_never_seen_can_be_offline_too() -> None:
-    told = offline_status(None, TWO, problem="refused")
+def test_a_bot_that_never_answered_can_be_offline() -> None:
+    status = offline_status(None, TWO, problem="refused")
 
-    assert told is not None
-    assert told["trades"] is None
+    assert status is not None
+    assert status["trades"] is None
 
 
-def test_a_bot_that_is_back_says_its_mode_anew_or_keeps_the_last_with_its_age() -> None:
+def test_a_bot_that_is_back_has_its_new_mode_or_the_last_one_with_its_time() -> None:
     offline = offline_status(ONLINE, TWO, problem="timed out")
-    silent = online_status(now_ms=NOW + 60_000, trades=1, reported=None, before=offline)
+    unreported = online_status(now_ms=NOW + 60_000, trades=1, reported=None, before=offline)
     back = online_status(now_ms=NOW + 60_000, trades=1, reported=LIVE, before=offline)
 
-    assert (silent["mode"], silent["mode_as_of"], silent["detail"]) == ("paper", "2023-11-14T22:13:20.000Z", None)
+    assert (unreported["mode"], unreported["mode_as_of"], unreported["detail"]) == (
+        "paper",
+        "2023-11-14T22:13:20.000Z",
+        None,
+    )
     assert (back["mode"], back["mode_as_of"], back["detail"]) == ("live", "2023-11-14T22:14:20.000Z", "live")
 
 
-def test_a_mode_that_is_said_again_grows_younger_and_another_one_is_news() -> None:
+def test_a_confirmed_mode_gets_a_new_time_and_another_mode_is_published() -> None:
     another = status_from(b'{"mode": "paper", "strategy": "spread"}')
     confirmed = confirm_mode(ONLINE, another, now_ms=NOW + 60_000, trades=9)
 
-    said = {"mode_as_of": "2023-11-14T22:14:20.000Z", "trades": 9, "detail": "paper, spread"}
-    assert confirmed == {**ONLINE, **said}
+    changes = {"mode_as_of": "2023-11-14T22:14:20.000Z", "trades": 9, "detail": "paper, spread"}
+    assert confirmed == {**ONLINE, **changes}
     assert confirm_mode(ONLINE, LIVE, now_ms=NOW + 60_000, trades=9) is None
 
 
-def test_a_bot_that_says_no_mode_has_none_and_no_time_of_it() -> None:
-    told = online_status(now_ms=NOW, trades=1, reported=status_from(b"{}"), before=ONLINE)
+def test_a_bot_that_reports_no_mode_has_none_and_no_time_of_it() -> None:
+    status = online_status(now_ms=NOW, trades=1, reported=status_from(b"{}"), before=ONLINE)
 
-    assert (told["mode"], told["mode_as_of"]) == (None, None)
+    assert (status["mode"], status["mode_as_of"]) == (None, None)
 
 
 @pytest.mark.parametrize(("status", "expected"), [(None, False), ({"status": "offline"}, False), (ONLINE, True)])
-def test_a_bot_is_online_when_that_was_told_last(status: dict[str, object] | None, expected: bool) -> None:
+def test_a_bot_is_online_when_its_last_status_says_so(status: dict[str, object] | None, expected: bool) -> None:
     assert is_online(status) is expected
 
 
-def test_times_are_utc_with_milliseconds() -> None:
+def test_times_are_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"

@@ -1,4 +1,4 @@
-"""From one look at the log: what the projection takes over next, and what it must declare as lost. Pure."""
+"""What the projection copies next from the log, and how many entries it must record as lost. Pure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from coliseum.feed.contiguity import Ahead, Continue, Gap, Reading, follow
 from coliseum.feed.entries import START, Entry, EntryId
 
 REWRITTEN = "@"
-"""Between an epoch's name and the entry from which on its history is another one."""
+"""Stands between an epoch's name and the id of the entry at which its history was found to be another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionCursor:
-    """The last entry taken over, and the history it belongs to."""
+    """The last entry that was copied, and the history to which it belongs."""
 
     epoch: str | None
     """None before the first projection."""
     id: EntryId
 
     def reaches(self, epoch: str, head: EntryId) -> bool:
+        """Whether nothing is left to copy of a log with this epoch and newest entry."""
         return self.epoch is not None and self.epoch.partition(REWRITTEN)[0] == epoch and self.id.seq >= head.seq
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionBatch:
-    """Entries to take over, behind sequence number `after` and `lost` ones that are gone."""
+    """Entries to copy. `lost` entries behind sequence number `after` are gone; `entries` follow those."""
 
     epoch: str
     after: int
@@ -35,7 +36,11 @@ class ProjectionBatch:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """Nothing follows. `doubtful` where the log looked older than the cursor: a lagging replica, or a lost tail."""
+    """Nothing follows the cursor.
+
+    `doubtful` where the log looked older than the cursor: a lagging replica answered, or the log lost its newest
+    entries.
+    """
 
     doubtful: bool = False
 
@@ -43,11 +48,11 @@ class CaughtUp:
 def advance(
     cursor: ProjectionCursor, reading: Reading, *, patient: bool = True
 ) -> ProjectionBatch | CaughtUp | ProjectionCursor:
-    """What follows `cursor`. A Cursor in answer means: the history is another one, read it from there.
+    """What follows `cursor`. A ProjectionCursor as the answer means: read again from there, the history is another one.
 
-    A fail-over may cost the log its newest entries; it then counts on from an older one, and numbers stand for
-    other entries than before. What follows is taken over as an epoch of its own. Whoever is not `patient` any
-    longer concludes this from a log that stays behind the cursor.
+    After a fail-over Redis may lack its newest entries. The log then counts on from an older entry, so numbers that
+    were copied before stand for other entries. What follows is copied as an epoch of its own, named
+    `<epoch>@<id>`. A log that stays behind the cursor is taken for such a case once the caller is no longer `patient`.
     """
     if reading.epoch is None:
         return CaughtUp(doubtful=cursor.epoch is not None)
@@ -70,7 +75,7 @@ def advance(
 
 
 def _run_after(entries: tuple[Entry, ...], seq: int) -> tuple[Entry, ...]:
-    """The consecutive entries from `seq + 1` on; a further hole shows on the next read."""
+    """The consecutive entries from `seq + 1` on. A further gap is found by the next read."""
     run: list[Entry] = []
     for entry in entries:
         if entry.id.seq == seq + len(run) + 1:

@@ -1,4 +1,4 @@
-"""The log's entries as the projection's SQL functions take them, and their answers."""
+"""Calls of the projection's SQL functions, with the log's entries as JSON."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ NAME = "history"
 
 
 def read_cursor(store: Store) -> ProjectionCursor:
-    """Where the projection stands."""
+    """The cursor in Postgres. Raises SourceError where Postgres fails."""
     answer = store.rpc("projection_position", {"p_name": NAME})
     return _cursor(answer) if answer else ProjectionCursor(None, START)
 
 
 def project_batch(store: Store, batch: ProjectionBatch) -> ProjectionCursor:
-    """Take the batch over and move the cursor, in one transaction. Repeatable."""
+    """Store the batch and move the cursor, in one transaction. A repeated call stores nothing twice.
+
+    Raises SourceRefused where the batch does not follow the cursor.
+    """
     answer = store.rpc(
         "project_entries",
         {
@@ -41,4 +44,6 @@ def _cursor(answer: Any) -> ProjectionCursor:
     try:
         return ProjectionCursor(str(answer["epoch"]), EntryId(int(answer["ms"]), int(answer["seq"])))
     except (KeyError, TypeError, ValueError) as error:
-        raise SourceMalformed("postgres", f"the projection answered {str(answer)[:200]!r}", field="cursor") from error
+        raise SourceMalformed(
+            "postgres", f"projection cursor: expected epoch, ms and seq, got {str(answer)[:200]!r}", field="cursor"
+        ) from error

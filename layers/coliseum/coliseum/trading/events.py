@@ -1,4 +1,4 @@
-"""What markets belong to: an event asks one question, a series asks it again and again."""
+"""Events and series. An event is one question with its markets; a series is a recurring event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coliseum.trading.markets import Market
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One question with its markets; `markets` is empty where none lives or none was asked for."""
+    """One question with its markets. `markets` is empty where there are none, or none were requested."""
 
     ticker: str
     series_ticker: str
@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A template of events, with what trading in it costs."""
+    """A template of recurring events, with the fees of trading in them."""
 
     ticker: str
     title: str
@@ -37,7 +37,7 @@ class Series:
     tags: tuple[str, ...]
     frequency: str
     fee_type: str
-    """The exchange's word: quadratic, quadratic_with_maker_fees, flat and others."""
+    """As the exchange names it: quadratic, quadratic_with_maker_fees, flat and others."""
     fee_multiplier: Decimal
     settlement_sources: tuple[str, ...]
     contract_url: str

@@ -1,4 +1,4 @@
-"""Trades of the bot and fills of the exchange, and what makes two of them the same one."""
+"""Trades of the bot and fills of the exchange, and when two reports describe the same trade."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BookSide(StrEnum):
 
 
 class TradeSource(StrEnum):
-    """Where a trade was learnt from."""
+    """The source that reported a trade."""
 
     BOT_LIVE = "bot_live"
     KALSHI = "kalshi"
@@ -62,12 +62,12 @@ class Trade:
     order_id: str | None = None
     source: TradeSource = TradeSource.BOT_LIVE
     backfilled: bool = False
-    """Learnt later from the exchange, because the bot's own list no longer held it."""
+    """Supplied later by the exchange, because the bot's list no longer held it."""
 
     def digest(self) -> str:
-        """Equal for two reports of one execution, different once any fact of it changed. 16 hex digits.
+        """Equal for two reports of one execution with the same facts; different once any fact changed. 16 hex digits.
 
-        Where the report came from is not a fact of the trade, so `source` and `backfilled` stay out.
+        `source` and `backfilled` are not included, because they describe the report and not the trade.
         """
         parts = (
             self.trade_id,
@@ -85,7 +85,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One fill of the account on the exchange. Direction is `book_side`."""
+    """One fill of the account on the exchange. `book_side` gives its direction."""
 
     fill_id: str
     order_id: str
@@ -108,7 +108,10 @@ class Fill:
         return self.count if self.book_side is BookSide.BID else -self.count
 
     def as_trade(self, *, backfilled: bool = False) -> Trade:
-        """The fill in the words of the stream: BUY of `outcome`, or SELL of its opposite at that leg's price."""
+        """The fill as a trade: a BUY of `outcome`, or a SELL of the opposite outcome at that outcome's price.
+
+        A sale of YES makes the holder longer in NO, so a sold fill names the opposite of the contract that was sold.
+        """
         outcome = self.outcome.opposite if self.sold else self.outcome
         return Trade(
             trade_id=self.fill_id,
