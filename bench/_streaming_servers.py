@@ -20,10 +20,14 @@ from pydantic import SecretStr
 
 from bench._streaming_load import TICKER
 from coliseum.config import Settings
+from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
+from coliseum.feed.protocol import FeedState
 from coliseum.streaming.app import StreamApp
-from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.server import serve
+from coliseum.streaming.timings import ReaderTimings
+from coliseum.streaming.view import LogView
+from coliseum.streaming.watchers import Watchers
 
 Publish = Callable[[dict[str, Any], int], None]
 """Sends one trade, given its number, to every client."""
@@ -89,15 +93,34 @@ async def coliseum_uvicorn() -> tuple[int, Publish]:
     return await _serve(app), publish
 
 
+class MemoryReader:
+    """A reader whose log is this process instead of Redis."""
+
+    def __init__(self) -> None:
+        self.view = LogView(loaded=True)
+        self.view.ring.restart("bench", START)
+        self.timings = ReaderTimings()
+        self.loop = asyncio.get_running_loop()
+        self.watchers = Watchers(start=lambda: None, stop=lambda: None, linger_seconds=3600.0)
+
+    def hold(self, wake: Callable[[], None]) -> None:
+        self.watchers.add(wake)
+
+    def release(self, wake: Callable[[], None]) -> None:
+        self.watchers.discard(wake)
+
+    async def ready(self, seconds: float) -> bool:
+        return True
+
+    async def read(self, after: EntryId) -> FeedState:
+        raise SourceUnavailable("redis", "this benchmark has none")
+
+    async def close(self) -> None:
+        self.watchers.stop()
+
+
 def _stream() -> tuple[StreamApp, Publish]:
     """The stream as it is, with a reader whose log is this process instead of Redis."""
-
-    class Local(LogReader):
-        def hold(self, wake: Callable[[], None]) -> None:
-            self._holders.add(wake)
-
-        def release(self, wake: Callable[[], None]) -> None:
-            self._holders.discard(wake)
 
     settings = Settings(
         _env_file=None,
@@ -105,17 +128,14 @@ def _stream() -> tuple[StreamApp, Publish]:
         upstash_redis_rest_token=SecretStr("none"),
         sse_session_max_seconds=3600,
     )
-    app = StreamApp(settings)
-    reader = app._own_reader()
-    reader.__class__ = Local
-    reader.view.loaded = True
-    reader.view.ring.restart("bench", START)
+    reader = MemoryReader()
+    app = StreamApp(settings, open_reader=lambda: reader)
 
     def publish(data: dict[str, Any], number: int) -> None:
         ring = reader.view.ring
         ms = max(time.time_ns() // 1_000_000, ring.head.ms)
         ring.extend([Entry(EntryId(ms, ring.head.seq + 1), EntryKind.TRADE, data)])
-        reader._changed()
+        reader.watchers.announce()
 
     return app, publish
 

@@ -28,8 +28,8 @@ UNPUBLISHED = f"{PACKAGE}/polling/unpublished.py"
 PROGRESS = f"{PACKAGE}/projection/progress.py"
 SESSION = f"{PACKAGE}/streaming/session.py"
 RING = f"{PACKAGE}/streaming/ring.py"
-READER = f"{PACKAGE}/streaming/log_reader.py"
-AUDIENCE = f"{PACKAGE}/streaming/fanout.py"
+FOLLOWER = f"{PACKAGE}/streaming/ring_follower.py"
+FANOUT = f"{PACKAGE}/streaming/fanout.py"
 CLIENT = f"{PACKAGE}/client.py"
 STREAM = ("tests/unit/streaming",)
 DOORBELL = ("tests/integration/test_stream_delivery.py", "-k", "doorbell or lost_ring")
@@ -108,7 +108,7 @@ MUTANTS = (
     Mutant("one gap too large", CONTIGUITY, "Gap(first.seq - 1 - cursor.seq", "Gap(first.seq - cursor.seq"),
     Mutant("no epoch check", CONTIGUITY, "if epoch is not None and epoch !=", "if False and epoch !="),
     Mutant("a trimmed log looks quiet", CONTIGUITY, "if anchored or cursor ==", "if True or cursor =="),
-    # The stream: reader, ring, session, audience, client
+    # The stream: ring follower, ring, session, fan-out, client
     Mutant("heartbeat without position", SESSION, '"heartbeat", data, event_id=self.position', '"heartbeat", data'),
     Mutant(
         "ready claims what it cannot",
@@ -118,58 +118,65 @@ MUTANTS = (
         STREAM,
     ),
     Mutant(
-        "a gap told once only", SESSION, '"reason": "trimmed"}))', '"reason": "trimmed"}, event_id=gap.to))', STREAM
+        "a gap announced only once",
+        SESSION,
+        'event("gap", gap_data(gap))',
+        'event("gap", gap_data(gap), event_id=gap.to)',
+        STREAM,
     ),
-    Mutant("a gap not told", SESSION, '        self._put(event("gap", {', '        str(event("gap", {'),
+    Mutant("a gap not announced", SESSION, 'self._put(event("gap", gap_data(gap)))', 'event("gap", gap_data(gap))'),
     Mutant(
-        "another log taken for the same",
+        "another log taken for the same one",
         SESSION,
         '            self._reset("epoch", view, START, ring.epoch)\n',
         "            pass\n",
     ),
     Mutant(
-        "a refused entry stops the scan", RING, 'b"".join(out), stretch[-1].entry.id', 'b"".join(out), last or START'
+        "a refused entry stops the scan",
+        RING,
+        'b"".join(events), stretch[-1].entry.id',
+        'b"".join(events), last_id or START',
     ),
     Mutant("an event's first id for its last", RING, "event_id=trades[-1].entry.id", "event_id=trades[0].entry.id"),
     Mutant(
         "trades overtake a status",
         RING,
-        "            _flush(out, trades)\n            out.append",
-        "            out.append",
+        "            _flush(events, trades)  # another",
+        "            # another",
     ),
     Mutant(
         "any position is covered",
         RING,
-        "0 < index <= len(self._kept) and self._kept[index - 1].entry.id == position",
-        "0 < index <= len(self._kept)",
+        "0 < index <= len(self._entries) and self._entries[index - 1].entry.id == position",
+        "0 < index <= len(self._entries)",
     ),
     Mutant(
-        "a lost ring unnoticed", READER, "return notification.last is not None and (", "return False and (", DOORBELL
+        "a lost ring unnoticed", FOLLOWER, "return notification.last is not None and (", "return False and (", DOORBELL
     ),
     Mutant(
         "an old dump taken for the log",
-        READER,
-        "floor, entries, same_history=fresh",
+        FOLLOWER,
+        "floor, entries, same_history=first_load",
         "floor, entries, same_history=True",
         DOORBELL,
     ),
     Mutant(
-        "who is behind counts as served",
-        AUDIENCE,
+        "a client that is behind counts as served",
+        FANOUT,
         "if not member.push(block.data)]",
         "if member.push(block.data) is None]",
         STREAM,
     ),
     Mutant(
-        "who heard less joins",
-        AUDIENCE,
-        "elif not self._is_current() or self._taken.position != view.ring.head:",
+        "a session that was given less joins",
+        FANOUT,
+        "elif not self._is_current() or self._totals.position != view.ring.head:",
         "elif not self._is_current():",
         STREAM,
     ),
-    Mutant("what is stale is told to nobody", AUDIENCE, "return self._stale is view.stale and", "return", STREAM),
+    Mutant("stale sources are announced to no group", FANOUT, "return self._stale is view.stale and", "return", STREAM),
     Mutant(
-        "what came before comes again",
+        "what was delivered comes again",
         CLIENT,
         "if place <= self._delivered:",
         "if False:",

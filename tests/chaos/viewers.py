@@ -13,10 +13,11 @@ from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
 from coliseum.feed.protocol import Command, FeedState
-from coliseum.streaming.log_reader import LogReader, Pace
-from coliseum.streaming.session import Close, Fetch, Plan, Send, Session
-from coliseum.streaming.stats import Counts
+from coliseum.streaming.log_reader import LogReader
+from coliseum.streaming.session import Close, Fetch, Send, Session, SessionSettings
+from coliseum.streaming.stats import StreamCounters
 from coliseum.streaming.subscription import STREAMS, Earliest, Resume, Selection, Subscription
+from coliseum.streaming.timings import ReaderTimings
 from coliseum.upstash.client import AsyncRedis
 
 Heard = tuple[str | None, EntryId, str, Any]
@@ -44,7 +45,7 @@ class StreamProcess:
     def look(self) -> None:
         """Read the log once, as the doorbell, a heartbeat of the poller or the poll interval make the reader do."""
         if not self.away:
-            self._redis.wait(self.reader._look())
+            self._redis.wait(self.reader.check())
 
     def read(self, after: EntryId) -> FeedState:
         return cast(FeedState, self._redis.wait(self.reader.read(after)))
@@ -57,7 +58,7 @@ class StreamProcess:
 
     async def _begin(self) -> LogReader:
         feed = AsyncFeed(cast(AsyncRedis, self), prefix=self._prefix)
-        return LogReader(feed, doorbell=False, pace=Pace(ahead=0.0), counts=Counts(0.0))
+        return LogReader(feed, doorbell=False, timings=ReaderTimings(ahead_seconds=0.0), counters=StreamCounters(0.0))
 
 
 @dataclass
@@ -85,8 +86,8 @@ class Viewer:
         """Connect as EventSource does: with the last id, if there is one."""
         kinds = STREAMS["trading"]
         selection = Selection(kinds, frozenset() if self.ticker is None else frozenset({self.ticker}))
-        begin = Resume(EntryId.parse(self.last_id)) if self.last_id else Earliest()
-        plan = Plan(
+        start = Resume(EntryId.parse(self.last_id)) if self.last_id else Earliest()
+        settings = SessionSettings(
             session_id="s",
             heartbeat_seconds=30.0,
             ends_at=float("inf"),
@@ -95,8 +96,8 @@ class Viewer:
             trouble_retry_ms=1,
             ahead_seconds=0.0,
         )
-        subscription = Subscription(stream="trading", selection=selection, begin=begin)
-        self.session = Session(subscription, plan, self.process.now)
+        subscription = Subscription(stream="trading", selection=selection, start=start)
+        self.session = Session(subscription, settings, self.process.now)
         self._parser = Parser()
         self._life = self.process.lives
 
@@ -120,7 +121,7 @@ class Viewer:
     def _writes(self, most: int) -> Iterator[bytes]:
         view = self.process.reader.view
         for _ in range(TURNS):
-            if most <= 0 or (self.session.rests(view) and self.process.now < self.session._heartbeat_at):
+            if most <= 0 or (self.session.is_at_head(view) and self.process.now < self.session.heartbeat_at):
                 return
             step = self.session.advance(view, self.process.now, int(self.process.now * 1000))
             if isinstance(step, Send):
@@ -149,9 +150,9 @@ class Viewer:
             if event.name == "gap":
                 start, end = (EntryId.parse(event.data[name]).seq for name in ("from", "to"))
                 assert end - start == event.data["lost"] > 0, event
-                self.lost.setdefault(self.session._epoch, set()).update(range(start + 1, end + 1))
+                self.lost.setdefault(self.session.epoch, set()).update(range(start + 1, end + 1))
             elif event.name == "reset" and event.data["reason"] == "ahead":
-                self.begins[self.session._epoch] = EntryId.parse(event.data["head"]).seq
+                self.begins[self.session.epoch] = EntryId.parse(event.data["head"]).seq
             if event.id is not None:
                 self.last_id = event.id
                 self.heard += () if event.name in CONTROL else self._entries(event)
@@ -159,4 +160,4 @@ class Viewer:
     def _entries(self, event: Event) -> list[Heard]:
         assert event.id is not None
         rows = event.data["trades"] if event.name == "new_trades" else [event.data]
-        return [(self.session._epoch, EntryId.parse(event.id), event.name, row) for row in rows]
+        return [(self.session.epoch, EntryId.parse(event.id), event.name, row) for row in rows]

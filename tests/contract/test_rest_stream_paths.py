@@ -12,7 +12,7 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.http.routes import STREAMS as LINKED
 from coliseum.http.stream_paths import PATHS, STREAMS
-from coliseum.streaming import routes, subscription
+from coliseum.streaming import access, routes, subscription
 from coliseum.streaming.app import create_app
 from coliseum.streaming.subscription import STREAMS as SERVED
 
@@ -60,7 +60,7 @@ def test_a_refusal_is_a_problem_as_described(stream: TestClient, path: str, quer
 
 
 def test_the_described_parameters_are_the_ones_that_are_read() -> None:
-    read = inspect.getsource(routes) + inspect.getsource(subscription)
+    read = inspect.getsource(routes) + inspect.getsource(subscription) + inspect.getsource(access)
     for path in PATHS.values():
         for operation in path.values():
             for parameter in operation.get("parameters", []):

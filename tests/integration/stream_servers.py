@@ -27,11 +27,19 @@ from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.feed.feed import Feed, Published, candidate, now_ms
 from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.streaming.app import StreamApp
-from coliseum.streaming.log_reader import Pace
 from coliseum.streaming.server import serve
+from coliseum.streaming.timings import ReaderTimings
 from coliseum.upstash.client import Redis
 
-QUICK = Pace(poll=0.1, quiet=2.0, retry_first=0.05, retry_most=0.2, tick=0.05, ahead=0.6, linger=0.5)
+QUICK = ReaderTimings(
+    poll_seconds=0.1,
+    quiet_seconds=2.0,
+    first_retry_seconds=0.05,
+    longest_retry_seconds=0.2,
+    judge_seconds=0.05,
+    ahead_seconds=0.6,
+    linger_seconds=0.5,
+)
 Heard = tuple[str, dict[str, Any], str]
 """Name, data, and the id in force after it."""
 
@@ -80,9 +88,11 @@ def settings_for(redis_server: RedisServer, prefix: str, **changes: Any) -> Sett
 
 
 @contextmanager
-def serving(settings: Settings, *, pace: Pace = QUICK, server: str = "own", **changes: Any) -> Iterator[StreamServer]:
+def serving(
+    settings: Settings, *, timings: ReaderTimings = QUICK, server: str = "own", **changes: Any
+) -> Iterator[StreamServer]:
     """The stream on a free port of this machine, on our `own` server or under `uvicorn`."""
-    app = StreamApp(settings, pace=pace, **changes)
+    app = StreamApp(settings, timings=timings, **changes)
     with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listening:
         loop, started, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 

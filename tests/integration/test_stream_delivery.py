@@ -352,8 +352,8 @@ def test_a_lost_ring_is_noticed_with_the_pollers_next_report(
     redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
 ) -> None:
     """SSE-003: the doorbell is a hint, never the truth."""
-    pace = replace(QUICK, quiet=3600.0)  # nobody looks of his own accord
-    with serving(settings_for(redis_server, prefix, feed_mode="doorbell"), pace=pace) as server:
+    timings = replace(QUICK, quiet_seconds=3600.0)  # nobody looks of his own accord
+    with serving(settings_for(redis_server, prefix, feed_mode="doorbell"), timings=timings) as server:
         bot.trades()
         each = listen(server).wait("snapshot")
         silent = publisher(redis, prefix)
@@ -376,7 +376,7 @@ def test_the_same_log_is_served_as_json(server: StreamServer, bot: Publisher) ->
         target=lambda: found.append(server.get(f"/events?after={first['next_cursor']}&wait=10").json())
     )
     waiting.start()
-    until(lambda: server.app.desk.register is not None)
+    until(lambda: server.app.context.registry is not None)
     bot.trades()
     waiting.join(PATIENCE_SECONDS)
     assert [item["data"]["count"] for item in found[0]["items"]] == [1]

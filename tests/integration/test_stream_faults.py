@@ -40,12 +40,14 @@ from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
 from coliseum.feed.protocol import FeedState
 from coliseum.streaming.app import StreamApp
-from coliseum.streaming.log_reader import LogReader, Pace
-from coliseum.streaming.session import OPENING_SECONDS
-from coliseum.streaming.stats import Counts
+from coliseum.streaming.context import StreamRequest
+from coliseum.streaming.log_reader import LogReader
+from coliseum.streaming.routes import session_settings
+from coliseum.streaming.stats import StreamCounters
+from coliseum.streaming.timings import OPENING_SECONDS, ReaderTimings
 from coliseum.upstash.client import AsyncRedis, Redis
 
-IMPATIENT = replace(QUICK, redis_patience=0.5)
+IMPATIENT = replace(QUICK, redis_patience_seconds=0.5)
 """Redis counts as silent soon; for tests that silence it."""
 MODES = pytest.mark.parametrize("mode", ["doorbell", "poll"])
 
@@ -83,7 +85,9 @@ def test_a_pause_of_redis_is_told_and_survived_without_a_reconnect(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-063, SSE-065: fault 17."""
-    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=replace(IMPATIENT, quiet=0.5)) as server:
+    with serving(
+        settings_for(fragile, prefix, feed_mode=mode), timings=replace(IMPATIENT, quiet_seconds=0.5)
+    ) as server:
         bot.report()
         bot.trades()
         each = Listener(server.url, "/sse/trades").wait("snapshot")
@@ -100,8 +104,8 @@ def test_a_long_outage_ends_the_session_and_the_next_one_resumes(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-065: fault 17."""
-    pace = replace(IMPATIENT, quiet=0.3, outage=0.4)
-    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=pace) as server:
+    timings = replace(IMPATIENT, quiet_seconds=0.3, outage_seconds=0.4)
+    with serving(settings_for(fragile, prefix, feed_mode=mode), timings=timings) as server:
         bot.trades()
         each = Listener(server.url, "/sse/trades?since=earliest").wait_trades(1)
         fragile.faults(refuse_all=True, cut_subscribers=True)
@@ -121,7 +125,7 @@ def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
 ) -> None:
     """SSE-064: EventSource would never come back from a 503."""
     fragile.faults(refuse_all=True)
-    with serving(settings_for(fragile, prefix), pace=replace(IMPATIENT, first_answer=0.5)) as server:
+    with serving(settings_for(fragile, prefix), timings=replace(IMPATIENT, first_answer_seconds=0.5)) as server:
         each = Listener(server.url, "/sse/trading", last_event_id="5-5").wait_end()
         assert each.status == 200
         assert each.names == ["ready", "stale", "closing"]
@@ -165,7 +169,7 @@ def test_a_strict_client_and_a_long_poll_wait_for_a_starting_process_too(
     ):
         answers = [pool.submit(server.get, path) for path in ("/events?after=earliest", "/sse/stats")]
         strict = Listener(server.url, "/sse/trades?strict=1&since=earliest")
-        until(lambda: server.app.desk.counts.redis_errors >= 2)
+        until(lambda: server.app.context.counters.redis_errors >= 2)
         fragile.faults()
         assert len(answers[0].result(PATIENCE_SECONDS).json()["items"]) == 1
         assert answers[1].result(PATIENCE_SECONDS).status == 200
@@ -176,16 +180,18 @@ def test_a_process_that_was_loaded_once_gives_a_new_client_two_seconds_in_an_out
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:
     """SSE-064: only a process that is starting waits longer."""
-    with serving(settings_for(fragile, prefix, feed_mode="poll"), pace=replace(QUICK, redis_patience=30.0)) as server:
+    with serving(
+        settings_for(fragile, prefix, feed_mode="poll"), timings=replace(QUICK, redis_patience_seconds=30.0)
+    ) as server:
         first = Listener(server.url, "/sse/trades").wait("snapshot")
         first.close()
-        reader = server.app._reader
+        reader = server.app.opened_reader
         assert reader is not None
         until(lambda: not reader.view.loaded)
         fragile.faults(refuse_all=True)
         began = time.monotonic()
         assert Listener(server.url, "/sse/trades").wait_end().names == ["ready", "stale", "closing"]
-        assert OPENING_SECONDS <= time.monotonic() - began < QUICK.first_answer
+        assert OPENING_SECONDS <= time.monotonic() - began < QUICK.first_answer_seconds
 
 
 @MODES
@@ -208,7 +214,7 @@ def test_wrong_answers_of_redis_delay_and_lose_nothing(
         each = Listener(server.url, "/sse/trades").wait("snapshot")
         bot.trades(2)
         fragile.faults(cut_subscribers=True, **fault)
-        until(lambda: server.app.desk.counts.redis_errors > 0 or not _left(fragile))
+        until(lambda: server.app.context.counters.redis_errors > 0 or not _left(fragile))
         fragile.faults()
         bot.trades(2)
         assert each.wait_trades(4).trades == ["t0", "t1", "t2", "t3"]
@@ -262,7 +268,9 @@ def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
         redis = AsyncRedis(fragile.url, fragile.token)
         feed = LaggingFeed(redis, prefix=prefix)
         bot.trades(2)
-        reader = LogReader(feed, doorbell=False, pace=replace(QUICK, ahead=3600.0), counts=Counts(0.0))
+        reader = LogReader(
+            feed, doorbell=False, timings=replace(QUICK, ahead_seconds=3600.0), counters=StreamCounters(0.0)
+        )
         reader.hold(lambda: None)
         assert await reader.ready(PATIENCE_SECONDS)
         old = await feed.read(EntryId(0, 0))
@@ -302,10 +310,10 @@ def test_a_silence_of_redis_is_told_once_however_many_questions_time_out(
 
     async def story() -> None:
         redis = AsyncRedis(fragile.url, fragile.token)
-        feed, counts, told = SilentFeed(redis, prefix=prefix), Counts(0.0), [False]
+        feed, counts, told = SilentFeed(redis, prefix=prefix), StreamCounters(0.0), [False]
         await asyncio.to_thread(bot.report)
-        pace = replace(QUICK, poll=0.01, redis_patience=1.0, tick=0.01)
-        reader = LogReader(feed, doorbell=False, pace=pace, counts=counts)
+        timings = replace(QUICK, poll_seconds=0.01, redis_patience_seconds=1.0, judge_seconds=0.01)
+        reader = LogReader(feed, doorbell=False, timings=timings, counters=counts)
 
         def look() -> None:
             if ("redis" in reader.view.stale) != told[-1]:
@@ -348,7 +356,7 @@ def test_a_reader_survives_an_error_that_nobody_foresaw(
     async def story() -> None:
         redis = AsyncRedis(fragile.url, fragile.token)
         feed = FailingFeed(redis, prefix=prefix)
-        reader = LogReader(feed, doorbell=mode == "doorbell", pace=QUICK, counts=Counts(0.0))
+        reader = LogReader(feed, doorbell=mode == "doorbell", timings=QUICK, counters=StreamCounters(0.0))
         reader.hold(lambda: None)
         assert await reader.ready(PATIENCE_SECONDS)
         assert feed.failed
@@ -381,13 +389,13 @@ def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
 
 def test_one_reader_serves_all_clients_of_a_process(fragile: RedisServer, prefix: str, bot: Publisher) -> None:
     """SSE-003, SSE-092: commands as billed."""
-    pace = replace(QUICK, quiet=3600.0)
-    with serving(settings_for(fragile, prefix, feed_mode="doorbell"), pace=pace) as server:
+    timings = replace(QUICK, quiet_seconds=3600.0)
+    with serving(settings_for(fragile, prefix, feed_mode="doorbell"), timings=timings) as server:
         bot.trades()
         fragile.reset_meter()
         listeners = [Listener(server.url, "/sse/trades?since=earliest").wait_trades(1) for _ in range(10)]
         billed = Counter(fragile.billed())
-        assert sum(billed.values()) == 4 == server.app.desk.counts.redis_commands
+        assert sum(billed.values()) == 4 == server.app.context.counters.redis_commands
         for _ in range(5):
             bot.trades()
         for each in listeners:
@@ -395,7 +403,7 @@ def test_one_reader_serves_all_clients_of_a_process(fragile: RedisServer, prefix
             each.close()
         back = Listener(server.url, "/sse/trades", last_event_id=each.last_event_id).wait("ready")
         assert back.data("ready")["resumed"] is True
-        assert server.app.desk.counts.redis_commands == 4
+        assert server.app.context.counters.redis_commands == 4
 
 
 @MODES
@@ -403,18 +411,18 @@ def test_a_reader_rests_without_clients_and_knows_what_it_missed(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-003."""
-    with serving(settings_for(fragile, prefix, feed_mode=mode), pace=replace(QUICK, linger=0.05)) as server:
+    with serving(settings_for(fragile, prefix, feed_mode=mode), timings=replace(QUICK, linger_seconds=0.05)) as server:
         bot.trades()
         first = Listener(server.url, "/sse/trades?since=earliest").wait_trades(1)
         first.close()
-        reader = server.app._reader
+        reader = server.app.opened_reader
         assert reader is not None
         until(lambda: not reader.view.loaded)
-        commands = server.app.desk.counts.redis_commands
+        commands = server.app.context.counters.redis_commands
         bot.trades(2)
         back = Listener(server.url, "/sse/trades", last_event_id=first.last_event_id).wait_trades(2)
         assert back.trades == ["t1", "t2"]
-        assert server.app.desk.counts.redis_commands > commands
+        assert server.app.context.counters.redis_commands > commands
 
 
 def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
@@ -424,7 +432,7 @@ def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
     bot.trades()
 
     async def story() -> tuple[list[Any], float]:
-        app = StreamApp(settings_for(fragile, prefix), pace=QUICK)
+        app = StreamApp(settings_for(fragile, prefix), timings=QUICK)
         sent: list[Any] = []
         asked = False
 
@@ -457,19 +465,18 @@ def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
 
 def test_a_thousand_clients_do_not_come_back_together(fragile: RedisServer, prefix: str) -> None:
     """SSE-070, SSE-072: fault 26; rotation and drain plus the wait before the reconnect."""
-    from coliseum.streaming.routes import Request, _plan
 
     async def story() -> None:
         app = StreamApp(settings_for(fragile, prefix))
-        reader = app._own_reader()
-        app.desk.rng = random.Random(5)
-        request = Request("GET", "/sse/trading", "/sse/trading", {}, {})
-        plans = [_plan(app.desk, reader, request, None) for _ in range(1000)]
+        reader = app.reader()
+        app.context.rng = random.Random(5)
+        request = StreamRequest("GET", "/sse/trading", "/sse/trading", {}, {})
+        plans = [session_settings(app.context, reader, request, None) for _ in range(1000)]
         returns = Counter(int(plan.ends_at + plan.retry_ms / 1000) for plan in plans)
         assert max(returns.values()) <= 50
         assert all(1000 <= plan.retry_ms <= 3000 for plan in plans)
         assert all(5000 <= plan.trouble_retry_ms <= 15_000 for plan in plans)
-        drained = Counter(int(app.desk.rng.uniform(0, 20) + plan.retry_ms / 1000) for plan in plans)
+        drained = Counter(int(app.context.rng.uniform(0, 20) + plan.retry_ms / 1000) for plan in plans)
         assert max(drained.values()) <= 75
         await app.close()
 
@@ -586,7 +593,8 @@ def test_a_frozen_wire_costs_its_client_time_and_nothing_else(
 
 def test_the_readers_default_times_are_the_specifications() -> None:
     """SSE-060, SSE-063, SSE-065, SSE-066: what the quick times of these tests stand for."""
-    pace = Pace()
-    assert (pace.redis_patience, pace.outage, pace.ahead, pace.retry_first, pace.retry_most) == (5, 60, 3, 0.25, 5)
-    assert pace.tick <= 5
-    assert (pace.first_answer, pace.retry_starting) == (15, 1)
+    timings = ReaderTimings()
+    assert (timings.redis_patience_seconds, timings.outage_seconds, timings.ahead_seconds) == (5, 60, 3)
+    assert (timings.first_retry_seconds, timings.longest_retry_seconds) == (0.25, 5)
+    assert timings.judge_seconds <= 5
+    assert (timings.first_answer_seconds, timings.starting_retry_seconds) == (15, 1)

@@ -10,24 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from tests.fixtures.waiting import PATIENCE_SECONDS
+from tests.unit.streaming.memory_reader import MemoryReader
 
 from coliseum.client import Parser
 from coliseum.config import Settings
-from coliseum.feed.entries import START, Entry, EntryId, EntryKind
+from coliseum.feed.entries import Entry, EntryId, EntryKind
 from coliseum.streaming.app import StreamApp
-from coliseum.streaming.log_reader import LogReader
 from coliseum.streaming.server import HttpProtocol
-from coliseum.streaming.sources import Stale
-
-
-class Handed(LogReader):
-    """A reader whose log is handed to it: nothing is asked for."""
-
-    def hold(self, wake: Callable[[], None]) -> None:
-        self._holders.add(wake)
-
-    def release(self, wake: Callable[[], None]) -> None:
-        self._holders.discard(wake)
+from coliseum.streaming.sources import StaleSource
 
 
 class Wire(asyncio.Transport):
@@ -82,11 +72,8 @@ class Hall:
             "upstash_redis_rest_url": "http://127.0.0.1:9",
             "upstash_redis_rest_token": SecretStr("none"),
         }
-        self.app = StreamApp(Settings(_env_file=None, **(values | changes)))
-        self.reader = self.app._own_reader()
-        self.reader.__class__ = Handed
-        self.reader.view.loaded = True
-        self.reader.view.ring.restart("e", START)
+        self.reader = MemoryReader()
+        self.app = StreamApp(Settings(_env_file=None, **(values | changes)), open_reader=lambda: self.reader)
         self.published: list[str] = []
 
     def wire(self, query: str = "") -> Wire:
@@ -99,19 +86,19 @@ class Hall:
             self.published.append(name)
             data = {"trade_id": name, "ticker": ticker, "source": "bot_live"}
             ring.extend([Entry(EntryId(1000, ring.head.seq + 1), EntryKind.TRADE, data)])
-        self.reader._changed()
+        self.reader.watchers.announce()
 
     def stale(self, *sources: str) -> None:
-        self.reader.view.stale = {source: Stale(source, None) for source in sources}
-        self.reader._changed()
+        self.reader.view.stale = {source: StaleSource(source, None) for source in sources}
+        self.reader.watchers.announce()
 
     def clients(self) -> list[dict[str, Any]]:
-        return self.app.desk.register.data()
+        return self.app.context.registry.data()
 
     @property
     def woken(self) -> int:
-        """How many stand at the reader: an audience counts once."""
-        return len(self.reader._holders)
+        """How many callbacks the reader wakes: a group counts once."""
+        return len(self.reader.watchers)
 
 
 async def turn() -> None:
@@ -203,7 +190,7 @@ def test_what_a_client_was_given_among_others_counts_as_its_own() -> None:
         await turn()
         told = {client["events_sent"]: client["last_event_id"] for client in hall.clients()}
         assert told == {3: "1000-3", 2: "1000-3"}  # `ready`, then one or two writes of trades
-        assert hall.app.desk.counts.deliveries == 4
+        assert hall.app.context.counters.deliveries == 4
         await beats(first, "delivered", 3)
         await beats(second, "delivered", 1)
 

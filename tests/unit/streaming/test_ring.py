@@ -9,7 +9,7 @@ import pytest
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
-from coliseum.streaming.ring import CHUNK, Kept, Ring, compose
+from coliseum.streaming.ring import CHUNK, EncodedEntry, Ring, compose
 from coliseum.streaming.subscription import STREAMS, Selection
 
 ALL = Selection(STREAMS["trading"])
@@ -31,7 +31,7 @@ def ring_of(*entries: Entry, capacity: int = 4096) -> Ring:
 
 
 def read(entries: list[Entry], selection: Selection = ALL) -> list[tuple[str, Any, str]]:
-    block = compose([Kept.of(entry) for entry in entries], selection)
+    block = compose([EncodedEntry.of(entry) for entry in entries], selection)
     return [(e.type, json.loads(e.data), e.last_event_id) for e in Interpreter().read(block.data).dispatched]
 
 
@@ -63,7 +63,7 @@ def test_trades_of_the_exchange_are_not_shown_as_the_bots() -> None:
 def test_an_event_stays_below_sixty_four_kilobytes() -> None:
     """SSE-016."""
     big = trades(1, 40, note="x" * 4000)
-    block = compose([Kept.of(entry) for entry in big], ALL)
+    block = compose([EncodedEntry.of(entry) for entry in big], ALL)
     events = block.data.split(b"\n\n")[:-1]
     assert max(map(len, events)) < 64_000
     assert sum(len(data["trades"]) for _, data, _ in read(big)) == 40
@@ -71,21 +71,21 @@ def test_an_event_stays_below_sixty_four_kilobytes() -> None:
 
 def test_what_the_filter_refuses_moves_the_end_only() -> None:
     """SSE-042."""
-    block = compose([Kept.of(entry) for entry in trades(1, 5)], Selection(ALL.kinds, frozenset({"B-1"})))
+    block = compose([EncodedEntry.of(entry) for entry in trades(1, 5)], Selection(ALL.kinds, frozenset({"B-1"})))
     assert (block.data, block.end, block.entries, block.last_id) == (b"", EntryId(1005, 5), 0, None)
 
 
 def test_equal_selections_at_the_same_place_share_one_bytes_object() -> None:
     """SSE-091."""
     ring = ring_of(*trades(1, 3))
-    one, other = ring.lane(Selection(ALL.kinds)), ring.lane(Selection(ALL.kinds))
+    one, other = ring.filtered(Selection(ALL.kinds)), ring.filtered(Selection(ALL.kinds))
     assert one is other
     assert one.after(START).data is other.after(START).data
 
 
 def test_a_block_is_composed_anew_when_the_ring_has_grown() -> None:
     ring = ring_of(*trades(1, 1))
-    lane = ring.lane(ALL)
+    lane = ring.filtered(ALL)
     assert lane.after(START).entries == 1
     ring.extend(trades(2, 3))
     assert lane.after(START).entries == 3
@@ -94,7 +94,7 @@ def test_a_block_is_composed_anew_when_the_ring_has_grown() -> None:
 def test_a_block_looks_at_two_hundred_entries_at_most() -> None:
     """SSE-028."""
     ring = ring_of(*trades(1, 500))
-    assert ring.lane(ALL).after(START).end.seq == CHUNK
+    assert ring.filtered(ALL).after(START).end.seq == CHUNK
 
 
 def test_the_ring_forgets_its_oldest_and_knows_it() -> None:
@@ -144,7 +144,7 @@ def test_a_time_is_found_or_said_to_lie_below() -> None:
 
 def test_the_newest_trades_are_found_by_filter_oldest_first() -> None:
     ring = ring_of(*trades(1, 2), *trades(3, 3, ticker="B-1"), *trades(4, 4))
-    assert [kept.entry.id.seq for kept in ring.newest(Selection(ALL.kinds, frozenset({"A-1"})), 2)] == [2, 4]
+    assert [kept.entry.id.seq for kept in ring.newest_trades(Selection(ALL.kinds, frozenset({"A-1"})), 2)] == [2, 4]
 
 
 def test_a_new_history_is_told_apart_from_a_refill() -> None:

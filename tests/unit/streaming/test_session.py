@@ -58,7 +58,7 @@ def test_ready_carries_the_time_to_wait_before_reconnecting(world: World) -> Non
 def test_ready_carries_the_accepted_id_only_on_a_clean_resume(world: World) -> None:
     """SSE-022."""
     first, second = world.publish("A-1", "A-2")
-    resumed = Client(world, begin=Resume(first.id))
+    resumed = Client(world, start=Resume(first.id))
     events = resumed.pump()
     assert events[0][1]["resumed"] is True
     assert ids_of(resumed)["ready"] == str(first.id)
@@ -71,8 +71,8 @@ def test_ready_carries_the_accepted_id_only_on_a_clean_resume(world: World) -> N
 def test_a_clean_resume_needs_no_snapshot_but_gets_one_when_it_asks(world: World) -> None:
     """SSE-025."""
     (first,) = world.publish("A-1")
-    assert "snapshot" not in names(Client(world, begin=Resume(first.id)).pump())
-    assert "snapshot" in names(Client(world, begin=Resume(first.id), snapshot="always").pump())
+    assert "snapshot" not in names(Client(world, start=Resume(first.id)).pump())
+    assert "snapshot" in names(Client(world, start=Resume(first.id), snapshot="always").pump())
     assert "snapshot" not in names(Client(world, snapshot="none").pump())
 
 
@@ -120,7 +120,7 @@ def test_trimmed_history_is_a_gap_with_its_exact_size_then_replay_then_snapshot(
     """SSE-023."""
     entries = world.publish(*["A-1"] * 30)
     world.trim(keep=10)
-    client = Client(world, begin=Resume(entries[4].id))
+    client = Client(world, start=Resume(entries[4].id))
     events = client.pump()
     assert names(events) == ["ready", "gap", "new_trades", "snapshot", "bot_status"]
     assert events[1][1]["lost"] == 15
@@ -147,7 +147,7 @@ def test_a_client_cut_between_gap_and_snapshot_is_told_again(world: World) -> No
     """SSE-024."""
     entries = world.publish(*["A-1"] * 30)
     world.trim(keep=10)
-    client = Client(world, begin=Resume(entries[4].id), last_event_id=str(entries[4].id))
+    client = Client(world, start=Resume(entries[4].id), last_event_id=str(entries[4].id))
     client.pump()
     client.last_event_id = str(entries[4].id)
     heard = client.cut(client.bytes_in.index(b"event: new_trades"))
@@ -175,7 +175,7 @@ def test_a_new_epoch_resets_a_returning_client_and_replays_what_the_new_log_hold
     world.now += 10
     world.new_epoch()
     world.publish("B-1", "B-2")
-    events = Client(world, begin=Resume(first.id)).pump()
+    events = Client(world, start=Resume(first.id)).pump()
     assert names(events) == ["ready", "reset", "new_trades", "snapshot", "bot_status"]
     assert events[1][1]["reason"] == "epoch"
     assert trade_ids(events) == ["e1'/1", "e1'/2"]
@@ -205,7 +205,7 @@ def test_the_first_epoch_ever_is_no_reset_for_those_who_waited_for_it() -> None:
 def test_a_cursor_ahead_of_the_log_is_believed_for_three_seconds(world: World) -> None:
     """SSE-027: it may be a replica that lags."""
     world.publish("A-1")
-    client = Client(world, begin=Resume(EntryId(world.wall_ms + 5000, 9)))
+    client = Client(world, start=Resume(EntryId(world.wall_ms + 5000, 9)))
     assert client.run(2.5) == []
     events = client.run(1.5)
     assert names(events) == ["ready", "reset", "snapshot", "bot_status"]
@@ -216,7 +216,7 @@ def test_a_replica_that_catches_up_in_time_is_a_clean_resume(world: World) -> No
     """SSE-027."""
     world.publish("A-1")
     ahead = EntryId(world.wall_ms, 2)
-    client = Client(world, begin=Resume(ahead))
+    client = Client(world, start=Resume(ahead))
     assert client.run(1.0) == []
     world.now -= 1.0
     world.publish("A-1")
@@ -231,7 +231,7 @@ def test_a_log_that_lost_its_tail_resets_those_who_saw_it_and_nobody_else(world:
     entries = world.publish(*["A-1"] * 10)
     ahead = Client(world)
     ahead.pump()
-    behind = Client(world, begin=Resume(entries[3].id))
+    behind = Client(world, start=Resume(entries[3].id))
     behind.pump(most_sends=1)
     world.rewind(seq=8)
     events = ahead.pump()
@@ -246,7 +246,7 @@ def test_entries_older_than_the_ring_come_from_redis_without_a_seam(world: World
     """SSE-028."""
     entries = world.publish(*["A-1"] * 450)
     world.forget_ring()
-    client = Client(world, begin=Resume(entries[9].id))
+    client = Client(world, start=Resume(entries[9].id))
     events = client.pump()
     assert trade_ids(events) == [entry.data["trade_id"] for entry in entries[10:]]
     assert world.fetches >= 3
@@ -255,7 +255,7 @@ def test_entries_older_than_the_ring_come_from_redis_without_a_seam(world: World
 def test_replay_is_written_in_chunks_of_two_hundred_entries(world: World) -> None:
     """SSE-028."""
     world.publish(*["A-1"] * 450)
-    client = Client(world, begin=Earliest())
+    client = Client(world, start=Earliest())
     client.session.advance(world.view, world.now, world.wall_ms)
     sizes = []
     while isinstance(step := client.session.advance(world.view, world.now, world.wall_ms), Send):
@@ -266,7 +266,7 @@ def test_replay_is_written_in_chunks_of_two_hundred_entries(world: World) -> Non
 def test_a_cut_inside_the_replay_goes_on_from_the_last_id(world: World) -> None:
     """SSE-028."""
     world.publish(*["A-1"] * 450)
-    client = Client(world, begin=Earliest())
+    client = Client(world, start=Earliest())
     client.pump(most_sends=2)
     seen = trade_ids(client.cut())
     assert 0 < len(seen) < 450
@@ -281,7 +281,7 @@ def test_a_cut_at_every_byte_of_a_stream_loses_nothing_and_repeats_nothing(world
     for _ in range(count):
         world.publish("A-1")
         world.publish("", kind=EntryKind.BOT_STATUS)  # parts the trades: an event each
-    client = Client(world, stream="trading", begin=Earliest())
+    client = Client(world, stream="trading", start=Earliest())
     client.pump()
     whole = client.bytes_in
     for cut in range(len(whole) + 1):
@@ -301,16 +301,16 @@ def test_since_a_time_begins_with_the_first_entry_at_or_after_it(world: World) -
     for forget in (False, True):
         if forget:
             world.forget_ring()
-        assert trade_ids(Client(world, begin=Since(since)).pump()) == ["e1/2"]
-        assert trade_ids(Client(world, begin=Since(since + 1)).pump()) == []
-        assert trade_ids(Client(world, begin=Since(0)).pump()) == ["e1/1", "e1/2"]
+        assert trade_ids(Client(world, start=Since(since)).pump()) == ["e1/2"]
+        assert trade_ids(Client(world, start=Since(since + 1)).pump()) == []
+        assert trade_ids(Client(world, start=Since(0)).pump()) == ["e1/1", "e1/2"]
 
 
 def test_earliest_begins_with_the_oldest_entry_kept_and_calls_nothing_lost(world: World) -> None:
     """SSE-051."""
     world.publish(*["A-1"] * 20)
     world.trim(keep=5)
-    events = Client(world, begin=Earliest()).pump()
+    events = Client(world, start=Earliest()).pump()
     assert "gap" not in names(events)
     assert len(trade_ids(events)) == 5
 
@@ -387,7 +387,7 @@ def test_stale_and_fresh_are_told_once_each_and_on_connect_while_stale(world: Wo
 
 def test_rotation_says_goodbye_with_the_cursor_and_a_time_to_come_back(world: World) -> None:
     """SSE-070."""
-    client = Client(world, tickers=frozenset({"NEVER-1"}), plan={"ends_at": world.now + 12})
+    client = Client(world, tickers=frozenset({"NEVER-1"}), settings={"ends_at": world.now + 12})
     client.pump()
     world.publish("A-1")
     events = client.run(13)
@@ -406,14 +406,14 @@ def test_a_drained_session_ends_when_told_and_says_shutdown(world: World) -> Non
 
 
 def test_a_drain_later_than_the_rotation_changes_nothing(world: World) -> None:
-    client = Client(world, plan={"ends_at": world.now + 2})
+    client = Client(world, settings={"ends_at": world.now + 2})
     client.session.drain(world.now + 3)
     assert dict(client.run(5))["closing"]["reason"] == "rotate"
 
 
 def test_a_ticket_that_ends_ends_the_session(world: World) -> None:
     """SSE-083."""
-    client = Client(world, plan={"expires_at": world.now + 5})
+    client = Client(world, settings={"expires_at": world.now + 5})
     assert dict(client.run(6))["closing"]["reason"] == "auth_expired"
 
 
@@ -421,7 +421,7 @@ def test_without_redis_a_new_client_is_told_so_and_sent_away_for_a_while() -> No
     """SSE-064."""
     world = World()
     world.view.loaded = False
-    world.view.down_since = world.now
+    world.view.redis.down_since = world.now
     client = Client(world)
     assert client.pump() == []
     events = client.run(3)
@@ -438,18 +438,18 @@ def starting_world() -> World:
     """A process that Redis has not answered yet and that waits 15 s for the first answer."""
     world = World()
     world.view.loaded = False
-    world.view.first_answer_due = world.now + 15
+    world.view.redis.first_answer_due = world.now + 15
     return world
 
 
 def test_a_client_of_a_starting_process_waits_for_the_first_answer_of_redis() -> None:
     """SSE-066."""
     world = starting_world()
-    world.view.down_since = world.now  # the first reads failed, and the reader repeats them
+    world.view.redis.down_since = world.now  # the first reads failed, and the reader repeats them
     client = Client(world)
     assert client.run(14) == []
     assert client.bytes_in == KEEPALIVE
-    world.view.loaded, world.view.down_since, world.view.first_answer_due = True, None, 0.0
+    world.view.loaded, world.view.redis.down_since, world.view.redis.first_answer_due = True, None, 0.0
     assert names(client.pump()) == ["ready", "snapshot", "bot_status"]
     assert client.closed is None
 
@@ -474,7 +474,7 @@ def test_a_client_that_comes_late_to_a_starting_process_has_its_own_two_seconds(
 def test_a_rotation_ends_a_session_that_still_waits_for_the_first_answer() -> None:
     """SSE-070."""
     world = starting_world()
-    assert names(Client(world, plan={"ends_at": world.now + 4}).run(5)) == ["closing"]
+    assert names(Client(world, settings={"ends_at": world.now + 4}).run(5)) == ["closing"]
 
 
 def test_a_resuming_client_is_sent_away_with_its_own_cursor_while_redis_is_down() -> None:
@@ -482,7 +482,7 @@ def test_a_resuming_client_is_sent_away_with_its_own_cursor_while_redis_is_down(
     world = World()
     (first,) = world.publish("A-1")
     world.stale("redis")
-    events = Client(world, begin=Resume(first.id)).pump()
+    events = Client(world, start=Resume(first.id)).pump()
     assert dict(events)["closing"]["cursor"] == str(first.id)
 
 
@@ -491,12 +491,12 @@ def test_a_resume_that_needs_redis_waits_two_seconds_for_it(world: World) -> Non
     first, *_ = world.publish(*["A-1"] * 5)
     world.forget_ring()
     world.redis_up = False
-    client = Client(world, begin=Resume(first.id))
+    client = Client(world, start=Resume(first.id))
     assert client.run(1) == []
     world.redis_up = True
     assert len(trade_ids(client.run(1))) == 4
     world.redis_up = False
-    assert names(Client(world, begin=Resume(first.id)).run(3)) == ["ready", "stale", "closing"]
+    assert names(Client(world, start=Resume(first.id)).run(3)) == ["ready", "stale", "closing"]
 
 
 def test_a_live_session_outlives_redis_for_a_minute_and_then_says_so(world: World) -> None:
@@ -504,7 +504,7 @@ def test_a_live_session_outlives_redis_for_a_minute_and_then_says_so(world: Worl
     world.publish("A-1")
     client = Client(world)
     client.pump()
-    world.view.down_since = world.now
+    world.view.redis.down_since = world.now
     events = client.run(59)
     assert set(names(events)) == {"heartbeat"}
     closing = dict(client.run(2))["closing"]
@@ -532,7 +532,7 @@ def test_a_session_ahead_of_its_ring_waits_for_it_before_it_is_live(world: World
     world.forget_ring()
     world.ring_follows = False
     missing = world.publish("A-9")
-    client = Client(world, begin=Resume(first.id), snapshot="always")
+    client = Client(world, start=Resume(first.id), snapshot="always")
     events = client.pump()
     assert trade_ids(events)[-1] == "e1/6"
     assert "snapshot" not in names(events)
@@ -548,7 +548,7 @@ def test_a_reset_seen_by_the_session_first_is_told_once(world: World) -> None:
     world.epoch, world.base_ms, world.entries, world.head = "e2", world.wall_ms, [], START
     world.ring_follows = False
     new = world.publish("B-1")
-    client = Client(world, begin=Resume(first.id))
+    client = Client(world, start=Resume(first.id))
     events = client.pump()
     assert names(events)[:2] == ["ready", "reset"]
     world.view.ring.restart("e2", START, new)
@@ -562,7 +562,7 @@ def test_a_reset_seen_by_the_session_first_is_told_once(world: World) -> None:
 def test_any_well_formed_cursor_ends_in_a_live_session(world: World, cursor: str) -> None:
     """SSE-052."""
     world.publish("A-1", "A-2")
-    client = Client(world, begin=Resume(EntryId.parse(cursor)))
+    client = Client(world, start=Resume(EntryId.parse(cursor)))
     assert names(client.run(5))[-1] == "bot_status"
     world.publish("B-1")
     assert trade_ids(client.pump()) == ["e1/3"]
@@ -571,10 +571,10 @@ def test_any_well_formed_cursor_ends_in_a_live_session(world: World, cursor: str
 def test_a_closed_session_has_sent_every_event_it_counts(world: World) -> None:
     """SSE-090."""
     world.publish("A-1")
-    client = Client(world, begin=Earliest(), plan={"ends_at": world.now + 65})
+    client = Client(world, start=Earliest(), settings={"ends_at": world.now + 65})
     client.run(70)
-    assert client.session.tally.events == len(client.events())
-    assert client.session.tally.entries == 1
+    assert client.session.stats.events == len(client.events())
+    assert client.session.stats.entries == 1
 
 
 def test_waiting_never_ends_in_the_past(world: World) -> None:

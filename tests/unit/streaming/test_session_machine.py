@@ -61,7 +61,7 @@ class Delivery(RuleBasedStateMachine):
         self.world = World()
         self.published: list[tuple[str, str]] = []
         filters = (frozenset[str](), frozenset({"A-1"}), frozenset({"NEVER-1"}))
-        self.viewers = [Viewer(Client(self.world, tickers=tickers, begin=Earliest())) for tickers in filters]
+        self.viewers = [Viewer(Client(self.world, tickers=tickers, start=Earliest())) for tickers in filters]
         for viewer in self.viewers:
             viewer.hear(None)
 

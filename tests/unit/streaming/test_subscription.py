@@ -18,8 +18,8 @@ from coliseum.streaming.subscription import (
     Selection,
     Since,
     parse_query,
+    parse_subscription,
     series_of,
-    subscription_from,
 )
 
 NOON_MS = 1_795_262_400_000
@@ -50,7 +50,7 @@ def test_the_beginning_is_the_header_else_last_event_id_else_since(
     query: bytes, header: str | None, begin: object
 ) -> None:
     """SSE-050, SSE-051."""
-    assert subscription_from("trading", parse_query(query), header, now_ms=NOON_MS).begin == begin
+    assert parse_subscription("trading", parse_query(query), header, now_ms=NOON_MS).start == begin
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_beginning_is_the_header_else_last_event_id_else_since(
 def test_a_malformed_cursor_is_refused_by_name_and_never_echoed_at_length(cursor: str) -> None:
     """SSE-052."""
     with pytest.raises(InvalidInput, match="Last-Event-ID") as caught:
-        subscription_from("trading", {}, cursor, now_ms=NOON_MS)
+        parse_subscription("trading", {}, cursor, now_ms=NOON_MS)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 
@@ -100,36 +100,36 @@ def test_a_malformed_cursor_is_refused_by_name_and_never_echoed_at_length(cursor
 def test_a_malformed_query_is_refused_by_name(query: bytes, field: str) -> None:
     """SSE-053."""
     with pytest.raises(InvalidInput) as caught:
-        subscription_from("trading", parse_query(query), None, now_ms=NOON_MS)
+        parse_subscription("trading", parse_query(query), None, now_ms=NOON_MS)
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("text", ["monday", "yesterday"])
 def test_a_beginning_that_is_none_is_told_every_form_there_is(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"since: got '\w+', expected now, earliest, an event id .* -15m$"):
-        subscription_from("trading", {"since": [text]}, None, now_ms=NOON_MS)
+        parse_subscription("trading", {"since": [text]}, None, now_ms=NOON_MS)
 
 
 @given(st.binary(max_size=60), st.none() | st.text(max_size=30))
 def test_any_bytes_are_understood_or_refused(query: bytes, header: str | None) -> None:
     with suppress(InvalidInput):
-        subscription_from("trading", parse_query(query), header, now_ms=NOON_MS)
+        parse_subscription("trading", parse_query(query), header, now_ms=NOON_MS)
 
 
 def test_filters_come_from_ticker_and_tickers_with_blanks_forgiven() -> None:
     """SSE-041."""
     query = parse_query(b"ticker=A-1,B-2&ticker=%20C-3%20,&tickers=D-4")
-    selection = subscription_from("trading", query, None, now_ms=0).selection
+    selection = parse_subscription("trading", query, None, now_ms=0).selection
     assert selection.tickers == {"A-1", "B-2", "C-3", "D-4"}
 
 
 def test_events_narrow_the_preset_and_cannot_widen_it() -> None:
     """SSE-040, SSE-041."""
-    assert subscription_from("trading", parse_query(b"events=new_trades"), None, now_ms=0).selection.kinds == {
+    assert parse_subscription("trading", parse_query(b"events=new_trades"), None, now_ms=0).selection.kinds == {
         EntryKind.TRADE
     }
     with pytest.raises(InvalidInput, match="events"):
-        subscription_from("trades", parse_query(b"events=bot_status"), None, now_ms=0)
+        parse_subscription("trades", parse_query(b"events=bot_status"), None, now_ms=0)
 
 
 def test_the_presets_are_the_contracts() -> None:

@@ -11,10 +11,10 @@ from tests.unit.streaming.whatwg import Interpreter
 from coliseum.feed.contiguity import Reading
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState, PollerHeartbeat
-from coliseum.streaming.session import Close, Fetch, Plan, Send, Session, Wait
-from coliseum.streaming.sources import Stale
-from coliseum.streaming.subscription import STREAMS, Begin, Now, Resume, Selection, Subscription
-from coliseum.streaming.view import View
+from coliseum.streaming.session import Close, Fetch, Send, Session, SessionSettings, Wait
+from coliseum.streaming.sources import StaleSource
+from coliseum.streaming.subscription import STREAMS, Now, Resume, Selection, StartPoint, Subscription
+from coliseum.streaming.view import LogView
 
 BEGAN_MS = 1_700_000_000_000
 
@@ -23,7 +23,7 @@ BEGAN_MS = 1_700_000_000_000
 class World:
     """Redis is `entries`; the ring follows at once unless `ring_follows` is off."""
 
-    view: View = field(default_factory=View)
+    view: LogView = field(default_factory=LogView)
     epoch: str = "e1"
     base_ms: int = BEGAN_MS
     entries: list[Entry] = field(default_factory=list)
@@ -66,14 +66,14 @@ class World:
     def new_epoch(self) -> None:
         self.epoch += "'"
         self.base_ms, self.entries, self.head = self.wall_ms, [], START
-        self.view.broken = "epoch"
+        self.view.reset_reason = "epoch"
         self.view.ring.restart(self.epoch, START)
 
     def rewind(self, seq: int) -> None:
         """Redis comes back from an old dump."""
         self.entries = [entry for entry in self.entries if entry.id.seq <= seq]
         self.head = self.entries[-1].id if self.entries else START
-        self.view.broken = "ahead"
+        self.view.reset_reason = "ahead"
         first = self.entries[0].id if self.entries else None
         floor = EntryId(first.ms, first.seq - 1) if first and first.seq > 1 else START
         self.view.ring.restart(self.epoch, floor, self.entries)
@@ -83,11 +83,11 @@ class World:
         return FeedState(Reading(self.epoch, self.base_ms, self.head, found), None, None)
 
     def stale(self, *sources: str) -> None:
-        self.view.stale = {source: Stale(source, None) for source in sources}
+        self.view.stale = {source: StaleSource(source, None) for source in sources}
 
     def report(self, **changes: Any) -> None:
         values: dict[str, Any] = {"owner": "p", "at": self.wall_ms, "fresh_for": 30_000, "bot_ok_at": self.wall_ms}
-        self.view.report = PollerHeartbeat(**{**values, "bot": None, **changes})
+        self.view.heartbeat = PollerHeartbeat(**{**values, "bot": None, **changes})
 
 
 @dataclass
@@ -97,10 +97,10 @@ class Client:
     world: World
     stream: str = "trading"
     tickers: frozenset[str] = frozenset()
-    begin: Begin = field(default_factory=Now)
+    start: StartPoint = field(default_factory=Now)
     snapshot: Any = "auto"
     last_event_id: str = ""
-    plan: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     bytes_in: bytes = b""
     closed: str | None = None
     session: Session = field(init=False)
@@ -112,9 +112,9 @@ class Client:
 
     def connect(self) -> None:
         """As EventSource does: with the last id if there is one."""
-        begin = Resume(EntryId.parse(self.last_event_id)) if self.last_event_id else self.begin
+        start = Resume(EntryId.parse(self.last_event_id)) if self.last_event_id else self.start
         selection = Selection(STREAMS[self.stream], self.tickers)
-        subscription = Subscription(stream=self.stream, selection=selection, begin=begin, snapshot=self.snapshot)
+        subscription = Subscription(stream=self.stream, selection=selection, start=start, snapshot=self.snapshot)
         values: dict[str, Any] = {
             "session_id": "s",
             "heartbeat_seconds": 30.0,
@@ -123,7 +123,7 @@ class Client:
             "retry_ms": 1500,
             "trouble_retry_ms": 9000,
         }
-        self.session = Session(subscription, Plan(**{**values, **self.plan}), self.world.now)
+        self.session = Session(subscription, SessionSettings(**{**values, **self.settings}), self.world.now)
         self.bytes_in, self.closed = b"", None
         self._reader, self._read_to = Interpreter(), 0
 

@@ -1,4 +1,4 @@
-"""`python -m coliseum.streaming`: the stream as a container runs it."""
+"""`python -m coliseum.streaming`: serve the stream, as the container does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The shell around sessions: one connection's loop of ask, write, wait; and who is connected.
+"""The loop around one session, ask, write, wait, and who is connected to this process.
 
-A connection owns a position, a timer and at most one write in flight; no queue. A client that does not take
-its bytes for `send_seconds` is let go.
+A connection holds a position, a timer and at most one write under way; no queue. A client that takes no bytes for
+`send_seconds` is disconnected.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ from coliseum.errors import ColiseumError
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import now_ms
 from coliseum.feed.protocol import FeedState
-from coliseum.streaming.fanout import Audience
-from coliseum.streaming.log_reader import LogReader
+from coliseum.streaming.fanout import FanoutGroup
+from coliseum.streaming.reader import Reader
 from coliseum.streaming.session import Fetch, Phase, Send, Session, Wait
-from coliseum.streaming.stats import Counts
+from coliseum.streaming.stats import StreamCounters
 from coliseum.streaming.subscription import Selection
 from coliseum.streaming.view import clock_text
 
-Write = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Listen = Callable[[], Awaitable[MutableMapping[str, Any]]]
+AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 SEND_SECONDS = 15.0
 
 
-class Connection:
-    """One client's connection from its first event to its last."""
+class ClientConnection:
+    """One client's connection from its first event to its last.
+
+    Invariant: while it waits, either it is itself among the reader's watchers or its group is.
+    """
 
     __slots__ = (
         "_abort",
         "_armed_at",
-        "_audience",
-        "_counts",
+        "_counters",
         "_fetch",
         "_gone",
+        "_group",
         "_loop",
         "_reader",
         "_send_seconds",
@@ -56,29 +59,29 @@ class Connection:
     def __init__(
         self,
         session: Session,
-        reader: LogReader,
-        counts: Counts,
-        write: Write,
+        reader: Reader,
+        counters: StreamCounters,
+        write: AsgiSend,
         *,
         send_seconds: float,
         abort: Callable[[], None] | None = None,
         push: Callable[[bytes], bool] | None = None,
-        audience: Audience | None = None,
+        group: FanoutGroup | None = None,
     ) -> None:
-        """Where the server can, `abort` cuts the client off with what is buffered for it, and `push` writes at once.
+        """Where the server can, `abort` disconnects the client and drops what is buffered, and `push` writes at once.
 
-        `push` takes the bytes and says True, or says False and has done nothing: the client is behind. With it
-        the connection may rest in an `audience`.
+        `push` takes the bytes and returns True, or has done nothing and returns False: the client is behind. Only
+        with `push` the connection joins its `group`.
         """
         self.session = session
         self.opened_ms = now_ms()
         self._reader = reader
-        self._counts = counts
+        self._counters = counters
         self._write = write
         self._send_seconds = send_seconds
         self._abort = abort
         self.push = push or (lambda data: False)
-        self._audience = audience if push is not None else None
+        self._group = group if push is not None else None
         self._loop = reader.loop
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -94,65 +97,66 @@ class Connection:
         self._woken = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            self._stand_alone()
+            self._leave_group()
             waiter.set_result(None)
 
     def gone(self) -> None:
-        """The client hung up."""
+        """The client disconnected."""
         self._gone = True
         self.wake()
 
     async def run(self) -> str:
-        """Serve until the end; why it ended."""
+        """Serve until the end. Returns why it ended, as `/sse/stats` counts it."""
         self._task = asyncio.current_task()
         try:
             return await self._serve()
         except asyncio.CancelledError:
             if not self._too_slow:
                 raise
+            # Cancelled by our own timer, not from outside: the task goes on and tidies up.
             if self._task is not None:
                 self._task.uncancel()
             if self._abort is not None:
                 self._abort()
             return "too_slow"
         finally:
-            self._stand_alone()
+            self._leave_group()
             if self._timer is not None:
                 self._timer.cancel()
 
-    def settle(self) -> None:
-        """Bring the session up to date with what it was given together with others."""
-        if self._audience is not None:
-            self._audience.settle(self)
+    def update_session(self) -> None:
+        """Add to the session what was written for it as a member of its group."""
+        if self._group is not None:
+            self._group.update_session(self)
 
-    def _stand_alone(self) -> None:
-        if self._audience is not None:
-            self._audience.leave(self)
+    def _leave_group(self) -> None:
+        if self._group is not None:
+            self._group.leave(self)
 
     async def _serve(self) -> str:
-        session, view, counts = self.session, self._reader.view, self._counts
+        session, view, counters = self.session, self._reader.view, self._counters
         clock = self._loop.time
         while not self._gone:
             self._woken = False
             step = session.advance(view, clock(), now_ms())
             if isinstance(step, Send):
                 await self._send(step.data)
-                counts.events += step.events
+                counters.events += step.events
                 if step.entries:
-                    counts.deliveries += step.entries
+                    counters.deliveries += step.entries
                     if session.phase is Phase.LIVE:
-                        counts.delays.add(step.lag_ms, step.entries)
+                        counters.delays.add(step.lag_ms, step.entries)
             elif isinstance(step, Wait):
                 self._fetch = None
                 self._arm(step.until)
-                if self._audience is not None and not self._woken and session.rests(view):
-                    self._audience.join(self)
+                if self._group is not None and not self._woken and session.is_at_head(view):
+                    self._group.join(self)
                 await self._pause()
             elif isinstance(step, Fetch):
-                await self._look_up(step.after)
+                await self._read_log(step.after)
             else:
                 await self._send(step.data)
-                counts.events += step.events
+                counters.events += step.events
                 return step.reason
         return "client"
 
@@ -163,17 +167,17 @@ class Connection:
         self._sending_since = None
 
     async def _pause(self) -> None:
-        """Until somebody wakes us or the timer rings; not at all if somebody has since we last asked."""
+        """Until `wake` is called; not at all if that happened since the session was asked."""
         if not self._woken:
             self._waiter = self._loop.create_future()
             await self._waiter
             self._waiter = None
 
-    async def _look_up(self, after: EntryId) -> None:
-        """Read from Redis without deafness: a slow answer holds up neither keepalive nor rotation."""
+    async def _read_log(self, after: EntryId) -> None:
+        """Read from Redis, at most a second at a time: a slow answer must hold up neither keepalive nor rotation."""
         if self._fetch is None or self._fetch[0] != after:
             read: asyncio.Future[FeedState] = asyncio.ensure_future(self._reader.read(after))
-            read.add_done_callback(self._looked_up)
+            read.add_done_callback(self._finish_read)
             self._fetch = (after, read)
         read = self._fetch[1]
         if not read.done():
@@ -186,21 +190,21 @@ class Connection:
             except ColiseumError:
                 self.session.unreachable(self._loop.time())
 
-    def _looked_up(self, read: asyncio.Future[FeedState]) -> None:
+    def _finish_read(self, read: asyncio.Future[FeedState]) -> None:
         if not read.cancelled():
-            read.exception()  # seen, even where the session has moved on meanwhile
+            read.exception()  # retrieved here, because the session may have gone on meanwhile
         self.wake()
 
     def _arm(self, until: float) -> None:
-        """Make sure that the timer rings at `until` or earlier: one that rings too early costs less than re-arming."""
+        """Make sure that the timer runs out at `until` or earlier: one that is too early costs less than re-arming."""
         if self._timer is not None:
             if self._armed_at <= until:
                 return
             self._timer.cancel()
         self._armed_at = until
-        self._timer = self._loop.call_at(until, self._ring)
+        self._timer = self._loop.call_at(until, self._time_out)
 
-    def _ring(self) -> None:
+    def _time_out(self) -> None:
         self._timer = None
         if self._sending_since is None:
             self.wake()
@@ -213,37 +217,42 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """Who is connected to this process."""
+class ConnectionRegistry:
+    """The connections of this process, and the groups they share."""
 
-    connections: set[Connection] = field(default_factory=set)
-    _audiences: WeakValueDictionary[tuple[LogReader, Selection], Audience] = field(default_factory=WeakValueDictionary)
+    connections: set[ClientConnection] = field(default_factory=set)
+    _groups: WeakValueDictionary[tuple[Reader, Selection], FanoutGroup] = field(default_factory=WeakValueDictionary)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ClientConnection]:
         return iter(self.connections)
 
-    def audience(self, reader: LogReader, selection: Selection, counts: Counts) -> Audience:
-        """That of this filter, shared as long as a connection holds it."""
-        audience = self._audiences.get((reader, selection))
-        if audience is None:
-            audience = self._audiences[reader, selection] = Audience(reader, selection, counts)
-        return audience
+    def group(self, reader: Reader, selection: Selection, counters: StreamCounters) -> FanoutGroup:
+        """The group of this filter, one object for all connections that hold it."""
+        group = self._groups.get((reader, selection))
+        if group is None:
+            group = self._groups[reader, selection] = FanoutGroup(reader, selection, counters)
+        return group
 
     def open_seconds(self) -> float:
+        """The sum of the ages of all connections."""
         now = now_ms()
         return sum(now - connection.opened_ms for connection in self.connections) / 1000
 
     def data(self) -> list[dict[str, Any]]:
-        """`/sse/clients`: nothing that tells who somebody is."""
+        """The items of `/sse/clients`, oldest first: nothing by which a client could be identified."""
         for connection in self.connections:
-            connection.settle()
+            connection.update_session()
         return [
             {
-                "id": connection.session.plan.session_id,
+                "id": connection.session.settings.session_id,
                 "stream": connection.session.subscription.stream,
                 "connected_since": clock_text(connection.opened_ms),
-                "last_event_id": None if connection.session.sent_id is None else str(connection.session.sent_id),
-                "events_sent": connection.session.tally.events,
+                "last_event_id": _text(connection.session.stats.sent_id),
+                "events_sent": connection.session.stats.events,
             }
             for connection in sorted(self.connections, key=lambda each: each.opened_ms)
         ]
+
+
+def _text(entry_id: EntryId | None) -> str | None:
+    return None if entry_id is None else str(entry_id)

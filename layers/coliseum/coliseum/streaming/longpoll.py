@@ -1,93 +1,79 @@
-"""The same log as JSON: one answer of the long poll, from what a ring or Redis holds. Pure."""
+"""The log as JSON: one response of the long poll, from what the ring or Redis holds. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
+from coliseum.feed.contiguity import Ahead, Reset
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState
-from coliseum.streaming.ring import CHUNK, Kept
-from coliseum.streaming.subscription import EVENT_NAMES, Begin, Earliest, Now, Resume, Since, Subscription
-from coliseum.streaming.view import View, clock_text
+from coliseum.streaming.resume import Cursor, cursor_in_ring, first_read, gap_data, read_on
+from coliseum.streaming.subscription import EVENT_NAMES, Subscription
+from coliseum.streaming.view import LogView, clock_text
 
 
 @dataclass(slots=True)
-class Poll:
-    """One request: where it stands and what it has found."""
+class LongPoll:
+    """One request: where it stands and what it has collected."""
 
     subscription: Subscription
-    position: EntryId | None = None
-    """None until the beginning is resolved."""
+    cursor: Cursor | None = None
+    """None until the start point is resolved."""
     items: list[dict[str, Any]] = field(default_factory=list)
     gap: dict[str, Any] | None = None
     reset: dict[str, Any] | None = None
-    epoch: str | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether there is something worth answering with."""
+        """Whether there is something to respond with."""
         return bool(self.items) or self.gap is not None or self.reset is not None
 
-    def question(self, view: View) -> EntryId | None:
-        """Take what the view holds; the position to read from in Redis where that is needed, else None."""
+    def collect(self, view: LogView) -> EntryId | None:
+        """Take what the ring holds. Returns the position to read from in Redis where the ring does not reach back."""
         ring = view.ring
-        if self.position is None:
-            self.position = _from_ring(self.subscription.begin, view)
-            self.epoch = ring.epoch
-        if self.position is None:
-            begin = self.subscription.begin
-            return begin.after if isinstance(begin, Resume) else _floor(begin)
-        while not self.items and self.position.seq < ring.head.seq:
-            if ring.epoch != self.epoch or not ring.covers(self.position):
-                return self.position
-            self._take(ring.stretch(self.position))
+        if self.cursor is None:
+            self.cursor = cursor_in_ring(self.subscription.start, ring)
+        if self.cursor is None:
+            return first_read(self.subscription.start)
+        while not self.items and self.cursor.position.seq < ring.head.seq:
+            if ring.epoch != self.cursor.epoch or not ring.covers(self.cursor.position):
+                return self.cursor.position
+            stretch = [encoded.entry for encoded in ring.stretch(self.cursor.position)]
+            self._take(self.cursor.epoch, stretch)
         return None
 
-    def answer(self, state: FeedState, view: View) -> bool:
-        """What Redis said to the question; False where it is behind us and may know better soon."""
-        reading = state.reading
-        begin = self.subscription.begin
-        if self.position is None and not isinstance(begin, Resume):
-            first = reading.entries[0].id if reading.entries else None
-            self.position = reading.head if first is None else EntryId(first.ms, first.seq - 1)
-            self.position = START if self.position.seq == 0 else self.position
-            self.epoch = reading.epoch
-        after = begin.after if self.position is None and isinstance(begin, Resume) else self.position
-        assert after is not None
-        outcome = follow(after, self.epoch if self.position is not None else None, reading)
+    def receive(self, state: FeedState, view: LogView) -> bool:
+        """The answer of Redis. Returns False where the log is behind the cursor and may only be a replica that lags."""
+        outcome = read_on(self.subscription.start, self.cursor, state.reading)
         if isinstance(outcome, Ahead):
             return False
-        self.epoch = reading.epoch
         if isinstance(outcome, Reset):
-            self.begin_anew(outcome.reason, view, START)
+            self.restart(outcome.reason, Cursor(START, state.reading.epoch), view)
             return True
-        self.position = after
-        if isinstance(outcome, Gap):
-            self.gap = {"lost": outcome.lost, "from": str(outcome.after), "to": str(outcome.to), "reason": "trimmed"}
-            self.position = outcome.to
-            outcome = follow(outcome.to, self.epoch, reading)
-        if isinstance(outcome, Continue) and outcome.entries:
-            self._take([Kept.of(entry) for entry in outcome.entries[:CHUNK]])
+        self.cursor = outcome.cursor
+        if outcome.gap is not None:
+            self.gap = gap_data(outcome.gap)
+        self._take(outcome.cursor.epoch, outcome.entries)
         return True
 
-    def begin_anew(self, reason: str, view: View, position: EntryId) -> None:
-        """The cursor is of another history."""
-        self.position = position
+    def restart(self, reason: str, cursor: Cursor, view: LogView) -> None:
+        """The cursor belongs to another history: go on at `cursor`, and say so."""
+        self.cursor = cursor
         self.reset = {"reason": reason, "epoch": view.ring.epoch, "head": str(view.ring.head)}
 
-    def data(self, view: View, now_ms: int) -> dict[str, Any]:
-        """The list envelope, with what was lost."""
+    def data(self, view: LogView, now_ms: int) -> dict[str, Any]:
+        """The list envelope, with what was lost. The start point must be resolved."""
+        cursor = self.cursor
         return {
             "items": self.items,
             "count": len(self.items),
-            "next_cursor": str(self.position),
+            "next_cursor": str(None if cursor is None else cursor.position),
             "gap": self.gap,
             "reset": self.reset,
-            "epoch": self.epoch,
+            "epoch": None if cursor is None else cursor.epoch,
             "head": str(view.ring.head),
             "source": "log",
             "as_of": clock_text(now_ms),
@@ -95,10 +81,13 @@ class Poll:
             "stale_sources": sorted(view.stale),
         }
 
-    def _take(self, stretch: Sequence[Kept]) -> None:
+    def _take(self, epoch: str | None, entries: Iterable[Entry]) -> None:
         takes = self.subscription.selection.takes
-        self.items += [_item(kept.entry) for kept in stretch if takes(kept.entry)]
-        self.position = stretch[-1].entry.id
+        for entry in entries:
+            if takes(entry):
+                self.items.append(_item(entry))
+            # What the filter refuses moves the position all the same, or its loss would look like a gap later.
+            self.cursor = Cursor(entry.id, epoch)
 
 
 def _item(entry: Entry) -> dict[str, Any]:
@@ -106,18 +95,3 @@ def _item(entry: Entry) -> dict[str, Any]:
     if entry.kind is EntryKind.TRADE:
         data = {"trades": [entry.data], "count": 1, "source": entry.data.get("source", "bot_live")}
     return {"id": str(entry.id), "event": EVENT_NAMES[entry.kind], "data": json.loads(json.dumps(data))}
-
-
-def _from_ring(begin: Begin, view: View) -> EntryId | None:
-    ring = view.ring
-    if isinstance(begin, Now):
-        return ring.head
-    if isinstance(begin, Earliest):
-        return START if ring.floor == START else None
-    if isinstance(begin, Since):
-        return ring.before(begin.ms)
-    return begin.after if ring.covers(begin.after) else None
-
-
-def _floor(begin: Begin) -> EntryId:
-    return EntryId(begin.ms, 0) if isinstance(begin, Since) else START

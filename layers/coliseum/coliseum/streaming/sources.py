@@ -1,54 +1,49 @@
-"""What a process knows of poller, bot and Redis, and which of them must be called stale. Pure."""
+"""Which of poller, bot and Redis must be called stale. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from coliseum.feed.protocol import PollerHeartbeat
-
-REDIS_STALE_SECONDS = 5.0
-"""A shorter outage is a hiccup that nobody needs to hear of."""
+from coliseum.streaming.timings import REDIS_STALE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
-    """One source whose news can no longer be trusted to be new."""
+class StaleSource:
+    """One source whose data may be out of date."""
 
     source: str
     """`poller`, `bot` or `redis`."""
     since_ms: int | None
-    """The last time it was known to be fine; None where it never was."""
-
-    def data(self) -> dict[str, Any]:
-        return {"source": self.source, "last_ok_at": self.since_ms}
+    """Unix ms of the last time it was known to be fine; None where it never was."""
 
 
 def stale_sources(
-    report: PollerHeartbeat | None,
+    heartbeat: PollerHeartbeat | None,
     *,
     now_ms: int,
     redis_ok_ms: int | None,
     redis_down_seconds: float | None,
     redis_patience: float = REDIS_STALE_SECONDS,
-) -> Mapping[str, Stale]:
+) -> Mapping[str, StaleSource]:
     """The sources to be called stale, by name.
 
-    A poller is fresh for `fresh_for` after its last report, the bot for as long after its last answer.
+    A poller is fresh for `fresh_for` ms after its last heartbeat, the bot for as long after its last answer. Redis is
+    stale after more than `redis_patience` seconds of silence; a shorter outage is not worth an event.
     """
-    stale: list[Stale] = []
-    if report is None or now_ms > report.at + report.fresh_for:
-        stale.append(Stale("poller", None if report is None else report.at))
-    if report is None or _bot_is_stale(report, now_ms):
-        stale.append(Stale("bot", None if report is None else report.bot_ok_at))
+    stale: list[StaleSource] = []
+    if heartbeat is None or now_ms > heartbeat.at + heartbeat.fresh_for:
+        stale.append(StaleSource("poller", None if heartbeat is None else heartbeat.at))
+    if heartbeat is None or _bot_is_stale(heartbeat, now_ms):
+        stale.append(StaleSource("bot", None if heartbeat is None else heartbeat.bot_ok_at))
     if redis_down_seconds is not None and redis_down_seconds > redis_patience:
-        stale.append(Stale("redis", redis_ok_ms))
+        stale.append(StaleSource("redis", redis_ok_ms))
     return {entry.source: entry for entry in stale}
 
 
-def _bot_is_stale(report: PollerHeartbeat, now_ms: int) -> bool:
-    """A poller that has just begun has not asked the bot yet: that is no silence of the bot's."""
-    if report.bot_ok_at is None:
-        return report.bot is not None and report.bot.get("status") == "offline"
-    return now_ms > report.bot_ok_at + report.fresh_for
+def _bot_is_stale(heartbeat: PollerHeartbeat, now_ms: int) -> bool:
+    """A poller that has just begun has not asked the bot yet: that is no silence of the bot."""
+    if heartbeat.bot_ok_at is None:
+        return heartbeat.bot is not None and heartbeat.bot.get("status") == "offline"
+    return now_ms > heartbeat.bot_ok_at + heartbeat.fresh_for

@@ -1,4 +1,4 @@
-"""What `/sse/stats` tells: counters of one process and the distribution of its delays. Pure."""
+"""What `/sse/stats` shows: counters of one process and the distribution of its delays. Pure."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ _STEPS = tuple(round(1.15**power, 3) for power in range(100))
 
 
 @dataclass(slots=True)
-class Delays:
-    """A histogram of milliseconds: constant memory, percentiles within 15 %."""
+class DelayHistogram:
+    """A histogram of milliseconds: constant memory, percentiles within 15 %.
+
+    Invariant: `total` is the sum of all buckets.
+    """
 
     total: int = 0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(_STEPS) + 1))
     _last: tuple[float, int] = (0.0, 0)
 
     def add(self, ms: float, count: int = 1) -> None:
-        if ms != self._last[0]:  # one publish reaches everybody within the same millisecond or few
+        """Count a value, `count` times."""
+        if ms != self._last[0]:  # most clients get an entry within the same millisecond: search the bucket once
             self._last = (ms, bisect_left(_STEPS, ms))
         self._buckets[self._last[1]] += count
         self.total += count
 
     def percentile(self, share: float) -> float | None:
-        """The upper edge of the bucket that holds this share of all values; None without values."""
+        """The upper edge, in ms, of the bucket that holds this share (0 to 1) of all values; None without values."""
         if not self.total:
             return None
-        rest = share * self.total
+        remaining = share * self.total
         for edge, count in zip((*_STEPS, _STEPS[-1]), self._buckets, strict=True):
-            rest -= count
-            if rest <= 0:
+            remaining -= count
+            if remaining <= 0:
                 return edge
         return _STEPS[-1]
 
 
 @dataclass(slots=True)
-class Counts:
+class StreamCounters:
     """Counters since the process began."""
 
     started_at: float
@@ -56,12 +60,12 @@ class Counts:
     """As billed: each command of a transaction, and each SUBSCRIBE."""
     redis_errors: int = 0
     connected_seconds: float = 0.0
-    """Of sessions that have ended."""
-    delays: Delays = field(default_factory=Delays)
-    """From the publisher's stamp to our write, for entries delivered live."""
+    """Sum of the lengths of the sessions that have ended."""
+    delays: DelayHistogram = field(default_factory=DelayHistogram)
+    """From publication to our write, for entries delivered live."""
 
     def data(self, *, open_seconds: float, open_now: int) -> dict[str, Any]:
-        """The answer of `/sse/stats`; `open_seconds` sums the ages of the sessions open now."""
+        """The first fields of `/sse/stats`; `open_seconds` is the sum of the ages of the sessions open now."""
         hours = (self.connected_seconds + open_seconds) / 3600
         return {
             "connections": {"now": open_now, "total": self.opened, "closed": dict(sorted(self.closed.items()))},

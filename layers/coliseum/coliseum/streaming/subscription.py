@@ -1,4 +1,4 @@
-"""What one client asked for: stream, filters and where to begin, parsed completely before the first byte. Pure."""
+"""What one client asks for: stream, filters and start point, parsed completely before the first byte. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from coliseum.feed.entries import Entry, EntryId, EntryKind
 MAX_NAMES = 50
 """Tickers or series in one filter."""
 _TICKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_AGO = re.compile(r"-([1-9]\d{0,6})(s|m|h|d)", re.ASCII)
-_AGO_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST_VALUE = 4096
+_AGE = re.compile(r"-([1-9]\d{0,6})(s|m|h|d)", re.ASCII)
+_AGE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MAX_VALUE_CHARACTERS = 4096
 
 _TRADES = (EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP)
 STREAMS: Mapping[str, frozenset[EntryKind]] = {
@@ -51,7 +51,7 @@ class Selection:
     series: frozenset[str] = frozenset()
 
     def takes(self, entry: Entry) -> bool:
-        """An entry without a market concerns every reader of its kind; one about several, each of theirs."""
+        """Whether the client gets this entry. One without a market passes every ticker filter of its kind."""
         if entry.kind not in self.kinds:
             return False
         if not entry.tickers or not (self.tickers or self.series):
@@ -64,19 +64,19 @@ class Selection:
             return False
         if not (other.tickers or other.series):
             return True
-        named = bool(self.tickers or self.series)
+        has_names = bool(self.tickers or self.series)
         tickers_in = all(name in other.tickers or series_of(name) in other.series for name in self.tickers)
-        return named and tickers_in and self.series <= other.series
+        return has_names and tickers_in and self.series <= other.series
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Begin with what happens from now on."""
+    """Begin with the next entry that is published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earliest:
-    """Begin with the oldest entry still kept."""
+    """Begin with the oldest entry that is still in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on after this entry, or say what is missing."""
+    """Go on after this entry, or announce what is missing."""
 
     after: EntryId
 
 
-Begin = Now | Earliest | Since | Resume
+StartPoint = Now | Earliest | Since | Resume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,10 @@ class Subscription:
 
     stream: str
     selection: Selection
-    begin: Begin
+    start: StartPoint
     snapshot: Literal["auto", "none", "always"] = "auto"
     strict: bool = False
-    """Answer 503 where Redis is down, for clients that can retry by themselves."""
+    """Respond with 503 while Redis is down, for clients that can retry by themselves."""
 
 
 def series_of(ticker: str) -> str:
@@ -114,7 +114,7 @@ def series_of(ticker: str) -> str:
 
 
 def parse_query(query_string: bytes) -> dict[str, list[str]]:
-    """Names and values. Raises InvalidInput for a query no client of ours sends."""
+    """Names and values. Raises InvalidInput for a query that is too long or is not URL-encoded UTF-8."""
     if len(query_string) > 16_384:
         raise InvalidInput("query", f"{len(query_string)} bytes", "at most 16384 bytes")
     try:
@@ -123,14 +123,14 @@ def parse_query(query_string: bytes) -> dict[str, list[str]]:
         raise InvalidInput("query", "…", "an URL-encoded UTF-8 query of at most 100 fields") from None
 
 
-def subscription_from(
+def parse_subscription(
     stream: str, query: Mapping[str, Sequence[str]], last_event_id: str | None, *, now_ms: int
 ) -> Subscription:
-    """The request in our words; `last_event_id` is the header. Raises InvalidInput."""
+    """A client's request; `last_event_id` is the header. Raises InvalidInput, naming the field that is malformed."""
     return Subscription(
         stream=stream,
         selection=_selection(stream, query),
-        begin=_begin(query, last_event_id, now_ms),
+        start=_start_point(query, last_event_id, now_ms),
         snapshot=_choice(query, "snapshot", ("auto", "none", "always")),  # type: ignore[arg-type]  # one of these
         strict=_choice(query, "strict", ("0", "1")) == "1",
     )
@@ -144,19 +144,19 @@ def single(query: Mapping[str, Sequence[str]], field: str) -> str | None:
     return values[0] if values else None
 
 
-BEGINNINGS = (
+START_POINTS = (
     "now, earliest, an event id such as 1698676800123-42, an RFC 3339 time with its offset such as "
     "2026-11-21T12:00:00Z, or an age such as -15m"
 )
 
 
-def begin_from(field: str, text: str, now_ms: int) -> Begin:
+def parse_start_point(field: str, text: str, now_ms: int) -> StartPoint:
     """`earliest`, `now`, an event id, an RFC 3339 time, or `-15m`. Raises InvalidInput."""
     if text in {"now", "earliest"}:
         return Now() if text == "now" else Earliest()
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return Since(max(0, now_ms - 1000 * int(ago[1]) * _AGO_SECONDS[ago[2]]))
+    age = _AGE.fullmatch(text)
+    if age is not None:
+        return Since(max(0, now_ms - 1000 * int(age[1]) * _AGE_SECONDS[age[2]]))
     if len(text) <= 40 and "T" in text.upper():
         try:
             moment = datetime.fromisoformat(text.upper().replace(" ", "+"))  # `+` arrives as a blank in a query
@@ -164,21 +164,21 @@ def begin_from(field: str, text: str, now_ms: int) -> Begin:
             moment = None
         if moment is not None and moment.tzinfo is not None:
             return Since(max(0, int(moment.astimezone(UTC).timestamp() * 1000)))
-        raise InvalidInput(field, text[:80], BEGINNINGS)
+        raise InvalidInput(field, text[:80], START_POINTS)
     try:
         return Resume(EntryId.parse(text[:80]))
     except InvalidInput:
-        raise InvalidInput(field, text[:80], BEGINNINGS) from None
+        raise InvalidInput(field, text[:80], START_POINTS) from None
 
 
-def _begin(query: Mapping[str, Sequence[str]], last_event_id: str | None, now_ms: int) -> Begin:
+def _start_point(query: Mapping[str, Sequence[str]], last_event_id: str | None, now_ms: int) -> StartPoint:
     if last_event_id:
         return Resume(_entry_id("Last-Event-ID", last_event_id))
-    resumed = single(query, "last_event_id")
-    if resumed:
-        return Resume(_entry_id("last_event_id", resumed))
+    by_query = single(query, "last_event_id")
+    if by_query:
+        return Resume(_entry_id("last_event_id", by_query))
     since = single(query, "since")
-    return begin_from("since", since, now_ms) if since else Now()
+    return parse_start_point("since", since, now_ms) if since else Now()
 
 
 def _entry_id(field: str, text: str) -> EntryId:
@@ -209,15 +209,15 @@ def _selection(stream: str, query: Mapping[str, Sequence[str]]) -> Selection:
 
 @lru_cache(maxsize=64)
 def _shared(selection: Selection) -> Selection:
-    """One object for equal selections: thousands of clients ask for the same."""
+    """One object for equal selections: thousands of clients ask for the same one, and it is a key of many lookups."""
     return selection
 
 
 def _names(query: Mapping[str, Sequence[str]], field: str) -> frozenset[str]:
     values = query.get(field, ())
-    if sum(map(len, values)) > _LONGEST_VALUE:
-        raise InvalidInput(field, "…", f"at most {_LONGEST_VALUE} characters")
-    # Blanks around a name are forgiven; a line break or NUL inside the value is refused with the name.
+    if sum(map(len, values)) > _MAX_VALUE_CHARACTERS:
+        raise InvalidInput(field, "…", f"at most {_MAX_VALUE_CHARACTERS} characters")
+    # Blanks around a name are allowed. A line break or NUL stays in the name, which is refused then.
     return frozenset(name.strip(" ") for value in values for name in value.split(",") if name.strip(" "))
 
 

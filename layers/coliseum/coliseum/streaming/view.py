@@ -9,39 +9,37 @@ from typing import Any
 
 from coliseum.feed.entries import EntryId
 from coliseum.feed.protocol import PollerHeartbeat
+from coliseum.streaming.redis_health import RedisHealth
 from coliseum.streaming.ring import Ring
-from coliseum.streaming.sources import Stale
+from coliseum.streaming.sources import StaleSource
 
 
 @dataclass(slots=True)
-class View:
+class LogView:
     """One process's knowledge at this moment."""
 
     ring: Ring = field(default_factory=Ring)
+    redis: RedisHealth = field(default_factory=RedisHealth)
     loaded: bool = False
-    """Whether Redis ever answered; until then nothing else here means anything."""
+    """Whether the ring was read from Redis; until then only `redis` and `stale` mean anything."""
     bot: dict[str, Any] | None = None
-    """The bot's status as of the ring's head."""
-    report: PollerHeartbeat | None = None
-    """The poller's last word."""
-    stale: Mapping[str, Stale] = field(default_factory=dict)
-    """Replaced, never changed in place: a session sees a change by identity."""
-    first_answer_due: float = 0.0
-    """Monotonic seconds until which a process that is starting waits for the first answer of Redis."""
-    down_since: float | None = None
-    """Monotonic seconds since when Redis does not answer; None while it does."""
-    broken: str = "epoch"
-    """Why the ring's history last changed: `epoch`, `history` or `ahead`."""
+    """The data of the newest `bot_status`, as of the ring's head."""
+    heartbeat: PollerHeartbeat | None = None
+    """The poller's newest one."""
+    stale: Mapping[str, StaleSource] = field(default_factory=dict)
+    """Replaced, never changed in place: a session notices a change by identity."""
+    reset_reason: str = "epoch"
+    """Why the ring's history changed last: `epoch`, `history` or `ahead`."""
 
     @property
     def oldest(self) -> EntryId | None:
-        """The oldest entry held here; more may be kept in Redis."""
+        """The oldest entry in memory; Redis may keep older ones."""
         first = self.ring.stretch(self.ring.floor)
         return first[0].entry.id if first else None
 
 
 def clock_text(ms: int | None) -> str | None:
-    """Unix milliseconds as RFC 3339 in UTC."""
+    """Unix milliseconds as RFC 3339 in UTC, with milliseconds; None stays None."""
     if ms is None:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

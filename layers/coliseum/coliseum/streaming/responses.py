@@ -1,4 +1,4 @@
-"""Heads and bodies of everything that is not an event: problem details, JSON, CORS. Pure."""
+"""HTTP responses other than streams, and the headers of all: problem details, JSON, cross-origin. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole response."""
 
     status: int
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CrossOrigin:
-    """Which pages of other origins may read us. The only place that sets these headers."""
+    """Which pages of other origins may read the stream. The only place that sets these headers."""
 
     origins: tuple[str, ...]
 
@@ -49,8 +49,8 @@ class CrossOrigin:
             headers.append((b"access-control-allow-origin", b"*" if "*" in self.origins else origin.encode("latin-1")))
         return headers
 
-    def preflight(self, origin: str | None, methods: Iterable[str]) -> Answer:
-        """The answer to OPTIONS."""
+    def preflight(self, origin: str | None, methods: Iterable[str]) -> HttpResponse:
+        """The response to OPTIONS."""
         allow = ", ".join(methods).encode()
         headers = [*self.headers(origin), (b"allow", allow)]
         if len(headers) > 2:
@@ -59,11 +59,12 @@ class CrossOrigin:
                 (b"access-control-allow-headers", b"Authorization, Last-Event-ID, Cache-Control, Content-Type"),
                 (b"access-control-max-age", b"7200"),
             ]
-        return Answer(204, headers)
+        return HttpResponse(204, headers)
 
 
-def json_answer(status: int, value: Mapping[str, Any], *, cache_control: bytes = b"no-store") -> Answer:
-    return Answer(
+def json_response(status: int, value: Mapping[str, Any], *, cache_control: bytes = b"no-store") -> HttpResponse:
+    """A JSON body with its headers."""
+    return HttpResponse(
         status,
         [
             (b"content-type", b"application/json"),
@@ -74,8 +75,8 @@ def json_answer(status: int, value: Mapping[str, Any], *, cache_control: bytes =
     )
 
 
-def problem(status: int, detail: str, *, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
-    """RFC 9457 problem details."""
+def problem(status: int, detail: str, *, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpResponse:
+    """Problem details (RFC 9457); `path` is the requested one, shown up to 200 characters."""
     body = {
         "type": "about:blank",
         "title": _TITLES[status],
@@ -83,7 +84,7 @@ def problem(status: int, detail: str, *, path: str, headers: Iterable[tuple[byte
         "detail": detail,
         "instance": path[:200],
     }
-    return Answer(
+    return HttpResponse(
         status,
         [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"), *headers],
         json_bytes(body),
