@@ -12,7 +12,7 @@ from coliseum.errors import SourceMalformed, SourceRateLimited, SourceRefused, S
 from coliseum.kalshi.signing import PrivateKey, signed_headers
 from coliseum.trading.money import decimal_text
 from coliseum.trading.trades import Side
-from coliseum_local.bot.models import Holding, Intent, Quote
+from coliseum_local.bot.models import BotPosition, OrderIntent, Quote
 from coliseum_local.bot.parse import (
     SOURCE,
     FillRow,
@@ -50,7 +50,7 @@ class ExchangeClient:
         rows = await self._pages("/markets", "markets", status="open", mve_filter="exclude")
         return [quote_from(row) for row in rows]
 
-    async def holdings(self) -> list[Holding]:
+    async def holdings(self) -> list[BotPosition]:
         rows = await self._pages("/portfolio/positions", "market_positions", count_filter="position")
         return [holding_from(row) for row in rows]
 
@@ -70,7 +70,7 @@ class ExchangeClient:
         )
         return [order_from(row) for row in rows]
 
-    async def place(self, intent: Intent, *, client_order_id: str, expires: float | None) -> str:
+    async def place(self, intent: OrderIntent, *, client_order_id: str, expires: float | None) -> str:
         """Send an order; its id at the exchange."""
         body: dict[str, Any] = {
             "ticker": intent.ticker,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Outcome, Trade
-from coliseum_local.bot.models import Holding, Intent, Quote
+from coliseum_local.bot.models import BotPosition, OrderIntent, Quote
 from coliseum_local.bot.parse import FillRow
 
 KEPT_TRADES = 100
@@ -48,10 +48,10 @@ class Averages:
 class Blotter:
     """The bot's orders and trades since it started."""
 
-    orders: dict[str, Intent] = field(default_factory=dict)
+    orders: dict[str, OrderIntent] = field(default_factory=dict)
     """By the exchange's order id: what the bot meant."""
-    resting: dict[str, Intent] = field(default_factory=dict)
-    unsure: dict[str, Intent] = field(default_factory=dict)
+    resting: dict[str, OrderIntent] = field(default_factory=dict)
+    unsure: dict[str, OrderIntent] = field(default_factory=dict)
     """By client order id: sent, but no answer came. The exchange may have it."""
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     """Newest first."""
@@ -61,7 +61,7 @@ class Blotter:
     last_trade: dict[str, float] = field(default_factory=dict)
     """By ticker."""
 
-    def note_order(self, order_id: str, intent: Intent) -> None:
+    def note_order(self, order_id: str, intent: OrderIntent) -> None:
         """An order of ours is at the exchange."""
         self.orders[order_id] = intent
         _forget_oldest(self.orders)
@@ -90,7 +90,7 @@ def _forget_oldest(rows: dict[str, T]) -> None:
         del rows[next(iter(rows))]
 
 
-def trade_from(fill: FillRow, intent: Intent) -> Trade:
+def trade_from(fill: FillRow, intent: OrderIntent) -> Trade:
     """A fill in the words of the stream. What the bot meant says whether it bought or sold, and which outcome."""
     price = fill.yes_price if intent.outcome is Outcome.YES else fill.no_price
     return Trade(
@@ -123,7 +123,7 @@ def trade_body(trade: Trade) -> dict[str, Any]:
     }
 
 
-def holding_body(holding: Holding, mid: Decimal | None) -> dict[str, Any]:
+def holding_body(holding: BotPosition, mid: Decimal | None) -> dict[str, Any]:
     """One row of `positions` in GET /status; money as decimal strings."""
     return {
         "ticker": holding.ticker,

@@ -36,7 +36,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class BotPosition:
     """What the account has in one market, as the exchange says."""
 
     ticker: str
@@ -56,7 +56,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class OrderIntent:
     """An order a strategy wants. Price is of `outcome`."""
 
     strategy: str
@@ -90,4 +90,4 @@ class Idle:
     reason: str
 
 
-Decision = Intent | Idle
+Decision = OrderIntent | Idle

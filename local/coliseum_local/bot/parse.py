@@ -10,7 +10,7 @@ from typing import Any
 
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.trading.money import ONE, ZERO, decimal_from
-from coliseum_local.bot.models import Holding, Quote
+from coliseum_local.bot.models import BotPosition, Quote
 
 SOURCE = "exchange"
 
@@ -54,8 +54,8 @@ def quote_from(row: Mapping[str, Any]) -> Quote:
     )
 
 
-def holding_from(row: Mapping[str, Any]) -> Holding:
-    return Holding(
+def holding_from(row: Mapping[str, Any]) -> BotPosition:
+    return BotPosition(
         ticker=str(field(row, "ticker")),
         contracts=number(row, "position_fp"),
         cost=number(row, "market_exposure_dollars"),

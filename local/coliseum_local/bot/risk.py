@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Side
-from coliseum_local.bot.models import Decision, Holding, Idle, Intent
+from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +23,10 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RiskState:
     """Where the account stands now. Dollars; None is not known yet."""
 
-    holdings: dict[str, Holding]
+    holdings: dict[str, BotPosition]
     resting_cost: Decimal
     equity: Decimal | None
     day_start_equity: Decimal | None
@@ -42,18 +42,18 @@ class Standing:
         return max(ZERO, self.day_start_equity - self.equity)
 
 
-def total_cost(holdings: Iterable[Holding]) -> Decimal:
+def total_cost(holdings: Iterable[BotPosition]) -> Decimal:
     return sum((holding.cost for holding in holdings), ZERO)
 
 
-def check(decision: Decision, *, standing: Standing, limits: Limits) -> Decision:
+def check(decision: Decision, *, standing: RiskState, limits: Limits) -> Decision:
     """The intent if the limits allow it, else why they do not."""
     if isinstance(decision, Idle) or decision.side is Side.SELL:
         return decision
     return _buy(decision, standing=standing, limits=limits)
 
 
-def _buy(intent: Intent, *, standing: Standing, limits: Limits) -> Decision:
+def _buy(intent: OrderIntent, *, standing: RiskState, limits: Limits) -> Decision:
     if standing.day_loss >= limits.daily_loss:
         return Idle(f"the day's loss of {standing.day_loss:.2f} reached its limit of {limits.daily_loss}")
     holding = standing.holdings.get(intent.ticker)

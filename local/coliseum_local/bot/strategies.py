@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome, Side
-from coliseum_local.bot.models import Decision, Holding, Idle, Intent, Quote
+from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent, Quote
 
 MEAN_REVERSION, SPREAD = "mean-reversion", "spread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class StrategyParameters:
     """Numbers both strategies go by."""
 
     entry: Decimal = Decimal("0.004")
@@ -37,7 +37,7 @@ class Rules:
 
 
 def mean_reversion(
-    quote: Quote, *, average: Decimal | None, holding: Holding | None, held_seconds: float, now: float, rules: Rules
+    quote: Quote, *, average: Decimal | None, holding: BotPosition | None, held_seconds: float, now: float, rules: StrategyParameters
 ) -> Decision:
     """Take the price that strayed, or leave the position that has done its work."""
     mid = quote.mid
@@ -61,7 +61,7 @@ def mean_reversion(
     return _take(quote, Side.BUY, outcome, rules.count, f"{abs(distance):.3f} {where} its average")
 
 
-def spread(quote: Quote, *, holding: Holding | None, now: float, rules: Rules) -> Decision:
+def spread(quote: Quote, *, holding: BotPosition | None, now: float, rules: StrategyParameters) -> Decision:
     """Offer a better price than the book's own and wait."""
     mid = quote.mid
     if mid is None:
@@ -80,7 +80,7 @@ def spread(quote: Quote, *, holding: Holding | None, now: float, rules: Rules) -
     yes_price = quote.bid + quote.step if yes_bids else quote.ask - quote.step
     if not quote.bid < yes_price < quote.ask:
         return Idle("no price fits inside the spread")
-    return Intent(
+    return OrderIntent(
         strategy=SPREAD,
         ticker=quote.ticker,
         side=side,
@@ -93,7 +93,7 @@ def spread(quote: Quote, *, holding: Holding | None, now: float, rules: Rules) -
 
 
 def _leave(
-    quote: Quote, holding: Holding, *, mid: Decimal, average: Decimal, held_seconds: float, rules: Rules
+    quote: Quote, holding: BotPosition, *, mid: Decimal, average: Decimal, held_seconds: float, rules: StrategyParameters
 ) -> Decision:
     back = mid >= average if holding.outcome is Outcome.YES else mid <= average
     if back and held_seconds >= 2.0:
@@ -103,7 +103,7 @@ def _leave(
     return Idle("holding, and the price is not back yet")
 
 
-def _not_worth_opening(quote: Quote, mid: Decimal, now: float, rules: Rules) -> Idle | None:
+def _not_worth_opening(quote: Quote, mid: Decimal, now: float, rules: StrategyParameters) -> Idle | None:
     if quote.close_time - now < rules.last_seconds:
         return Idle("it closes too soon")
     if not rules.cheapest <= mid <= ONE - rules.cheapest:
@@ -116,7 +116,7 @@ def _take(quote: Quote, side: Side, outcome: Outcome, count: Decimal, why: str) 
     if best is None:
         return Idle("nobody is on the other side")
     price, size = best
-    return Intent(
+    return OrderIntent(
         strategy=MEAN_REVERSION,
         ticker=quote.ticker,
         side=side,

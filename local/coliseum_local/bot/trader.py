@@ -18,7 +18,7 @@ from coliseum_local.bot import risk, strategies
 from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.memory import Averages, Blotter, holding_body
 from coliseum_local.bot.mode import Mode
-from coliseum_local.bot.models import Decision, Holding, Idle, Intent, Quote
+from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent, Quote
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.5
@@ -42,7 +42,7 @@ class Trader:
     mode: Mode
     pace_seconds: float
     """Seconds between two orders that take, on average."""
-    rules: strategies.Rules = field(default_factory=strategies.Rules)
+    rules: strategies.StrategyParameters = field(default_factory=strategies.StrategyParameters)
     limits: risk.Limits = field(default_factory=risk.Limits)
     rng: Random = field(default_factory=Random)
     started_at: float = field(default_factory=time.time)
@@ -52,7 +52,7 @@ class Trader:
     blotter: Blotter = field(default_factory=Blotter)
     averages: Averages = field(default_factory=Averages)
     quotes: dict[str, Quote] = field(default_factory=dict)
-    holdings: dict[str, Holding] = field(default_factory=dict)
+    holdings: dict[str, BotPosition] = field(default_factory=dict)
     entered: dict[str, float] = field(default_factory=dict)
     """When each position was first seen."""
     idle: Counter[str] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ class Trader:
 
     async def _take(self, now: float) -> None:
         decisions = {ticker: self._mean_reversion(quote, now) for ticker, quote in self.quotes.items()}
-        intents = [decision for decision in decisions.values() if isinstance(decision, Intent)]
+        intents = [decision for decision in decisions.values() if isinstance(decision, OrderIntent)]
         self.idle = Counter(decision.reason for decision in decisions.values() if isinstance(decision, Idle))
         if not self.quotes:
             self.idle["no market is open"] += 1
@@ -131,7 +131,7 @@ class Trader:
         )
         return risk.check(decision, standing=self.standing(), limits=self.limits)
 
-    def _choose(self, intents: list[Intent]) -> Intent:
+    def _choose(self, intents: list[OrderIntent]) -> OrderIntent:
         """The market that has waited longest among a few at random, so that all get their turn; leaving comes first."""
         leaving = [intent for intent in intents if intent.side is Side.SELL]
         pool = leaving or intents
@@ -144,16 +144,16 @@ class Trader:
             alive = {order.order_id for order in await self.client.orders(status="resting")}
             self.blotter.resting = {key: intent for key, intent in self.blotter.resting.items() if key in alive}
         busy = {intent.ticker for intent in self.blotter.resting.values()}
-        wanted: list[Intent] = []
+        wanted: list[OrderIntent] = []
         for quote in self.quotes.values():
             decision = strategies.spread(quote, holding=self.holdings.get(quote.ticker), now=now, rules=self.rules)
             decision = risk.check(decision, standing=self.standing(), limits=self.limits)
-            if isinstance(decision, Intent) and quote.ticker not in busy:
+            if isinstance(decision, OrderIntent) and quote.ticker not in busy:
                 wanted.append(decision)
         if wanted and len(busy) < MAX_QUOTES:
             await self._send(self.rng.choice(wanted), expires=now + QUOTE_SECONDS)
 
-    async def _send(self, intent: Intent, *, expires: float | None) -> bool:
+    async def _send(self, intent: OrderIntent, *, expires: float | None) -> bool:
         """Place one order; False where the exchange refused it."""
         client_order_id = str(uuid4())
         self.blotter.unsure[client_order_id] = intent
@@ -168,7 +168,7 @@ class Trader:
         self._adopt(order_id, intent)
         return True
 
-    def _adopt(self, order_id: str, intent: Intent) -> None:
+    def _adopt(self, order_id: str, intent: OrderIntent) -> None:
         self.blotter.note_order(order_id, intent)
 
     async def _resolve_unsure(self) -> None:
@@ -208,8 +208,8 @@ class Trader:
         for order in await self.client.orders(status="resting"):
             await self.client.cancel(order.order_id)
 
-    def standing(self) -> risk.Standing:
-        return risk.Standing(
+    def standing(self) -> risk.RiskState:
+        return risk.RiskState(
             holdings=self.holdings,
             resting_cost=self.blotter.resting_cost,
             equity=self.equity,

@@ -12,8 +12,8 @@ import uvicorn
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.app import create_app
 from coliseum_local.exchange.journal import Journal
-from coliseum_local.exchange.keys import credentials
-from coliseum_local.exchange.service import open_service
+from coliseum_local.exchange.keys import load_or_create_credentials
+from coliseum_local.exchange.service import open_sandbox
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import listen, url_of
 
@@ -37,10 +37,10 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    keys = credentials(arguments.state)
-    service = open_service(
+    keys = load_or_create_credentials(arguments.state)
+    service = open_sandbox(
         journal=Journal(arguments.state / "exchange.sqlite3"),
-        credentials=keys,
+        load_or_create_credentials=keys,
         seed=arguments.seed,
         start=arguments.start,
         speed=arguments.speed,

@@ -14,60 +14,60 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from coliseum_local.exchange import life
-from coliseum_local.exchange.listing import Market
-from coliseum_local.exchange.service import Service
+from coliseum_local.exchange.listing import SandboxMarket
+from coliseum_local.exchange.service import SandboxExchange
 from coliseum_local.exchange.wire import rfc3339
 
 MAX_ADVANCE = 400 * 86_400
 
 
-class _Order(BaseModel):
+class AdminCommand(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Outage(_Order):
+class Outage(AdminCommand):
     """Every call answers 503 with the exchange's own status body."""
 
     active: bool
     resume_time: str | None = None
 
 
-class TooManyRequests(_Order):
+class TooManyRequests(AdminCommand):
     """The next `requests` calls answer 429."""
 
     requests: int = Field(ge=0, le=100_000)
 
 
-class TradingPause(_Order):
+class TradingPause(AdminCommand):
     paused: bool
 
 
-class Enabled(_Order):
+class Enabled(AdminCommand):
     enabled: bool
 
 
-class Latency(_Order):
+class Latency(AdminCommand):
     seconds: float = Field(ge=0, le=60)
 
 
-class Advance(_Order):
+class Advance(AdminCommand):
     """Move the exchange's clock forward; what is due happens before the answer."""
 
     seconds: float = Field(gt=0, le=MAX_ADVANCE)
 
 
-class Result(_Order):
+class MarketResult(AdminCommand):
     """How a market ends. A scalar result needs `value`, dollars per YES contract in whole cents."""
 
     result: str = Field(pattern="^(yes|no|scalar)$")
     value: Decimal | None = Field(default=None, ge=0, le=1, decimal_places=2)
 
 
-class Halt(_Order):
+class Halt(AdminCommand):
     halted: bool
 
 
-class Cutoff(_Order):
+class Cutoff(AdminCommand):
     """Unix seconds before which rows move to the historical tier; null follows the clock."""
 
     market_settled: float | None = None
@@ -75,7 +75,7 @@ class Cutoff(_Order):
     orders_updated: float | None = None
 
 
-class Refused(Exception):
+class AdminCommandRejected(Exception):
     """An order the operator may not give: a status and why."""
 
     def __init__(self, status: int, problem: str) -> None:
@@ -84,10 +84,10 @@ class Refused(Exception):
         self.problem = problem
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: SandboxExchange) -> list[Route]:
     """GET shows the switches; each POST takes one JSON object and answers with the switches after it."""
 
-    def post(path: str, model: type[_Order], act: Callable[[Request, Any], None]) -> Route:
+    def post(path: str, model: type[AdminCommand], act: Callable[[Request, Any], None]) -> Route:
         async def answer(request: Request) -> Response:
             if not _is_operator(service, request):
                 return JSONResponse({"error": "the operator's token is missing or wrong"}, status_code=401)
@@ -95,7 +95,7 @@ def routes(service: Service) -> list[Route]:
                 act(request, model.model_validate_json(await request.body() or b"{}"))
             except ValidationError as error:
                 return JSONResponse({"error": error.errors(include_url=False, include_input=False)}, status_code=422)
-            except Refused as refused:
+            except AdminCommandRejected as refused:
                 return JSONResponse({"error": refused.problem}, status_code=refused.status)
             service.flush(now=True)
             return JSONResponse(state(service))
@@ -141,15 +141,15 @@ def routes(service: Service) -> list[Route]:
         for name, moment in order.model_dump().items():
             setattr(service.cutoffs, name, moment)
 
-    def settle(request: Request, order: Result) -> None:
+    def settle(request: Request, order: MarketResult) -> None:
         market = _market(service, request)
         _lawful(lambda: life.settle_now(venue, market, result=order.result, value=_value(order)))
 
-    def amend(request: Request, order: Result) -> None:
+    def amend(request: Request, order: MarketResult) -> None:
         market = _market(service, request)
         _lawful(lambda: life.amend(venue, market, result=order.result, value=_value(order)))
 
-    def dispute(request: Request, _: _Order) -> None:
+    def dispute(request: Request, _: AdminCommand) -> None:
         market = _market(service, request)
         _lawful(lambda: life.dispute(venue, market))
 
@@ -169,14 +169,14 @@ def routes(service: Service) -> list[Route]:
         post("/weekly-pause", Enabled, weekly_pause),
         post("/clock", Advance, clock),
         post("/cutoff", Cutoff, cutoff),
-        post("/markets/{ticker}/settle", Result, settle),
-        post("/markets/{ticker}/amend", Result, amend),
-        post("/markets/{ticker}/dispute", _Order, dispute),
+        post("/markets/{ticker}/settle", MarketResult, settle),
+        post("/markets/{ticker}/amend", MarketResult, amend),
+        post("/markets/{ticker}/dispute", AdminCommand, dispute),
         post("/markets/{ticker}/halt", Halt, halt),
     ]
 
 
-def state(service: Service) -> dict[str, Any]:
+def state(service: SandboxExchange) -> dict[str, Any]:
     """The switches, the clock, and the money: `money` never changes while the exchange runs."""
     venue = service.venue
     return {
@@ -190,22 +190,22 @@ def state(service: Service) -> dict[str, Any]:
     }
 
 
-def _is_operator(service: Service, request: Request) -> bool:
+def _is_operator(service: SandboxExchange, request: Request) -> bool:
     given = request.headers.get("authorization", "")
     return hmac.compare_digest(given.encode(), f"Bearer {service.credentials.admin_token}".encode())
 
 
-def _market(service: Service, request: Request) -> Market:
+def _market(service: SandboxExchange, request: Request) -> SandboxMarket:
     ticker = request.path_params["ticker"]
     market = service.venue.markets.get(ticker)
     if market is None:
-        raise Refused(404, f"no market named {ticker!r}")
+        raise AdminCommandRejected(404, f"no market named {ticker!r}")
     return market
 
 
-def _value(order: Result) -> Decimal | None:
+def _value(order: MarketResult) -> Decimal | None:
     if (order.result == "scalar") != (order.value is not None):
-        raise Refused(422, "value belongs to a scalar result, and only to one")
+        raise AdminCommandRejected(422, "value belongs to a scalar result, and only to one")
     return order.value
 
 
@@ -213,4 +213,4 @@ def _lawful(act: Callable[[], None]) -> None:
     try:
         act()
     except ValueError as error:
-        raise Refused(409, str(error)) from None
+        raise AdminCommandRejected(409, str(error)) from None

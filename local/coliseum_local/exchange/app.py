@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from coliseum_local.exchange import admin, portfolio, public
 from coliseum_local.exchange.calls import Handler, route
-from coliseum_local.exchange.refusals import nested
-from coliseum_local.exchange.service import Service
+from coliseum_local.exchange.refusals import nested_error
+from coliseum_local.exchange.service import SandboxExchange
 
 PULSE_SECONDS = 0.25
 LOG = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ SIGNED: dict[tuple[str, str], Handler] = {
 }
 
 
-def create_app(service: Service) -> Starlette:
+def create_app(service: SandboxExchange) -> Starlette:
     """`service` is advanced here while the app runs, and written out when it ends."""
 
     @asynccontextmanager
@@ -85,7 +85,7 @@ def create_app(service: Service) -> Starlette:
     )
 
 
-async def _pulse(service: Service) -> None:
+async def _pulse(service: SandboxExchange) -> None:
     while True:
         await asyncio.sleep(PULSE_SECONDS)
         try:
@@ -98,4 +98,4 @@ async def _missing(request: Request, error: Exception) -> Response:
     del request
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "error")
-    return JSONResponse(nested(status, code).body, status_code=status)
+    return JSONResponse(nested_error(status, code).body, status_code=status)

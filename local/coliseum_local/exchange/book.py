@@ -17,9 +17,9 @@ from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.orders import (
     OPPOSITE,
-    Match,
-    Order,
-    OrderRefused,
+    OrderMatch,
+    SandboxOrder,
+    OrderRejected,
     OrderStatus,
     SelfTradePrevention,
     TimeInForce,
@@ -30,18 +30,18 @@ from coliseum_local.exchange.orders import (
 class Placement:
     """What an incoming order did."""
 
-    matches: list[Match] = field(default_factory=list)
-    gave_way: list[Order] = field(default_factory=list)
+    matches: list[OrderMatch] = field(default_factory=list)
+    gave_way: list[SandboxOrder] = field(default_factory=list)
     """Resting orders of the same account, canceled so that it does not trade with itself."""
 
 
-class Book:
+class LimitOrderBook:
     """Resting orders of one market."""
 
     def __init__(self) -> None:
-        self._levels: dict[BookSide, dict[Decimal, list[Order]]] = {BookSide.BID: {}, BookSide.ASK: {}}
+        self._levels: dict[BookSide, dict[Decimal, list[SandboxOrder]]] = {BookSide.BID: {}, BookSide.ASK: {}}
         self._prices: dict[BookSide, list[Decimal]] = {BookSide.BID: [], BookSide.ASK: []}
-        self.orders: dict[str, Order] = {}
+        self.orders: dict[str, SandboxOrder] = {}
 
     @property
     def best_bid(self) -> Level | None:
@@ -63,18 +63,18 @@ class Book:
             for level in reversed(list(self.levels(side)))
         ]
 
-    def queue(self, side: BookSide) -> Iterator[Order]:
+    def queue(self, side: BookSide) -> Iterator[SandboxOrder]:
         """Resting orders in the order in which they will trade."""
         for price in list(self._best_first(side)):
             yield from list(self._levels[side].get(price, ()))
 
-    def place(self, order: Order) -> Placement:
+    def place(self, order: SandboxOrder) -> Placement:
         """Match an incoming order, rest what may rest, cancel what may not. Refuses without a trace."""
         best = next(self.queue(OPPOSITE[order.side]), None)
         if order.post_only and best is not None and self._crosses(order, best):
-            raise OrderRefused("invalid_order", details="post only cross")
+            raise OrderRejected("invalid_order", details="post only cross")
         if order.time_in_force is TimeInForce.FILL_OR_KILL and self._available(order) < order.remaining:
-            raise OrderRefused("fill_or_kill_insufficient_resting_volume", status=409)
+            raise OrderRejected("fill_or_kill_insufficient_resting_volume", status=409)
         placement = self._match(order)
         if order.status is OrderStatus.RESTING:
             if not order.remaining:
@@ -86,7 +86,7 @@ class Book:
                 order.remaining = ZERO
         return placement
 
-    def rest(self, order: Order) -> None:
+    def rest(self, order: SandboxOrder) -> None:
         """Put an order into the book behind those at its price, without matching."""
         queue = self._levels[order.side].setdefault(order.price, [])
         if not queue:
@@ -94,14 +94,14 @@ class Book:
         queue.append(order)
         self.orders[order.order_id] = order
 
-    def cancel(self, order: Order) -> Decimal:
+    def cancel(self, order: SandboxOrder) -> Decimal:
         """Take a resting order out; the contracts that were still open."""
         self._remove(order)
         open_count, order.remaining = order.remaining, ZERO
         order.status = OrderStatus.CANCELED
         return open_count
 
-    def _match(self, order: Order) -> Placement:
+    def _match(self, order: SandboxOrder) -> Placement:
         placement = Placement()
         for resting in self.queue(OPPOSITE[order.side]):
             if not order.remaining or not self._crosses(order, resting):
@@ -119,10 +119,10 @@ class Book:
             if not resting.remaining:
                 self._remove(resting)
                 resting.status = OrderStatus.EXECUTED
-            placement.matches.append(Match(resting, order, resting.price, count))
+            placement.matches.append(OrderMatch(resting, order, resting.price, count))
         return placement
 
-    def _available(self, order: Order) -> Decimal:
+    def _available(self, order: SandboxOrder) -> Decimal:
         total = ZERO
         for resting in self.queue(OPPOSITE[order.side]):
             if not self._crosses(order, resting):
@@ -134,7 +134,7 @@ class Book:
         return total
 
     @staticmethod
-    def _crosses(order: Order, resting: Order) -> bool:
+    def _crosses(order: SandboxOrder, resting: SandboxOrder) -> bool:
         if order.side is BookSide.BID:
             return resting.price <= order.price
         return resting.price >= order.price
@@ -143,7 +143,7 @@ class Book:
         prices = self._prices[side]
         return reversed(prices) if side is BookSide.BID else iter(prices)
 
-    def _remove(self, order: Order) -> None:
+    def _remove(self, order: SandboxOrder) -> None:
         queue = self._levels[order.side][order.price]
         queue.remove(order)
         del self.orders[order.order_id]

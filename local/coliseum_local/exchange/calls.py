@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from coliseum_local.exchange.hours import pause_end
-from coliseum_local.exchange.orders import OrderRefused
+from coliseum_local.exchange.orders import OrderRejected
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.refusals import Refusal, nested, too_many_requests
-from coliseum_local.exchange.service import Service
+from coliseum_local.exchange.refusals import ApiError, nested_error, too_many_requests
+from coliseum_local.exchange.service import SandboxExchange
 from coliseum_local.exchange.signatures import authenticate
 from coliseum_local.exchange.venue import Venue
 from coliseum_local.exchange.wire import rfc3339
@@ -27,8 +27,8 @@ MAX_BODY = 64 * 1024
 
 
 @dataclass(slots=True)
-class Call:
-    service: Service
+class ApiCall:
+    service: SandboxExchange
     request: Request
     account_id: str
     """"" on public calls."""
@@ -49,11 +49,11 @@ class Call:
         return Parameters(self.request.query_params, operation)
 
 
-Handler = Callable[[Call], Body | tuple[int, Body]]
+Handler = Callable[[ApiCall], Body | tuple[int, Body]]
 PREFIX = "/trade-api/v2"
 
 
-def route(service: Service, method: str, path: str, handler: Handler, *, signed: bool) -> Route:
+def route(service: SandboxExchange, method: str, path: str, handler: Handler, *, signed: bool) -> Route:
     """A route of the exchange: limits, signature, switches and error bodies around a plain function."""
 
     async def answer(request: Request) -> Response:
@@ -64,13 +64,13 @@ def route(service: Service, method: str, path: str, handler: Handler, *, signed:
             _admit(service, request, method, path, signed=signed)
             account_id = _caller(service, request) if signed else ""
             service.tick()
-            result = handler(Call(service, request, account_id, content))
+            result = handler(ApiCall(service, request, account_id, content))
             service.flush()
-        except Refusal as refusal:
+        except ApiError as refusal:
             return _json(refusal.status, refusal.body)
-        except OrderRefused as refused:
+        except OrderRejected as refused:
             service_name = None if refused.details else "exchange"  # as recorded: the one or the other
-            told = nested(refused.status, refused.code, details=refused.details, service=service_name)
+            told = nested_error(refused.status, refused.code, details=refused.details, service=service_name)
             return _json(told.status, told.body)
         status, body = result if isinstance(result, tuple) else (200, result)
         return _json(status, body)
@@ -78,7 +78,7 @@ def route(service: Service, method: str, path: str, handler: Handler, *, signed:
     return Route(PREFIX + path, answer, methods=[method])
 
 
-def exchange_status(service: Service) -> Body:
+def exchange_status(service: SandboxExchange) -> Body:
     """Also the body of a 503: the exchange says so itself when it is down."""
     active = not service.switches.outage
     trading = active and service.venue.trading_active
@@ -99,9 +99,9 @@ def _resume_time(venue: Venue) -> str | None:
     return None if end is None else rfc3339(end)
 
 
-def _admit(service: Service, request: Request, method: str, path: str, *, signed: bool) -> None:
+def _admit(service: SandboxExchange, request: Request, method: str, path: str, *, signed: bool) -> None:
     if service.switches.outage:
-        raise Refusal(503, exchange_status(service))
+        raise ApiError(503, exchange_status(service))
     if service.switches.too_many_requests > 0:
         service.switches.too_many_requests -= 1
         raise too_many_requests()
@@ -113,7 +113,7 @@ def _admit(service: Service, request: Request, method: str, path: str, *, signed
         raise too_many_requests()
 
 
-def _caller(service: Service, request: Request) -> str:
+def _caller(service: SandboxExchange, request: Request) -> str:
     key = authenticate(
         request.headers,
         method=request.method,
@@ -129,7 +129,7 @@ async def _content(request: Request) -> bytes:
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_BODY:
-            raise nested(413, "request_too_large")
+            raise nested_error(413, "request_too_large")
     return content
 
 

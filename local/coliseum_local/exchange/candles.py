@@ -16,7 +16,7 @@ MINUTE, HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class OhlcPrices:
     """First, highest, lowest and last price of a period."""
 
     open: Decimal
@@ -25,19 +25,19 @@ class Span:
     close: Decimal
 
     @classmethod
-    def flat(cls, price: Decimal) -> Span:
+    def flat(cls, price: Decimal) -> OhlcPrices:
         return cls(price, price, price, price)
 
-    def then(self, later: Span) -> Span:
-        return Span(self.open, max(self.high, later.high), min(self.low, later.low), later.close)
+    def then(self, later: OhlcPrices) -> OhlcPrices:
+        return OhlcPrices(self.open, max(self.high, later.high), min(self.low, later.low), later.close)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candle:
+class SandboxCandle:
     end: int
-    bid: Span
-    ask: Span
-    price: Span | None
+    bid: OhlcPrices
+    ask: OhlcPrices
+    price: OhlcPrices | None
     """None where nothing traded."""
     turnover: Decimal
     """Dollars of YES price traded: turnover / volume is the mean price."""
@@ -46,9 +46,9 @@ class Candle:
     volume: Decimal
     interest: Decimal
 
-    def then(self, later: Candle, *, end: int) -> Candle:
+    def then(self, later: SandboxCandle, *, end: int) -> SandboxCandle:
         prices = [span for span in (self.price, later.price) if span is not None]
-        return Candle(
+        return SandboxCandle(
             end=end,
             bid=self.bid.then(later.bid),
             ask=self.ask.then(later.ask),
@@ -66,9 +66,9 @@ def period_end(time: float, minutes: int) -> int:
     return -int(-time // seconds) * seconds
 
 
-def merge(candles: Iterable[Candle], minutes: int) -> list[Candle]:
+def merge(candles: Iterable[SandboxCandle], minutes: int) -> list[SandboxCandle]:
     """Candles of a longer period out of shorter ones, which come in order."""
-    merged: list[Candle] = []
+    merged: list[SandboxCandle] = []
     for candle in candles:
         end = period_end(candle.end, minutes)
         if merged and merged[-1].end == end:
@@ -78,8 +78,8 @@ def merge(candles: Iterable[Candle], minutes: int) -> list[Candle]:
     return merged
 
 
-def _ending(candle: Candle, end: int) -> Candle:
-    return Candle(
+def _ending(candle: SandboxCandle, end: int) -> SandboxCandle:
+    return SandboxCandle(
         end=end,
         bid=candle.bid,
         ask=candle.ask,
@@ -96,13 +96,13 @@ KEEP_MINUTES = 6 * HOUR
 
 
 @dataclass(slots=True)
-class Recorder:
+class CandleRecorder:
     """The candles of one market as it trades."""
 
-    drawn: list[Candle] = field(default_factory=list)
+    drawn: list[SandboxCandle] = field(default_factory=list)
     """Its generated past, from before this exchange was started."""
-    past: list[Candle] = field(default_factory=list)
-    current: Candle | None = None
+    past: list[SandboxCandle] = field(default_factory=list)
+    current: SandboxCandle | None = None
     compacted: int = 0
 
     @property
@@ -112,20 +112,20 @@ class Recorder:
             return None
         return last.price.close if last.price else last.previous
 
-    def quote(self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal) -> Candle | None:
+    def quote(self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal) -> SandboxCandle | None:
         """Note the best prices; returns the candle that this moment closed, if it did."""
         return self._add(now, bid=bid, ask=ask, interest=interest, price=None, count=ZERO)
 
     def trade(
         self, now: float, *, price: Decimal, count: Decimal, bid: Decimal, ask: Decimal, interest: Decimal
-    ) -> Candle | None:
+    ) -> SandboxCandle | None:
         return self._add(now, bid=bid, ask=ask, interest=interest, price=price, count=count)
 
-    def all(self) -> list[Candle]:
+    def all(self) -> list[SandboxCandle]:
         """Oldest first, the running minute last."""
         return [*self.drawn, *self.past, *([self.current] if self.current else [])]
 
-    def compact(self, now: float) -> tuple[list[Candle], list[Candle]]:
+    def compact(self, now: float) -> tuple[list[SandboxCandle], list[SandboxCandle]]:
         """Merge minutes older than `KEEP_MINUTES` into hours; the minutes that went, and the hours that came."""
         border = int((now - KEEP_MINUTES) // HOUR) * HOUR
         old = [candle for candle in self.past if self.compacted < candle.end <= border]
@@ -140,7 +140,7 @@ class Recorder:
 
     def _add(
         self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal, price: Decimal | None, count: Decimal
-    ) -> Candle | None:
+    ) -> SandboxCandle | None:
         end = period_end(now, 1)
         closed = None
         if self.current is not None and self.current.end < end:
@@ -148,11 +148,11 @@ class Recorder:
             self.past.append(closed)
             self.current = None
         previous = self.last_price
-        fresh = Candle(
+        fresh = SandboxCandle(
             end=end,
-            bid=Span.flat(bid),
-            ask=Span.flat(ask),
-            price=None if price is None else Span.flat(price),
+            bid=OhlcPrices.flat(bid),
+            ask=OhlcPrices.flat(ask),
+            price=None if price is None else OhlcPrices.flat(price),
             turnover=ZERO if price is None else price * count,
             previous=previous,
             volume=count,

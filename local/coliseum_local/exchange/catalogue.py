@@ -17,17 +17,17 @@ from random import Random
 from types import MappingProxyType
 
 from coliseum.trading.fees import FeeType
-from coliseum_local.exchange.latent import Choice, Latent, Value, draw
-from coliseum_local.exchange.listing import Event, Listing, Market, Series
+from coliseum_local.exchange.latent import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
+from coliseum_local.exchange.listing import SandboxEvent, EventListing, SandboxMarket, SandboxSeries
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 CRYPTO, SPORTS = 2, 3
-BUSTLE = 6.0
+SHORT_SERIES_ACTIVITY = 6.0
 """What ends within minutes is what people come for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
+class StrikeLadder:
     """Markets "above K" (or, with `brackets`, "between") around a number."""
 
     level: float
@@ -42,7 +42,7 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class CandidateField:
     """One market per candidate; exactly one of them wins."""
 
     odds: tuple[tuple[str, str, float], ...]
@@ -51,31 +51,31 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class BinaryQuestion:
     """One yes/no market."""
 
     chance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
-    series: Series
+class EventTemplate:
+    series: SandboxSeries
     question: str
     """Title; {date} is the close, {what} the market's own part."""
     every: int
     lifetime: int
     settlement_seconds: int
-    shape: Ladder | Field | Question
+    shape: StrikeLadder | CandidateField | BinaryQuestion
     structure: str = "linear_cent"
     phase: int = 0
     bustle: float = 1.0
     """How many times as often people come here as elsewhere, and how many times as large their orders are."""
 
 
-def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> Series:
+def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> SandboxSeries:
     url = "https://example.com/" + source.lower().replace(" ", "-")
     defaults: dict[str, object] = {"tags": (category,), **more}
-    return Series(
+    return SandboxSeries(
         ticker=ticker,
         title=title,
         category=category,
@@ -86,9 +86,9 @@ def _series(ticker: str, title: str, category: str, frequency: str, source: str,
     )
 
 
-def _duel(names: Sequence[str]) -> Field:
+def _duel(names: Sequence[str]) -> CandidateField:
     """Two of them, drawn anew for each event."""
-    return Field(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in names), pick=2)
+    return CandidateField(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in names), pick=2)
 
 
 def _short(
@@ -98,12 +98,12 @@ def _short(
     source: str,
     *,
     question: str,
-    shape: Ladder | Field | Question,
+    shape: StrikeLadder | CandidateField | BinaryQuestion,
     phase: int,
     **more: object,
-) -> Blueprint:
+) -> EventTemplate:
     """A series of five minutes whose events follow each other without overlap, so that each is news of its own."""
-    return Blueprint(
+    return EventTemplate(
         series=_series(ticker, title, category, "5 minutes", source, **more),
         question=question,
         every=5 * MINUTE,
@@ -111,7 +111,7 @@ def _short(
         settlement_seconds=5,
         shape=shape,
         phase=phase * MINUTE,
-        bustle=BUSTLE,
+        bustle=SHORT_SERIES_ACTIVITY,
     )
 
 
@@ -119,8 +119,8 @@ _TEAMS = ("Boston", "Denver", "Milwaukee", "Phoenix", "Dallas", "Oklahoma City",
 _THROWERS = ("Keller", "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov")
 _PLAYERS = ("Alvarez", "Brandt", "Castelli", "Dvorak", "Ekman", "Fontaine", "Guerra", "Horvat", "Ishida", "Jansen")
 
-_BLUEPRINTS: Sequence[Blueprint] = (
-    Blueprint(
+_BLUEPRINTS: Sequence[EventTemplate] = (
+    EventTemplate(
         series=_series(
             "KXBTC5M", "Bitcoin price, 5 minutes", "Crypto", "5 minutes", "Index Desk", exchange_index=CRYPTO
         ),
@@ -128,11 +128,11 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=150,
         lifetime=300,
         settlement_seconds=5,
-        shape=Ladder(level=96_500, spread=60, gap=50, rungs=3, decimals=2, unit="$"),
+        shape=StrikeLadder(level=96_500, spread=60, gap=50, rungs=3, decimals=2, unit="$"),
         structure="tapered_deci_cent",
-        bustle=BUSTLE,
+        bustle=SHORT_SERIES_ACTIVITY,
     ),
-    Blueprint(
+    EventTemplate(
         series=_series(
             "KXETH15M", "Ethereum price, 15 minutes", "Crypto", "15 minutes", "Index Desk", exchange_index=CRYPTO
         ),
@@ -140,20 +140,20 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=15 * MINUTE,
         lifetime=15 * MINUTE,
         settlement_seconds=10,
-        shape=Ladder(level=3_400, spread=9, gap=8, rungs=3, decimals=2, unit="$"),
+        shape=StrikeLadder(level=3_400, spread=9, gap=8, rungs=3, decimals=2, unit="$"),
         structure="deci_cent",
-        bustle=BUSTLE,
+        bustle=SHORT_SERIES_ACTIVITY,
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXTENNISSET", "Tennis set winner", "Sports", "custom", "Court Desk", exchange_index=SPORTS),
         question="Set winner, {date}",
         every=4 * MINUTE,
         lifetime=8 * MINUTE,
         settlement_seconds=5,
         shape=_duel(_PLAYERS),
-        bustle=BUSTLE,
+        bustle=SHORT_SERIES_ACTIVITY,
     ),
-    Blueprint(
+    EventTemplate(
         series=_series(
             "KXNBAGAME",
             "Basketball game",
@@ -169,23 +169,23 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         settlement_seconds=60,
         shape=_duel(_TEAMS),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXRAINNYC", "Rain in New York, hourly", "Climate and Weather", "hourly", "Weather Desk"),
         question="Will it rain in New York before {date}?",
         every=HOUR,
         lifetime=2 * HOUR,
         settlement_seconds=30,
-        shape=Question(chance=0.35),
+        shape=BinaryQuestion(chance=0.35),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXHIGHNY", "Highest temperature in New York", "Climate and Weather", "daily", "Weather Desk"),
         question="Highest temperature in New York on {date}?",
         every=DAY,
         lifetime=36 * HOUR,
         settlement_seconds=60,
-        shape=Ladder(level=54, spread=3, gap=2, rungs=4, decimals=0, unit="°", brackets=True),
+        shape=StrikeLadder(level=54, spread=3, gap=2, rungs=4, decimals=0, unit="°", brackets=True),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series(
             "KXINXD", "S&P 500 daily close", "Financials", "daily", "Index Desk", fee_multiplier=Decimal("0.5")
         ),
@@ -193,33 +193,33 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=DAY,
         lifetime=DAY,
         settlement_seconds=60,
-        shape=Ladder(level=6_820, spread=45, gap=25, rungs=3, decimals=2, unit=""),
+        shape=StrikeLadder(level=6_820, spread=45, gap=25, rungs=3, decimals=2, unit=""),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXAPPROVAL", "Presidential approval", "Politics", "weekly", "Poll Desk"),
         question="Presidential approval on {date}?",
         every=7 * DAY,
         lifetime=7 * DAY,
         settlement_seconds=120,
-        shape=Ladder(level=42.6, spread=0.8, gap=0.5, rungs=3, decimals=1, unit="%"),
+        shape=StrikeLadder(level=42.6, spread=0.8, gap=0.5, rungs=3, decimals=1, unit="%"),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXSHUTDOWN", "Government shutdown", "Politics", "monthly", "Records Desk"),
         question="Government shutdown before {date}?",
         every=30 * DAY,
         lifetime=30 * DAY,
         settlement_seconds=120,
-        shape=Question(chance=0.3),
+        shape=BinaryQuestion(chance=0.3),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXCPIYOY", "Inflation", "Economics", "monthly", "Statistics Desk"),
         question="Inflation, year over year, published {date}?",
         every=10 * DAY,
         lifetime=15 * DAY,
         settlement_seconds=120,
-        shape=Ladder(level=2.9, spread=0.18, gap=0.1, rungs=3, decimals=2, unit="%"),
+        shape=StrikeLadder(level=2.9, spread=0.18, gap=0.1, rungs=3, decimals=2, unit="%"),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series(
             "KXFEDDECISION",
             "Central bank decision",
@@ -232,7 +232,7 @@ _BLUEPRINTS: Sequence[Blueprint] = (
         every=21 * DAY,
         lifetime=21 * DAY,
         settlement_seconds=120,
-        shape=Field(
+        shape=CandidateField(
             odds=(
                 ("H0", "No change", 0.55),
                 ("C25", "Cut 25bps", 0.33),
@@ -241,23 +241,23 @@ _BLUEPRINTS: Sequence[Blueprint] = (
             )
         ),
     ),
-    Blueprint(
+    EventTemplate(
         series=_series("KXDELIVERIES", "Electric car deliveries", "Companies", "quarterly", "Filings Desk"),
         question="Deliveries reported {date}, in thousands?",
         every=14 * DAY,
         lifetime=14 * DAY,
         settlement_seconds=120,
-        shape=Ladder(level=495, spread=14, gap=10, rungs=3, decimals=0, unit="k"),
+        shape=StrikeLadder(level=495, spread=14, gap=10, rungs=3, decimals=0, unit="k"),
     ),
 )
-_SHORT: Sequence[Blueprint] = (
+_SHORT: Sequence[EventTemplate] = (
     _short(
         "KXSOL5M",
         "Solana price, 5 minutes",
         "Crypto",
         "Index Desk",
         question="Solana price at {date}?",
-        shape=Ladder(level=212, spread=0.5, gap=0.4, rungs=2, decimals=2, unit="$"),
+        shape=StrikeLadder(level=212, spread=0.5, gap=0.4, rungs=2, decimals=2, unit="$"),
         phase=0,
         exchange_index=CRYPTO,
     ),
@@ -267,7 +267,7 @@ _SHORT: Sequence[Blueprint] = (
         "Financials",
         "Index Desk",
         question="Nasdaq-100 at {date}?",
-        shape=Ladder(level=25_300, spread=22, gap=20, rungs=2, decimals=2, unit=""),
+        shape=StrikeLadder(level=25_300, spread=22, gap=20, rungs=2, decimals=2, unit=""),
         phase=1,
         fee_multiplier=Decimal("0.5"),
     ),
@@ -287,7 +287,7 @@ _SHORT: Sequence[Blueprint] = (
         "Climate and Weather",
         "Weather Desk",
         question="Strongest gust in Chicago until {date}?",
-        shape=Ladder(level=24, spread=4, gap=4, rungs=1, decimals=0, unit=" mph"),
+        shape=StrikeLadder(level=24, spread=4, gap=4, rungs=1, decimals=0, unit=" mph"),
         phase=3,
     ),
     _short(
@@ -296,7 +296,7 @@ _SHORT: Sequence[Blueprint] = (
         "Mentions",
         "Records Desk",
         question="Will the speaker say “tariff” before {date}?",
-        shape=Question(chance=0.45),
+        shape=BinaryQuestion(chance=0.45),
         phase=4,
     ),
     _short(
@@ -305,7 +305,7 @@ _SHORT: Sequence[Blueprint] = (
         "Transportation",
         "Flight Desk",
         question="Will the next departure board show a delay before {date}?",
-        shape=Question(chance=0.6),
+        shape=BinaryQuestion(chance=0.6),
         phase=0,
     ),
     _short(
@@ -314,7 +314,7 @@ _SHORT: Sequence[Blueprint] = (
         "Entertainment",
         "Media Desk",
         question="Viewers at {date}, in thousands?",
-        shape=Ladder(level=142, spread=3, gap=3, rungs=1, decimals=0, unit="k"),
+        shape=StrikeLadder(level=142, spread=3, gap=3, rungs=1, decimals=0, unit="k"),
         phase=1,
     ),
     _short(
@@ -323,7 +323,7 @@ _SHORT: Sequence[Blueprint] = (
         "Science and Technology",
         "Seismic Desk",
         question="Earthquake above magnitude 2.5 anywhere before {date}?",
-        shape=Question(chance=0.3),
+        shape=BinaryQuestion(chance=0.3),
         phase=2,
     ),
     _short(
@@ -342,29 +342,29 @@ _SHORT: Sequence[Blueprint] = (
         "Crypto",
         "Chain Desk",
         question="Median fee of the block at {date}?",
-        shape=Ladder(level=11, spread=1.6, gap=1, rungs=1, decimals=1, unit=" sat"),
+        shape=StrikeLadder(level=11, spread=1.6, gap=1, rungs=1, decimals=1, unit=" sat"),
         phase=4,
         exchange_index=CRYPTO,
     ),
 )
-BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType({each.series.ticker: each for each in (*_BLUEPRINTS, *_SHORT)})
+TEMPLATES: Mapping[str, EventTemplate] = MappingProxyType({each.series.ticker: each for each in (*_BLUEPRINTS, *_SHORT)})
 """By series."""
-SHORT = tuple(each.series.ticker for each in _SHORT)
+SHORT_SERIES = tuple(each.series.ticker for each in _SHORT)
 MIN_OPEN = 24
 """Markets open at any moment, whatever the moment; a test walks through months of schedule."""
 
 
-def alive(blueprint: Blueprint, now: float) -> range:
+def open_indices(blueprint: EventTemplate, now: float) -> range:
     """Indices of the events that are open now."""
-    return range(newest(blueprint, now - blueprint.lifetime) + 1, newest(blueprint, now) + 1)
+    return range(newest_index(blueprint, now - blueprint.lifetime) + 1, newest_index(blueprint, now) + 1)
 
 
-def newest(blueprint: Blueprint, now: float) -> int:
+def newest_index(blueprint: EventTemplate, now: float) -> int:
     """Index of the event that opened last."""
     return math.floor((now - blueprint.phase) / blueprint.every)
 
 
-def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | None = None) -> tuple[Listing, Latent]:
+def draw_event(blueprint: EventTemplate, index: int, *, seed: str, level: float | None = None) -> tuple[EventListing, OutcomeProcess]:
     """Event number `index` of a series, with its hidden truth as it stands at the opening.
 
     `level` continues a ladder from where the series' previous number stands.
@@ -379,7 +379,7 @@ def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | No
     date = f"{datetime.fromtimestamp(closes, UTC):%b %d, %H:%M} UTC"
     title = blueprint.question.format(date=date)
     markets = [
-        Market(
+        SandboxMarket(
             ticker=ticker,
             event_ticker=event_ticker,
             series_ticker=series.ticker,
@@ -400,36 +400,36 @@ def draw_event(blueprint: Blueprint, index: int, *, seed: str, level: float | No
         )
         for ticker, name, strike_type, span in parts
     ]
-    event = Event(
+    event = SandboxEvent(
         event_ticker=event_ticker,
         series_ticker=series.ticker,
         title=title,
         sub_title=date,
-        mutually_exclusive=isinstance(blueprint.shape, Field)
-        or (isinstance(blueprint.shape, Ladder) and blueprint.shape.brackets),
+        mutually_exclusive=isinstance(blueprint.shape, CandidateField)
+        or (isinstance(blueprint.shape, StrikeLadder) and blueprint.shape.brackets),
         strike_time=closes,
         created=markets[0].created,
         markets=tuple(market.ticker for market in markets),
     )
-    return Listing(event=event, markets=markets), latent
+    return EventListing(event=event, markets=markets), latent
 
 
-Span = tuple[float | None, float | None]
-Part = tuple[str, str, str | None, Span]
+StrikeRange = tuple[float | None, float | None]
+MarketPart = tuple[str, str, str | None, StrikeRange]
 """(ticker, name, strike type, (floor, cap))"""
 
 
 def _shape(
-    blueprint: Blueprint, event: str, *, opens: float, closes: float, rng: Random, level: float | None
-) -> tuple[list[Part], Latent]:
+    blueprint: EventTemplate, event: str, *, opens: float, closes: float, rng: Random, level: float | None
+) -> tuple[list[MarketPart], OutcomeProcess]:
     shape = blueprint.shape
-    if isinstance(shape, Ladder):
+    if isinstance(shape, StrikeLadder):
         mean = (shape.level if level is None else level) + rng.gauss(0, shape.spread * 0.2)
         return _ladder(shape, event, mean, opens, closes)
     evidence = 4.0 / (closes - opens)
-    if isinstance(shape, Question):
+    if isinstance(shape, BinaryQuestion):
         odds = {f"{event}-Y": shape.chance, "": 1 - shape.chance}
-        parts: list[Part] = [(f"{event}-Y", "Yes", None, (None, None))]
+        parts: list[MarketPart] = [(f"{event}-Y", "Yes", None, (None, None))]
     else:
         chosen = list(shape.odds)
         if shape.pick is not None:
@@ -438,10 +438,10 @@ def _shape(
         parts = [(f"{event}-{suffix}", name, "custom", (None, None)) for suffix, name, _ in chosen]
     total = sum(odds.values())
     weights = {name: math.log(share / total) for name, share in odds.items()}
-    return parts, Choice(weights=weights, winner=draw(odds, rng), evidence=evidence, now=opens, end=closes)
+    return parts, ChoiceProcess(weights=weights, winner=draw_name(odds, rng), evidence=evidence, now=opens, end=closes)
 
 
-def _ladder(shape: Ladder, event: str, mean: float, opens: float, closes: float) -> tuple[list[Part], Latent]:
+def _ladder(shape: StrikeLadder, event: str, mean: float, opens: float, closes: float) -> tuple[list[MarketPart], OutcomeProcess]:
     middle = round(mean / shape.gap)
     places = max(0, -math.floor(math.log10(shape.gap)))
     first = middle - (shape.rungs - 1) // 2
@@ -449,17 +449,17 @@ def _ladder(shape: Ladder, event: str, mean: float, opens: float, closes: float)
     parts = (_brackets if shape.brackets else _thresholds)(shape, event, strikes, places)
     spread = shape.spread / math.sqrt(closes - opens)
     spans = {ticker: span for ticker, _, _, span in parts}
-    return parts, Value(mean=mean, spread=spread, now=opens, end=closes, spans=spans, decimals=shape.decimals)
+    return parts, NumberProcess(mean=mean, spread=spread, now=opens, end=closes, spans=spans, decimals=shape.decimals)
 
 
-def _thresholds(shape: Ladder, event: str, strikes: list[float], places: int) -> list[Part]:
+def _thresholds(shape: StrikeLadder, event: str, strikes: list[float], places: int) -> list[MarketPart]:
     return [
         (f"{event}-T{strike:.{places}f}", f"Above {_amount(shape, strike, places)}", "greater", (strike, None))
         for strike in strikes
     ]
 
 
-def _brackets(shape: Ladder, event: str, strikes: list[float], places: int) -> list[Part]:
+def _brackets(shape: StrikeLadder, event: str, strikes: list[float], places: int) -> list[MarketPart]:
     """Below the first, between neighbours, above the last: together they cover every number once."""
     borders = strikes[1:]
     low, high = borders[0], borders[-1]
@@ -479,7 +479,7 @@ def _brackets(shape: Ladder, event: str, strikes: list[float], places: int) -> l
     ]
 
 
-def _amount(shape: Ladder, number: float, places: int) -> str:
+def _amount(shape: StrikeLadder, number: float, places: int) -> str:
     text = f"{number:,.{places}f}"
     return f"${text}" if shape.unit == "$" else f"{text}{shape.unit}"
 

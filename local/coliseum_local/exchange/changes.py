@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a stored row is about."""
 
     VENUE = "venue"
@@ -22,18 +22,18 @@ class Kind(StrEnum):
 
 
 @dataclass(slots=True)
-class Changes:
+class ChangeLog:
     """Changed things by kind and key, each once; None marks one that is gone."""
 
-    rows: dict[tuple[Kind, str], object | None] = field(default_factory=dict)
+    rows: dict[tuple[RecordKind, str], object | None] = field(default_factory=dict)
     urgent: bool = False
     """A member's account changed: it must be on disk before anybody hears of it."""
 
-    def note(self, kind: Kind, key: str, value: object | None, *, urgent: bool = False) -> None:
+    def note(self, kind: RecordKind, key: str, value: object | None, *, urgent: bool = False) -> None:
         self.rows[kind, key] = value
         self.urgent |= urgent
 
-    def take(self) -> dict[tuple[Kind, str], object | None]:
+    def take(self) -> dict[tuple[RecordKind, str], object | None]:
         """All changes, and start anew."""
         rows, self.rows, self.urgent = self.rows, {}, False
         return rows

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import life
-from coliseum_local.exchange.catalogue import BLUEPRINTS
-from coliseum_local.exchange.listing import Market
+from coliseum_local.exchange.catalogue import TEMPLATES
+from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import OPPOSITE
-from coliseum_local.exchange.traders import CROWD, MAKERS, behind, visit
+from coliseum_local.exchange.traders import VISITORS, MAKERS, rest_behind, visitor_order
 from coliseum_local.exchange.venue import SIMULATED_CASH, Venue
 
 STEP_SECONDS = 0.5
@@ -26,11 +26,11 @@ REQUOTE_MOVE = 0.02
 """Makers come back early when the odds have moved this far."""
 
 
-def found(venue: Venue) -> None:
+def open_new_exchange(venue: Venue) -> None:
     """Open the crowd's accounts and list what a new exchange starts with."""
-    for name in (*MAKERS, *CROWD):
+    for name in (*MAKERS, *VISITORS):
         venue.open_account(name, cash=SIMULATED_CASH, member=False)
-    life.found(venue)
+    life.list_initial_events(venue)
 
 
 def advance(venue: Venue, now: float, *, active: bool = True) -> None:
@@ -47,10 +47,10 @@ def advance(venue: Venue, now: float, *, active: bool = True) -> None:
             _trade(venue)
     venue.now = max(venue.now, now)
     if not active:
-        open_books(venue)
+        quote_unquoted_markets(venue)
 
 
-def open_books(venue: Venue) -> None:
+def quote_unquoted_markets(venue: Venue) -> None:
     """Quote every open market that has never been quoted."""
     for market in [each for each in venue.open_markets() if each.ticker not in venue.quoted]:
         requote(venue, market)
@@ -62,7 +62,7 @@ def _step(venue: Venue, seconds: float, *, active: bool) -> None:
     life.advance(venue, seconds if active else 0.0)
 
 
-def requote(venue: Venue, market: Market) -> None:
+def requote(venue: Venue, market: SandboxMarket) -> None:
     """All makers of a market take their quotes back and place new ones."""
     odds = venue.latents[market.event_ticker].probability(market.ticker)
     book = venue.books[market.ticker]
@@ -75,7 +75,7 @@ def requote(venue: Venue, market: Market) -> None:
         intents = maker.quotes(odds=odds, inventory=inventory, structure=market.structure, rng=venue.rng)
         for intent in intents:
             best = book.best_ask if intent.side is BookSide.BID else book.best_bid
-            resting = behind(intent, best=best, structure=market.structure)
+            resting = rest_behind(intent, best=best, structure=market.structure)
             order = venue.submit(resting, market.ticker, rest=True) if resting else None
             if order is not None:
                 maker.order_ids.append(order.order_id)
@@ -91,22 +91,22 @@ def _trade(venue: Venue) -> None:
         moved = abs(odds - venue.quoted.get(market.ticker, 2.0)) > REQUOTE_MOVE
         if moved or venue.now >= venue.next_quote[market.ticker]:
             requote(venue, market)
-    bustle = [BLUEPRINTS[market.series_ticker].bustle for market in markets]
+    bustle = [TEMPLATES[market.series_ticker].bustle for market in markets]
     expected = VISITS_PER_SECOND * STEP_SECONDS * sum(bustle)
     visits = int(expected) + (venue.rng.random() < expected % 1)
     for market in venue.rng.choices(markets, bustle, k=visits) if markets else ():
-        _visit(venue, market, bustle=BLUEPRINTS[market.series_ticker].bustle)
+        _visit(venue, market, bustle=TEMPLATES[market.series_ticker].bustle)
 
 
-def _visit(venue: Venue, market: Market, *, bustle: float) -> None:
+def _visit(venue: Venue, market: SandboxMarket, *, bustle: float) -> None:
     book = venue.books[market.ticker]
     odds = venue.latents[market.event_ticker].probability(market.ticker)
-    intent = visit(odds=odds, bid=book.best_bid, ask=book.best_ask, bustle=bustle, rng=venue.rng)
+    intent = visitor_order(odds=odds, bid=book.best_bid, ask=book.best_ask, bustle=bustle, rng=venue.rng)
     if intent is not None and next(book.queue(OPPOSITE[intent.side]), None) is not None:
         venue.submit(intent, market.ticker, rest=False)
 
 
-def _record_quote(venue: Venue, market: Market) -> None:
+def _record_quote(venue: Venue, market: SandboxMarket) -> None:
     recorder = venue.recorders[market.ticker]
     bid, ask = venue.quotes(market.ticker)
     closed = recorder.quote(venue.now, bid=bid, ask=ask, interest=market.open_interest)

@@ -10,9 +10,9 @@ from decimal import Decimal
 from random import Random
 
 from coliseum.trading.money import ZERO
-from coliseum_local.exchange.candles import HOUR, MINUTE, Candle, Span
-from coliseum_local.exchange.latent import Latent
-from coliseum_local.exchange.listing import Market
+from coliseum_local.exchange.candles import HOUR, MINUTE, SandboxCandle, OhlcPrices
+from coliseum_local.exchange.latent import OutcomeProcess
+from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.ticks import nearest
 
 Path = Sequence[tuple[int, Mapping[str, float]]]
@@ -21,7 +21,7 @@ RECENT = 26 * HOUR
 """The part of the past that is drawn in steps of ten minutes; what is older goes by the hour."""
 
 
-def walk(latent: Latent, tickers: Sequence[str], *, until: float, rng: Random) -> Path:
+def walk(latent: OutcomeProcess, tickers: Sequence[str], *, until: float, rng: Random) -> Path:
     """Move the truth from its opening to `until` and note the odds on the way."""
     path: list[tuple[int, Mapping[str, float]]] = []
     step = MINUTE if until - latent.now <= 2 * HOUR else 10 * MINUTE
@@ -36,9 +36,9 @@ def walk(latent: Latent, tickers: Sequence[str], *, until: float, rng: Random) -
     return path
 
 
-def candles(market: Market, path: Path, rng: Random, *, bustle: float) -> list[Candle]:
+def candles(market: SandboxMarket, path: Path, rng: Random, *, bustle: float) -> list[SandboxCandle]:
     """Candles along the walk, with volume that grows where the odds move."""
-    result: list[Candle] = []
+    result: list[SandboxCandle] = []
     last: Decimal | None = None
     interest = ZERO
     before = path[0][1][market.ticker] if path else 0.0
@@ -50,9 +50,9 @@ def candles(market: Market, path: Path, rng: Random, *, bustle: float) -> list[C
         volume = volume.quantize(Decimal("0.01"))
         interest += (volume / 3).quantize(Decimal("0.01"))
         low, high = sorted((nearest(market.structure, before), nearest(market.structure, now)))
-        price = Span(nearest(market.structure, before), high, low, nearest(market.structure, now)) if volume else None
+        price = OhlcPrices(nearest(market.structure, before), high, low, nearest(market.structure, now)) if volume else None
         result.append(
-            Candle(
+            SandboxCandle(
                 end=end,
                 bid=bid,
                 ask=ask,
@@ -68,8 +68,8 @@ def candles(market: Market, path: Path, rng: Random, *, bustle: float) -> list[C
     return result
 
 
-def _spans(market: Market, before: float, now: float, rng: Random) -> tuple[Span, Span]:
+def _spans(market: SandboxMarket, before: float, now: float, rng: Random) -> tuple[OhlcPrices, OhlcPrices]:
     half = rng.uniform(0.005, 0.02)
     bids = [nearest(market.structure, odds - half) for odds in (before, now)]
     asks = [nearest(market.structure, odds + half) for odds in (before, now)]
-    return Span(bids[0], max(bids), min(bids), bids[1]), Span(asks[0], max(asks), min(asks), asks[1])
+    return OhlcPrices(bids[0], max(bids), min(bids), bids[1]), OhlcPrices(asks[0], max(asks), min(asks), asks[1])

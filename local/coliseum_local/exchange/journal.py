@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from coliseum.errors import ConfigurationError
-from coliseum_local.exchange.candles import Candle
-from coliseum_local.exchange.changes import Kind
-from coliseum_local.exchange.latent import Choice, Value
-from coliseum_local.exchange.ledger import Account, Position
-from coliseum_local.exchange.life import Origin, readmit
-from coliseum_local.exchange.listing import Market
-from coliseum_local.exchange.orders import AccountFill, Order
-from coliseum_local.exchange.venue import Settlement, Venue
+from coliseum_local.exchange.candles import SandboxCandle
+from coliseum_local.exchange.changes import RecordKind
+from coliseum_local.exchange.latent import ChoiceProcess, NumberProcess
+from coliseum_local.exchange.ledger import ExchangeAccount, AccountPosition
+from coliseum_local.exchange.life import EventOrigin, restore_event
+from coliseum_local.exchange.listing import SandboxMarket
+from coliseum_local.exchange.orders import AccountFill, SandboxOrder
+from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,23 +49,23 @@ class AccountRow:
 
 
 @dataclass(slots=True)
-class Stored:
+class StoredState:
     """Everything the file held, by kind and key."""
 
-    rows: dict[Kind, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+    rows: dict[RecordKind, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in RecordKind})
 
 
-ADAPTERS: Mapping[Kind, TypeAdapter[Any]] = {
-    Kind.VENUE: TypeAdapter(VenueRow),
-    Kind.ACCOUNT: TypeAdapter(AccountRow),
-    Kind.POSITION: TypeAdapter(Position),
-    Kind.EVENT: TypeAdapter(Origin),
-    Kind.MARKET: TypeAdapter(Market),
-    Kind.LATENT: TypeAdapter(Value | Choice),
-    Kind.ORDER: TypeAdapter(Order),
-    Kind.FILL: TypeAdapter(AccountFill),
-    Kind.SETTLEMENT: TypeAdapter(Settlement),
-    Kind.CANDLE: TypeAdapter(Candle),
+ADAPTERS: Mapping[RecordKind, TypeAdapter[Any]] = {
+    RecordKind.VENUE: TypeAdapter(VenueRow),
+    RecordKind.ACCOUNT: TypeAdapter(AccountRow),
+    RecordKind.POSITION: TypeAdapter(AccountPosition),
+    RecordKind.EVENT: TypeAdapter(EventOrigin),
+    RecordKind.MARKET: TypeAdapter(SandboxMarket),
+    RecordKind.LATENT: TypeAdapter(NumberProcess | ChoiceProcess),
+    RecordKind.ORDER: TypeAdapter(SandboxOrder),
+    RecordKind.FILL: TypeAdapter(AccountFill),
+    RecordKind.SETTLEMENT: TypeAdapter(AccountSettlement),
+    RecordKind.CANDLE: TypeAdapter(SandboxCandle),
 }
 
 
@@ -90,7 +90,7 @@ class Journal:
         """Everything that changed, in one transaction."""
         changed = venue.changes.take()
         rows = {key: value for key, value in changed.items() if value is not None}
-        rows[Kind.VENUE, ""] = _venue_row(venue)
+        rows[RecordKind.VENUE, ""] = _venue_row(venue)
         self._database.execute("BEGIN IMMEDIATE")
         try:
             self._database.executemany(
@@ -105,20 +105,20 @@ class Journal:
             raise
         self._database.execute("COMMIT")
 
-    def read(self) -> Stored:
-        stored = Stored()
+    def read(self) -> StoredState:
+        stored = StoredState()
         for kind, key, body in self._database.execute("SELECT kind, key, body FROM row ORDER BY rowid"):
-            stored.rows[Kind(kind)][key] = ADAPTERS[Kind(kind)].validate_json(body)
+            stored.rows[RecordKind(kind)][key] = ADAPTERS[RecordKind(kind)].validate_json(body)
         return stored
 
     def close(self) -> None:
         self._database.close()
 
 
-def restore(stored: Stored, *, now: float) -> Venue | None:
+def restore(stored: StoredState, *, now: float) -> Venue | None:
     """The exchange as it was left, at `now` or its own last moment, whichever is later. None for an empty file."""
     rows = stored.rows
-    facts: VenueRow | None = rows[Kind.VENUE].get("")
+    facts: VenueRow | None = rows[RecordKind.VENUE].get("")
     if facts is None:
         return None
     venue = Venue(seed=facts.seed, now=max(now, facts.now), generation=facts.generation + 1)
@@ -126,20 +126,20 @@ def restore(stored: Stored, *, now: float) -> Venue | None:
     venue.next_index = facts.next_index
     venue.fees_collected = facts.fees_collected
     venue.paused = not facts.trading_active
-    for row in rows[Kind.ACCOUNT].values():
+    for row in rows[RecordKind.ACCOUNT].values():
         account = venue.open_account(row.account_id, cash=row.cash, member=row.account_id in facts.members)
         account.precision, account.updated = row.precision, row.updated
-    for key, position in rows[Kind.POSITION].items():
+    for key, position in rows[RecordKind.POSITION].items():
         venue.accounts[key.split("|")[0]].positions[position.ticker] = position
-    for event_ticker, origin in rows[Kind.EVENT].items():
-        readmit(venue, origin, rows[Kind.MARKET], rows[Kind.LATENT].get(event_ticker))
-    for key, candle in sorted(rows[Kind.CANDLE].items(), key=lambda row: row[1].end):
+    for event_ticker, origin in rows[RecordKind.EVENT].items():
+        restore_event(venue, origin, rows[RecordKind.MARKET], rows[RecordKind.LATENT].get(event_ticker))
+    for key, candle in sorted(rows[RecordKind.CANDLE].items(), key=lambda row: row[1].end):
         venue.recorders[key.split("|")[0]].past.append(candle)
-    for order in sorted(rows[Kind.ORDER].values(), key=lambda each: each.created):
+    for order in sorted(rows[RecordKind.ORDER].values(), key=lambda each: each.created):
         venue.restore(order)
-    for fill in rows[Kind.FILL].values():
+    for fill in rows[RecordKind.FILL].values():
         venue.fills[fill.account_id].append(fill)
-    for settlement in rows[Kind.SETTLEMENT].values():
+    for settlement in rows[RecordKind.SETTLEMENT].values():
         venue.settlements[settlement.account_id].append(settlement)
     venue.changes.take()
     return venue
@@ -158,7 +158,7 @@ def _venue_row(venue: Venue) -> VenueRow:
 
 
 def _storable(value: object) -> object:
-    if isinstance(value, Account):
+    if isinstance(value, ExchangeAccount):
         return AccountRow(
             account_id=value.account_id, cash=value.cash, precision=value.precision, updated=value.updated
         )

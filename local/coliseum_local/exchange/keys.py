@@ -22,7 +22,7 @@ RSA_BITS = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class SandboxCredentials:
     """What a client of this exchange needs, and the operator's token."""
 
     account_id: str
@@ -35,7 +35,7 @@ class Credentials:
     registered: dict[str, ApiKey]
 
 
-def credentials(folder: Path) -> Credentials:
+def load_or_create_credentials(folder: Path) -> SandboxCredentials:
     """Read the install's keys, and make those that are missing."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     names_path, rsa_path = folder / "keys.json", folder / "kalshi-rsa.pem"
@@ -53,7 +53,7 @@ def credentials(folder: Path) -> Credentials:
         private = serialization.load_pem_private_key(path.read_bytes(), password=None)
         assert isinstance(private, RSAPrivateKey | Ed25519PrivateKey)
         registered[names[name]] = ApiKey(names[name], names["account"], private.public_key())
-    return Credentials(
+    return SandboxCredentials(
         account_id=names["account"],
         rsa_key_id=names["rsa"],
         rsa_path=rsa_path,

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-Span = tuple[float | None, float | None]
+StrikeRange = tuple[float | None, float | None]
 
 
 @dataclass(slots=True)
-class Value:
+class NumberProcess:
     """A number with a normal walk of `spread` per square root of a second."""
 
     mean: float
     spread: float
     now: float
     end: float
-    spans: dict[str, Span]
+    spans: dict[str, StrikeRange]
     decimals: int
 
     def advance(self, now: float, rng: Random) -> None:
@@ -58,7 +58,7 @@ class Value:
 
 
 @dataclass(slots=True)
-class Choice:
+class ChoiceProcess:
     """One of several outcomes is true; `weights` are log odds that the evidence so far supports."""
 
     weights: dict[str, float]
@@ -89,17 +89,17 @@ class Choice:
         return "Yes" if self.truth(ticker) else "No"
 
 
-Latent = Value | Choice
+OutcomeProcess = NumberProcess | ChoiceProcess
 
 
-def draw(odds: dict[str, float], rng: Random) -> str:
+def draw_name(odds: dict[str, float], rng: Random) -> str:
     """One name, each as likely as its share."""
     return rng.choices(list(odds), weights=list(odds.values()))[0]
 
 
-def latent_from(row: dict[str, Any]) -> Latent:
+def latent_from(row: dict[str, Any]) -> OutcomeProcess:
     """The model back from its stored fields."""
     if "spans" in row:
         spans = {ticker: (span[0], span[1]) for ticker, span in row["spans"].items()}
-        return Value(**{**row, "spans": spans})
-    return Choice(**row)
+        return NumberProcess(**{**row, "spans": spans})
+    return ChoiceProcess(**row)

@@ -15,7 +15,7 @@ MICRO_DOLLAR = Decimal("0.000001")
 
 
 @dataclass(slots=True)
-class Position:
+class AccountPosition:
     """What one account has in one market."""
 
     ticker: str
@@ -38,7 +38,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PositionChange:
     """What a fill of `delta` YES contracts at `price` would do to a position."""
 
     closed: Decimal
@@ -53,28 +53,28 @@ class Change:
         return self.proceeds - self.spent
 
 
-def change(position: Decimal, delta: Decimal, price: Decimal) -> Change:
+def split_fill(position: Decimal, delta: Decimal, price: Decimal) -> PositionChange:
     """Split a fill into what it closes and what it opens. `price` is per YES contract, `delta` signed."""
     opposite = position * delta < ZERO
     closed = min(abs(position), abs(delta)) if opposite else ZERO
     opened = abs(delta) - closed
     bought_at = price if delta > ZERO else ONE - price
-    return Change(closed=closed, opened=opened, proceeds=closed * (ONE - bought_at), spent=opened * bought_at)
+    return PositionChange(closed=closed, opened=opened, proceeds=closed * (ONE - bought_at), spent=opened * bought_at)
 
 
 @dataclass(slots=True)
-class Account:
+class ExchangeAccount:
     """Cash and positions of one member."""
 
     account_id: str
     cash: Decimal
     precision: Decimal
     """What the balance is rounded to after each fill."""
-    positions: dict[str, Position] = field(default_factory=dict)
+    positions: dict[str, AccountPosition] = field(default_factory=dict)
     updated: float = 0.0
 
-    def position(self, ticker: str) -> Position:
-        return self.positions.setdefault(ticker, Position(ticker))
+    def position(self, ticker: str) -> AccountPosition:
+        return self.positions.setdefault(ticker, AccountPosition(ticker))
 
     def held(self, ticker: str) -> Decimal:
         """Signed contracts, without opening a row."""
@@ -84,7 +84,7 @@ class Account:
     def apply(self, *, ticker: str, delta: Decimal, price: Decimal, fee: Decimal, now: float) -> None:
         """Book one fill of `delta` YES contracts (signed) at the YES price."""
         position = self.position(ticker)
-        parts = change(position.contracts, delta, price)
+        parts = split_fill(position.contracts, delta, price)
         released = _released(position, parts.closed)
         position.realized += parts.proceeds - released
         position.cost += parts.spent - released
@@ -107,7 +107,7 @@ class Account:
         return revenue
 
 
-def _released(position: Position, closed: Decimal) -> Decimal:
+def _released(position: AccountPosition, closed: Decimal) -> Decimal:
     """Cost basis of the contracts closed, at average cost, to the millionth of a dollar."""
     if closed == abs(position.contracts):
         return position.cost

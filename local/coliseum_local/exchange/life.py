@@ -10,45 +10,45 @@ from decimal import Decimal
 from random import Random
 
 from coliseum.trading.money import CENT, ONE, ZERO
-from coliseum_local.exchange.book import Book
-from coliseum_local.exchange.candles import Recorder
-from coliseum_local.exchange.catalogue import BLUEPRINTS, HOUR, SHORT, Blueprint, alive, draw_event, newest
-from coliseum_local.exchange.changes import Kind
+from coliseum_local.exchange.book import LimitOrderBook
+from coliseum_local.exchange.candles import CandleRecorder
+from coliseum_local.exchange.catalogue import TEMPLATES, HOUR, SHORT_SERIES, EventTemplate, open_indices, draw_event, newest_index
+from coliseum_local.exchange.changes import RecordKind
 from coliseum_local.exchange.history import candles, walk
-from coliseum_local.exchange.latent import Latent, Value
-from coliseum_local.exchange.listing import Event, Market, Status
-from coliseum_local.exchange.traders import MAKERS, Maker
-from coliseum_local.exchange.venue import Settlement, Venue
+from coliseum_local.exchange.latent import OutcomeProcess, NumberProcess
+from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, MarketStatus
+from coliseum_local.exchange.traders import MAKERS, MarketMaker
+from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 DETERMINATION_SECONDS = 2.0
 VOID_SHARE = 0.007
 """Markets that are void and settle at their last price instead of yes or no."""
-PAST_EVENTS = {"KXHIGHNY": 3, "KXINXD": 3, "KXTENNISSET": 4, **dict.fromkeys(SHORT, 6)}
+PAST_EVENTS = {"KXHIGHNY": 3, "KXINXD": 3, "KXTENNISSET": 4, **dict.fromkeys(SHORT_SERIES, 6)}
 """Settled events each series starts with."""
 ARCHIVED_EVENTS = {"KXINXD": 95}
 """Settled events from so many days ago, older than the live tier keeps."""
 
 
-SHORT_LIFE = 2 * HOUR
+SHORT_LIFETIME = 2 * HOUR
 FORGET_SECONDS = 3 * 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class EventOrigin:
     """How an event was drawn, so that its past can be drawn again."""
 
-    event: Event
+    event: SandboxEvent
     index: int
     level: float | None
     until: float
     """Where its generated past ends."""
 
 
-def found(venue: Venue) -> None:
+def list_initial_events(venue: Venue) -> None:
     """List everything a new exchange starts with: open events with a past, settled ones, and those to come."""
     now = venue.now
-    for ticker, blueprint in BLUEPRINTS.items():
-        open_now = alive(blueprint, now)
+    for ticker, blueprint in TEMPLATES.items():
+        open_now = open_indices(blueprint, now)
         past = range(open_now.start - PAST_EVENTS.get(ticker, 0), open_now.start)
         if ticker in ARCHIVED_EVENTS:
             list_event(venue, blueprint, open_now.start - ARCHIVED_EVENTS[ticker])
@@ -69,35 +69,35 @@ def advance(venue: Venue, seconds: float) -> None:
     if seconds:
         for event_ticker, latent in venue.latents.items():
             latent.advance(venue.now, venue.rng)
-            venue.changes.note(Kind.LATENT, event_ticker, latent)
+            venue.changes.note(RecordKind.LATENT, event_ticker, latent)
     if not venue.trading_active:
         _withdraw_for_pause(venue)
     for order in [each for each in venue.resting.values() if each.expires and each.expires <= venue.now]:
         venue.withdraw(order)
 
 
-def list_event(venue: Venue, blueprint: Blueprint, index: int) -> None:
+def list_event(venue: Venue, blueprint: EventTemplate, index: int) -> None:
     """List one event of a blueprint; what of its life lies before now is drawn as its past."""
     origin_level = _level(venue, blueprint)
     listing, _ = draw_event(blueprint, index, seed=venue.seed, level=origin_level)
-    origin = Origin(listing.event, index, origin_level, venue.now)
+    origin = EventOrigin(listing.event, index, origin_level, venue.now)
     latent, markets = _adopt(venue, origin)
     for market in markets:
         past = venue.recorders[market.ticker].drawn
         market.base_volume = sum((candle.volume for candle in past), ZERO)
         market.base_interest = past[-1].interest if past else ZERO
         market.last_price = (venue.recorders[market.ticker].last_price or ZERO) if past else ZERO
-        market.status = Status.INITIALIZED
+        market.status = MarketStatus.INITIALIZED
         _admit(venue, market)
-        venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+        venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
     venue.latents[origin.event.event_ticker] = latent
-    venue.changes.note(Kind.EVENT, origin.event.event_ticker, origin, urgent=True)
-    venue.changes.note(Kind.LATENT, origin.event.event_ticker, latent)
+    venue.changes.note(RecordKind.EVENT, origin.event.event_ticker, origin, urgent=True)
+    venue.changes.note(RecordKind.LATENT, origin.event.event_ticker, latent)
     for market in markets:
         _age(venue, market)
 
 
-def readmit(venue: Venue, origin: Origin, stored: dict[str, Market], latent: Latent | None) -> None:
+def restore_event(venue: Venue, origin: EventOrigin, stored: dict[str, SandboxMarket], latent: OutcomeProcess | None) -> None:
     """List a stored event again with its markets as they were left."""
     _adopt(venue, origin)
     for ticker in origin.event.markets:
@@ -106,36 +106,36 @@ def readmit(venue: Venue, origin: Origin, stored: dict[str, Market], latent: Lat
         venue.latents[origin.event.event_ticker] = latent
 
 
-def settle_now(venue: Venue, market: Market, *, result: str, value: Decimal | None = None) -> None:
+def settle_now(venue: Venue, market: SandboxMarket, *, result: str, value: Decimal | None = None) -> None:
     """Close, determine and pay a market at once, with the operator's result."""
-    if market.status is Status.INITIALIZED:
-        market.enter(Status.ACTIVE, venue.now)
-    if market.status in {Status.ACTIVE, Status.INACTIVE}:
+    if market.status is MarketStatus.INITIALIZED:
+        market.enter(MarketStatus.ACTIVE, venue.now)
+    if market.status in {MarketStatus.ACTIVE, MarketStatus.INACTIVE}:
         _close(venue, market)
-    if market.status is Status.CLOSED:
+    if market.status is MarketStatus.CLOSED:
         _determine(venue, market, result=result, value=value)
-    elif market.status is not Status.FINALIZED:
+    elif market.status is not MarketStatus.FINALIZED:
         _decide(market, result, value, venue.now)
     _finalize(venue, market)
 
 
-def dispute(venue: Venue, market: Market) -> None:
+def dispute(venue: Venue, market: SandboxMarket) -> None:
     """Hold a determined market back until it is amended or settled."""
-    market.enter(Status.DISPUTED, venue.now)
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+    market.enter(MarketStatus.DISPUTED, venue.now)
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
 
 
-def amend(venue: Venue, market: Market, *, result: str, value: Decimal | None = None) -> None:
+def amend(venue: Venue, market: SandboxMarket, *, result: str, value: Decimal | None = None) -> None:
     """Change the result of a determined market before it is paid; its settlement timer starts anew."""
-    market.enter(Status.AMENDED, venue.now)
+    market.enter(MarketStatus.AMENDED, venue.now)
     _decide(market, result, value, venue.now)
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
 
 
-def halt(venue: Venue, market: Market, *, halted: bool) -> None:
+def halt(venue: Venue, market: SandboxMarket, *, halted: bool) -> None:
     """Deactivate a single market, or let it trade again. Its resting orders stay."""
-    market.enter(Status.INACTIVE if halted else Status.ACTIVE, venue.now)
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+    market.enter(MarketStatus.INACTIVE if halted else MarketStatus.ACTIVE, venue.now)
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
 
 
 def pause(venue: Venue, *, paused: bool) -> None:
@@ -151,10 +151,10 @@ def _withdraw_for_pause(venue: Venue) -> None:
 
 
 def _list_due(venue: Venue) -> None:
-    for ticker, blueprint in BLUEPRINTS.items():
+    for ticker, blueprint in TEMPLATES.items():
         lead = min(blueprint.every, HOUR)
-        following = newest(blueprint, venue.now + lead) + 1
-        first = max(venue.next_index.get(ticker, 0), alive(blueprint, venue.now).start)
+        following = newest_index(blueprint, venue.now + lead) + 1
+        first = max(venue.next_index.get(ticker, 0), open_indices(blueprint, venue.now).start)
         for index in range(first, following):
             list_event(venue, blueprint, index)
         venue.next_index[ticker] = max(first, following)
@@ -166,77 +166,77 @@ def _forget(venue: Venue) -> None:
     for event in list(venue.events.values()):
         markets = [venue.markets[ticker] for ticker in event.markets]
         old = all(market.settled is not None and market.settled < venue.now - FORGET_SECONDS for market in markets)
-        if BLUEPRINTS[event.series_ticker].lifetime > SHORT_LIFE or not old or touched & set(event.markets):
+        if TEMPLATES[event.series_ticker].lifetime > SHORT_LIFETIME or not old or touched & set(event.markets):
             continue
-        venue.changes.note(Kind.EVENT, event.event_ticker, None)
+        venue.changes.note(RecordKind.EVENT, event.event_ticker, None)
         del venue.events[event.event_ticker]
         for market in markets:
             for candle in venue.recorders.pop(market.ticker).past:
-                venue.changes.note(Kind.CANDLE, f"{market.ticker}|{candle.end}", None)
-            venue.changes.note(Kind.MARKET, market.ticker, None)
+                venue.changes.note(RecordKind.CANDLE, f"{market.ticker}|{candle.end}", None)
+            venue.changes.note(RecordKind.MARKET, market.ticker, None)
             del venue.markets[market.ticker]
 
 
-def _adopt(venue: Venue, origin: Origin) -> tuple[Latent, list[Market]]:
+def _adopt(venue: Venue, origin: EventOrigin) -> tuple[OutcomeProcess, list[SandboxMarket]]:
     """Draw an event and its past; the venue knows its series, event and candles afterwards."""
-    blueprint = BLUEPRINTS[origin.event.series_ticker]
+    blueprint = TEMPLATES[origin.event.series_ticker]
     listing, latent = draw_event(blueprint, origin.index, seed=venue.seed, level=origin.level)
     rng = Random(f"{venue.seed}:{origin.event.event_ticker}:past")
     path = walk(latent, origin.event.markets, until=min(origin.until, listing.markets[0].close_time), rng=rng)
     venue.series.setdefault(blueprint.series.ticker, blueprint.series)
     venue.events[origin.event.event_ticker] = origin.event
     for market in listing.markets:
-        venue.recorders[market.ticker] = Recorder(drawn=candles(market, path, rng, bustle=blueprint.bustle))
+        venue.recorders[market.ticker] = CandleRecorder(drawn=candles(market, path, rng, bustle=blueprint.bustle))
     return latent, listing.markets
 
 
-def _admit(venue: Venue, market: Market) -> None:
+def _admit(venue: Venue, market: SandboxMarket) -> None:
     venue.markets[market.ticker] = market
-    venue.recorders.setdefault(market.ticker, Recorder())
-    if market.status is Status.FINALIZED:
+    venue.recorders.setdefault(market.ticker, CandleRecorder())
+    if market.status is MarketStatus.FINALIZED:
         return
     venue.live[market.ticker] = market
-    venue.books[market.ticker] = Book()
+    venue.books[market.ticker] = LimitOrderBook()
     rng = Random(f"{venue.seed}:{market.ticker}:makers")
-    bustle = BLUEPRINTS[market.series_ticker].bustle
-    venue.makers[market.ticker] = [Maker(name, rng.uniform(0.008, 0.028), bustle) for name in MAKERS]
+    bustle = TEMPLATES[market.series_ticker].bustle
+    venue.makers[market.ticker] = [MarketMaker(name, rng.uniform(0.008, 0.028), bustle) for name in MAKERS]
     venue.next_quote[market.ticker] = 0.0
 
 
-def _level(venue: Venue, blueprint: Blueprint) -> float | None:
+def _level(venue: Venue, blueprint: EventTemplate) -> float | None:
     """Where the series' newest number stands, for the strikes of its next event."""
     mine = [
         latent
         for ticker, latent in venue.latents.items()
-        if isinstance(latent, Value) and venue.events[ticker].series_ticker == blueprint.series.ticker
+        if isinstance(latent, NumberProcess) and venue.events[ticker].series_ticker == blueprint.series.ticker
     ]
     return max(mine, key=lambda latent: latent.end).mean if mine else None
 
 
-def _age(venue: Venue, market: Market) -> None:
+def _age(venue: Venue, market: SandboxMarket) -> None:
     now = venue.now
-    if market.status is Status.INITIALIZED and now >= market.open_time:
-        market.enter(Status.ACTIVE, max(market.open_time, market.updated))
-        venue.changes.note(Kind.MARKET, market.ticker, market)
-    if market.status in {Status.ACTIVE, Status.INACTIVE} and now >= market.close_time:
+    if market.status is MarketStatus.INITIALIZED and now >= market.open_time:
+        market.enter(MarketStatus.ACTIVE, max(market.open_time, market.updated))
+        venue.changes.note(RecordKind.MARKET, market.ticker, market)
+    if market.status in {MarketStatus.ACTIVE, MarketStatus.INACTIVE} and now >= market.close_time:
         _close(venue, market)
-    if market.status is Status.CLOSED and now >= market.close_time + DETERMINATION_SECONDS:
+    if market.status is MarketStatus.CLOSED and now >= market.close_time + DETERMINATION_SECONDS:
         _determine_by_truth(venue, market)
-    if market.status in {Status.DETERMINED, Status.AMENDED}:
+    if market.status in {MarketStatus.DETERMINED, MarketStatus.AMENDED}:
         assert market.determined is not None
         if now >= market.determined + market.settlement_seconds:
             _finalize(venue, market)
 
 
-def _close(venue: Venue, market: Market) -> None:
+def _close(venue: Venue, market: SandboxMarket) -> None:
     book = venue.books[market.ticker]
     for order in list(book.orders.values()):
         venue.withdraw(order)
-    market.enter(Status.CLOSED, min(venue.now, market.close_time))
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+    market.enter(MarketStatus.CLOSED, min(venue.now, market.close_time))
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
 
 
-def _determine_by_truth(venue: Venue, market: Market) -> None:
+def _determine_by_truth(venue: Venue, market: SandboxMarket) -> None:
     latent = venue.latents[market.event_ticker]
     latent.advance(market.close_time, venue.rng)
     market.expiration_value = latent.expiration_value(market.ticker)
@@ -247,25 +247,25 @@ def _determine_by_truth(venue: Venue, market: Market) -> None:
         _determine(venue, market, result="yes" if latent.truth(market.ticker) else "no")
 
 
-def _determine(venue: Venue, market: Market, *, result: str, value: Decimal | None = None) -> None:
-    market.enter(Status.DETERMINED, min(venue.now, market.close_time + DETERMINATION_SECONDS))
+def _determine(venue: Venue, market: SandboxMarket, *, result: str, value: Decimal | None = None) -> None:
+    market.enter(MarketStatus.DETERMINED, min(venue.now, market.close_time + DETERMINATION_SECONDS))
     _decide(market, result, value, market.updated)
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)
 
 
-def _decide(market: Market, result: str, value: Decimal | None, now: float) -> None:
+def _decide(market: SandboxMarket, result: str, value: Decimal | None, now: float) -> None:
     market.result = result
     market.yes_value = {"yes": ONE, "no": ZERO}.get(result, value)
     assert market.yes_value is not None, "a scalar result needs its value"
     market.determined = now
 
 
-def _finalize(venue: Venue, market: Market) -> None:
+def _finalize(venue: Venue, market: SandboxMarket) -> None:
     """Pay every position once; after this nothing about the market changes."""
     assert market.yes_value is not None
     assert market.determined is not None
     paid_at = max(market.determined, min(venue.now, market.determined + market.settlement_seconds))
-    market.enter(Status.FINALIZED, paid_at)
+    market.enter(MarketStatus.FINALIZED, paid_at)
     market.settled = paid_at
     for account_id, account in venue.accounts.items():
         position = account.positions.get(market.ticker)
@@ -275,12 +275,12 @@ def _finalize(venue: Venue, market: Market) -> None:
         revenue = account.settle(market.ticker, yes_value=market.yes_value, now=paid_at)
         key = f"{account_id}|{market.ticker}"
         member = account_id in venue.members
-        venue.changes.note(Kind.ACCOUNT, account_id, account, urgent=member)
-        venue.changes.note(Kind.POSITION, key, position if member else None, urgent=member)
+        venue.changes.note(RecordKind.ACCOUNT, account_id, account, urgent=member)
+        venue.changes.note(RecordKind.POSITION, key, position if member else None, urgent=member)
         if not member:
             del account.positions[market.ticker]
         elif contracts:
-            settlement = Settlement(
+            settlement = AccountSettlement(
                 account_id=account_id,
                 ticker=market.ticker,
                 event_ticker=market.event_ticker,
@@ -294,11 +294,11 @@ def _finalize(venue: Venue, market: Market) -> None:
                 time=paid_at,
             )
             venue.settlements[account_id].append(settlement)
-            venue.changes.note(Kind.SETTLEMENT, key, settlement, urgent=True)
+            venue.changes.note(RecordKind.SETTLEMENT, key, settlement, urgent=True)
     market.open_interest = ZERO
     for table in (venue.live, venue.books, venue.makers, venue.next_quote, venue.quoted):
         table.pop(market.ticker, None)
     if not any(ticker in venue.live for ticker in venue.events[market.event_ticker].markets):
         venue.latents.pop(market.event_ticker, None)
-        venue.changes.note(Kind.LATENT, market.event_ticker, None)
-    venue.changes.note(Kind.MARKET, market.ticker, market, urgent=True)
+        venue.changes.note(RecordKind.LATENT, market.event_ticker, None)
+    venue.changes.note(RecordKind.MARKET, market.ticker, market, urgent=True)

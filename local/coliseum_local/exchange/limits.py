@@ -10,7 +10,7 @@ COSTS = {("GET", "/portfolio/orders/{order_id}"): 2, ("DELETE", "/portfolio/even
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """`refill` tokens per second, at most `capacity` of them."""
 
     refill: float
@@ -33,12 +33,12 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class Allowance:
+class CallerLimits:
     """What one caller may do: the basic tier. Reads may burst for three seconds."""
 
-    read: Bucket = field(default_factory=lambda: Bucket(refill=200, capacity=600))
-    write: Bucket = field(default_factory=lambda: Bucket(refill=100, capacity=100))
-    balance: Bucket = field(default_factory=lambda: Bucket(refill=1, capacity=1))
+    read: TokenBucket = field(default_factory=lambda: TokenBucket(refill=200, capacity=600))
+    write: TokenBucket = field(default_factory=lambda: TokenBucket(refill=100, capacity=100))
+    balance: TokenBucket = field(default_factory=lambda: TokenBucket(refill=1, capacity=1))
     """GET /portfolio/balance: one call a second, no burst, and apart from the other reads."""
 
     def admits(self, method: str, route: str, now: float) -> bool:

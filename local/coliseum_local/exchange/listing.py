@@ -12,7 +12,7 @@ from coliseum.trading.fees import FeeType
 from coliseum.trading.money import ONE, ZERO
 
 
-class Status(StrEnum):
+class MarketStatus(StrEnum):
     """Where a market is in its life, in the words of responses."""
 
     INITIALIZED = "initialized"
@@ -25,34 +25,34 @@ class Status(StrEnum):
     FINALIZED = "finalized"
 
 
-NEXT: Mapping[Status, frozenset[Status]] = MappingProxyType(
+NEXT_STATUSES: Mapping[MarketStatus, frozenset[MarketStatus]] = MappingProxyType(
     {
-        Status.INITIALIZED: frozenset({Status.ACTIVE}),
-        Status.ACTIVE: frozenset({Status.INACTIVE, Status.CLOSED}),
-        Status.INACTIVE: frozenset({Status.ACTIVE, Status.CLOSED}),
-        Status.CLOSED: frozenset({Status.DETERMINED}),
-        Status.DETERMINED: frozenset({Status.DISPUTED, Status.AMENDED, Status.FINALIZED}),
-        Status.DISPUTED: frozenset({Status.AMENDED, Status.FINALIZED}),
-        Status.AMENDED: frozenset({Status.DISPUTED, Status.FINALIZED}),
-        Status.FINALIZED: frozenset(),
+        MarketStatus.INITIALIZED: frozenset({MarketStatus.ACTIVE}),
+        MarketStatus.ACTIVE: frozenset({MarketStatus.INACTIVE, MarketStatus.CLOSED}),
+        MarketStatus.INACTIVE: frozenset({MarketStatus.ACTIVE, MarketStatus.CLOSED}),
+        MarketStatus.CLOSED: frozenset({MarketStatus.DETERMINED}),
+        MarketStatus.DETERMINED: frozenset({MarketStatus.DISPUTED, MarketStatus.AMENDED, MarketStatus.FINALIZED}),
+        MarketStatus.DISPUTED: frozenset({MarketStatus.AMENDED, MarketStatus.FINALIZED}),
+        MarketStatus.AMENDED: frozenset({MarketStatus.DISPUTED, MarketStatus.FINALIZED}),
+        MarketStatus.FINALIZED: frozenset(),
     }
 )
 """Money moves on entering FINALIZED and at no other step; a result can change until then."""
 
-FILTERS: Mapping[str, frozenset[Status]] = MappingProxyType(
+STATUS_FILTERS: Mapping[str, frozenset[MarketStatus]] = MappingProxyType(
     {
-        "unopened": frozenset({Status.INITIALIZED}),
-        "open": frozenset({Status.ACTIVE}),
-        "paused": frozenset({Status.INACTIVE}),
-        "closed": frozenset({Status.CLOSED, Status.DETERMINED, Status.DISPUTED, Status.AMENDED}),
-        "settled": frozenset({Status.FINALIZED}),
+        "unopened": frozenset({MarketStatus.INITIALIZED}),
+        "open": frozenset({MarketStatus.ACTIVE}),
+        "paused": frozenset({MarketStatus.INACTIVE}),
+        "closed": frozenset({MarketStatus.CLOSED, MarketStatus.DETERMINED, MarketStatus.DISPUTED, MarketStatus.AMENDED}),
+        "settled": frozenset({MarketStatus.FINALIZED}),
     }
 )
 """The `status` query speaks other words than responses do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class SandboxSeries:
     """A kind of event that is listed again and again."""
 
     ticker: str
@@ -68,7 +68,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class SandboxEvent:
     """One question with its markets. Times are unix seconds."""
 
     event_ticker: str
@@ -82,7 +82,7 @@ class Event:
 
 
 @dataclass(slots=True, kw_only=True)
-class Market:
+class SandboxMarket:
     """One contract: what never changes, and below it what its life changes. Times are unix seconds."""
 
     ticker: str
@@ -105,7 +105,7 @@ class Market:
     """Traded before this exchange was started, by the generated history."""
     base_interest: Decimal = ZERO
 
-    status: Status = Status.INITIALIZED
+    status: MarketStatus = MarketStatus.INITIALIZED
     updated: float = 0.0
     volume: Decimal = ZERO
     open_interest: Decimal = ZERO
@@ -118,17 +118,17 @@ class Market:
     settled: float | None = None
     expiration_value: str = ""
 
-    def enter(self, status: Status, now: float) -> None:
+    def enter(self, status: MarketStatus, now: float) -> None:
         """Go to the next stage; a stage that does not follow is a mistake of the caller."""
-        if status not in NEXT[self.status]:
+        if status not in NEXT_STATUSES[self.status]:
             raise ValueError(f"{self.ticker} cannot go from {self.status} to {status}")
         self.status = status
         self.updated = now
 
 
 @dataclass(slots=True, kw_only=True)
-class Listing:
+class EventListing:
     """An event with its markets, as the catalogue hands it over."""
 
-    event: Event
-    markets: list[Market] = field(default_factory=list)
+    event: SandboxEvent
+    markets: list[SandboxMarket] = field(default_factory=list)

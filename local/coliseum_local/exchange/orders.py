@@ -37,11 +37,11 @@ class Action(StrEnum):
 
 
 OPPOSITE = {BookSide.BID: BookSide.ASK, BookSide.ASK: BookSide.BID}
-OUTCOME = {BookSide.BID: Outcome.YES, BookSide.ASK: Outcome.NO}
+BOUGHT_OUTCOME = {BookSide.BID: Outcome.YES, BookSide.ASK: Outcome.NO}
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
+class SandboxOrder:
     """One order. The book changes `remaining`, `status` and the sums; all else stays as placed."""
 
     order_id: str
@@ -81,11 +81,11 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class OrderMatch:
     """Two orders met: `count` contracts at the resting order's price."""
 
-    maker: Order
-    taker: Order
+    maker: SandboxOrder
+    taker: SandboxOrder
     price: Decimal
     count: Decimal
 
@@ -120,7 +120,7 @@ class PublicTrade:
     time: float
 
 
-class OrderRefused(Exception):
+class OrderRejected(Exception):
     """The engine says no. `code` is Kalshi's word, `status` its HTTP status."""
 
     def __init__(self, code: str, *, status: int = 400, details: str | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
-from coliseum_local.exchange.refusals import bad_request, parameter, unreadable
+from coliseum_local.exchange.refusals import bad_request, parameter_error, unreadable_parameter
 
 MAX_INT = 2**63
 
@@ -47,19 +47,19 @@ class Parameters:
         if value is None or value == "":
             return None
         if not value.lstrip("-").isdecimal() or not value.isascii() or abs(int(value)) >= MAX_INT:
-            raise unreadable(name, value)
+            raise unreadable_parameter(name, value)
         return int(value)
 
     def required(self, name: str) -> int:
         value = self.integer(name)
         if value is None:
-            raise parameter(self._operation, _field(name), "required")
+            raise parameter_error(self._operation, _field(name), "required")
         return value
 
     def flag(self, name: str) -> bool:
         value = self._query.get(name, "false").lower()
         if value not in {"true", "false", "1", "0", ""}:
-            raise unreadable(name, value)
+            raise unreadable_parameter(name, value)
         return value in {"true", "1"}
 
     def limit(self, *, default: int, most: int, least: int = 0) -> int:
@@ -68,9 +68,9 @@ class Parameters:
         if value is None:
             return default
         if value > most:
-            raise parameter(self._operation, "Limit", "lte")
+            raise parameter_error(self._operation, "Limit", "lte")
         if value < least:
-            raise parameter(self._operation, "Limit", "gte")
+            raise parameter_error(self._operation, "Limit", "gte")
         return value or default
 
     def one_of(self, name: str, allowed: Collection[str], *, complaint: str) -> str:

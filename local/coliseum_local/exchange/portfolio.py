@@ -11,21 +11,21 @@ from typing import TypeVar
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.calls import Body, Call, decoded
-from coliseum_local.exchange.ledger import Position
-from coliseum_local.exchange.limits import Allowance
-from coliseum_local.exchange.orders import AccountFill, Order, OrderStatus, SelfTradePrevention, TimeInForce
+from coliseum_local.exchange.calls import Body, ApiCall, decoded
+from coliseum_local.exchange.ledger import AccountPosition
+from coliseum_local.exchange.limits import CallerLimits
+from coliseum_local.exchange.orders import AccountFill, SandboxOrder, OrderStatus, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.pages import Key, page
 from coliseum_local.exchange.parameters import Parameters, Window
-from coliseum_local.exchange.refusals import bad_request, flat, nested
-from coliseum_local.exchange.venue import OrderRequest, Settlement, Venue
+from coliseum_local.exchange.refusals import bad_request, flat_error, nested_error
+from coliseum_local.exchange.venue import OrderRequest, AccountSettlement, Venue
 
 T = TypeVar("T")
 SHARDS = range(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class AccountFilter:
     """The filters that lists of an account share, read once per call."""
 
     venue: Venue
@@ -47,8 +47,8 @@ class Selection:
         )
 
 
-def _selection(call: Call, query: Parameters, *, timed: bool = True) -> Selection:
-    return Selection(
+def _selection(call: ApiCall, query: Parameters, *, timed: bool = True) -> AccountFilter:
+    return AccountFilter(
         venue=call.venue,
         tickers=frozenset(query.names("ticker")),
         events=frozenset(query.names("event_ticker")),
@@ -58,7 +58,7 @@ def _selection(call: Call, query: Parameters, *, timed: bool = True) -> Selectio
     )
 
 
-def balance(call: Call) -> Body:
+def balance(call: ApiCall) -> Body:
     """`balance` is what new orders may use: cash less what resting orders hold back. Whole cents are cut off."""
     query = call.parameters("GetBalance")
     account = call.venue.accounts[call.account_id]
@@ -77,17 +77,17 @@ def balance(call: Call) -> Body:
     }
 
 
-def positions(call: Call) -> Body:
+def positions(call: ApiCall) -> Body:
     query = call.parameters("GetPositions")
     wanted = query.one_of("settlement_status", {"unsettled", "settled", "all"}, complaint="invalid settlement_status")
     return _positions(call, query, settled={"": False, "unsettled": False, "settled": True}.get(wanted), old=False)
 
 
-def historical_positions(call: Call) -> Body:
+def historical_positions(call: ApiCall) -> Body:
     return _positions(call, call.parameters("GetHistoricalPositions"), settled=True, old=True)
 
 
-def _positions(call: Call, query: Parameters, *, settled: bool | None, old: bool) -> Body:
+def _positions(call: ApiCall, query: Parameters, *, settled: bool | None, old: bool) -> Body:
     limit = query.limit(default=100, most=1000, least=1)
     counts = query.names("count_filter")
     if not set(counts) <= {"position", "total_traded"}:
@@ -107,7 +107,7 @@ def _positions(call: Call, query: Parameters, *, settled: bool | None, old: bool
     shown, following = page(
         rows, key=lambda each: (each.updated, each.ticker), limit=limit, cursor=query.text("cursor")
     )
-    by_event: dict[str, list[Position]] = {}
+    by_event: dict[str, list[AccountPosition]] = {}
     for each in shown:
         by_event.setdefault(call.venue.markets[each.ticker].event_ticker, []).append(each)
     return {
@@ -117,15 +117,15 @@ def _positions(call: Call, query: Parameters, *, settled: bool | None, old: bool
     }
 
 
-def fills(call: Call) -> Body:
+def fills(call: ApiCall) -> Body:
     return _fills(call, "GetFills", historical=False)
 
 
-def historical_fills(call: Call) -> Body:
+def historical_fills(call: ApiCall) -> Body:
     return _fills(call, "GetHistoricalFills", historical=True)
 
 
-def _fills(call: Call, operation: str, *, historical: bool) -> Body:
+def _fills(call: ApiCall, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
     cutoff = call.service.cutoffs.trade(call.venue.now)
     order_id, selection = query.text("order_id"), _selection(call, query)
@@ -149,7 +149,7 @@ def _fills(call: Call, operation: str, *, historical: bool) -> Body:
     )
 
 
-def settlements(call: Call) -> Body:
+def settlements(call: ApiCall) -> Body:
     query = call.parameters("GetSettlements")
     cutoff, selection = call.service.cutoffs.market(call.venue.now), _selection(call, query)
     rows = [
@@ -160,21 +160,21 @@ def settlements(call: Call) -> Body:
     return _list(query, "settlements", rows, key=_settlement_key, body=wire.settlement)
 
 
-def _settlement_key(each: Settlement) -> Key:
+def _settlement_key(each: AccountSettlement) -> Key:
     return each.time, each.ticker
 
 
-def orders(call: Call) -> Body:
+def orders(call: ApiCall) -> Body:
     query = call.parameters("GetOrders")
     status = query.one_of("status", set(OrderStatus), complaint="invalid status filter")
     return _orders(call, query, status=status, historical=False)
 
 
-def historical_orders(call: Call) -> Body:
+def historical_orders(call: ApiCall) -> Body:
     return _orders(call, call.parameters("GetHistoricalOrders"), status="", historical=True)
 
 
-def _orders(call: Call, query: Parameters, *, status: str, historical: bool) -> Body:
+def _orders(call: ApiCall, query: Parameters, *, status: str, historical: bool) -> Body:
     cutoff, selection = call.service.cutoffs.order(call.venue.now), _selection(call, query)
     known = call.venue.resting if status == OrderStatus.RESTING else call.venue.orders
     rows = [
@@ -194,14 +194,14 @@ def _orders(call: Call, query: Parameters, *, status: str, historical: bool) -> 
     )
 
 
-def order(call: Call) -> Body:
+def order(call: ApiCall) -> Body:
     each = call.venue.orders.get(call.path("order_id"))
     if each is None or each.account_id != call.account_id:
-        raise nested(404, "not_found", service="exchange")
+        raise nested_error(404, "not_found", service="exchange")
     return {"order": wire.order(each, exchange_index=_shard(call, each.ticker), legacy=call.legacy)}
 
 
-def create_order(call: Call) -> tuple[int, Body]:
+def create_order(call: ApiCall) -> tuple[int, Body]:
     request = _order_request(call.content)
     done_before = len(call.venue.fills[call.account_id])
     each = call.venue.place(call.account_id, request)
@@ -213,20 +213,20 @@ def create_order(call: Call) -> tuple[int, Body]:
     }
 
 
-def cancel_order(call: Call) -> Body:
+def cancel_order(call: ApiCall) -> Body:
     each, reduced_by = call.venue.cancel(call.account_id, call.path("order_id"))
     return _acknowledged(call, each) | {"reduced_by": wire.contracts(reduced_by)}
 
 
-def resting_value(call: Call) -> Body:
+def resting_value(call: ApiCall) -> Body:
     value = call.venue.reserved(call.account_id)
     breakdown = [{"exchange_index": index, "balance": wire.dollars(ZERO if index else value)} for index in SHARDS]
     return {"total_resting_order_value": wire.cents(value), "resting_order_value_breakdown": breakdown}
 
 
-def account_limits(call: Call) -> Body:
+def account_limits(call: ApiCall) -> Body:
     del call
-    allowance = Allowance()
+    allowance = CallerLimits()
     buckets = {"read": allowance.read, "write": allowance.write}
     return {
         "usage_tier": "basic",
@@ -238,7 +238,7 @@ def account_limits(call: Call) -> Body:
     }
 
 
-def _acknowledged(call: Call, each: Order) -> Body:
+def _acknowledged(call: ApiCall, each: SandboxOrder) -> Body:
     body: Body = {"order_id": each.order_id, "ts_ms": int(call.venue.now * 1000)}
     return body | ({"client_order_id": each.client_order_id} if each.client_order_id else {})
 
@@ -263,7 +263,7 @@ def _list(
     return {name: [body(each) for each in shown], "cursor": following}
 
 
-def _shard(call: Call, ticker: str) -> int:
+def _shard(call: ApiCall, ticker: str) -> int:
     return call.venue.markets[ticker].exchange_index
 
 
@@ -278,7 +278,7 @@ def _order_request(content: bytes) -> OrderRequest:
     try:
         body = decoded(content)
     except ValueError as error:
-        raise flat(str(error)) from None
+        raise flat_error(str(error)) from None
     _check_types(body)
     expires = body.get("expiration_time")
     return OrderRequest(
@@ -317,7 +317,7 @@ def _check_types(body: Body) -> None:
 
 def _mistyped(name: str, value: object, wanted: str) -> Exception:
     kind = {bool: "bool", str: "string", list: "array", dict: "object"}.get(type(value), "number")
-    return flat(f"json: cannot unmarshal {kind} into Go struct field CreateOrderV2Request.{name} of type {wanted}")
+    return flat_error(f"json: cannot unmarshal {kind} into Go struct field CreateOrderV2Request.{name} of type {wanted}")
 
 
 W = TypeVar("W", BookSide, TimeInForce, SelfTradePrevention)

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.calls import Body, Call, exchange_status
-from coliseum_local.exchange.candles import Candle, merge, period_end
+from coliseum_local.exchange.calls import Body, ApiCall, exchange_status
+from coliseum_local.exchange.candles import SandboxCandle, merge, period_end
 from coliseum_local.exchange.limits import COSTS, DEFAULT_COST
-from coliseum_local.exchange.listing import FILTERS, Event, Market
+from coliseum_local.exchange.listing import STATUS_FILTERS, SandboxEvent, SandboxMarket
 from coliseum_local.exchange.pages import page
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.refusals import bad_request, nested, not_found, parameter
+from coliseum_local.exchange.refusals import bad_request, nested_error, not_found, parameter_error
 
 MAX_CANDLES, MAX_BATCH_CANDLES = 5_000, 10_000
 MAX_TICKERS = 100
@@ -21,11 +21,11 @@ TIME_FAMILIES = {"created": {"", "unopened", "open"}, "close": {"", "closed"}, "
 """Time filters of GET /markets, and the status filters each one goes with."""
 
 
-def status(call: Call) -> Body:
+def status(call: ApiCall) -> Body:
     return exchange_status(call.service)
 
 
-def schedule(call: Call) -> Body:
+def schedule(call: ApiCall) -> Body:
     """Open around the clock; but for the weekly pause, Thursday 03:00 to 05:00 Eastern, where it is kept."""
     all_day = [{"open_time": "00:00", "close_time": "00:00"}]
     days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -39,11 +39,11 @@ def schedule(call: Call) -> Body:
     return {"schedule": {"standard_hours": [hours], "maintenance_windows": []}}
 
 
-def user_data_timestamp(call: Call) -> Body:
+def user_data_timestamp(call: ApiCall) -> Body:
     return {"as_of_time": wire.rfc3339(call.venue.now)}
 
 
-def endpoint_costs(call: Call) -> Body:
+def endpoint_costs(call: ApiCall) -> Body:
     del call
     rows = [
         {"method": method, "path": "/trade-api/v2" + path.replace("{order_id}", ":order_id"), "cost": cost}
@@ -55,55 +55,55 @@ def endpoint_costs(call: Call) -> Body:
 # Markets
 
 
-def markets(call: Call) -> Body:
+def markets(call: ApiCall) -> Body:
     query = call.parameters("GetMarkets")
     limit = query.limit(default=100, most=1000)
     rows = _filtered(query, _live_tier(call))
     return _market_page(call, rows, limit, query.text("cursor"))
 
 
-def market(call: Call) -> Body:
+def market(call: ApiCall) -> Body:
     each = call.venue.markets.get(call.path("ticker"))
     if each is None or _is_archived(call, each):
         raise not_found()
     return {"market": wire.market(call.venue, each, legacy=call.legacy)}
 
 
-def historical_markets(call: Call) -> Body:
+def historical_markets(call: ApiCall) -> Body:
     query = call.parameters("GetHistoricalMarkets")
     limit = query.limit(default=100, most=1000)
     rows = [each for each in call.venue.markets.values() if _is_archived(call, each)]
     return _market_page(call, _named(query, rows), limit, query.text("cursor"))
 
 
-def historical_market(call: Call) -> Body:
+def historical_market(call: ApiCall) -> Body:
     return {"market": wire.market(call.venue, _archived(call), legacy=call.legacy)}
 
 
-def _archived(call: Call) -> Market:
+def _archived(call: ApiCall) -> SandboxMarket:
     each = call.venue.markets.get(call.path("ticker"))
     if each is None or not _is_archived(call, each):
-        raise nested(404, "failed_to_get_market_by_ticker:_not_found")
+        raise nested_error(404, "failed_to_get_market_by_ticker:_not_found")
     return each
 
 
-def _is_archived(call: Call, each: Market) -> bool:
+def _is_archived(call: ApiCall, each: SandboxMarket) -> bool:
     return each.settled is not None and each.settled < call.service.cutoffs.market(call.venue.now)
 
 
-def _live_tier(call: Call) -> list[Market]:
+def _live_tier(call: ApiCall) -> list[SandboxMarket]:
     return [each for each in call.venue.markets.values() if not _is_archived(call, each)]
 
 
-def _market_page(call: Call, rows: Iterable[Market], limit: int, cursor: str) -> Body:
+def _market_page(call: ApiCall, rows: Iterable[SandboxMarket], limit: int, cursor: str) -> Body:
     shown, following = page(rows, key=lambda each: (each.created, each.ticker), limit=limit, cursor=cursor)
     return {"markets": [wire.market(call.venue, each, legacy=call.legacy) for each in shown], "cursor": following}
 
 
-def _filtered(query: Parameters, rows: Iterable[Market]) -> list[Market]:
-    wanted = query.one_of("status", FILTERS, complaint="invalid status filter")
+def _filtered(query: Parameters, rows: Iterable[SandboxMarket]) -> list[SandboxMarket]:
+    wanted = query.one_of("status", STATUS_FILTERS, complaint="invalid status filter")
     _refuse_mixed_times(query, wanted)
-    statuses = FILTERS.get(wanted)
+    statuses = STATUS_FILTERS.get(wanted)
     created, closed, settled, updated = (query.window(f"{name}_") for name in (*TIME_FAMILIES, "updated"))
     return [
         each
@@ -116,7 +116,7 @@ def _filtered(query: Parameters, rows: Iterable[Market]) -> list[Market]:
     ]
 
 
-def _named(query: Parameters, rows: Iterable[Market]) -> list[Market]:
+def _named(query: Parameters, rows: Iterable[SandboxMarket]) -> list[SandboxMarket]:
     """By ticker, event and series. There are no combos here: `mve_filter=only` finds nothing."""
     combos = query.one_of("mve_filter", {"only", "exclude"}, complaint="invalid mve_filter")
     tickers, events = set(query.names("tickers")), query.names("event_ticker")
@@ -158,21 +158,21 @@ def _pair(name: str) -> tuple[str, str]:
 # Books and trades
 
 
-def order_book(call: Call) -> Body:
+def order_book(call: ApiCall) -> Body:
     ticker = call.path("ticker")
     if ticker not in call.venue.markets:
         raise not_found()
     depth = call.parameters("GetMarketOrderbook").integer("depth") or 0
     if not 0 <= depth <= 100:
-        raise parameter("GetMarketOrderbook", "Depth", "lte" if depth > 100 else "gte")
+        raise parameter_error("GetMarketOrderbook", "Depth", "lte" if depth > 100 else "gte")
     return {"orderbook_fp": wire.order_book(call.venue.books.get(ticker), depth)}
 
 
-def order_books(call: Call) -> Body:
+def order_books(call: ApiCall) -> Body:
     """The parameter is repeated, not a comma list; unknown tickers are left out."""
     tickers = call.request.query_params.getlist("tickers")
     if not 1 <= len(tickers) <= MAX_TICKERS:
-        raise parameter("GetMarketOrderbooks", "Tickers", "max" if tickers else "required")
+        raise parameter_error("GetMarketOrderbooks", "Tickers", "max" if tickers else "required")
     return {
         "orderbooks": [
             {"ticker": ticker, "orderbook_fp": wire.order_book(call.venue.books.get(ticker), 0)}
@@ -182,15 +182,15 @@ def order_books(call: Call) -> Body:
     }
 
 
-def trades(call: Call) -> Body:
+def trades(call: ApiCall) -> Body:
     return _trades(call, "GetTrades", historical=False)
 
 
-def historical_trades(call: Call) -> Body:
+def historical_trades(call: ApiCall) -> Body:
     return _trades(call, "GetHistoricalTrades", historical=True)
 
 
-def _trades(call: Call, operation: str, *, historical: bool) -> Body:
+def _trades(call: ApiCall, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
     limit = query.limit(default=100, most=1000)
     ticker, cutoff = query.text("ticker"), call.service.cutoffs.trade(call.venue.now)
@@ -210,7 +210,7 @@ def _trades(call: Call, operation: str, *, historical: bool) -> Body:
 # Candles
 
 
-def candlesticks(call: Call) -> Body:
+def candlesticks(call: ApiCall) -> Body:
     each = call.venue.markets.get(call.path("ticker"))
     if each is None or each.series_ticker != call.path("series_ticker") or _is_archived(call, each):
         raise not_found()
@@ -219,11 +219,11 @@ def candlesticks(call: Call) -> Body:
     return {"ticker": each.ticker, "candlesticks": rows}
 
 
-def batch_candlesticks(call: Call) -> Body:
+def batch_candlesticks(call: ApiCall) -> Body:
     query = call.parameters("BatchGetMarketCandlesticks")
     tickers = query.names("market_tickers")
     if not 1 <= len(tickers) <= MAX_TICKERS:
-        raise parameter("BatchGetMarketCandlesticks", "MarketTickers", "max" if tickers else "required")
+        raise parameter_error("BatchGetMarketCandlesticks", "MarketTickers", "max" if tickers else "required")
     found = [call.venue.markets[ticker] for ticker in tickers if ticker in call.venue.markets]
     rows = [
         {"market_ticker": each.ticker, "candlesticks": _candles(call, query, each, most=MAX_BATCH_CANDLES)}
@@ -235,7 +235,7 @@ def batch_candlesticks(call: Call) -> Body:
     return {"markets": rows}
 
 
-def historical_candlesticks(call: Call) -> Body:
+def historical_candlesticks(call: ApiCall) -> Body:
     each = _archived(call)
     query = call.parameters("GetMarketCandlesticksHistorical")
     start, end, minutes = _range(query, MAX_CANDLES)
@@ -243,7 +243,7 @@ def historical_candlesticks(call: Call) -> Body:
     return {"ticker": each.ticker, "candlesticks": [wire.historical_candle(row) for row in rows]}
 
 
-def _candles(call: Call, query: Parameters, each: Market, *, most: int) -> list[Body]:
+def _candles(call: ApiCall, query: Parameters, each: SandboxMarket, *, most: int) -> list[Body]:
     start, end, minutes = _range(query, most)
     merged = _merged(call, each, minutes)
     rows = [wire.candle(row) for row in merged if start <= row.end <= end]
@@ -258,7 +258,7 @@ def _candles(call: Call, query: Parameters, each: Market, *, most: int) -> list[
 def _range(query: Parameters, most: int) -> tuple[int, int, int]:
     start, end, minutes = (query.required(name) for name in ("start_ts", "end_ts", "period_interval"))
     if minutes not in {1, 60, 1440}:
-        raise parameter("GetMarketCandlesticks", "PeriodInterval", "oneof")
+        raise parameter_error("GetMarketCandlesticks", "PeriodInterval", "oneof")
     if end < start:
         raise bad_request("end_ts must not be before start_ts")
     if (end - start) / (minutes * 60) > most:
@@ -266,17 +266,17 @@ def _range(query: Parameters, most: int) -> tuple[int, int, int]:
     return start, end, minutes
 
 
-def _merged(call: Call, each: Market, minutes: int) -> list[Candle]:
+def _merged(call: ApiCall, each: SandboxMarket, minutes: int) -> list[SandboxCandle]:
     return merge(call.venue.recorders[each.ticker].all(), minutes)
 
 
 # Events and series
 
 
-def events(call: Call) -> Body:
+def events(call: ApiCall) -> Body:
     query = call.parameters("GetEvents")
     limit = query.limit(default=200, most=200)
-    wanted = query.one_of("status", set(FILTERS) - {"paused"}, complaint="invalid status filter")
+    wanted = query.one_of("status", set(STATUS_FILTERS) - {"paused"}, complaint="invalid status filter")
     tickers, series = set(query.names("tickers")), query.text("series_ticker")
     nested_markets = query.flag("with_nested_markets")
     close_after, updated_after = query.integer("min_close_ts"), query.integer("min_updated_ts")
@@ -296,7 +296,7 @@ def events(call: Call) -> Body:
     return body | ({"milestones": []} if query.flag("with_milestones") else {})
 
 
-def event(call: Call) -> Body:
+def event(call: ApiCall) -> Body:
     each = call.venue.events.get(call.path("event_ticker"))
     if each is None:
         raise not_found()
@@ -306,7 +306,7 @@ def event(call: Call) -> Body:
     return {"event": _event(call, each, nested_markets=inside), "markets": shown}
 
 
-def event_metadata(call: Call) -> Body:
+def event_metadata(call: ApiCall) -> Body:
     each = call.venue.events.get(call.path("event_ticker"))
     if each is None:
         raise not_found()
@@ -315,21 +315,21 @@ def event_metadata(call: Call) -> Body:
     return {"image_url": "", "market_details": details, "settlement_sources": sources}
 
 
-def _event(call: Call, each: Event, *, nested_markets: bool) -> Body:
+def _event(call: ApiCall, each: SandboxEvent, *, nested_markets: bool) -> Body:
     inside = _markets_of(call, each) if nested_markets else None
     return wire.event(each, call.venue.series[each.series_ticker], markets=inside)
 
 
-def _markets_of(call: Call, each: Event) -> list[Body]:
+def _markets_of(call: ApiCall, each: SandboxEvent) -> list[Body]:
     rows = (call.venue.markets[ticker] for ticker in each.markets)
     return [wire.market(call.venue, row, legacy=call.legacy) for row in rows if not _is_archived(call, row)]
 
 
-def _has_status(call: Call, each: Event, wanted: str) -> bool:
-    return any(call.venue.markets[ticker].status in FILTERS[wanted] for ticker in each.markets)
+def _has_status(call: ApiCall, each: SandboxEvent, wanted: str) -> bool:
+    return any(call.venue.markets[ticker].status in STATUS_FILTERS[wanted] for ticker in each.markets)
 
 
-def series_list(call: Call) -> Body:
+def series_list(call: ApiCall) -> Body:
     query = call.parameters("GetSeriesList")
     category, tags = query.text("category"), set(query.names("tags"))
     rows = [
@@ -341,7 +341,7 @@ def series_list(call: Call) -> Body:
     return {"series": [wire.series(each, volume=volumes.get(each.ticker)) for each in rows]}
 
 
-def series(call: Call) -> Body:
+def series(call: ApiCall) -> Body:
     each = call.venue.series.get(call.path("series_ticker"))
     if each is None:
         raise not_found()
@@ -349,14 +349,14 @@ def series(call: Call) -> Body:
     return {"series": wire.series(each, volume=volumes.get(each.ticker))}
 
 
-def _volumes(call: Call) -> dict[str, Decimal]:
+def _volumes(call: ApiCall) -> dict[str, Decimal]:
     totals = dict.fromkeys(call.venue.series, ZERO)
     for each in call.venue.markets.values():
         totals[each.series_ticker] += each.base_volume + each.volume
     return totals
 
 
-def historical_cutoff(call: Call) -> Body:
+def historical_cutoff(call: ApiCall) -> Body:
     cutoffs, now = call.service.cutoffs, call.venue.now
     return {
         "market_settled_ts": wire.rfc3339(cutoffs.market(now)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer that is not the one asked for: an HTTP status and its body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
@@ -14,47 +14,47 @@ class Refusal(Exception):
         self.body = body
 
 
-def nested(status: int, code: str, *, details: str | None = None, service: str | None = None) -> Refusal:
+def nested_error(status: int, code: str, *, details: str | None = None, service: str | None = None) -> ApiError:
     """The usual shape: an `error` object; the message repeats the code in words."""
     error = {"code": code, "message": code.replace("_", " ")}
     if details is not None:
         error["details"] = details
     if service is not None:
         error["service"] = service
-    return Refusal(status, {"error": error})
+    return ApiError(status, {"error": error})
 
 
-def flat(details: str) -> Refusal:
+def flat_error(details: str) -> ApiError:
     """Request bodies that cannot be decoded."""
-    return Refusal(400, {"code": "bad_request", "message": "bad request", "details": details})
+    return ApiError(400, {"code": "bad_request", "message": "bad request", "details": details})
 
 
-def parameter(operation: str, field: str, rule: str) -> Refusal:
+def parameter_error(operation: str, field: str, rule: str) -> ApiError:
     """A query parameter outside its bounds."""
     name = f"{operation}Params.{field}"
     problem = f"Key: '{name}' Error:Field validation for '{field}' failed on the '{rule}' tag"
-    return Refusal(400, {"msg": f"Parameter validation failed for {operation}: {problem}"})
+    return ApiError(400, {"msg": f"Parameter validation failed for {operation}: {problem}"})
 
 
-def unreadable(name: str, value: str) -> Refusal:
+def unreadable_parameter(name: str, value: str) -> ApiError:
     """A query parameter that is no number at all."""
     shown = value[:40]
-    return Refusal(400, {"msg": f'Invalid format for parameter {name}: error parsing "{shown}": invalid syntax'})
+    return ApiError(400, {"msg": f'Invalid format for parameter {name}: error parsing "{shown}": invalid syntax'})
 
 
-def bad_request(details: str) -> Refusal:
-    return nested(400, "bad_request", details=details)
+def bad_request(details: str) -> ApiError:
+    return nested_error(400, "bad_request", details=details)
 
 
-def not_found() -> Refusal:
-    return nested(404, "not_found")
+def not_found() -> ApiError:
+    return nested_error(404, "not_found")
 
 
-def authentication(details: str) -> Refusal:
+def authentication(details: str) -> ApiError:
     body = {"code": "authentication_error", "message": "authentication_error", "details": details}
-    return Refusal(401, {"error": body})
+    return ApiError(401, {"error": body})
 
 
-def too_many_requests() -> Refusal:
+def too_many_requests() -> ApiError:
     """Sent without Retry-After and without any X-RateLimit header, as the exchange does."""
-    return Refusal(429, {"error": "too many requests"})
+    return ApiError(429, {"error": "too many requests"})

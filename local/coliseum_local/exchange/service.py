@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from coliseum_local.exchange import crowd
 from coliseum_local.exchange.journal import Journal, restore
-from coliseum_local.exchange.keys import Credentials
-from coliseum_local.exchange.limits import Allowance
+from coliseum_local.exchange.keys import SandboxCredentials
+from coliseum_local.exchange.limits import CallerLimits
 from coliseum_local.exchange.venue import Venue
 
 FUNDING = Decimal(10_000)
@@ -73,16 +73,16 @@ def _days_ago(now: float, days: int) -> float:
 
 
 @dataclass(slots=True)
-class Service:
+class SandboxExchange:
     """One exchange in service."""
 
     venue: Venue
     clock: Clock
     journal: Journal
-    credentials: Credentials
+    credentials: SandboxCredentials
     switches: Switches = field(default_factory=Switches)
     cutoffs: Cutoffs = field(default_factory=Cutoffs)
-    allowances: dict[str, Allowance] = field(default_factory=dict)
+    allowances: dict[str, CallerLimits] = field(default_factory=dict)
     """By account, or by address for those who did not sign."""
     flushed_at: float = 0.0
 
@@ -101,23 +101,23 @@ class Service:
     def admits(self, caller: str, method: str, route: str) -> bool:
         if not self.switches.rate_limits:
             return True
-        return self.allowances.setdefault(caller, Allowance()).admits(method, route, time.monotonic())
+        return self.allowances.setdefault(caller, CallerLimits()).admits(method, route, time.monotonic())
 
 
-def open_service(
-    *, journal: Journal, credentials: Credentials, seed: str, start: float | None, speed: float, simulate: bool
-) -> Service:
+def open_sandbox(
+    *, journal: Journal, credentials: SandboxCredentials, seed: str, start: float | None, speed: float, simulate: bool
+) -> SandboxExchange:
     """The exchange as its state folder has it, or a new one with the member's account funded."""
     wanted = time.time() if start is None else start
     venue = restore(journal.read(), now=wanted if speed else 0.0)
     if venue is None:
         venue = Venue(seed=seed, now=wanted)
-        crowd.found(venue)
+        crowd.open_new_exchange(venue)
         venue.open_account(credentials.account_id, cash=FUNDING, member=True)
     clock = Clock(start=venue.now, origin=time.monotonic(), speed=speed)
-    service = Service(venue=venue, clock=clock, journal=journal, credentials=credentials)
+    service = SandboxExchange(venue=venue, clock=clock, journal=journal, credentials=credentials)
     service.switches.simulate = simulate
     crowd.advance(venue, venue.now, active=simulate)
-    crowd.open_books(venue)
+    crowd.quote_unquoted_markets(venue)
     service.flush(now=True)
     return service

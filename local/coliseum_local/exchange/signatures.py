@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from coliseum_local.exchange.refusals import authentication, nested
+from coliseum_local.exchange.refusals import authentication, nested_error
 
 MAX_SKEW_MS = 10_000
 PublicKey = RSAPublicKey | Ed25519PublicKey
@@ -36,12 +36,12 @@ def authenticate(
     timestamp = headers.get("kalshi-access-timestamp")
     signature = headers.get("kalshi-access-signature")
     if not key_id or not timestamp or not signature:
-        raise nested(401, "signature_is_missing_from_headers")
+        raise nested_error(401, "signature_is_missing_from_headers")
     key = keys.get(key_id)
     if key is None:
         raise authentication("NOT_FOUND")
     if not _is_fresh(timestamp, now_ms):
-        raise nested(401, "header_timestamp_expired")
+        raise nested_error(401, "header_timestamp_expired")
     if not _is_genuine(key.public_key, signature, f"{timestamp}{method}{path}".encode()):
         raise authentication("INCORRECT_API_KEY_SIGNATURE")
     return key

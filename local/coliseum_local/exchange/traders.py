@@ -16,7 +16,7 @@ from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.ticks import nearest, step_at
 
 MAKERS = ("maker-amber", "maker-basalt", "maker-cedar")
-CROWD = ("crowd-1", "crowd-2", "crowd-3", "crowd-4")
+VISITORS = ("crowd-1", "crowd-2", "crowd-3", "crowd-4")
 FOG = 0.018
 """Standard deviation of a maker's error about the odds, before it shrinks towards certainty."""
 INFORMED_EDGE = 0.025
@@ -25,7 +25,7 @@ FULL_INVENTORY = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class SimulatedOrder:
     """An order somebody wants to place. Price is dollars per YES contract."""
 
     account_id: str
@@ -35,7 +35,7 @@ class Intent:
 
 
 @dataclass(slots=True)
-class Maker:
+class MarketMaker:
     """One market maker's state in one market."""
 
     account_id: str
@@ -46,7 +46,7 @@ class Maker:
     error: float = 0.0
     order_ids: list[str] = field(default_factory=list)
 
-    def quotes(self, *, odds: float, inventory: float, structure: str, rng: Random) -> list[Intent]:
+    def quotes(self, *, odds: float, inventory: float, structure: str, rng: Random) -> list[SimulatedOrder]:
         """Bids and asks around its view of the odds."""
         self.error = 0.9 * self.error + rng.gauss(0.0, FOG * 0.44)
         sure = 4 * odds * (1 - odds)
@@ -59,11 +59,11 @@ class Maker:
             for side, price in ((BookSide.BID, view - distance), (BookSide.ASK, view + distance)):
                 if 0.002 < price < 0.998:
                     count = Decimal(f"{self.bustle * rng.lognormvariate(3.4 + 0.4 * level, 0.6):.2f}")
-                    intents.append(Intent(self.account_id, side, nearest(structure, price), count))
+                    intents.append(SimulatedOrder(self.account_id, side, nearest(structure, price), count))
         return intents
 
 
-def behind(intent: Intent, *, best: Level | None, structure: str) -> Intent | None:
+def rest_behind(intent: SimulatedOrder, *, best: Level | None, structure: str) -> SimulatedOrder | None:
     """The quote moved behind the opposite side's best price, so that it rests; None where no price is left."""
     if best is None:
         return intent
@@ -74,19 +74,19 @@ def behind(intent: Intent, *, best: Level | None, structure: str) -> Intent | No
         price = max(intent.price, best.price + step)
     if not 0 < price < 1:
         return None
-    return Intent(intent.account_id, intent.side, nearest(structure, float(price)), intent.count)
+    return SimulatedOrder(intent.account_id, intent.side, nearest(structure, float(price)), intent.count)
 
 
-def visit(*, odds: float, bid: Level | None, ask: Level | None, bustle: float, rng: Random) -> Intent | None:
+def visitor_order(*, odds: float, bid: Level | None, ask: Level | None, bustle: float, rng: Random) -> SimulatedOrder | None:
     """What one visitor of the market does: take the wrong price if there is one, else follow a whim."""
-    account = rng.choice(CROWD)
+    account = rng.choice(VISITORS)
     count = Decimal(f"{bustle * min(rng.lognormvariate(2.2, 1.0), 400.0):.2f}")
     if rng.random() < 0.5:
         count = count.to_integral_value() + 1
     if ask is not None and odds - float(ask.price) > INFORMED_EDGE:
-        return Intent(account, BookSide.BID, ask.price, max(count, Decimal(5)))
+        return SimulatedOrder(account, BookSide.BID, ask.price, max(count, Decimal(5)))
     if bid is not None and float(bid.price) - odds > INFORMED_EDGE:
-        return Intent(account, BookSide.ASK, bid.price, max(count, Decimal(5)))
+        return SimulatedOrder(account, BookSide.ASK, bid.price, max(count, Decimal(5)))
     side = BookSide.BID if rng.random() < 0.5 else BookSide.ASK
     level = ask if side is BookSide.BID else bid
-    return None if level is None else Intent(account, side, level.price, max(count, Decimal("0.01")))
+    return None if level is None else SimulatedOrder(account, side, level.price, max(count, Decimal("0.01")))

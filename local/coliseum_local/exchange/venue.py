@@ -15,26 +15,26 @@ from uuid import UUID
 from coliseum.trading.fees import CENTICENT, charge_fill, trade_fee
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange.book import Book, Placement
-from coliseum_local.exchange.candles import HOUR, Candle, Recorder
-from coliseum_local.exchange.changes import Changes, Kind
+from coliseum_local.exchange.book import LimitOrderBook, Placement
+from coliseum_local.exchange.candles import HOUR, SandboxCandle, CandleRecorder
+from coliseum_local.exchange.changes import ChangeLog, RecordKind
 from coliseum_local.exchange.hours import pause_end
-from coliseum_local.exchange.latent import Latent
-from coliseum_local.exchange.ledger import Account, change, payout
-from coliseum_local.exchange.listing import Event, Market, Series, Status
+from coliseum_local.exchange.latent import OutcomeProcess
+from coliseum_local.exchange.ledger import ExchangeAccount, split_fill, payout
+from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus
 from coliseum_local.exchange.orders import (
     AccountFill,
     Action,
-    Match,
-    Order,
-    OrderRefused,
+    OrderMatch,
+    SandboxOrder,
+    OrderRejected,
     OrderStatus,
     PublicTrade,
     SelfTradePrevention,
     TimeInForce,
 )
 from coliseum_local.exchange.ticks import is_valid
-from coliseum_local.exchange.traders import Intent, Maker
+from coliseum_local.exchange.traders import SimulatedOrder, MarketMaker
 
 MAX_CONTRACTS = Decimal(1_000_000)
 SIMULATED_CASH = Decimal(10_000_000)
@@ -58,7 +58,7 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class AccountSettlement:
     """One position of one account, paid out. Dollars and contracts."""
 
     account_id: str
@@ -87,31 +87,31 @@ class Venue:
         """How often this exchange was started; each run draws fresh randomness and never an old id."""
         self.ids = Random(f"{seed}:{generation}:ids")
         self.rng = Random(f"{seed}:{generation}:crowd")
-        self.changes = Changes()
-        self.accounts: dict[str, Account] = {}
+        self.changes = ChangeLog()
+        self.accounts: dict[str, ExchangeAccount] = {}
         self.members: set[str] = set()
-        self.series: dict[str, Series] = {}
-        self.events: dict[str, Event] = {}
-        self.markets: dict[str, Market] = {}
-        self.live: dict[str, Market] = {}
+        self.series: dict[str, SandboxSeries] = {}
+        self.events: dict[str, SandboxEvent] = {}
+        self.markets: dict[str, SandboxMarket] = {}
+        self.live: dict[str, SandboxMarket] = {}
         """Markets that are not finalized."""
-        self.latents: dict[str, Latent] = {}
+        self.latents: dict[str, OutcomeProcess] = {}
         """By event."""
-        self.recorders: dict[str, Recorder] = {}
-        self.books: dict[str, Book] = {}
-        self.makers: dict[str, list[Maker]] = {}
+        self.recorders: dict[str, CandleRecorder] = {}
+        self.books: dict[str, LimitOrderBook] = {}
+        self.makers: dict[str, list[MarketMaker]] = {}
         self.next_quote: dict[str, float] = {}
         self.quoted: dict[str, float] = {}
         self.next_index: dict[str, int] = {}
         """By series: the event that is listed next."""
         self.next_forget = now
-        self.orders: dict[str, Order] = {}
+        self.orders: dict[str, SandboxOrder] = {}
         """The members' orders, finished ones too."""
-        self.resting: dict[str, Order] = {}
+        self.resting: dict[str, SandboxOrder] = {}
         """The members' orders that are in a book."""
         self.client_ids: set[tuple[str, str]] = set()
         self.fills: dict[str, list[AccountFill]] = {}
-        self.settlements: dict[str, list[Settlement]] = {}
+        self.settlements: dict[str, list[AccountSettlement]] = {}
         self.trades: deque[PublicTrade] = deque(maxlen=20_000)
         self.fees_collected = ZERO
         self.paused = False
@@ -125,10 +125,10 @@ class Venue:
 
     # Accounts
 
-    def open_account(self, account_id: str, *, cash: Decimal, member: bool) -> Account:
-        account = Account(account_id, cash, CENTICENT, updated=self.now)
+    def open_account(self, account_id: str, *, cash: Decimal, member: bool) -> ExchangeAccount:
+        account = ExchangeAccount(account_id, cash, CENTICENT, updated=self.now)
         self.accounts[account_id] = account
-        self.changes.note(Kind.ACCOUNT, account_id, account, urgent=member)
+        self.changes.note(RecordKind.ACCOUNT, account_id, account, urgent=member)
         if member:
             self.members.add(account_id)
             self.fills[account_id] = []
@@ -164,23 +164,23 @@ class Venue:
 
     # Orders
 
-    def place(self, account_id: str, request: OrderRequest) -> Order:
+    def place(self, account_id: str, request: OrderRequest) -> SandboxOrder:
         """Take a member's order, or refuse it without a trace."""
         market = self.markets.get(request.ticker)
         if market is None:
-            raise OrderRefused("market_not_found", status=404)
+            raise OrderRejected("market_not_found", status=404)
         if not self.trading_active:
-            raise OrderRefused("trading_is_paused", status=503)
-        if market.status is not Status.ACTIVE:
-            raise OrderRefused("MARKET_INACTIVE")
+            raise OrderRejected("trading_is_paused", status=503)
+        if market.status is not MarketStatus.ACTIVE:
+            raise OrderRejected("MARKET_INACTIVE")
         if not is_valid(market.structure, request.price):
-            raise OrderRefused("invalid_price")
+            raise OrderRejected("invalid_price")
         if not CENT <= request.count <= MAX_CONTRACTS or request.count % CENT:
-            raise OrderRefused("invalid_order_size")
+            raise OrderRejected("invalid_order_size")
         if request.expires is not None and request.expires <= self.now:
-            raise OrderRefused("invalid_order", details="expiration time is in the past")
+            raise OrderRejected("invalid_order", details="expiration time is in the past")
         if request.client_order_id and (account_id, request.client_order_id) in self.client_ids:
-            raise OrderRefused("order_already_exists", status=409)
+            raise OrderRejected("order_already_exists", status=409)
         order = self._order(account_id, request)
         self._require_funds(order)
         placement = self.books[order.ticker].place(order)
@@ -191,7 +191,7 @@ class Venue:
         self._note_order(order)
         return order
 
-    def submit(self, intent: Intent, ticker: str, *, rest: bool) -> Order | None:
+    def submit(self, intent: SimulatedOrder, ticker: str, *, rest: bool) -> SandboxOrder | None:
         """Take an order of the simulated crowd: it rests or it fills at once, and it is never stored."""
         held = self.accounts[intent.account_id].held(ticker)
         request = OrderRequest(
@@ -206,19 +206,19 @@ class Venue:
         order = self._order(intent.account_id, request, held=held)
         try:
             placement = self.books[ticker].place(order)
-        except OrderRefused:
+        except OrderRejected:
             return None
         self._settle_trades(placement)
         return order
 
-    def cancel(self, account_id: str, order_id: str) -> tuple[Order, Decimal]:
+    def cancel(self, account_id: str, order_id: str) -> tuple[SandboxOrder, Decimal]:
         """Cancel a member's resting order; the order and how many contracts were still open."""
         order = self.resting.get(order_id)
         if order is None or order.account_id != account_id:
-            raise OrderRefused("not_found", status=404)
+            raise OrderRejected("not_found", status=404)
         return order, self.withdraw(order)
 
-    def withdraw(self, order: Order) -> Decimal:
+    def withdraw(self, order: SandboxOrder) -> Decimal:
         """Take any resting order out of its book."""
         open_count = self.books[order.ticker].cancel(order)
         order.updated = self.now
@@ -226,7 +226,7 @@ class Venue:
             self._note_order(order)
         return open_count
 
-    def restore(self, order: Order) -> None:
+    def restore(self, order: SandboxOrder) -> None:
         """Put a stored order back where it was."""
         self.orders[order.order_id] = order
         if order.client_order_id:
@@ -240,7 +240,7 @@ class Venue:
 
     # What an order needs, and what a trade moves
 
-    def _order(self, account_id: str, request: OrderRequest, *, held: Decimal | None = None) -> Order:
+    def _order(self, account_id: str, request: OrderRequest, *, held: Decimal | None = None) -> SandboxOrder:
         if held is None:
             held = self.accounts[account_id].held(request.ticker)
         sign = 1 if request.side is BookSide.BID else -1
@@ -248,11 +248,11 @@ class Venue:
         count = request.count
         if request.reduce_only:
             if request.time_in_force is not TimeInForce.IMMEDIATE_OR_CANCEL:
-                raise OrderRefused("invalid_order", details="reduce only orders must be immediate or cancel")
+                raise OrderRejected("invalid_order", details="reduce only orders must be immediate or cancel")
             count = min(count, closable)
             if not count:
-                raise OrderRefused("invalid_order", details="reduce only order would not reduce the position")
-        return Order(
+                raise OrderRejected("invalid_order", details="reduce only order would not reduce the position")
+        return SandboxOrder(
             order_id=self.new_id(),
             account_id=account_id,
             ticker=request.ticker,
@@ -272,14 +272,14 @@ class Venue:
             reduce_only=request.reduce_only,
         )
 
-    def _require_funds(self, order: Order) -> None:
+    def _require_funds(self, order: SandboxOrder) -> None:
         held = self.accounts[order.account_id].held(order.ticker)
         opening = order.remaining - min(order.remaining, max(ZERO, -order.sign * held))
         need = opening * order.leg_price + (self._fee(order, opening, maker=False) if opening else ZERO)
         if opening and need > self.available(order.account_id):
-            raise OrderRefused("insufficient_balance")
+            raise OrderRejected("insufficient_balance")
 
-    def _fee(self, order: Order, count: Decimal, *, maker: bool, price: Decimal | None = None) -> Decimal:
+    def _fee(self, order: SandboxOrder, count: Decimal, *, maker: bool, price: Decimal | None = None) -> Decimal:
         series = self.series[self.markets[order.ticker].series_ticker]
         return trade_fee(
             price=order.price if price is None else price,
@@ -299,7 +299,7 @@ class Venue:
         for account_id in {match.maker.account_id for match in placement.matches} & self.members:
             self._trim_resting(account_id)
 
-    def _trade(self, match: Match) -> None:
+    def _trade(self, match: OrderMatch) -> None:
         market = self.markets[match.taker.ticker]
         opened = ZERO
         for order, is_taker in ((match.maker, False), (match.taker, True)):
@@ -316,7 +316,7 @@ class Venue:
             time=self.now,
         )
         self.trades.append(trade)
-        self.changes.note(Kind.MARKET, market.ticker, market)
+        self.changes.note(RecordKind.MARKET, market.ticker, market)
         bid, ask = self.quotes(market.ticker)
         closed = self.recorders[market.ticker].trade(
             self.now, price=match.price, count=match.count, bid=bid, ask=ask, interest=market.open_interest
@@ -324,11 +324,11 @@ class Venue:
         if closed is not None:
             self.note_candle(market.ticker, closed)
 
-    def _fill(self, order: Order, match: Match, *, is_taker: bool) -> Decimal:
+    def _fill(self, order: SandboxOrder, match: OrderMatch, *, is_taker: bool) -> Decimal:
         """Book one half of a trade; contracts opened less contracts closed."""
         account = self.accounts[order.account_id]
         delta = order.sign * match.count
-        parts = change(account.held(order.ticker), delta, match.price)
+        parts = split_fill(account.held(order.ticker), delta, match.price)
         charge = charge_fill(
             revenue=parts.revenue,
             trade_fee=self._fee(order, match.count, maker=not is_taker, price=match.price),
@@ -348,14 +348,14 @@ class Venue:
             order.maker_cost += cost
             order.maker_fees += charge.net_fee
         member = order.account_id in self.members
-        self.changes.note(Kind.ACCOUNT, account.account_id, account, urgent=member)
+        self.changes.note(RecordKind.ACCOUNT, account.account_id, account, urgent=member)
         position = account.position(order.ticker)
-        self.changes.note(Kind.POSITION, f"{account.account_id}|{order.ticker}", position, urgent=member)
+        self.changes.note(RecordKind.POSITION, f"{account.account_id}|{order.ticker}", position, urgent=member)
         if member:
             self._record(order, match, fee=charge.net_fee, is_taker=is_taker)
         return parts.opened - parts.closed
 
-    def _record(self, order: Order, match: Match, *, fee: Decimal, is_taker: bool) -> None:
+    def _record(self, order: SandboxOrder, match: OrderMatch, *, fee: Decimal, is_taker: bool) -> None:
         fill = AccountFill(
             fill_id=self.new_id(),
             order_id=order.order_id,
@@ -370,15 +370,15 @@ class Venue:
             time=self.now,
         )
         self.fills[order.account_id].append(fill)
-        self.changes.note(Kind.FILL, fill.fill_id, fill, urgent=True)
+        self.changes.note(RecordKind.FILL, fill.fill_id, fill, urgent=True)
         self._note_order(order)
 
-    def _note_order(self, order: Order) -> None:
+    def _note_order(self, order: SandboxOrder) -> None:
         if order.status is OrderStatus.RESTING and order.order_id in self.books[order.ticker].orders:
             self.resting[order.order_id] = order
         else:
             self.resting.pop(order.order_id, None)
-        self.changes.note(Kind.ORDER, order.order_id, order, urgent=True)
+        self.changes.note(RecordKind.ORDER, order.order_id, order, urgent=True)
 
     def _trim_resting(self, account_id: str) -> None:
         """Cancel a member's newest resting orders until its cash covers what is left of them."""
@@ -388,15 +388,15 @@ class Venue:
                 return
             self.withdraw(mine[-1])
 
-    def note_candle(self, ticker: str, closed: Candle) -> None:
+    def note_candle(self, ticker: str, closed: SandboxCandle) -> None:
         """Keep a closed minute, and once an hour merge the old ones."""
-        self.changes.note(Kind.CANDLE, f"{ticker}|{closed.end}", closed)
+        self.changes.note(RecordKind.CANDLE, f"{ticker}|{closed.end}", closed)
         if closed.end % HOUR == 0:
             minutes, hours = self.recorders[ticker].compact(self.now)
             for gone in minutes:
-                self.changes.note(Kind.CANDLE, f"{ticker}|{gone.end}", None)
+                self.changes.note(RecordKind.CANDLE, f"{ticker}|{gone.end}", None)
             for kept in hours:
-                self.changes.note(Kind.CANDLE, f"{ticker}|{kept.end}", kept)
+                self.changes.note(RecordKind.CANDLE, f"{ticker}|{kept.end}", kept)
 
     # Looking
 
@@ -406,8 +406,8 @@ class Venue:
         bid, ask = (book.best_bid, book.best_ask) if book else (None, None)
         return (bid.price if bid else ZERO, ask.price if ask else ONE)
 
-    def open_markets(self) -> Iterable[Market]:
-        return (market for market in self.live.values() if market.status is Status.ACTIVE)
+    def open_markets(self) -> Iterable[SandboxMarket]:
+        return (market for market in self.live.values() if market.status is MarketStatus.ACTIVE)
 
     def money(self) -> Decimal:
         """All cash, all fees, and one dollar for each open pair: constant but for deposits."""

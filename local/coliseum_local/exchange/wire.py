@@ -14,13 +14,13 @@ from typing import Any
 
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide, Outcome
-from coliseum_local.exchange.book import Book
-from coliseum_local.exchange.candles import Candle, Span
-from coliseum_local.exchange.ledger import Position
-from coliseum_local.exchange.listing import Event, Market, Series, Status
-from coliseum_local.exchange.orders import OUTCOME, AccountFill, Action, Order, PublicTrade, SelfTradePrevention
+from coliseum_local.exchange.book import LimitOrderBook
+from coliseum_local.exchange.candles import SandboxCandle, OhlcPrices
+from coliseum_local.exchange.ledger import AccountPosition
+from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus
+from coliseum_local.exchange.orders import BOUGHT_OUTCOME, AccountFill, Action, SandboxOrder, PublicTrade, SelfTradePrevention
 from coliseum_local.exchange.ticks import STRUCTURES
-from coliseum_local.exchange.venue import Settlement, Venue
+from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 Body = dict[str, Any]
 DAY = 86_400
@@ -47,7 +47,7 @@ def rfc3339(time: float) -> str:
     return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
-def market(venue: Venue, each: Market, *, legacy: bool) -> Body:
+def market(venue: Venue, each: SandboxMarket, *, legacy: bool) -> Body:
     book = venue.books.get(each.ticker)
     best_bid, best_ask = (book.best_bid, book.best_ask) if book else (None, None)
     bid = best_bid.price if best_bid else ZERO
@@ -114,9 +114,9 @@ def market(venue: Venue, each: Market, *, legacy: bool) -> Body:
     return body
 
 
-def yesterday(venue: Venue, each: Market) -> tuple[Candle | None, Decimal]:
+def yesterday(venue: Venue, each: SandboxMarket) -> tuple[SandboxCandle | None, Decimal]:
     """The candle of 24 hours ago, and the volume since."""
-    before: Candle | None = None
+    before: SandboxCandle | None = None
     volume = ZERO
     for candle in reversed(venue.recorders[each.ticker].all()):
         if candle.end <= venue.now - DAY:
@@ -126,15 +126,15 @@ def yesterday(venue: Venue, each: Market) -> tuple[Candle | None, Decimal]:
     return before, volume
 
 
-def _interest(each: Market) -> Decimal:
-    return ZERO if each.status is Status.FINALIZED else each.base_interest + each.open_interest
+def _interest(each: SandboxMarket) -> Decimal:
+    return ZERO if each.status is MarketStatus.FINALIZED else each.base_interest + each.open_interest
 
 
-def _last(candle: Candle) -> Decimal | None:
+def _last(candle: SandboxCandle) -> Decimal | None:
     return candle.price.close if candle.price else candle.previous
 
 
-def event(each: Event, series: Series, *, markets: Sequence[Body] | None) -> Body:
+def event(each: SandboxEvent, series: SandboxSeries, *, markets: Sequence[Body] | None) -> Body:
     """With `markets` empty the key is absent, not an empty list."""
     body: Body = {
         "event_ticker": each.event_ticker,
@@ -154,7 +154,7 @@ def event(each: Event, series: Series, *, markets: Sequence[Body] | None) -> Bod
     return body
 
 
-def series(each: Series, *, volume: Decimal | None = None) -> Body:
+def series(each: SandboxSeries, *, volume: Decimal | None = None) -> Body:
     body: Body = {
         "ticker": each.ticker,
         "title": each.title,
@@ -175,11 +175,11 @@ def series(each: Series, *, volume: Decimal | None = None) -> Body:
     return body
 
 
-def _sources(each: Series) -> list[Body]:
+def _sources(each: SandboxSeries) -> list[Body]:
     return [{"name": each.source_name, "url": each.source_url}]
 
 
-def order_book(book: Book | None, depth: int) -> Body:
+def order_book(book: LimitOrderBook | None, depth: int) -> Body:
     """Bids only, each leg in its own prices, best last. Depth 0 is the whole book."""
 
     def leg(side: BookSide) -> list[list[str]]:
@@ -190,7 +190,7 @@ def order_book(book: Book | None, depth: int) -> Body:
 
 
 def trade(each: PublicTrade, *, legacy: bool) -> Body:
-    outcome = OUTCOME[each.taker_side].value
+    outcome = BOUGHT_OUTCOME[each.taker_side].value
     body: Body = {
         "trade_id": each.trade_id,
         "ticker": each.ticker,
@@ -205,7 +205,7 @@ def trade(each: PublicTrade, *, legacy: bool) -> Body:
     return body | ({"taker_side": outcome} if legacy else {})
 
 
-def candle(each: Candle) -> Body:
+def candle(each: SandboxCandle) -> Body:
     """Prices carry `_dollars`; a period without trades has no price keys but `previous_dollars`."""
     price: Body = {}
     if each.price is not None:
@@ -222,20 +222,20 @@ def candle(each: Candle) -> Body:
     }
 
 
-def projected_candle(each: Candle, end: int) -> Body:
+def projected_candle(each: SandboxCandle, end: int) -> Body:
     """The last candle before a range, carried to the range's first period: no prices but what was last traded."""
     last = _last(each)
     return {
         "end_period_ts": end,
-        "yes_bid": _span(Span.flat(each.bid.close), "_dollars"),
-        "yes_ask": _span(Span.flat(each.ask.close), "_dollars"),
+        "yes_bid": _span(OhlcPrices.flat(each.bid.close), "_dollars"),
+        "yes_ask": _span(OhlcPrices.flat(each.ask.close), "_dollars"),
         "price": {} if last is None else {"previous_dollars": dollars(last)},
         "volume_fp": "0.00",
         "open_interest_fp": contracts(each.interest),
     }
 
 
-def historical_candle(each: Candle) -> Body:
+def historical_candle(each: SandboxCandle) -> Body:
     """The historical tier leaves the suffixes away and writes nulls where nothing traded."""
     price: Body = dict.fromkeys(("open", "high", "low", "close", "mean"))
     if each.price is not None:
@@ -251,13 +251,13 @@ def historical_candle(each: Candle) -> Body:
     }
 
 
-def _span(span: Span, suffix: str) -> Body:
+def _span(span: OhlcPrices, suffix: str) -> Body:
     parts = {"open": span.open, "high": span.high, "low": span.low, "close": span.close}
     return {f"{name}{suffix}": dollars(price) for name, price in parts.items()}
 
 
 def fill(each: AccountFill, *, exchange_index: int, legacy: bool) -> Body:
-    outcome = OUTCOME[each.side].value
+    outcome = BOUGHT_OUTCOME[each.side].value
     body: Body = {
         "fill_id": each.fill_id,
         "trade_id": each.fill_id,
@@ -279,13 +279,13 @@ def fill(each: AccountFill, *, exchange_index: int, legacy: bool) -> Body:
     return body | ({"side": outcome, "action": each.action.value} if legacy else {})
 
 
-def order(each: Order, *, exchange_index: int, legacy: bool) -> Body:
+def order(each: SandboxOrder, *, exchange_index: int, legacy: bool) -> Body:
     body: Body = {
         "order_id": each.order_id,
         "user_id": each.account_id,
         "client_order_id": each.client_order_id,
         "ticker": each.ticker,
-        "outcome_side": OUTCOME[each.side].value,
+        "outcome_side": BOUGHT_OUTCOME[each.side].value,
         "book_side": each.side.value,
         "type": "limit",
         "status": each.status.value,
@@ -307,13 +307,13 @@ def order(each: Order, *, exchange_index: int, legacy: bool) -> Body:
         "exchange_index": exchange_index,
     }
     if legacy:
-        gained = OUTCOME[each.side]
+        gained = BOUGHT_OUTCOME[each.side]
         leg: Outcome = gained if each.action is Action.BUY else gained.opposite
         body |= {"side": leg.value, "action": each.action.value}
     return body
 
 
-def position(each: Position, *, exchange_index: int) -> Body:
+def position(each: AccountPosition, *, exchange_index: int) -> Body:
     return {
         "ticker": each.ticker,
         "exchange_index": exchange_index,
@@ -326,7 +326,7 @@ def position(each: Position, *, exchange_index: int) -> Body:
     }
 
 
-def event_position(event_ticker: str, rows: Iterable[Position]) -> Body:
+def event_position(event_ticker: str, rows: Iterable[AccountPosition]) -> Body:
     parts = list(rows)
     return {
         "event_ticker": event_ticker,
@@ -338,7 +338,7 @@ def event_position(event_ticker: str, rows: Iterable[Position]) -> Body:
     }
 
 
-def settlement(each: Settlement) -> Body:
+def settlement(each: AccountSettlement) -> Body:
     yes, no = max(each.contracts, ZERO), max(-each.contracts, ZERO)
     return {
         "ticker": each.ticker,

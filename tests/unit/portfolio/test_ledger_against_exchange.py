@@ -14,8 +14,8 @@ from coliseum.trading.money import CENT, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import crowd, life
 from coliseum_local.exchange import wire as sent
-from coliseum_local.exchange.listing import Market
-from coliseum_local.exchange.orders import OrderRefused, SelfTradePrevention, TimeInForce
+from coliseum_local.exchange.listing import SandboxMarket
+from coliseum_local.exchange.orders import OrderRejected, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.venue import OrderRequest, Venue
 
 START = 1_795_262_400.0
@@ -29,7 +29,7 @@ class Session:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         self.venue = Venue(seed=f"books-{seed}", now=START)
-        crowd.found(self.venue)
+        crowd.open_new_exchange(self.venue)
         self.venue.open_account(ME, cash=FUNDS, member=True)
         crowd.advance(self.venue, START, active=False)
 
@@ -48,7 +48,7 @@ class Session:
         else:
             crowd.advance(self.venue, self.venue.now + self.rng.uniform(1, 10))
 
-    def _order(self, market: Market, *, price: str, force: TimeInForce) -> None:
+    def _order(self, market: SandboxMarket, *, price: str, force: TimeInForce) -> None:
         side = BookSide.BID if Decimal(price) > Decimal("0.5") else BookSide.ASK
         request = OrderRequest(
             ticker=market.ticker,
@@ -61,10 +61,10 @@ class Session:
         crowd.advance(self.venue, self.venue.now + 1, active=False)  # what happened in one moment has no known order
         try:
             self.venue.place(ME, request)
-        except OrderRefused:
+        except OrderRejected:
             return
 
-    def _settle(self, market: Market) -> None:
+    def _settle(self, market: SandboxMarket) -> None:
         result = self.rng.choice(["yes", "no", "scalar"])
         value = self.rng.randint(1, 99) * CENT if result == "scalar" else None
         life.settle_now(self.venue, market, result=result, value=value)

@@ -9,11 +9,11 @@ import pytest
 
 from coliseum.trading.trades import Outcome, Side
 from coliseum_local.bot.memory import KEPT_TRADES, REMEMBERED, Averages, Blotter, trade_body
-from coliseum_local.bot.models import Intent, Quote
+from coliseum_local.bot.models import OrderIntent, Quote
 from coliseum_local.bot.parse import FillRow
 
 D = Decimal
-INTENT = Intent(
+INTENT = OrderIntent(
     strategy="s", ticker="T", side=Side.SELL, outcome=Outcome.YES, count=D(2), price=D("0.18"), rests=False, why="w"
 )
 FILL = FillRow(

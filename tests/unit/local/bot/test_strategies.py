@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.trading.trades import BookSide, Outcome, Side
-from coliseum_local.bot.models import Holding, Idle, Intent, Quote
-from coliseum_local.bot.strategies import Rules, mean_reversion, spread
+from coliseum_local.bot.models import BotPosition, Idle, OrderIntent, Quote
+from coliseum_local.bot.strategies import StrategyParameters, mean_reversion, spread
 
 D = Decimal
 NOW = 1_000.0
-RULES = Rules()
+RULES = StrategyParameters()
 
 
 def quote(bid: str | None = "0.40", ask: str | None = "0.42", *, closes: float = NOW + 3600, size: str = "50") -> Quote:
@@ -29,12 +29,12 @@ def quote(bid: str | None = "0.40", ask: str | None = "0.42", *, closes: float =
     )
 
 
-def holding(contracts: str) -> Holding:
-    return Holding(ticker="T", contracts=D(contracts), cost=D("3"), realized=D(0), fees=D(0))
+def holding(contracts: str) -> BotPosition:
+    return BotPosition(ticker="T", contracts=D(contracts), cost=D("3"), realized=D(0), fees=D(0))
 
 
 def revert(
-    shown: Quote, average: str | None, *, held: Holding | None = None, seconds: float = 10.0
+    shown: Quote, average: str | None, *, held: BotPosition | None = None, seconds: float = 10.0
 ) -> tuple[str, ...] | str:
     """(side, outcome, count, price, book side), or the reason for nothing."""
     decision = mean_reversion(
@@ -48,7 +48,7 @@ def revert(
     return _told(decision)
 
 
-def _told(decision: Intent | Idle) -> tuple[str, ...] | str:
+def _told(decision: OrderIntent | Idle) -> tuple[str, ...] | str:
     if isinstance(decision, Idle):
         return decision.reason
     return (decision.side, decision.outcome, str(decision.count), str(decision.price), decision.book_side)
@@ -98,7 +98,7 @@ def test_each_reason_to_stay_out_has_its_words(shown: Quote, average: str | None
     ],
 )
 def test_the_spread_is_quoted_one_step_inside(
-    shown: Quote, held: Holding | None, expected: tuple[str, ...] | str
+    shown: Quote, held: BotPosition | None, expected: tuple[str, ...] | str
 ) -> None:
     assert _told(spread(shown, holding=held, now=NOW, rules=RULES)) == expected
 
@@ -111,9 +111,9 @@ def test_a_resting_offer_never_crosses_and_a_taking_one_always_does(low: int, wi
     taking = mean_reversion(shown, average=D("0.5"), holding=mine, held_seconds=99, now=NOW, rules=RULES)
     assert shown.bid is not None
     assert shown.ask is not None
-    if isinstance(resting, Intent):
+    if isinstance(resting, OrderIntent):
         assert shown.bid < resting.yes_price < shown.ask
-    if isinstance(taking, Intent):
+    if isinstance(taking, OrderIntent):
         assert taking.yes_price == (shown.ask if taking.book_side is BookSide.BID else shown.bid)
         assert (taking.side is Side.SELL) is bool(held)
         assert not held or taking.outcome is (Outcome.YES if held > 0 else Outcome.NO)

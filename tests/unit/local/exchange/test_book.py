@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange.book import Book
+from coliseum_local.exchange.book import LimitOrderBook
 from coliseum_local.exchange.orders import (
     Action,
-    Order,
-    OrderRefused,
+    SandboxOrder,
+    OrderRejected,
     OrderStatus,
     SelfTradePrevention,
     TimeInForce,
@@ -25,7 +25,7 @@ _numbers = itertools.count()
 GTC, IOC, FOK = TimeInForce.GOOD_TILL_CANCELED, TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL
 
 
-def order(text: str, *, owner: str | None = None, kind: TimeInForce = GTC, **more: object) -> Order:
+def order(text: str, *, owner: str | None = None, kind: TimeInForce = GTC, **more: object) -> SandboxOrder:
     """`bid 10 @ 0.42` of an account of its own, unless `owner` names one."""
     side, count, _, price = text.split()
     number = next(_numbers)
@@ -43,18 +43,18 @@ def order(text: str, *, owner: str | None = None, kind: TimeInForce = GTC, **mor
         "created": 0.0,
         "updated": 0.0,
     }
-    return Order(**(fields | more))  # type: ignore[arg-type]  # built from the table above
+    return SandboxOrder(**(fields | more))  # type: ignore[arg-type]  # built from the table above
 
 
-def book_of(*texts: str) -> tuple[Book, list[Order]]:
-    book = Book()
+def book_of(*texts: str) -> tuple[LimitOrderBook, list[SandboxOrder]]:
+    book = LimitOrderBook()
     orders = [order(text) for text in texts]
     for each in orders:
         book.place(each)
     return book, orders
 
 
-def matched(book: Book, incoming: Order, resting: list[Order]) -> list[tuple[int, str, str]]:
+def matched(book: LimitOrderBook, incoming: SandboxOrder, resting: list[SandboxOrder]) -> list[tuple[int, str, str]]:
     """(index of the resting order, price, count) per match."""
     return [(resting.index(match.maker), str(match.price), str(match.count)) for match in book.place(incoming).matches]
 
@@ -105,7 +105,7 @@ def test_what_is_not_filled_rests_or_is_gone(kind: TimeInForce, status: OrderSta
 
 def test_fill_or_kill_takes_all_or_leaves_no_trace() -> None:
     book, orders = book_of("ask 5 @ 0.50", "ask 5 @ 0.52")
-    with pytest.raises(OrderRefused, match="fill_or_kill"):
+    with pytest.raises(OrderRejected, match="fill_or_kill"):
         book.place(order("bid 8 @ 0.50", kind=FOK))
     assert [each.remaining for each in orders] == [5, 5]
     assert matched(book, order("bid 8 @ 0.52", kind=FOK), orders) == [(0, "0.50", "5"), (1, "0.52", "3")]
@@ -113,14 +113,14 @@ def test_fill_or_kill_takes_all_or_leaves_no_trace() -> None:
 
 def test_a_post_only_order_never_takes() -> None:
     book, _ = book_of("ask 5 @ 0.50")
-    with pytest.raises(OrderRefused) as refused:
+    with pytest.raises(OrderRejected) as refused:
         book.place(order("bid 5 @ 0.50", post_only=True))
     assert (refused.value.code, refused.value.details) == ("invalid_order", "post only cross")
     assert book.place(order("bid 5 @ 0.49", post_only=True)).matches == []
 
 
 def test_with_taker_at_cross_the_incoming_order_gives_way_to_its_own_account() -> None:
-    book = Book()
+    book = LimitOrderBook()
     own, other = order("ask 5 @ 0.50", owner="me"), order("ask 5 @ 0.49", owner="you")
     book.place(own)
     book.place(other)
@@ -132,7 +132,7 @@ def test_with_taker_at_cross_the_incoming_order_gives_way_to_its_own_account() -
 
 
 def test_with_maker_the_resting_order_of_the_same_account_gives_way() -> None:
-    book = Book()
+    book = LimitOrderBook()
     own, other = order("ask 5 @ 0.50", owner="me"), order("ask 5 @ 0.51", owner="you")
     book.place(own)
     book.place(other)
@@ -171,9 +171,9 @@ ORDERS = st.builds(
 
 
 @given(st.lists(ORDERS, max_size=40))
-def test_the_book_is_never_crossed_and_no_contract_is_lost(orders: list[Order]) -> None:
+def test_the_book_is_never_crossed_and_no_contract_is_lost(orders: list[SandboxOrder]) -> None:
     """Whatever comes: bid below ask, every contract filled, open or canceled, and nobody trades with itself."""
-    book = Book()
+    book = LimitOrderBook()
     filled: dict[str, Decimal] = {}
     for each in orders:
         for match in book.place(each).matches:

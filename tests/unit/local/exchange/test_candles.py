@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from coliseum.trading.money import ZERO
-from coliseum_local.exchange.candles import HOUR, KEEP_MINUTES, Recorder, merge, period_end
+from coliseum_local.exchange.candles import HOUR, KEEP_MINUTES, CandleRecorder, merge, period_end
 
 D = Decimal
 
@@ -16,7 +16,7 @@ def test_a_moment_on_the_border_belongs_to_the_period_it_ends() -> None:
 
 
 def test_a_minute_remembers_first_highest_lowest_last_and_the_price_before() -> None:
-    recorder = Recorder()
+    recorder = CandleRecorder()
     for time, price in ((1.0, "0.40"), (61.0, "0.50"), (62.0, "0.70"), (63.0, "0.45"), (64.0, "0.55")):
         recorder.trade(time, price=D(price), count=D(2), bid=D("0.40"), ask=D("0.60"), interest=D(5))
     first, second = recorder.all()
@@ -32,7 +32,7 @@ def test_a_minute_remembers_first_highest_lowest_last_and_the_price_before() -> 
 
 
 def test_a_minute_without_trades_keeps_quotes_and_the_last_price() -> None:
-    recorder = Recorder()
+    recorder = CandleRecorder()
     recorder.trade(1.0, price=D("0.40"), count=D(1), bid=ZERO, ask=D(1), interest=ZERO)
     recorder.quote(70.0, bid=D("0.30"), ask=D("0.50"), interest=ZERO)
     last = recorder.all()[-1]
@@ -41,7 +41,7 @@ def test_a_minute_without_trades_keeps_quotes_and_the_last_price() -> None:
 
 
 def test_merging_keeps_all_volume_and_the_outer_prices() -> None:
-    recorder = Recorder()
+    recorder = CandleRecorder()
     for minute in range(180):
         price = D(10 + minute % 50) / 100
         recorder.trade(minute * 60 + 1.0, price=price, count=D(1), bid=D("0.1"), ask=D("0.9"), interest=D(minute))
@@ -53,7 +53,7 @@ def test_merging_keeps_all_volume_and_the_outer_prices() -> None:
 
 
 def test_old_minutes_become_hours_once_and_lose_nothing() -> None:
-    recorder = Recorder()
+    recorder = CandleRecorder()
     last = KEEP_MINUTES + 3 * HOUR
     for time in range(30, last, 60):
         recorder.trade(float(time), price=D("0.5"), count=D(1), bid=D("0.4"), ask=D("0.6"), interest=ZERO)

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.exchange.catalogue import BLUEPRINTS, MIN_OPEN, SHORT, alive, draw_event
-from coliseum_local.exchange.latent import Choice, Latent, Value, draw
+from coliseum_local.exchange.catalogue import TEMPLATES, MIN_OPEN, SHORT_SERIES, open_indices, draw_event
+from coliseum_local.exchange.latent import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
 
 
-def _value(rng: Random) -> Latent:
-    return Value(mean=rng.gauss(0, 1), spread=0.1, now=0, end=100, spans={"T": (0.3, None)}, decimals=6)
+def _value(rng: Random) -> OutcomeProcess:
+    return NumberProcess(mean=rng.gauss(0, 1), spread=0.1, now=0, end=100, spans={"T": (0.3, None)}, decimals=6)
 
 
-def _choice(rng: Random) -> Latent:
+def _choice(rng: Random) -> OutcomeProcess:
     odds = {"T": 0.3, "U": 0.5, "": 0.2}
-    return Choice(
+    return ChoiceProcess(
         weights={"T": -1.2039728, "U": -0.6931472, "": -1.6094379},
-        winner=draw(odds, rng),
+        winner=draw_name(odds, rng),
         evidence=0.03,
         now=0,
         end=100,
@@ -57,7 +57,7 @@ def test_odds_of_exclusive_outcomes_always_sum_to_one(steps: list[float]) -> Non
 
 
 def test_brackets_cover_every_number_exactly_once() -> None:
-    blueprint = BLUEPRINTS["KXHIGHNY"]
+    blueprint = TEMPLATES["KXHIGHNY"]
     for index in range(200):
         listing, latent = draw_event(blueprint, index, seed="s")
         rng = Random(index)
@@ -68,13 +68,13 @@ def test_brackets_cover_every_number_exactly_once() -> None:
 
 def test_the_schedule_keeps_enough_markets_open_at_any_time_of_any_day() -> None:
     """Every 37 minutes over 40 days; each event's markets are counted once per shape."""
-    sizes = {ticker: len(draw_event(blueprint, 0, seed="s")[0].markets) for ticker, blueprint in BLUEPRINTS.items()}
+    sizes = {ticker: len(draw_event(blueprint, 0, seed="s")[0].markets) for ticker, blueprint in TEMPLATES.items()}
     moments = range(1_795_000_000, 1_795_000_000 + 40 * 86_400, 37 * 60)
     open_counts = [
-        sum(len(alive(blueprint, now)) * sizes[ticker] for ticker, blueprint in BLUEPRINTS.items()) for now in moments
+        sum(len(open_indices(blueprint, now)) * sizes[ticker] for ticker, blueprint in TEMPLATES.items()) for now in moments
     ]
     assert min(open_counts) >= MIN_OPEN
-    assert len({blueprint.series.category for blueprint in BLUEPRINTS.values()}) >= 6
+    assert len({blueprint.series.category for blueprint in TEMPLATES.values()}) >= 6
 
 
 def test_whenever_somebody_begins_several_series_end_within_minutes() -> None:
@@ -82,21 +82,21 @@ def test_whenever_somebody_begins_several_series_end_within_minutes() -> None:
     for start in range(1_795_000_000, 1_795_000_000 + 900, 17):
         ends = [
             event.strike_time - start
-            for blueprint in BLUEPRINTS.values()
-            for index in alive(blueprint, start)
+            for blueprint in TEMPLATES.values()
+            for index in open_indices(blueprint, start)
             if (event := draw_event(blueprint, index, seed="s")[0].event).strike_time > start
         ]
         assert sum(150 <= left <= 300 for left in ends) >= 5
 
 
-@pytest.mark.parametrize("ticker", SHORT)
+@pytest.mark.parametrize("ticker", SHORT_SERIES)
 def test_events_of_a_short_series_follow_each_other_without_overlap(ticker: str) -> None:
-    blueprint = BLUEPRINTS[ticker]
-    assert all(len(alive(blueprint, 1_795_000_000 + second)) == 1 for second in range(0, 600, 7))
+    blueprint = TEMPLATES[ticker]
+    assert all(len(open_indices(blueprint, 1_795_000_000 + second)) == 1 for second in range(0, 600, 7))
     assert blueprint.phase % 60 == 0, "their titles tell the minute"
 
 
 def test_an_event_is_drawn_the_same_each_time_and_differently_by_seed() -> None:
-    one, other, third = (draw_event(BLUEPRINTS["KXNBAGAME"], 5, seed=seed) for seed in ("a", "a", "b"))
+    one, other, third = (draw_event(TEMPLATES["KXNBAGAME"], 5, seed=seed) for seed in ("a", "a", "b"))
     assert one == other
     assert one[1] != third[1]

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.trading.money import ONE, ZERO
-from coliseum_local.exchange.ledger import Account, change, payout
+from coliseum_local.exchange.ledger import ExchangeAccount, split_fill, payout
 
 D = Decimal
 
 
-def account(cash: str = "100") -> Account:
-    return Account("me", D(cash), D("0.0001"))
+def account(cash: str = "100") -> ExchangeAccount:
+    return ExchangeAccount("me", D(cash), D("0.0001"))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def account(cash: str = "100") -> Account:
 def test_a_fill_closes_before_it_opens(fill: tuple[str, str, str], closed: str, opened: str, revenue: str) -> None:
     """A fill is (position before, signed contracts, YES price)."""
     position, delta, price = map(D, fill)
-    parts = change(position, delta, price)
+    parts = split_fill(position, delta, price)
     assert (parts.closed, parts.opened, parts.revenue) == (D(closed), D(opened), D(revenue))
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from coliseum_local.exchange.refusals import Refusal
+from coliseum_local.exchange.refusals import ApiError
 from coliseum_local.exchange.signatures import ApiKey, authenticate
 
 NOW = 1_795_262_400_123
@@ -35,7 +35,7 @@ def headers(key: RSAPrivateKey | Ed25519PrivateKey, name: str, *, at: int = NOW,
 
 
 def turned_away(given: dict[str, str], *, method: str = "GET") -> object:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         authenticate(given, method=method, path=PATH, now_ms=NOW, keys=KEYS)
     assert refused.value.status == 401
     error = refused.value.body["error"]

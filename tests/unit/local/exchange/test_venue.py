@@ -17,8 +17,8 @@ from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import crowd, life
 from coliseum_local.exchange.journal import Journal, restore
-from coliseum_local.exchange.listing import FILTERS, NEXT, Market, Status
-from coliseum_local.exchange.orders import Action, OrderRefused, OrderStatus, SelfTradePrevention, TimeInForce
+from coliseum_local.exchange.listing import STATUS_FILTERS, NEXT_STATUSES, SandboxMarket, MarketStatus
+from coliseum_local.exchange.orders import Action, OrderRejected, OrderStatus, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.venue import OrderRequest, Venue
 
 D = Decimal
@@ -31,7 +31,7 @@ IOC, GTC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.GOOD_TILL_CANCELED,
 @cache
 def _founded(seed: str, members: tuple[str, ...], now: float) -> bytes:
     venue = Venue(seed=seed, now=now)
-    crowd.found(venue)
+    crowd.open_new_exchange(venue)
     for member in members:
         venue.open_account(member, cash=D(10_000), member=True)
     crowd.advance(venue, now, active=False)
@@ -49,7 +49,7 @@ def still() -> Venue:
     return new_venue()
 
 
-def request(market: Market, side: str, contracts: str, dollars: str, **more: object) -> OrderRequest:
+def request(market: SandboxMarket, side: str, contracts: str, dollars: str, **more: object) -> OrderRequest:
     fields: dict[str, object] = {
         "ticker": market.ticker,
         "side": BookSide(side),
@@ -61,7 +61,7 @@ def request(market: Market, side: str, contracts: str, dollars: str, **more: obj
     return OrderRequest(**(fields | more))  # type: ignore[arg-type]  # built from the table above
 
 
-def quoted(venue: Venue, structure: str = "linear_cent") -> Market:
+def quoted(venue: Venue, structure: str = "linear_cent") -> SandboxMarket:
     """The open market that lives longest with quotes on both sides, well inside the dollar."""
     for market in sorted(venue.open_markets(), key=lambda each: (-each.close_time, each.ticker)):
         bid, ask = venue.quotes(market.ticker)
@@ -95,7 +95,7 @@ def test_an_order_that_cannot_be_is_refused_without_a_trace(
 ) -> None:
     market = quoted(still)
     before = (still.money(), dict(still.orders), still.quotes(market.ticker))
-    with pytest.raises(OrderRefused) as refused:
+    with pytest.raises(OrderRejected) as refused:
         still.place("me", request(market, "bid", "1", "0.50", **changed))
     assert (refused.value.code, refused.value.status) == (code, status)
     assert (still.money(), dict(still.orders), still.quotes(market.ticker)) == before
@@ -106,7 +106,7 @@ def test_a_client_order_id_is_good_for_one_order_forever() -> None:
     market = quoted(venue)
     first = venue.place("me", request(market, "bid", "1", "0.01", client_order_id="x", time_in_force=GTC))
     venue.cancel("me", first.order_id)
-    with pytest.raises(OrderRefused) as refused:
+    with pytest.raises(OrderRejected) as refused:
         venue.place("me", request(market, "bid", "1", "0.01", client_order_id="x", time_in_force=GTC))
     assert (refused.value.code, refused.value.status) == ("order_already_exists", 409)
 
@@ -155,7 +155,7 @@ def test_resting_orders_hold_cash_back_and_a_cancel_gives_it_free() -> None:
     assert venue.available("me") == D(9_998)
     venue.cancel("me", order.order_id)
     assert venue.available("me") == D(10_000)
-    with pytest.raises(OrderRefused, match="not_found"):
+    with pytest.raises(OrderRejected, match="not_found"):
         venue.cancel("me", order.order_id)
 
 
@@ -189,7 +189,7 @@ def test_a_pause_refuses_orders_allows_cancels_and_cancels_those_that_asked() ->
     shy = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, cancel_on_pause=True))
     brave = venue.place("me", request(market, "bid", "1", "0.02", time_in_force=GTC))
     life.pause(venue, paused=True)
-    with pytest.raises(OrderRefused) as refused:
+    with pytest.raises(OrderRejected) as refused:
         venue.place("me", request(market, "bid", "1", "0.99"))
     assert refused.value.status == 503
     assert [shy.status, brave.status] == [OrderStatus.CANCELED, OrderStatus.RESTING]
@@ -201,15 +201,15 @@ def test_a_pause_refuses_orders_allows_cancels_and_cancels_those_that_asked() ->
 
 def test_only_steps_of_the_table_are_possible(still: Venue) -> None:
     market = next(iter(still.markets.values()))
-    for status in Status:
-        for following in set(Status) - NEXT[status]:
+    for status in MarketStatus:
+        for following in set(MarketStatus) - NEXT_STATUSES[status]:
             fresh = replace(market, status=status)
             with pytest.raises(ValueError, match="cannot go"):
                 fresh.enter(following, START)
 
 
 def test_every_status_can_be_asked_for_by_exactly_one_filter() -> None:
-    assert sorted(status for statuses in FILTERS.values() for status in statuses) == sorted(Status)
+    assert sorted(status for statuses in STATUS_FILTERS.values() for status in statuses) == sorted(MarketStatus)
 
 
 def test_short_markets_come_go_and_pay_while_enough_stay_open() -> None:
@@ -223,7 +223,7 @@ def test_short_markets_come_go_and_pay_while_enough_stay_open() -> None:
     assert min(counts) >= 24
     assert {market.series_ticker for market in fresh} >= {"KXBTC5M", "KXTENNISSET"}
     assert all(market.yes_value is not None and market.result in {"yes", "no", "scalar"} for market in fresh)
-    assert {each.status for each in venue.markets.values()} >= {Status.INITIALIZED, Status.ACTIVE, Status.FINALIZED}
+    assert {each.status for each in venue.markets.values()} >= {MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.FINALIZED}
 
 
 def test_at_most_one_market_of_an_exclusive_event_settles_yes() -> None:
@@ -241,7 +241,7 @@ def test_a_result_can_be_disputed_and_amended_until_it_is_paid() -> None:
     venue.place("me", request(market, "bid", "10", "0.999" if market.structure != "linear_cent" else "0.99"))
     held = venue.accounts["me"].held(market.ticker)
     crowd.advance(venue, market.close_time + 3, active=False)
-    assert market.status is Status.DETERMINED
+    assert market.status is MarketStatus.DETERMINED
     life.dispute(venue, market)
     crowd.advance(venue, market.close_time + 600, active=False)
     assert venue.live[market.ticker].settled is None
@@ -260,7 +260,7 @@ def test_in_the_weekly_pause_orders_are_refused_and_cancels_are_not() -> None:
     staying = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC))
     leaving = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, cancel_on_pause=True))
     crowd.advance(venue, THURSDAY + 60, active=False)
-    with pytest.raises(OrderRefused, match="trading_is_paused"):
+    with pytest.raises(OrderRejected, match="trading_is_paused"):
         venue.place("me", request(market, "bid", "1", "0.50"))
     assert [order.order_id for order in venue.resting.values()] == [staying.order_id]
     assert leaving.status is OrderStatus.CANCELED
@@ -318,7 +318,7 @@ def test_whatever_happens_money_and_contracts_are_conserved(
                 venue.place(
                     member, request(market, kind, str(D(count) / 100), str(D(price) / 100), time_in_force=force)
                 )
-            except OrderRefused:
+            except OrderRejected:
                 continue
         assert venue.money() == money
     for member in ("me", "you"):
