@@ -12,8 +12,8 @@ import uvicorn
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.app import create_app
 from coliseum_local.exchange.journal import Journal
-from coliseum_local.exchange.keys import load_or_create_credentials
-from coliseum_local.exchange.service import open_sandbox
+from coliseum_local.exchange.credentials import load_or_create_credentials
+from coliseum_local.exchange.sandbox import open_sandbox
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import listen, url_of
 

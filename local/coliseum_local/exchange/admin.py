@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coliseum_local.exchange import life
+from coliseum_local.exchange import market_lifecycle as life
 from coliseum_local.exchange.listing import SandboxMarket
-from coliseum_local.exchange.service import SandboxExchange
+from coliseum_local.exchange.sandbox import SandboxExchange
 from coliseum_local.exchange.wire import rfc3339
 
 MAX_ADVANCE = 400 * 86_400

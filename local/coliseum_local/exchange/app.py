@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from coliseum_local.exchange import admin, portfolio, public
-from coliseum_local.exchange.calls import Handler, route
-from coliseum_local.exchange.refusals import nested_error
-from coliseum_local.exchange.service import SandboxExchange
+from coliseum_local.exchange.routing import Handler, route
+from coliseum_local.exchange.errors import nested_error
+from coliseum_local.exchange.sandbox import SandboxExchange
 
 PULSE_SECONDS = 0.25
 LOG = logging.getLogger(__name__)

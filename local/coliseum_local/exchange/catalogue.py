@@ -17,7 +17,7 @@ from random import Random
 from types import MappingProxyType
 
 from coliseum.trading.fees import FeeType
-from coliseum_local.exchange.latent import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
+from coliseum_local.exchange.outcome_process import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
 from coliseum_local.exchange.listing import SandboxEvent, EventListing, SandboxMarket, SandboxSeries
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -11,7 +11,7 @@ from random import Random
 
 from coliseum.trading.money import ZERO
 from coliseum_local.exchange.candles import HOUR, MINUTE, SandboxCandle, OhlcPrices
-from coliseum_local.exchange.latent import OutcomeProcess
+from coliseum_local.exchange.outcome_process import OutcomeProcess
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.ticks import nearest
 

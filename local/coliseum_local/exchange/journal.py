@@ -17,10 +17,10 @@ from pydantic import TypeAdapter
 
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.candles import SandboxCandle
-from coliseum_local.exchange.changes import RecordKind
-from coliseum_local.exchange.latent import ChoiceProcess, NumberProcess
+from coliseum_local.exchange.change_log import RecordKind
+from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess
 from coliseum_local.exchange.ledger import ExchangeAccount, AccountPosition
-from coliseum_local.exchange.life import EventOrigin, restore_event
+from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder
 from coliseum_local.exchange.venue import AccountSettlement, Venue

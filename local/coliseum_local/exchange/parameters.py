@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
-from coliseum_local.exchange.refusals import bad_request, parameter_error, unreadable_parameter
+from coliseum_local.exchange.errors import bad_request, parameter_error, unreadable_parameter
 
 MAX_INT = 2**63
 

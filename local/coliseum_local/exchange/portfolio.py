@@ -11,13 +11,13 @@ from typing import TypeVar
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.calls import Body, ApiCall, decoded
+from coliseum_local.exchange.routing import Body, ApiCall, decoded
 from coliseum_local.exchange.ledger import AccountPosition
-from coliseum_local.exchange.limits import CallerLimits
+from coliseum_local.exchange.rate_limits import CallerLimits
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder, OrderStatus, SelfTradePrevention, TimeInForce
-from coliseum_local.exchange.pages import Key, page
+from coliseum_local.exchange.pagination import Key, page
 from coliseum_local.exchange.parameters import Parameters, Window
-from coliseum_local.exchange.refusals import bad_request, flat_error, nested_error
+from coliseum_local.exchange.errors import bad_request, flat_error, nested_error
 from coliseum_local.exchange.venue import OrderRequest, AccountSettlement, Venue
 
 T = TypeVar("T")

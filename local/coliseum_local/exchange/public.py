@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.calls import Body, ApiCall, exchange_status
+from coliseum_local.exchange.routing import Body, ApiCall, exchange_status
 from coliseum_local.exchange.candles import SandboxCandle, merge, period_end
-from coliseum_local.exchange.limits import COSTS, DEFAULT_COST
+from coliseum_local.exchange.rate_limits import COSTS, DEFAULT_COST
 from coliseum_local.exchange.listing import STATUS_FILTERS, SandboxEvent, SandboxMarket
-from coliseum_local.exchange.pages import page
+from coliseum_local.exchange.pagination import page
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.refusals import bad_request, nested_error, not_found, parameter_error
+from coliseum_local.exchange.errors import bad_request, nested_error, not_found, parameter_error
 
 MAX_CANDLES, MAX_BATCH_CANDLES = 5_000, 10_000
 MAX_TICKERS = 100

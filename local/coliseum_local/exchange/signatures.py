@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from coliseum_local.exchange.refusals import authentication, nested_error
+from coliseum_local.exchange.errors import authentication, nested_error
 
 MAX_SKEW_MS = 10_000
 PublicKey = RSAPublicKey | Ed25519PublicKey

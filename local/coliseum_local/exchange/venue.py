@@ -15,11 +15,11 @@ from uuid import UUID
 from coliseum.trading.fees import CENTICENT, charge_fill, trade_fee
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange.book import LimitOrderBook, Placement
+from coliseum_local.exchange.order_book import LimitOrderBook, Placement
 from coliseum_local.exchange.candles import HOUR, SandboxCandle, CandleRecorder
-from coliseum_local.exchange.changes import ChangeLog, RecordKind
-from coliseum_local.exchange.hours import pause_end
-from coliseum_local.exchange.latent import OutcomeProcess
+from coliseum_local.exchange.change_log import ChangeLog, RecordKind
+from coliseum_local.exchange.trading_hours import pause_end
+from coliseum_local.exchange.outcome_process import OutcomeProcess
 from coliseum_local.exchange.ledger import ExchangeAccount, split_fill, payout
 from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus
 from coliseum_local.exchange.orders import (

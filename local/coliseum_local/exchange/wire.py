@@ -14,7 +14,7 @@ from typing import Any
 
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide, Outcome
-from coliseum_local.exchange.book import LimitOrderBook
+from coliseum_local.exchange.order_book import LimitOrderBook
 from coliseum_local.exchange.candles import SandboxCandle, OhlcPrices
 from coliseum_local.exchange.ledger import AccountPosition
 from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus

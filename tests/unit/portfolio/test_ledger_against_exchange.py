@@ -12,7 +12,8 @@ from coliseum.portfolio.ledger import Ledger
 from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.money import CENT, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import crowd, life
+from coliseum_local.exchange import simulation as crowd
+from coliseum_local.exchange import market_lifecycle as life
 from coliseum_local.exchange import wire as sent
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import OrderRejected, SelfTradePrevention, TimeInForce

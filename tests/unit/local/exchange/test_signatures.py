@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from coliseum_local.exchange.refusals import ApiError
+from coliseum_local.exchange.errors import ApiError
 from coliseum_local.exchange.signatures import ApiKey, authenticate
 
 NOW = 1_795_262_400_123

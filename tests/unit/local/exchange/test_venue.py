@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import crowd, life
+from coliseum_local.exchange import simulation as crowd
+from coliseum_local.exchange import market_lifecycle as life
 from coliseum_local.exchange.journal import Journal, restore
 from coliseum_local.exchange.listing import STATUS_FILTERS, NEXT_STATUSES, SandboxMarket, MarketStatus
 from coliseum_local.exchange.orders import Action, OrderRejected, OrderStatus, SelfTradePrevention, TimeInForce

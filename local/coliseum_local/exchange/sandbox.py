@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from coliseum_local.exchange import crowd
+from coliseum_local.exchange import simulation as crowd
 from coliseum_local.exchange.journal import Journal, restore
-from coliseum_local.exchange.keys import SandboxCredentials
-from coliseum_local.exchange.limits import CallerLimits
+from coliseum_local.exchange.credentials import SandboxCredentials
+from coliseum_local.exchange.rate_limits import CallerLimits
 from coliseum_local.exchange.venue import Venue
 
 FUNDING = Decimal(10_000)

@@ -6,7 +6,7 @@ Steps lie on a fixed grid, so the same seed and the same calls give the same exc
 from __future__ import annotations
 
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import life
+from coliseum_local.exchange import market_lifecycle as life
 from coliseum_local.exchange.catalogue import TEMPLATES
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import OPPOSITE

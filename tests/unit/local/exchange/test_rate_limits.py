@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.exchange.limits import CallerLimits, TokenBucket
+from coliseum_local.exchange.rate_limits import CallerLimits, TokenBucket
 
 
 def test_the_balance_may_be_asked_once_a_second_without_saving_up() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange.book import LimitOrderBook
+from coliseum_local.exchange.order_book import LimitOrderBook
 from coliseum_local.exchange.orders import (
     Action,
     SandboxOrder,

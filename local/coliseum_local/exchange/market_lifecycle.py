@@ -10,12 +10,12 @@ from decimal import Decimal
 from random import Random
 
 from coliseum.trading.money import CENT, ONE, ZERO
-from coliseum_local.exchange.book import LimitOrderBook
+from coliseum_local.exchange.order_book import LimitOrderBook
 from coliseum_local.exchange.candles import CandleRecorder
 from coliseum_local.exchange.catalogue import TEMPLATES, HOUR, SHORT_SERIES, EventTemplate, open_indices, draw_event, newest_index
-from coliseum_local.exchange.changes import RecordKind
+from coliseum_local.exchange.change_log import RecordKind
 from coliseum_local.exchange.history import candles, walk
-from coliseum_local.exchange.latent import OutcomeProcess, NumberProcess
+from coliseum_local.exchange.outcome_process import OutcomeProcess, NumberProcess
 from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, MarketStatus
 from coliseum_local.exchange.traders import MAKERS, MarketMaker
 from coliseum_local.exchange.venue import AccountSettlement, Venue

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coliseum_local.exchange.hours import pause_end
+from coliseum_local.exchange.trading_hours import pause_end
 
 
 def _unix(text: str) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.exchange.pages import page
+from coliseum_local.exchange.pagination import page
 
 Row = tuple[float, str]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum_local.exchange.catalogue import TEMPLATES, MIN_OPEN, SHORT_SERIES, open_indices, draw_event
-from coliseum_local.exchange.latent import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
+from coliseum_local.exchange.outcome_process import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
 
 
 def _value(rng: Random) -> OutcomeProcess:

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coliseum_local.exchange.hours import pause_end
+from coliseum_local.exchange.trading_hours import pause_end
 from coliseum_local.exchange.orders import OrderRejected
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.refusals import ApiError, nested_error, too_many_requests
-from coliseum_local.exchange.service import SandboxExchange
+from coliseum_local.exchange.errors import ApiError, nested_error, too_many_requests
+from coliseum_local.exchange.sandbox import SandboxExchange
 from coliseum_local.exchange.signatures import authenticate
 from coliseum_local.exchange.venue import Venue
 from coliseum_local.exchange.wire import rfc3339
