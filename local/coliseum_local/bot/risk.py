@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import Side
-from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent
+from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome, Side
-from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent, Quote
+from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent, Quote
 
 MEAN_REVERSION, SPREAD = "mean-reversion", "spread"
 
@@ -37,7 +37,13 @@ class StrategyParameters:
 
 
 def mean_reversion(
-    quote: Quote, *, average: Decimal | None, holding: BotPosition | None, held_seconds: float, now: float, rules: StrategyParameters
+    quote: Quote,
+    *,
+    average: Decimal | None,
+    holding: BotPosition | None,
+    held_seconds: float,
+    now: float,
+    rules: StrategyParameters,
 ) -> Decision:
     """Take the price that strayed, or leave the position that has done its work."""
     mid = quote.mid
@@ -93,7 +99,13 @@ def spread(quote: Quote, *, holding: BotPosition | None, now: float, rules: Stra
 
 
 def _leave(
-    quote: Quote, holding: BotPosition, *, mid: Decimal, average: Decimal, held_seconds: float, rules: StrategyParameters
+    quote: Quote,
+    holding: BotPosition,
+    *,
+    mid: Decimal,
+    average: Decimal,
+    held_seconds: float,
+    rules: StrategyParameters,
 ) -> Decision:
     back = mid >= average if holding.outcome is Outcome.YES else mid <= average
     if back and held_seconds >= 2.0:

@@ -18,7 +18,7 @@ from coliseum_local.bot import risk, strategies
 from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.memory import Averages, Blotter, holding_body
 from coliseum_local.bot.mode import Mode
-from coliseum_local.bot.models import Decision, BotPosition, Idle, OrderIntent, Quote
+from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent, Quote
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.5

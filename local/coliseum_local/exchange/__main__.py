@@ -1,4 +1,4 @@
-"""`python -m coliseum_local.exchange --port P --state DIR`: the sandbox exchange as a server of the local stack."""
+"""`python -m coliseum_local.exchange --port P --state DIR` runs the sandbox exchange as an HTTP server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import uvicorn
 
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.app import create_app
-from coliseum_local.exchange.journal import Journal
 from coliseum_local.exchange.credentials import load_or_create_credentials
+from coliseum_local.exchange.journal import Journal
 from coliseum_local.exchange.sandbox import open_sandbox
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import listen, url_of
@@ -29,28 +29,31 @@ def _arguments() -> argparse.Namespace:
         "--speed", type=float, default=1.0, help="seconds of the exchange per real second; 0 stands still"
     )
     parser.add_argument("--still", action="store_true", help="odds do not move; makers quote each market once")
-    parser.add_argument("--no-rate-limits", action="store_true", help="answer however often it is asked")
+    parser.add_argument("--no-rate-limits", action="store_true", help="never answer 429")
     parser.add_argument(
-        "--weekly-pause", action="store_true", help="no trading on Thursdays from 3 to 5 Eastern, as the real one"
+        "--weekly-pause",
+        action="store_true",
+        help="no trading on Thursdays from 3 to 5 Eastern, as on Kalshi",
     )
     return parser.parse_args()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
     keys = load_or_create_credentials(arguments.state)
-    service = open_sandbox(
+    sandbox = open_sandbox(
         journal=Journal(arguments.state / "exchange.sqlite3"),
-        load_or_create_credentials=keys,
+        credentials=keys,
         seed=arguments.seed,
         start=arguments.start,
         speed=arguments.speed,
         simulate=not arguments.still,
     )
-    service.venue.keeps_hours = arguments.weekly_pause
-    service.switches.rate_limits = not arguments.no_rate_limits
+    sandbox.venue.keeps_hours = arguments.weekly_pause
+    sandbox.switches.rate_limits = not arguments.no_rate_limits
     listener = listen(arguments.port)
     base = url_of(listener)
-    announce_ready(  # the socket listens already: early callers wait in its queue
+    # The socket listens already, so a caller who is early waits in its queue and is not refused.
+    announce_ready(
         url=f"{base}/trade-api/v2",
         api_key=keys.rsa_key_id,
         private_key_path=str(keys.rsa_path),
@@ -59,12 +62,12 @@ async def _serve(arguments: argparse.Namespace) -> None:
         admin_url=f"{base}/_sandbox",
         admin_token_path=str(keys.admin_token_path),
     )
-    config = uvicorn.Config(create_app(service), log_level="warning", access_log=False, lifespan="on", ws="none")
+    config = uvicorn.Config(create_app(sandbox), log_level="warning", access_log=False, lifespan="on", ws="none")
     await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def main() -> None:
-    os.umask(0o077)  # the journal is nobody else's business
+    os.umask(0o077)  # only the owner may read the journal and the keys
     try:
         asyncio.run(_serve(_arguments()))
     except ConfigurationError as error:

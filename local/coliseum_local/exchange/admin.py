@@ -1,4 +1,7 @@
-"""The operator's switches under `/_sandbox`, apart from the API the exchange copies. Bearer token, JSON in and out."""
+"""The operator's commands under `/_sandbox`: outages, faults, the clock, results of markets.
+
+They are not part of the API that the sandbox copies from Kalshi. Each needs the operator's bearer token.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coliseum_local.exchange import market_lifecycle as life
+from coliseum_local.exchange import market_lifecycle
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.sandbox import SandboxExchange
 from coliseum_local.exchange.wire import rfc3339
@@ -22,6 +25,8 @@ MAX_ADVANCE = 400 * 86_400
 
 
 class AdminCommand(BaseModel):
+    """The JSON body of one command; an unknown field is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
@@ -39,31 +44,39 @@ class TooManyRequests(AdminCommand):
 
 
 class TradingPause(AdminCommand):
+    """Stop or resume trading in all markets; reads go on."""
+
     paused: bool
 
 
 class Enabled(AdminCommand):
+    """Turn one behaviour on or off."""
+
     enabled: bool
 
 
 class Latency(AdminCommand):
+    """Wait so long before each answer."""
+
     seconds: float = Field(ge=0, le=60)
 
 
 class Advance(AdminCommand):
-    """Move the exchange's clock forward; what is due happens before the answer."""
+    """Move the exchange's clock forward; everything that falls due happens before the answer."""
 
     seconds: float = Field(gt=0, le=MAX_ADVANCE)
 
 
 class MarketResult(AdminCommand):
-    """How a market ends. A scalar result needs `value`, dollars per YES contract in whole cents."""
+    """How a market resolves. A scalar result needs `value`: dollars per YES contract in whole cents."""
 
     result: str = Field(pattern="^(yes|no|scalar)$")
     value: Decimal | None = Field(default=None, ge=0, le=1, decimal_places=2)
 
 
 class Halt(AdminCommand):
+    """Deactivate one market, or let it trade again."""
+
     halted: bool
 
 
@@ -76,7 +89,7 @@ class Cutoff(AdminCommand):
 
 
 class AdminCommandRejected(Exception):
-    """An order the operator may not give: a status and why."""
+    """A command that cannot be carried out: the HTTP status and the reason."""
 
     def __init__(self, status: int, problem: str) -> None:
         super().__init__(problem)
@@ -84,78 +97,78 @@ class AdminCommandRejected(Exception):
         self.problem = problem
 
 
-def routes(service: SandboxExchange) -> list[Route]:
-    """GET shows the switches; each POST takes one JSON object and answers with the switches after it."""
+def routes(sandbox: SandboxExchange) -> list[Route]:
+    """GET shows the state; each POST carries out one command and answers with the state after it."""
 
-    def post(path: str, model: type[AdminCommand], act: Callable[[Request, Any], None]) -> Route:
+    def post(path: str, model: type[AdminCommand], execute: Callable[[Request, Any], None]) -> Route:
         async def answer(request: Request) -> Response:
-            if not _is_operator(service, request):
+            if not _is_operator(sandbox, request):
                 return JSONResponse({"error": "the operator's token is missing or wrong"}, status_code=401)
             try:
-                act(request, model.model_validate_json(await request.body() or b"{}"))
+                execute(request, model.model_validate_json(await request.body() or b"{}"))
             except ValidationError as error:
                 return JSONResponse({"error": error.errors(include_url=False, include_input=False)}, status_code=422)
-            except AdminCommandRejected as refused:
-                return JSONResponse({"error": refused.problem}, status_code=refused.status)
-            service.flush(now=True)
-            return JSONResponse(state(service))
+            except AdminCommandRejected as rejection:
+                return JSONResponse({"error": rejection.problem}, status_code=rejection.status)
+            sandbox.flush(now=True)
+            return JSONResponse(state(sandbox))
 
         return Route(f"/_sandbox{path}", answer, methods=["POST"])
 
     async def show(request: Request) -> Response:
-        if not _is_operator(service, request):
+        if not _is_operator(sandbox, request):
             return JSONResponse({"error": "the operator's token is missing or wrong"}, status_code=401)
-        return JSONResponse(state(service))
+        return JSONResponse(state(sandbox))
 
-    switches, venue = service.switches, service.venue
+    switches, venue = sandbox.switches, sandbox.venue
 
-    def outage(_: Request, order: Outage) -> None:
-        switches.outage, switches.resume_time = order.active, order.resume_time if order.active else None
+    def outage(_: Request, command: Outage) -> None:
+        switches.outage, switches.resume_time = command.active, command.resume_time if command.active else None
 
-    def too_many_requests(_: Request, order: TooManyRequests) -> None:
-        switches.too_many_requests = order.requests
+    def too_many_requests(_: Request, command: TooManyRequests) -> None:
+        switches.too_many_requests = command.requests
 
-    def rate_limits(_: Request, order: Enabled) -> None:
-        switches.rate_limits = order.enabled
+    def rate_limits(_: Request, command: Enabled) -> None:
+        switches.rate_limits = command.enabled
 
-    def legacy_fields(_: Request, order: Enabled) -> None:
-        switches.legacy_fields = order.enabled
+    def legacy_fields(_: Request, command: Enabled) -> None:
+        switches.legacy_fields = command.enabled
 
-    def simulation(_: Request, order: Enabled) -> None:
-        switches.simulate = order.enabled
+    def simulate(_: Request, command: Enabled) -> None:
+        switches.simulate = command.enabled
 
-    def latency(_: Request, order: Latency) -> None:
-        switches.latency_seconds = order.seconds
+    def latency(_: Request, command: Latency) -> None:
+        switches.latency_seconds = command.seconds
 
-    def trading_pause(_: Request, order: TradingPause) -> None:
-        life.pause(venue, paused=order.paused)
+    def trading_pause(_: Request, command: TradingPause) -> None:
+        market_lifecycle.pause(venue, paused=command.paused)
 
-    def weekly_pause(_: Request, order: Enabled) -> None:
-        venue.keeps_hours = order.enabled
+    def weekly_pause(_: Request, command: Enabled) -> None:
+        venue.keeps_hours = command.enabled
 
-    def clock(_: Request, order: Advance) -> None:
-        service.clock.move(order.seconds)
-        service.tick()
+    def clock(_: Request, command: Advance) -> None:
+        sandbox.clock.move(command.seconds)
+        sandbox.tick()
 
-    def cutoff(_: Request, order: Cutoff) -> None:
-        for name, moment in order.model_dump().items():
-            setattr(service.cutoffs, name, moment)
+    def cutoff(_: Request, command: Cutoff) -> None:
+        for name, moment in command.model_dump().items():
+            setattr(sandbox.cutoffs, name, moment)
 
-    def settle(request: Request, order: MarketResult) -> None:
-        market = _market(service, request)
-        _lawful(lambda: life.settle_now(venue, market, result=order.result, value=_value(order)))
+    def settle(request: Request, command: MarketResult) -> None:
+        market = _market(sandbox, request)
+        _if_allowed(lambda: market_lifecycle.settle_now(venue, market, result=command.result, value=_value(command)))
 
-    def amend(request: Request, order: MarketResult) -> None:
-        market = _market(service, request)
-        _lawful(lambda: life.amend(venue, market, result=order.result, value=_value(order)))
+    def amend(request: Request, command: MarketResult) -> None:
+        market = _market(sandbox, request)
+        _if_allowed(lambda: market_lifecycle.amend(venue, market, result=command.result, value=_value(command)))
 
     def dispute(request: Request, _: AdminCommand) -> None:
-        market = _market(service, request)
-        _lawful(lambda: life.dispute(venue, market))
+        market = _market(sandbox, request)
+        _if_allowed(lambda: market_lifecycle.dispute(venue, market))
 
-    def halt(request: Request, order: Halt) -> None:
-        market = _market(service, request)
-        _lawful(lambda: life.halt(venue, market, halted=order.halted))
+    def halt(request: Request, command: Halt) -> None:
+        market = _market(sandbox, request)
+        _if_allowed(lambda: market_lifecycle.halt(venue, market, halted=command.halted))
 
     return [
         Route("/_sandbox", show, methods=["GET"]),
@@ -163,7 +176,7 @@ def routes(service: SandboxExchange) -> list[Route]:
         post("/too-many-requests", TooManyRequests, too_many_requests),
         post("/rate-limits", Enabled, rate_limits),
         post("/legacy-fields", Enabled, legacy_fields),
-        post("/simulation", Enabled, simulation),
+        post("/simulation", Enabled, simulate),
         post("/latency", Latency, latency),
         post("/trading-pause", TradingPause, trading_pause),
         post("/weekly-pause", Enabled, weekly_pause),
@@ -176,41 +189,42 @@ def routes(service: SandboxExchange) -> list[Route]:
     ]
 
 
-def state(service: SandboxExchange) -> dict[str, Any]:
-    """The switches, the clock, and the money: `money` never changes while the exchange runs."""
-    venue = service.venue
+def state(sandbox: SandboxExchange) -> dict[str, Any]:
+    """The switches, the clock and the money. `money` never changes while the exchange runs: trading conserves it."""
+    venue = sandbox.venue
     return {
         "now": rfc3339(venue.now),
-        "speed": service.clock.speed,
+        "speed": sandbox.clock.speed,
         "trading_active": venue.trading_active,
         "weekly_pause": venue.keeps_hours,
         "open_markets": sum(1 for _ in venue.open_markets()),
         "money": str(venue.money()),
-        **asdict(service.switches),
+        **asdict(sandbox.switches),
     }
 
 
-def _is_operator(service: SandboxExchange, request: Request) -> bool:
-    given = request.headers.get("authorization", "")
-    return hmac.compare_digest(given.encode(), f"Bearer {service.credentials.admin_token}".encode())
+def _is_operator(sandbox: SandboxExchange, request: Request) -> bool:
+    header = request.headers.get("authorization", "")
+    return hmac.compare_digest(header.encode(), f"Bearer {sandbox.credentials.admin_token}".encode())
 
 
-def _market(service: SandboxExchange, request: Request) -> SandboxMarket:
+def _market(sandbox: SandboxExchange, request: Request) -> SandboxMarket:
     ticker = request.path_params["ticker"]
-    market = service.venue.markets.get(ticker)
+    market = sandbox.venue.markets.get(ticker)
     if market is None:
         raise AdminCommandRejected(404, f"no market named {ticker!r}")
     return market
 
 
-def _value(order: MarketResult) -> Decimal | None:
-    if (order.result == "scalar") != (order.value is not None):
-        raise AdminCommandRejected(422, "value belongs to a scalar result, and only to one")
-    return order.value
+def _value(command: MarketResult) -> Decimal | None:
+    if (command.result == "scalar") != (command.value is not None):
+        raise AdminCommandRejected(422, "value: expected with a scalar result, and only with one")
+    return command.value
 
 
-def _lawful(act: Callable[[], None]) -> None:
+def _if_allowed(change_market: Callable[[], None]) -> None:
+    """Carry out a change, or answer 409 where the market's status does not allow it."""
     try:
-        act()
+        change_market()
     except ValueError as error:
         raise AdminCommandRejected(409, str(error)) from None

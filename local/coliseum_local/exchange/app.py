@@ -1,4 +1,4 @@
-"""The exchange as an ASGI app: all calls under /trade-api/v2, the operator's switches, and the pulse of its time."""
+"""The exchange as an ASGI app: the API under /trade-api/v2, the operator's commands, and the task that moves time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from coliseum_local.exchange import admin, portfolio, public
-from coliseum_local.exchange.routing import Handler, route
 from coliseum_local.exchange.errors import nested_error
+from coliseum_local.exchange.routing import Handler, route
 from coliseum_local.exchange.sandbox import SandboxExchange
 
-PULSE_SECONDS = 0.25
+TICK_SECONDS = 0.25
 LOG = logging.getLogger(__name__)
 
-# Fixed paths come before those with a name in the same place.
+# Starlette takes the first route that matches: a fixed path must come before one with a placeholder in its place.
 PUBLIC: dict[str, Handler] = {
     "/exchange/status": public.status,
     "/exchange/schedule": public.schedule,
@@ -61,40 +61,40 @@ SIGNED: dict[tuple[str, str], Handler] = {
 }
 
 
-def create_app(service: SandboxExchange) -> Starlette:
-    """`service` is advanced here while the app runs, and written out when it ends."""
+def create_app(sandbox: SandboxExchange) -> Starlette:
+    """The app of one sandbox. While it runs the sandbox's time moves; when it ends the state is written to disk."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        pulse = asyncio.create_task(_pulse(service))
+        ticking = asyncio.create_task(_tick_forever(sandbox))
         yield
-        pulse.cancel()
+        ticking.cancel()
         with suppress(asyncio.CancelledError):
-            await pulse
-        service.flush(now=True)
-        service.journal.close()
+            await ticking
+        sandbox.flush(now=True)
+        sandbox.journal.close()
 
     return Starlette(
         routes=[
-            *(route(service, "GET", path, handler, signed=False) for path, handler in PUBLIC.items()),
-            *(route(service, method, path, handler, signed=True) for (method, path), handler in SIGNED.items()),
-            *admin.routes(service),
+            *(route(sandbox, "GET", path, handler, signed=False) for path, handler in PUBLIC.items()),
+            *(route(sandbox, method, path, handler, signed=True) for (method, path), handler in SIGNED.items()),
+            *admin.routes(sandbox),
         ],
-        exception_handlers={HTTPException: _missing},
+        exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
 
 
-async def _pulse(service: SandboxExchange) -> None:
+async def _tick_forever(sandbox: SandboxExchange) -> None:
     while True:
-        await asyncio.sleep(PULSE_SECONDS)
+        await asyncio.sleep(TICK_SECONDS)
         try:
-            service.tick()
-        except Exception:  # one bad tick must not stop the exchange's time
-            LOG.exception("the exchange's pulse failed")
+            sandbox.tick()
+        except Exception:  # one failed tick must not stop the exchange's time
+            LOG.exception("a tick of the exchange failed")
 
 
-async def _missing(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     del request
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "error")

@@ -1,13 +1,13 @@
-"""Candles: what quotes and trades did in each minute, and minutes merged into hours and days.
+"""Candles: quotes and trades of each minute, and minutes merged into hours and days.
 
-A candle carries the unix second at which its period ends. A side without orders counts as bid 0 and ask 1, as the
-exchange's own candles do. Prices are dollars per YES contract.
+A candle is named by the unix second at which its period ends. A side without orders counts as bid 0 and ask 1, like in
+Kalshi's candles. Prices are dollars per YES contract.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from coliseum.trading.money import ZERO
@@ -34,6 +34,8 @@ class OhlcPrices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxCandle:
+    """One period of one market."""
+
     end: int
     bid: OhlcPrices
     ask: OhlcPrices
@@ -61,49 +63,39 @@ class SandboxCandle:
 
 
 def period_end(time: float, minutes: int) -> int:
-    """End of the period that holds this time; a time on the border belongs to the period it ends."""
+    """End of the period that holds `time`; a time on a border belongs to the period that ends there."""
     seconds = minutes * MINUTE
     return -int(-time // seconds) * seconds
 
 
 def merge(candles: Iterable[SandboxCandle], minutes: int) -> list[SandboxCandle]:
-    """Candles of a longer period out of shorter ones, which come in order."""
+    """Candles of `minutes` each, from shorter ones in order of time."""
     merged: list[SandboxCandle] = []
     for candle in candles:
         end = period_end(candle.end, minutes)
         if merged and merged[-1].end == end:
             merged[-1] = merged[-1].then(candle, end=end)
         else:
-            merged.append(candle if candle.end == end else _ending(candle, end))
+            merged.append(replace(candle, end=end))
     return merged
 
 
-def _ending(candle: SandboxCandle, end: int) -> SandboxCandle:
-    return SandboxCandle(
-        end=end,
-        bid=candle.bid,
-        ask=candle.ask,
-        price=candle.price,
-        turnover=candle.turnover,
-        previous=candle.previous,
-        volume=candle.volume,
-        interest=candle.interest,
-    )
-
-
-KEEP_MINUTES = 6 * HOUR
-"""Seconds for which single minutes are kept; older ones are merged into hours."""
+MINUTES_KEPT_SECONDS = 6 * HOUR
+"""Candles of one minute that are older are merged into hours."""
 
 
 @dataclass(slots=True)
 class CandleRecorder:
-    """The candles of one market as it trades."""
+    """Builds the candles of one market while it trades."""
 
     drawn: list[SandboxCandle] = field(default_factory=list)
-    """Its generated past, from before this exchange was started."""
+    """The generated past, from before this exchange was started."""
     past: list[SandboxCandle] = field(default_factory=list)
+    """Closed candles since the start: hours up to `compacted`, minutes after it."""
     current: SandboxCandle | None = None
+    """The minute that is still open."""
     compacted: int = 0
+    """Unix second up to which minutes were merged into hours."""
 
     @property
     def last_price(self) -> Decimal | None:
@@ -113,7 +105,7 @@ class CandleRecorder:
         return last.price.close if last.price else last.previous
 
     def quote(self, now: float, *, bid: Decimal, ask: Decimal, interest: Decimal) -> SandboxCandle | None:
-        """Note the best prices; returns the candle that this moment closed, if it did."""
+        """Record the best prices; returns the candle that this moment closed, if there is one."""
         return self._add(now, bid=bid, ask=ask, interest=interest, price=None, count=ZERO)
 
     def trade(
@@ -126,8 +118,8 @@ class CandleRecorder:
         return [*self.drawn, *self.past, *([self.current] if self.current else [])]
 
     def compact(self, now: float) -> tuple[list[SandboxCandle], list[SandboxCandle]]:
-        """Merge minutes older than `KEEP_MINUTES` into hours; the minutes that went, and the hours that came."""
-        border = int((now - KEEP_MINUTES) // HOUR) * HOUR
+        """Merge old minutes into hours; returns the minutes that were replaced and the hours that replace them."""
+        border = int((now - MINUTES_KEPT_SECONDS) // HOUR) * HOUR
         old = [candle for candle in self.past if self.compacted < candle.end <= border]
         hours = merge(old, 60)
         self.past = [

@@ -1,8 +1,8 @@
-"""What this exchange lists: two dozen series in a dozen categories, each on a fixed rolling schedule.
+"""What the sandbox exchange lists: two dozen series in a dozen categories, each on a fixed rolling schedule.
 
-Event k of a series opens at k × `every` + `phase` seconds and lives for `lifetime`; a lifetime of at least `every`
-means that one is always open. The seed, the series and k decide everything about an event, so listings can be drawn
-again.
+Event number k of a series opens at k × `every` + `phase` unix seconds and closes `lifetime` seconds later. With a lifetime
+of at least `every`, one event is always open. Seed, series and k decide everything about an event, so that it can be
+drawn again after a restart.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from random import Random
 from types import MappingProxyType
 
 from coliseum.trading.fees import FeeType
-from coliseum_local.exchange.outcome_process import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
-from coliseum_local.exchange.listing import SandboxEvent, EventListing, SandboxMarket, SandboxSeries
+from coliseum_local.exchange.listing import EventListing, SandboxEvent, SandboxMarket, SandboxSeries
+from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess, OutcomeProcess, draw_name
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 CRYPTO, SPORTS = 2, 3
+"""`exchange_index` of these categories."""
 SHORT_SERIES_ACTIVITY = 6.0
-"""What ends within minutes is what people come for."""
+"""Markets that end within minutes are traded more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrikeLadder:
-    """Markets "above K" (or, with `brackets`, "between") around a number."""
+    """Markets on one number: "above K" for several strikes or, with `brackets`, "between" neighbouring strikes."""
 
     level: float
     spread: float
-    """Standard deviation of the final number as seen from the opening."""
+    """Standard deviation of the final number at the opening."""
     gap: float
     """Distance between strikes; strikes are multiples of it."""
     rungs: int
@@ -46,8 +47,9 @@ class CandidateField:
     """One market per candidate; exactly one of them wins."""
 
     odds: tuple[tuple[str, str, float], ...]
-    """(ticker suffix, name, share) or, with `pick`, the pool to draw opponents from."""
+    """(ticker suffix, name, share of the probability)."""
     pick: int | None = None
+    """Draw this many candidates for each event, with new shares; None takes all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +57,25 @@ class BinaryQuestion:
     """One yes/no market."""
 
     chance: float
+    """Probability of yes at the opening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTemplate:
+    """What the events of a series are like. `every`, `lifetime` and `phase` are in seconds."""
+
     series: SandboxSeries
     question: str
-    """Title; {date} is the close, {what} the market's own part."""
+    """The event's title; {date} becomes the close."""
     every: int
     lifetime: int
     settlement_seconds: int
+    """From the determination to the payment."""
     shape: StrikeLadder | CandidateField | BinaryQuestion
     structure: str = "linear_cent"
     phase: int = 0
-    bustle: float = 1.0
-    """How many times as often people come here as elsewhere, and how many times as large their orders are."""
+    activity: float = 1.0
+    """Factor on the number of visitors and on the size of their orders."""
 
 
 def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> SandboxSeries:
@@ -87,7 +93,7 @@ def _series(ticker: str, title: str, category: str, frequency: str, source: str,
 
 
 def _duel(names: Sequence[str]) -> CandidateField:
-    """Two of them, drawn anew for each event."""
+    """Two of the names, drawn for each event."""
     return CandidateField(odds=tuple((name.replace(" ", "")[:3].upper(), name, 1.0) for name in names), pick=2)
 
 
@@ -102,7 +108,7 @@ def _short(
     phase: int,
     **more: object,
 ) -> EventTemplate:
-    """A series of five minutes whose events follow each other without overlap, so that each is news of its own."""
+    """A series of events of five minutes that follow each other without overlap."""
     return EventTemplate(
         series=_series(ticker, title, category, "5 minutes", source, **more),
         question=question,
@@ -111,7 +117,7 @@ def _short(
         settlement_seconds=5,
         shape=shape,
         phase=phase * MINUTE,
-        bustle=SHORT_SERIES_ACTIVITY,
+        activity=SHORT_SERIES_ACTIVITY,
     )
 
 
@@ -119,7 +125,7 @@ _TEAMS = ("Boston", "Denver", "Milwaukee", "Phoenix", "Dallas", "Oklahoma City",
 _THROWERS = ("Keller", "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov")
 _PLAYERS = ("Alvarez", "Brandt", "Castelli", "Dvorak", "Ekman", "Fontaine", "Guerra", "Horvat", "Ishida", "Jansen")
 
-_BLUEPRINTS: Sequence[EventTemplate] = (
+_LONG_TEMPLATES: Sequence[EventTemplate] = (
     EventTemplate(
         series=_series(
             "KXBTC5M", "Bitcoin price, 5 minutes", "Crypto", "5 minutes", "Index Desk", exchange_index=CRYPTO
@@ -130,7 +136,7 @@ _BLUEPRINTS: Sequence[EventTemplate] = (
         settlement_seconds=5,
         shape=StrikeLadder(level=96_500, spread=60, gap=50, rungs=3, decimals=2, unit="$"),
         structure="tapered_deci_cent",
-        bustle=SHORT_SERIES_ACTIVITY,
+        activity=SHORT_SERIES_ACTIVITY,
     ),
     EventTemplate(
         series=_series(
@@ -142,7 +148,7 @@ _BLUEPRINTS: Sequence[EventTemplate] = (
         settlement_seconds=10,
         shape=StrikeLadder(level=3_400, spread=9, gap=8, rungs=3, decimals=2, unit="$"),
         structure="deci_cent",
-        bustle=SHORT_SERIES_ACTIVITY,
+        activity=SHORT_SERIES_ACTIVITY,
     ),
     EventTemplate(
         series=_series("KXTENNISSET", "Tennis set winner", "Sports", "custom", "Court Desk", exchange_index=SPORTS),
@@ -151,7 +157,7 @@ _BLUEPRINTS: Sequence[EventTemplate] = (
         lifetime=8 * MINUTE,
         settlement_seconds=5,
         shape=_duel(_PLAYERS),
-        bustle=SHORT_SERIES_ACTIVITY,
+        activity=SHORT_SERIES_ACTIVITY,
     ),
     EventTemplate(
         series=_series(
@@ -250,7 +256,7 @@ _BLUEPRINTS: Sequence[EventTemplate] = (
         shape=StrikeLadder(level=495, spread=14, gap=10, rungs=3, decimals=0, unit="k"),
     ),
 )
-_SHORT: Sequence[EventTemplate] = (
+_SHORT_TEMPLATES: Sequence[EventTemplate] = (
     _short(
         "KXSOL5M",
         "Solana price, 5 minutes",
@@ -347,37 +353,41 @@ _SHORT: Sequence[EventTemplate] = (
         exchange_index=CRYPTO,
     ),
 )
-TEMPLATES: Mapping[str, EventTemplate] = MappingProxyType({each.series.ticker: each for each in (*_BLUEPRINTS, *_SHORT)})
+TEMPLATES: Mapping[str, EventTemplate] = MappingProxyType(
+    {each.series.ticker: each for each in (*_LONG_TEMPLATES, *_SHORT_TEMPLATES)}
+)
 """By series."""
-SHORT_SERIES = tuple(each.series.ticker for each in _SHORT)
+SHORT_SERIES = tuple(each.series.ticker for each in _SHORT_TEMPLATES)
 MIN_OPEN = 24
-"""Markets open at any moment, whatever the moment; a test walks through months of schedule."""
+"""At least this many markets are open at any time; a test walks through months of the schedule."""
 
 
-def open_indices(blueprint: EventTemplate, now: float) -> range:
+def open_indices(template: EventTemplate, now: float) -> range:
     """Indices of the events that are open now."""
-    return range(newest_index(blueprint, now - blueprint.lifetime) + 1, newest_index(blueprint, now) + 1)
+    return range(newest_index(template, now - template.lifetime) + 1, newest_index(template, now) + 1)
 
 
-def newest_index(blueprint: EventTemplate, now: float) -> int:
+def newest_index(template: EventTemplate, now: float) -> int:
     """Index of the event that opened last."""
-    return math.floor((now - blueprint.phase) / blueprint.every)
+    return math.floor((now - template.phase) / template.every)
 
 
-def draw_event(blueprint: EventTemplate, index: int, *, seed: str, level: float | None = None) -> tuple[EventListing, OutcomeProcess]:
-    """Event number `index` of a series, with its hidden truth as it stands at the opening.
+def draw_event(
+    template: EventTemplate, index: int, *, seed: str, level: float | None = None
+) -> tuple[EventListing, OutcomeProcess]:
+    """Event number `index` of a series, with its outcome process at the opening.
 
-    `level` continues a ladder from where the series' previous number stands.
+    `level` is the number around which a strike ladder is laid; None takes the template's.
     """
-    series = blueprint.series
+    series = template.series
     rng = Random(f"{seed}:{series.ticker}:{index}")
-    opens = float(index * blueprint.every + blueprint.phase)
-    closes = opens + blueprint.lifetime
-    stamp = _stamp(closes, blueprint.every)
+    opens = float(index * template.every + template.phase)
+    closes = opens + template.lifetime
+    stamp = _stamp(closes, template.every)
     event_ticker = f"{series.ticker}-{stamp}"
-    parts, latent = _shape(blueprint, event_ticker, opens=opens, closes=closes, rng=rng, level=level)
+    parts, process = _shape(template, event_ticker, opens=opens, closes=closes, rng=rng, level=level)
     date = f"{datetime.fromtimestamp(closes, UTC):%b %d, %H:%M} UTC"
-    title = blueprint.question.format(date=date)
+    title = template.question.format(date=date)
     markets = [
         SandboxMarket(
             ticker=ticker,
@@ -387,12 +397,12 @@ def draw_event(blueprint: EventTemplate, index: int, *, seed: str, level: float 
             yes_sub_title=name,
             no_sub_title=name,
             rules=f"If the {series.source_name} reports “{name}” for {title.rstrip('?')}, the market resolves to Yes.",
-            structure=blueprint.structure,
-            created=opens - min(blueprint.every, HOUR),
-            updated=opens - min(blueprint.every, HOUR),
+            structure=template.structure,
+            created=opens - min(template.every, HOUR),
+            updated=opens - min(template.every, HOUR),
             open_time=opens,
             close_time=closes,
-            settlement_seconds=blueprint.settlement_seconds,
+            settlement_seconds=template.settlement_seconds,
             exchange_index=series.exchange_index,
             strike_type=strike_type,
             floor_strike=span[0],
@@ -405,13 +415,13 @@ def draw_event(blueprint: EventTemplate, index: int, *, seed: str, level: float 
         series_ticker=series.ticker,
         title=title,
         sub_title=date,
-        mutually_exclusive=isinstance(blueprint.shape, CandidateField)
-        or (isinstance(blueprint.shape, StrikeLadder) and blueprint.shape.brackets),
+        mutually_exclusive=isinstance(template.shape, CandidateField)
+        or (isinstance(template.shape, StrikeLadder) and template.shape.brackets),
         strike_time=closes,
         created=markets[0].created,
         markets=tuple(market.ticker for market in markets),
     )
-    return EventListing(event=event, markets=markets), latent
+    return EventListing(event=event, markets=markets), process
 
 
 StrikeRange = tuple[float | None, float | None]
@@ -420,9 +430,9 @@ MarketPart = tuple[str, str, str | None, StrikeRange]
 
 
 def _shape(
-    blueprint: EventTemplate, event: str, *, opens: float, closes: float, rng: Random, level: float | None
+    template: EventTemplate, event: str, *, opens: float, closes: float, rng: Random, level: float | None
 ) -> tuple[list[MarketPart], OutcomeProcess]:
-    shape = blueprint.shape
+    shape = template.shape
     if isinstance(shape, StrikeLadder):
         mean = (shape.level if level is None else level) + rng.gauss(0, shape.spread * 0.2)
         return _ladder(shape, event, mean, opens, closes)
@@ -441,7 +451,9 @@ def _shape(
     return parts, ChoiceProcess(weights=weights, winner=draw_name(odds, rng), evidence=evidence, now=opens, end=closes)
 
 
-def _ladder(shape: StrikeLadder, event: str, mean: float, opens: float, closes: float) -> tuple[list[MarketPart], OutcomeProcess]:
+def _ladder(
+    shape: StrikeLadder, event: str, mean: float, opens: float, closes: float
+) -> tuple[list[MarketPart], OutcomeProcess]:
     middle = round(mean / shape.gap)
     places = max(0, -math.floor(math.log10(shape.gap)))
     first = middle - (shape.rungs - 1) // 2
@@ -460,7 +472,7 @@ def _thresholds(shape: StrikeLadder, event: str, strikes: list[float], places: i
 
 
 def _brackets(shape: StrikeLadder, event: str, strikes: list[float], places: int) -> list[MarketPart]:
-    """Below the first, between neighbours, above the last: together they cover every number once."""
+    """ "Below the first", "between neighbours", "above the last": together they cover every number exactly once."""
     borders = strikes[1:]
     low, high = borders[0], borders[-1]
     inner = pairwise(borders)

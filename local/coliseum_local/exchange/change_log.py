@@ -1,4 +1,4 @@
-"""What changed since the journal last looked."""
+"""What changed in the exchange since the journal was last written."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class RecordKind(StrEnum):
-    """What a stored row is about."""
+    """What a stored row is about. The values stand in state files of earlier versions."""
 
     VENUE = "venue"
     ACCOUNT = "account"
     POSITION = "position"
     EVENT = "event"
     MARKET = "market"
-    LATENT = "latent"
+    OUTCOME_PROCESS = "latent"
     ORDER = "order"
     FILL = "fill"
     SETTLEMENT = "settlement"
@@ -23,17 +23,17 @@ class RecordKind(StrEnum):
 
 @dataclass(slots=True)
 class ChangeLog:
-    """Changed things by kind and key, each once; None marks one that is gone."""
+    """Changed objects by kind and key, each once; None marks one that was removed."""
 
     rows: dict[tuple[RecordKind, str], object | None] = field(default_factory=dict)
     urgent: bool = False
-    """A member's account changed: it must be on disk before anybody hears of it."""
+    """A member's account changed: the change must be on disk before the member gets an answer."""
 
     def note(self, kind: RecordKind, key: str, value: object | None, *, urgent: bool = False) -> None:
         self.rows[kind, key] = value
         self.urgent |= urgent
 
     def take(self) -> dict[tuple[RecordKind, str], object | None]:
-        """All changes, and start anew."""
+        """All changes since the last call."""
         rows, self.rows, self.urgent = self.rows, {}, False
         return rows

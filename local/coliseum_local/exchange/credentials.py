@@ -1,6 +1,6 @@
-"""The install's API keys: an RSA and an Ed25519 pair for the one funded account, made once per state folder.
+"""API keys of one state folder: an RSA and an Ed25519 pair for the one funded account, made once.
 
-Private keys are files of mode 0600. Kalshi hands out RSA keys in PKCS#1 and Ed25519 keys in PKCS#8; so do we.
+Private keys are files of mode 0600. RSA keys are written in PKCS#1 and Ed25519 keys in PKCS#8, like Kalshi's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RSA_BITS = 2048
 
 @dataclass(frozen=True, slots=True)
 class SandboxCredentials:
-    """What a client of this exchange needs, and the operator's token."""
+    """Key ids and files for a client of this exchange, the registered public keys, and the operator's token."""
 
     account_id: str
     rsa_key_id: str
@@ -36,7 +36,7 @@ class SandboxCredentials:
 
 
 def load_or_create_credentials(folder: Path) -> SandboxCredentials:
-    """Read the install's keys, and make those that are missing."""
+    """Read the keys of `folder`; make them where there are none."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     names_path, rsa_path = folder / "keys.json", folder / "kalshi-rsa.pem"
     ed25519_path, token_path = folder / "kalshi-ed25519.pem", folder / "admin-token"
@@ -75,7 +75,7 @@ def _pem(key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Create a file that only its owner reads, whole or not at all."""
+    """Write a file that only its owner can read. A crash leaves the old file or the new one, never half of one."""
     draft = path.with_suffix(path.suffix + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The exchange's error bodies. It has four shapes, and each place keeps to its own; clients must know all four."""
+"""The exchange's error bodies. Kalshi has four shapes, each used in its own places; clients must read all four."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An answer that is not the one asked for: an HTTP status and its body."""
+    """An error answer: its HTTP status and body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status} {body}")
@@ -15,7 +15,7 @@ class ApiError(Exception):
 
 
 def nested_error(status: int, code: str, *, details: str | None = None, service: str | None = None) -> ApiError:
-    """The usual shape: an `error` object; the message repeats the code in words."""
+    """The usual shape: an `error` object whose message repeats the code with spaces."""
     error = {"code": code, "message": code.replace("_", " ")}
     if details is not None:
         error["details"] = details
@@ -25,19 +25,19 @@ def nested_error(status: int, code: str, *, details: str | None = None, service:
 
 
 def flat_error(details: str) -> ApiError:
-    """Request bodies that cannot be decoded."""
+    """The shape for request bodies that cannot be decoded."""
     return ApiError(400, {"code": "bad_request", "message": "bad request", "details": details})
 
 
 def parameter_error(operation: str, field: str, rule: str) -> ApiError:
-    """A query parameter outside its bounds."""
+    """The shape for a query parameter outside its bounds."""
     name = f"{operation}Params.{field}"
     problem = f"Key: '{name}' Error:Field validation for '{field}' failed on the '{rule}' tag"
     return ApiError(400, {"msg": f"Parameter validation failed for {operation}: {problem}"})
 
 
 def unreadable_parameter(name: str, value: str) -> ApiError:
-    """A query parameter that is no number at all."""
+    """The shape for a query parameter that is not a number."""
     shown = value[:40]
     return ApiError(400, {"msg": f'Invalid format for parameter {name}: error parsing "{shown}": invalid syntax'})
 
@@ -56,5 +56,5 @@ def authentication(details: str) -> ApiError:
 
 
 def too_many_requests() -> ApiError:
-    """Sent without Retry-After and without any X-RateLimit header, as the exchange does."""
+    """A 429, without Retry-After and X-RateLimit headers: Kalshi sends none."""
     return ApiError(429, {"error": "too many requests"})

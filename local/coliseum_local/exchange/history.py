@@ -1,6 +1,7 @@
-"""A market's past before the exchange was started: its truth walked forward from the opening, and candles around it.
+"""The generated past of a market, from its opening to the moment the exchange was started.
 
-The seed decides the walk, so the past is drawn again after a restart instead of being stored.
+The event's outcome process is moved forward from the opening, and candles are drawn around its odds. The seed decides
+both, so the past is drawn again after a restart instead of being stored.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from decimal import Decimal
 from random import Random
 
 from coliseum.trading.money import ZERO
-from coliseum_local.exchange.candles import HOUR, MINUTE, SandboxCandle, OhlcPrices
-from coliseum_local.exchange.outcome_process import OutcomeProcess
+from coliseum_local.exchange.candles import HOUR, MINUTE, OhlcPrices, SandboxCandle
 from coliseum_local.exchange.listing import SandboxMarket
+from coliseum_local.exchange.outcome_process import OutcomeProcess
 from coliseum_local.exchange.ticks import nearest
 
 Path = Sequence[tuple[int, Mapping[str, float]]]
@@ -21,23 +22,23 @@ RECENT = 26 * HOUR
 """The part of the past that is drawn in steps of ten minutes; what is older goes by the hour."""
 
 
-def walk(latent: OutcomeProcess, tickers: Sequence[str], *, until: float, rng: Random) -> Path:
-    """Move the truth from its opening to `until` and note the odds on the way."""
+def walk(process: OutcomeProcess, tickers: Sequence[str], *, until: float, rng: Random) -> Path:
+    """Move the process from its opening to `until` (unix seconds); returns the odds on the way."""
     path: list[tuple[int, Mapping[str, float]]] = []
-    step = MINUTE if until - latent.now <= 2 * HOUR else 10 * MINUTE
-    time = (int(latent.now) // step) * step
+    step = MINUTE if until - process.now <= 2 * HOUR else 10 * MINUTE
+    time = (int(process.now) // step) * step
     while True:
         time += HOUR if until - time > RECENT + HOUR and time % HOUR == 0 else step
         if time > until:
             break
-        latent.advance(time, rng)
-        path.append((time, {ticker: latent.probability(ticker) for ticker in tickers}))
-    latent.advance(until, rng)
+        process.advance(time, rng)
+        path.append((time, {ticker: process.probability(ticker) for ticker in tickers}))
+    process.advance(until, rng)
     return path
 
 
-def candles(market: SandboxMarket, path: Path, rng: Random, *, bustle: float) -> list[SandboxCandle]:
-    """Candles along the walk, with volume that grows where the odds move."""
+def candles(market: SandboxMarket, path: Path, rng: Random, *, activity: float) -> list[SandboxCandle]:
+    """Candles along the path, with more volume where the odds move. `activity` scales the volume."""
     result: list[SandboxCandle] = []
     last: Decimal | None = None
     interest = ZERO
@@ -46,11 +47,11 @@ def candles(market: SandboxMarket, path: Path, rng: Random, *, bustle: float) ->
         now = odds[market.ticker]
         bid, ask = _spans(market, before, now, rng)
         trades = rng.random() < 0.85
-        volume = Decimal(round(bustle * (rng.expovariate(1 / 40) + 600 * abs(now - before)), 2)) if trades else ZERO
+        volume = Decimal(round(activity * (rng.expovariate(1 / 40) + 600 * abs(now - before)), 2)) if trades else ZERO
         volume = volume.quantize(Decimal("0.01"))
         interest += (volume / 3).quantize(Decimal("0.01"))
-        low, high = sorted((nearest(market.structure, before), nearest(market.structure, now)))
-        price = OhlcPrices(nearest(market.structure, before), high, low, nearest(market.structure, now)) if volume else None
+        first, final = nearest(market.structure, before), nearest(market.structure, now)
+        price = OhlcPrices(first, max(first, final), min(first, final), final) if volume else None
         result.append(
             SandboxCandle(
                 end=end,

@@ -1,7 +1,7 @@
-"""The exchange's state on disk: one SQLite file, one row per thing, written in whole transactions.
+"""The exchange's state on disk: one SQLite file, one row per object, written in whole transactions.
 
-A member's fill is on disk before anybody is told of it (`synchronous=FULL`); what only concerns the simulated crowd is
-written every few seconds. The file is locked while an exchange uses it, so that two never share one state.
+A member's fill is on disk before the member gets the answer (`synchronous=FULL`). What concerns only simulated traders
+is written every few seconds. The file is locked while an exchange uses it, so that two never share one state.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pydantic import TypeAdapter
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.candles import SandboxCandle
 from coliseum_local.exchange.change_log import RecordKind
-from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess
-from coliseum_local.exchange.ledger import ExchangeAccount, AccountPosition
-from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
+from coliseum_local.exchange.ledger import AccountPosition, ExchangeAccount
 from coliseum_local.exchange.listing import SandboxMarket
+from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder
+from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess
 from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 
 @dataclass(slots=True, kw_only=True)
 class VenueRow:
-    """The venue's own few facts."""
+    """The venue's own values, apart from its accounts and markets."""
 
     seed: str
     generation: int
@@ -37,11 +37,13 @@ class VenueRow:
     members: list[str]
     fees_collected: Decimal
     trading_active: bool
-    """As the operator left it."""
+    """False while the operator pauses trading."""
 
 
 @dataclass(slots=True, kw_only=True)
 class AccountRow:
+    """An account without its positions, which are rows of their own."""
+
     account_id: str
     cash: Decimal
     precision: Decimal
@@ -61,7 +63,7 @@ ADAPTERS: Mapping[RecordKind, TypeAdapter[Any]] = {
     RecordKind.POSITION: TypeAdapter(AccountPosition),
     RecordKind.EVENT: TypeAdapter(EventOrigin),
     RecordKind.MARKET: TypeAdapter(SandboxMarket),
-    RecordKind.LATENT: TypeAdapter(NumberProcess | ChoiceProcess),
+    RecordKind.OUTCOME_PROCESS: TypeAdapter(NumberProcess | ChoiceProcess),
     RecordKind.ORDER: TypeAdapter(SandboxOrder),
     RecordKind.FILL: TypeAdapter(AccountFill),
     RecordKind.SETTLEMENT: TypeAdapter(AccountSettlement),
@@ -70,7 +72,7 @@ ADAPTERS: Mapping[RecordKind, TypeAdapter[Any]] = {
 
 
 class Journal:
-    """The file. One process uses it at a time."""
+    """The state file. Raises ConfigurationError if another process uses it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ class Journal:
             raise ConfigurationError("--state", f"{path} is in use by another exchange ({error})") from None
 
     def write(self, venue: Venue) -> None:
-        """Everything that changed, in one transaction."""
+        """Write everything that changed since the last call, in one transaction."""
         changed = venue.changes.take()
         rows = {key: value for key, value in changed.items() if value is not None}
         rows[RecordKind.VENUE, ""] = _venue_row(venue)
@@ -100,12 +102,13 @@ class Journal:
             self._database.executemany(
                 "DELETE FROM row WHERE kind = ? AND key = ?", [key for key, value in changed.items() if value is None]
             )
-        except BaseException:
+        except BaseException:  # also KeyboardInterrupt: half a transaction must not stay open
             self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
 
     def read(self) -> StoredState:
+        """All rows of the file."""
         stored = StoredState()
         for kind, key, body in self._database.execute("SELECT kind, key, body FROM row ORDER BY rowid"):
             stored.rows[RecordKind(kind)][key] = ADAPTERS[RecordKind(kind)].validate_json(body)
@@ -116,7 +119,7 @@ class Journal:
 
 
 def restore(stored: StoredState, *, now: float) -> Venue | None:
-    """The exchange as it was left, at `now` or its own last moment, whichever is later. None for an empty file."""
+    """The exchange as it was stored, at `now` or at its own last moment, whichever is later. None for an empty file."""
     rows = stored.rows
     facts: VenueRow | None = rows[RecordKind.VENUE].get("")
     if facts is None:
@@ -132,7 +135,7 @@ def restore(stored: StoredState, *, now: float) -> Venue | None:
     for key, position in rows[RecordKind.POSITION].items():
         venue.accounts[key.split("|")[0]].positions[position.ticker] = position
     for event_ticker, origin in rows[RecordKind.EVENT].items():
-        restore_event(venue, origin, rows[RecordKind.MARKET], rows[RecordKind.LATENT].get(event_ticker))
+        restore_event(venue, origin, rows[RecordKind.MARKET], rows[RecordKind.OUTCOME_PROCESS].get(event_ticker))
     for key, candle in sorted(rows[RecordKind.CANDLE].items(), key=lambda row: row[1].end):
         venue.recorders[key.split("|")[0]].past.append(candle)
     for order in sorted(rows[RecordKind.ORDER].values(), key=lambda each: each.created):
@@ -141,7 +144,7 @@ def restore(stored: StoredState, *, now: float) -> Venue | None:
         venue.fills[fill.account_id].append(fill)
     for settlement in rows[RecordKind.SETTLEMENT].values():
         venue.settlements[settlement.account_id].append(settlement)
-    venue.changes.take()
+    venue.changes.take()  # restoring is no change: nothing of it must be written again
     return venue
 
 

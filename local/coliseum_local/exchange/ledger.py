@@ -1,7 +1,7 @@
-"""One account's books: cash, positions at average cost, realised profit, fees. Dollars and contracts.
+"""One account's ledger: cash, positions at average cost, realised profit, fees. In dollars and contracts.
 
-Law: over all accounts, cash + fees paid + one dollar per open pair of contracts never changes by trading or settling.
-A position is signed: above 0 it holds YES, below 0 NO. Buying the opposite outcome first sells what is held.
+Invariant: over all accounts, cash + fees paid + one dollar per open pair of contracts is changed by no trade and no
+settlement. A position is signed: above 0 it holds YES, below 0 NO. Buying the opposite outcome first closes it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ MICRO_DOLLAR = Decimal("0.000001")
 
 @dataclass(slots=True)
 class AccountPosition:
-    """What one account has in one market."""
+    """One account's position in one market."""
 
     ticker: str
     contracts: Decimal = ZERO
     cost: Decimal = ZERO
-    """Paid for the contracts held, without fees."""
+    """Dollars paid for the contracts held, without fees."""
     traded: Decimal = ZERO
-    """Sum of what was spent on buying, without fees."""
+    """Dollars ever spent on opening contracts, without fees."""
     shares: Decimal = ZERO
-    """Contracts that ever changed hands."""
+    """Contracts ever bought or sold."""
     realized: Decimal = ZERO
-    """Profit of closed contracts, before fees."""
+    """Dollars of profit from closed contracts, before fees."""
     fees: Decimal = ZERO
     updated: float = 0.0
     settled: bool = False
@@ -39,14 +39,16 @@ class AccountPosition:
 
 @dataclass(frozen=True, slots=True)
 class PositionChange:
-    """What a fill of `delta` YES contracts at `price` would do to a position."""
+    """What one fill does to a position."""
 
     closed: Decimal
+    """Contracts."""
     opened: Decimal
+    """Contracts."""
     proceeds: Decimal
-    """Cash from the closed contracts."""
+    """Dollars received for the closed contracts."""
     spent: Decimal
-    """Cash for the opened contracts."""
+    """Dollars paid for the opened contracts."""
 
     @property
     def revenue(self) -> Decimal:
@@ -54,7 +56,7 @@ class PositionChange:
 
 
 def split_fill(position: Decimal, delta: Decimal, price: Decimal) -> PositionChange:
-    """Split a fill into what it closes and what it opens. `price` is per YES contract, `delta` signed."""
+    """Split a fill of `delta` YES contracts (signed) at the YES price into what it closes and what it opens."""
     opposite = position * delta < ZERO
     closed = min(abs(position), abs(delta)) if opposite else ZERO
     opened = abs(delta) - closed
@@ -64,25 +66,26 @@ def split_fill(position: Decimal, delta: Decimal, price: Decimal) -> PositionCha
 
 @dataclass(slots=True)
 class ExchangeAccount:
-    """Cash and positions of one member."""
+    """Cash and positions of one member or simulated trader."""
 
     account_id: str
     cash: Decimal
     precision: Decimal
-    """What the balance is rounded to after each fill."""
+    """Dollars that the balance is rounded to after each fill."""
     positions: dict[str, AccountPosition] = field(default_factory=dict)
     updated: float = 0.0
 
     def position(self, ticker: str) -> AccountPosition:
+        """The position in a market; an empty one is added where there is none."""
         return self.positions.setdefault(ticker, AccountPosition(ticker))
 
     def held(self, ticker: str) -> Decimal:
-        """Signed contracts, without opening a row."""
+        """Signed contracts in a market, without adding an empty position."""
         position = self.positions.get(ticker)
         return position.contracts if position else ZERO
 
     def apply(self, *, ticker: str, delta: Decimal, price: Decimal, fee: Decimal, now: float) -> None:
-        """Book one fill of `delta` YES contracts (signed) at the YES price."""
+        """Enter one fill of `delta` YES contracts (signed) at the YES price. `now` is in unix seconds."""
         position = self.position(ticker)
         parts = split_fill(position.contracts, delta, price)
         released = _released(position, parts.closed)
@@ -96,7 +99,7 @@ class ExchangeAccount:
         self.cash += parts.revenue - fee
 
     def settle(self, ticker: str, *, yes_value: Decimal, now: float) -> Decimal:
-        """Pay one position out; the dollars received. Paying twice pays nothing the second time."""
+        """Pay one position out; returns the dollars received. A second call finds no contracts and pays nothing."""
         position = self.position(ticker)
         revenue = payout(position.contracts, yes_value)
         position.realized += revenue - position.cost
@@ -109,11 +112,12 @@ class ExchangeAccount:
 
 def _released(position: AccountPosition, closed: Decimal) -> Decimal:
     """Cost basis of the contracts closed, at average cost, to the millionth of a dollar."""
+    # All contracts take all of the cost with them, so that no rounding is left in an empty position.
     if closed == abs(position.contracts):
         return position.cost
     return (position.cost * closed / abs(position.contracts)).quantize(MICRO_DOLLAR)
 
 
 def payout(contracts: Decimal, yes_value: Decimal) -> Decimal:
-    """What a signed position is worth when a YES contract is worth `yes_value` dollars."""
+    """Dollars that a signed position is worth when a YES contract is worth `yes_value` dollars."""
     return contracts * yes_value if contracts >= ZERO else -contracts * (ONE - yes_value)

@@ -1,4 +1,4 @@
-"""Words for what is listed: series, events, markets, and a market's life."""
+"""What the exchange lists: series, events, markets, and the statuses that a market goes through."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coliseum.trading.money import ONE, ZERO
 
 
 class MarketStatus(StrEnum):
-    """Where a market is in its life, in the words of responses."""
+    """A market's status, as responses show it."""
 
     INITIALIZED = "initialized"
     INACTIVE = "inactive"
@@ -37,23 +37,25 @@ NEXT_STATUSES: Mapping[MarketStatus, frozenset[MarketStatus]] = MappingProxyType
         MarketStatus.FINALIZED: frozenset(),
     }
 )
-"""Money moves on entering FINALIZED and at no other step; a result can change until then."""
+"""The statuses that may follow each one. Positions are paid on entering FINALIZED; a result can change until then."""
 
 STATUS_FILTERS: Mapping[str, frozenset[MarketStatus]] = MappingProxyType(
     {
         "unopened": frozenset({MarketStatus.INITIALIZED}),
         "open": frozenset({MarketStatus.ACTIVE}),
         "paused": frozenset({MarketStatus.INACTIVE}),
-        "closed": frozenset({MarketStatus.CLOSED, MarketStatus.DETERMINED, MarketStatus.DISPUTED, MarketStatus.AMENDED}),
+        "closed": frozenset(
+            {MarketStatus.CLOSED, MarketStatus.DETERMINED, MarketStatus.DISPUTED, MarketStatus.AMENDED}
+        ),
         "settled": frozenset({MarketStatus.FINALIZED}),
     }
 )
-"""The `status` query speaks other words than responses do."""
+"""Values of the `status` query, which are not the statuses of responses, and the statuses each one selects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSeries:
-    """A kind of event that is listed again and again."""
+    """A recurring kind of event, and what trading in it costs."""
 
     ticker: str
     title: str
@@ -83,7 +85,7 @@ class SandboxEvent:
 
 @dataclass(slots=True, kw_only=True)
 class SandboxMarket:
-    """One contract: what never changes, and below it what its life changes. Times are unix seconds."""
+    """One market. The fields above `status` never change; the others change while it trades. Times are unix seconds."""
 
     ticker: str
     event_ticker: str
@@ -102,7 +104,7 @@ class SandboxMarket:
     floor_strike: float | None = None
     cap_strike: float | None = None
     base_volume: Decimal = ZERO
-    """Traded before this exchange was started, by the generated history."""
+    """Contracts traded in the generated past, before this exchange was started."""
     base_interest: Decimal = ZERO
 
     status: MarketStatus = MarketStatus.INITIALIZED
@@ -119,16 +121,16 @@ class SandboxMarket:
     expiration_value: str = ""
 
     def enter(self, status: MarketStatus, now: float) -> None:
-        """Go to the next stage; a stage that does not follow is a mistake of the caller."""
+        """Go to the next status. Raises ValueError if it may not follow the present one."""
         if status not in NEXT_STATUSES[self.status]:
-            raise ValueError(f"{self.ticker} cannot go from {self.status} to {status}")
+            raise ValueError(f"{self.ticker}: cannot go from {self.status} to {status}")
         self.status = status
         self.updated = now
 
 
 @dataclass(slots=True, kw_only=True)
 class EventListing:
-    """An event with its markets, as the catalogue hands it over."""
+    """A new event with its markets."""
 
     event: SandboxEvent
     markets: list[SandboxMarket] = field(default_factory=list)

@@ -1,8 +1,10 @@
-"""The order book of one market and its matching engine: best price first, then first come.
+"""The limit order book of one market and its matching engine, by price-time priority.
 
-One book in YES prices holds both legs: a bid buys YES, an ask buys NO at one dollar minus its price. Laws:
-the best bid is always below the best ask; an incoming order trades at the resting order's price; two orders of one
-account never trade with each other.
+One book in YES prices holds both outcomes: a bid buys YES, an ask buys NO at one dollar minus its price. Invariants:
+
+- The best bid is below the best ask.
+- An incoming order trades at the resting order's price.
+- Two orders of one account never trade with each other.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.orders import (
     OPPOSITE,
     OrderMatch,
-    SandboxOrder,
     OrderRejected,
     OrderStatus,
+    SandboxOrder,
     SelfTradePrevention,
     TimeInForce,
 )
@@ -28,15 +30,18 @@ from coliseum_local.exchange.orders import (
 
 @dataclass(slots=True)
 class Placement:
-    """What an incoming order did."""
+    """What an incoming order did to the book."""
 
     matches: list[OrderMatch] = field(default_factory=list)
-    gave_way: list[SandboxOrder] = field(default_factory=list)
-    """Resting orders of the same account, canceled so that it does not trade with itself."""
+    self_trades_prevented: list[SandboxOrder] = field(default_factory=list)
+    """Resting orders of the same account that were canceled, so that it does not trade with itself."""
 
 
 class LimitOrderBook:
-    """Resting orders of one market."""
+    """Resting orders of one market.
+
+    `_levels` holds the orders of each price in the order of their arrival, `_prices` the same prices sorted upwards.
+    """
 
     def __init__(self) -> None:
         self._levels: dict[BookSide, dict[Decimal, list[SandboxOrder]]] = {BookSide.BID: {}, BookSide.ASK: {}}
@@ -57,7 +62,7 @@ class LimitOrderBook:
             yield Level(price, sum((order.remaining for order in self._levels[side][price]), ZERO))
 
     def leg(self, side: BookSide) -> list[Level]:
-        """One outcome's bids in that outcome's own prices, best **last** as the exchange sends them."""
+        """One outcome's bids in that outcome's own prices, best **last**: Kalshi sends them in this order."""
         return [
             Level(level.price if side is BookSide.BID else ONE - level.price, level.count)
             for level in reversed(list(self.levels(side)))
@@ -65,11 +70,16 @@ class LimitOrderBook:
 
     def queue(self, side: BookSide) -> Iterator[SandboxOrder]:
         """Resting orders in the order in which they will trade."""
+        # Copies, because matching removes orders while the caller walks the queue.
         for price in list(self._best_first(side)):
             yield from list(self._levels[side].get(price, ()))
 
     def place(self, order: SandboxOrder) -> Placement:
-        """Match an incoming order, rest what may rest, cancel what may not. Refuses without a trace."""
+        """Match an incoming order; what remains of it rests in the book or is canceled, by its time in force.
+
+        Raises OrderRejected before anything changed: post-only orders that would trade, fill-or-kill orders that
+        would not fill completely.
+        """
         best = next(self.queue(OPPOSITE[order.side]), None)
         if order.post_only and best is not None and self._crosses(order, best):
             raise OrderRejected("invalid_order", details="post only cross")
@@ -87,7 +97,7 @@ class LimitOrderBook:
         return placement
 
     def rest(self, order: SandboxOrder) -> None:
-        """Put an order into the book behind those at its price, without matching."""
+        """Put an order into the book behind the others at its price, without matching."""
         queue = self._levels[order.side].setdefault(order.price, [])
         if not queue:
             insort(self._prices[order.side], order.price)
@@ -95,7 +105,7 @@ class LimitOrderBook:
         self.orders[order.order_id] = order
 
     def cancel(self, order: SandboxOrder) -> Decimal:
-        """Take a resting order out; the contracts that were still open."""
+        """Remove a resting order; returns the contracts that were still open."""
         self._remove(order)
         open_count, order.remaining = order.remaining, ZERO
         order.status = OrderStatus.CANCELED
@@ -111,7 +121,7 @@ class LimitOrderBook:
                     order.remaining, order.status = ZERO, OrderStatus.CANCELED
                     break
                 self.cancel(resting)
-                placement.gave_way.append(resting)
+                placement.self_trades_prevented.append(resting)
                 continue
             count = min(order.remaining, resting.remaining)
             order.remaining -= count
@@ -123,6 +133,7 @@ class LimitOrderBook:
         return placement
 
     def _available(self, order: SandboxOrder) -> Decimal:
+        """Contracts that `order` could trade now, without orders of its own account."""
         total = ZERO
         for resting in self.queue(OPPOSITE[order.side]):
             if not self._crosses(order, resting):

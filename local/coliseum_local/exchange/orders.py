@@ -1,4 +1,4 @@
-"""Words of the matching engine. Prices are dollars per YES contract, counts are contracts, times are unix seconds."""
+"""Types of the matching engine. Prices are dollars per YES contract, counts contracts, times unix seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TimeInForce(StrEnum):
 
 
 class SelfTradePrevention(StrEnum):
-    """Who gives way when an order meets one of the same account."""
+    """Which order is canceled when an order meets one of the same account: the incoming or the resting one."""
 
     TAKER_AT_CROSS = "taker_at_cross"
     MAKER = "maker"
@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 
 class Action(StrEnum):
-    """The deprecated word for what an order does to the position its account held."""
+    """Kalshi's deprecated `action`: sell where the whole order closes a position, buy otherwise."""
 
     BUY = "buy"
     SELL = "sell"
@@ -38,11 +38,12 @@ class Action(StrEnum):
 
 OPPOSITE = {BookSide.BID: BookSide.ASK, BookSide.ASK: BookSide.BID}
 BOUGHT_OUTCOME = {BookSide.BID: Outcome.YES, BookSide.ASK: Outcome.NO}
+"""The contract that an order of a side adds to the position."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SandboxOrder:
-    """One order. The book changes `remaining`, `status` and the sums; all else stays as placed."""
+    """One order. The book changes `remaining`, `status` and the sums; everything else stays as it was placed."""
 
     order_id: str
     account_id: str
@@ -71,7 +72,7 @@ class SandboxOrder:
 
     @property
     def leg_price(self) -> Decimal:
-        """What one contract of the outcome this order buys costs at most."""
+        """Dollars that one contract of the outcome this order buys may cost at most."""
         return self.price if self.side is BookSide.BID else ONE - self.price
 
     @property
@@ -82,7 +83,7 @@ class SandboxOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderMatch:
-    """Two orders met: `count` contracts at the resting order's price."""
+    """Two orders traded `count` contracts at the resting order's price."""
 
     maker: SandboxOrder
     taker: SandboxOrder
@@ -110,7 +111,7 @@ class AccountFill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicTrade:
-    """What everyone sees of a trade."""
+    """A trade as everybody sees it, without its accounts."""
 
     trade_id: str
     ticker: str
@@ -121,7 +122,7 @@ class PublicTrade:
 
 
 class OrderRejected(Exception):
-    """The engine says no. `code` is Kalshi's word, `status` its HTTP status."""
+    """An order that the exchange does not take: Kalshi's error code, the HTTP status and, for some codes, details."""
 
     def __init__(self, code: str, *, status: int = 400, details: str | None = None) -> None:
         super().__init__(code)

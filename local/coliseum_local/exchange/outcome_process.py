@@ -1,10 +1,10 @@
-"""What will really happen, and how likely it looks now: the hidden truth behind an event's markets.
+"""How an event's outcome comes about: the true probability of each market over time, and the result at the end.
 
-Both models are martingales by construction, so the simulated odds are honest: of all markets that stood at 0.30,
-three in ten settle yes. Time and randomness come in; steps of any length give the same law.
+Both models are martingales, so the simulated odds are calibrated: of all markets that stood at 0.30, three in ten
+settle yes. Time and randomness are arguments; one long step has the same distribution as many short ones.
 
-- `Value`: a number that drifts until the close. A market asks whether it ends inside (floor, cap].
-- `Choice`: one of several outcomes is drawn at the start, and evidence for it leaks out until the close.
+- `NumberProcess`: a number makes a random walk until the close. A market asks whether it ends inside (floor, cap].
+- `ChoiceProcess`: one of several outcomes is drawn at the start, and evidence for it arrives until the close.
 """
 
 from __future__ import annotations
@@ -12,35 +12,40 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 StrikeRange = tuple[float | None, float | None]
 
 
 @dataclass(slots=True)
 class NumberProcess:
-    """A number with a normal walk of `spread` per square root of a second."""
+    """A Gaussian random walk from `now` to `end`, both in unix seconds."""
 
     mean: float
+    """Where the number stands, which is also what it is expected to end at."""
     spread: float
+    """Standard deviation per square root of a second."""
     now: float
     end: float
     spans: dict[str, StrikeRange]
+    """(floor, cap] of each market by ticker; None is open."""
     decimals: int
+    """Digits after the point in the published result."""
 
     def advance(self, now: float, rng: Random) -> None:
+        """Move to `now`, at most to the end."""
         seconds = min(now, self.end) - self.now
         if seconds > 0:
             self.mean += rng.gauss(0.0, self.spread * math.sqrt(seconds))
             self.now += seconds
 
     def probability(self, ticker: str) -> float:
+        """That the market resolves to yes: P(floor < number <= cap) of a normal distribution."""
         floor, cap = self.spans[ticker]
         left = self.spread * math.sqrt(max(self.end - self.now, 0.0))
         return self._below(cap, left) - self._below(floor, left, missing=0.0)
 
     def truth(self, ticker: str) -> bool:
-        """The outcome, once `now` has reached the end."""
+        """Whether the market resolves to yes, once `now` has reached the end."""
         floor, cap = self.spans[ticker]
         value = round(self.mean, self.decimals)
         return (floor is None or value > floor) and (cap is None or value <= cap)
@@ -59,9 +64,14 @@ class NumberProcess:
 
 @dataclass(slots=True)
 class ChoiceProcess:
-    """One of several outcomes is true; `weights` are log odds that the evidence so far supports."""
+    """One of several outcomes, `winner`, is true, and the evidence for it grows from `now` to `end`.
+
+    Source: log-likelihoods of the outcomes when the winner drives a Brownian motion with drift; the posterior of such
+    a problem is a martingale.
+    """
 
     weights: dict[str, float]
+    """Log odds of each outcome, given the evidence so far."""
     winner: str
     evidence: float
     """Information per second about the winner."""
@@ -69,6 +79,7 @@ class ChoiceProcess:
     end: float
 
     def advance(self, now: float, rng: Random) -> None:
+        """Move to `now`, at most to the end."""
         seconds = min(now, self.end) - self.now
         if seconds > 0:
             scale = math.sqrt(self.evidence)
@@ -78,7 +89,8 @@ class ChoiceProcess:
             self.now += seconds
 
     def probability(self, ticker: str) -> float:
-        top = max(self.weights.values())
+        """That this outcome is the winner: the softmax of the weights."""
+        top = max(self.weights.values())  # subtracted, so that exp() cannot overflow
         odds = {name: math.exp(weight - top) for name, weight in self.weights.items()}
         return odds[ticker] / sum(odds.values())
 
@@ -93,13 +105,5 @@ OutcomeProcess = NumberProcess | ChoiceProcess
 
 
 def draw_name(odds: dict[str, float], rng: Random) -> str:
-    """One name, each as likely as its share."""
+    """One of the names, drawn with probability proportional to its share."""
     return rng.choices(list(odds), weights=list(odds.values()))[0]
-
-
-def latent_from(row: dict[str, Any]) -> OutcomeProcess:
-    """The model back from its stored fields."""
-    if "spans" in row:
-        spans = {ticker: (span[0], span[1]) for ticker, span in row["spans"].items()}
-        return NumberProcess(**{**row, "spans": spans})
-    return ChoiceProcess(**row)

@@ -1,4 +1,7 @@
-"""Pages over a list, newest first. A cursor names the last row seen; one we cannot read means the first page."""
+"""Pages of a list, newest first. A cursor names the last row of a page.
+
+A cursor that cannot be read gives the first page again, without an error: so does Kalshi.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Key = tuple[float, str]
-"""(unix seconds, id): rows of one moment are ordered by id."""
+"""(unix seconds, id). Rows of the same time are ordered by id."""
 
 
 def page(rows: Iterable[T], *, key: Callable[[T], Key], limit: int, cursor: str) -> tuple[list[T], str]:
-    """One page and the cursor of the next; "" on the last page."""
+    """One page and the cursor of the next one, which is "" on the last page."""
     ordered = sorted(rows, key=key, reverse=True)
     after = _decode(cursor)
     if after is not None:

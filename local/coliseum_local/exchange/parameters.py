@@ -1,4 +1,4 @@
-"""Query parameters of one request, read strictly and refused in the exchange's words."""
+"""Query parameters of one request, checked strictly. Every error is an ApiError in the exchange's own wording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_INT = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whole seconds from `low` to `high`, both inside; None is open."""
+    """Whole unix seconds from `low` to `high`, both included; None is open."""
 
     low: int | None
     high: int | None
@@ -28,7 +28,7 @@ class Window:
 
 
 class Parameters:
-    """`operation` is the name the exchange gives the call in its refusals."""
+    """The query of one request. `operation` is the name that the exchange gives the call in its error messages."""
 
     def __init__(self, query: QueryParams, operation: str) -> None:
         self._query = query
@@ -38,7 +38,7 @@ class Parameters:
         return self._query.get(name, "")
 
     def names(self, name: str) -> list[str]:
-        """A comma list, or the parameter repeated, or both."""
+        """The values of a comma list, of a repeated parameter, or of both."""
         values = [part.strip() for value in self._query.getlist(name) for part in value.split(",")]
         return [value for value in values if value]
 
@@ -63,7 +63,7 @@ class Parameters:
         return value in {"true", "1"}
 
     def limit(self, *, default: int, most: int, least: int = 0) -> int:
-        """Page size; 0, where it is allowed, means the default."""
+        """The page size; 0, where it is allowed, means the default."""
         value = self.integer("limit")
         if value is None:
             return default
@@ -83,10 +83,10 @@ class Parameters:
         return value
 
     def window(self, prefix: str = "") -> Window:
-        """`min_…ts` and `max_…ts`."""
+        """`min_<prefix>ts` and `max_<prefix>ts`."""
         return Window(self.integer(f"min_{prefix}ts"), self.integer(f"max_{prefix}ts"))
 
-    def given(self, *names: str) -> bool:
+    def has_any(self, *names: str) -> bool:
         return any(self._query.get(name) for name in names)
 
 

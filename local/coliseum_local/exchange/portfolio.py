@@ -1,4 +1,4 @@
-"""Calls of a member: balance, positions, fills, settlements, orders, limits."""
+"""Handlers of a member's calls: balance, positions, fills, settlements, orders, limits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TypeVar
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.routing import Body, ApiCall, decoded
+from coliseum_local.exchange.errors import bad_request, flat_error, nested_error
 from coliseum_local.exchange.ledger import AccountPosition
-from coliseum_local.exchange.rate_limits import CallerLimits
-from coliseum_local.exchange.orders import AccountFill, SandboxOrder, OrderStatus, SelfTradePrevention, TimeInForce
+from coliseum_local.exchange.orders import AccountFill, OrderStatus, SandboxOrder, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.pagination import Key, page
 from coliseum_local.exchange.parameters import Parameters, Window
-from coliseum_local.exchange.errors import bad_request, flat_error, nested_error
-from coliseum_local.exchange.venue import OrderRequest, AccountSettlement, Venue
+from coliseum_local.exchange.rate_limits import CallerLimits
+from coliseum_local.exchange.routing import ApiCall, Body, decoded
+from coliseum_local.exchange.venue import AccountSettlement, OrderRequest, Venue
 
 T = TypeVar("T")
 SHARDS = range(4)
@@ -26,7 +26,7 @@ SHARDS = range(4)
 
 @dataclass(frozen=True, slots=True)
 class AccountFilter:
-    """The filters that lists of an account share, read once per call."""
+    """The query's filters that all lists of an account have."""
 
     venue: Venue
     tickers: frozenset[str]
@@ -34,7 +34,7 @@ class AccountFilter:
     shard: int | None
     window: Window
     mine: bool
-    """False for any subaccount but the primary, which are all empty."""
+    """False for every subaccount except 0: the others are empty."""
 
     def holds(self, ticker: str, time: float) -> bool:
         market = self.venue.markets[ticker]
@@ -47,7 +47,7 @@ class AccountFilter:
         )
 
 
-def _selection(call: ApiCall, query: Parameters, *, timed: bool = True) -> AccountFilter:
+def _account_filter(call: ApiCall, query: Parameters, *, timed: bool = True) -> AccountFilter:
     return AccountFilter(
         venue=call.venue,
         tickers=frozenset(query.names("ticker")),
@@ -59,7 +59,7 @@ def _selection(call: ApiCall, query: Parameters, *, timed: bool = True) -> Accou
 
 
 def balance(call: ApiCall) -> Body:
-    """`balance` is what new orders may use: cash less what resting orders hold back. Whole cents are cut off."""
+    """`balance` is what new orders may use: cash less what resting orders hold back, without fractions of a cent."""
     query = call.parameters("GetBalance")
     account = call.venue.accounts[call.account_id]
     mine, shard = query.integer("subaccount") in {None, 0}, query.integer("exchange_index")
@@ -92,16 +92,16 @@ def _positions(call: ApiCall, query: Parameters, *, settled: bool | None, old: b
     counts = query.names("count_filter")
     if not set(counts) <= {"position", "total_traded"}:
         raise bad_request("invalid count_filter")
-    selection = _selection(call, query, timed=False)
-    if len(selection.events) > 1:
+    account_filter = _account_filter(call, query, timed=False)
+    if len(account_filter.events) > 1:
         raise bad_request("only one event_ticker may be supplied")
-    cutoff = call.service.cutoffs.market(call.venue.now)
+    cutoff = call.sandbox.cutoffs.market(call.venue.now)
     rows = [
         each
         for each in call.venue.accounts[call.account_id].positions.values()
         if (settled is None or each.settled is settled)
         and (each.settled and each.updated < cutoff) is old
-        and selection.holds(each.ticker, each.updated)
+        and account_filter.holds(each.ticker, each.updated)
         and all(each.contracts if count == "position" else each.traded for count in counts)
     ]
     shown, following = page(
@@ -127,18 +127,17 @@ def historical_fills(call: ApiCall) -> Body:
 
 def _fills(call: ApiCall, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
-    cutoff = call.service.cutoffs.trade(call.venue.now)
-    order_id, selection = query.text("order_id"), _selection(call, query)
+    cutoff = call.sandbox.cutoffs.trade(call.venue.now)
+    order_id, account_filter = query.text("order_id"), _account_filter(call, query)
     known = call.venue.fills[call.account_id]
-    first = bisect_left(
-        known, float(selection.window.low or 0), key=lambda each: each.time
-    )  # they are in order of time
+    # Fills are in order of time, so the search starts at the window; an account can have very many.
+    first = bisect_left(known, float(account_filter.window.low or 0), key=lambda each: each.time)
     rows = [
         each
         for each in known[first:]
         if (each.time < cutoff) is historical
         and (not order_id or each.order_id == order_id)
-        and selection.holds(each.ticker, each.time)
+        and account_filter.holds(each.ticker, each.time)
     ]
     return _list(
         query,
@@ -151,11 +150,11 @@ def _fills(call: ApiCall, operation: str, *, historical: bool) -> Body:
 
 def settlements(call: ApiCall) -> Body:
     query = call.parameters("GetSettlements")
-    cutoff, selection = call.service.cutoffs.market(call.venue.now), _selection(call, query)
+    cutoff, account_filter = call.sandbox.cutoffs.market(call.venue.now), _account_filter(call, query)
     rows = [
         each
         for each in call.venue.settlements[call.account_id]
-        if each.time >= cutoff and selection.holds(each.ticker, each.time)
+        if each.time >= cutoff and account_filter.holds(each.ticker, each.time)
     ]
     return _list(query, "settlements", rows, key=_settlement_key, body=wire.settlement)
 
@@ -175,7 +174,7 @@ def historical_orders(call: ApiCall) -> Body:
 
 
 def _orders(call: ApiCall, query: Parameters, *, status: str, historical: bool) -> Body:
-    cutoff, selection = call.service.cutoffs.order(call.venue.now), _selection(call, query)
+    cutoff, account_filter = call.sandbox.cutoffs.order(call.venue.now), _account_filter(call, query)
     known = call.venue.resting if status == OrderStatus.RESTING else call.venue.orders
     rows = [
         each
@@ -183,7 +182,7 @@ def _orders(call: ApiCall, query: Parameters, *, status: str, historical: bool) 
         if each.account_id == call.account_id
         and (not status or each.status == status)
         and (each.status is not OrderStatus.RESTING and each.updated < cutoff) is historical
-        and selection.holds(each.ticker, each.created)
+        and account_filter.holds(each.ticker, each.created)
     ]
     return _list(
         query,
@@ -267,14 +266,14 @@ def _shard(call: ApiCall, ticker: str) -> int:
     return call.venue.markets[ticker].exchange_index
 
 
-# The order's own body
+# The body of POST /portfolio/events/orders
 
 _STRINGS = ("ticker", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "client_order_id")
 _FLAGS = ("post_only", "reduce_only", "cancel_order_on_pause")
 
 
 def _order_request(content: bytes) -> OrderRequest:
-    """A request body in our words. Numbers where strings belong are refused, as the exchange's decoder does."""
+    """The order in a request's body. Raises ApiError; a number where a string belongs is refused, like on Kalshi."""
     try:
         body = decoded(content)
     except ValueError as error:
@@ -283,11 +282,11 @@ def _order_request(content: bytes) -> OrderRequest:
     expires = body.get("expiration_time")
     return OrderRequest(
         ticker=body["ticker"],
-        side=_word(body, "side", BookSide),
+        side=_enum(body, "side", BookSide),
         count=_decimal(body, "count", places=2),
         price=_decimal(body, "price", places=4),
-        time_in_force=_word(body, "time_in_force", TimeInForce),
-        self_trade_prevention=_word(body, "self_trade_prevention_type", SelfTradePrevention),
+        time_in_force=_enum(body, "time_in_force", TimeInForce),
+        self_trade_prevention=_enum(body, "self_trade_prevention_type", SelfTradePrevention),
         client_order_id=body.get("client_order_id") or "",
         expires=float(expires) if expires else None,
         post_only=bool(body.get("post_only")),
@@ -315,17 +314,19 @@ def _check_types(body: Body) -> None:
         raise bad_request("subaccount does not exist")
 
 
-def _mistyped(name: str, value: object, wanted: str) -> Exception:
+def _mistyped(name: str, value: object, expected: str) -> Exception:
     kind = {bool: "bool", str: "string", list: "array", dict: "object"}.get(type(value), "number")
-    return flat_error(f"json: cannot unmarshal {kind} into Go struct field CreateOrderV2Request.{name} of type {wanted}")
+    return flat_error(
+        f"json: cannot unmarshal {kind} into Go struct field CreateOrderV2Request.{name} of type {expected}"
+    )
 
 
-W = TypeVar("W", BookSide, TimeInForce, SelfTradePrevention)
+EnumT = TypeVar("EnumT", BookSide, TimeInForce, SelfTradePrevention)
 
 
-def _word(body: Body, name: str, words: type[W]) -> W:
+def _enum(body: Body, name: str, kind: type[EnumT]) -> EnumT:
     try:
-        return words(body[name])
+        return kind(body[name])
     except ValueError:
         raise bad_request(f"invalid {name}") from None
 

@@ -1,4 +1,4 @@
-"""Calls that need no key: status, series, events, markets, books, trades, candles, the historical tier."""
+"""Handlers of calls that need no key: status, series, events, markets, order books, trades, candles."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from decimal import Decimal
 
 from coliseum.trading.money import ZERO
 from coliseum_local.exchange import wire
-from coliseum_local.exchange.routing import Body, ApiCall, exchange_status
 from coliseum_local.exchange.candles import SandboxCandle, merge, period_end
-from coliseum_local.exchange.rate_limits import COSTS, DEFAULT_COST
+from coliseum_local.exchange.errors import bad_request, nested_error, not_found, parameter_error
 from coliseum_local.exchange.listing import STATUS_FILTERS, SandboxEvent, SandboxMarket
 from coliseum_local.exchange.pagination import page
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.errors import bad_request, nested_error, not_found, parameter_error
+from coliseum_local.exchange.rate_limits import COSTS, DEFAULT_COST
+from coliseum_local.exchange.routing import ApiCall, Body, exchange_status
 
 MAX_CANDLES, MAX_BATCH_CANDLES = 5_000, 10_000
 MAX_TICKERS = 100
 TIME_FAMILIES = {"created": {"", "unopened", "open"}, "close": {"", "closed"}, "settled": {"", "settled"}}
-"""Time filters of GET /markets, and the status filters each one goes with."""
+"""Time filters of GET /markets, and the status filters that each one may be combined with."""
 
 
 def status(call: ApiCall) -> Body:
-    return exchange_status(call.service)
+    return exchange_status(call.sandbox)
 
 
 def schedule(call: ApiCall) -> Body:
-    """Open around the clock; but for the weekly pause, Thursday 03:00 to 05:00 Eastern, where it is kept."""
+    """Always open, except on Thursdays from 03:00 to 05:00 Eastern where the weekly pause is on."""
     all_day = [{"open_time": "00:00", "close_time": "00:00"}]
     days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     week: Body = dict.fromkeys(days, all_day)
@@ -88,7 +88,7 @@ def _archived(call: ApiCall) -> SandboxMarket:
 
 
 def _is_archived(call: ApiCall, each: SandboxMarket) -> bool:
-    return each.settled is not None and each.settled < call.service.cutoffs.market(call.venue.now)
+    return each.settled is not None and each.settled < call.sandbox.cutoffs.market(call.venue.now)
 
 
 def _live_tier(call: ApiCall) -> list[SandboxMarket]:
@@ -117,7 +117,7 @@ def _filtered(query: Parameters, rows: Iterable[SandboxMarket]) -> list[SandboxM
 
 
 def _named(query: Parameters, rows: Iterable[SandboxMarket]) -> list[SandboxMarket]:
-    """By ticker, event and series. There are no combos here: `mve_filter=only` finds nothing."""
+    """Markets by ticker, event and series. There are no combination markets here: `mve_filter=only` finds nothing."""
     combos = query.one_of("mve_filter", {"only", "exclude"}, complaint="invalid mve_filter")
     tickers, events = set(query.names("tickers")), query.names("event_ticker")
     series = query.text("series_ticker")
@@ -134,7 +134,7 @@ def _named(query: Parameters, rows: Iterable[SandboxMarket]) -> list[SandboxMark
 
 
 def _refuse_mixed_times(query: Parameters, status: str) -> None:
-    families = [name for name in ("created", "close", "settled", "updated") if query.given(*_pair(name))]
+    families = [name for name in ("created", "close", "settled", "updated") if query.has_any(*_pair(name))]
     if len(families) > 1:
         raise bad_request("timestamp filters are mutually exclusive")
     for name in families:
@@ -145,9 +145,9 @@ def _refuse_mixed_times(query: Parameters, status: str) -> None:
 
 
 def _refuse_beside_updated(query: Parameters, status: str) -> None:
-    if status or query.given("event_ticker", "tickers") or query.text("mve_filter") == "only":
+    if status or query.has_any("event_ticker", "tickers") or query.text("mve_filter") == "only":
         raise bad_request("min_updated_ts goes with no other filter than mve_filter=exclude and series_ticker")
-    if query.given("series_ticker") and query.text("mve_filter") != "exclude":
+    if query.has_any("series_ticker") and query.text("mve_filter") != "exclude":
         raise bad_request("min_updated_ts with series_ticker requires mve_filter=exclude")
 
 
@@ -169,7 +169,7 @@ def order_book(call: ApiCall) -> Body:
 
 
 def order_books(call: ApiCall) -> Body:
-    """The parameter is repeated, not a comma list; unknown tickers are left out."""
+    """Books of several markets. The parameter is repeated, not a comma list; unknown tickers are left out."""
     tickers = call.request.query_params.getlist("tickers")
     if not 1 <= len(tickers) <= MAX_TICKERS:
         raise parameter_error("GetMarketOrderbooks", "Tickers", "max" if tickers else "required")
@@ -193,8 +193,8 @@ def historical_trades(call: ApiCall) -> Body:
 def _trades(call: ApiCall, operation: str, *, historical: bool) -> Body:
     query = call.parameters(operation)
     limit = query.limit(default=100, most=1000)
-    ticker, cutoff = query.text("ticker"), call.service.cutoffs.trade(call.venue.now)
-    blocks, window = query.flag("is_block_trade"), query.window()  # nothing here is traded off the book
+    ticker, cutoff = query.text("ticker"), call.sandbox.cutoffs.trade(call.venue.now)
+    blocks, window = query.flag("is_block_trade"), query.window()  # the sandbox has no block trades
     rows = [
         each
         for each in call.venue.trades
@@ -357,7 +357,7 @@ def _volumes(call: ApiCall) -> dict[str, Decimal]:
 
 
 def historical_cutoff(call: ApiCall) -> Body:
-    cutoffs, now = call.service.cutoffs, call.venue.now
+    cutoffs, now = call.sandbox.cutoffs, call.venue.now
     return {
         "market_settled_ts": wire.rfc3339(cutoffs.market(now)),
         "trades_created_ts": wire.rfc3339(cutoffs.trade(now)),

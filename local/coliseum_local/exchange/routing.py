@@ -1,4 +1,4 @@
-"""One HTTP call on the exchange: who calls, what is due to them, and how the answer leaves."""
+"""From an HTTP request to a handler and back: rate limits, signature, operator's switches, error bodies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coliseum_local.exchange.trading_hours import pause_end
+from coliseum_local.exchange.errors import ApiError, nested_error, too_many_requests
 from coliseum_local.exchange.orders import OrderRejected
 from coliseum_local.exchange.parameters import Parameters
-from coliseum_local.exchange.errors import ApiError, nested_error, too_many_requests
 from coliseum_local.exchange.sandbox import SandboxExchange
 from coliseum_local.exchange.signatures import authenticate
+from coliseum_local.exchange.trading_hours import pause_end
 from coliseum_local.exchange.venue import Venue
 from coliseum_local.exchange.wire import rfc3339
 
@@ -28,19 +28,22 @@ MAX_BODY = 64 * 1024
 
 @dataclass(slots=True)
 class ApiCall:
-    service: SandboxExchange
+    """One request that was admitted, as its handler sees it."""
+
+    sandbox: SandboxExchange
     request: Request
     account_id: str
-    """"" on public calls."""
+    """The account that signed the request; "" on public calls."""
     content: bytes
+    """The request's body."""
 
     @property
     def venue(self) -> Venue:
-        return self.service.venue
+        return self.sandbox.venue
 
     @property
     def legacy(self) -> bool:
-        return self.service.switches.legacy_fields
+        return self.sandbox.switches.legacy_fields
 
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])
@@ -53,39 +56,40 @@ Handler = Callable[[ApiCall], Body | tuple[int, Body]]
 PREFIX = "/trade-api/v2"
 
 
-def route(service: SandboxExchange, method: str, path: str, handler: Handler, *, signed: bool) -> Route:
-    """A route of the exchange: limits, signature, switches and error bodies around a plain function."""
+def route(sandbox: SandboxExchange, method: str, path: str, handler: Handler, *, signed: bool) -> Route:
+    """A Starlette route around `handler`, which takes an `ApiCall` and returns a body, or a status and a body."""
 
     async def answer(request: Request) -> Response:
-        if service.switches.latency_seconds:
-            await asyncio.sleep(service.switches.latency_seconds)
+        if sandbox.switches.latency_seconds:
+            await asyncio.sleep(sandbox.switches.latency_seconds)
         try:
             content = await _content(request)
-            _admit(service, request, method, path, signed=signed)
-            account_id = _caller(service, request) if signed else ""
-            service.tick()
-            result = handler(ApiCall(service, request, account_id, content))
-            service.flush()
+            _admit(sandbox, request, method, path, signed=signed)
+            account_id = _caller(sandbox, request) if signed else ""
+            sandbox.tick()
+            result = handler(ApiCall(sandbox, request, account_id, content))
+            sandbox.flush()
         except ApiError as refusal:
             return _json(refusal.status, refusal.body)
-        except OrderRejected as refused:
-            service_name = None if refused.details else "exchange"  # as recorded: the one or the other
-            told = nested_error(refused.status, refused.code, details=refused.details, service=service_name)
-            return _json(told.status, told.body)
+        except OrderRejected as rejection:
+            # Recorded answers carry either `details` or `service`, never both.
+            service_name = None if rejection.details else "exchange"
+            error = nested_error(rejection.status, rejection.code, details=rejection.details, service=service_name)
+            return _json(error.status, error.body)
         status, body = result if isinstance(result, tuple) else (200, result)
         return _json(status, body)
 
     return Route(PREFIX + path, answer, methods=[method])
 
 
-def exchange_status(service: SandboxExchange) -> Body:
-    """Also the body of a 503: the exchange says so itself when it is down."""
-    active = not service.switches.outage
-    trading = active and service.venue.trading_active
+def exchange_status(sandbox: SandboxExchange) -> Body:
+    """The body of GET /exchange/status. In an outage it is also the body of every 503."""
+    active = not sandbox.switches.outage
+    trading = active and sandbox.venue.trading_active
     shards = {0: "Default", 1: "Combos", 2: "Crypto & Commodities", 3: "Tennis, Baseball, Basketball"}
     flags = {"exchange_active": active, "trading_active": trading, "intra_exchange_transfers_active": active}
     body: Body = dict(flags)
-    resume = service.switches.resume_time or _resume_time(service.venue)
+    resume = sandbox.switches.resume_time or _resume_time(sandbox.venue)
     if resume is not None:
         body["exchange_estimated_resume_time"] = resume
     body["exchange_index_statuses"] = [
@@ -99,27 +103,32 @@ def _resume_time(venue: Venue) -> str | None:
     return None if end is None else rfc3339(end)
 
 
-def _admit(service: SandboxExchange, request: Request, method: str, path: str, *, signed: bool) -> None:
-    if service.switches.outage:
-        raise ApiError(503, exchange_status(service))
-    if service.switches.too_many_requests > 0:
-        service.switches.too_many_requests -= 1
+def _admit(sandbox: SandboxExchange, request: Request, method: str, path: str, *, signed: bool) -> None:
+    """Raise ApiError where the exchange is down or the caller too fast.
+
+    The limit is counted before the signature is checked, like on the real exchange: per account where the key is known,
+    per address otherwise.
+    """
+    if sandbox.switches.outage:
+        raise ApiError(503, exchange_status(sandbox))
+    if sandbox.switches.too_many_requests > 0:
+        sandbox.switches.too_many_requests -= 1
         raise too_many_requests()
     caller = f"address:{request.client.host if request.client else ''}"
     if signed:
-        key = service.credentials.registered.get(request.headers.get("kalshi-access-key", ""))
+        key = sandbox.credentials.registered.get(request.headers.get("kalshi-access-key", ""))
         caller = f"account:{key.account_id}" if key else caller
-    if not service.admits(caller, method, path):
+    if not sandbox.admits(caller, method, path):
         raise too_many_requests()
 
 
-def _caller(service: SandboxExchange, request: Request) -> str:
+def _caller(sandbox: SandboxExchange, request: Request) -> str:
     key = authenticate(
         request.headers,
         method=request.method,
         path=request.url.path,
         now_ms=int(time.time() * 1000),
-        keys=service.credentials.registered,
+        keys=sandbox.credentials.registered,
     )
     return key.account_id
 
@@ -140,7 +149,7 @@ def _json(status: int, body: Body) -> Response:
 
 
 def decoded(content: bytes) -> Body:
-    """A JSON object from a request body; ValueError says what is wrong."""
+    """A JSON object from a request body. Raises ValueError with the exchange's own wording."""
     try:
         body = json.loads(content)
     except RecursionError:

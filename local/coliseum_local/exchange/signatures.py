@@ -1,4 +1,4 @@
-"""Who sent a request: the three KALSHI-ACCESS headers against the registered public keys."""
+"""Authentication of a request: its three KALSHI-ACCESS headers are checked against the registered public keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PublicKey = RSAPublicKey | Ed25519PublicKey
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A registered key and the account it speaks for."""
+    """A registered key and the account it belongs to."""
 
     key_id: str
     account_id: str
@@ -31,7 +31,11 @@ class ApiKey:
 def authenticate(
     headers: Mapping[str, str], *, method: str, path: str, now_ms: int, keys: Mapping[str, ApiKey]
 ) -> ApiKey:
-    """The key that signed `timestamp + METHOD + path` (full path, no query); Refusal with the recorded body else."""
+    """The key that signed `timestamp + METHOD + path` (the full path without its query).
+
+    Raises ApiError with the body that Kalshi was recorded to send: missing header, unknown key, timestamp more than
+    `MAX_SKEW_MS` from `now_ms`, wrong signature.
+    """
     key_id = headers.get("kalshi-access-key")
     timestamp = headers.get("kalshi-access-timestamp")
     signature = headers.get("kalshi-access-signature")

@@ -1,40 +1,44 @@
-"""Time passing on the exchange: lives go on, makers requote, visitors trade.
+"""Time passing on the exchange: markets go through their lifecycle, makers requote, visitors trade.
 
-Steps lie on a fixed grid, so the same seed and the same calls give the same exchange, however often it is looked at.
+Steps lie on a fixed grid of `STEP_SECONDS`. So the same seed and the same calls give the same exchange, however often
+`advance` is called in between.
 """
 
 from __future__ import annotations
 
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import market_lifecycle as life
+from coliseum_local.exchange import market_lifecycle
 from coliseum_local.exchange.catalogue import TEMPLATES
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import OPPOSITE
-from coliseum_local.exchange.traders import VISITORS, MAKERS, rest_behind, visitor_order
+from coliseum_local.exchange.traders import MAKERS, VISITORS, rest_behind, visitor_order
 from coliseum_local.exchange.venue import SIMULATED_CASH, Venue
 
 STEP_SECONDS = 0.5
 MAX_STEPS = 1200
-"""A longer absence is not traded through: lives go on in coarse steps, and the makers come back at its end."""
+"""A longer gap (the exchange was stopped) is passed in coarse steps without trades; the makers quote at its end."""
 COARSE_SECONDS = 30.0
 MAX_COARSE_STEPS = 1000
-"""After days of absence the steps are longer still, and markets that would have lived inside one are left out."""
+"""After days the steps are longer still, and markets that would have opened and closed inside one are left out."""
 VISITS_PER_SECOND = 0.03
-"""In a market without bustle."""
+"""Of one market whose activity is 1."""
 REQUOTE_SECONDS = (4.0, 11.0)
 REQUOTE_MOVE = 0.02
-"""Makers come back early when the odds have moved this far."""
+"""Makers requote early when the odds have moved this far."""
 
 
 def open_new_exchange(venue: Venue) -> None:
-    """Open the crowd's accounts and list what a new exchange starts with."""
+    """Open the simulated traders' accounts and list what a new exchange starts with."""
     for name in (*MAKERS, *VISITORS):
         venue.open_account(name, cash=SIMULATED_CASH, member=False)
-    life.list_initial_events(venue)
+    market_lifecycle.list_initial_events(venue)
 
 
 def advance(venue: Venue, now: float, *, active: bool = True) -> None:
-    """Let time pass until `now`. With `active` off no odds move and makers quote each market once, for the members."""
+    """Let time pass until `now` (unix seconds).
+
+    Without `active` no odds move, nobody but the members trades, and makers quote each market once.
+    """
     if now - venue.stepped > MAX_STEPS * STEP_SECONDS:
         coarse = max(COARSE_SECONDS, (now - venue.stepped) / MAX_COARSE_STEPS)
         while now - venue.stepped > coarse:
@@ -59,12 +63,12 @@ def quote_unquoted_markets(venue: Venue) -> None:
 def _step(venue: Venue, seconds: float, *, active: bool) -> None:
     venue.stepped += seconds
     venue.now = max(venue.now, venue.stepped)
-    life.advance(venue, seconds if active else 0.0)
+    market_lifecycle.advance(venue, seconds if active else 0.0)
 
 
 def requote(venue: Venue, market: SandboxMarket) -> None:
-    """All makers of a market take their quotes back and place new ones."""
-    odds = venue.latents[market.event_ticker].probability(market.ticker)
+    """All makers of a market cancel their quotes and place new ones."""
+    odds = venue.processes[market.event_ticker].probability(market.ticker)
     book = venue.books[market.ticker]
     for maker in venue.makers[market.ticker]:
         for order_id in maker.order_ids:
@@ -85,23 +89,24 @@ def requote(venue: Venue, market: SandboxMarket) -> None:
 
 
 def _trade(venue: Venue) -> None:
+    """One step of trading: makers requote where it is time, and some visitors come."""
     markets = list(venue.open_markets())
     for market in markets:
-        odds = venue.latents[market.event_ticker].probability(market.ticker)
+        odds = venue.processes[market.event_ticker].probability(market.ticker)
         moved = abs(odds - venue.quoted.get(market.ticker, 2.0)) > REQUOTE_MOVE
         if moved or venue.now >= venue.next_quote[market.ticker]:
             requote(venue, market)
-    bustle = [TEMPLATES[market.series_ticker].bustle for market in markets]
-    expected = VISITS_PER_SECOND * STEP_SECONDS * sum(bustle)
-    visits = int(expected) + (venue.rng.random() < expected % 1)
-    for market in venue.rng.choices(markets, bustle, k=visits) if markets else ():
-        _visit(venue, market, bustle=TEMPLATES[market.series_ticker].bustle)
+    activity = [TEMPLATES[market.series_ticker].activity for market in markets]
+    expected = VISITS_PER_SECOND * STEP_SECONDS * sum(activity)
+    visits = int(expected) + (venue.rng.random() < expected % 1)  # the fraction is the chance of one more
+    for market in venue.rng.choices(markets, activity, k=visits) if markets else ():
+        _visit(venue, market, activity=TEMPLATES[market.series_ticker].activity)
 
 
-def _visit(venue: Venue, market: SandboxMarket, *, bustle: float) -> None:
+def _visit(venue: Venue, market: SandboxMarket, *, activity: float) -> None:
     book = venue.books[market.ticker]
-    odds = venue.latents[market.event_ticker].probability(market.ticker)
-    intent = visitor_order(odds=odds, bid=book.best_bid, ask=book.best_ask, bustle=bustle, rng=venue.rng)
+    odds = venue.processes[market.event_ticker].probability(market.ticker)
+    intent = visitor_order(odds=odds, bid=book.best_bid, ask=book.best_ask, activity=activity, rng=venue.rng)
     if intent is not None and next(book.queue(OPPOSITE[intent.side]), None) is not None:
         venue.submit(intent, market.ticker, rest=False)
 

@@ -1,4 +1,4 @@
-"""Price grids. A market's structure names one; an order's price must lie on it."""
+"""Price grids. Each market names one (`price_level_structure`), and the price of an order must lie on it."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ STRUCTURES: Mapping[str, Sequence[PriceRange]] = MappingProxyType(
 
 
 def step_at(structure: str, price: Decimal) -> Decimal:
-    """The smallest price change around `price`; at a border, the finer one."""
+    """The smallest price change at `price`; where two ranges meet, the finer one."""
     return min(each.step for each in STRUCTURES[structure] if each.start <= price <= each.end)
 
 
 def is_valid(structure: str, price: Decimal) -> bool:
-    """Whether an order may carry this price: on the grid, above 0 and below 1 dollar."""
+    """Whether an order may have this price: on the grid, above 0 and below 1 dollar."""
     return ZERO < price < ONE and price % step_at(structure, price) == ZERO
 
 
 def nearest(structure: str, price: float) -> Decimal:
-    """The valid price closest to a number between 0 and 1; the ends are one step inside."""
+    """The valid price closest to `price`; one step inside 0 and 1 where it lies outside."""
     return _nearest(structure, round(price, 4))
 
 
 @lru_cache(maxsize=40_000)
 def _nearest(structure: str, price: float) -> Decimal:
-    """Few prices, asked for again and again: a past of weeks is drawn in them."""
+    """Cached, because drawing weeks of generated past asks for the same few prices many times."""
     exact = min(ONE, max(ZERO, Decimal(str(price))))
     step = step_at(structure, exact)
     on_grid = (exact / step).to_integral_value(ROUND_HALF_EVEN) * step

@@ -1,6 +1,6 @@
-"""The exchange's opening hours: around the clock but for Thursday, 03:00 to 05:00 Eastern. Pure.
+"""The exchange's trading hours: always, except on Thursdays from 03:00 to 05:00 Eastern time. Pure.
 
-Eastern time is reckoned here: a machine without a time zone database must run the exchange as well.
+Eastern time is computed here, because the exchange must also run on a machine without a time zone database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PAUSE_FROM, PAUSE_TO = 3, 5
 
 
 def pause_end(at: float) -> float | None:
-    """The end of the weekly pause that the moment `at` lies in; None outside of one. Unix seconds."""
+    """The end of the weekly pause that `at` lies in, None outside of a pause. Both in unix seconds."""
     now = datetime.fromtimestamp(at, UTC)
     eastern = now + _offset(now)
     if eastern.weekday() != THURSDAY or not PAUSE_FROM <= eastern.hour < PAUSE_TO:
@@ -23,12 +23,16 @@ def pause_end(at: float) -> float | None:
 
 
 def _offset(now: datetime) -> timedelta:
-    """Daylight saving from the second Sunday of March to the first of November, both at 2 o'clock local time."""
+    """Eastern time's offset from UTC.
+
+    Daylight saving lasts from the second Sunday of March to the first Sunday of November, both at 2 o'clock local time.
+    """
     begin = _sunday(now.year, 3, 2) + timedelta(hours=7)
     end = _sunday(now.year, 11, 1) + timedelta(hours=6)
     return timedelta(hours=-4 if begin <= now < end else -5)
 
 
 def _sunday(year: int, month: int, number: int) -> datetime:
+    """Midnight UTC of the `number`-th Sunday of a month."""
     first = datetime(year, month, 1, tzinfo=UTC)
     return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (number - 1))

@@ -1,6 +1,6 @@
-"""The exchange itself: accounts, books and what is listed, and every way in which orders and money move.
+"""The state of the exchange: accounts, order books and listings, and every change of orders and money.
 
-Time comes in with each call; nothing here reads a clock or a disk. What changed is noted in `changes`, for the journal.
+`now` is set by the caller; nothing here reads a clock or a disk. Each change is noted in `changes`, for the journal.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from uuid import UUID
 from coliseum.trading.fees import CENTICENT, charge_fill, trade_fee
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange.order_book import LimitOrderBook, Placement
-from coliseum_local.exchange.candles import HOUR, SandboxCandle, CandleRecorder
+from coliseum_local.exchange.candles import HOUR, CandleRecorder, SandboxCandle
 from coliseum_local.exchange.change_log import ChangeLog, RecordKind
-from coliseum_local.exchange.trading_hours import pause_end
-from coliseum_local.exchange.outcome_process import OutcomeProcess
-from coliseum_local.exchange.ledger import ExchangeAccount, split_fill, payout
-from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus
+from coliseum_local.exchange.ledger import ExchangeAccount, payout, split_fill
+from coliseum_local.exchange.listing import MarketStatus, SandboxEvent, SandboxMarket, SandboxSeries
+from coliseum_local.exchange.order_book import LimitOrderBook, Placement
 from coliseum_local.exchange.orders import (
     AccountFill,
     Action,
     OrderMatch,
-    SandboxOrder,
     OrderRejected,
     OrderStatus,
     PublicTrade,
+    SandboxOrder,
     SelfTradePrevention,
     TimeInForce,
 )
+from coliseum_local.exchange.outcome_process import OutcomeProcess
 from coliseum_local.exchange.ticks import is_valid
-from coliseum_local.exchange.traders import SimulatedOrder, MarketMaker
+from coliseum_local.exchange.traders import MarketMaker, SimulatedOrder
+from coliseum_local.exchange.trading_hours import pause_end
 
 MAX_CONTRACTS = Decimal(1_000_000)
 SIMULATED_CASH = Decimal(10_000_000)
@@ -42,7 +42,7 @@ SIMULATED_CASH = Decimal(10_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """What a member asks for. Price is dollars per YES contract, `expires` unix seconds."""
+    """An order as a member sends it. The price is in dollars per YES contract, `expires` in unix seconds."""
 
     ticker: str
     side: BookSide
@@ -59,7 +59,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettlement:
-    """One position of one account, paid out. Dollars and contracts."""
+    """One position of one account that was paid out. In dollars and contracts."""
 
     account_id: str
     ticker: str
@@ -76,15 +76,15 @@ class AccountSettlement:
 
 
 class Venue:
-    """All state of the exchange."""
+    """All state of the exchange. Invariant: `money()` is changed by no trade and no settlement."""
 
     def __init__(self, *, seed: str, now: float, generation: int = 0) -> None:
         self.seed = seed
         self.now = now
         self.stepped = now
-        """Up to where the crowd's grid of steps has been walked; never after `now`."""
+        """The last step of the simulation's grid that was made; never after `now`."""
         self.generation = generation
-        """How often this exchange was started; each run draws fresh randomness and never an old id."""
+        """How often this exchange was restarted: each run needs new random numbers and ids that were never used."""
         self.ids = Random(f"{seed}:{generation}:ids")
         self.rng = Random(f"{seed}:{generation}:crowd")
         self.changes = ChangeLog()
@@ -95,29 +95,32 @@ class Venue:
         self.markets: dict[str, SandboxMarket] = {}
         self.live: dict[str, SandboxMarket] = {}
         """Markets that are not finalized."""
-        self.latents: dict[str, OutcomeProcess] = {}
-        """By event."""
+        self.processes: dict[str, OutcomeProcess] = {}
+        """By event, until its last market is finalized."""
         self.recorders: dict[str, CandleRecorder] = {}
         self.books: dict[str, LimitOrderBook] = {}
         self.makers: dict[str, list[MarketMaker]] = {}
         self.next_quote: dict[str, float] = {}
+        """Unix second of the makers' next quotes, by market."""
         self.quoted: dict[str, float] = {}
+        """The odds at the makers' last quotes, by market."""
         self.next_index: dict[str, int] = {}
-        """By series: the event that is listed next."""
+        """Number of the event that is listed next, by series."""
         self.next_forget = now
         self.orders: dict[str, SandboxOrder] = {}
-        """The members' orders, finished ones too."""
+        """All orders of members, finished ones too."""
         self.resting: dict[str, SandboxOrder] = {}
-        """The members' orders that are in a book."""
+        """The orders of members that are in a book."""
         self.client_ids: set[tuple[str, str]] = set()
+        """(account, client order id) of every order: an id may be used once."""
         self.fills: dict[str, list[AccountFill]] = {}
         self.settlements: dict[str, list[AccountSettlement]] = {}
         self.trades: deque[PublicTrade] = deque(maxlen=20_000)
         self.fees_collected = ZERO
         self.paused = False
-        """By the operator."""
+        """The operator stopped trading."""
         self.keeps_hours = False
-        """Pauses every week as well, at the exchange's time."""
+        """Trading also pauses every Thursday."""
 
     @property
     def trading_active(self) -> bool:
@@ -136,13 +139,14 @@ class Venue:
         return account
 
     def reserved(self, account_id: str) -> Decimal:
-        """Cash held back for a member's resting orders; contracts that would close a position need none."""
+        """Dollars held back for a member's resting orders. Contracts that would close a position need none."""
         total = ZERO
         closable: dict[tuple[str, BookSide], Decimal] = {}
         for order in self.resting.values():
             if order.account_id != account_id:
                 continue
             key = (order.ticker, order.side)
+            # The position can be closed only once: orders use it up in the order in which they were placed.
             free = closable.get(key, max(ZERO, -order.sign * self.accounts[account_id].held(order.ticker)))
             closing = min(free, order.remaining)
             closable[key] = free - closing
@@ -150,11 +154,11 @@ class Venue:
         return total
 
     def available(self, account_id: str) -> Decimal:
-        """Cash that a new order may use."""
+        """Dollars that a new order may use."""
         return self.accounts[account_id].cash - self.reserved(account_id)
 
     def portfolio_value(self, account_id: str) -> Decimal:
-        """What the open positions are worth at the last price, or at their result once there is one."""
+        """Dollars that the open positions are worth at the last price, or at the result once there is one."""
         total = ZERO
         for ticker, position in self.accounts[account_id].positions.items():
             if position.contracts:
@@ -165,7 +169,7 @@ class Venue:
     # Orders
 
     def place(self, account_id: str, request: OrderRequest) -> SandboxOrder:
-        """Take a member's order, or refuse it without a trace."""
+        """Take a member's order and match it. Raises OrderRejected before anything changed."""
         market = self.markets.get(request.ticker)
         if market is None:
             raise OrderRejected("market_not_found", status=404)
@@ -192,7 +196,10 @@ class Venue:
         return order
 
     def submit(self, intent: SimulatedOrder, ticker: str, *, rest: bool) -> SandboxOrder | None:
-        """Take an order of the simulated crowd: it rests or it fills at once, and it is never stored."""
+        """Take a simulated trader's order, which rests or fills at once; None where the book rejects it.
+
+        These orders are never stored: after a restart the makers quote again.
+        """
         held = self.accounts[intent.account_id].held(ticker)
         request = OrderRequest(
             ticker=ticker,
@@ -212,14 +219,14 @@ class Venue:
         return order
 
     def cancel(self, account_id: str, order_id: str) -> tuple[SandboxOrder, Decimal]:
-        """Cancel a member's resting order; the order and how many contracts were still open."""
+        """Cancel a member's resting order; returns it and the contracts still open. Raises OrderRejected (404)."""
         order = self.resting.get(order_id)
         if order is None or order.account_id != account_id:
             raise OrderRejected("not_found", status=404)
         return order, self.withdraw(order)
 
     def withdraw(self, order: SandboxOrder) -> Decimal:
-        """Take any resting order out of its book."""
+        """Remove any resting order from its book; returns the contracts still open."""
         open_count = self.books[order.ticker].cancel(order)
         order.updated = self.now
         if order.order_id in self.orders:
@@ -227,7 +234,7 @@ class Venue:
         return open_count
 
     def restore(self, order: SandboxOrder) -> None:
-        """Put a stored order back where it was."""
+        """Put a stored order back into its place, without matching."""
         self.orders[order.order_id] = order
         if order.client_order_id:
             self.client_ids.add((order.account_id, order.client_order_id))
@@ -238,9 +245,10 @@ class Venue:
     def new_id(self) -> str:
         return str(UUID(int=self.ids.getrandbits(128), version=4))
 
-    # What an order needs, and what a trade moves
+    # Steps of placing an order
 
     def _order(self, account_id: str, request: OrderRequest, *, held: Decimal | None = None) -> SandboxOrder:
+        """The order for a request; a reduce-only one is cut down to the position it closes."""
         if held is None:
             held = self.accounts[account_id].held(request.ticker)
         sign = 1 if request.side is BookSide.BID else -1
@@ -290,7 +298,7 @@ class Venue:
         )
 
     def _settle_trades(self, placement: Placement) -> None:
-        for order in placement.gave_way:
+        for order in placement.self_trades_prevented:
             order.updated = self.now
             if order.order_id in self.orders:
                 self._note_order(order)
@@ -325,7 +333,7 @@ class Venue:
             self.note_candle(market.ticker, closed)
 
     def _fill(self, order: SandboxOrder, match: OrderMatch, *, is_taker: bool) -> Decimal:
-        """Book one half of a trade; contracts opened less contracts closed."""
+        """Enter one account's half of a trade; returns contracts opened less contracts closed."""
         account = self.accounts[order.account_id]
         delta = order.sign * match.count
         parts = split_fill(account.held(order.ticker), delta, match.price)
@@ -381,7 +389,10 @@ class Venue:
         self.changes.note(RecordKind.ORDER, order.order_id, order, urgent=True)
 
     def _trim_resting(self, account_id: str) -> None:
-        """Cancel a member's newest resting orders until its cash covers what is left of them."""
+        """Cancel a member's newest resting orders until its cash covers the rest of them.
+
+        Needed after a fill of a resting order: its fee can be higher than the fee that was held back.
+        """
         while self.available(account_id) < ZERO:
             mine = [order for order in self.resting.values() if order.account_id == account_id]
             if not mine:
@@ -389,7 +400,7 @@ class Venue:
             self.withdraw(mine[-1])
 
     def note_candle(self, ticker: str, closed: SandboxCandle) -> None:
-        """Keep a closed minute, and once an hour merge the old ones."""
+        """Note a closed minute for the journal, and once an hour merge the old ones."""
         self.changes.note(RecordKind.CANDLE, f"{ticker}|{closed.end}", closed)
         if closed.end % HOUR == 0:
             minutes, hours = self.recorders[ticker].compact(self.now)
@@ -398,10 +409,10 @@ class Venue:
             for kept in hours:
                 self.changes.note(RecordKind.CANDLE, f"{ticker}|{kept.end}", kept)
 
-    # Looking
+    # Queries
 
     def quotes(self, ticker: str) -> tuple[Decimal, Decimal]:
-        """Best bid and ask of YES; an empty side is 0 and 1."""
+        """Best bid and ask of YES; an empty side counts as bid 0 or ask 1."""
         book = self.books.get(ticker)
         bid, ask = (book.best_bid, book.best_ask) if book else (None, None)
         return (bid.price if bid else ZERO, ask.price if ask else ONE)
@@ -410,6 +421,6 @@ class Venue:
         return (market for market in self.live.values() if market.status is MarketStatus.ACTIVE)
 
     def money(self) -> Decimal:
-        """All cash, all fees, and one dollar for each open pair: constant but for deposits."""
+        """Dollars of all accounts, all fees, and one dollar per open pair of contracts. Only deposits change it."""
         cash = sum((account.cash for account in self.accounts.values()), ZERO)
         return cash + self.fees_collected + sum((market.open_interest for market in self.live.values()), ZERO)

@@ -1,8 +1,8 @@
-"""Our words in Kalshi's shapes, as its spec 3.34 has them and its wire sends them.
+"""The exchange's objects as Kalshi's JSON, by its OpenAPI document 3.34 and by recorded answers.
 
-Quirks on purpose: an empty side is bid 0 and ask 1; `balance` drops what is below a cent; fills and orders still carry
-the deprecated direction pair, in which a fill's `side` names the outcome gained while an order's names the leg traded;
-markets still carry `liquidity_dollars`. With `legacy` off, the deprecated fields are gone.
+Kalshi's quirks are copied: an empty side is bid 0 or ask 1; `balance` drops fractions of a cent; fills and orders have
+the deprecated pair `side` and `action`, where a fill's `side` is the outcome gained and an order's is the outcome
+traded; markets have `liquidity_dollars`. Without `legacy` the deprecated fields are missing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,18 @@ from typing import Any
 
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide, Outcome
-from coliseum_local.exchange.order_book import LimitOrderBook
-from coliseum_local.exchange.candles import SandboxCandle, OhlcPrices
+from coliseum_local.exchange.candles import OhlcPrices, SandboxCandle
 from coliseum_local.exchange.ledger import AccountPosition
-from coliseum_local.exchange.listing import SandboxEvent, SandboxMarket, SandboxSeries, MarketStatus
-from coliseum_local.exchange.orders import BOUGHT_OUTCOME, AccountFill, Action, SandboxOrder, PublicTrade, SelfTradePrevention
+from coliseum_local.exchange.listing import MarketStatus, SandboxEvent, SandboxMarket, SandboxSeries
+from coliseum_local.exchange.order_book import LimitOrderBook
+from coliseum_local.exchange.orders import (
+    BOUGHT_OUTCOME,
+    AccountFill,
+    Action,
+    PublicTrade,
+    SandboxOrder,
+    SelfTradePrevention,
+)
 from coliseum_local.exchange.ticks import STRUCTURES
 from coliseum_local.exchange.venue import AccountSettlement, Venue
 
@@ -37,7 +44,7 @@ def contracts(value: Decimal) -> str:
 
 
 def cents(value: Decimal) -> int:
-    """Whole cents; the rest is dropped."""
+    """Whole cents; fractions are dropped."""
     return int((value / CENT).to_integral_value(ROUND_FLOOR))
 
 
@@ -115,7 +122,7 @@ def market(venue: Venue, each: SandboxMarket, *, legacy: bool) -> Body:
 
 
 def yesterday(venue: Venue, each: SandboxMarket) -> tuple[SandboxCandle | None, Decimal]:
-    """The candle of 24 hours ago, and the volume since."""
+    """The last candle that ended at least 24 hours ago, and the contracts traded since."""
     before: SandboxCandle | None = None
     volume = ZERO
     for candle in reversed(venue.recorders[each.ticker].all()):
@@ -135,7 +142,7 @@ def _last(candle: SandboxCandle) -> Decimal | None:
 
 
 def event(each: SandboxEvent, series: SandboxSeries, *, markets: Sequence[Body] | None) -> Body:
-    """With `markets` empty the key is absent, not an empty list."""
+    """One event. Where there are no markets the key is missing: Kalshi sends no empty list."""
     body: Body = {
         "event_ticker": each.event_ticker,
         "series_ticker": each.series_ticker,
@@ -180,7 +187,7 @@ def _sources(each: SandboxSeries) -> list[Body]:
 
 
 def order_book(book: LimitOrderBook | None, depth: int) -> Body:
-    """Bids only, each leg in its own prices, best last. Depth 0 is the whole book."""
+    """Bids only, each outcome in its own prices, best last. Depth 0 is the whole book."""
 
     def leg(side: BookSide) -> list[list[str]]:
         levels = book.leg(side) if book else []
@@ -206,7 +213,7 @@ def trade(each: PublicTrade, *, legacy: bool) -> Body:
 
 
 def candle(each: SandboxCandle) -> Body:
-    """Prices carry `_dollars`; a period without trades has no price keys but `previous_dollars`."""
+    """A candle of the live tier. Prices end in `_dollars`; a period without trades has only `previous_dollars`."""
     price: Body = {}
     if each.price is not None:
         price = _span(each.price, "_dollars") | {"mean_dollars": dollars(each.turnover / each.volume)}
@@ -223,7 +230,7 @@ def candle(each: SandboxCandle) -> Body:
 
 
 def projected_candle(each: SandboxCandle, end: int) -> Body:
-    """The last candle before a range, carried to the range's first period: no prices but what was last traded."""
+    """The last candle before a range as the range's first one: its closing quotes and the last traded price."""
     last = _last(each)
     return {
         "end_period_ts": end,
@@ -236,7 +243,7 @@ def projected_candle(each: SandboxCandle, end: int) -> Body:
 
 
 def historical_candle(each: SandboxCandle) -> Body:
-    """The historical tier leaves the suffixes away and writes nulls where nothing traded."""
+    """A candle of the historical tier: no suffixes, and null where nothing traded."""
     price: Body = dict.fromkeys(("open", "high", "low", "close", "mean"))
     if each.price is not None:
         price = _span(each.price, "") | {"mean": dollars(each.turnover / each.volume)}

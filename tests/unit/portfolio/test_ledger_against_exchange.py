@@ -12,8 +12,7 @@ from coliseum.portfolio.ledger import Ledger
 from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.money import CENT, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import simulation as crowd
-from coliseum_local.exchange import market_lifecycle as life
+from coliseum_local.exchange import market_lifecycle, simulation
 from coliseum_local.exchange import wire as sent
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.orders import OrderRejected, SelfTradePrevention, TimeInForce
@@ -30,9 +29,9 @@ class Session:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         self.venue = Venue(seed=f"books-{seed}", now=START)
-        crowd.open_new_exchange(self.venue)
+        simulation.open_new_exchange(self.venue)
         self.venue.open_account(ME, cash=FUNDS, member=True)
-        crowd.advance(self.venue, START, active=False)
+        simulation.advance(self.venue, START, active=False)
 
     def act(self) -> None:
         market = self.rng.choice(list(self.venue.open_markets())[:8])
@@ -47,7 +46,7 @@ class Session:
         elif action == "settle":
             self._settle(market)
         else:
-            crowd.advance(self.venue, self.venue.now + self.rng.uniform(1, 10))
+            simulation.advance(self.venue, self.venue.now + self.rng.uniform(1, 10))
 
     def _order(self, market: SandboxMarket, *, price: str, force: TimeInForce) -> None:
         side = BookSide.BID if Decimal(price) > Decimal("0.5") else BookSide.ASK
@@ -59,7 +58,9 @@ class Session:
             time_in_force=force,
             self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
         )
-        crowd.advance(self.venue, self.venue.now + 1, active=False)  # what happened in one moment has no known order
+        simulation.advance(
+            self.venue, self.venue.now + 1, active=False
+        )  # what happened in one moment has no known order
         try:
             self.venue.place(ME, request)
         except OrderRejected:
@@ -68,7 +69,7 @@ class Session:
     def _settle(self, market: SandboxMarket) -> None:
         result = self.rng.choice(["yes", "no", "scalar"])
         value = self.rng.randint(1, 99) * CENT if result == "scalar" else None
-        life.settle_now(self.venue, market, result=result, value=value)
+        market_lifecycle.settle_now(self.venue, market, result=result, value=value)
 
     def ledger(self) -> Ledger:
         """Booked from the bodies the exchange would send, read as the client reads them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from coliseum.trading.money import ZERO
-from coliseum_local.exchange.candles import HOUR, KEEP_MINUTES, CandleRecorder, merge, period_end
+from coliseum_local.exchange.candles import HOUR, MINUTES_KEPT_SECONDS, CandleRecorder, merge, period_end
 
 D = Decimal
 
@@ -54,7 +54,7 @@ def test_merging_keeps_all_volume_and_the_outer_prices() -> None:
 
 def test_old_minutes_become_hours_once_and_lose_nothing() -> None:
     recorder = CandleRecorder()
-    last = KEEP_MINUTES + 3 * HOUR
+    last = MINUTES_KEPT_SECONDS + 3 * HOUR
     for time in range(30, last, 60):
         recorder.trade(float(time), price=D("0.5"), count=D(1), bid=D("0.4"), ask=D("0.6"), interest=ZERO)
     before = sum(candle.volume for candle in recorder.all())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.trading.money import ONE, ZERO
-from coliseum_local.exchange.ledger import ExchangeAccount, split_fill, payout
+from coliseum_local.exchange.ledger import ExchangeAccount, payout, split_fill
 
 D = Decimal
 

@@ -14,9 +14,9 @@ from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.order_book import LimitOrderBook
 from coliseum_local.exchange.orders import (
     Action,
-    SandboxOrder,
     OrderRejected,
     OrderStatus,
+    SandboxOrder,
     SelfTradePrevention,
     TimeInForce,
 )
@@ -138,7 +138,7 @@ def test_with_maker_the_resting_order_of_the_same_account_gives_way() -> None:
     book.place(other)
     incoming = order("bid 5 @ 0.51", owner="me", self_trade_prevention=SelfTradePrevention.MAKER)
     placement = book.place(incoming)
-    assert placement.gave_way == [own]
+    assert placement.self_trades_prevented == [own]
     assert own.status is OrderStatus.CANCELED
     assert [match.maker for match in placement.matches] == [other]
 

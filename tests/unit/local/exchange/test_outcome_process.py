@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.exchange.catalogue import TEMPLATES, MIN_OPEN, SHORT_SERIES, open_indices, draw_event
-from coliseum_local.exchange.outcome_process import ChoiceProcess, OutcomeProcess, NumberProcess, draw_name
+from coliseum_local.exchange.catalogue import MIN_OPEN, SHORT_SERIES, TEMPLATES, draw_event, open_indices
+from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess, OutcomeProcess, draw_name
 
 
 def _value(rng: Random) -> OutcomeProcess:
@@ -33,13 +33,13 @@ def test_markets_that_stood_at_some_odds_settle_yes_that_often(make: object) -> 
     rng = Random(7)
     buckets: dict[int, list[int]] = {}
     for _ in range(4_000):
-        latent = make(rng)  # type: ignore[operator]  # either maker
-        latent.advance(50, rng)
-        odds = latent.probability("T")
-        latent.advance(100, rng)
+        process = make(rng)  # type: ignore[operator]  # either maker
+        process.advance(50, rng)
+        odds = process.probability("T")
+        process.advance(100, rng)
         row = buckets.setdefault(int(odds * 5), [0, 0, 0])
         row[0] += 1
-        row[1] += latent.truth("T")
+        row[1] += process.truth("T")
         row[2] += round(odds * 1e6)
     for count, hits, total in buckets.values():
         expected = total / 1e6 / count
@@ -50,31 +50,32 @@ def test_markets_that_stood_at_some_odds_settle_yes_that_often(make: object) -> 
 @given(st.lists(st.floats(0.1, 40), min_size=1, max_size=6))
 def test_odds_of_exclusive_outcomes_always_sum_to_one(steps: list[float]) -> None:
     rng = Random(1)
-    latent = _choice(rng)
+    process = _choice(rng)
     for now in sorted(steps):
-        latent.advance(now, rng)
-        assert sum(latent.probability(name) for name in ("T", "U", "")) == pytest.approx(1)
+        process.advance(now, rng)
+        assert sum(process.probability(name) for name in ("T", "U", "")) == pytest.approx(1)
 
 
 def test_brackets_cover_every_number_exactly_once() -> None:
-    blueprint = TEMPLATES["KXHIGHNY"]
+    template = TEMPLATES["KXHIGHNY"]
     for index in range(200):
-        listing, latent = draw_event(blueprint, index, seed="s")
+        listing, process = draw_event(template, index, seed="s")
         rng = Random(index)
-        assert sum(latent.probability(each.ticker) for each in listing.markets) == pytest.approx(1)
-        latent.advance(listing.event.strike_time, rng)
-        assert sum(latent.truth(each.ticker) for each in listing.markets) == 1
+        assert sum(process.probability(each.ticker) for each in listing.markets) == pytest.approx(1)
+        process.advance(listing.event.strike_time, rng)
+        assert sum(process.truth(each.ticker) for each in listing.markets) == 1
 
 
 def test_the_schedule_keeps_enough_markets_open_at_any_time_of_any_day() -> None:
     """Every 37 minutes over 40 days; each event's markets are counted once per shape."""
-    sizes = {ticker: len(draw_event(blueprint, 0, seed="s")[0].markets) for ticker, blueprint in TEMPLATES.items()}
+    sizes = {ticker: len(draw_event(template, 0, seed="s")[0].markets) for ticker, template in TEMPLATES.items()}
     moments = range(1_795_000_000, 1_795_000_000 + 40 * 86_400, 37 * 60)
     open_counts = [
-        sum(len(open_indices(blueprint, now)) * sizes[ticker] for ticker, blueprint in TEMPLATES.items()) for now in moments
+        sum(len(open_indices(template, now)) * sizes[ticker] for ticker, template in TEMPLATES.items())
+        for now in moments
     ]
     assert min(open_counts) >= MIN_OPEN
-    assert len({blueprint.series.category for blueprint in TEMPLATES.values()}) >= 6
+    assert len({template.series.category for template in TEMPLATES.values()}) >= 6
 
 
 def test_whenever_somebody_begins_several_series_end_within_minutes() -> None:
@@ -82,18 +83,18 @@ def test_whenever_somebody_begins_several_series_end_within_minutes() -> None:
     for start in range(1_795_000_000, 1_795_000_000 + 900, 17):
         ends = [
             event.strike_time - start
-            for blueprint in TEMPLATES.values()
-            for index in open_indices(blueprint, start)
-            if (event := draw_event(blueprint, index, seed="s")[0].event).strike_time > start
+            for template in TEMPLATES.values()
+            for index in open_indices(template, start)
+            if (event := draw_event(template, index, seed="s")[0].event).strike_time > start
         ]
         assert sum(150 <= left <= 300 for left in ends) >= 5
 
 
 @pytest.mark.parametrize("ticker", SHORT_SERIES)
 def test_events_of_a_short_series_follow_each_other_without_overlap(ticker: str) -> None:
-    blueprint = TEMPLATES[ticker]
-    assert all(len(open_indices(blueprint, 1_795_000_000 + second)) == 1 for second in range(0, 600, 7))
-    assert blueprint.phase % 60 == 0, "their titles tell the minute"
+    template = TEMPLATES[ticker]
+    assert all(len(open_indices(template, 1_795_000_000 + second)) == 1 for second in range(0, 600, 7))
+    assert template.phase % 60 == 0, "their titles tell the minute"
 
 
 def test_an_event_is_drawn_the_same_each_time_and_differently_by_seed() -> None:

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import BookSide
-from coliseum_local.exchange import simulation as crowd
-from coliseum_local.exchange import market_lifecycle as life
+from coliseum_local.exchange import market_lifecycle, simulation
 from coliseum_local.exchange.journal import Journal, restore
-from coliseum_local.exchange.listing import STATUS_FILTERS, NEXT_STATUSES, SandboxMarket, MarketStatus
+from coliseum_local.exchange.listing import NEXT_STATUSES, STATUS_FILTERS, MarketStatus, SandboxMarket
 from coliseum_local.exchange.orders import Action, OrderRejected, OrderStatus, SelfTradePrevention, TimeInForce
 from coliseum_local.exchange.venue import OrderRequest, Venue
 
@@ -32,10 +31,10 @@ IOC, GTC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.GOOD_TILL_CANCELED,
 @cache
 def _founded(seed: str, members: tuple[str, ...], now: float) -> bytes:
     venue = Venue(seed=seed, now=now)
-    crowd.open_new_exchange(venue)
+    simulation.open_new_exchange(venue)
     for member in members:
         venue.open_account(member, cash=D(10_000), member=True)
-    crowd.advance(venue, now, active=False)
+    simulation.advance(venue, now, active=False)
     return pickle.dumps(venue)
 
 
@@ -178,9 +177,9 @@ def test_an_expired_order_is_taken_back() -> None:
     venue = new_venue()
     market = quoted(venue)
     order = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, expires=START + 5))
-    crowd.advance(venue, START + 4, active=False)
+    simulation.advance(venue, START + 4, active=False)
     assert order.order_id in venue.resting
-    crowd.advance(venue, START + 6, active=False)
+    simulation.advance(venue, START + 6, active=False)
     assert order.status is OrderStatus.CANCELED
 
 
@@ -189,7 +188,7 @@ def test_a_pause_refuses_orders_allows_cancels_and_cancels_those_that_asked() ->
     market = quoted(venue)
     shy = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, cancel_on_pause=True))
     brave = venue.place("me", request(market, "bid", "1", "0.02", time_in_force=GTC))
-    life.pause(venue, paused=True)
+    market_lifecycle.pause(venue, paused=True)
     with pytest.raises(OrderRejected) as refused:
         venue.place("me", request(market, "bid", "1", "0.99"))
     assert refused.value.status == 503
@@ -218,18 +217,22 @@ def test_short_markets_come_go_and_pay_while_enough_stay_open() -> None:
     settled_before = {ticker for ticker, market in venue.markets.items() if market.settled}
     counts = []
     for minute in range(1, 8):
-        crowd.advance(venue, START + 60 * minute)
+        simulation.advance(venue, START + 60 * minute)
         counts.append(sum(1 for _ in venue.open_markets()))
     fresh = [market for ticker, market in venue.markets.items() if market.settled and ticker not in settled_before]
     assert min(counts) >= 24
     assert {market.series_ticker for market in fresh} >= {"KXBTC5M", "KXTENNISSET"}
     assert all(market.yes_value is not None and market.result in {"yes", "no", "scalar"} for market in fresh)
-    assert {each.status for each in venue.markets.values()} >= {MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.FINALIZED}
+    assert {each.status for each in venue.markets.values()} >= {
+        MarketStatus.INITIALIZED,
+        MarketStatus.ACTIVE,
+        MarketStatus.FINALIZED,
+    }
 
 
 def test_at_most_one_market_of_an_exclusive_event_settles_yes() -> None:
     venue = new_venue()
-    crowd.advance(venue, START + 1_800)
+    simulation.advance(venue, START + 1_800)
     for event in venue.events.values():
         results = [venue.markets[ticker].result for ticker in event.markets]
         if event.mutually_exclusive and all(results) and "scalar" not in results:
@@ -241,14 +244,14 @@ def test_a_result_can_be_disputed_and_amended_until_it_is_paid() -> None:
     market = next(each for each in venue.open_markets() if each.close_time - START < 600)
     venue.place("me", request(market, "bid", "10", "0.999" if market.structure != "linear_cent" else "0.99"))
     held = venue.accounts["me"].held(market.ticker)
-    crowd.advance(venue, market.close_time + 3, active=False)
+    simulation.advance(venue, market.close_time + 3, active=False)
     assert market.status is MarketStatus.DETERMINED
-    life.dispute(venue, market)
-    crowd.advance(venue, market.close_time + 600, active=False)
+    market_lifecycle.dispute(venue, market)
+    simulation.advance(venue, market.close_time + 600, active=False)
     assert venue.live[market.ticker].settled is None
-    life.amend(venue, market, result="scalar", value=D("0.25"))
+    market_lifecycle.amend(venue, market, result="scalar", value=D("0.25"))
     before = venue.accounts["me"].cash
-    crowd.advance(venue, venue.now + market.settlement_seconds + 1, active=False)
+    simulation.advance(venue, venue.now + market.settlement_seconds + 1, active=False)
     assert market.ticker not in venue.live
     assert venue.accounts["me"].cash == before + held * D("0.25")
     assert [(row.result, row.contracts) for row in venue.settlements["me"]] == [("scalar", held)]
@@ -260,13 +263,13 @@ def test_in_the_weekly_pause_orders_are_refused_and_cancels_are_not() -> None:
     market = next(each for each in venue.open_markets() if each.close_time > THURSDAY + 3 * 3600)
     staying = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC))
     leaving = venue.place("me", request(market, "bid", "1", "0.01", time_in_force=GTC, cancel_on_pause=True))
-    crowd.advance(venue, THURSDAY + 60, active=False)
+    simulation.advance(venue, THURSDAY + 60, active=False)
     with pytest.raises(OrderRejected, match="trading_is_paused"):
         venue.place("me", request(market, "bid", "1", "0.50"))
     assert [order.order_id for order in venue.resting.values()] == [staying.order_id]
     assert leaving.status is OrderStatus.CANCELED
     venue.cancel("me", staying.order_id)
-    crowd.advance(venue, THURSDAY + 2 * 3600, active=False)
+    simulation.advance(venue, THURSDAY + 2 * 3600, active=False)
     assert venue.trading_active
 
 
@@ -275,10 +278,10 @@ def test_an_operators_result_pays_at_once_and_only_once() -> None:
     market = quoted(venue)
     venue.place("me", request(market, "ask", "10", "0.01"))
     held = venue.accounts["me"].held(market.ticker)
-    life.settle_now(venue, market, result="no")
+    market_lifecycle.settle_now(venue, market, result="no")
     assert venue.settlements["me"][0].revenue == -held
     with pytest.raises(ValueError, match="cannot go"):
-        life.settle_now(venue, market, result="yes")
+        market_lifecycle.settle_now(venue, market, result="yes")
 
 
 # Conservation
@@ -308,9 +311,9 @@ def test_whatever_happens_money_and_contracts_are_conserved(
         member = ("me", "you")[number % 2]
         market = list(venue.open_markets())[number * 7]
         if kind == "wait":
-            crowd.advance(venue, venue.now + count / 200)
+            simulation.advance(venue, venue.now + count / 200)
         elif kind == "settle" and count % 3 == 0:
-            life.settle_now(venue, market, result="scalar", value=D(price) / 100)
+            market_lifecycle.settle_now(venue, market, result="scalar", value=D(price) / 100)
         elif kind == "cancel" and venue.resting:
             order = picks.choice(list(venue.resting.values()))
             venue.cancel(order.account_id, order.order_id)
@@ -353,10 +356,10 @@ def _picture(venue: Venue) -> list[object]:
 
 def test_the_same_seed_gives_the_same_exchange_however_often_it_is_looked_at() -> None:
     one, other, third = new_venue(), new_venue(), new_venue("another")
-    crowd.advance(one, START + 40)
-    crowd.advance(third, START + 40)
+    simulation.advance(one, START + 40)
+    simulation.advance(third, START + 40)
     for step in range(1, 161):
-        crowd.advance(other, START + step / 4)
+        simulation.advance(other, START + step / 4)
     assert _picture(one) == _picture(other)
     assert _picture(one) != _picture(third)
 
@@ -367,10 +370,10 @@ def test_the_journal_brings_the_exchange_back_as_it_was(tmp_path: Path) -> None:
     market = quoted(venue)
     venue.place("me", request(market, "bid", "5", "0.99"))
     resting = venue.place("me", request(market, "bid", "3", "0.02", time_in_force=GTC, client_order_id="r"))
-    crowd.advance(venue, START + 130)
+    simulation.advance(venue, START + 130)
     other = next(each for each in venue.open_markets() if each.ticker != market.ticker)
     venue.place("me", request(other, "ask", "2", "0.01"))
-    life.settle_now(venue, other, result="no")
+    market_lifecycle.settle_now(venue, other, result="no")
     journal = Journal(path)
     journal.write(venue)
     journal.close()
@@ -385,30 +388,30 @@ def test_the_journal_brings_the_exchange_back_as_it_was(tmp_path: Path) -> None:
     assert again.fills == venue.fills
     assert again.settlements == venue.settlements
     assert again.orders == venue.orders
-    assert again.latents == venue.latents
+    assert again.processes == venue.processes
     assert set(again.resting) == {resting.order_id}
     candles = again.recorders[market.ticker]
     assert candles.drawn == venue.recorders[market.ticker].drawn
     assert candles.past == venue.recorders[market.ticker].past
-    crowd.advance(again, START + 160)
+    simulation.advance(again, START + 160)
     assert len(again.trades) > 0
     assert not {trade.trade_id for trade in again.trades} & {trade.trade_id for trade in venue.trades}
 
 
 def test_a_long_absence_is_not_traded_through_but_markets_live_on() -> None:
     venue = new_venue()
-    crowd.advance(venue, START + 7 * 3600)
+    simulation.advance(venue, START + 7 * 3600)
     assert sum(1 for _ in venue.open_markets()) >= 24
     assert all(market.settled is not None for market in venue.markets.values() if market.close_time < START + 6 * 3600)
 
 
 def test_short_markets_nobody_of_ours_traded_are_forgotten_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(life, "FORGET_SECONDS", 3600.0)  # three days, which take seconds to live through
+    monkeypatch.setattr(market_lifecycle, "FORGET_SECONDS", 3600.0)  # three days, which take seconds to live through
     venue = new_venue()
     short = next(each for each in venue.open_markets() if each.series_ticker == "KXBTC5M")
     kept = next(each for each in venue.open_markets() if each.series_ticker == "KXTENNISSET")
     venue.place("me", request(kept, "bid", "1", "0.01", time_in_force=GTC))
-    crowd.advance(venue, START + 2 * 3600, active=False)
+    simulation.advance(venue, START + 2 * 3600, active=False)
     assert short.ticker not in venue.markets
     assert short.event_ticker not in venue.events
     assert kept.ticker in venue.markets
