@@ -1,4 +1,7 @@
-"""The reference bot trading on the sandbox exchange, seen through its own interface."""
+"""The reference bot as a process beside the sandbox exchange, seen through its own HTTP interface.
+
+What it trades is tested with a simulated clock in `tests/unit/local/bot/test_trader.py`.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,8 @@ class Bot:
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    """A lively exchange of this file's own: twenty seconds pass in one."""
-    server = launch_exchange(tmp_path_factory.mktemp("bot-exchange"), "--speed", "20", "--no-rate-limits")
+    """An exchange of this file's own, a little faster than real time: a slow machine must be able to keep up."""
+    server = launch_exchange(tmp_path_factory.mktemp("bot-exchange"), "--speed", "2", "--no-rate-limits")
     yield server
     server.stop()
 
@@ -77,8 +80,8 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., Bot]]:
         each.stop()
 
 
-def test_it_trades_soon_and_lists_trades_as_the_exchange_knows_them(bot: Bot, exchange: Exchange) -> None:
-    rows = bot.until("/trades", lambda trades: len(trades) >= 6)
+def test_it_lists_its_trades_as_the_exchange_reports_them(bot: Bot, exchange: Exchange) -> None:
+    rows = bot.until("/trades", lambda trades: len(trades) >= 1)
     fills = {fill["fill_id"]: fill for fill in exchange.get("/portfolio/fills", limit=1000)["fills"]}
     for row in rows:
         fill = fills[row["trade_id"]]
@@ -97,20 +100,14 @@ def _other(outcome: str) -> str:
     return {"yes": "no", "no": "yes"}[outcome]
 
 
-def test_it_buys_and_sells_both_outcomes_over_many_markets(bot: Bot) -> None:
-    wanted = {("BUY", "yes"), ("BUY", "no"), ("SELL", "yes"), ("SELL", "no")}
-    rows = bot.until("/trades", lambda trades: {(row["side"], row["outcome"]) for row in trades} == wanted)
-    assert len({row["ticker"] for row in rows}) >= 4
-
-
-def test_its_trades_are_ones_the_poller_can_read(bot: Bot) -> None:
+def test_the_poller_can_read_its_trades(bot: Bot) -> None:
     bot.until("/trades", bool)
-    listed = trades_from(bot._http.get("/trades").content)
+    listed = trades_from(bot.content("/trades"))
     assert listed.trades
     assert listed.rejected == ()
 
 
-def test_health_and_status_say_who_it_is_and_what_it_does(bot: Bot) -> None:
+def test_health_and_status_show_mode_strategy_and_reasons(bot: Bot) -> None:
     bot.until("/trades", bool)
     health = bot.get("/health")
     status = bot.until("/status", lambda body: body["looks"] > 2 and body["equity"] is not None)
@@ -122,15 +119,16 @@ def test_health_and_status_say_who_it_is_and_what_it_does(bot: Bot) -> None:
     assert sum(row["markets"] for row in status["idle_reasons"]) > 0
 
 
-def test_it_starts_with_an_empty_list_and_strangers_fills_stay_out(
+def test_fills_of_other_programs_of_the_account_are_not_its_trades(
     start_exchange: StartExchange, start_bot: Callable[..., Bot]
 ) -> None:
     server = start_exchange(arguments=("--no-rate-limits",))
     ticker = quoted_market(server)["ticker"]
     fresh = start_bot(server, "--pace", "0.1", ed25519=True)
-    ours = {"self_trade_prevention_type": "maker"}  # the bot may rest quotes of the same account in our way
+    # The bot may have resting orders of the same account: these give way.
+    prevention = {"self_trade_prevention_type": "maker"}
     for side, price in (("bid", "0.99"), ("ask", "0.01")):
-        assert server.order(ticker, side, "1.00", price, **ours).json()["fill_count"] == "1.00"
+        assert server.order(ticker, side, "1.00", price, **prevention).json()["fill_count"] == "1.00"
     looks = fresh.get("/status")["looks"]
     fresh.until("/status", lambda body: body["looks"] >= looks + 3)
     assert fresh.get("/trades") == []
@@ -138,10 +136,8 @@ def test_it_starts_with_an_empty_list_and_strangers_fills_stay_out(
     assert len(server.get("/portfolio/fills")["fills"]) == 2
 
 
-def test_it_says_why_nothing_trades_when_the_exchange_pauses_or_fails_and_comes_back(
-    tmp_path: Path, start_bot: Callable[..., Bot]
-) -> None:
-    server = launch_exchange(tmp_path / "own", "--speed", "20", "--no-rate-limits")
+def test_it_reports_a_pause_and_an_outage_and_trades_after_them(tmp_path: Path, start_bot: Callable[..., Bot]) -> None:
+    server = launch_exchange(tmp_path / "own", "--speed", "2", "--no-rate-limits")
     try:
         server.admin("trading-pause", paused=True)
         own = start_bot(server, "--pace", "0.3")
@@ -159,22 +155,22 @@ def test_it_says_why_nothing_trades_when_the_exchange_pauses_or_fails_and_comes_
 
 
 @pytest.mark.parametrize("arguments", [("--live",), ("--exchange", "https://external-api.kalshi.com/trade-api/v2")])
-def test_it_does_not_start_towards_real_money_without_the_words(exchange: Exchange, arguments: tuple[str, ...]) -> None:
-    refused = _run(exchange, *arguments, confirmation="")
-    assert refused.returncode != 0
-    assert "COLISEUM_BOT_LIVE" in refused.stderr
-    assert refused.stdout == ""
+def test_it_does_not_start_with_real_money_without_confirmation(exchange: Exchange, arguments: tuple[str, ...]) -> None:
+    result = _run(exchange, *arguments, confirmation="")
+    assert result.returncode != 0
+    assert "COLISEUM_BOT_LIVE" in result.stderr
+    assert result.stdout == ""
 
 
-def test_with_the_words_it_says_loudly_that_it_is_live(exchange: Exchange) -> None:
-    said = _run(exchange, "--live", confirmation="I_UNDERSTAND")
-    assert "mode LIVE" in said.stderr
-    assert "I_UNDERSTAND" in said.stderr
-    assert '"mode": "live"' in said.stdout
+def test_with_confirmation_it_announces_that_it_is_live(exchange: Exchange) -> None:
+    result = _run(exchange, "--live", confirmation="I_UNDERSTAND")
+    assert "mode LIVE" in result.stderr
+    assert "I_UNDERSTAND" in result.stderr
+    assert '"mode": "live"' in result.stdout
 
 
 def _run(exchange: Exchange, *arguments: str, confirmation: str) -> subprocess.CompletedProcess[str]:
-    """Run the bot with its parent already gone: it ends as soon as it serves."""
+    """Run the bot with closed standard input, which ends it as soon as it serves."""
     command = ["--port", "0", "--exchange", exchange.url, "--api-key", exchange.api_key]
     return subprocess.run(
         [sys.executable, "-m", "coliseum_local.bot", *command, "--private-key", exchange.private_key_path, *arguments],

@@ -1,4 +1,4 @@
-"""`python -m coliseum_local.bot --exchange URL --api-key K --private-key PATH`: the reference trading bot."""
+"""`python -m coliseum_local.bot --exchange URL --api-key K --private-key PATH` runs the reference trading bot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
     add("--api-key", required=True, help="id of the API key")
     add("--private-key", type=Path, required=True, help="PEM file of the key, RSA or Ed25519")
     add("--port", type=int, default=port, help="0 takes any free port (default %(default)s)")
-    add("--state", type=Path, default=None, help="taken like by every server of the stack; the bot keeps nothing")
+    add("--state", type=Path, default=None, help="ignored: every server of the local system gets it")
     add("--pace", type=float, default=4.0, help="seconds between two taking orders, on average (default %(default)s)")
     add("--live", action="store_true", help=f"trade real money; needs {VARIABLE}")
     add("--max-contracts", type=Decimal, default=DEFAULTS.contracts_per_market, help="per market")
@@ -47,7 +47,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     if arguments.pace <= 0:
         raise ConfigurationError("--pace", "expected seconds above 0")
     print(mode.announcement, file=sys.stderr, flush=True)
-    key = load_private_key(_text(arguments.private_key), variable="--private-key")
+    key = load_private_key(_read_key(arguments.private_key), variable="--private-key")
     trader = Trader(
         client=ExchangeClient(arguments.exchange, key_id=arguments.api_key, private_key=key),
         mode=mode,
@@ -64,7 +64,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     await uvicorn.Server(config).serve(sockets=[listener])
 
 
-def _text(path: Path) -> str:
+def _read_key(path: Path) -> str:
     try:
         return path.read_text()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The bot's HTTP interface: GET /health, /status and /trades. The mode stands in every answer's headers."""
+"""The bot's HTTP interface: GET /health, /status and /trades. Every answer has the mode in its headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coliseum_local.bot.trader import Trader
 
 
 def create_app(trader: Trader) -> Starlette:
-    """`trader` trades while the app runs."""
+    """The app of one bot; `trader` trades while the app runs."""
     labels = {"x-bot-mode": trader.mode.name, "x-bot-target": trader.mode.target, "cache-control": "no-store"}
 
     @asynccontextmanager

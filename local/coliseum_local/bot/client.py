@@ -1,8 +1,9 @@
-"""The bot's own small client of the exchange: signed calls, no retries; the trader decides when to try again."""
+"""The bot's own small client of the exchange: signed calls without retries. The trader decides when to try again."""
 
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,16 +32,20 @@ MAX_PAGES = 20
 
 
 class ExchangeClient:
-    """Calls of one account. Errors are those of `coliseum.errors`, with source "exchange"."""
+    """Calls of one account. They raise the errors of `coliseum.errors`, with source "exchange"."""
 
-    def __init__(self, url: str, *, key_id: str, private_key: PrivateKey) -> None:
+    def __init__(
+        self, url: str, *, key_id: str, private_key: PrivateKey, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`transport` replaces the network; the tests give the exchange's app."""
         self._path = urlsplit(url).path
         self._key_id = key_id
         self._private_key = private_key
-        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(5.0, connect=2.0))
+        timeout = httpx.Timeout(5.0, connect=2.0)
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, transport=transport)
 
     async def now(self) -> float:
-        """The exchange's own time, up to which its lists are complete."""
+        """The exchange's own time in unix seconds, up to which its lists are complete."""
         return time_from(await self._get("/exchange/user_data_timestamp"), "as_of_time")
 
     async def trading_is_active(self) -> bool:
@@ -54,13 +59,13 @@ class ExchangeClient:
         rows = await self._pages("/portfolio/positions", "market_positions", count_filter="position")
         return [holding_from(row) for row in rows]
 
-    async def cash_and_value(self) -> tuple[Any, Any]:
-        """Available cash and the positions' value, in dollars. One call a second is all the exchange allows."""
+    async def cash_and_value(self) -> tuple[Decimal, Decimal]:
+        """Available cash and the positions' value, in dollars. The exchange allows one call a second."""
         body = await self._get("/portfolio/balance")
         return number(body, "balance_dollars"), number(body, "portfolio_value") / 100
 
     async def fills(self, *, since: float) -> list[FillRow]:
-        """Newest first; `since` in unix seconds."""
+        """Fills of the account since a unix second, newest first."""
         return [fill_from(row) for row in await self._pages("/portfolio/fills", "fills", min_ts=str(int(since)))]
 
     async def orders(self, *, since: float | None = None, status: str | None = None) -> list[OrderRow]:
@@ -71,7 +76,7 @@ class ExchangeClient:
         return [order_from(row) for row in rows]
 
     async def place(self, intent: OrderIntent, *, client_order_id: str, expires: float | None) -> str:
-        """Send an order; its id at the exchange."""
+        """Send an order that expires at a unix second or never; returns its id at the exchange."""
         body: dict[str, Any] = {
             "ticker": intent.ticker,
             "side": intent.book_side.value,
@@ -90,11 +95,11 @@ class ExchangeClient:
         return str(field(answer, "order_id"))
 
     async def cancel(self, order_id: str) -> None:
-        """Take an order back; one that is gone already is fine."""
+        """Cancel an order. An order that is already gone is no error."""
         try:
             await self._call("DELETE", f"/portfolio/events/orders/{order_id}")
-        except SourceRefused as refused:
-            if refused.status != 404:
+        except SourceRefused as refusal:
+            if refusal.status != 404:
                 raise
 
     async def close(self) -> None:
@@ -139,12 +144,12 @@ def _body(response: httpx.Response, call: str) -> dict[str, Any]:
     if status >= 400:
         raise SourceRefused(SOURCE, f"{call}: {status} {_reason(body)}".rstrip(), status=status)
     if not isinstance(body, dict):
-        raise SourceMalformed(SOURCE, f"{call} answered no JSON object", field="body", status=status)
+        raise SourceMalformed(SOURCE, f"{call}: expected a JSON object, got {type(body).__name__}", field="body")
     return body
 
 
 def _reason(body: object) -> str:
-    """The code out of any of the exchange's error shapes."""
+    """The code or text in any of the exchange's error shapes."""
     if not isinstance(body, dict):
         return ""
     error = body.get("error", body)

@@ -1,4 +1,4 @@
-"""What the bot remembers while it runs, and forgets when it stops: averages, its orders, its newest trades."""
+"""What the bot remembers while it runs: average prices, its orders, its newest trades. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from coliseum_local.bot.parse import FillRow
 
 KEPT_TRADES = 100
 AVERAGE_WEIGHT = Decimal("0.08")
-"""Weight of the newest middle in the moving average: it forgets half in about nine looks."""
+"""Weight of the newest mid price in the moving average. Half of a change is in it after about nine looks."""
 MIN_LOOKS = 3
+"""A market has an average once it was seen this often."""
 REMEMBERED = 5_000
-"""Orders and fills known by id: many times what one look back at the exchange can show."""
+"""Orders and fills that are remembered by id: many times what one answer of the exchange can show."""
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Averages:
-    """Exponential moving average of each market's middle."""
+    """Exponential moving average of each market's mid price."""
 
     values: dict[str, Decimal] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
 
     def see(self, quotes: Iterable[Quote]) -> None:
-        """Take in one look at the open markets; markets that are gone are forgotten."""
-        seen = {quote.ticker: quote.mid for quote in quotes}
-        self.values = {ticker: value for ticker, value in self.values.items() if ticker in seen}
-        self.looks = Counter({ticker: count for ticker, count in self.looks.items() if ticker in seen})
-        for ticker, mid in seen.items():
+        """Add one look at all open markets; markets that are missing in it are forgotten."""
+        mids = {quote.ticker: quote.mid for quote in quotes}
+        self.values = {ticker: value for ticker, value in self.values.items() if ticker in mids}
+        self.looks = Counter({ticker: count for ticker, count in self.looks.items() if ticker in mids})
+        for ticker, mid in mids.items():
             if mid is not None:
                 before = self.values.get(ticker, mid)
                 self.values[ticker] = before + (mid - before) * AVERAGE_WEIGHT
                 self.looks[ticker] += 1
 
     def of(self, ticker: str) -> Decimal | None:
+        """The market's average; None until it was seen `MIN_LOOKS` times."""
         return self.values.get(ticker) if self.looks[ticker] >= MIN_LOOKS else None
 
 
@@ -49,27 +51,30 @@ class Blotter:
     """The bot's orders and trades since it started."""
 
     orders: dict[str, OrderIntent] = field(default_factory=dict)
-    """By the exchange's order id: what the bot meant."""
+    """What the bot wanted with each order, by the exchange's order id."""
     resting: dict[str, OrderIntent] = field(default_factory=dict)
     unsure: dict[str, OrderIntent] = field(default_factory=dict)
-    """By client order id: sent, but no answer came. The exchange may have it."""
+    """Orders that were sent and got no answer, by client order id. The exchange may have them or not."""
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     """Newest first."""
     known: dict[str, None] = field(default_factory=dict)
-    """Fill ids, in the order in which they were learnt."""
+    """Fill ids in the order in which they were learnt; a dict because it keeps this order."""
     count: int = 0
     last_trade: dict[str, float] = field(default_factory=dict)
-    """By ticker."""
+    """Unix second of the newest trade, by ticker."""
 
     def note_order(self, order_id: str, intent: OrderIntent) -> None:
-        """An order of ours is at the exchange."""
+        """Remember an order that the exchange took."""
         self.orders[order_id] = intent
         _forget_oldest(self.orders)
         if intent.rests:
             self.resting[order_id] = intent
 
     def learn(self, fills: Iterable[FillRow]) -> list[Trade]:
-        """Note the fills of our own orders that are new, oldest first."""
+        """Add the new fills of the bot's own orders; returns them as trades, oldest first.
+
+        Fills of other orders of the account are left out: their owner is somebody else, or an earlier run.
+        """
         fresh = [fill for fill in fills if fill.order_id in self.orders and fill.fill_id not in self.known]
         trades = [trade_from(fill, self.orders[fill.order_id]) for fill in sorted(fresh, key=lambda row: row.time)]
         for trade in trades:
@@ -91,7 +96,10 @@ def _forget_oldest(rows: dict[str, T]) -> None:
 
 
 def trade_from(fill: FillRow, intent: OrderIntent) -> Trade:
-    """A fill in the words of the stream. What the bot meant says whether it bought or sold, and which outcome."""
+    """A fill as a trade. The intent, not the fill, says whether the bot bought or sold and which outcome.
+
+    Kalshi reports a sale of YES as a fill of NO, and may drop the deprecated field that tells them apart.
+    """
     price = fill.yes_price if intent.outcome is Outcome.YES else fill.no_price
     return Trade(
         trade_id=fill.fill_id,
@@ -124,7 +132,7 @@ def trade_body(trade: Trade) -> dict[str, Any]:
 
 
 def holding_body(holding: BotPosition, mid: Decimal | None) -> dict[str, Any]:
-    """One row of `positions` in GET /status; money as decimal strings."""
+    """One row of `positions` in GET /status. Money is decimal text."""
     return {
         "ticker": holding.ticker,
         "outcome": holding.outcome.value,

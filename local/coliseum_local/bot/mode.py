@@ -1,7 +1,7 @@
-"""Paper or live: where orders go, and what must be said before they may go there.
+"""Paper or live: where orders go, and which confirmations that needs.
 
-Paper is everything that cannot cost real money: the sandbox on this machine, and Kalshi's demo. Any exchange that is
-not on this machine, and `--live` in any case, needs COLISEUM_BOT_LIVE=I_UNDERSTAND; Kalshi's production needs both.
+Paper is everything that cannot cost real money: the sandbox on this machine, and Kalshi's demo. An exchange that is not
+on this machine needs COLISEUM_BOT_LIVE=I_UNDERSTAND, and so does `--live`. Kalshi's production needs both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONFIRMATION = "I_UNDERSTAND"
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """`name` is what every answer of the bot shows."""
+    """Where the bot trades. `name` is in every answer of the bot."""
 
     name: Literal["paper", "live"]
     target: Literal["sandbox", "demo", "production"]
@@ -29,12 +29,12 @@ class Mode:
     @property
     def announcement(self) -> str:
         """One line for the log."""
-        said = f" ({VARIABLE}={CONFIRMATION})" if self.confirmed else ""
-        return f"mode {self.name.upper()}: orders go to {self.host} ({self.target}){said}"
+        confirmation = f" ({VARIABLE}={CONFIRMATION})" if self.confirmed else ""
+        return f"mode {self.name.upper()}: orders go to {self.host} ({self.target}){confirmation}"
 
 
 def decide(*, exchange: str, live: bool, confirmation: str | None) -> Mode:
-    """The mode for an exchange's URL; ConfigurationError where something was not said."""
+    """The mode for an exchange's URL. Raises ConfigurationError that names the missing confirmation."""
     host = urlsplit(exchange).hostname or ""
     target = _target(host)
     if live or target != "sandbox":

@@ -1,4 +1,4 @@
-"""The bot's words. Prices are dollars per contract, counts contracts, times unix seconds."""
+"""Types of the bot. Prices are dollars per contract, counts contracts, times unix seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coliseum.trading.trades import BookSide, Outcome, Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """One open market as the last look showed it. Prices are of YES; None is an empty side."""
+    """One open market at the last look. Prices are of YES; None is an empty side."""
 
     ticker: str
     bid: Decimal | None
@@ -19,7 +19,7 @@ class Quote:
     bid_size: Decimal
     ask_size: Decimal
     step: Decimal
-    """The coarsest price step of the market: valid everywhere on its grid."""
+    """The largest price step of the market, which is valid everywhere on its grid."""
     close_time: float
 
     @property
@@ -27,7 +27,7 @@ class Quote:
         return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
 
     def best(self, outcome: Outcome, side: Side) -> tuple[Decimal, Decimal] | None:
-        """Price and size at which `outcome` can be bought or sold at once."""
+        """Price and size at which `outcome` can be bought or sold now; None where that side is empty."""
         takes_ask = (outcome is Outcome.YES) is (side is Side.BUY)
         price, size = (self.ask, self.ask_size) if takes_ask else (self.bid, self.bid_size)
         if price is None:
@@ -37,7 +37,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotPosition:
-    """What the account has in one market, as the exchange says."""
+    """The account's position in one market, as the exchange reports it."""
 
     ticker: str
     contracts: Decimal
@@ -57,7 +57,7 @@ class BotPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """An order a strategy wants. Price is of `outcome`."""
+    """An order that a strategy wants. The price is of `outcome`."""
 
     strategy: str
     ticker: str
@@ -66,7 +66,7 @@ class OrderIntent:
     count: Decimal
     price: Decimal
     rests: bool
-    """Waits in the book as a maker; else it takes what is there and is gone."""
+    """True: it waits in the book as a maker. False: it takes what is there, and the rest is canceled."""
     why: str
 
     @property
@@ -85,7 +85,7 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Why a strategy left a market alone, in words for the operator."""
+    """Why a strategy does nothing in a market; the operator sees the reason in /status."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The exchange's bodies in the bot's words. A missing field is an error that names it."""
+"""The exchange's JSON rows as the bot's types. A missing or malformed field raises SourceMalformed that names it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FillRow:
     ticker: str
     outcome_side: str
     action: str
-    """buy or sell; empty where the exchange no longer says."""
+    """buy or sell; empty where the exchange does not say."""
     count: Decimal
     yes_price: Decimal
     no_price: Decimal
@@ -34,6 +34,8 @@ class FillRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
+    """One order of the account."""
+
     order_id: str
     client_order_id: str
     remaining: Decimal
@@ -90,7 +92,7 @@ def order_from(row: Mapping[str, Any]) -> OrderRow:
 
 def field(row: Mapping[str, Any], name: str) -> Any:
     if row.get(name) is None:
-        raise SourceMalformed(SOURCE, f"{name} is missing", field=name)
+        raise SourceMalformed(SOURCE, f"{name}: expected a value, got none", field=name)
     return row[name]
 
 
@@ -105,4 +107,4 @@ def time_from(row: Mapping[str, Any], name: str) -> float:
     try:
         return datetime.fromisoformat(str(field(row, name))).timestamp()
     except ValueError:
-        raise SourceMalformed(SOURCE, f"{name} is no RFC 3339 time", field=name) from None
+        raise SourceMalformed(SOURCE, f"{name}: expected an RFC 3339 time, got {row[name]!r}", field=name) from None

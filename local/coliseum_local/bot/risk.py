@@ -1,4 +1,4 @@
-"""Limits that no strategy can talk its way around. Leaving a position is always allowed."""
+"""Limits on what strategies may do. Selling out of a position is always allowed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Contracts and dollars."""
+    """Limits in contracts and dollars."""
 
     contracts_per_market: Decimal = Decimal(50)
     exposure: Decimal = Decimal(1_500)
-    """Cost of all positions, and of orders that rest."""
+    """Cost of all positions and of resting orders."""
     daily_loss: Decimal = Decimal(500)
-    """Below the equity at the start of the UTC day; then positions are only closed."""
+    """Loss since the start of the UTC day at which the bot only closes positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskState:
-    """Where the account stands now. Dollars; None is not known yet."""
+    """The account's present state, in dollars. None is not known yet."""
 
     holdings: dict[str, BotPosition]
     resting_cost: Decimal
@@ -47,7 +47,7 @@ def total_cost(holdings: Iterable[BotPosition]) -> Decimal:
 
 
 def check(decision: Decision, *, standing: RiskState, limits: Limits) -> Decision:
-    """The intent if the limits allow it, else why they do not."""
+    """The decision where the limits allow it, otherwise an `Idle` with the limit that does not."""
     if isinstance(decision, Idle) or decision.side is Side.SELL:
         return decision
     return _buy(decision, standing=standing, limits=limits)

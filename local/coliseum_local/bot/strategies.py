@@ -1,9 +1,9 @@
-"""What to do in one market. Both strategies are simple on purpose: they make trades worth watching, not money.
+"""What to do in one market. Both strategies are simple on purpose: they shall make trades to watch, not money.
 
-- Mean reversion: the middle of the quotes against its own moving average. Below it by more than `entry`, buy YES;
-  above it, buy NO. Sell once the price has come back, or after `patience_seconds`.
-- Spread: where the quotes lie apart, bid one step better than the best bid, or offer what is held one step better than
-  the best ask, and wait to be hit.
+- Mean reversion: compare the mid price with its own moving average. Where it is lower by more than `entry`, buy YES;
+  where it is higher, buy NO. Sell once the price is back at the average, or after `patience_seconds`.
+- Spread: where bid and ask lie far apart, bid one step above the best bid, or offer the position one step below the
+  best ask, and wait for a trade.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ MEAN_REVERSION, SPREAD = "mean-reversion", "spread"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyParameters:
-    """Numbers both strategies go by."""
+    """Parameters of both strategies. Prices in dollars, `count` in contracts."""
 
     entry: Decimal = Decimal("0.004")
-    """Dollars between middle and average at which mean reversion enters."""
+    """Distance of the mid price from its average at which mean reversion buys."""
     widest: Decimal = Decimal("0.06")
-    """A spread at which taking is too dear."""
+    """Above this spread mean reversion does not buy."""
     narrowest: Decimal = Decimal("0.02")
-    """A spread below which quoting inside it is not worth while."""
+    """Below this spread the spread strategy does not quote."""
     cheapest: Decimal = Decimal("0.04")
-    """Outcomes below this price, or above one dollar minus it, are as good as decided."""
+    """Below this price, or above one dollar minus it, the outcome is nearly decided and no position is opened."""
     count: Decimal = Decimal(8)
     patience_seconds: float = 35.0
     last_seconds: float = 20.0
-    """No new position so shortly before the close."""
+    """Seconds before the close in which no position is opened."""
 
 
 def mean_reversion(
@@ -45,7 +45,7 @@ def mean_reversion(
     now: float,
     rules: StrategyParameters,
 ) -> Decision:
-    """Take the price that strayed, or leave the position that has done its work."""
+    """Buy where the price is far from its average, or sell a position whose price is back or that is old."""
     mid = quote.mid
     if mid is None:
         return Idle("one side of the book is empty")
@@ -68,7 +68,7 @@ def mean_reversion(
 
 
 def spread(quote: Quote, *, holding: BotPosition | None, now: float, rules: StrategyParameters) -> Decision:
-    """Offer a better price than the book's own and wait."""
+    """A resting order at a better price than the best one in the book."""
     mid = quote.mid
     if mid is None:
         return Idle("one side of the book is empty")
@@ -126,7 +126,7 @@ def _not_worth_opening(quote: Quote, mid: Decimal, now: float, rules: StrategyPa
 def _take(quote: Quote, side: Side, outcome: Outcome, count: Decimal, why: str) -> Decision:
     best = quote.best(outcome, side)
     if best is None:
-        return Idle("nobody is on the other side")
+        return Idle("the other side of the book is empty")
     price, size = best
     return OrderIntent(
         strategy=MEAN_REVERSION,

@@ -1,4 +1,4 @@
-"""The bot at work: look, decide, order, learn; and back off when the exchange does not answer."""
+"""The bot's loop: read the exchange, decide, place orders, learn its fills; wait longer while the exchange fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -24,39 +25,42 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.5
 BALANCE_SECONDS = 10.0
 OVERLAP_SECONDS = 10.0
-"""Fills are asked for again so far back: the exchange's lists lag behind its engine."""
+"""Fills are asked for again this far back, because the exchange's lists lag behind its matching engine."""
 QUOTE_SECONDS = 15.0
+"""Resting orders expire after this time."""
 MAX_QUOTES = 4
+"""Markets with a resting order at the same time."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 10.0
 DAY = 86_400
 
 
 @dataclass(slots=True)
 class Trader:
-    """One account, trading. `run` never ends by itself.
+    """Trades for one account. `run` never ends by itself; `look` is one pass of it.
 
-    `now` is the exchange's time everywhere; only the pace of calls goes by this machine's clock.
+    `now` is the exchange's time everywhere. `clock` (monotonic seconds) only decides how often calls are made.
     """
 
     client: ExchangeClient
     mode: Mode
     pace_seconds: float
-    """Seconds between two orders that take, on average."""
+    """Average seconds between two orders that take."""
     rules: strategies.StrategyParameters = field(default_factory=strategies.StrategyParameters)
     limits: risk.Limits = field(default_factory=risk.Limits)
     rng: Random = field(default_factory=Random)
+    clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.time)
     since: float | None = None
-    """The exchange's time at the first look: fills from before are not this run's."""
+    """The exchange's time at the first look: earlier fills belong to an earlier run."""
 
     blotter: Blotter = field(default_factory=Blotter)
     averages: Averages = field(default_factory=Averages)
     quotes: dict[str, Quote] = field(default_factory=dict)
     holdings: dict[str, BotPosition] = field(default_factory=dict)
     entered: dict[str, float] = field(default_factory=dict)
-    """When each position was first seen."""
+    """The exchange's time at which each position was first seen."""
     idle: Counter[str] = field(default_factory=Counter)
-    """Why markets were left alone in the last pass, and how many."""
+    """Reasons of the last look for not trading, with the number of markets."""
     last_error: str | None = None
     last_error_at: float | None = None
     last_look_at: float | None = None
@@ -68,6 +72,7 @@ class Trader:
     _next_balance: float = 0.0
 
     async def run(self) -> None:
+        """Look again and again; after a failure wait longer each time, with jitter."""
         failures = 0
         while True:
             try:
@@ -81,14 +86,14 @@ class Trader:
                 longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures, 10))
                 await asyncio.sleep(self.rng.uniform(longest / 2, longest))
             except Exception as error:
-                # Nobody restarts the bot: whatever one look runs into, the next one tries again, and /status tells.
+                # Nothing restarts the bot, so no error may end the loop. /status shows it; the next look tries again.
                 LOG.exception("a look failed")
                 failures += 1
                 self._note_error(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(LONGEST_BACKOFF)
 
     async def look(self) -> None:
-        """One pass."""
+        """One pass. Raises SourceError where the exchange does not answer as expected."""
         now = await self.client.now()
         if self.since is None:
             await self._cancel_leftovers()
@@ -113,12 +118,12 @@ class Trader:
         self.idle = Counter(decision.reason for decision in decisions.values() if isinstance(decision, Idle))
         if not self.quotes:
             self.idle["no market is open"] += 1
-        if time.monotonic() < self._next_take or not intents:
+        if self.clock() < self._next_take or not intents:
             return
         if await self._send(self._choose(intents), expires=None):
             await self._learn()
             await self._refresh_holdings(now)
-        self._next_take = time.monotonic() + self.pace_seconds * self.rng.uniform(0.5, 1.5)
+        self._next_take = self.clock() + self.pace_seconds * self.rng.uniform(0.5, 1.5)
 
     def _mean_reversion(self, quote: Quote, now: float) -> Decision:
         decision = strategies.mean_reversion(
@@ -132,14 +137,17 @@ class Trader:
         return risk.check(decision, standing=self.standing(), limits=self.limits)
 
     def _choose(self, intents: list[OrderIntent]) -> OrderIntent:
-        """The market that has waited longest among a few at random, so that all get their turn; leaving comes first."""
-        leaving = [intent for intent in intents if intent.side is Side.SELL]
-        pool = leaving or intents
-        some = self.rng.sample(pool, min(4, len(pool)))
-        return min(some, key=lambda intent: self.blotter.last_trade.get(intent.ticker, 0.0))
+        """Among four random intents the one whose market was traded longest ago; sales go first.
+
+        This spreads the trades over many markets.
+        """
+        sales = [intent for intent in intents if intent.side is Side.SELL]
+        pool = sales or intents
+        sample = self.rng.sample(pool, min(4, len(pool)))
+        return min(sample, key=lambda intent: self.blotter.last_trade.get(intent.ticker, 0.0))
 
     async def _quote(self, now: float) -> None:
-        """Keep a few offers in the book; the exchange takes each back by itself after a while."""
+        """Keep a few resting orders in the book. The exchange cancels each at its expiry."""
         if self.blotter.resting:
             alive = {order.order_id for order in await self.client.orders(status="resting")}
             self.blotter.resting = {key: intent for key, intent in self.blotter.resting.items() if key in alive}
@@ -154,30 +162,30 @@ class Trader:
             await self._send(self.rng.choice(wanted), expires=now + QUOTE_SECONDS)
 
     async def _send(self, intent: OrderIntent, *, expires: float | None) -> bool:
-        """Place one order; False where the exchange refused it."""
+        """Place one order; False where the exchange refused it.
+
+        The order is noted as unsure first: where the answer is lost, `_resolve_unsure` finds out what became of it.
+        """
         client_order_id = str(uuid4())
         self.blotter.unsure[client_order_id] = intent
         try:
             order_id = await self.client.place(intent, client_order_id=client_order_id, expires=expires)
-        except SourceRefused as refused:
+        except SourceRefused as refusal:
             del self.blotter.unsure[client_order_id]
-            LOG.info("refused: %s", refused)
-            self._note_error(str(refused))
+            LOG.info("the exchange refused an order: %s", refusal)
+            self._note_error(str(refusal))
             return False
         del self.blotter.unsure[client_order_id]
-        self._adopt(order_id, intent)
+        self.blotter.note_order(order_id, intent)
         return True
 
-    def _adopt(self, order_id: str, intent: OrderIntent) -> None:
-        self.blotter.note_order(order_id, intent)
-
     async def _resolve_unsure(self) -> None:
-        """Find out about orders whose answer never came: the exchange knows them by our id, or never got them."""
+        """Look up orders whose answer was lost: the exchange lists them by client order id, or never got them."""
         if not self.blotter.unsure:
             return
         for order in await self.client.orders(since=(self.since or 0.0) - OVERLAP_SECONDS):
             if (intent := self.blotter.unsure.pop(order.client_order_id, None)) is not None:
-                self._adopt(order.order_id, intent)
+                self.blotter.note_order(order.order_id, intent)
         self.blotter.unsure.clear()
 
     async def _learn(self) -> None:
@@ -187,13 +195,13 @@ class Trader:
 
     async def _refresh_account(self, now: float) -> None:
         await self._refresh_holdings(now)
-        if time.monotonic() < self._next_balance:
+        if self.clock() < self._next_balance:
             return
-        self._next_balance = time.monotonic() + BALANCE_SECONDS
+        self._next_balance = self.clock() + BALANCE_SECONDS
         try:
             cash, value = await self.client.cash_and_value()
-        except SourceRateLimited:  # the account's other users spend the same call a second
-            self._next_balance = time.monotonic() + BALANCE_SECONDS / 5
+        except SourceRateLimited:  # other programs of the account share the one call a second
+            self._next_balance = self.clock() + BALANCE_SECONDS / 5
             return
         self.equity = cash + value + self.blotter.resting_cost
         if int(now // DAY) != self._day:
@@ -204,7 +212,7 @@ class Trader:
         self.entered = {ticker: self.entered.get(ticker, now) for ticker in self.holdings}
 
     async def _cancel_leftovers(self) -> None:
-        """Orders of an earlier run are nobody's now."""
+        """Cancel the resting orders of an earlier run, which this run does not know."""
         for order in await self.client.orders(status="resting"):
             await self.client.cancel(order.order_id)
 

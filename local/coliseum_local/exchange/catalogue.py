@@ -1,8 +1,8 @@
 """What the sandbox exchange lists: two dozen series in a dozen categories, each on a fixed rolling schedule.
 
-Event number k of a series opens at k × `every` + `phase` unix seconds and closes `lifetime` seconds later. With a lifetime
-of at least `every`, one event is always open. Seed, series and k decide everything about an event, so that it can be
-drawn again after a restart.
+Event number k of a series opens at k × `every` + `phase` unix seconds and closes `lifetime` seconds later. With a
+lifetime of at least `every`, one event is always open. Seed, series and k decide everything about an event, so that it
+can be drawn again after a restart.
 """
 
 from __future__ import annotations

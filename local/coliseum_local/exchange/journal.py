@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from coliseum.errors import ConfigurationError
 from coliseum_local.exchange.candles import SandboxCandle
 from coliseum_local.exchange.change_log import RecordKind
-from coliseum_local.exchange.ledger import AccountPosition, ExchangeAccount
+from coliseum_local.exchange.ledger import AccountPosition, TradingAccount
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder
@@ -161,7 +161,7 @@ def _venue_row(venue: Venue) -> VenueRow:
 
 
 def _storable(value: object) -> object:
-    if isinstance(value, ExchangeAccount):
+    if isinstance(value, TradingAccount):
         return AccountRow(
             account_id=value.account_id, cash=value.cash, precision=value.precision, updated=value.updated
         )

@@ -65,7 +65,7 @@ def split_fill(position: Decimal, delta: Decimal, price: Decimal) -> PositionCha
 
 
 @dataclass(slots=True)
-class ExchangeAccount:
+class TradingAccount:
     """Cash and positions of one member or simulated trader."""
 
     account_id: str

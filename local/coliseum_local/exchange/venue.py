@@ -17,7 +17,7 @@ from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.candles import HOUR, CandleRecorder, SandboxCandle
 from coliseum_local.exchange.change_log import ChangeLog, RecordKind
-from coliseum_local.exchange.ledger import ExchangeAccount, payout, split_fill
+from coliseum_local.exchange.ledger import TradingAccount, payout, split_fill
 from coliseum_local.exchange.listing import MarketStatus, SandboxEvent, SandboxMarket, SandboxSeries
 from coliseum_local.exchange.order_book import LimitOrderBook, Placement
 from coliseum_local.exchange.orders import (
@@ -88,7 +88,7 @@ class Venue:
         self.ids = Random(f"{seed}:{generation}:ids")
         self.rng = Random(f"{seed}:{generation}:crowd")
         self.changes = ChangeLog()
-        self.accounts: dict[str, ExchangeAccount] = {}
+        self.accounts: dict[str, TradingAccount] = {}
         self.members: set[str] = set()
         self.series: dict[str, SandboxSeries] = {}
         self.events: dict[str, SandboxEvent] = {}
@@ -128,8 +128,8 @@ class Venue:
 
     # Accounts
 
-    def open_account(self, account_id: str, *, cash: Decimal, member: bool) -> ExchangeAccount:
-        account = ExchangeAccount(account_id, cash, CENTICENT, updated=self.now)
+    def open_account(self, account_id: str, *, cash: Decimal, member: bool) -> TradingAccount:
+        account = TradingAccount(account_id, cash, CENTICENT, updated=self.now)
         self.accounts[account_id] = account
         self.changes.note(RecordKind.ACCOUNT, account_id, account, urgent=member)
         if member:

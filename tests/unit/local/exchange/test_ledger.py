@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.trading.money import ONE, ZERO
-from coliseum_local.exchange.ledger import ExchangeAccount, payout, split_fill
+from coliseum_local.exchange.ledger import TradingAccount, payout, split_fill
 
 D = Decimal
 
 
-def account(cash: str = "100") -> ExchangeAccount:
-    return ExchangeAccount("me", D(cash), D("0.0001"))
+def account(cash: str = "100") -> TradingAccount:
+    return TradingAccount("me", D(cash), D("0.0001"))
 
 
 @pytest.mark.parametrize(
