@@ -30,7 +30,7 @@ CHUNKS_HELD = 16
 
 
 @dataclass
-class Record:
+class InvocationRecord:
     """What became of one invocation."""
 
     path: str
@@ -49,7 +49,7 @@ class _Broken(Exception):
     """The response cannot go on."""
 
 
-class Invocation:
+class UrlInvocation:
     """One event on its way through an environment; its chunks queue up here, a few at a time."""
 
     def __init__(self, event: dict[str, Any], timeout_seconds: float) -> None:
@@ -61,15 +61,15 @@ class Invocation:
         self.answered = False
 
 
-class Environment:
+class EmulatedEnvironment:
     """One process under the exec wrapper, with a Runtime API of its own."""
 
     def __init__(self, command: Sequence[str], variables: Mapping[str, str], folder: Path) -> None:
         self._command, self._variables, self._folder = command, variables, folder
         self._server: asyncio.Server | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._pending: asyncio.Queue[Invocation] = asyncio.Queue()
-        self._current: Invocation | None = None
+        self._pending: asyncio.Queue[UrlInvocation] = asyncio.Queue()
+        self._current: UrlInvocation | None = None
         self._connections: set[asyncio.Task[Any]] = set()
         self.cold = True
         self.init_error: str | None = None
@@ -97,7 +97,7 @@ class Environment:
         await asyncio.gather(*self._connections, return_exceptions=True)
         return code
 
-    async def invoke(self, invocation: Invocation) -> None:
+    async def invoke(self, invocation: UrlInvocation) -> None:
         """Returns when the process has answered to the end, or died; its chunks arrive in the invocation meanwhile."""
         assert self._process is not None
         self._current = invocation
@@ -184,12 +184,12 @@ class FunctionUrl:
     def __init__(
         self, *, command: Sequence[str], variables: Mapping[str, str], folder: Path, timeout_seconds: float, cap: int
     ) -> None:
-        self._new: Callable[[], Environment] = lambda: Environment(command, variables, folder)
+        self._new: Callable[[], EmulatedEnvironment] = lambda: EmulatedEnvironment(command, variables, folder)
         self.timeout_seconds = timeout_seconds
         self._cap = cap
-        self._idle: list[Environment] = []
-        self._active: set[Environment] = set()
-        self.records: list[Record] = []
+        self._idle: list[EmulatedEnvironment] = []
+        self._active: set[EmulatedEnvironment] = set()
+        self.records: list[InvocationRecord] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         request = await read_request(scope, receive)
@@ -202,10 +202,10 @@ class FunctionUrl:
         try:
             if environment.cold:
                 await environment.start()
-            record = Record(scope["path"], environment.cold)
+            record = InvocationRecord(scope["path"], environment.cold)
             self.records.append(record)
             event = events.function_url(request, request_id=str(uuid.uuid4()), at=datetime.now(UTC))
-            await self._run(environment, Invocation(event, self.timeout_seconds), record, receive, send)
+            await self._run(environment, UrlInvocation(event, self.timeout_seconds), record, receive, send)
         finally:
             self._active.discard(environment)
 
@@ -216,7 +216,12 @@ class FunctionUrl:
         return [await environment.stop() for environment in environments]
 
     async def _run(
-        self, environment: Environment, invocation: Invocation, record: Record, receive: Any, send: Any
+        self,
+        environment: EmulatedEnvironment,
+        invocation: UrlInvocation,
+        record: InvocationRecord,
+        receive: Any,
+        send: Any,
     ) -> None:
         started = time.monotonic()
         watch = asyncio.create_task(_watch(receive, record))
@@ -241,7 +246,7 @@ class FunctionUrl:
             record.ended = True
 
 
-async def _watch(receive: Any, record: Record) -> None:
+async def _watch(receive: Any, record: InvocationRecord) -> None:
     """The client's end, for the record alone."""
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -249,7 +254,7 @@ async def _watch(receive: Any, record: Record) -> None:
         record.client_left = True
 
 
-async def _forward(invocation: Invocation, record: Record, send: Any) -> None:
+async def _forward(invocation: UrlInvocation, record: InvocationRecord, send: Any) -> None:
     """Chunks to the client, to the end; a client that has left is drained for, as Lambda does."""
     head = b""
     while PRELUDE_END not in head:

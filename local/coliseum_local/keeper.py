@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from coliseum_local.processes import ServerProcess
-from coliseum_local.services import Service
+from coliseum_local.services import StackService
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 STEADY_SECONDS = 60.0
@@ -23,13 +23,13 @@ class Keeper:
 
     def __init__(
         self,
-        service: Service,
+        service: StackService,
         *,
         port: int,
         arguments: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        started: Callable[[Service, int], None],
+        started: Callable[[StackService, int], None],
         report: Report,
     ) -> None:
         self.service = service

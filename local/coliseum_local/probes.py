@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from coliseum.client import Parser
-from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, QUEUE, REDIS, Service
+from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, QUEUE, REDIS, StackService
 from coliseum_local.startup import Probe
 from coliseum_local.template import LambdaFunction
 
@@ -29,7 +29,7 @@ STREAM_PATH = "/api/python/sse/trading?snapshot=none"
 STATUS_PATH = "/_local/status"
 
 
-def service_probe(service: Service, variables: Mapping[str, str], *, url: str) -> Probe:
+def service_probe(service: StackService, variables: Mapping[str, str], *, url: str) -> Probe:
     """`variables` are those under which the functions reach the service, `url` is where it listens."""
     if service is REDIS:
         token = {"Authorization": f"Bearer {variables['UPSTASH_REDIS_REST_TOKEN']}"}

@@ -19,9 +19,9 @@ from coliseum.config import Settings, load
 from coliseum.errors import ConfigurationError
 from coliseum_local.observation import Observer
 from coliseum_local.probes import function_probes, service_probe
-from coliseum_local.services import GATEWAY, Service
+from coliseum_local.services import GATEWAY, StackService
 from coliseum_local.startup import Startup
-from coliseum_local.state import Held, StateFolder
+from coliseum_local.state import StateFolder, StateFolderInUse
 from coliseum_local.supervisor import CannotStart, Supervisor
 from coliseum_local.template import Template
 from coliseum_local.variables import merged, misspelt
@@ -46,7 +46,7 @@ def run(root: Path = ROOT) -> int:
     state = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum"))
     try:
         state.acquire()
-    except Held as held:
+    except StateFolderInUse as held:
         return _refuse(str(held))
     try:
         if left := state.clean_up():
@@ -72,7 +72,7 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
     stopping = _Stop()
     startup = Startup(show=partial(console.print, highlight=False, soft_wrap=True), stopping=stopping)
 
-    def probe(service: Service) -> None:
+    def probe(service: StackService) -> None:
         _probe(startup, supervisor, service, root)
 
     supervisor = Supervisor(root=root, state=state, variables=variables, report=events.append, started=probe)
@@ -96,7 +96,7 @@ def _run(console: Console, root: Path, state: StateFolder, variables: dict[str, 
     return 0
 
 
-def _probe(startup: Startup, supervisor: Supervisor, service: Service, root: Path) -> None:
+def _probe(startup: Startup, supervisor: Supervisor, service: StackService, root: Path) -> None:
     """Ask a service that serves for its first answer; behind the gateway, each function."""
     url = supervisor.url(service) or ""
     startup.probe(service.name, service_probe(service, supervisor.variables, url=url))

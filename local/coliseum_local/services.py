@@ -9,7 +9,7 @@ from coliseum_local import variables as names
 
 
 @dataclass(frozen=True)
-class Service:
+class StackService:
     """One embedded server: what it is, its module, and the variable that moves its port."""
 
     name: str
@@ -26,16 +26,18 @@ class Service:
         return int(text)
 
 
-REDIS = Service("redis", "Valkey behind Upstash's REST protocol", "coliseum_local.redis", "COLISEUM_REDIS_PORT", 8001)
-POSTGRES = Service(
+REDIS = StackService(
+    "redis", "Valkey behind Upstash's REST protocol", "coliseum_local.redis", "COLISEUM_REDIS_PORT", 8001
+)
+POSTGRES = StackService(
     "postgres", "Postgres behind Supabase's REST protocol", "coliseum_local.postgres", "COLISEUM_SUPABASE_PORT", 8002
 )
-EXCHANGE = Service(
+EXCHANGE = StackService(
     "exchange", "sandbox exchange (Kalshi's API)", "coliseum_local.exchange", "COLISEUM_KALSHI_PORT", 8003
 )
-QUEUE = Service("queue", "SQS, by moto's server", "coliseum_local.queue", "COLISEUM_SQS_PORT", 8004)
-BOT = Service("bot", "reference bot, paper money", "coliseum_local.bot", "COLISEUM_BOT_PORT", 9000)
-GATEWAY = Service("gateway", "the functions of template.yaml", "coliseum_local.gateway", "COLISEUM_PORT", 8000)
+QUEUE = StackService("queue", "SQS, by moto's server", "coliseum_local.queue", "COLISEUM_SQS_PORT", 8004)
+BOT = StackService("bot", "reference bot, paper money", "coliseum_local.bot", "COLISEUM_BOT_PORT", 9000)
+GATEWAY = StackService("gateway", "the functions of template.yaml", "coliseum_local.gateway", "COLISEUM_PORT", 8000)
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Replacement:
     reason: str
 
 
-def replacements(variables: Mapping[str, str]) -> dict[Service, Replacement]:
+def replacements(variables: Mapping[str, str]) -> dict[StackService, Replacement]:
     """The services that are not started under these variables. Raises ValueError where one of a pair is missing."""
-    found: dict[Service, Replacement] = {}
+    found: dict[StackService, Replacement] = {}
     for service, url_name, secret in (
         (REDIS, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
         (POSTGRES, "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"),

@@ -22,7 +22,7 @@ PUBLISHED = {
 }
 
 
-class Held(Exception):
+class StateFolderInUse(Exception):
     """Another run holds the folder; `pid` is its process where it could be read."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
@@ -40,7 +40,7 @@ class StateFolder:
         self._lock: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Hold the folder until `release` or the end of the process. Raises Held."""
+        """Hold the folder until `release` or the end of the process. Raises StateFolderInUse."""
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
         try:
@@ -49,7 +49,7 @@ class StateFolder:
             lock.seek(0)
             holder = lock.read().strip()
             lock.close()
-            raise Held(self.path, int(holder) if holder.isdigit() else None) from None
+            raise StateFolderInUse(self.path, int(holder) if holder.isdigit() else None) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -24,7 +24,7 @@ from coliseum_local.services import (
     QUEUE,
     REDIS,
     Replacement,
-    Service,
+    StackService,
     replacements,
 )
 from coliseum_local.state import StateFolder, holder_of, port_is_free
@@ -40,7 +40,7 @@ class CannotStart(Exception):
 class ServiceStatus:
     """One line of the table: a service, where it is, and whether it is ours."""
 
-    service: Service
+    service: StackService
     url: str | None
     note: str
     keeper: Keeper | None
@@ -56,7 +56,7 @@ class Supervisor:
         state: StateFolder,
         variables: Mapping[str, str],
         report: Callable[[str], None],
-        started: Callable[[Service], None] = lambda service: None,
+        started: Callable[[StackService], None] = lambda service: None,
     ) -> None:
         """`report` gets a line about every service that ends or comes back. `started` is called, in the thread that
         started it, once a service serves and its variables are known."""
@@ -67,7 +67,7 @@ class Supervisor:
         self._started = started
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._keepers: dict[Service, Keeper] = {}
+        self._keepers: dict[StackService, Keeper] = {}
         try:
             self._replaced = replacements(variables)
             self._ports = {service: service.port(variables) for service in SERVICES if service not in self._replaced}
@@ -114,11 +114,11 @@ class Supervisor:
     def standings(self) -> list[ServiceStatus]:
         return [self._standing(service) for service in SERVICES]
 
-    def url(self, service: Service) -> str | None:
+    def url(self, service: StackService) -> str | None:
         return self._standing(service).url
 
     @property
-    def own_services(self) -> tuple[Service, ...]:
+    def own_services(self) -> tuple[StackService, ...]:
         """Those that this stack starts itself; the user's variables replace the others."""
         return tuple(service for service in SERVICES if service not in self._replaced)
 
@@ -128,7 +128,7 @@ class Supervisor:
         return self._variables
 
     def _check_ports(self) -> None:
-        seen: dict[int, Service] = {}
+        seen: dict[int, StackService] = {}
         for service, port in self._ports.items():
             if port == 0:
                 continue
@@ -171,7 +171,7 @@ class Supervisor:
         if keeper := self._start(BOT, arguments):
             self._serves(BOT, names.of_bot(keeper.ready["url"]))
 
-    def _serves(self, service: Service, variables: Mapping[str, str]) -> None:
+    def _serves(self, service: StackService, variables: Mapping[str, str]) -> None:
         self._learn(variables)
         self._started(service)
 
@@ -180,7 +180,7 @@ class Supervisor:
         with self._lock:
             self._variables |= variables
 
-    def _start(self, service: Service, arguments: Sequence[str]) -> Keeper | None:
+    def _start(self, service: StackService, arguments: Sequence[str]) -> Keeper | None:
         if service in self._replaced:
             return None
         if service is GATEWAY:
@@ -203,7 +203,7 @@ class Supervisor:
         keeper.start()
         return keeper
 
-    def _standing(self, service: Service) -> ServiceStatus:
+    def _standing(self, service: StackService) -> ServiceStatus:
         replacement: Replacement | None = self._replaced.get(service)
         keeper = self._keepers.get(service)
         if replacement is not None and replacement.url is not None:

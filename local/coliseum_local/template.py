@@ -50,7 +50,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Messages:
+class QueueMapping:
     """A function's mapping to a queue (its logical id)."""
 
     name: str
@@ -76,7 +76,7 @@ class LambdaFunction:
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
     streams: bool
-    messages: tuple[Messages, ...] = ()
+    messages: tuple[QueueMapping, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,8 +246,8 @@ def _queue_variables(document: Mapping[str, Any], queues: Set[str]) -> dict[str,
     return {name: value["Ref"] for name, value in declared if isinstance(value, dict) and value.get("Ref") in queues}
 
 
-def _messages(name: str, properties: Mapping[str, Any]) -> Messages:
-    return Messages(
+def _messages(name: str, properties: Mapping[str, Any]) -> QueueMapping:
+    return QueueMapping(
         name=name,
         queue=properties["Queue"]["Fn::GetAtt"][0],
         batch_size=properties.get("BatchSize", 10),

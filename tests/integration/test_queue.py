@@ -18,11 +18,11 @@ from coliseum import aws
 from coliseum.aws import postpone, send_batch
 from coliseum.errors import SourceRefused
 from coliseum_local import redrive
-from coliseum_local.gateway.environments import Environments
+from coliseum_local.gateway.environments import EnvironmentPool
 from coliseum_local.gateway.queues import PolledQueue, polled
 from coliseum_local.processes import ServerProcess
 from coliseum_local.queue import create_queues, sqs_at
-from coliseum_local.template import Messages, Queue, Template
+from coliseum_local.template import Queue, QueueMapping, Template
 from coliseum_local.variables import of_queue
 
 HANDLER = """
@@ -82,10 +82,10 @@ def poll(pair: Pair, tmp_path: Path) -> Poll:
 
     def run(done: Callable[[PolledQueue], bool], *, batch_size: int = 10) -> PolledQueue:
         code = f"SEEN = {str(tmp_path / 'seen')!r}\n{HANDLER}"
-        messages = Messages("Decisions", "Queue", batch_size, 1)  # one at a time: nothing is hidden meanwhile
+        messages = QueueMapping("Decisions", "Queue", batch_size, 1)  # one at a time: nothing is hidden meanwhile
 
         async def until() -> PolledQueue:
-            environments = Environments(function(tmp_path, code=code))
+            environments = EnvironmentPool(function(tmp_path, code=code))
             source = PolledQueue(
                 messages, environments, sqs=pair.sqs, url=pair.url, sleep=lambda _: asyncio.sleep(0.01)
             )
@@ -174,8 +174,8 @@ def test_a_queue_without_dead_letters_has_none_to_hand_out(pair: Pair) -> None:
 
 
 def test_without_an_address_nothing_is_polled(tmp_path: Path) -> None:
-    messages = Messages("Decisions", "Queue", 5, None)
-    environments = Environments(function(tmp_path, code="def handler(event, context): ..."))
+    messages = QueueMapping("Decisions", "Queue", 5, None)
+    environments = EnvironmentPool(function(tmp_path, code="def handler(event, context): ..."))
     assert polled(messages, environments, variables={"QUEUE_URL": "Queue"}, environment={}) is None
     assert polled(messages, environments, variables={}, environment={"QUEUE_URL": "http://127.0.0.1:1/x"}) is None
 

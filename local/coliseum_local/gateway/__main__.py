@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from coliseum_local.gateway.app import Gateway
+from coliseum_local.gateway.app import LambdaGateway
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import Server, listen, stop_signal, url_of
 from coliseum_local.template import Template
@@ -27,7 +27,7 @@ def main() -> None:
     arguments.state.mkdir(parents=True, exist_ok=True)
     _set_variables(template)
     os.chdir(arguments.state)  # .env has been read: what the supervisor unset must not come back from it
-    asyncio.run(_serve(Gateway(template), arguments.port))
+    asyncio.run(_serve(LambdaGateway(template), arguments.port))
     os._exit(0)  # a handler that still runs is killed, as Lambda would
 
 
@@ -54,7 +54,7 @@ def _set_variables(template: Template) -> None:
             os.environ.setdefault(name, value)
 
 
-async def _serve(gateway: Gateway, port: int) -> None:
+async def _serve(gateway: LambdaGateway, port: int) -> None:
     """Streams say goodbye before the server closes their connections."""
     listener = listen(port)
     server = Server(gateway, listener, timeout_graceful_shutdown=1)

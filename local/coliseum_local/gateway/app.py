@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import Any
 
 from coliseum_local.gateway import events, routing
-from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
+from coliseum_local.gateway.environments import EnvironmentPool, HandlerFailed, Throttled, TimedOut
 from coliseum_local.gateway.queues import PolledQueue, polled
 from coliseum_local.gateway.schedules import FiredSchedule
 from coliseum_local.gateway.streaming import Streaming
@@ -30,13 +30,13 @@ STATUS_PATH = "/_local/status"
 DRAIN_SECONDS = 6.0
 
 
-class Gateway:
+class LambdaGateway:
     """Everything behind the one port."""
 
     def __init__(self, template: Template) -> None:
         self._template = template
         plain = [function for function in template.functions if not function.streams]
-        self._environments = {function.logical_id: Environments(function) for function in plain}
+        self._environments = {function.logical_id: EnvironmentPool(function) for function in plain}
         self._streaming = {
             function.logical_id: Streaming(function) for function in template.functions if function.streams
         }
@@ -101,7 +101,7 @@ class Gateway:
             "queues": [queue.report() for queue in self._queues],
         }
 
-    async def _dispatch(self, request: events.Request, receive: Any, answer: _Answer) -> None:
+    async def _dispatch(self, request: events.HttpRequest, receive: Any, answer: _Answer) -> None:
         streaming = routing.streaming_function(self._template.behaviours, self._template.functions, request.path)
         match = routing.route(self._template.functions, request.method, request.path)
         if streaming is not None:
@@ -111,7 +111,9 @@ class Gateway:
         else:
             await self._invoke(match, request, answer)
 
-    async def _stream(self, function: LambdaFunction, request: events.Request, receive: Any, answer: _Answer) -> None:
+    async def _stream(
+        self, function: LambdaFunction, request: events.HttpRequest, receive: Any, answer: _Answer
+    ) -> None:
         event = events.function_url(request, request_id=str(uuid.uuid4()), at=datetime.now(UTC))
         try:
             await self._streaming[function.logical_id].serve(event, receive, answer.pass_on)
@@ -121,7 +123,7 @@ class Gateway:
                 raise  # the status is out: all that is left is to break the connection off
             await answer.problem(HTTPStatus.BAD_GATEWAY, f"{function.name} failed; its log says why", request.path)
 
-    async def _invoke(self, match: routing.Match, request: events.Request, answer: _Answer) -> None:
+    async def _invoke(self, match: routing.RouteMatch, request: events.HttpRequest, answer: _Answer) -> None:
         request_id = str(uuid.uuid4())
         key = f"{match.route.method} {match.route.path}"
         event = events.http_api(
@@ -155,7 +157,7 @@ def _http_response(result: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     )
 
 
-async def read_request(scope: MutableMapping[str, Any], receive: Any) -> events.Request | None:
+async def read_request(scope: MutableMapping[str, Any], receive: Any) -> events.HttpRequest | None:
     """The whole request; None when its body is too large."""
     body = bytearray()
     while True:
@@ -165,7 +167,7 @@ async def read_request(scope: MutableMapping[str, Any], receive: Any) -> events.
             return None
         if not message.get("more_body", False):
             break
-    return events.Request(
+    return events.HttpRequest(
         method=scope["method"],
         path=scope["raw_path"].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),

@@ -78,7 +78,7 @@ def load(function: LambdaFunction) -> ModuleType:
     return module
 
 
-class Environment:
+class ExecutionEnvironment:
     """One environment: a thread that loads the handler at its first invocation and runs it again and again."""
 
     def __init__(self, function: LambdaFunction) -> None:
@@ -129,7 +129,7 @@ def _settle(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[Any], settl
         loop.call_soon_threadsafe(unless_given_up)
 
 
-class Environments:
+class EnvironmentPool:
     """All environments of one function, and what became of its invocations."""
 
     def __init__(self, function: LambdaFunction) -> None:
@@ -137,8 +137,8 @@ class Environments:
         self.invocations = self.errors = self.throttles = self.timeouts = self.running = 0
         self.last_milliseconds: int | None = None
         self.last_result: Any = None
-        self._idle: list[Environment] = []
-        self._busy: set[Environment] = set()
+        self._idle: list[ExecutionEnvironment] = []
+        self._busy: set[ExecutionEnvironment] = set()
         self._slots = asyncio.Semaphore(DEFAULT_LIMIT if function.concurrency is None else function.concurrency)
         self._contexts: set[LambdaContext] = set()
 
@@ -165,7 +165,7 @@ class Environments:
                 self.last_milliseconds = round((time.perf_counter() - started) * 1000)
 
     async def _invoke(self, event: Any, context: LambdaContext) -> Any:
-        environment = self._idle.pop() if self._idle else Environment(self.function)
+        environment = self._idle.pop() if self._idle else ExecutionEnvironment(self.function)
         self._busy.add(environment)
         self._contexts.add(context)
         try:

@@ -20,7 +20,7 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """A request as it came in; `path` is still percent-encoded, headers are lower-case pairs in their order."""
 
     method: str
@@ -32,7 +32,9 @@ class Request:
     port: int
 
 
-def http_api(request: Request, *, route_key: str, parameters: dict[str, str], request_id: str, at: datetime) -> Event:
+def http_api(
+    request: HttpRequest, *, route_key: str, parameters: dict[str, str], request_id: str, at: datetime
+) -> Event:
     """The event of an HTTP API route. API Gateway decodes the path."""
     event = _payload(request, path=unquote(request.path), request_id=request_id, at=at)
     event["routeKey"] = event["requestContext"]["routeKey"] = route_key
@@ -42,7 +44,7 @@ def http_api(request: Request, *, route_key: str, parameters: dict[str, str], re
     return event
 
 
-def function_url(request: Request, *, request_id: str, at: datetime) -> Event:
+def function_url(request: HttpRequest, *, request_id: str, at: datetime) -> Event:
     """The event of a function URL. The path stays as the client wrote it."""
     event = _payload(request, path=request.path, request_id=request_id, at=at)
     domain = f"local.lambda-url.{REGION}.on.aws"
@@ -90,7 +92,7 @@ def queue_arn(url: str) -> str:
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
 
 
-def _payload(request: Request, *, path: str, request_id: str, at: datetime) -> Event:
+def _payload(request: HttpRequest, *, path: str, request_id: str, at: datetime) -> Event:
     headers = _headers(request)
     body, encoded = _body(request.body, headers.get("content-type", ""))
     event: Event = {
@@ -126,7 +128,7 @@ def _payload(request: Request, *, path: str, request_id: str, at: datetime) -> E
     return event
 
 
-def _headers(request: Request) -> dict[str, str]:
+def _headers(request: HttpRequest) -> dict[str, str]:
     headers = _joined([pair for pair in request.headers if pair[0] not in {"cookie", "connection"}])
     return headers | {
         "x-forwarded-for": request.client,
@@ -153,5 +155,5 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
     return base64.b64encode(body).decode(), True
 
 
-def _host(request: Request) -> str:
+def _host(request: HttpRequest) -> str:
     return next((value for name, value in request.headers if name == "host"), "127.0.0.1")

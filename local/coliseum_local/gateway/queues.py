@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from coliseum_local.gateway import events
-from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
-from coliseum_local.template import Messages
+from coliseum_local.gateway.environments import EnvironmentPool, HandlerFailed, Throttled, TimedOut
+from coliseum_local.template import QueueMapping
 
 Sleep = Callable[[float], Awaitable[None]]
 IDLE_SECONDS, TROUBLE_SECONDS = 1.0, 5.0
@@ -26,7 +26,7 @@ class PolledQueue:
     """One mapping, and the function it feeds."""
 
     def __init__(
-        self, messages: Messages, environments: Environments, *, sqs: Any, url: str, sleep: Sleep = asyncio.sleep
+        self, messages: QueueMapping, environments: EnvironmentPool, *, sqs: Any, url: str, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._messages = messages
         self._environments = environments
@@ -111,7 +111,11 @@ class PolledQueue:
 
 
 def polled(
-    messages: Messages, environments: Environments, *, variables: Mapping[str, str], environment: Mapping[str, str]
+    messages: QueueMapping,
+    environments: EnvironmentPool,
+    *,
+    variables: Mapping[str, str],
+    environment: Mapping[str, str],
 ) -> PolledQueue | None:
     """The mapping at the address that `environment` holds; `variables` says in which variable. None without one."""
     import boto3

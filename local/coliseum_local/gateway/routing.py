@@ -10,7 +10,7 @@ from coliseum_local.template import Behaviour, LambdaFunction, Route
 
 
 @dataclass(frozen=True)
-class Match:
+class RouteMatch:
     """A function, the route that chose it, and the path parameters the route found."""
 
     function: LambdaFunction
@@ -26,13 +26,13 @@ def streaming_function(
     return next((function for function in functions if function.logical_id == target), None)
 
 
-def route(functions: Iterable[LambdaFunction], method: str, path: str) -> Match | None:
+def route(functions: Iterable[LambdaFunction], method: str, path: str) -> RouteMatch | None:
     """The most specific route for the request, as API Gateway chooses: exact before greedy, longer before shorter.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
     matches = [
-        Match(function, candidate, parameters)
+        RouteMatch(function, candidate, parameters)
         for function in functions
         for candidate in function.routes
         if candidate.method in {"ANY", method} and (parameters := _parameters(candidate.path, path)) is not None
@@ -40,7 +40,7 @@ def route(functions: Iterable[LambdaFunction], method: str, path: str) -> Match 
     return max(matches, key=_specificity, default=None)
 
 
-def _specificity(match: Match) -> tuple[bool, int, bool]:
+def _specificity(match: RouteMatch) -> tuple[bool, int, bool]:
     return "+}" not in match.route.path, len(match.route.path), match.route.method != "ANY"
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coliseum_local.gateway import events
-from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
+from coliseum_local.gateway.environments import EnvironmentPool, HandlerFailed, Throttled, TimedOut
 from coliseum_local.template import Schedule
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -19,7 +19,7 @@ Sleep = Callable[[float], Awaitable[None]]
 class FiredSchedule:
     """One schedule and the function it starts."""
 
-    def __init__(self, schedule: Schedule, environments: Environments, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, schedule: Schedule, environments: EnvironmentPool, *, sleep: Sleep = asyncio.sleep) -> None:
         self._schedule = schedule
         self._environments = environments
         self._sleep = sleep

@@ -12,8 +12,8 @@ from types import FrameType
 
 import psycopg
 
-from coliseum_local.postgres.app import Gateway, create_app
-from coliseum_local.postgres.cluster import Cluster
+from coliseum_local.postgres.app import PostgrestGateway, create_app
+from coliseum_local.postgres.cluster import PostgresCluster
 from coliseum_local.postgres.connections import Connections
 from coliseum_local.postgres.keys import keys_of
 from coliseum_local.postgres.migrations import apply, bootstrap, migrations_in
@@ -29,7 +29,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     keys = keys_of(arguments.state)
     listener = listen(arguments.port)
     given = os.environ.get("COLISEUM_DATABASE_URL", "")
-    cluster = None if given else Cluster(arguments.state, password=keys.password)
+    cluster = None if given else PostgresCluster(arguments.state, password=keys.password)
     try:
         if cluster is not None:
             cluster.start()
@@ -41,7 +41,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         # The gateway's own login has no rights but to become one of the API's roles.
         connections = Connections(dsn if cluster is None else cluster.dsn_of("authenticator"))
         server = Server(
-            create_app(Gateway(connections, keys)), listener, server_header=False, timeout_graceful_shutdown=3
+            create_app(PostgrestGateway(connections, keys)), listener, server_header=False, timeout_graceful_shutdown=3
         )
         await server.begin()
         stopping = stop_signal()

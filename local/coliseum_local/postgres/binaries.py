@@ -15,22 +15,22 @@ UNPRIVILEGED = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemUser:
     """Who the server's processes run as, when that is not ourselves."""
 
     uid: int
     gid: int
 
 
-def account() -> Account | None:
+def account() -> SystemUser | None:
     """None for a user; for root an account without rights."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(UNPRIVILEGED)
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemUser(entry.pw_uid, entry.pw_gid)
 
 
-def programs(runner: Account | None, *, spare: Path) -> Path:
+def programs(runner: SystemUser | None, *, spare: Path) -> Path:
     """The folder with `initdb` and `postgres`, reachable for `runner`.
 
     Where the virtual environment is closed to it, the programs are copied to `spare`, together with the libraries

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from coliseum_local.postgres.binaries import Account, account, programs
+from coliseum_local.postgres.binaries import SystemUser, account, programs
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -34,7 +34,7 @@ SETTINGS = {
 }
 
 
-class Cluster:
+class PostgresCluster:
     """Postgres over one data directory, reached by password on a loopback port.
 
     As root the server runs as an account without rights. That account may be locked out of the directories above
@@ -187,7 +187,7 @@ class Cluster:
             os.close(descriptor)
 
 
-def _as(runner: Account | None) -> dict[str, Any]:
+def _as(runner: SystemUser | None) -> dict[str, Any]:
     """Popen's arguments for running as `runner`, in a directory that it can enter."""
     return {} if runner is None else {"user": runner.uid, "group": runner.gid, "extra_groups": [], "cwd": "/"}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from coliseum_local.postgres.problems import Problem, not_offered
+from coliseum_local.postgres.problems import PostgrestError, not_offered
 
 OBJECT = "application/vnd.pgrst.object+json"
 _LISTS = frozenset(("application/json", "*/*", "application/*", "application/vnd.pgrst.array+json", ""))
@@ -28,10 +28,10 @@ class Preferences:
 
 
 def preferences_from(headers: Mapping[str, str]) -> Preferences:
-    """Raises Problem for preferences, media types, schemas and ranges that the gateway does not know."""
+    """Raises PostgrestError for preferences, media types, schemas and ranges that the gateway does not know."""
     for name in ("accept-profile", "content-profile"):
         if headers.get(name, "public") != "public":
-            raise Problem(406, "PGRST106", f"Invalid schema: {headers[name]}", hint="Only public is exposed")
+            raise PostgrestError(406, "PGRST106", f"Invalid schema: {headers[name]}", hint="Only public is exposed")
     if "range" in headers:
         raise not_offered("the Range header (use limit and offset)")
     wanted: dict[str, str] = {}
@@ -49,7 +49,7 @@ def preferences_from(headers: Mapping[str, str]) -> Preferences:
     )
     missing = _one_of(wanted, "missing", {"default": True, "null": False}, default=False)
     if wanted:
-        raise Problem(400, "PGRST122", f"Invalid preferences given: {', '.join(sorted(wanted))}")
+        raise PostgrestError(400, "PGRST122", f"Invalid preferences given: {', '.join(sorted(wanted))}")
     return Preferences(
         representation=returning,
         count=count,
@@ -62,7 +62,7 @@ def preferences_from(headers: Mapping[str, str]) -> Preferences:
 def require_json(headers: Mapping[str, str]) -> None:
     media = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media != "application/json":
-        raise Problem(415, "PGRST102", f"Content-Type not acceptable: {media}")
+        raise PostgrestError(415, "PGRST102", f"Content-Type not acceptable: {media}")
 
 
 def _one_of(wanted: dict[str, str], name: str, table: Mapping[str, V], *, default: V) -> V:
@@ -70,7 +70,7 @@ def _one_of(wanted: dict[str, str], name: str, table: Mapping[str, V], *, defaul
     if value is None:
         return default
     if value not in table:
-        raise Problem(400, "PGRST122", f"Invalid preferences given: {name}={value}")
+        raise PostgrestError(400, "PGRST122", f"Invalid preferences given: {name}={value}")
     return table[value]
 
 
@@ -80,4 +80,4 @@ def _single(accept: str) -> bool:
         return True
     if media & _LISTS and "nulls=stripped" not in accept:
         return False
-    raise Problem(406, "PGRST107", f"None of these media types are available: {accept}")
+    raise PostgrestError(406, "PGRST107", f"None of these media types are available: {accept}")

@@ -8,7 +8,7 @@ import psycopg
 
 
 @dataclass
-class Problem(Exception):
+class PostgrestError(Exception):
     """Ends a request: status and error body."""
 
     status: int
@@ -22,18 +22,18 @@ class Problem(Exception):
         return {"code": self.code, "message": self.message, "details": self.details, "hint": self.hint}
 
 
-def not_offered(what: str) -> Problem:
+def not_offered(what: str) -> PostgrestError:
     """PostgREST can do this, the gateway cannot: said aloud, never ignored."""
-    return Problem(501, "PGRST100", f"{what} is not offered by the local gateway", hint=_SUBSET)
+    return PostgrestError(501, "PGRST100", f"{what} is not offered by the local gateway", hint=_SUBSET)
 
 
-def malformed(parameter: str, text: str, expected: str) -> Problem:
+def malformed(parameter: str, text: str, expected: str) -> PostgrestError:
     shown = text if len(text) <= 80 else text[:77] + "..."
-    return Problem(400, "PGRST100", f"failed to parse {parameter} ({shown})", details=f"expected {expected}")
+    return PostgrestError(400, "PGRST100", f"failed to parse {parameter} ({shown})", details=f"expected {expected}")
 
 
-def unauthorized(message: str, hint: str) -> Problem:
-    return Problem(401, None, message, hint=hint)
+def unauthorized(message: str, hint: str) -> PostgrestError:
+    return PostgrestError(401, None, message, hint=hint)
 
 
 _SUBSET = "It speaks a subset of PostgREST; see the README beside its code."
@@ -74,20 +74,20 @@ _BY_CLASS = {
 }
 
 
-def from_postgres(error: psycopg.Error, *, role: str) -> Problem:
+def from_postgres(error: psycopg.Error, *, role: str) -> PostgrestError:
     """Postgres' own error with the status PostgREST gives its SQLSTATE."""
     code = error.sqlstate
     if code is None:
         if isinstance(error, psycopg.DataError):  # psycopg refuses NUL before the server sees it
-            return Problem(400, "22021", str(error))
+            return PostgrestError(400, "22021", str(error))
         return no_connection()
     told = error.diag
     message = told.message_primary or str(error)
-    return Problem(_status(code, role), code, message, told.message_detail, told.message_hint)
+    return PostgrestError(_status(code, role), code, message, told.message_detail, told.message_hint)
 
 
-def no_connection() -> Problem:
-    return Problem(503, "PGRST001", "Database client error. Retrying the connection.")
+def no_connection() -> PostgrestError:
+    return PostgrestError(503, "PGRST001", "Database client error. Retrying the connection.")
 
 
 def _status(code: str, role: str) -> int:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from coliseum_local.postgres.problems import Problem, malformed, not_offered
+from coliseum_local.postgres.problems import PostgrestError, malformed, not_offered
 
 OPERATORS = {
     "eq": "=",
@@ -98,7 +98,7 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class TableQuery:
     select: tuple[Selected, ...]
     where: tuple[Comparison | Tree, ...] = ()
     order: tuple[Ordering, ...] = ()
@@ -106,10 +106,10 @@ class Query:
     offset: int = 0
 
 
-def query_from(pairs: Sequence[tuple[str, str]]) -> Query:
+def query_from(pairs: Sequence[tuple[str, str]]) -> TableQuery:
     """The words behind decoded key-value pairs. Every key but the known ones is a filter on a column."""
     single = _singles(pairs, READ_KEYS)
-    return Query(
+    return TableQuery(
         select=selected(single.get("select", "*")),
         where=tuple(_condition(key, value) for key, value in pairs if key not in READ_KEYS),
         order=_orderings(single.get("order", "")),
@@ -159,7 +159,7 @@ def _whole(key: str, text: str) -> int:
     if not re.fullmatch(r"-?\d{1,15}", text, re.ASCII):
         raise malformed(key, text, "a whole number")
     if text.startswith("-"):
-        raise Problem(416, "PGRST103", "Requested range not satisfiable", f"{key} must not be below zero")
+        raise PostgrestError(416, "PGRST103", "Requested range not satisfiable", f"{key} must not be below zero")
     return int(text)
 
 
@@ -301,5 +301,5 @@ class _Reader:
             raise self._malformed(repr(char))
         self._at += 1
 
-    def _malformed(self, expected: str) -> Problem:
+    def _malformed(self, expected: str) -> PostgrestError:
         return malformed(self._key, self._text, f"{expected} at position {self._at}")

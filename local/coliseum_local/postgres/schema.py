@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from coliseum_local.postgres.problems import Problem
+from coliseum_local.postgres.problems import PostgrestError
 
 EXPOSED = "public"
 
@@ -23,7 +23,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DatabaseTable:
     """A table or view."""
 
     name: str
@@ -32,7 +32,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class DatabaseFunction:
     name: str
     arguments: Mapping[str, str]
     """Type by name."""
@@ -45,15 +45,15 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    functions: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
+    tables: Mapping[str, DatabaseTable] = field(default_factory=dict)
+    functions: Mapping[str, tuple[DatabaseFunction, ...]] = field(default_factory=dict)
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> DatabaseTable:
         if name not in self.tables:
-            raise Problem(404, "PGRST205", f"Could not find the table '{EXPOSED}.{name}' in the schema cache")
+            raise PostgrestError(404, "PGRST205", f"Could not find the table '{EXPOSED}.{name}' in the schema cache")
         return self.tables[name]
 
-    def function(self, name: str, given: frozenset[str]) -> Function:
+    def function(self, name: str, given: frozenset[str]) -> DatabaseFunction:
         """The overload that takes exactly these arguments, but for those with defaults."""
         fitting = [
             candidate
@@ -62,9 +62,9 @@ class Schema:
         ]
         shown = f"{EXPOSED}.{name}({', '.join(sorted(given))})"
         if not fitting:
-            raise Problem(404, "PGRST202", f"Could not find the function {shown} in the schema cache")
+            raise PostgrestError(404, "PGRST202", f"Could not find the function {shown} in the schema cache")
         if len(fitting) > 1:
-            raise Problem(300, "PGRST203", f"Could not choose the best candidate function for {shown}")
+            raise PostgrestError(300, "PGRST203", f"Could not choose the best candidate function for {shown}")
         return fitting[0]
 
 
@@ -72,23 +72,23 @@ def load(connection: psycopg.Connection[Any]) -> Schema:
     """The exposed schema as it is now."""
     with connection.cursor(row_factory=dict_row) as cursor:
         tables = {
-            row["name"]: Table(
+            row["name"]: DatabaseTable(
                 row["name"],
                 {name: Column(*rest) for name, *rest in row["columns"]},
                 tuple(row["primary_key"]),
             )
             for row in cursor.execute(_TABLES, {"schema": EXPOSED}).fetchall()
         }
-        functions: dict[str, tuple[Function, ...]] = {}
+        functions: dict[str, tuple[DatabaseFunction, ...]] = {}
         for row in cursor.execute(_FUNCTIONS, {"schema": EXPOSED}).fetchall():
             functions[row["name"]] = (*functions.get(row["name"], ()), _function(row))
     return Schema(tables, functions)
 
 
-def _function(row: Mapping[str, Any]) -> Function:
+def _function(row: Mapping[str, Any]) -> DatabaseFunction:
     arguments = dict(zip(row["names"], row["types"], strict=True))
     required = row["names"][: len(row["names"]) - row["defaults"]]
-    return Function(
+    return DatabaseFunction(
         row["name"],
         arguments,
         frozenset(required),

@@ -11,21 +11,27 @@ from collections.abc import Sequence
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from coliseum_local.postgres.preferences import Preferences
-from coliseum_local.postgres.problems import Problem
-from coliseum_local.postgres.query import IS_VALUES, OPERATORS, Comparison, Ordering, Query, Selected, Tree
-from coliseum_local.postgres.schema import EXPOSED, Function, Table
+from coliseum_local.postgres.problems import PostgrestError
+from coliseum_local.postgres.query import IS_VALUES, OPERATORS, Comparison, Ordering, Selected, TableQuery, Tree
+from coliseum_local.postgres.schema import EXPOSED, DatabaseFunction, DatabaseTable
 
 MAX_ROWS = 1000
 """Rows of one answer, as on Supabase."""
 
 
-def read(table: Table, query: Query, preferences: Preferences) -> Composed:
+def read(table: DatabaseTable, query: TableQuery, preferences: Preferences) -> Composed:
     """A select. Its one row: body, number of rows in it, number of all matching rows or null."""
     return _answer(SQL("select * from {}").format(_relation(table)), table, query, preferences)
 
 
 def insert(
-    table: Table, columns: Sequence[str], body: str, query: Query, preferences: Preferences, *, conflict: Sequence[str]
+    table: DatabaseTable,
+    columns: Sequence[str],
+    body: str,
+    query: TableQuery,
+    preferences: Preferences,
+    *,
+    conflict: Sequence[str],
 ) -> Composed:
     """`body` is the JSON array of rows."""
     for name in (*columns, *conflict):
@@ -40,7 +46,9 @@ def insert(
     ) + _written(table, query, preferences)
 
 
-def update(table: Table, columns: Sequence[str], body: str, query: Query, preferences: Preferences) -> Composed:
+def update(
+    table: DatabaseTable, columns: Sequence[str], body: str, query: TableQuery, preferences: Preferences
+) -> Composed:
     """`body` is the JSON array of the one object of new values."""
     for name in columns:
         _known(table, name)
@@ -54,13 +62,15 @@ def update(table: Table, columns: Sequence[str], body: str, query: Query, prefer
     ) + _written(table, query, preferences)
 
 
-def delete(table: Table, query: Query, preferences: Preferences) -> Composed:
+def delete(table: DatabaseTable, query: TableQuery, preferences: Preferences) -> Composed:
     return SQL("with written as (delete from {}{} returning *) ").format(
         _relation(table), _where(table, query)
     ) + _written(table, query, preferences)
 
 
-def call(function: Function, given: Sequence[str], body: str, query: Query, preferences: Preferences) -> Composed:
+def call(
+    function: DatabaseFunction, given: Sequence[str], body: str, query: TableQuery, preferences: Preferences
+) -> Composed:
     """A function with its arguments in the JSON object `body`. The row is that of `read`."""
     name = Identifier(EXPOSED, function.name)
     if given:
@@ -94,7 +104,7 @@ def nothing() -> Composed:
     return SQL("select '[]'::text, 0::bigint, 0::bigint").format()
 
 
-def _answer(source: Composed, table: Table | None, query: Query, preferences: Preferences) -> Composed:
+def _answer(source: Composed, table: DatabaseTable | None, query: TableQuery, preferences: Preferences) -> Composed:
     limit = min(MAX_ROWS, query.limit if query.limit is not None else MAX_ROWS)
     total = SQL("(select count(*) from ({}) as {}{})").format(source, _alias(table), _where(table, query))
     return SQL(
@@ -112,7 +122,7 @@ def _answer(source: Composed, table: Table | None, query: Query, preferences: Pr
     )
 
 
-def _written(table: Table, query: Query, preferences: Preferences) -> Composed:
+def _written(table: DatabaseTable, query: TableQuery, preferences: Preferences) -> Composed:
     if not preferences.representation:
         return SQL("select null::text, count(*), count(*) from written").format()
     return SQL(
@@ -124,11 +134,11 @@ def _body(preferences: Preferences) -> Composable:
     return SQL("json_agg(page)->0" if preferences.single else "coalesce(json_agg(page), '[]')")
 
 
-def _selection(table: Table | None, selected: Sequence[Selected]) -> Composed:
+def _selection(table: DatabaseTable | None, selected: Sequence[Selected]) -> Composed:
     return SQL(", ").join(_item(table, item) for item in selected)
 
 
-def _item(table: Table | None, item: Selected) -> Composable:
+def _item(table: DatabaseTable | None, item: Selected) -> Composable:
     if item.name == "*":
         return SQL("*")
     column: Composable = _column(table, item.name)
@@ -137,13 +147,13 @@ def _item(table: Table | None, item: Selected) -> Composable:
     return SQL("{} as {}").format(column, Identifier(item.alias or item.name))
 
 
-def _where(table: Table | None, query: Query) -> Composed:
+def _where(table: DatabaseTable | None, query: TableQuery) -> Composed:
     if not query.where:
         return Composed([])
     return SQL(" where ") + SQL(" and ").join(_condition(table, part) for part in query.where)
 
 
-def _condition(table: Table | None, part: Comparison | Tree) -> Composed:
+def _condition(table: DatabaseTable | None, part: Comparison | Tree) -> Composed:
     if isinstance(part, Tree):
         inner = SQL(f" {part.joiner} ").join(_condition(table, each) for each in part.parts)
     else:
@@ -151,7 +161,7 @@ def _condition(table: Table | None, part: Comparison | Tree) -> Composed:
     return SQL("not ({})" if part.negated else "({})").format(inner)
 
 
-def _comparison(table: Table | None, part: Comparison) -> Composed:
+def _comparison(table: DatabaseTable | None, part: Comparison) -> Composed:
     column = _column(table, part.column)
     if part.operator == "in":
         if not part.values:
@@ -165,7 +175,7 @@ def _comparison(table: Table | None, part: Comparison) -> Composed:
     return SQL("{} {} {}").format(column, SQL(OPERATORS[part.operator]), Literal(value))
 
 
-def _order(table: Table | None, order: Sequence[Ordering]) -> Composed:
+def _order(table: DatabaseTable | None, order: Sequence[Ordering]) -> Composed:
     if not order:
         return Composed([])
     terms = []
@@ -176,7 +186,7 @@ def _order(table: Table | None, order: Sequence[Ordering]) -> Composed:
     return SQL(" order by ") + SQL(", ").join(terms)
 
 
-def _records(table: Table, columns: Sequence[str], body: str, *, with_defaults: bool) -> Composed:
+def _records(table: DatabaseTable, columns: Sequence[str], body: str, *, with_defaults: bool) -> Composed:
     """The body's rows, typed; with `with_defaults` each beside its raw JSON, which tells missing from null."""
     typed = SQL(", ").join(SQL("{} {}").format(Identifier(name), SQL(table.columns[name].type)) for name in columns)
     if with_defaults:
@@ -186,7 +196,7 @@ def _records(table: Table, columns: Sequence[str], body: str, *, with_defaults: 
     return SQL("json_to_recordset({}::json) as given ({})").format(Literal(body), typed)
 
 
-def _values(table: Table, columns: Sequence[str], *, with_defaults: bool) -> Composed:
+def _values(table: DatabaseTable, columns: Sequence[str], *, with_defaults: bool) -> Composed:
     values: list[Composable] = []
     for name in columns:
         default = table.columns[name].default
@@ -206,23 +216,25 @@ def _on_conflict(columns: Sequence[str], conflict: Sequence[str], preferences: P
     return SQL(" on conflict ({}) do update set {}").format(_listed(conflict), assignments)
 
 
-def _column(table: Table | None, name: str) -> Composed:
+def _column(table: DatabaseTable | None, name: str) -> Composed:
     """A column to read. For a function's rows (`table` None) Postgres itself says whether it exists."""
     if table is not None and name not in table.columns:
-        raise Problem(400, "42703", f"column {table.name}.{name} does not exist")
+        raise PostgrestError(400, "42703", f"column {table.name}.{name} does not exist")
     return SQL("{}").format(Identifier(*([] if table is None else [table.name]), name))
 
 
-def _known(table: Table, name: str) -> None:
+def _known(table: DatabaseTable, name: str) -> None:
     if name not in table.columns:
-        raise Problem(400, "PGRST204", f"Could not find the '{name}' column of '{table.name}' in the schema cache")
+        raise PostgrestError(
+            400, "PGRST204", f"Could not find the '{name}' column of '{table.name}' in the schema cache"
+        )
 
 
-def _relation(table: Table) -> Identifier:
+def _relation(table: DatabaseTable) -> Identifier:
     return Identifier(EXPOSED, table.name)
 
 
-def _alias(table: Table | None) -> Identifier:
+def _alias(table: DatabaseTable | None) -> Identifier:
     return Identifier("result" if table is None else table.name)
 
 

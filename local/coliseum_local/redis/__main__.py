@@ -11,7 +11,7 @@ from pathlib import Path
 from coliseum.errors import ColiseumError
 from coliseum_local.processes import announce_ready
 from coliseum_local.redis.access import tokens_of
-from coliseum_local.redis.app import Gateway, create_app
+from coliseum_local.redis.app import UpstashGateway, create_app
 from coliseum_local.redis.backend import Address, Backend
 from coliseum_local.redis.valkey import Valkey, find_binary
 from coliseum_local.serving import Server, listen, own, stop_signal, url_of
@@ -26,7 +26,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     valkey = None if url else Valkey(find_binary(), state, fsync=arguments.fsync)
     backend = Backend(Address.parse(url) if valkey is None else valkey.address)
     tokens = tokens_of(state)
-    gateway = Gateway(backend, tokens)
+    gateway = UpstashGateway(backend, tokens)
     listener = listen(arguments.port)
     if valkey is not None:
         await valkey.start()

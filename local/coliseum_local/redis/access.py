@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 
-class Role(Enum):
+class TokenRole(Enum):
     FULL = auto()
     READER = auto()
 
@@ -24,10 +24,10 @@ class Tokens:
     token: str = field(repr=False)
     read_only_token: str = field(repr=False)
 
-    def role(self, given: str) -> Role | None:
+    def role(self, given: str) -> TokenRole | None:
         """Compared in constant time."""
         found = None
-        for known, role in ((self.token, Role.FULL), (self.read_only_token, Role.READER)):
+        for known, role in ((self.token, TokenRole.FULL), (self.read_only_token, TokenRole.READER)):
             if hmac.compare_digest(known.encode(), given.encode(errors="replace")):
                 found = role
         return found

@@ -18,21 +18,21 @@ from starlette.types import Receive, Scope, Send
 
 from coliseum.errors import InvalidInput
 from coliseum_local.redis import execution
-from coliseum_local.redis.access import Role, Tokens, given_token
-from coliseum_local.redis.backend import Backend, BackendLost, Connection
+from coliseum_local.redis.access import TokenRole, Tokens, given_token
+from coliseum_local.redis.backend import Backend, BackendLost, RedisConnection
 from coliseum_local.redis.event_stream import send_events
 from coliseum_local.redis.faults import Faults, parse
 from coliseum_local.redis.meter import Meter
 from coliseum_local.redis.replies import envelope, json_bytes
-from coliseum_local.redis.requests import BODY_LIMIT, METHODS, Malformed, batch_in
-from coliseum_local.redis.resp import Failure, Reply, encode_reply
+from coliseum_local.redis.requests import BODY_LIMIT, METHODS, MalformedRequest, batch_in
+from coliseum_local.redis.resp import ErrorReply, Reply, encode_reply
 from coliseum_local.redis.scripts import Scripts
 from coliseum_local.redis.subscriptions import End, Hub, Topic
 
 WRONG_TOKEN = "WRONGPASS invalid or missing auth token"
 
 
-class Refused(Exception):
+class RedisRequestError(Exception):
     """An answer that is not a result."""
 
     def __init__(self, status: int, error: str) -> None:
@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Gateway:
+class UpstashGateway:
     """The gateway's parts; itself an ASGI app for everything that is a command or a subscription."""
 
     backend: Backend
@@ -54,12 +54,12 @@ class Gateway:
     _writes: count[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        self.hub = Hub(lambda: Connection.open(self.backend.address))
+        self.hub = Hub(lambda: RedisConnection.open(self.backend.address))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._serve(scope, receive, send)
-        except Refused as refused:
+        except RedisRequestError as refused:
             await _error(refused.status, refused.error)(scope, receive, send)
         except BackendLost as lost:
             await _error(503, f"ERR {lost}")(scope, receive, send)
@@ -67,10 +67,10 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, query = Headers(scope=scope), scope["query_string"]
         if scope["method"] not in METHODS:
-            raise Refused(405, f"ERR method {scope['method']} is not allowed")
+            raise RedisRequestError(405, f"ERR method {scope['method']} is not allowed")
         role = self.tokens.role(given_token(headers, query))
         if role is None:
-            raise Refused(401, WRONG_TOKEN)
+            raise RedisRequestError(401, WRONG_TOKEN)
         planned = await self._misbehave()
         if planned is not None:
             return await planned(scope, receive, send)
@@ -79,7 +79,9 @@ class Gateway:
                 kind: Topic = (word.decode(), unquote_to_bytes(name))
                 return await self._subscribe(kind, role, receive, send)
             case [b"", b"monitor"]:
-                raise Refused(400, "ERR MONITOR is not available in the local stack; use GET /_meter to count commands")
+                raise RedisRequestError(
+                    400, "ERR MONITOR is not available in the local stack; use GET /_meter to count commands"
+                )
         body = await _body(receive)
         response = await self._run(scope, headers, role, body)
         if self.faults.take("half_json"):
@@ -94,52 +96,52 @@ class Gateway:
         if self.faults.latency_ms:
             await asyncio.sleep(self.faults.latency_ms / 1000)
         if self.faults.refuse_all:
-            raise Refused(503, "ERR refused on demand")
+            raise RedisRequestError(503, "ERR refused on demand")
         if self.faults.take("status_times"):
             code = self.faults.status_code
             if code == 502:
                 return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", 502)
-            raise Refused(code, "ERR refused on demand")
+            raise RedisRequestError(code, "ERR refused on demand")
         return None
 
-    async def _subscribe(self, topic: Topic, role: Role, receive: Receive, send: Send) -> None:
-        if role is Role.READER:
-            raise Refused(400, f"NOPERM this user has no permissions to run the '{topic[0]}' command")
+    async def _subscribe(self, topic: Topic, role: TokenRole, receive: Receive, send: Send) -> None:
+        if role is TokenRole.READER:
+            raise RedisRequestError(400, f"NOPERM this user has no permissions to run the '{topic[0]}' command")
         async with self.hub.listen(topic) as subscriber:
             self.meter.add([topic[0].upper()])
             await send_events(subscriber, receive, send)
 
-    async def _run(self, scope: Scope, headers: Headers, role: Role, body: bytes) -> Response:
-        read_only = role is Role.READER
+    async def _run(self, scope: Scope, headers: Headers, role: TokenRole, body: bytes) -> Response:
+        read_only = role is TokenRole.READER
         raw, base64 = _format(headers)
         try:
             batch = batch_in(scope["method"], scope["raw_path"], scope["query_string"], body)
-        except Malformed as error:
-            raise Refused(400, str(error)) from None
+        except MalformedRequest as error:
+            raise RedisRequestError(400, str(error)) from None
         sync = {"Upstash-Sync-Token": str(next(self._writes))}
         commands = [self.scripts.local(command) for command in batch.commands]
         if batch.kind == "transaction":
             if raw:
-                raise Refused(400, "ERR resp2 responses are not available for transactions")
+                raise RedisRequestError(400, "ERR resp2 responses are not available for transactions")
             outcome = await execution.transaction(self.backend, self.meter, commands, read_only=read_only)
-            if isinstance(outcome, Failure):
-                raise Refused(400, outcome.text)
+            if isinstance(outcome, ErrorReply):
+                raise RedisRequestError(400, outcome.text)
             told = self.scripts.told(batch.commands, outcome)
             return _json([envelope(reply, base64=base64) for reply in told], 200, sync)
         received = await execution.pipeline(self.backend, self.meter, commands, read_only=read_only)
         replies = self.scripts.told(batch.commands, received)
-        status = 400 if batch.kind == "single" and isinstance(replies[0], Failure) else 200
+        status = 400 if batch.kind == "single" and isinstance(replies[0], ErrorReply) else 200
         if raw:
             return _resp2(replies, status, sync)
         shown = [envelope(reply, base64=base64) for reply in replies]
         return _json(shown[0] if batch.kind == "single" else shown, status, sync)
 
 
-def create_app(gateway: Gateway) -> Starlette:
+def create_app(gateway: UpstashGateway) -> Starlette:
     """The gateway with its own two pages; both need the standard token."""
 
     def standard_token(request: Request) -> bool:
-        return gateway.tokens.role(given_token(request.headers, request.scope["query_string"])) is Role.FULL
+        return gateway.tokens.role(given_token(request.headers, request.scope["query_string"])) is TokenRole.FULL
 
     async def meter(request: Request) -> Response:
         if not standard_token(request):
@@ -178,7 +180,7 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > BODY_LIMIT:
-            raise Refused(400, f"ERR max request size exceeded. Limit: {BODY_LIMIT} bytes")
+            raise RedisRequestError(400, f"ERR max request size exceeded. Limit: {BODY_LIMIT} bytes")
         more = message.get("more_body", False)
     return b"".join(parts)
 
@@ -188,9 +190,9 @@ def _format(headers: Headers) -> tuple[bool, bool]:
     form = headers.get("upstash-response-format", "json").lower()
     base64 = headers.get("upstash-encoding", "").lower() == "base64"
     if form not in {"json", "resp2"}:
-        raise Refused(400, "ERR Upstash-Response-Format: expected json or resp2")
+        raise RedisRequestError(400, "ERR Upstash-Response-Format: expected json or resp2")
     if form == "resp2" and base64:
-        raise Refused(400, "ERR Upstash-Encoding: base64 is not available with resp2 responses")
+        raise RedisRequestError(400, "ERR Upstash-Encoding: base64 is not available with resp2 responses")
     return form == "resp2", base64
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from coliseum.errors import ConfigurationError
-from coliseum_local.redis.resp import Command, Failure, Reply, encode, read_reply
+from coliseum_local.redis.resp import Command, ErrorReply, Reply, encode, read_reply
 
 POOL_SIZE = 16
 EXCHANGE_SECONDS = 30.0
@@ -50,7 +50,7 @@ class Address:
         raise ConfigurationError("REDIS_URL", "expected unix:/path/to/socket or redis://host:port")
 
 
-class Connection:
+class RedisConnection:
     """One connection, ready for commands."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +58,7 @@ class Connection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, address: Address) -> Connection:
+    async def open(cls, address: Address) -> RedisConnection:
         """Raises OSError where nothing listens, BackendLost where it does not let us in."""
         if address.socket is not None:
             streams = await asyncio.open_unix_connection(address.socket, limit=LINE_LIMIT)
@@ -72,7 +72,7 @@ class Connection:
         if address.database:
             greeting.append((b"SELECT", b"%d" % address.database))
         for reply in await connection.exchange(greeting):
-            if isinstance(reply, Failure):
+            if isinstance(reply, ErrorReply):
                 connection.close()
                 raise BackendLost(f"Redis refused the connection: {reply.text}")
         return connection
@@ -103,7 +103,7 @@ class Backend:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._idle: list[Connection] = []
+        self._idle: list[RedisConnection] = []
         self._turns = asyncio.Semaphore(POOL_SIZE)
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
@@ -111,7 +111,7 @@ class Backend:
         async with self._turns:
             try:
                 async with asyncio.timeout(EXCHANGE_SECONDS):
-                    connection = self._take() or await Connection.open(self.address)
+                    connection = self._take() or await RedisConnection.open(self.address)
                     try:
                         replies = await connection.exchange(commands)
                     except BaseException:
@@ -120,14 +120,14 @@ class Backend:
             except (OSError, EOFError, TimeoutError) as error:
                 raise BackendLost(f"Redis did not answer: {type(error).__name__}") from error
             self._idle.append(connection)
-            if any(isinstance(reply, Failure) and reply.text.startswith("LOADING") for reply in replies):
+            if any(isinstance(reply, ErrorReply) and reply.text.startswith("LOADING") for reply in replies):
                 raise BackendLost("Redis is reading its data back")
             return replies
 
     async def ping(self) -> bool:
         """True once it answers and has read its data back."""
         try:
-            return not isinstance((await self.exchange([(b"PING",)]))[0], Failure)
+            return not isinstance((await self.exchange([(b"PING",)]))[0], ErrorReply)
         except BackendLost:
             return False
 
@@ -135,7 +135,7 @@ class Backend:
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> Connection | None:
+    def _take(self) -> RedisConnection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.ended:

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
-from coliseum_local.redis.resp import Failure, Reply, Status
+from coliseum_local.redis.resp import ErrorReply, Reply, SimpleString
 
 
 def json_bytes(value: object) -> bytes:
@@ -16,7 +16,7 @@ def json_bytes(value: object) -> bytes:
 
 def envelope(reply: Reply, *, base64: bool) -> dict[str, Any]:
     """`{"result": …}` or `{"error": …}`."""
-    if isinstance(reply, Failure):
+    if isinstance(reply, ErrorReply):
         return {"error": reply.text}
     return {"result": _value(reply, base64=base64)}
 
@@ -25,10 +25,10 @@ def _value(reply: Reply, *, base64: bool) -> Any:
     match reply:
         case list():
             return [_value(item, base64=base64) for item in reply]
-        case Status() if reply == b"OK":
+        case SimpleString() if reply == b"OK":
             return "OK"  # the one string that base64 replies leave as it is
-        case Status() | bytes():
+        case SimpleString() | bytes():
             return b64encode(reply).decode() if base64 else reply.decode(errors="replace")
-        case Failure(text):
+        case ErrorReply(text):
             return text
     return reply

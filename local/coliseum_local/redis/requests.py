@@ -13,31 +13,31 @@ BODY_LIMIT = 10 * 1024 * 1024
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 
 
-class Malformed(Exception):
+class MalformedRequest(Exception):
     """The request cannot be read as commands; the text is the error the caller gets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CommandBatch:
     """Commands of one request."""
 
     kind: Literal["single", "pipeline", "transaction"]
     commands: tuple[Command, ...]
 
 
-def batch_in(method: str, raw_path: bytes, query: bytes, body: bytes) -> Batch:
-    """The commands of a request. Raises Malformed."""
+def batch_in(method: str, raw_path: bytes, query: bytes, body: bytes) -> CommandBatch:
+    """The commands of a request. Raises MalformedRequest."""
     segments = [unquote_to_bytes(segment) for segment in raw_path.removeprefix(b"/").split(b"/")]
     match segments:
         case [b""]:
-            return Batch("single", (_command(_json(body)),))
+            return CommandBatch("single", (_command(_json(body)),))
         case [b"pipeline"]:
-            return Batch("pipeline", _commands(body))
+            return CommandBatch("pipeline", _commands(body))
         case [b"multi-exec"]:
-            return Batch("transaction", _commands(body))
+            return CommandBatch("transaction", _commands(body))
     # In the path form a body is the last argument, and query parameters follow it.
     value = [body] if method in {"POST", "PUT"} and body else []
-    return Batch("single", (tuple(segments + value + _options(query)),))
+    return CommandBatch("single", (tuple(segments + value + _options(query)),))
 
 
 def _options(query: bytes) -> list[bytes]:
@@ -49,9 +49,9 @@ def _options(query: bytes) -> list[bytes]:
 def _commands(body: bytes) -> tuple[Command, ...]:
     rows = _json(body)
     if not isinstance(rows, list):
-        raise Malformed("ERR failed to parse pipeline request: expected an array of arrays")
+        raise MalformedRequest("ERR failed to parse pipeline request: expected an array of arrays")
     if not rows:
-        raise Malformed("ERR empty pipeline request")
+        raise MalformedRequest("ERR empty pipeline request")
     return tuple(map(_command, rows))
 
 
@@ -60,12 +60,12 @@ def _json(body: bytes) -> object:
         # Numbers are arguments as they were written: 1.50 stays 1.50, and no integer is too long.
         return json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
-        raise Malformed("ERR failed to parse command: expected a JSON array") from None
+        raise MalformedRequest("ERR failed to parse command: expected a JSON array") from None
 
 
 def _command(row: object) -> Command:
     if not isinstance(row, list) or not row:
-        raise Malformed("ERR failed to parse command: expected a JSON array that starts with a command's name")
+        raise MalformedRequest("ERR failed to parse command: expected a JSON array that starts with a command's name")
     return tuple(map(_argument, row))
 
 
@@ -74,4 +74,4 @@ def _argument(value: object) -> bytes:
         return b"true" if value else b"false"
     if isinstance(value, str):
         return value.encode(errors="replace")
-    raise Malformed("ERR failed to parse command: arguments are strings and numbers")
+    raise MalformedRequest("ERR failed to parse command: arguments are strings and numbers")

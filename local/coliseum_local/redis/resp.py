@@ -9,20 +9,20 @@ from dataclasses import dataclass
 Command = tuple[bytes, ...]
 
 
-class Status(bytes):
+class SimpleString(bytes):
     """A simple string such as OK, PONG or QUEUED."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ErrorReply:
     """An error reply, with its code as the first word."""
 
     text: str
 
 
-Reply = Status | bytes | int | None | Failure | list["Reply"]
+Reply = SimpleString | bytes | int | None | ErrorReply | list["Reply"]
 
 
 def encode(commands: Iterable[Command]) -> bytes:
@@ -39,9 +39,9 @@ def encode_reply(reply: Reply) -> bytes:
     match reply:
         case None:
             return b"$-1\r\n"
-        case Failure(text):
+        case ErrorReply(text):
             return b"-%b\r\n" % text.encode()
-        case Status():
+        case SimpleString():
             return b"+%b\r\n" % reply
         case bytes():
             return b"$%d\r\n%b\r\n" % (len(reply), reply)
@@ -57,9 +57,9 @@ async def read_reply(reader: asyncio.StreamReader) -> Reply:
     kind, rest = line[:1], line[1:-2]
     match kind:
         case b"+":
-            return Status(rest)
+            return SimpleString(rest)
         case b"-":
-            return Failure(rest.decode(errors="replace"))
+            return ErrorReply(rest.decode(errors="replace"))
         case b":":
             return int(rest)
         case b"$":

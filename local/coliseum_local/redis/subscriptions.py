@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from coliseum_local.redis.backend import BackendLost, Connection
+from coliseum_local.redis.backend import BackendLost, RedisConnection
 from coliseum_local.redis.resp import Command
 
 QUEUE_LIMIT = 10_000
@@ -52,10 +52,10 @@ class Subscriber:
 class Hub:
     """Who listens to what. A topic is subscribed at Redis while anybody listens to it."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[RedisConnection]]) -> None:
         self._connect = connect
         self._connecting = asyncio.Lock()
-        self._connection: Connection | None = None
+        self._connection: RedisConnection | None = None
         self._reading: asyncio.Task[None] | None = None
         self._subscribers: dict[Topic, list[Subscriber]] = {}
         self._unconfirmed: Counter[Topic] = Counter()
@@ -116,7 +116,7 @@ class Hub:
             with suppress(OSError):  # the reading side sees the end too, and tells everybody
                 await self._connection.send([command])
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self, connection: RedisConnection) -> None:
         """Deliver until Redis is gone; then nobody is subscribed any more."""
         try:
             while True:

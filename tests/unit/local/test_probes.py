@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coliseum_local.probes import FUNCTION_PATHS, STATUS_PATH, STREAM_PATH, function_probes, service_probe
-from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, Service
+from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, StackService
 from coliseum_local.template import LambdaFunction, Template
 
 READY = b"event: ready\ndata: {}\n\n"
@@ -117,7 +117,7 @@ def test_a_scheduled_function_is_ready_when_its_handler_is_loaded(
     ],
 )
 def test_a_service_is_asked_at_its_own_address_with_its_own_key(
-    answers: Answers, service: Service, path: str, secret: str | None
+    answers: Answers, service: StackService, path: str, secret: str | None
 ) -> None:
     variables = {
         "UPSTASH_REDIS_REST_URL": answers.url,

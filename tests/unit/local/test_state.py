@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coliseum_local.state import Held, StateFolder, holder_of, port_is_free
+from coliseum_local.state import StateFolder, StateFolderInUse, holder_of, port_is_free
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(3600)"
 
@@ -34,7 +34,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_second_holder_is_refused_and_told_the_first(tmp_path: Path) -> None:
     first, second = StateFolder(tmp_path), StateFolder(tmp_path)
     first.acquire()
-    with pytest.raises(Held, match=f"pid {os.getpid()}") as held:
+    with pytest.raises(StateFolderInUse, match=f"pid {os.getpid()}") as held:
         second.acquire()
     assert held.value.pid == os.getpid()
     first.release()

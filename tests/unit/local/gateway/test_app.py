@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from coliseum_local.gateway.app import MAX_BODY_BYTES, Gateway
+from coliseum_local.gateway.app import MAX_BODY_BYTES, LambdaGateway
 from coliseum_local.template import Template
 
 HANDLER = """
@@ -74,7 +74,7 @@ def ask(tmp_path: Path) -> Ask:
         document["Globals"]["Function"]["Timeout"] = timeout_seconds
 
         async def exchange() -> httpx.Response:
-            gateway = Gateway(Template.parse(document, root=tmp_path))
+            gateway = LambdaGateway(Template.parse(document, root=tmp_path))
             await gateway.start()
             transport = httpx.ASGITransport(app=gateway)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.fixtures.waiting import PATIENCE_SECONDS, until_async
 
-from coliseum_local.gateway.environments import Environments, HandlerFailed, Throttled, TimedOut
+from coliseum_local.gateway.environments import EnvironmentPool, HandlerFailed, Throttled, TimedOut
 from coliseum_local.template import LambdaFunction
 
 HANDLER = """
@@ -58,7 +58,7 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 def test_a_warm_environment_keeps_its_namespace_and_its_thread(tmp_path: Path) -> None:
     async def twice() -> tuple[Any, Any]:
-        environments = Environments(function(tmp_path))
+        environments = EnvironmentPool(function(tmp_path))
         return await environments.invoke({}, request_id="a"), await environments.invoke({}, request_id="b")
 
     first, second = run(twice())
@@ -69,20 +69,20 @@ def test_a_warm_environment_keeps_its_namespace_and_its_thread(tmp_path: Path) -
 
 def test_invocations_at_once_have_namespaces_of_their_own(tmp_path: Path) -> None:
     async def both() -> Any:
-        environments = Environments(function(tmp_path))
+        environments = EnvironmentPool(function(tmp_path))
         return await asyncio.gather(*(environments.invoke({"sleep": 0.1}, request_id=name) for name in "ab"))
 
     assert [answer["calls"] for answer in run(both())] == [1, 1]
 
 
 def test_the_context_counts_down_to_the_functions_time_out(tmp_path: Path) -> None:
-    answer = run(Environments(function(tmp_path)).invoke({"sleep": 0.05}, request_id="a"))
+    answer = run(EnvironmentPool(function(tmp_path)).invoke({"sleep": 0.05}, request_id="a"))
     assert 300_000 < answer["left"] <= 599_950
 
 
 def test_beyond_the_reserved_concurrency_an_invocation_is_refused(tmp_path: Path) -> None:
     async def two() -> tuple[Any, dict[str, Any]]:
-        environments = Environments(function(tmp_path, concurrency=1))
+        environments = EnvironmentPool(function(tmp_path, concurrency=1))
         both = [environments.invoke({"sleep": 0.1}, request_id=name) for name in "ab"]
         return await asyncio.gather(*both, return_exceptions=True), environments.report()
 
@@ -94,7 +94,7 @@ def test_beyond_the_reserved_concurrency_an_invocation_is_refused(tmp_path: Path
 
 def test_a_failure_is_counted_and_the_environment_goes_on(tmp_path: Path) -> None:
     async def fail_then_work() -> tuple[Any, dict[str, Any]]:
-        environments = Environments(function(tmp_path))
+        environments = EnvironmentPool(function(tmp_path))
         with pytest.raises(HandlerFailed, match="ValueError: as asked"):
             await environments.invoke({"fail": True}, request_id="a")
         return await environments.invoke({}, request_id="b"), environments.report()
@@ -106,7 +106,7 @@ def test_a_failure_is_counted_and_the_environment_goes_on(tmp_path: Path) -> Non
 
 def test_a_file_that_cannot_be_loaded_is_a_failure_until_it_can(tmp_path: Path) -> None:
     async def broken_then_mended() -> Any:
-        environments = Environments(function(tmp_path, code="import nothing_of_this_name"))
+        environments = EnvironmentPool(function(tmp_path, code="import nothing_of_this_name"))
         with pytest.raises(HandlerFailed, match="ModuleNotFoundError"):
             await environments.invoke({}, request_id="a")
         (tmp_path / "app.py").write_text(HANDLER)
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_loaded_is_a_failure_until_it_can(tmp_path: Path) 
 
 def test_a_time_out_gives_the_environment_up_and_the_next_one_starts_cold(tmp_path: Path) -> None:
     async def late() -> tuple[Any, dict[str, Any]]:
-        environments = Environments(function(tmp_path, timeout_seconds=1))
+        environments = EnvironmentPool(function(tmp_path, timeout_seconds=1))
         with pytest.raises(TimedOut, match="one did not answer in 1 s"):
             await environments.invoke({"sleep": 1.3}, request_id="a")
         environments.function = function(tmp_path)  # from here on with time enough for a slow machine
@@ -130,7 +130,7 @@ def test_a_time_out_gives_the_environment_up_and_the_next_one_starts_cold(tmp_pa
 
 def test_draining_tells_a_running_handler_that_no_time_remains(tmp_path: Path) -> None:
     async def drained() -> Any:
-        environments = Environments(function(tmp_path))
+        environments = EnvironmentPool(function(tmp_path))
         running = asyncio.create_task(environments.invoke({"until": 1000}, request_id="a"))
         await until_async(lambda: environments.running == 1)
         await environments.drain(seconds=PATIENCE_SECONDS)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from coliseum_local.gateway.events import Request, function_url, http_api, scheduler
+from coliseum_local.gateway.events import HttpRequest, function_url, http_api, scheduler
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def request(**changes: Any) -> Request:
+def request(**changes: Any) -> HttpRequest:
     values: dict[str, Any] = {
         "method": "GET",
         "path": "/a",
@@ -25,7 +25,7 @@ def request(**changes: Any) -> Request:
         "client": "127.0.0.1",
         "port": 8000,
     }
-    return Request(**(values | changes))
+    return HttpRequest(**(values | changes))
 
 
 def api_event(**changes: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.unit.local.gateway.test_environments import function
 
-from coliseum_local.gateway.environments import Environments
+from coliseum_local.gateway.environments import EnvironmentPool
 from coliseum_local.gateway.schedules import FiredSchedule
 from coliseum_local.template import Schedule
 
@@ -42,7 +42,7 @@ def fire(
                 task.cancel()
             await asyncio.sleep(0)
 
-        environments = Environments(function(folder, code=f"GATE = {str(gate)!r}\n{CODE}", concurrency=concurrency))
+        environments = EnvironmentPool(function(folder, code=f"GATE = {str(gate)!r}\n{CODE}", concurrency=concurrency))
         schedule = FiredSchedule(Schedule(name, 60), environments, sleep=sleep)
         task = asyncio.create_task(schedule.run())
         await asyncio.gather(task, return_exceptions=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coliseum_local.postgres.preferences import Preferences, preferences_from, require_json
-from coliseum_local.postgres.problems import Problem
+from coliseum_local.postgres.problems import PostgrestError
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_preferences_are_read(headers: dict[str, str], preferences: Preferences)
     ],
 )
 def test_what_is_not_offered_is_refused(headers: dict[str, str], status: int) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(PostgrestError) as refusal:
         preferences_from(headers)
 
     assert refusal.value.status == status
 
 
 def test_a_body_that_is_not_json_is_refused() -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(PostgrestError):
         require_json({"content-type": "text/csv"})
     require_json({"content-type": "application/json; charset=utf-8"})

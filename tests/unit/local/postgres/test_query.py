@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.postgres.problems import Problem
-from coliseum_local.postgres.query import Comparison, Ordering, Query, Selected, Tree, names, query_from, selected
+from coliseum_local.postgres.problems import PostgrestError
+from coliseum_local.postgres.query import Comparison, Ordering, Selected, TableQuery, Tree, names, query_from, selected
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_filter_is_read(key: str, text: str, condition: Comparison | Tree) -> 
 def test_order_limit_and_offset_are_read() -> None:
     query = query_from([("order", "a.desc.nullslast,b"), ("limit", "5"), ("offset", "10")])
 
-    assert query == Query(
+    assert query == TableQuery(
         (Selected("*"),), order=(Ordering("a", True, "last"), Ordering("b", False, None)), limit=5, offset=10
     )
 
@@ -95,14 +95,14 @@ def test_order_limit_and_offset_are_read() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused(key: str, text: str, status: int) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(PostgrestError) as refusal:
         query_from([(key, text)])
 
     assert refusal.value.status == status
 
 
 def test_a_parameter_given_twice_is_refused() -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(PostgrestError):
         query_from([("limit", "1"), ("limit", "2")])
 
 
@@ -123,5 +123,5 @@ def test_any_values_survive_an_in_list_of_the_sdk(values: list[str]) -> None:
 @given(st.text(max_size=30), st.text(max_size=60))
 def test_hostile_queries_end_in_words_or_in_a_refusal(key: str, text: str) -> None:
     for pair in ((key, text), ("or", f"({text})"), ("select", text), ("order", text)):
-        with suppress(Problem):
-            assert isinstance(query_from([pair]), Query)
+        with suppress(PostgrestError):
+            assert isinstance(query_from([pair]), TableQuery)

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from coliseum_local.postgres import statements
 from coliseum_local.postgres.preferences import Preferences
-from coliseum_local.postgres.problems import Problem
-from coliseum_local.postgres.query import Comparison, Query, Selected, query_from
-from coliseum_local.postgres.schema import Column, Table
+from coliseum_local.postgres.problems import PostgrestError
+from coliseum_local.postgres.query import Comparison, Selected, TableQuery, query_from
+from coliseum_local.postgres.schema import Column, DatabaseTable
 
-TRADES = Table("trades", {"id": Column("bigint", None), "price": Column("numeric", "0")}, ("id",))
+TRADES = DatabaseTable("trades", {"id": Column("bigint", None), "price": Column("numeric", "0")}, ("id",))
 ANYTHING = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 
 
@@ -40,7 +40,7 @@ def test_a_filter_becomes_a_condition_on_a_quoted_column(query: tuple[str, str],
     "query", [("secret", "eq.1"), ("select", "secret"), ("order", "secret"), ("or", "(secret.eq.1)")]
 )
 def test_an_unknown_column_is_refused_by_name(query: tuple[str, str]) -> None:
-    with pytest.raises(Problem, match="secret") as refusal:
+    with pytest.raises(PostgrestError, match="secret") as refusal:
         read(query)
 
     assert refusal.value.code == "42703"
@@ -48,7 +48,7 @@ def test_an_unknown_column_is_refused_by_name(query: tuple[str, str]) -> None:
 
 @given(ANYTHING)
 def test_a_value_stays_one_literal_whatever_it_says(value: str) -> None:
-    query = Query((Selected("*"),), (Comparison("price", "eq", (value,)),))
+    query = TableQuery((Selected("*"),), (Comparison("price", "eq", (value,)),))
     text = statements.read(TRADES, query, Preferences()).as_string(None)
 
     literal = text[text.index(" = ") + 3 : text.index(") limit 1000")]
@@ -57,7 +57,7 @@ def test_a_value_stays_one_literal_whatever_it_says(value: str) -> None:
 
 
 def test_an_unknown_column_of_a_body_is_refused_by_name() -> None:
-    with pytest.raises(Problem) as refusal:
-        statements.insert(TRADES, ("id", "secret"), "[{}]", Query((Selected("*"),)), Preferences(), conflict=())
+    with pytest.raises(PostgrestError) as refusal:
+        statements.insert(TRADES, ("id", "secret"), "[{}]", TableQuery((Selected("*"),)), Preferences(), conflict=())
 
     assert refusal.value.code == "PGRST204"

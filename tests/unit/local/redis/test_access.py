@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coliseum.errors import ConfigurationError
-from coliseum_local.redis.access import Role, Tokens, given_token, tokens_of
+from coliseum_local.redis.access import TokenRole, Tokens, given_token, tokens_of
 from coliseum_local.redis.backend import Address
 
 
@@ -19,8 +19,8 @@ def test_tokens_are_made_once_and_private(tmp_path: Path) -> None:
 def test_each_token_has_its_role() -> None:
     tokens = Tokens("full", "read")
     assert [tokens.role(given) for given in ("full", "read", "", "fulL", "é")] == [
-        Role.FULL,
-        Role.READER,
+        TokenRole.FULL,
+        TokenRole.READER,
         None,
         None,
         None,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum_local.redis.requests import Batch, Malformed, batch_in
+from coliseum_local.redis.requests import CommandBatch, MalformedRequest, batch_in
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from coliseum_local.redis.requests import Batch, Malformed, batch_in
 def test_a_request_is_one_command(
     method: str, path: bytes, query: bytes, body: bytes, expected: tuple[bytes, ...]
 ) -> None:
-    assert batch_in(method, path, query, body) == Batch("single", (expected,))
+    assert batch_in(method, path, query, body) == CommandBatch("single", (expected,))
 
 
 @pytest.mark.parametrize(("path", "kind"), [(b"/pipeline", "pipeline"), (b"/multi-exec", "transaction")])
@@ -43,7 +43,7 @@ def test_batches_keep_their_order(path: bytes, kind: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_a_command_is_malformed(path: bytes, body: bytes) -> None:
-    with pytest.raises(Malformed, match=r"^ERR "):
+    with pytest.raises(MalformedRequest, match=r"^ERR "):
         batch_in("POST", path, b"", body)
 
 
