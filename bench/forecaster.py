@@ -145,7 +145,7 @@ def _servers(folder: Path) -> Iterator[tuple[Store, OpenRouter]]:
             "openrouter_base_url": openrouter.url,
             "log_level": "ERROR",
         }
-        config.use(config.load(settings))
+        config.set_settings(config.load(settings))
         store = Store(postgres["url"], postgres["secret_key"])
         stack.callback(store.close)
         yield store, openrouter

@@ -18,7 +18,7 @@ from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
-from coliseum.observability import logger, metrics, record
+from coliseum.observability import add_metrics, logger, metrics
 from coliseum.polling.poller import Poller
 from coliseum.portfolio.snapshots import HistoryMaintenance
 from coliseum.projection.projector import Projector
@@ -83,7 +83,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     minute = services.poller.minute(until=min(time.monotonic() + MINUTE_SECONDS, end - MARGIN_SECONDS), clock=clock)
     projection = services.projector.run(services.poller.head, time_left=lambda: end - time.monotonic() - 1)
     services.history.run(time_left=lambda: end - clock() - 2)
-    record(**minute.counts(), ProjectionFailures=int(projection.problem is not None))
+    add_metrics(**minute.counts(), ProjectionFailures=int(projection.problem is not None))
     summary = {**asdict(minute), "projection": asdict(projection)}
     logger().info("minute done", **summary)
     return summary

@@ -15,7 +15,7 @@ from tests.fixtures.waiting import until_async
 from tests.unit.local.gateway.test_environments import function
 
 from coliseum import aws
-from coliseum.aws import postpone, send_batch
+from coliseum.aws import delay_message, send_batch
 from coliseum.errors import SourceRefused
 from coliseum_local import redrive
 from coliseum_local.gateway.environments import EnvironmentPool
@@ -203,12 +203,12 @@ def test_what_the_door_sends_arrives_and_may_be_held_back(pair: Pair) -> None:
 def test_a_postponed_message_waits_out_of_sight(pair: Pair) -> None:
     put(pair, "one")
     (message,) = pair.sqs.receive_message(QueueUrl=pair.url, VisibilityTimeout=60)["Messages"]
-    postpone(pair.url, message["ReceiptHandle"], seconds=0)
+    delay_message(pair.url, message["ReceiptHandle"], seconds=0)
     (again,) = pair.sqs.receive_message(QueueUrl=pair.url, VisibilityTimeout=0)["Messages"]
-    postpone(pair.url, again["ReceiptHandle"], seconds=600)
+    delay_message(pair.url, again["ReceiptHandle"], seconds=600)
     assert "Messages" not in pair.sqs.receive_message(QueueUrl=pair.url)
-    with pytest.raises(SourceRefused, match="did not postpone"):
-        postpone(pair.url, "nonsense", seconds=1)
+    with pytest.raises(SourceRefused, match="could not be delayed"):
+        delay_message(pair.url, "nonsense", seconds=1)
 
 
 def test_the_command_hands_dead_letters_out_again(

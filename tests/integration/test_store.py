@@ -266,7 +266,7 @@ def _settings_put_back() -> Iterator[None]:
     yield
     vars(config).pop("settings", None)
     if before is not None:
-        config.use(before)
+        config.set_settings(before)
 
 
 @pytest.mark.usefixtures("_settings_put_back")
@@ -278,7 +278,7 @@ def test_the_database_door_tells_whether_it_opens(postgres_server: PostgresServe
         {"supabase_url": "http://127.0.0.1:9", "supabase_service_role_key": "sb_secret_wrong"},
         {"supabase_url": None, "supabase_service_role_key": None},
     ):
-        config.use(config.load(values))
+        config.set_settings(config.load(values))
         answers.append(database.check_db_connection())
 
     assert answers == [True, False, False, False]

@@ -13,7 +13,7 @@ from tests.unit.kalshi.stage import Stage, in_order, reply
 
 from coliseum import aws as client
 from coliseum import config
-from coliseum.aws import load_secrets, secrets_under, send_batch
+from coliseum.aws import load_secrets, read_parameters, send_batch
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, SourceRefused, SourceUnavailable
 
@@ -62,7 +62,7 @@ def test_parameters_are_decrypted_and_named_by_their_last_part(ssm: SSMClient) -
         ssm.put_parameter(Name=f"/a/prod/SECRET_{number}", Value=f"value-{number}", Type="SecureString")
     ssm.put_parameter(Name="/a/prod/deeper/OTHER", Value="x", Type="String")
     ssm.put_parameter(Name="/a/staging/SECRET_0", Value="x", Type="String")
-    assert secrets_under("/a/prod/") == {f"SECRET_{number}": f"value-{number}" for number in range(12)}
+    assert read_parameters("/a/prod/") == {f"SECRET_{number}": f"value-{number}" for number in range(12)}
 
 
 def test_secrets_land_in_the_settings_of_the_process(ssm: SSMClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,14 +83,16 @@ def test_without_secrets_path_aws_is_not_called(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_path_without_parameters_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="SECRETS_PATH: holds no parameters: /nothing/here"):
-        secrets_under("/nothing/here")
+    with pytest.raises(
+        ConfigurationError, match="SECRETS_PATH: expected a path with parameters, got none under /nothing"
+    ):
+        read_parameters("/nothing/here")
 
 
 def test_a_parameter_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(SourceUnavailable, match="ssm: parameters under /a cannot be read"):
-        secrets_under("/a")
+        read_parameters("/a")
 
 
 def test_a_refusal_of_the_parameter_store_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +100,7 @@ def test_a_refusal_of_the_parameter_store_has_its_code(monkeypatch: pytest.Monke
     with Stage(in_order(refusal)).open() as stage:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stage.url)
         with pytest.raises(SourceRefused, match="cannot be read: AccessDeniedException") as caught:
-            secrets_under("/a")
+            read_parameters("/a")
     assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 400)
 
 
@@ -114,7 +116,7 @@ def test_messages_are_sent_ten_per_call_and_all_arrive(sqs: SQSClient) -> None:
 def test_a_queue_that_does_not_exist_is_refused_with_its_code(sqs: SQSClient) -> None:
     queue = sqs.create_queue(QueueName="gone")["QueueUrl"]
     sqs.delete_queue(QueueUrl=queue)
-    with pytest.raises(SourceRefused, match="sqs: did not take messages 0 and on") as caught:
+    with pytest.raises(SourceRefused, match="sqs: messages from number 0 on were not accepted") as caught:
         send_batch(queue, [{"a": 1}])
     assert caught.value.code is not None
     assert "NonExistentQueue" in caught.value.code

@@ -145,7 +145,7 @@ def test_settings_do_not_change() -> None:
 
 
 def test_a_required_setting_that_is_missing_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="SUPABASE_URL: is required"):
+    with pytest.raises(ConfigurationError, match="SUPABASE_URL: expected a value"):
         Settings(kalshi_api_key="id").require("kalshi_api_key", "supabase_url")
 
 

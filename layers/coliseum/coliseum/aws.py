@@ -1,4 +1,4 @@
-"""The door to AWS: secrets and queues. Owns boto3, which is imported on first use: most functions never need it."""
+"""The client of AWS: secrets and queues. The only importer of boto3, on first use: most functions never need it."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
-BATCH = 10
-"""The most messages SQS takes in one call."""
-LONGEST_HIDDEN_SECONDS = 43_200
-"""Twelve hours: the longest SQS keeps a received message from others."""
+MAX_BATCH = 10
+"""SQS takes at most this many messages in one call."""
+MAX_DELAY_SECONDS = 43_200
+"""Twelve hours: the longest visibility time-out that SQS allows."""
 
 
 def load_secrets() -> None:
-    """Put the parameters under `SECRETS_PATH` into the settings, where that path is set; the environment wins.
+    """Add the parameters under `SECRETS_PATH` to the settings, if that is set. The environment wins.
 
-    `/coliseum/prod/KALSHI_API_KEY` becomes KALSHI_API_KEY. Call it once per container, before the settings are used.
+    `/coliseum/prod/KALSHI_API_KEY` becomes KALSHI_API_KEY. Call it once per container, before anything reads settings.
+    Raises ConfigurationError where the path holds no parameters, SourceError where they cannot be read.
     """
     path = config.settings.secrets_path
     if path is not None:
-        config.add_secrets(secrets_under(path))
+        config.add_secrets(read_parameters(path))
 
 
-def secrets_under(path: str) -> dict[str, str]:
-    """Decrypted parameters directly under `path`, by the last part of their names."""
+def read_parameters(path: str) -> dict[str, str]:
+    """The decrypted parameters directly under `path`, by the last part of their names. Raises as `load_secrets`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     try:
         paginator = _ssm().get_paginator("get_parameters_by_path")
         for page in paginator.paginate(Path=path.rstrip("/"), WithDecryption=True):
-            found |= {one["Name"].rpartition("/")[2]: one["Value"] for one in page["Parameters"]}
+            parameters |= {row["Name"].rpartition("/")[2]: row["Value"] for row in page["Parameters"]}
     except (ClientError, BotoCoreError) as error:
         raise _source_error("ssm", f"parameters under {path} cannot be read", error) from error
-    if not found:
-        raise ConfigurationError("SECRETS_PATH", f"holds no parameters: {path}")
-    return found
+    if not parameters:
+        raise ConfigurationError("SECRETS_PATH", f"expected a path with parameters, got none under {path}")
+    return parameters
 
 
 def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]], *, delay_seconds: int = 0) -> None:
-    """Put JSON messages on a queue, ten a call. Raises SourceError unless every one was taken.
+    """Put JSON messages on a queue, ten per call. Raises SourceError unless SQS accepts all of them.
 
-    They are handed out after `delay_seconds` (at most 900). Who sends again after an error may send some of them
-    twice: whoever receives must bear that.
+    SQS delivers them after `delay_seconds` (at most 900). A caller that repeats the call after an error may send some
+    messages twice, so receivers must handle duplicates.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    for start in range(0, len(messages), BATCH):
-        batch = messages[start : start + BATCH]
+    for start in range(0, len(messages), MAX_BATCH):
+        batch = messages[start : start + MAX_BATCH]
         try:
             reply = _sqs().send_message_batch(
                 QueueUrl=queue_url,
@@ -67,50 +68,53 @@ def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]], *, dela
                 ],
             )
         except (ClientError, BotoCoreError) as error:
-            raise _source_error("sqs", f"did not take messages {start} and on", error) from error
+            raise _source_error("sqs", f"messages from number {start} on were not accepted", error) from error
         if failed := reply.get("Failed"):
             first = failed[0]
-            told = f"did not take {len(failed)} of {len(messages)} messages: {first['Code']}"
-            raise SourceUnavailable("sqs", told, code=first["Code"])
+            problem = f"{len(failed)} of {len(messages)} messages were not accepted: {first['Code']}"
+            raise SourceUnavailable("sqs", problem, code=first["Code"])
 
 
-def postpone(queue_url: str, receipt_handle: str, *, seconds: int) -> None:
-    """Let a received message that failed come back after so long, not after the queue's whole time-out."""
+def delay_message(queue_url: str, receipt_handle: str, *, seconds: int) -> None:
+    """Deliver a received message that failed again after `seconds`, not after the queue's whole time-out.
+
+    Raises SourceError where SQS refuses.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         _sqs().change_message_visibility(
-            QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=min(seconds, LONGEST_HIDDEN_SECONDS)
+            QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=min(seconds, MAX_DELAY_SECONDS)
         )
     except (ClientError, BotoCoreError) as error:
-        raise _source_error("sqs", "did not postpone a message", error) from error
+        raise _source_error("sqs", "a message could not be delayed", error) from error
 
 
-def _source_error(source: str, told: str, error: ClientError | BotoCoreError) -> SourceError:
-    """A 4xx is AWS's no (permissions, names); everything else may pass. boto has tried again already."""
+def _source_error(source: str, problem: str, error: ClientError | BotoCoreError) -> SourceError:
+    """A 4xx is a refusal (permissions, names); everything else is retryable. boto has retried already."""
     response: Mapping[str, Any] = getattr(error, "response", {})
     code = response.get("Error", {}).get("Code")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     kind = SourceRefused if status is not None and status < 500 else SourceUnavailable
-    return kind(source, f"{told}: {code or type(error).__name__}", status=status, code=code)
+    return kind(source, f"{problem}: {code or type(error).__name__}", status=status, code=code)
 
 
 @cache
 def _ssm() -> SSMClient:
     import boto3
 
-    return boto3.client("ssm", config=_limits())
+    return boto3.client("ssm", config=_time_limits())
 
 
 @cache
 def _sqs() -> SQSClient:
     import boto3
 
-    return boto3.client("sqs", config=_limits())
+    return boto3.client("sqs", config=_time_limits())
 
 
-def _limits() -> Config:
-    """boto's own time-outs are a minute each, longer than most of our functions live."""
+def _time_limits() -> Config:
+    """boto's default time-outs are one minute each, which is longer than most of our functions run."""
     from botocore.config import Config
 
     return Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})

@@ -1,7 +1,7 @@
-"""Settings: the one place that reads the environment, on first use.
+"""Settings: the only code that reads the environment, on first use.
 
-`from coliseum.config import settings` gives the process's settings; tests build `Settings(...)` by hand.
-A wrong value stops at the first use with the variable's name and the expected form, never with the value.
+`from coliseum.config import settings` gives the process's settings; tests build `Settings(...)` by hand. A wrong value
+raises ConfigurationError on first use, with the variable's name and the expected form but never with the value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPENROUTER_KEY_PREFIX = "sk-or-v1-"
 
 
 class Settings(BaseSettings):
-    """Every setting of Coliseum. `.env.example` lists them with their meaning."""
+    """Every setting of Coliseum. `.env.example` explains each one."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
@@ -42,15 +42,16 @@ class Settings(BaseSettings):
     environment: Literal["development", "test", "staging", "production"] = "development"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secrets_path: str | None = None
-    """SSM Parameter Store path in AWS: `/coliseum/production` holds `/coliseum/production/KALSHI_API_KEY` and so on."""
+    """On AWS only, the path of the secrets in SSM Parameter Store: `/coliseum/production` stands for
+    `/coliseum/production/KALSHI_API_KEY` and so on."""
 
     upstash_redis_rest_url: HttpUrl | None = None
     upstash_redis_rest_token: SecretStr | None = None
     redis_key_prefix: str = Field(default="python:", pattern=r"^[A-Za-z0-9:_.-]*$")
     feed_mode: Literal["doorbell", "poll"] = "doorbell"
-    """How stream readers wait for news: /subscribe, or an XRANGE every poll interval."""
+    """How streams wait for new entries: by Redis' subscription, or by reading the log every poll interval."""
     feed_maxlen: int = Field(default=10_000, ge=100, le=1_000_000)
-    """Entries the log keeps."""
+    """How many entries the log keeps."""
 
     supabase_url: HttpUrl | None = None
     supabase_service_role_key: SecretStr | None = None
@@ -67,24 +68,24 @@ class Settings(BaseSettings):
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: HttpUrl = "https://openrouter.ai/api/v1"
     openrouter_app_url: HttpUrl | None = None
-    """Where this installation lives, for OpenRouter's list of applications."""
+    """The public address of this installation, for OpenRouter's list of applications."""
     arena_daily_budget_usd: Decimal = Field(default=Decimal(2), ge=0, le=10_000)
-    """What the arena's models may cost in a day; set a limit on the key itself too."""
+    """The most that the arena's models may cost in one day (UTC). Set a limit on the key itself, too."""
     round_interval_seconds: int = Field(default=21_600, ge=60, le=604_800)
-    """A round begins at every multiple of this since the epoch, UTC."""
+    """A round opens at every multiple of this many seconds since 1970-01-01T00:00:00Z."""
     round_open_seconds: int = Field(default=3_600, ge=30, le=86_400)
-    """How long a round takes forecasts; markets that close sooner are not asked about."""
+    """How long a round accepts forecasts. It leaves out markets that close before its end."""
     round_markets: int = Field(default=8, ge=1, le=100)
     round_markets_per_event: int = Field(default=2, ge=1, le=20)
     decisions_queue_url: HttpUrl | None = None
-    """The SQS queue that hands decisions to the forecaster."""
+    """The SQS queue from which the forecaster receives decisions."""
     logfire_token: SecretStr | None = None
     logfire_include_content: bool = True
-    """Whether traces carry prompts and answers, or their measures alone."""
+    """Whether traces hold prompts and answers, or only their sizes and costs."""
 
     admin_token: SecretStr | None = None
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
-    """Comma-separated origins, or * for any."""
+    """Origins that browsers may call from, separated by commas; * allows any."""
     stream_auth: Literal["none", "ticket"] = "none"
     stream_ticket_secret: SecretStr | None = None
     sse_session_max_seconds: float = Field(default=240.0, ge=1, le=86_400)
@@ -92,42 +93,45 @@ class Settings(BaseSettings):
 
     @field_validator("openrouter_api_key")
     @classmethod
-    def _openrouter_form(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_openrouter_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(OPENROUTER_KEY_PREFIX):
             raise ValueError(f"expected an OpenRouter key, which starts with {OPENROUTER_KEY_PREFIX}")
         return value
 
     @field_validator("admin_token", "stream_ticket_secret")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_length(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError("expected at least 16 characters")
         return value
 
     @field_validator("cors_allow_origins", mode="before")
     @classmethod
-    def _origins(cls, value: object) -> object:
+    def _split_origins(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
         return value
 
     @property
     def exchange(self) -> Literal["sandbox", "kalshi"]:
-        """What the arena's rounds are labelled with: an exchange on this machine is a sandbox."""
+        """The label of the arena's rounds: an exchange on this machine is a sandbox."""
         return "sandbox" if urlsplit(self.kalshi_api_base).hostname in LOOPBACK else "kalshi"
 
     @property
     def cache_prefix(self) -> str:
-        """Of what Redis remembers for this exchange and account: another one's balance is not a stale one of ours."""
+        """The prefix of cached values.
+
+        It names exchange and account: another account's balance must not be served as an older one of this account.
+        """
         key = self.kalshi_api_key
         account = "public" if key is None else sha256(key.get_secret_value().encode()).hexdigest()[:12]
         return f"{self.redis_key_prefix}{self.exchange}:{account}:"
 
     def require(self, *names: str) -> None:
-        """Stop with the variable's name where one of these settings is missing."""
+        """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""
         for name in names:
             if getattr(self, name) is None:
-                raise ConfigurationError(name.upper(), "is required for this and is not set")
+                raise ConfigurationError(name.upper(), "expected a value, but it is not set")
 
 
 def load(values: Mapping[str, Any] | None = None) -> Settings:
@@ -146,19 +150,19 @@ def load(values: Mapping[str, Any] | None = None) -> Settings:
 settings: Settings
 
 
-def use(values: Settings) -> None:
-    """Make `values` the process's settings, for secrets that were fetched after the start."""
+def set_settings(values: Settings) -> None:
+    """Make `values` the settings of the process."""
     globals()["settings"] = values
 
 
 def add_secrets(values: Mapping[str, str]) -> None:
-    """Put fetched secrets (by variable name) on top of the environment; the environment wins where both speak."""
+    """Add fetched secrets (by variable name) to the settings. A variable of the environment wins over a secret."""
     fields = {name.lower(): value for name, value in values.items() if not os.environ.get(name)}
-    use(load({name: value for name, value in fields.items() if name in Settings.model_fields}))
+    set_settings(load({name: value for name, value in fields.items() if name in Settings.model_fields}))
 
 
 def __getattr__(name: str) -> Settings:
     if name != "settings":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    use(load())
-    return globals()["settings"]  # type: ignore[no-any-return]  # set by use()
+    set_settings(load())
+    return globals()["settings"]  # type: ignore[no-any-return]  # set_settings() has set it

@@ -1,4 +1,4 @@
-"""The database's doorbell for scripts and health checks: does it answer?"""
+"""Whether the database answers, for scripts and health checks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from coliseum import config
 from coliseum.errors import ConfigurationError, SourceError
 from coliseum.store.client import Store
 
-_PATIENCE_SECONDS = 2.0
-"""For an answer to a ping, which is asked for twice."""
+_TIMEOUT_SECONDS = 2.0
+"""Of one ping, which is sent at most twice."""
 
 
 def check_db_connection() -> bool:
-    """Whether the configured database answers and holds our migrations. False where none is configured."""
+    """Whether the configured database answers and has our migrations. False without a configured database."""
     try:
-        store = Store.from_settings(config.settings, timeout_seconds=_PATIENCE_SECONDS)
+        store = Store.from_settings(config.settings, timeout_seconds=_TIMEOUT_SECONDS)
     except ConfigurationError:
         return False
     try:

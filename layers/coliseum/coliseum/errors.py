@@ -2,15 +2,15 @@
 
 ColiseumError
 ├── ConfigurationError        a setting is missing or malformed; names the variable
-├── InvalidInput              the caller sent something we refuse; names field, value, expectation
+├── InvalidInput              the caller's input is refused; names field, value, expected form
 ├── NotFound                  the thing asked for does not exist
-├── SourceError               something outside answered wrongly or not at all
+├── SourceError               a system outside Coliseum failed
 │   ├── SourceUnavailable     no usable answer (network, 5xx, time-out); retryable
-│   ├── SourceRefused         it said no (401, 403, 4xx); not retryable
-│   ├── SourceRateLimited     it said later (429); retryable
-│   └── SourceMalformed       it answered in a shape we do not know; names field and source
-└── LogError                  the feed cannot promise its order or completeness
-    └── LogMoved              another publisher was faster; reload what it left, then conclude again
+│   ├── SourceRefused         it refused the request (401, 403, 4xx); not retryable
+│   ├── SourceRateLimited     it limits our rate (429); retryable
+│   └── SourceMalformed       its answer has an unknown form; names field and source
+└── LogError                  the feed cannot guarantee its order or completeness
+    └── LogMoved              another publisher was faster: reload its checkpoint and try again; retryable
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ColiseumError(Exception):
 
 
 class ConfigurationError(ColiseumError):
-    """A setting is missing or has a form we refuse. Never carries the value of a secret."""
+    """A setting is missing or has the wrong form. The message never holds the value."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable}: {problem}")
@@ -32,7 +32,7 @@ class ConfigurationError(ColiseumError):
 
 
 class InvalidInput(ColiseumError):
-    """The caller's input is refused; the message says what was wrong and what would be right."""
+    """The caller's input is refused. The message has what was sent and what was expected."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         shown = repr(value)
@@ -53,7 +53,7 @@ class NotFound(ColiseumError):
 
 
 class SourceError(ColiseumError):
-    """A system outside Coliseum (bot, exchange, Redis, Postgres, model) failed us."""
+    """A system outside Coliseum (bot, exchange, Redis, Postgres, model) failed."""
 
     def __init__(self, source: str, problem: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(f"{source}: {problem}")
@@ -71,17 +71,17 @@ class SourceUnavailable(SourceError):
 
 
 class SourceRefused(SourceError):
-    """The source understood and said no."""
+    """The source understood the request and refused it."""
 
 
 class SourceRateLimited(SourceError):
-    """The source asked us to come back later."""
+    """The source limits our rate."""
 
     retryable = True
 
 
 class SourceMalformed(SourceError):
-    """The source answered, in a shape we do not know. `field` names the part that was missing or wrong."""
+    """The source's answer has an unknown form. `field` names the part that was missing or wrong."""
 
     def __init__(self, source: str, problem: str, *, field: str, status: int | None = None) -> None:
         super().__init__(source, problem, status=status)
@@ -89,10 +89,10 @@ class SourceMalformed(SourceError):
 
 
 class LogError(ColiseumError):
-    """The feed cannot promise its order or completeness."""
+    """The feed cannot guarantee its order or completeness."""
 
 
 class LogMoved(LogError):
-    """Another publisher replaced the checkpoint this one concluded from. Nothing was published."""
+    """Another publisher has replaced the checkpoint that this one read. Nothing was published."""
 
     retryable = True

@@ -1,4 +1,7 @@
-"""Logger and metrics, the same in every function. Call them; importing this module does nothing."""
+"""Logger and metrics, the same in every function. They are built on the first call, not by the import.
+
+Log calls have one style: `logger().warning("redis failed", problem=str(error))`, a constant message plus fields.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ NAMESPACE = "Coliseum"
 
 @cache
 def logger() -> Logger:
-    """The process's JSON logger. Powertools reads `POWERTOOLS_SERVICE_NAME` and `LOG_LEVEL` itself."""
+    """The process's JSON logger. Powertools reads `POWERTOOLS_SERVICE_NAME` and `LOG_LEVEL` from the environment."""
     return Logger()
 
 
 @cache
 def metrics() -> Metrics:
-    """CloudWatch metrics in embedded metric format; the handler's `log_metrics` decorator flushes them."""
+    """CloudWatch metrics in the embedded metric format. The handler's `log_metrics` decorator writes them."""
     return Metrics(namespace=NAMESPACE)
 
 
-def record(**values: float) -> None:
-    """Metrics of the service, which leave when its handler ends. Names that end in Ms are milliseconds."""
+def add_metrics(**values: float) -> None:
+    """Add metrics of the service, written when its handler ends. Names that end in Ms are milliseconds."""
     for name, value in values.items():
         metrics().add_metric(name=name, unit=_unit(name), value=value)
 
 
-def measure(dimensions: Mapping[str, str], /, **values: float) -> None:
-    """Metrics of their own dimensions beside the service's, written at once. Names that end in Ms are milliseconds."""
+def emit_metrics(dimensions: Mapping[str, str], /, **values: float) -> None:
+    """Write metrics with `dimensions` beside the service's own, at once. Names that end in Ms are milliseconds."""
     own = EphemeralMetrics(namespace=NAMESPACE)
     for name, label in dimensions.items():
         own.add_dimension(name=name, value=label)

@@ -42,7 +42,7 @@ def test_a_mode_that_cannot_be_read_in_time_is_unknown() -> None:
         forever.wait()
 
     prober = Prober({}, mode=slow, seconds=0.1)
-    assert prober.ask() == ({}, None)
+    assert prober.run() == ({}, None)
     forever.set()
     prober.close()
 
@@ -65,6 +65,6 @@ def test_probes_run_in_parallel_and_never_raise() -> None:
     probes: dict[str, Probe] = {"database": lambda: None, "redis": down, "bot": broken, "exchange": forever.wait}
     prober = Prober(probes, seconds=0.2)
     found = {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
-    assert prober.ask() == (found, None)
+    assert prober.run() == (found, None)
     forever.set()
     prober.close()

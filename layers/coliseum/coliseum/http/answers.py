@@ -21,21 +21,21 @@ class Answer(BaseModel):
 class Sourced(Answer):
     """An answer that says where it is from and how old it is."""
 
-    source: str = Field(description="Who says so. `cache` where the source itself did not answer this time.")
-    as_of: UtcTime = Field(description="When the source said so.")
-    stale: bool = Field(description="True where the source failed and this is what it said before.")
+    source: str = Field(description="Where the data is from. `cache` where the source itself did not answer this time.")
+    as_of: UtcTime = Field(description="When the source gave the data.")
+    stale: bool = Field(description="True where the source failed and this is older data.")
     age_seconds: float = Field(ge=0, description="Seconds between `as_of` and this answer.", examples=[0.4])
 
 
 class Failure(Answer):
-    """A source that did not answer as it should."""
+    """A source that did not answer, or not with what was expected."""
 
     source: str
-    problem: str = Field(description="In plain words.")
+    problem: str = Field(description="What went wrong, for people.")
 
 
 class Items(BaseModel, Generic[Item]):
-    """What a page holds."""
+    """The items of a page, and the cursor of the next one."""
 
     items: Sequence[Item]
     count: int = Field(ge=0, description="Items on this page.")

@@ -1,4 +1,4 @@
-"""The one FastAPI factory: correlation, CORS, problem details, the merged document, Swagger UI."""
+"""Builds the FastAPI apps: correlation ids, CORS, problem details, the merged OpenAPI document, Swagger UI."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) -> FastAPI:
-    """An app with these routers' routes and, like every other function, the documentation of all of them.
+    """An app with the routes of these routers. Like every function it serves the documentation of all routes.
 
-    Routers name their whole path. Swagger UI's own files come from a CDN. What `state.resources`
-    holds is closed when the server stops; Lambda never says so.
+    Routers have complete paths. The files of Swagger UI come from a CDN. `state.resources` is closed when the server
+    stops; on Lambda that never happens, because Lambda does not announce the end of a container.
     """
     app = FastAPI(
         title=title,
@@ -41,7 +41,7 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
         docs_url=f"{PREFIX}/docs",
         openapi_url=f"{PREFIX}/openapi.json",
         redoc_url=None,
-        lifespan=_until_stopped,
+        lifespan=_close_resources_at_end,
         redirect_slashes=False,  # behind CloudFront a redirect would name the wrong host
     )
     app.openapi = merged_document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
@@ -50,10 +50,10 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     for router in routers:
         app.include_router(router)
     for path in ("/docs", "/openapi.json"):
-        app.add_route(path, _moved, include_in_schema=False)
-    app.add_exception_handler(ColiseumError, _known_error)
-    app.add_exception_handler(RequestValidationError, _invalid_parameters)
-    app.add_exception_handler(HTTPException, _bare_status)
+        app.add_route(path, _redirect_to_prefix, include_in_schema=False)
+    app.add_exception_handler(ColiseumError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_parameters)
+    app.add_exception_handler(HTTPException, _answer_http_status)
     app.add_middleware(CorrelationMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -67,12 +67,12 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
 
 
 def lambda_handler(app: FastAPI) -> Handler:
-    """The app as a Lambda handler for API Gateway's HTTP API events; metrics leave with the answer."""
+    """The app as a Lambda handler for API Gateway's HTTP API events. It flushes the metrics after each answer."""
     text_types = [*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE]
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         with asyncio.Runner() as runner:
-            runner.get_loop()  # Mangum takes the thread's loop and warns where there is none
+            runner.get_loop()  # Mangum uses the thread's event loop, and warns where there is none
             answer = Mangum(app, lifespan="off", text_mime_types=text_types)(event, context)
         if metrics().metric_set:
             metrics().flush_metrics()
@@ -82,31 +82,33 @@ def lambda_handler(app: FastAPI) -> Handler:
 
 
 @asynccontextmanager
-async def _until_stopped(app: FastAPI) -> AsyncIterator[None]:
+async def _close_resources_at_end(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.resources.close()
 
 
 @cache
 def merged_document() -> dict[str, Any]:
-    """The OpenAPI document of all functions, as it ships with the package."""
+    """The OpenAPI document of all functions, read from the package's `openapi.json`."""
     document: dict[str, Any] = json.loads(files("coliseum.http").joinpath("openapi.json").read_text())
     return document
 
 
-async def _moved(request: Request) -> RedirectResponse:
+async def _redirect_to_prefix(request: Request) -> RedirectResponse:
     return RedirectResponse(PREFIX + request.scope["path"])
 
 
-async def _known_error(request: Request, error: Exception) -> JSONResponse:
+async def _answer_error(request: Request, error: Exception) -> JSONResponse:
     correlation_id = _correlation_id(request)
     problem = problem_from(error, path=request.scope["path"], correlation_id=correlation_id)
     if problem.status >= 500:
-        logger().warning(problem.detail, extra={"correlation_id": correlation_id, "problem": problem.kind.slug})
-    return _answer(problem)
+        logger().warning(
+            "request failed", problem=problem.kind.slug, detail=problem.detail, correlation_id=correlation_id
+        )
+    return _response(problem)
 
 
-async def _invalid_parameters(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid_parameters(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
         {"field": ".".join(str(part) for part in item["loc"][1:]), "in": item["loc"][0], "message": item["msg"]}
@@ -116,21 +118,21 @@ async def _invalid_parameters(request: Request, error: Exception) -> JSONRespons
     problem = ProblemResponse(
         INVALID_PARAMETERS, detail, request.scope["path"], _correlation_id(request), {"errors": errors}
     )
-    return _answer(problem)
+    return _response(problem)
 
 
-async def _bare_status(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http_status(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     problem = problem_from_status(
         error.status_code,
-        _explained(error, request),
+        _detail(error, request),
         path=request.scope["path"],
         correlation_id=_correlation_id(request),
     )
-    return _answer(problem, error.headers or {})
+    return _response(problem, error.headers or {})
 
 
-def _explained(error: HTTPException, request: Request) -> str:
+def _detail(error: HTTPException, request: Request) -> str:
     if error.status_code == 404:
         return f"There is no {request.scope['path']} here; {PREFIX}/docs lists what there is."
     if error.status_code == 405:
@@ -139,7 +141,7 @@ def _explained(error: HTTPException, request: Request) -> str:
     return error.detail
 
 
-def _answer(problem: ProblemResponse, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _response(problem: ProblemResponse, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
         problem.body(),
         status_code=problem.status,

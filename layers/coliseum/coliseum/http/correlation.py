@@ -1,6 +1,7 @@
-"""One id per request, in every answer and log line; one log line per request; no exception gets past here.
+"""Middleware: one correlation id per request in every answer and log line, one log line per request.
 
-HEAD is answered as GET without the body, which monitors rely on.
+It also turns any exception that reaches it into a problem answer, and answers HEAD as GET without the body, which
+monitors rely on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from coliseum.http.problems import MEDIA_TYPE, ProblemResponse, problem_from
 from coliseum.observability import logger
 
 HEADER = "X-Correlation-Id"
-_USABLE = re.compile(r"[A-Za-z0-9._=-]{1,64}", re.ASCII)
+_SAFE_ID = re.compile(r"[A-Za-z0-9._=-]{1,64}", re.ASCII)
 
 
 class CorrelationMiddleware:
@@ -56,28 +57,26 @@ class CorrelationMiddleware:
         try:
             await self._app(scope, receive, answer)
         except Exception as error:
-            logger().exception("unexpected error", extra={"correlation_id": correlation_id, "path": scope["path"]})
+            logger().exception("unexpected error", correlation_id=correlation_id, path=scope["path"])
             if status:
-                raise
+                raise  # the answer has begun: a second one cannot follow it
             await _send_problem(problem_from(error, path=scope["path"], correlation_id=correlation_id), answer)
         logger().info(
             "request",
-            extra={
-                "correlation_id": correlation_id,
-                "method": method,
-                "path": scope["path"],
-                "status": status,
-                "milliseconds": round((time.monotonic() - began) * 1000, 1),
-            },
+            correlation_id=correlation_id,
+            method=method,
+            path=scope["path"],
+            status=status,
+            milliseconds=round((time.monotonic() - began) * 1000, 1),
         )
 
 
 def correlation_of(headers: Mapping[str, str], event: Mapping[str, Any] | None) -> str:
-    """The caller's id where it is a usable one, else API Gateway's, else a new one."""
+    """The caller's id where it is safe to log, else API Gateway's, else a new one."""
     gateway = (event or {}).get("requestContext") or {}
-    for offered in (headers.get(HEADER), gateway.get("requestId")):
-        if isinstance(offered, str) and _USABLE.fullmatch(offered):
-            return offered
+    for candidate in (headers.get(HEADER), gateway.get("requestId")):
+        if isinstance(candidate, str) and _SAFE_ID.fullmatch(candidate):
+            return candidate
     return uuid4().hex
 
 

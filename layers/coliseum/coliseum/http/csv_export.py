@@ -1,4 +1,4 @@
-"""Answers as CSV for spreadsheets. Pure."""
+"""Lists as CSV for spreadsheets. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Row = TypeVar("Row", bound=BaseModel)
 
 
 def csv_response(shape: type[Row], page: Listing[Row], url: URL, *, name: str) -> Response:
-    """A page's items as a table to save. `url` is what was asked for; the next page is it with another cursor."""
+    """A page's items as a file to save. `url` is the request's; the next page has the same URL with another cursor."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **next_link(page, url)}
     return Response(csv_text(shape, page.items), media_type=MEDIA_TYPE, headers=headers)
 
 
 def next_link(page: Items[Any], url: URL) -> dict[str, str]:
-    """The header that names the next page; nothing on the last one."""
+    """The `Link` header to the next page (RFC 8288); empty on the last page."""
     if page.next_cursor is None:
         return {}
     following = url.include_query_params(cursor=page.next_cursor)
@@ -33,9 +33,9 @@ def next_link(page: Items[Any], url: URL) -> dict[str, str]:
 
 
 def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
-    """A header line and one line per row, in the order of the model's fields, with the JSON answer's values.
+    """A header line, then one line per row with the values of the JSON answer, in the order of the model's fields.
 
-    An object or list stands in its cell as JSON with sorted keys.
+    An object or list is written as JSON with sorted keys.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, list(shape.model_fields), lineterminator="\r\n")
@@ -46,15 +46,15 @@ def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula is quoted; a negative number is none."""
+    """Quote a text that a spreadsheet would run as a formula. A negative number is not one."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _number(value):
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _is_signed_number(value):
         return f"'{value}"
     return value
 
 
-def _number(text: str) -> bool:
+def _is_signed_number(text: str) -> bool:
     return text[1:].replace(".", "", 1).isdigit()

@@ -1,4 +1,4 @@
-"""How money, prices, counts and times look in answers: decimal strings, RFC 3339 in UTC with `Z`. Pure."""
+"""The types of answer fields: money, prices and counts as decimal strings, times as RFC 3339 in UTC. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LATEST = 253_402_300_799.0
 
 
 def utc_text(time: datetime) -> str:
-    """2026-11-21T08:00:00Z, or with milliseconds where there are any. Raises on a time without its zone."""
+    """2026-11-21T08:00:00Z, with milliseconds where they are not 0. Raises ValueError for a time without a zone."""
     if time.tzinfo is None:
         raise ValueError(f"{time!r} has no zone")
     utc = time.astimezone(UTC)
@@ -27,12 +27,15 @@ def utc_text(time: datetime) -> str:
 
 
 def utc_from(seconds: float) -> datetime:
-    """Unix seconds as a time."""
+    """Unix seconds as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def seconds_from(text: str, *, field: str) -> float:
-    """Unix seconds from what a caller sends: unix seconds, or an RFC 3339 time with its zone."""
+    """Unix seconds from a parameter: unix seconds, or an RFC 3339 time with its zone.
+
+    Raises InvalidInput that names `field` for anything else, and for times outside 1970 to 9999.
+    """
     try:
         seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else _rfc3339(text)
     except ValueError:

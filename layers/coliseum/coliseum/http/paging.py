@@ -30,7 +30,7 @@ TickerQuery = Annotated[str | None, Query(pattern=TICKER_PATTERN, description="O
 
 
 class ProblemDetails(BaseModel):
-    """What went wrong, after RFC 9457. Further members name the setting, source or parameters concerned."""
+    """What went wrong, in the form of RFC 9457. Further members name the setting, source or parameters."""
 
     model_config = ConfigDict(extra="allow", title="Problem")
 
@@ -40,9 +40,9 @@ class ProblemDetails(BaseModel):
     title: str = Field(examples=["There is no such thing"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["no market named 'NOPE'"])
-    instance: str = Field(description="The path asked for.", examples=["/api/python/markets/NOPE"])
+    instance: str = Field(description="The path of the request.", examples=["/api/python/markets/NOPE"])
     correlation_id: str = Field(
-        default="", description="As in the header X-Correlation-Id; the log has it too. Streams have none."
+        default="", description="As in the header X-Correlation-Id and in the log. Streams have none."
     )
 
 
@@ -51,21 +51,21 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "The request cannot be served as it stands.", "content": _PROBLEM},
     "5XX": {"description": "A system behind this API, or this API itself, failed.", "content": _PROBLEM},
 }
-"""The responses that every route may give besides its own."""
+"""The error responses that every route can give."""
 
 
 def encode_cursor(kind: str, filters: Mapping[str, Any], position: Mapping[str, Any]) -> str:
-    """An opaque text that continues the list `kind` with the same `filters` from `position` (JSON values)."""
+    """An opaque text that continues the list `kind` with the same `filters` after `position` (JSON values)."""
     body = json.dumps(position, separators=(",", ":"), sort_keys=True).encode()
-    return urlsafe_b64encode(_seal(kind, filters, body) + body).decode().rstrip("=")
+    return urlsafe_b64encode(_checksum(kind, filters, body) + body).decode().rstrip("=")
 
 
 def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """The position behind a cursor of ours. Raises InvalidInput for any other text or other filters."""
+    """The position in a cursor. Raises InvalidInput for other texts, and for a cursor with other filters."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        seal, body = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
-        if seal == _seal(kind, filters, body):
+        checksum, body = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
+        if checksum == _checksum(kind, filters, body):
             position = json.loads(body)
             if isinstance(position, dict):
                 return position
@@ -74,10 +74,10 @@ def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str,
     raise InvalidInput("cursor", text, "`next_cursor` of the page before, with the same filters")
 
 
-_SEAL_BYTES = 9
+_CHECKSUM_BYTES = 9
 
 
-def _seal(kind: str, filters: Mapping[str, Any], body: bytes) -> bytes:
-    """Tells our cursors from typing errors and from other lists' cursors. No secret: a cursor gives no rights."""
+def _checksum(kind: str, filters: Mapping[str, Any], body: bytes) -> bytes:
+    """Recognises typing errors and cursors of other lists. It is no signature: a cursor gives no rights."""
     scope = json.dumps([kind, sorted(filters.items())], separators=(",", ":")).encode()
-    return hashlib.sha256(scope + b"\x1f" + body).digest()[:_SEAL_BYTES]
+    return hashlib.sha256(scope + b"\x1f" + body).digest()[:_CHECKSUM_BYTES]

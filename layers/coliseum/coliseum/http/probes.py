@@ -1,4 +1,4 @@
-"""Ask every part at once whether it is there, for as long as a health check may take."""
+"""Probes every system behind this API in parallel, within the time of a health check."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from coliseum.observability import logger
 from coliseum.trading.modes import BotMode
 
 Probe = Callable[[], object]
-"""Returns when the part is there, raises a ColiseumError when it is not."""
+"""Returns when the system answers, raises a ColiseumError when it does not."""
 
 
 class Prober:
-    """Runs probes in parallel and never raises."""
+    """Runs probes in parallel; never raises."""
 
     def __init__(
         self, probes: Mapping[str, Probe], *, mode: Callable[[], BotMode | None] = lambda: None, seconds: float = 4.0
@@ -26,21 +26,23 @@ class Prober:
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(max_workers=4 * (len(self._probes) + 1), thread_name_prefix="probe")
 
-    def ask(self) -> tuple[dict[str, ProbeResult], BotMode | None]:
-        """What each probe found within the time, and paper or live; a probe still running then is `unknown` and left
-        to end."""
+    def run(self) -> tuple[dict[str, ProbeResult], BotMode | None]:
+        """The result of each probe, and the bot's mode.
+
+        A probe that does not end in time is `unknown`. It cannot be stopped, so it goes on in its thread.
+        """
         mode = self._threads.submit(self._mode)
         running = {name: self._threads.submit(probe) for name, probe in self._probes.items()}
-        asked: list[Future[Any]] = [mode, *running.values()]
-        wait(asked, timeout=self._seconds)
-        findings = {name: _finding(name, future) for name, future in running.items()}
-        return findings, mode.result() if _finding("mode", mode) == "up" else None
+        futures: list[Future[Any]] = [mode, *running.values()]
+        wait(futures, timeout=self._seconds)
+        results = {name: _result(name, future) for name, future in running.items()}
+        return results, mode.result() if _result("mode", mode) == "up" else None
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _finding(name: str, future: Future[Any]) -> ProbeResult:
+def _result(name: str, future: Future[Any]) -> ProbeResult:
     if not future.done():
         future.cancel()
         return "unknown"
@@ -49,5 +51,5 @@ def _finding(name: str, future: Future[Any]) -> ProbeResult:
         return "up"
     if isinstance(error, ColiseumError):
         return "down"
-    logger().error("probe broke", extra={"probe": name, "error": f"{type(error).__name__}: {error}"})
+    logger().error("probe raised an unexpected exception", probe=name, error=f"{type(error).__name__}: {error}")
     return "unknown"

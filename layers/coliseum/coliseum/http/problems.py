@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem details: one table from error class to status, type and title. Pure."""
+"""Errors as RFC 9457 problem details: one table from error class to status, type and title. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """One kind of problem: the same `slug` always has the same status and title."""
+    """One kind of problem. The same `slug` always has the same status and title."""
 
     status: int
     slug: str
@@ -52,12 +52,12 @@ KINDS: dict[type[ColiseumError], ProblemKind] = {
 
 @dataclass(frozen=True, slots=True)
 class ProblemResponse:
-    """What the client is told. `more` holds extension members; it never replaces a standard one."""
+    """The answer to a failed request. `more` holds extension members, which must not replace a standard one."""
 
     kind: ProblemKind
     detail: str
     path: str
-    """The path that was asked for."""
+    """The path of the request."""
     correlation_id: str
     more: dict[str, Any] = field(default_factory=dict)
     retry: bool = False
@@ -78,21 +78,21 @@ class ProblemResponse:
         }
 
     def headers(self) -> dict[str, str]:
-        """Headers that go with it: when to come back, where that helps."""
+        """`Retry-After` where a later attempt may succeed."""
         return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.retry else {}
 
 
 def problem_from(error: Exception, *, path: str, correlation_id: str) -> ProblemResponse:
-    """The problem behind an error of ours; anything else is unexpected and keeps its words to the log."""
+    """The problem for an exception. The text of one that is not a ColiseumError goes to the log only."""
     if not isinstance(error, ColiseumError):
         detail = f"The request could not be answered. The log has the details under {correlation_id}."
         return ProblemResponse(UNEXPECTED, detail, path, correlation_id)
     kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
-    return ProblemResponse(kind, str(error), path, correlation_id, _facts(error), error.retryable)
+    return ProblemResponse(kind, str(error), path, correlation_id, _extension_members(error), error.retryable)
 
 
 def problem_from_status(status: int, detail: str, *, path: str, correlation_id: str) -> ProblemResponse:
-    """The problem for a bare HTTP status, such as the router's own 404 and 405."""
+    """The problem for an HTTP status without an error, such as the router's own 404 and 405."""
     try:
         title = HTTPStatus(status).phrase
     except ValueError:
@@ -101,8 +101,8 @@ def problem_from_status(status: int, detail: str, *, path: str, correlation_id: 
     return ProblemResponse(kind, detail, path, correlation_id)
 
 
-def _facts(error: ColiseumError) -> dict[str, Any]:
-    """The error's data, for programs: which field, which setting, which source."""
+def _extension_members(error: ColiseumError) -> dict[str, Any]:
+    """The error's data for programs: the field, setting or source."""
     if isinstance(error, InvalidInput):
         return {"errors": [{"field": error.field, "message": f"expected {error.expected}"}]}
     if isinstance(error, ConfigurationError):

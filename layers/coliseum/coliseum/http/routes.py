@@ -1,4 +1,4 @@
-"""The utility routes: what this is, and whether it works."""
+"""The utility routes: what this service is, and whether it works."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ plain_router = APIRouter(include_in_schema=False)
 
 
 class Links(BaseModel):
-    """Where to go from here; paths on this host."""
+    """Paths on this host."""
 
     docs: str = Field(examples=[f"{PREFIX}/docs"])
     openapi: str
@@ -30,7 +30,7 @@ class Links(BaseModel):
 
 
 class About(BaseModel):
-    """What answers here."""
+    """Name, version and environment of this service."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,14 +75,14 @@ def health(
     settings: Annotated[Settings, Depends(settings_of)],
     prober: Annotated[Prober, Depends(prober_of)],
 ) -> Health:
-    """Database, Redis, exchange and bot are asked at once, for four seconds at most.
+    """Probes database, Redis, exchange and bot in parallel, for four seconds at most.
 
-    200 while anything can be served, 503 only when nothing can. `degraded` says that a part is missing.
-    The bot's mode is its own word, else the last one known.
+    The status is 200 while any of them answers, else 503. `degraded` means that one of them is missing.
+    The bot's mode comes from the bot, else it is the last one known.
     """
-    findings, mode = prober.ask()
-    response.status_code = http_status(findings)
-    return health_from(findings, version=__version__, environment=settings.environment, mode=mode)
+    results, mode = prober.run()
+    response.status_code = http_status(results)
+    return health_from(results, version=__version__, environment=settings.environment, mode=mode)
 
 
 router.add_api_route("", about, include_in_schema=False)

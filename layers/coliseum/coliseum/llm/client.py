@@ -1,6 +1,7 @@
-"""The door to models: one agent per model and task, asked through OpenRouter. Owner of pydantic_ai and openai.
+"""The client of language models: one agent per model and task, through OpenRouter.
 
-Both are imported by the first run, not by this module: a contestant that needs no model does not pay for them.
+The only importer of pydantic_ai and openai. The first run imports them, not this module, because contestants without a
+model do not need them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 Output = TypeVar("Output")
 Permit = Callable[[], Awaitable[bool]]
-"""Asked before every request of a run but the first: may one more be paid for?"""
+"""Called before each request of a run except the first. False: the budget has no room for one more."""
 APP_TITLE = "Coliseum"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -73,14 +74,14 @@ def create_agent(
     name: str = "agent",
     settings: Settings | None = None,
 ) -> ModelAgent[Any]:
-    """An agent whose `await run(prompt)` gives `.output` (and `.data`) with its bill.
+    """An agent whose `await run(prompt)` returns a result with `.output` (older name: `.data`) and its bill.
 
-    `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` are used where
-    OpenRouter sent no bill. Raises InvalidInput for a name without a vendor, ConfigurationError without a key.
+    `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` estimate the cost
+    where OpenRouter sent no bill. Raises InvalidInput for a name without a vendor, ConfigurationError without a key.
     """
-    used = config.settings if settings is None else settings
-    used.require("openrouter_api_key")
-    check_base_url(used)
+    settings = config.settings if settings is None else settings
+    settings.require("openrouter_api_key")
+    check_base_url(settings)
     return ModelAgent(
         model=canonical_model(model),
         system_prompt=system_prompt,
@@ -89,20 +90,20 @@ def create_agent(
         options=options or Options(),
         prices=prices,
         name=name,
-        settings=used,
+        settings=settings,
     )
 
 
 def check_base_url(settings: Settings) -> None:
-    """In production answers come from OpenRouter over TLS, never from a server on this machine."""
+    """Raises ConfigurationError in production for a server on this machine, and for an address without TLS."""
     parts = urlsplit(settings.openrouter_base_url)
     if settings.environment == "production" and (parts.scheme != "https" or parts.hostname in LOOPBACK):
-        raise ConfigurationError("OPENROUTER_BASE_URL", "must be an https address of another machine in production")
+        raise ConfigurationError("OPENROUTER_BASE_URL", "expected an https address of another machine in production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAgent(Generic[Output]):
-    """One model with one task. Runs share connections alone; they may overlap and use different event loops."""
+    """One model with one system prompt. Runs may overlap and use different event loops; they share only connections."""
 
     model: str
     system_prompt: str
@@ -116,52 +117,52 @@ class ModelAgent(Generic[Output]):
     async def run(
         self, prompt: str, *, deadline_seconds: float | None = None, permit: Permit | None = None
     ) -> AgentResult[Output]:
-        """Ask. Where the model's hosts cannot do the output mode, ask once more with the schema in the prompt.
+        """Ask the model. Where its hosts lack the output mode, ask once more with the schema in the prompt.
 
-        Raises ModelFailed, which carries the record of what the attempt cost.
+        `deadline_seconds` limits each of the two attempts. Raises ModelFailed, which has the record of the attempt.
         """
         seconds = self.options.timeout_seconds if deadline_seconds is None else deadline_seconds
         trace = _RunTrace(self.model, self.output_mode, self.prices, permit)
         try:
             return await self._ask(prompt, self.output_mode, trace, seconds)
         except ModelFailed as error:
-            if error.failure is not FailureKind.CAPABILITY or not self._can_step_down:
+            if error.failure is not FailureKind.CAPABILITY or not self._can_fall_back:
                 raise
         trace.mode = OutputMode.PROMPTED
         return await self._ask(prompt, OutputMode.PROMPTED, trace, seconds)
 
     @property
-    def _can_step_down(self) -> bool:
+    def _can_fall_back(self) -> bool:
         return self.output_type is not str and self.output_mode is not OutputMode.PROMPTED
 
     async def _ask(self, prompt: str, mode: OutputMode, trace: _RunTrace, seconds: float) -> AgentResult[Output]:
-        from pydantic_ai import Agent as Runner
+        from pydantic_ai import Agent as LibraryAgent
         from pydantic_ai import capture_run_messages
         from pydantic_ai.exceptions import AgentRunError, UserError
 
         with capture_run_messages() as messages:
             try:
-                runner: Runner[None, Output] = Runner(
+                library_agent: LibraryAgent[None, Output] = LibraryAgent(
                     _model(self, trace),
-                    output_type=_shape(self.output_type, mode),
+                    output_type=_output_spec(self.output_type, mode),
                     instructions=self.system_prompt,
                     name=self.name,
                     retries={"output": self.options.output_retries},
                     model_settings=_model_settings(self.options, mode, seconds),
                 )
-                async with runner:
-                    done = await runner.run(prompt, timeout=seconds)
+                async with library_agent:
+                    result = await library_agent.run(prompt, timeout=seconds)
             except (AgentRunError, UserError) as error:
                 raise _failed(error, trace, messages) from error
             except ModelFailed as error:
                 error.record = trace.record(messages)
                 raise
-            return AgentResult(done.output, trace.record(messages))
+            return AgentResult(result.output, trace.record(messages))
 
 
 @dataclass(slots=True)
 class _RunTrace:
-    """What happens in a run, noted as it happens: a run that fails is billed all the same."""
+    """The requests and responses of a run, collected while it runs: a run that fails is billed, too."""
 
     model: str
     mode: OutputMode
@@ -191,19 +192,19 @@ class _RunTrace:
             input_tokens=sum(turn.input_tokens for turn in turns),
             output_tokens=sum(turn.output_tokens for turn in turns),
             bill=total_bill(turns),
-            raw_reply="" if last is None else _raw(last),
+            raw_reply="" if last is None else _raw_reply(last),
             messages=ModelMessagesTypeAdapter.dump_json(list(messages)),
         )
 
 
 @cache
 def _classes() -> tuple[type[Any], type[Any]]:
-    """OpenRouter's model and provider with our address and our notes, made when pydantic_ai is first needed."""
+    """Subclasses of OpenRouter's model and provider. A function, because pydantic_ai must not be imported earlier."""
     from pydantic_ai.models.openrouter import OpenRouterModel
     from pydantic_ai.providers.openrouter import OpenRouterProvider
 
     class Provider(OpenRouterProvider):
-        """The provider with the address of the settings; it fixes its own and drops our headers otherwise."""
+        """The provider with the settings' base URL. The library's own is fixed, and replacing it drops our headers."""
 
         def __init__(self, base_url: str, **more: Any) -> None:
             self._address = base_url
@@ -214,7 +215,7 @@ def _classes() -> tuple[type[Any], type[Any]]:
             return self._address
 
     class Model(OpenRouterModel):
-        """Notes every request and response in the run's trace."""
+        """Adds every request and response to the run's trace."""
 
         trace: _RunTrace
 
@@ -229,24 +230,24 @@ def _classes() -> tuple[type[Any], type[Any]]:
 
 
 _providers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Any]] = WeakKeyDictionary()
-"""Overlapping runs of one event loop share their connections: trusting the certificates alone takes 30 ms each time.
-Who is in it last closes them, so nothing stays open between two invocations."""
+"""Overlapping runs of one event loop share connections, because loading the certificates alone takes 30 ms each time.
+The last run closes them, so that nothing stays open between two invocations of the Lambda."""
 
 
 def _provider(settings: Settings) -> Any:
     key = settings.openrouter_api_key
-    assert key is not None  # create_agent has looked
-    known = _providers.setdefault(asyncio.get_running_loop(), {})
+    assert key is not None  # create_agent has checked it
+    providers = _providers.setdefault(asyncio.get_running_loop(), {})
     identity = (settings.openrouter_base_url, key.get_secret_value(), settings.openrouter_app_url)
-    if identity not in known:
+    if identity not in providers:
         _, provider_class = _classes()
-        known[identity] = provider_class(
+        providers[identity] = provider_class(
             settings.openrouter_base_url,
             api_key=key.get_secret_value(),
             app_url=settings.openrouter_app_url,
             app_title=APP_TITLE,
         )
-    return known[identity]
+    return providers[identity]
 
 
 def _model(agent: ModelAgent[Any], trace: _RunTrace) -> OpenRouterModel:
@@ -256,7 +257,7 @@ def _model(agent: ModelAgent[Any], trace: _RunTrace) -> OpenRouterModel:
     return cast("OpenRouterModel", model)
 
 
-def _shape(output_type: type[Output], mode: OutputMode) -> OutputSpec[Output]:
+def _output_spec(output_type: type[Output], mode: OutputMode) -> OutputSpec[Output]:
     from pydantic_ai import NativeOutput, PromptedOutput, ToolOutput
 
     if output_type is str:
@@ -273,11 +274,11 @@ def _shape(output_type: type[Output], mode: OutputMode) -> OutputSpec[Output]:
 
 
 def _model_settings(options: Options, mode: OutputMode, seconds: float) -> OpenRouterModelSettings:
-    # Prompted answers need nothing special of a host; for the others a host that ignores the schema is no host.
+    # Every host can answer a prompt. The other modes need a host that supports the schema parameter.
     routing: dict[str, Any] = {"allow_fallbacks": True, "require_parameters": mode is not OutputMode.PROMPTED}
     if options.quantizations:
         routing["quantizations"] = list(options.quantizations)
-    chosen: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "max_tokens": options.max_tokens,
         "max_retries": options.connection_retries,
         "timeout": min(options.timeout_seconds, seconds),
@@ -285,41 +286,41 @@ def _model_settings(options: Options, mode: OutputMode, seconds: float) -> OpenR
         "openrouter_provider": routing,
     }
     if options.reasoning is not None:
-        chosen["openrouter_reasoning"] = {"effort": options.reasoning}
+        settings["openrouter_reasoning"] = {"effort": options.reasoning}
     if options.temperature is not None:
-        chosen["temperature"] = options.temperature
+        settings["temperature"] = options.temperature
     if options.cache_seconds is not None:
         ttl = str(options.cache_seconds)
-        chosen["extra_headers"] = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": ttl}
-    return cast("OpenRouterModelSettings", chosen)
+        settings["extra_headers"] = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": ttl}
+    return cast("OpenRouterModelSettings", settings)
 
 
 def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]) -> ModelFailed:
-    """pydantic-ai's error as ours."""
-    from pydantic_ai import exceptions as theirs
+    """pydantic-ai's exception as a ModelFailed."""
+    from pydantic_ai import exceptions
 
     status = retry_after = None
     match error:
-        case theirs.ModelHTTPError():
+        case exceptions.ModelHTTPError():
             status = error.status_code
-            refusal = ErrorReply.parse(status, error.body, retry_after=error.retry_after)
-            failure, retry_after = classify(refusal), refusal.retry_after
-        case theirs.ModelRequestTimeout() | theirs.RunTimedOut() | theirs.ModelTimeoutError():
+            reply = ErrorReply.parse(status, error.body, retry_after=error.retry_after)
+            failure, retry_after = classify(reply), reply.retry_after
+        case exceptions.ModelRequestTimeout() | exceptions.RunTimedOut() | exceptions.ModelTimeoutError():
             failure = FailureKind.TIMEOUT
-        case theirs.ModelConnectionError():
+        case exceptions.ModelConnectionError():
             failure = FailureKind.NETWORK
-        case theirs.UserError():  # the library knows that this model's hosts cannot do what was asked
+        case exceptions.UserError():  # the library knows that the model lacks the output mode
             failure = FailureKind.CAPABILITY
-        case theirs.OutputTokenLimitExceeded():
+        case exceptions.OutputTokenLimitExceeded():
             failure = FailureKind.TRUNCATED
-        case theirs.ContentFilterError():
+        case exceptions.ContentFilterError():
             failure = FailureKind.FILTERED
-        case theirs.UnexpectedModelBehavior() if trace.responses:
+        case exceptions.UnexpectedModelBehavior() if trace.responses:
             failure = FailureKind.INVALID_OUTPUT
         case _:
             failure = FailureKind.MALFORMED
-    told = f"{trace.model}: {failure.value}: {str(error)[:300]}"
-    return ModelFailed(failure, told, record=trace.record(messages), status=status, retry_after=retry_after)
+    problem = f"{trace.model}: {failure.value}: {str(error)[:300]}"
+    return ModelFailed(failure, problem, record=trace.record(messages), status=status, retry_after=retry_after)
 
 
 def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
@@ -333,7 +334,7 @@ def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
 
 
 def _make_storable(response: ModelResponse) -> None:
-    """Take out of its texts and tool calls what could not be kept."""
+    """Remove from its texts and tool calls what Postgres cannot store."""
     for part in response.parts:
         if part.part_kind in {"text", "thinking"}:
             part.content = storable_text(part.content)
@@ -341,8 +342,8 @@ def _make_storable(response: ModelResponse) -> None:
             part.args = storable_text(part.args)
 
 
-def _raw(response: ModelResponse) -> str:
-    """Texts and tool calls as they came, thoughts left out."""
+def _raw_reply(response: ModelResponse) -> str:
+    """Texts and tool calls as the model sent them, without its reasoning."""
     parts = [getattr(part, "content", None) for part in response.parts if part.part_kind == "text"]
     parts += [call.args if isinstance(call.args, str) else json.dumps(call.args) for call in response.tool_calls]
     return "\n".join(part for part in parts if part)

@@ -1,7 +1,7 @@
 """Why a model's run ended without an answer, and what follows from it. Pure.
 
-What OpenRouter says is judged by status and body together: the same 402 means "wait a moment" or "stop everything",
-the same 403 "bad key" or "budget spent". https://openrouter.ai/docs/api-reference/errors-and-debugging
+OpenRouter's errors are classified by status and body together: a 402 can mean "wait a moment" or "no credit left", a
+403 "wrong key" or "budget spent". https://openrouter.ai/docs/api-reference/errors-and-debugging
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SOURCE = "openrouter"
 
 
 class FailureKind(StrEnum):
-    """The class of a failed run; the word is stored with the attempt."""
+    """The kind of a failed run. Its value is stored with the attempt."""
 
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
@@ -40,7 +40,7 @@ class FailureKind(StrEnum):
 
 
 class FailureScope(StrEnum):
-    """Whom a failure concerns: what was asked, everyone who relies on the same vendor, or all who use our key."""
+    """What a failure concerns: one decision, all models of the same vendor, or all models (they share our key)."""
 
     DECISION = "decision"
     VENDOR = "vendor"
@@ -49,12 +49,12 @@ class FailureScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FailureTraits:
-    """What follows from a failure."""
+    """What follows from a kind of failure."""
 
     retryable: bool
     scope: FailureScope
     may_be_billed: bool
-    """A vendor may have worked without our seeing it: money whose amount we do not know."""
+    """The vendor may have computed an answer that we did not receive. Its cost is unknown."""
 
 
 TRAITS: dict[FailureKind, FailureTraits] = {
@@ -81,7 +81,7 @@ TRAITS: dict[FailureKind, FailureTraits] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """What an HTTP error said, as far as it said anything; None for what was missing."""
+    """The content of an HTTP error. None stands for a missing part."""
 
     status: int
     retry_after: float | None = None
@@ -91,12 +91,12 @@ class ErrorReply:
     availability: str | None = None
     availability_retryable: bool | None = None
     documented: bool = False
-    """It was OpenRouter's error document, not the page of whoever else answered."""
+    """The body was OpenRouter's error document, not the error page of a proxy."""
     message: str = ""
 
     @classmethod
     def parse(cls, status: int, body: object, *, retry_after: float | None = None) -> ErrorReply:
-        """`body` is OpenRouter's `error` object, or anything else that came in its place."""
+        """`body` is OpenRouter's `error` object, or anything else. `retry_after` (seconds) is the header's."""
         error = _mapping(body)
         error = _mapping(error["error"]) if "error" in error else error
         metadata, availability = _mapping(error.get("metadata")), _mapping(error.get("availability"))
@@ -105,12 +105,12 @@ class ErrorReply:
         return cls(
             status=status,
             retry_after=seconds,
-            error_type=_word(metadata.get("error_type")),
-            limit_source=_word(metadata.get("limit_source")),
-            availability=_word(availability.get("code")),
+            error_type=_text(metadata.get("error_type")),
+            limit_source=_text(metadata.get("limit_source")),
+            availability=_text(availability.get("code")),
             availability_retryable=retryable if isinstance(retryable, bool) else None,
             documented=bool(error),
-            message=_word(error.get("message")) or _word(body) or "",
+            message=_text(error.get("message")) or _text(body) or "",
         )
 
 
@@ -148,37 +148,37 @@ _BY_STATUS: dict[int, FailureKind] = {
     529: FailureKind.OVERLOADED,
 }
 _BUDGETS = frozenset({"openrouter_key_limit", "openrouter_workspace_budget", "openrouter_guardrail_budget"})
-_OUTPUT_WORDS = ("tool use", "tool_choice", "tools", "response_format", "structured output", "json_schema", "json mode")
-"""What hosts call the thing they cannot do; they have no code for it."""
+_OUTPUT_TERMS = ("tool use", "tool_choice", "tools", "response_format", "structured output", "json_schema", "json mode")
+"""Terms in the message of a host that lacks the output mode. Hosts have no error code for this."""
 
 
-def classify(refusal: ErrorReply) -> FailureKind:
-    """The failure behind an HTTP error; total over statuses."""
-    if refusal.status == 402:
-        return FailureKind.CREDIT if refusal.retry_after is None else FailureKind.IN_FLIGHT_BUDGET
-    if refusal.status == 403 and refusal.limit_source in _BUDGETS:
+def classify(reply: ErrorReply) -> FailureKind:
+    """The kind of failure of an HTTP error. Every status has one."""
+    if reply.status == 402:
+        return FailureKind.CREDIT if reply.retry_after is None else FailureKind.IN_FLIGHT_BUDGET
+    if reply.status == 403 and reply.limit_source in _BUDGETS:
         return FailureKind.KEY_BUDGET
-    if refusal.status == 403 and refusal.error_type in _BY_ERROR_TYPE:
-        return _BY_ERROR_TYPE[refusal.error_type]
-    if refusal.status in {401, 403}:
+    if reply.status == 403 and reply.error_type in _BY_ERROR_TYPE:
+        return _BY_ERROR_TYPE[reply.error_type]
+    if reply.status in {401, 403}:
         return FailureKind.KEY_REFUSED
-    found = _BY_ERROR_TYPE.get(refusal.error_type or "") or _BY_AVAILABILITY.get(refusal.availability or "")
-    if found is FailureKind.CAPABILITY and refusal.availability_retryable:
+    kind = _BY_ERROR_TYPE.get(reply.error_type or "") or _BY_AVAILABILITY.get(reply.availability or "")
+    if kind is FailureKind.CAPABILITY and reply.availability_retryable:
         return FailureKind.UNAVAILABLE
-    if found is not None:
-        return found
-    if refusal.status in {400, 404, 422} and any(word in refusal.message.lower() for word in _OUTPUT_WORDS):
+    if kind is not None:
+        return kind
+    if reply.status in {400, 404, 422} and any(term in reply.message.lower() for term in _OUTPUT_TERMS):
         return FailureKind.CAPABILITY
-    if refusal.status == 404 and not refusal.documented:
+    if reply.status == 404 and not reply.documented:
         return FailureKind.REJECTED
-    server = FailureKind.UNAVAILABLE if refusal.status >= 500 else FailureKind.REJECTED
-    return _BY_STATUS.get(refusal.status, server)
+    server = FailureKind.UNAVAILABLE if reply.status >= 500 else FailureKind.REJECTED
+    return _BY_STATUS.get(reply.status, server)
 
 
 class ModelFailed(SourceError):
-    """A run that ended without an answer; a SourceError whose `retryable` depends on the failure.
+    """A run ended without an answer. `retryable` depends on the kind of failure.
 
-    `record` is what the run cost and left behind, as far as it got.
+    `record` (a RunRecord) has the cost and messages of the run until it failed.
     """
 
     def __init__(
@@ -196,19 +196,19 @@ class ModelFailed(SourceError):
         self.retry_after = retry_after
 
     @property
-    def trait(self) -> FailureTraits:
+    def traits(self) -> FailureTraits:
         return TRAITS[self.failure]
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]  # decided by the failure here, by the class elsewhere
-        return self.trait.retryable
+        return self.traits.retryable
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _word(value: object) -> str | None:
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 

@@ -1,4 +1,4 @@
-"""Model names: every accepted spelling, one canonical form `vendor/model[:variant]`. Pure."""
+"""Names of models: accepted spellings, and the canonical form `vendor/model[:variant]`. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SLUG = re.compile(r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-
 
 
 def canonical_model(name: str) -> str:
-    """OpenRouter's slug behind `name`.
+    """OpenRouter's slug for `name`.
 
-    `openai:{vendor}/{model}` is the older spelling of the same thing; `openrouter:` and bare slugs work too.
+    `openai:{vendor}/{model}` is an older spelling of `{vendor}/{model}`; `openrouter:` is accepted, too.
     Raises InvalidInput for a name without a vendor, such as `openai:gpt-4o`.
     """
     slug = _PREFIX.sub("", name.strip())
@@ -23,5 +23,5 @@ def canonical_model(name: str) -> str:
 
 
 def vendor(slug: str) -> str:
-    """The part before the slash: who makes the model, and whose outages it shares."""
+    """The part before the slash: the company whose outages the model shares."""
     return slug.lstrip("~").partition("/")[0]

@@ -1,4 +1,4 @@
-"""How a model is asked, and what its words cost. Pure."""
+"""The options of a request to a model, and the prices of tokens. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MILLION = Decimal(1_000_000)
 
 
 class OutputMode(StrEnum):
-    """How a model is made to answer in a shape. `auto` is what pydantic-ai knows to suit the model."""
+    """How a model is made to answer in a given schema. `auto` is pydantic-ai's choice for the model."""
 
     AUTO = "auto"
     TOOL = "tool"
@@ -27,25 +27,25 @@ class Prices:
     output: Decimal
 
     def of(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """Dollars."""
+        """The price of these tokens in dollars."""
         return (self.input * input_tokens + self.output * output_tokens) / MILLION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What goes with every request. Nothing here ever lets another model answer in a contestant's place."""
+    """Options of every request. None of them allows another model to answer instead of the requested one."""
 
     max_tokens: int = 3000
-    """Of one reply, thinking included. Always sent: OpenRouter reckons with the model's maximum otherwise."""
+    """Limit of one reply, reasoning included. Always sent: OpenRouter would reserve the model's maximum otherwise."""
     reasoning: Literal["minimal", "low", "medium", "high"] | None = "low"
     temperature: float | None = None
-    """Only for models whose hosts take it: a parameter nobody supports leaves no host to route to."""
+    """Only for models whose hosts support it: OpenRouter finds no host for an unsupported parameter."""
     quantizations: tuple[str, ...] = ()
-    """Precisions that are good enough, for open weights that anyone may host."""
+    """Accepted precisions, for open weights with many hosts."""
     output_retries: int = 2
-    """How often an answer in the wrong shape is sent back."""
+    """How often an answer in the wrong schema is sent back to the model."""
     connection_retries: int = 1
     cache_seconds: int | None = None
-    """Let OpenRouter answer a byte-identical request from its cache, free of charge, for this long."""
+    """How long OpenRouter may answer a byte-identical request from its cache, free of charge. None: never."""
     timeout_seconds: float = 90.0
-    """Of one attempt; a run's own deadline may be shorter."""
+    """Of one request. The deadline of a run can be shorter."""

@@ -1,4 +1,4 @@
-"""What a run of a model comes to: its answer, its bill, and the record of both. Pure."""
+"""The result of a model's run: answer, bill and record. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CostSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """US dollars; `cost` is None where nothing is known, which is not nothing."""
+    """The cost in US dollars and how well it is known. None means unknown, not 0."""
 
     cost: Decimal | None
     source: CostSource | None
@@ -31,17 +31,17 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One reply of a model: tokens, what OpenRouter billed, and what the tokens come to by the price list."""
+    """One reply of a model: tokens, the cost that OpenRouter billed, and the cost by the price list, in dollars."""
 
     input_tokens: int
     output_tokens: int
     billed: Decimal | None
-    """OpenRouter leaves a bill of nothing out; so its absence may mean a free answer or a missing bill."""
+    """None may mean a missing bill or a free answer: OpenRouter leaves out a bill of 0."""
     estimated: Decimal | None
 
 
 def total_bill(turns: Sequence[Turn]) -> Bill:
-    """The bill of all replies, as good as its worst part. A run without a reply has no known bill."""
+    """The bill of all replies. It is as certain as its least certain part; without replies it is unknown."""
     if not turns:
         return Bill(None, None)
     parts = [turn.estimated if turn.billed is None else turn.billed for turn in turns]
@@ -53,35 +53,38 @@ def total_bill(turns: Sequence[Turn]) -> Bill:
 
 
 def storable_text(text: str) -> str:
-    """Without NUL and half characters, which Postgres cannot hold: what cannot be kept would be paid for again."""
+    """The text without NUL and lone surrogates, which Postgres cannot store.
+
+    A result that cannot be stored would be requested, and paid for, a second time.
+    """
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run left behind, answered or not."""
+    """The record of a run, with or without an answer."""
 
     model_requested: str
     model_served: str | None
     host: str | None
-    """Who computed it, as OpenRouter names its providers."""
+    """The company that computed the reply, by OpenRouter's name for the provider."""
     generation_id: str | None
     output_mode: OutputMode
-    """The mode of the last request; differs from the one asked for where that one was beyond the model's hosts."""
+    """The mode of the last request. It differs from the requested one where the model's hosts lack that one."""
     requests: int
     """Requests sent, answered or not."""
     input_tokens: int
     output_tokens: int
     bill: Bill
     raw_reply: str
-    """The last reply as the model gave it: text, or a tool call's arguments."""
+    """The last reply as the model sent it: text, or the arguments of a tool call."""
     messages: bytes
-    """The whole exchange as JSON, in pydantic-ai's form."""
+    """All messages of the run as JSON, in pydantic-ai's form."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResult(Generic[Output]):
-    """An answer with its record."""
+    """The answer of a run with its record."""
 
     output: Output
     record: RunRecord

@@ -1,6 +1,6 @@
-"""The door to Logfire: a span around every question, and everything flushed before the environment freezes.
+"""The client of Logfire: a span around every question, and a flush before Lambda freezes the environment.
 
-Without LOGFIRE_TOKEN nothing is loaded, made or sent. Owner of logfire.
+The only importer of logfire. Without LOGFIRE_TOKEN it is not imported and nothing is sent.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 FLUSH_SECONDS = 1.5
-"""Logfire's own flush may take ten seconds when its backend hangs, and ignores shorter settings."""
+"""Logfire's own flush can take ten seconds when its backend hangs; shorter settings have no effect."""
 MARKET_TEXT = frozenset({"market.title", "market.question", "market.ticker", "rationale"})
-"""Attributes that hold market text: "the current session of Congress" is no secret, though the word looks like one."""
-_on = threading.Event()
+"""Attributes with market text. Logfire would scrub "the current session of Congress" because of the word session."""
+_enabled = threading.Event()
 
 
 def start(settings: Settings, *, processors: Sequence[SpanProcessor] | None = None) -> None:
-    """Trace from now on, if there is a token. `processors` get the spans too, token or not: for tests."""
+    """Start tracing if there is a token. `processors` (for tests) receive the spans in any case."""
     if settings.logfire_token is None and processors is None:
         return
     import logfire
@@ -43,17 +43,17 @@ def start(settings: Settings, *, processors: Sequence[SpanProcessor] | None = No
         additional_span_processors=None if processors is None else list(processors),
     )
     logfire.instrument_pydantic_ai(include_content=settings.logfire_include_content)
-    _on.set()
+    _enabled.set()
 
 
 class TraceSpan:
-    """A span that is being made, or nothing."""
+    """An open span; without tracing it does nothing."""
 
     def __init__(self, inner: logfire.LogfireSpan | None) -> None:
         self._inner = inner
 
     def set(self, attributes: Mapping[str, str | float | None]) -> None:
-        """None is left out."""
+        """Set the attributes; a value of None is left out."""
         if self._inner is not None:
             for name, value in attributes.items():
                 if value is not None:
@@ -62,19 +62,19 @@ class TraceSpan:
 
 @contextmanager
 def span(template: str, /, **attributes: Any) -> Iterator[TraceSpan]:
-    """A span around what follows; `template` is filled in with the attributes."""
-    if not _on.is_set():
+    """A span around the block. Its name is `template` with the attributes filled in."""
+    if not _enabled.is_set():
         yield TraceSpan(None)
         return
     import logfire
 
-    with logfire.span(template, **attributes) as made:
-        yield TraceSpan(made)
+    with logfire.span(template, **attributes) as inner:
+        yield TraceSpan(inner)
 
 
 def flush(seconds: float = FLUSH_SECONDS) -> bool:
-    """Send what is waiting, for at most so long; False where time was up."""
-    if not _on.is_set():
+    """Send the waiting spans, for at most `seconds`. Returns False where the time was not enough."""
+    if not _enabled.is_set():
         return True
     import logfire
 
@@ -85,11 +85,11 @@ def flush(seconds: float = FLUSH_SECONDS) -> bool:
 
 
 def stop() -> None:
-    """Trace no more."""
-    if _on.is_set():
+    """Stop tracing."""
+    if _enabled.is_set():
         import logfire
 
-        _on.clear()
+        _enabled.clear()
         logfire.shutdown(flush=False)
 
 

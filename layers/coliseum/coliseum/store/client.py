@@ -1,8 +1,8 @@
-"""The door to Postgres through Supabase's data API: rows, functions, numbers as text. Owner of `supabase`.
+"""The client of Postgres through Supabase's data API. The only importer of the `supabase` SDK.
 
-Whoever needs exact numbers asks for `column::text`; Decimals are sent as strings. The SDK is used without its
-own retry (a refused connection took 7 s to surface), its time-out of two minutes, and HTTP/2 (which breaks in
-frozen Lambdas). Only reads are sent again, once. The SDK is imported by the first client, not by this module.
+Select `column::text` for exact numbers; Decimals are sent as strings. Three features of the SDK are off: its retry (a
+refused connection took 7 s to become an error), its time-out of two minutes, and HTTP/2 (it breaks in a Lambda that was
+frozen). Only reads are repeated, once. The first client imports the SDK, not this module, to keep cold starts short.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Operator = Literal["eq", "neq", "gt", "gte", "lt", "lte", "in", "is"]
 Condition = tuple[str, Operator, Any]
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 MAX_ROWS_PER_REQUEST = 1000
-"""Rows Supabase gives at most for one request; it cuts off the rest without a word."""
+"""Supabase returns at most this many rows for one request and leaves out the rest without an error."""
 MAX_IN_VALUES = 100
-"""Values of one `in` list: they travel in the URL."""
+"""Longer `in` lists are split, because their values are part of the URL."""
 
 
 class Store:
-    """Postgres for one thread or many. Build it once per process: the SDK's import alone takes half a second."""
+    """Postgres. Thread-safe. Build it once per process: the import of the SDK alone takes half a second."""
 
     def __init__(self, url: str, key: str, *, timeout_seconds: float = 10.0, connect_seconds: float = 2.0) -> None:
         import httpx
@@ -42,7 +42,7 @@ class Store:
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_seconds, connect=connect_seconds),
             http2=False,
-            event_hooks={"response": [_check]},
+            event_hooks={"response": [_raise_for_status]},
         )
         options = ClientOptions(
             httpx_client=self._http,
@@ -54,6 +54,7 @@ class Store:
 
     @classmethod
     def from_settings(cls, settings: Settings, *, timeout_seconds: float = 10.0) -> Store:
+        """Raises ConfigurationError where SUPABASE_URL or its key is not set."""
         settings.require("supabase_url", "supabase_service_role_key")
         assert settings.supabase_url is not None
         assert settings.supabase_service_role_key is not None
@@ -65,14 +66,17 @@ class Store:
 
     @classmethod
     def from_settings_if_configured(cls, settings: Settings) -> Store | None:
-        """None where the settings name no database, for work that goes on without one."""
-        named = None not in {settings.supabase_url, settings.supabase_service_role_key}
-        return cls.from_settings(settings) if named else None
+        """None where the settings name no database, for work that can go on without one."""
+        configured = None not in {settings.supabase_url, settings.supabase_service_role_key}
+        return cls.from_settings(settings) if configured else None
 
     def rpc(self, function: str, args: Row) -> Any:
-        """What the SQL function answers; a `void` function answers []. Sent at most once."""
+        """Call a SQL function and return its result; a `void` function returns []. Sent at most once.
+
+        Raises InvalidInput for a value that Postgres cannot hold, SourceError where the call fails.
+        """
         body = {name: json_value(value, name) for name, value in args.items()}
-        with _translated():
+        with _translate_errors():
             return self._rest.rpc(function, body).execute().data
 
     def select(
@@ -86,20 +90,21 @@ class Store:
     ) -> list[dict[str, Any]]:
         """Rows of a table or view: all that match, or the first `limit`.
 
-        `order` names columns, each ascending or with `.desc`. More rows than one page holds are fetched page by
-        page, which is only right when `order` is total (ends in a unique column); without one that is refused.
-        An `in` list longer than one URL carries is asked in parts, so it cannot be ordered or limited.
+        `order` names columns, each ascending or with `.desc`. More rows than `MAX_ROWS_PER_REQUEST` are fetched page by
+        page, which is only correct when `order` is total (ends in a unique column). Without an order that raises
+        InvalidInput. An `in` list of more than `MAX_IN_VALUES` is split into several requests, so it cannot be combined
+        with an order or a limit.
         """
-        parts = _in_chunks(where)
-        if len(parts) > 1 and (order or limit is not None):
+        queries = _split_in_lists(where)
+        if len(queries) > 1 and (order or limit is not None):
             raise InvalidInput("where", f"in with more than {MAX_IN_VALUES} values", "no order and no limit beside it")
-        return [row for part in parts for row in self._pages(table, columns, part, order, limit)]
+        return [row for query in queries for row in self._pages(table, columns, query, order, limit)]
 
     def insert(self, table: str, rows: Sequence[Row], *, ignore_duplicates_on: str | None = None) -> int:
-        """Insert all rows in one statement, at most once; the number inserted.
+        """Insert all rows in one statement, sent at most once. Returns the number of inserted rows.
 
-        With `ignore_duplicates_on` (columns of a unique key, joined by commas) rows already there are left alone,
-        so the call may be repeated.
+        With `ignore_duplicates_on` (columns of a unique key, joined by commas) existing rows are left as they are, so
+        the call may be repeated.
         """
         if not rows:
             return 0
@@ -115,30 +120,30 @@ class Store:
                 on_conflict=ignore_duplicates_on,
                 ignore_duplicates=True,
             )
-        with _translated():
+        with _translate_errors():
             return request.execute().count or 0
 
     def upsert(self, table: str, rows: Sequence[Row], *, on_conflict: str) -> int:
-        """Insert the rows, or overwrite the sent columns where the unique key `on_conflict` is there already.
+        """Insert the rows, or overwrite the sent columns of rows with the same unique key `on_conflict`.
 
-        One key must not occur twice in `rows`. Returns the number of rows written.
+        A key must not occur twice in `rows`. Returns the number of written rows.
         """
         if not rows:
             return 0
         request = self._rest.from_(table).upsert(
             json_rows(rows), count=self._exact, returning=self._minimal, on_conflict=on_conflict
         )
-        with _translated():
+        with _translate_errors():
             return request.execute().count or 0
 
     def ping(self) -> None:
-        """Raise unless the database answers and our migrations are in it."""
+        """Raises SourceError unless the database answers and has our migrations."""
 
-        def ask() -> Any:
-            with _translated():
+        def call() -> Any:
+            with _translate_errors():
                 return self._rest.rpc("ping", {}, get=True).execute().data
 
-        _again(ask)
+        _retry_once(call)
 
     def close(self) -> None:
         self._http.close()
@@ -148,21 +153,21 @@ class Store:
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while limit is None or len(rows) < limit:
-            wanted = MAX_ROWS_PER_REQUEST if limit is None else min(MAX_ROWS_PER_REQUEST, limit - len(rows))
-            page = _again(partial(self._page, table, columns, where, order, offset=len(rows), wanted=wanted))
+            size = MAX_ROWS_PER_REQUEST if limit is None else min(MAX_ROWS_PER_REQUEST, limit - len(rows))
+            page = _retry_once(partial(self._page, table, columns, where, order, offset=len(rows), size=size))
             if rows and page and not order:
                 raise InvalidInput(
                     "order", list(order), f"a total order, since {table} holds more than {MAX_ROWS_PER_REQUEST} rows"
                 )
             rows += page
-            if len(page) < wanted:
+            if len(page) < size:
                 break
         return rows
 
     def _page(
-        self, table: str, columns: str, where: Sequence[Condition], order: Sequence[str], *, offset: int, wanted: int
+        self, table: str, columns: str, where: Sequence[Condition], order: Sequence[str], *, offset: int, size: int
     ) -> list[dict[str, Any]]:
-        request = self._rest.from_(table).select(columns).limit(wanted)
+        request = self._rest.from_(table).select(columns).limit(size)
         if offset:
             request = request.offset(offset)
         for column, operator, value in where:
@@ -173,12 +178,12 @@ class Store:
         for name in order:
             column, _, direction = name.partition(".")
             request = request.order(column, desc=direction == "desc")
-        with _translated():
+        with _translate_errors():
             return rows_in(request.execute().data, table)
 
 
 def lazy_store(settings: Settings, resources: ExitStack) -> Callable[[], Store]:
-    """The store of a process that may not need it, since its SDK is slow to import; closed with `resources`."""
+    """A function that builds the store on its first call, because the SDK is slow to import. `resources` closes it."""
 
     @cache
     def store() -> Store:
@@ -187,8 +192,8 @@ def lazy_store(settings: Settings, resources: ExitStack) -> Callable[[], Store]:
     return store
 
 
-def _in_chunks(where: Sequence[Condition]) -> list[Sequence[Condition]]:
-    """`where` as one or more sets of conditions whose `in` lists fit into a URL; together they say the same."""
+def _split_in_lists(where: Sequence[Condition]) -> list[Sequence[Condition]]:
+    """`where` as one or more queries whose `in` lists fit into a URL. Together they match the same rows."""
     for index, (column, operator, value) in enumerate(where):
         if operator == "in":
             values = list(dict.fromkeys(value))
@@ -196,22 +201,22 @@ def _in_chunks(where: Sequence[Condition]) -> list[Sequence[Condition]]:
                 return [
                     chunk
                     for start in range(0, len(values), MAX_IN_VALUES)
-                    for chunk in _in_chunks(
+                    for chunk in _split_in_lists(
                         [*where[:index], (column, "in", values[start : start + MAX_IN_VALUES]), *where[index + 1 :]]
                     )
                 ]
     return [where]
 
 
-def _check(response: httpx.Response) -> None:
-    """Raise our error for an answer outside 2xx, before the SDK loses its status."""
+def _raise_for_status(response: httpx.Response) -> None:
+    """Raise our error for an answer outside 2xx, before the SDK drops the status."""
     if not response.is_success:
         raise error_from_reply(response.status_code, response.read())
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """The transport's and the SDK's errors as ours. Never a URL or a header in the message."""
+def _translate_errors() -> Iterator[None]:
+    """Raise the transport's and the SDK's errors as SourceErrors. Their messages hold no URL and no header."""
     import httpx
     from supabase import PostgrestAPIError
 
@@ -223,8 +228,8 @@ def _translated() -> Iterator[None]:
         raise SourceMalformed(SOURCE, f"{error.code}: {error.message}", field="answer") from error
 
 
-def _again(read: Callable[[], Answer]) -> Answer:
-    """Run a read, and once more where no answer came: a kept connection may have died in the meantime."""
+def _retry_once(read: Callable[[], Value]) -> Value:
+    """Run a read, and once more where no answer came: an idle connection may have died in the meantime."""
     try:
         return read()
     except SourceUnavailable:

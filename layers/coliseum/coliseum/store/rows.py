@@ -1,4 +1,4 @@
-"""Rows on their way to Postgres as JSON: exact numbers travel as strings. Pure."""
+"""Rows and filters as JSON for PostgREST; exact numbers become strings. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Row = Mapping[str, Any]
 
 
 def json_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON values. All must name the same columns.
+    """The rows as JSON values. Raises InvalidInput unless all rows have the same columns.
 
-    A bulk insert sets a column that only some rows name to NULL in the others, over the column's default.
+    A bulk insert would write NULL, not the column's default, into a row that lacks a column of the others.
     """
     columns = set(rows[0]) if rows else set()
     for row in rows:
@@ -27,7 +27,7 @@ def json_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def json_value(value: Any, field: str) -> Any:
-    """`value` as JSON says it: Decimals as strings, times with their zone. Raises InvalidInput naming `field`."""
+    """`value` as JSON: Decimals as strings, times as RFC 3339. Raises InvalidInput with `field` for other values."""
     if isinstance(value, Mapping):
         return {str(name): json_value(part, f"{field}.{name}") for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -60,7 +60,7 @@ def _time(value: date, field: str) -> str:
 
 
 def filter_text(value: Any, field: str) -> str:
-    """`value` as a filter in a URL says it."""
+    """`value` as PostgREST reads it in the URL of a filter. Raises InvalidInput with `field` for lists and objects."""
     shown = json_value(value, field)
     if shown is None:
         return "null"

@@ -1,8 +1,8 @@
-"""The door to Redis over Upstash's REST protocol: commands, scripts, doorbell. Owner of `upstash_redis`.
+"""The clients of Redis over Upstash's REST protocol: commands, scripts, the doorbell. The only importer of the SDK.
 
-Replies are what Redis gives over RESP2: strings, integers, None and (flat) lists. The SDK is used without its
-own retry (it would repeat writes whose reply was lost) and with the time-outs it lacks; only what is safe to
-repeat is repeated here, once. SDK and httpx are imported by the first client, not by this module.
+Replies are those of RESP2: strings, integers, None and (flat) lists. The SDK's retry is off, because it would repeat
+writes whose reply was lost, and time-outs are set, which it lacks. Calls that are safe to repeat are repeated here,
+once. The first client imports SDK and httpx, not this module, to keep cold starts short.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from coliseum.config import Settings
 
 Part = str | int | float
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 _BATCHES = ("/pipeline", "/multi-exec")
 _SUBSCRIBE = "/subscribe/"
 
 
 class Redis:
-    """Redis for one thread or many, without an event loop."""
+    """Redis without an event loop. Thread-safe. Methods raise SourceError where Redis fails."""
 
     def __init__(self, url: str, token: str, *, timeout_seconds: float = 5.0, connect_seconds: float = 2.0) -> None:
         import httpx
@@ -40,7 +40,7 @@ class Redis:
         self._sdk = Sdk(url=url.rstrip("/"), token=token, rest_retries=0, allow_telemetry=False)
         inner = self._sdk._http._client
         inner.timeout = httpx.Timeout(timeout_seconds, connect=connect_seconds)
-        inner.event_hooks = {"response": [_check]}
+        inner.event_hooks = {"response": [_raise_for_error]}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Redis:
@@ -49,25 +49,28 @@ class Redis:
     def command(self, *parts: Part) -> Any:
         """One command, sent at most once."""
         command = command_arguments(parts)
-        with _translated():
+        with _translate_errors():
             return self._sdk.execute(command)
 
     def read(self, *parts: Part) -> Any:
-        """One command that changes nothing when repeated; sent again once where no clear answer came."""
-        return _again(lambda: self.command(*parts))
+        """One command that may be repeated; sent a second time where the first got no clear answer."""
+        return _retry_once(lambda: self.command(*parts))
 
     def pipeline(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
-        """The commands in order, not atomic, sent at most once. Raises the first command's error; all have run."""
+        """The commands in order, not atomic, sent at most once.
+
+        Raises the first error of a command; by then all commands have run.
+        """
         return self._batch(commands, atomic=False)
 
     def transaction(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
-        """The commands as one atomic step, for reads: sent again once where no clear answer came."""
-        return _again(lambda: self._batch(commands, atomic=True))
+        """The commands as one atomic step. For reads: sent a second time where the first got no clear answer."""
+        return _retry_once(lambda: self._batch(commands, atomic=True))
 
     def script(self, source: str, keys: Sequence[str], args: Sequence[Part], *, idempotent: bool = False) -> Any:
-        """Run a Lua script by its digest, sending the source only where Redis does not know it.
+        """Run a Lua script by its SHA-1; its source is sent only where Redis does not know it.
 
-        Repeated once after a lost answer only where the script is `idempotent`.
+        After a lost answer it is repeated once, and only where the script is `idempotent`.
         """
 
         def run() -> Any:
@@ -78,26 +81,26 @@ class Redis:
                     raise
             return self.command("EVAL", source, len(keys), *keys, *args)
 
-        return _again(run) if idempotent else run()
+        return _retry_once(run) if idempotent else run()
 
     def close(self) -> None:
         self._sdk.close()  # type: ignore[no-untyped-call]  # the SDK left this one without types
 
     def _batch(self, commands: Sequence[Sequence[Part]], *, atomic: bool) -> list[Any]:
-        if not commands:  # the service refuses an empty batch
+        if not commands:  # Upstash refuses an empty batch
             return []
-        # A fresh one each time: after an error the SDK keeps its commands and would send them again.
+        # A new batch each time: after an error the SDK keeps the old commands and would send them again.
         batch = self._sdk.multi() if atomic else self._sdk.pipeline()
         for command in commands:
             batch.execute(command_arguments(tuple(command)))
-        with _translated():
+        with _translate_errors():
             return batch.exec()
 
 
 class AsyncRedis:
-    """Redis inside one event loop, with the doorbell.
+    """Redis inside one event loop, with subscriptions.
 
-    A second loop is refused: the SDK would send over the first loop's dead connection before it fails.
+    A second loop is refused with RuntimeError: the SDK would first send over the first loop's dead connection.
     """
 
     def __init__(self, url: str, token: str, *, timeout_seconds: float = 5.0, connect_seconds: float = 2.0) -> None:
@@ -112,7 +115,7 @@ class AsyncRedis:
         self._sdk = Sdk(url=self._url, token=token, rest_retries=0, allow_telemetry=False)
         inner = self._sdk._http._client
         inner.timeout = httpx.Timeout(timeout_seconds, connect=connect_seconds)
-        inner.event_hooks = {"response": [_check_async]}
+        inner.event_hooks = {"response": [_raise_for_error_async]}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> AsyncRedis:
@@ -121,24 +124,27 @@ class AsyncRedis:
     async def command(self, *parts: Part) -> Any:
         """One command, sent at most once."""
         command = command_arguments(parts)
-        self._stay_in_loop()
-        with _translated():
+        self._check_loop()
+        with _translate_errors():
             return await self._sdk.execute(command)
 
     async def read(self, *parts: Part) -> Any:
-        """One command that changes nothing when repeated; sent again once where no clear answer came."""
-        return await _again_async(lambda: self.command(*parts))
+        """One command that may be repeated; sent a second time where the first got no clear answer."""
+        return await _retry_once_async(lambda: self.command(*parts))
 
     async def pipeline(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
-        """The commands in order, not atomic, sent at most once. Raises the first command's error; all have run."""
+        """The commands in order, not atomic, sent at most once.
+
+        Raises the first error of a command; by then all commands have run.
+        """
         return await self._batch(commands, atomic=False)
 
     async def transaction(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
-        """The commands as one atomic step, for reads: sent again once where no clear answer came."""
-        return await _again_async(lambda: self._batch(commands, atomic=True))
+        """The commands as one atomic step. For reads: sent a second time where the first got no clear answer."""
+        return await _retry_once_async(lambda: self._batch(commands, atomic=True))
 
     async def script(self, source: str, keys: Sequence[str], args: Sequence[Part], *, idempotent: bool = False) -> Any:
-        """Run a Lua script by its digest; as `Redis.script`."""
+        """Run a Lua script by its SHA-1, like `Redis.script`."""
 
         async def run() -> Any:
             try:
@@ -148,17 +154,17 @@ class AsyncRedis:
                     raise
             return await self.command("EVAL", source, len(keys), *keys, *args)
 
-        return await (_again_async(run) if idempotent else run())
+        return await (_retry_once_async(run) if idempotent else run())
 
     async def subscribe(self, channel: str) -> AsyncGenerator[str | None, None]:
-        """None once the subscription is confirmed, then each payload; ends when the connection does.
+        """Yields None once the subscription is confirmed, then each payload. Ends when the connection ends.
 
-        The service promises no sign of life, so a watchdog is the caller's. Close it (`contextlib.aclosing`)
-        when leaving early. Raises SourceError where the subscription cannot be opened.
+        Upstash sends no keepalives, so the caller needs a watchdog. Close the generator (`contextlib.aclosing`) to
+        leave early. Raises SourceError where the subscription cannot be opened.
         """
         import httpx
 
-        self._stay_in_loop()
+        self._check_loop()
         response = await self._open_subscription(channel)
         try:
             async for line in _lines(response.aiter_bytes()):
@@ -168,7 +174,7 @@ class AsyncRedis:
                     case ("message", payload):
                         yield payload
         except httpx.HTTPError:
-            return  # cut rather than closed: the same to a reader
+            return  # a cut connection and a closed one are the same to the caller
         finally:
             await response.aclose()
 
@@ -178,11 +184,11 @@ class AsyncRedis:
     async def _batch(self, commands: Sequence[Sequence[Part]], *, atomic: bool) -> list[Any]:
         if not commands:
             return []
-        self._stay_in_loop()
+        self._check_loop()
         batch = self._sdk.multi() if atomic else self._sdk.pipeline()
         for command in commands:
             batch.execute(command_arguments(tuple(command)))
-        with _translated():
+        with _translate_errors():
             return await batch.exec()
 
     async def _open_subscription(self, channel: str) -> httpx.Response:
@@ -195,7 +201,7 @@ class AsyncRedis:
             headers={"Authorization": f"Bearer {self._token}", "Accept": "text/event-stream"},
             timeout=httpx.Timeout(None, connect=self._connect_seconds),
         )
-        with _translated():
+        with _translate_errors():
             async with asyncio.timeout(self._timeout_seconds):
                 response = await inner.send(request, stream=True)
                 body = b"" if response.status_code == 200 else await response.aread()
@@ -205,7 +211,7 @@ class AsyncRedis:
                     raise problem
         return response
 
-    def _stay_in_loop(self) -> None:
+    def _check_loop(self) -> None:
         running = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = running
@@ -220,8 +226,8 @@ def _address(settings: Settings) -> tuple[str, str]:
     return settings.upstash_redis_rest_url, settings.upstash_redis_rest_token.get_secret_value()
 
 
-def _check(response: httpx.Response) -> None:
-    """Judge the answer by its status before the SDK does, which looks at the body alone."""
+def _raise_for_error(response: httpx.Response) -> None:
+    """Raise our error by the HTTP status, before the SDK parses the body: it looks at nothing else."""
     response.read()
     problem = error_from_reply(
         response.status_code, response.content, batch=response.request.url.path.endswith(_BATCHES)
@@ -230,15 +236,15 @@ def _check(response: httpx.Response) -> None:
         raise problem
 
 
-async def _check_async(response: httpx.Response) -> None:
+async def _raise_for_error_async(response: httpx.Response) -> None:
     if _SUBSCRIBE not in response.request.url.path:  # a subscription has no end to read to
         await response.aread()
-        _check(response)
+        _raise_for_error(response)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """What SDK and transport raise, as our errors."""
+def _translate_errors() -> Iterator[None]:
+    """Raise the errors of SDK and transport as ours."""
     import httpx
     from upstash_redis.errors import UpstashError
 
@@ -256,7 +262,7 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _again(call: Callable[[], Answer]) -> Answer:
+def _retry_once(call: Callable[[], Value]) -> Value:
     try:
         return call()
     except SourceRefused:
@@ -266,7 +272,7 @@ def _again(call: Callable[[], Answer]) -> Answer:
         return call()
 
 
-async def _again_async(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def _retry_once_async(call: Callable[[], Awaitable[Value]]) -> Value:
     try:
         return await call()
     except SourceRefused:
@@ -285,12 +291,12 @@ def _digest(source: str) -> str:
 
 
 def _unknown_script(error: SourceRefused) -> bool:
-    """NOSCRIPT is an error code of the Redis protocol, always the first word."""
+    """NOSCRIPT is an error code of the Redis protocol, and such a code is always the first word of the message."""
     return error.problem.startswith("NOSCRIPT")
 
 
 async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """Complete lines. Only line feeds end one: a payload may hold what Unicode also calls a line end."""
+    """Complete lines. Only a line feed ends one: a payload may hold other characters that Unicode calls line ends."""
     rest = b""
     async for chunk in chunks:
         *complete, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""What Redis' REST answers and subscription lines mean, and the words of a command. Pure."""
+"""Builds commands for Upstash's REST protocol and parses its answers and subscription lines. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from coliseum.errors import (
 
 SOURCE = "redis"
 _SHOWN = 200
-"""Characters of a foreign message that our own may carry."""
+"""Characters of the service's message that our error repeats."""
 
 
 def command_arguments(parts: tuple[str | int | float, ...]) -> list[str]:
-    """The command as strings, its name in lower case.
+    """The command as strings, its name in lower case. Raises InvalidInput for an empty command and for other types.
 
-    The SDK casts replies by upper-case name (SET to True, HGETALL to a dict, differently for each client
-    version); a lower-case name keeps every reply as Redis gave it. It would also send None as "null" and
-    True as a JSON boolean, so both are refused.
+    The SDK converts the replies of upper-case names (SET to True, HGETALL to a dict, different in each version); with a
+    lower-case name every reply stays as Redis sent it. The SDK would also send None as "null" and True as a JSON
+    boolean, so both are refused.
     """
     if not parts:
         raise InvalidInput("redis command", parts, "at least the command's name")
@@ -35,10 +35,9 @@ def command_arguments(parts: tuple[str | int | float, ...]) -> list[str]:
 
 
 def error_from_reply(status: int, body: bytes, *, batch: bool) -> SourceError | None:
-    """The error an HTTP answer stands for; None where the SDK may read it.
+    """The error for an HTTP answer; None where the SDK can parse the answer.
 
-    `batch` tells a pipeline or transaction: its answer is a list, and one object means that all of it was
-    discarded.
+    `batch` stands for a pipeline or transaction. Its answer is a list; an object means that all of it was discarded.
     """
     if status == 429:
         return SourceRateLimited(SOURCE, _message(status, body), status=status)
@@ -62,10 +61,10 @@ def _message(status: int, body: bytes) -> str:
 
 
 def parse_push_line(line: str, channel: str) -> tuple[str, str] | None:
-    """A line of a subscription as (kind, payload); None for anything not about `channel`.
+    """A line of a subscription as (kind, payload); None for lines that are not about `channel`.
 
-    Kind is `subscribe` (confirmed) or `message`. Lines look like `data: message,<channel>,<payload>`; channel
-    and payload may both hold commas.
+    Kind is `subscribe` (confirmed) or `message`. A line is `data: message,<channel>,<payload>`; channel and payload
+    may both contain commas.
     """
     if not line.startswith("data:"):
         return None

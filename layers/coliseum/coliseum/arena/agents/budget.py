@@ -13,7 +13,7 @@ from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound
 from coliseum.arena.agents.roster import options_of, prices_of
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Agent, Round
-from coliseum.observability import logger, measure
+from coliseum.observability import emit_metrics, logger
 
 NEARLY_SPENT = Decimal("0.8")
 """The share of a day's budget at which somebody should know."""
@@ -50,5 +50,5 @@ def warn_when_nearly_spent(records: ArenaRecords) -> bool:
     if nearly is None:
         return False
     logger().warning("the day's budget for models is nearly spent", extra=dict(nearly))
-    measure({}, BudgetNearlySpent=1)
+    emit_metrics({}, BudgetNearlySpent=1)
     return True

@@ -10,7 +10,7 @@ from typing import Any
 
 from coliseum.arena.agents.backoff import wait_seconds
 from coliseum.arena.agents.decisions import DecisionRunner
-from coliseum.aws import postpone
+from coliseum.aws import delay_message
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
 
@@ -44,6 +44,6 @@ def _let_wait(message: Message, queue_url: str, retry_after: float | None) -> No
     received = int(message["attributes"]["ApproximateReceiveCount"])
     wait = wait_seconds(attempt=received, retry_after=retry_after, jitter=random.random())
     try:
-        postpone(queue_url, message["receiptHandle"], seconds=wait)
+        delay_message(queue_url, message["receiptHandle"], seconds=wait)
     except ColiseumError as error:
         logger().warning("not postponed", message_id=message["messageId"], problem=str(error))

@@ -25,7 +25,7 @@ from coliseum.llm.names import vendor
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import AgentResult, RunRecord
 from coliseum.llm.tracing import TraceSpan, span
-from coliseum.observability import measure
+from coliseum.observability import emit_metrics
 
 SHORTEST_SECONDS = 5.0
 """With less time left a model is not asked: it would be paid for and not heard."""
@@ -66,12 +66,12 @@ class Models:
         circuits = self._circuits
         allowed = await asyncio.to_thread(circuits.allows, vendor(agent.model), now=time.time())
         if not allowed.go:
-            measure({"model": agent.model}, CircuitOpen=1)
+            emit_metrics({"model": agent.model}, CircuitOpen=1)
             return ModelOutcome(reason=f"circuit_open:{allowed.reason}")
         asked = build_prompt(visible_context(question.market.context, decision.track), decision.track)
         purse = _DecisionBudget(self._budget, question)
         if not await purse.cover(asked):
-            measure({"model": agent.model}, BudgetRejected=1)
+            emit_metrics({"model": agent.model}, BudgetRejected=1)
             return ModelOutcome(reason="budget")
         return await self._run(question, asked, purse, seconds)
 
@@ -176,7 +176,7 @@ def _tell(traced: TraceSpan, attempt: Attempt) -> None:
 
 def _count(model: str, attempt: Attempt) -> None:
     record = attempt.record
-    measure(
+    emit_metrics(
         {"model": model},
         LlmCalls=0 if record is None else record.requests,
         LlmCostUsd=float(attempt.bill.cost or 0),
