@@ -29,7 +29,7 @@ from arena_evaluation import Cell, Resolution, evaluate_cells  # type: ignore[im
 from bench import machine
 from coliseum.arena.leaderboard import NO_GATES, rank_agents
 from coliseum.arena.scoring import brier, calibration, skill
-from coliseum.arena.scoring.cells import CellTable, table
+from coliseum.arena.scoring.cells import CellTable, build_table
 from coliseum.arena.scoring.nesting import nest
 from coliseum.arena.scoring.report import score
 
@@ -123,7 +123,7 @@ def _columns(size: int) -> dict[str, Any]:
 def _ours(size: int) -> dict[str, Any]:
     columns = _columns(size)
     before = _peak()
-    rows, made = _timed(lambda: table(**columns))
+    rows, made = _timed(lambda: build_table(**columns))
     numbers, same = _timed(lambda: _same(rows))
     memory_same = _peak() - before
     _, scored = _timed(lambda: score(rows, seed=1, draws=0, slice_draws=0))

@@ -111,7 +111,7 @@ def obeyed(client: TestClient, path: str, template: str = "") -> Any:
     return response.json()
 
 
-def test_without_a_configured_token_orders_do_not_exist(serve: Serve, season: ArenaRecords) -> None:
+def test_without_an_admin_token_the_commands_answer_404(serve: Serve, season: ArenaRecords) -> None:
     client = serve()
     for path in ORDERS:
         response = client.post(ARENA + path, headers=OURS)
@@ -141,7 +141,7 @@ def test_the_document_says_which_routes_need_the_token() -> None:
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
 
 
-def test_an_agent_is_paused_resumed_and_retired_for_good(
+def test_an_agent_can_be_paused_resumed_and_retired_but_not_brought_back(
     serve: Serve, season: ArenaRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
@@ -161,14 +161,14 @@ def test_an_agent_is_paused_resumed_and_retired_for_good(
     assert TOKEN not in str(logged)
 
 
-def test_a_model_resumes_to_waiting_for_its_key(serve: Serve, season: ArenaRecords) -> None:
+def test_a_resumed_model_without_a_key_needs_a_key(serve: Serve, season: ArenaRecords) -> None:
     client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
     model = next(agent.agent_id for agent in season.agents() if agent.kind == "llm")
     obeyed(client, f"/agents/{model}/pause", template)
     assert obeyed(client, f"/agents/{model}/resume", template)["status"] == "needs_key"
 
 
-def test_an_order_that_makes_no_sense_is_a_problem(serve: Serve, season: ArenaRecords) -> None:
+def test_an_invalid_command_is_a_problem(serve: Serve, season: ArenaRecords) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
     for path, status in {"nobody/pause": 404, "NOBODY/pause": 422, "market/promote": 422}.items():
         response = client.post(f"{ARENA}/agents/{path}", headers=OURS)
@@ -193,7 +193,7 @@ def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
     assert client.get(f"{ARENA}/rounds").json()["items"][0]["round_id"] == first["round_id"]
 
 
-def test_without_a_queue_an_order_says_which_setting_is_missing(serve: Serve, season: ArenaRecords) -> None:
+def test_without_a_queue_a_command_names_the_missing_setting(serve: Serve, season: ArenaRecords) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
     for path in ("/rounds", "/redrive"):
         response = client.post(ARENA + path, headers=OURS)

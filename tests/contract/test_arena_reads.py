@@ -48,7 +48,7 @@ def test_agents_are_listed_with_their_state(client: TestClient, world: World) ->
     assert [one["agent_id"] for one in get(client, "/agents", status="needs_key")["items"]] == ["lama"]
 
 
-def test_an_agent_tells_its_work_cost_failures_and_place(client: TestClient, world: World) -> None:
+def test_an_agent_shows_its_work_cost_failures_and_rank(client: TestClient, world: World) -> None:
     body = get(client, "/agents/modest", "/agents/{agent_id}")
     assert body["totals"]["decisions"] == {"done": 6, "failed": 1}
     assert (body["totals"]["failures"], body["totals"]["cost_unknown"]) == ({"timeout": 1}, 1)
@@ -84,7 +84,7 @@ def test_the_markets_in_play_are_those_of_open_rounds(client: TestClient, world:
     assert get(client, "/markets", category="Nothing")["items"] == []
 
 
-def test_what_was_shown_is_public_once_the_round_is_closed(client: TestClient, world: World) -> None:
+def test_what_contestants_saw_is_public_when_the_round_is_closed(client: TestClient, world: World) -> None:
     template = "/rounds/{round_id}/markets/{ticker}"
     told = get(client, f"/rounds/{world.closed}/markets/{world.tickers[0]}", template)
     kept = get(client, f"/rounds/{world.open}/markets/{world.secret_ticker}", template)
@@ -119,7 +119,7 @@ def test_forecasts_are_filtered_and_paged_without_repetition(
     assert found == [one["forecast_id"] for one in get(client, "/forecasts", **query)["items"]]
 
 
-def test_an_opened_forecast_tells_all_its_seal_covers(client: TestClient, world: World) -> None:
+def test_a_forecast_of_a_closed_round_shows_everything_that_its_seal_covers(client: TestClient, world: World) -> None:
     by_id = get(client, f"/forecasts/{world.forecast_id}", "/forecasts/{round_id}/{ticker}/{agent_id}/{track}")
     by_seal = get(client, f"/forecasts/{by_id['seal']}", "/forecasts/{seal}")
     canonical = json.dumps(by_id["payload"], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -132,7 +132,7 @@ def test_an_opened_forecast_tells_all_its_seal_covers(client: TestClient, world:
     assert (shy["probability"], shy["abstain"]) == (None, True)
 
 
-def test_a_proof_is_checked_by_ten_lines_that_know_nothing_of_us(client: TestClient, world: World) -> None:
+def test_a_proof_can_be_checked_without_our_code(client: TestClient, world: World) -> None:
     for path in (world.forecast_id, world.secret_id):
         template = "/forecasts/{round_id}/{ticker}/{agent_id}/{track}/proof"
         proof = get(client, f"/forecasts/{path}/proof", template)
@@ -158,7 +158,7 @@ def test_a_days_seals_give_its_root(client: TestClient, world: World) -> None:
     assert get(client, "/seals/2001-01-01", "/seals/{day}")["root"] is None
 
 
-def test_the_board_shows_its_report_and_sorts_without_ranking(client: TestClient, world: World) -> None:
+def test_the_leaderboard_shows_its_report_and_sorts_without_ranking(client: TestClient, world: World) -> None:
     board = get(client, "/leaderboard")
     by_brier = get(client, "/leaderboard", metric="brier")
     assert (board["report"]["digest"], board["report"]["exchange"]) == (world.digest, "sandbox")
@@ -203,7 +203,7 @@ def test_separability_names_every_pair(client: TestClient, world: World) -> None
     assert get(client, "/separability", agent="nobody")["items"] == []
 
 
-def test_evidence_is_what_each_published_board_said(client: TestClient, world: World) -> None:
+def test_evidence_is_read_from_each_published_leaderboard(client: TestClient, world: World) -> None:
     (line,) = get(client, "/evidence", agent="sharp")["items"]
     board = get(client, "/leaderboard")
     (now,) = [one for one in board["items"] if one["agent_id"] == "sharp"]
@@ -212,7 +212,7 @@ def test_evidence_is_what_each_published_board_said(client: TestClient, world: W
     assert get(client, "/evidence", known_at="0")["reason"]
 
 
-def test_an_accounts_books_are_the_replay_of_its_public_ledger(client: TestClient, world: World) -> None:
+def test_an_account_is_the_replay_of_its_public_ledger(client: TestClient, world: World) -> None:
     template = "/accounts/{season}/{agent_id}/{policy}"
     account = get(client, f"/accounts/{world.account}", template)
     ledger = walk(client, f"/accounts/{world.account}/ledger")
@@ -251,7 +251,7 @@ def test_accounts_are_listed_by_agent_and_policy(client: TestClient, world: Worl
     assert (one["account_id"], one["deposit"]) == (world.account, "10000.00")
 
 
-def test_the_waterfall_adds_up_to_what_the_ledger_says(client: TestClient, world: World) -> None:
+def test_the_attribution_adds_up_to_the_profit_in_the_ledger(client: TestClient, world: World) -> None:
     body = get(client, "/attribution", agent="sharp")
     for one in body["items"]:
         parts = [Decimal(one[name]) for name in ("edge", "sizing", "spread", "depth", "fees", "luck")]
@@ -301,7 +301,7 @@ def test_an_export_names_its_next_page(client: TestClient, world: World) -> None
     assert len(found) == len(set(found)) == 34
 
 
-def test_a_day_whose_root_does_not_fit_its_seals_is_an_error_and_no_proof(
+def test_a_published_root_that_does_not_fit_the_seals_is_an_error(
     client: TestClient, world: World, postgres_server: PostgresServer
 ) -> None:
     day = world.made_at.date().isoformat()

@@ -77,7 +77,7 @@ def paths(world: World) -> list[str]:
     return found
 
 
-def test_no_route_tells_what_an_open_round_says(client: TestClient, world: World, secrets: set[bytes]) -> None:
+def test_no_route_shows_the_forecasts_of_an_open_round(client: TestClient, world: World, secrets: set[bytes]) -> None:
     asked = paths(world)
     assert len(asked) > 30
     for path in asked:
@@ -87,14 +87,14 @@ def test_no_route_tells_what_an_open_round_says(client: TestClient, world: World
         assert [secret for secret in secrets if secret in response.content] == [], path
 
 
-def test_the_secrets_are_there_to_be_found(client: TestClient, world: World, secrets: set[bytes]) -> None:
+def test_the_search_for_secrets_finds_public_forecasts(client: TestClient, world: World, secrets: set[bytes]) -> None:
     """The same search finds what a closed round may tell."""
     body = client.get(f"{ARENA}/forecasts/{world.forecast_id}").content
     assert arena_world.REASONS.encode() in body
     assert b"0.91" in body
 
 
-def test_the_publishable_key_learns_no_more_than_the_routes(
+def test_the_publishable_key_reads_no_secrets(
     world: World, postgres_server: PostgresServer, secrets: set[bytes]
 ) -> None:
     key = postgres_server.publishable_key
@@ -113,7 +113,7 @@ def test_the_publishable_key_learns_no_more_than_the_routes(
         assert [secret for secret in secrets if secret in answer.content] == [], view
 
 
-def test_a_seal_of_an_open_round_is_public_at_once_and_alone(client: TestClient, world: World) -> None:
+def test_only_the_seal_of_a_forecast_in_an_open_round_is_public(client: TestClient, world: World) -> None:
     body = client.get(f"{ARENA}/forecasts/{world.secret_id}").json()
     check("/arena/forecasts/{seal}", 200, body)
     assert len(body["seal"]) == 64
@@ -121,7 +121,7 @@ def test_a_seal_of_an_open_round_is_public_at_once_and_alone(client: TestClient,
     assert ([body[name] for name in kept], body["attempts"], body["opened"]) == ([None] * 6, [], False)
 
 
-def test_books_stop_before_the_first_trade_of_an_open_round(client: TestClient, world: World) -> None:
+def test_a_public_ledger_ends_before_the_first_trade_of_an_open_round(client: TestClient, world: World) -> None:
     rows = client.get(f"{ARENA}/accounts/{world.account}/ledger?limit=1000").json()["items"]
     account = client.get(f"{ARENA}/accounts/{world.account}").json()
     assert world.open not in {row["round_id"] for row in rows}
@@ -181,14 +181,14 @@ def test_bad_input_is_a_problem(client: TestClient, world: World, path: str, sta
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_a_cursor_counts_for_its_own_list_and_filters_alone(client: TestClient, world: World) -> None:
+def test_a_cursor_is_valid_only_for_its_own_list_and_filters(client: TestClient, world: World) -> None:
     cursor = client.get(f"{ARENA}/forecasts?limit=1").json()["next_cursor"]
     assert client.get(f"{ARENA}/forecasts?limit=1&cursor={cursor}").status_code == 200
     assert client.get(f"{ARENA}/forecasts?limit=1&agent=sharp&cursor={cursor}").status_code == 400
     assert client.get(f"{ARENA}/rounds?cursor={cursor}").status_code == 400
 
 
-def test_without_a_database_every_read_is_a_problem_that_says_so(world: World) -> None:
+def test_without_a_database_every_read_is_a_problem_that_names_it(world: World) -> None:
     with client_of(build(settings_of())) as client:
         response = client.get(f"{ARENA}/leaderboard")
         assert (response.status_code, response.json()["source"]) == (503, "postgres")

@@ -97,7 +97,7 @@ def world(store: Store, postgres_server: PostgresServer) -> World:
     return arena_world.build(store, postgres_server)
 
 
-def test_the_panels_word_stands_beside_the_bots_trade(
+def test_the_agents_forecasts_are_published_with_the_bots_trade(
     stream: TestClient, feed: Feed, redis_server: RedisServer, world: World, store: Store
 ) -> None:
     asked, other = world.tickers[:2]
@@ -121,13 +121,13 @@ def test_the_panels_word_stands_beside_the_bots_trade(
     assert str(arena_world.SECRET) not in json.dumps(trading)
 
 
-def test_while_the_bot_does_not_trade_the_log_is_not_read(feed: Feed, redis_server: RedisServer, store: Store) -> None:
+def test_the_log_is_not_read_while_the_bot_does_not_trade(feed: Feed, redis_server: RedisServer, store: Store) -> None:
     redis_server.reset_meter()
     assert publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) == 0
     assert redis_server.billed() == {}
 
 
-def test_an_old_trade_stays_without_comment(feed: Feed, redis_server: RedisServer, prefix: str, store: Store) -> None:
+def test_an_old_trade_gets_no_trade_context(feed: Feed, redis_server: RedisServer, prefix: str, store: Store) -> None:
     publish(redis_server, prefix, (trade("t1", "KXA-1"),))
     project(feed, store)
     later = datetime.now(UTC) + timedelta(minutes=16)

@@ -51,7 +51,7 @@ def recorded(start_exchange: StartExchange) -> Iterator[Recorded]:
     kalshi.close()
 
 
-def test_what_was_recorded_answers_as_the_exchange_did(recorded: Recorded) -> None:
+def test_a_recorded_exchange_answers_like_the_exchange(recorded: Recorded) -> None:
     recorded.look()
     replayed, kalshi = RecordedExchange(recorded.rows), recorded.recorder.kalshi
     replayed.advance(recorded.clock())
@@ -74,7 +74,7 @@ def test_what_was_recorded_answers_as_the_exchange_did(recorded: Recorded) -> No
     assert recorded.look() == []  # nothing is new
 
 
-def test_markets_are_followed_until_they_are_final_whoever_began(recorded: Recorded) -> None:
+def test_markets_are_followed_until_they_are_final_also_after_a_restart(recorded: Recorded) -> None:
     """A recording goes on: markets that were closed while nobody looked stand in no list of open events any more."""
     recorded.look()
     started = set(recorded.recorder.waiting)
@@ -96,7 +96,7 @@ def test_markets_are_followed_until_they_are_final_whoever_began(recorded: Recor
     assert len(set(events)) == len(events)  # nothing of an event itself has changed
 
 
-def test_at_most_so_many_markets_are_followed(recorded: Recorded) -> None:
+def test_the_number_of_followed_markets_is_limited(recorded: Recorded) -> None:
     recorded.recorder.most_markets = 5
     recorded.look()
 
@@ -123,7 +123,7 @@ def test_the_command_writes_a_recording_and_continues_it(exchange_server: Exchan
     )  # fmt: skip
 
 
-def test_an_exchange_that_is_down_is_left_to_the_next_look(start_exchange: StartExchange, tmp_path: Path) -> None:
+def test_an_exchange_outage_does_not_end_the_recording(start_exchange: StartExchange, tmp_path: Path) -> None:
     exchange = start_exchange(arguments=("--no-rate-limits",))
     exchange.admin("outage", active=True)
     done = CliRunner().invoke(app, ["record", str(tmp_path), "--url", exchange.url, "--for", "0", "--markets", "5"])

@@ -34,15 +34,15 @@ def board_of(
     return rank_agents(report, days=LISTED if days is None else days, gates=gates)
 
 
-def lines(found: Leaderboard, *names: str) -> list[tuple[Any, ...]]:
-    return [tuple(getattr(one, name) for name in names) for one in found.standings]
+def lines(result: Leaderboard, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(one, name) for name in names) for one in result.standings]
 
 
 def test_more_skill_ranks_first() -> None:
-    found = board_of(panel({"a": 0.0, "b": 0.2, "c": 0.1}))
+    result = board_of(panel({"a": 0.0, "b": 0.2, "c": 0.1}))
 
-    assert lines(found, "agent", "rank", "tier") == [("b", 1, 1), ("c", 2, 2), ("a", 3, 3)]
-    assert lines(found, "rank_interval", "best_probability") == [((1, 1), 1.0), ((2, 2), 0.0), ((3, 3), 0.0)]
+    assert lines(result, "agent", "rank", "tier") == [("b", 1, 1), ("c", 2, 2), ("a", 3, 3)]
+    assert lines(result, "rank_interval", "best_probability") == [((1, 1), 1.0), ((2, 2), 0.0), ((3, 3), 0.0)]
 
 
 def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
@@ -56,15 +56,15 @@ def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
     ]
 
 
-def test_a_tier_lasts_until_the_difference_to_its_leader_is_clear() -> None:
+def test_a_tier_ends_where_the_difference_to_its_leader_is_clear() -> None:
     """Each differs from the next by less than noise tells, the last from the first by more."""
-    found = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.25, events=40))
-    tiers = [one.tier or 0 for one in found.standings]
+    result = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.25, events=40))
+    tiers = [one.tier or 0 for one in result.standings]
     leader: dict[int | None, str] = {}
-    for one in found.standings:
+    for one in result.standings:
         leader.setdefault(one.tier, one.agent)
-    pairs = {frozenset((pair.first, pair.second)): pair for pair in found.pairs}
-    for one in found.standings:
+    pairs = {frozenset((pair.first, pair.second)): pair for pair in result.pairs}
+    for one in result.standings:
         if one.agent != leader[one.tier]:
             interval = pairs[frozenset((one.agent, leader[one.tier]))].interval
             assert interval is not None
@@ -73,14 +73,14 @@ def test_a_tier_lasts_until_the_difference_to_its_leader_is_clear() -> None:
     assert 1 < len(set(tiers)) < len(tiers)
 
 
-def test_a_tier_is_no_chain_of_neighbours() -> None:
+def test_a_tier_is_compared_with_its_leader_and_not_with_neighbours() -> None:
     """The third cannot be told from the second, but from the leader."""
-    found = board_of(panel({"a": 0.10, "b": 0.075, "c": 0.05}, noise=0.2, events=40, seed=3))
-    interval = {(pair.first, pair.second): pair.interval for pair in found.pairs}["b", "c"]
+    result = board_of(panel({"a": 0.10, "b": 0.075, "c": 0.05}, noise=0.2, events=40, seed=3))
+    interval = {(pair.first, pair.second): pair.interval for pair in result.pairs}["b", "c"]
 
     assert interval is not None
     assert interval[0] <= 0 <= interval[1]
-    assert lines(found, "agent", "tier") == [("a", 1), ("b", 1), ("c", 2)]
+    assert lines(result, "agent", "tier") == [("a", 1), ("b", 1), ("c", 2)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_tier_is_no_chain_of_neighbours() -> None:
         (Gates(), 3.0, ("3.0 of 10 days",)),
     ],
 )
-def test_an_agent_is_listed_once_every_gate_is_passed(gates: Gates, days: float, missing: tuple[str, ...]) -> None:
+def test_an_agent_is_listed_when_it_passes_every_gate(gates: Gates, days: float, missing: tuple[str, ...]) -> None:
     (line,) = board_of(panel({"a": 0.1}), gates=gates, days={"a": days}).standings
 
     assert line.missing == missing
@@ -108,33 +108,33 @@ def test_coverage_below_ninety_per_cent_keeps_an_agent_provisional() -> None:
     assert line.missing == ("coverage 87% of 90%",)
 
 
-def test_provisional_agents_stand_below_and_outside_every_rank() -> None:
+def test_provisional_agents_come_last_and_have_no_rank() -> None:
     cells = panel({"a": 0.0, "b": 0.1})
     newcomer = panel({"c": 0.4}, events=20)
-    found = board_of([*cells, *newcomer], gates=Gates(coverage=0, events=30, days=0))
+    result = board_of([*cells, *newcomer], gates=Gates(coverage=0, events=30, days=0))
 
-    assert lines(found, "agent", "rank", "rank_interval", "best_probability") == [
+    assert lines(result, "agent", "rank", "rank_interval", "best_probability") == [
         ("b", 1, (1, 1), 1.0),
         ("a", 2, (2, 2), 0.0),
         ("c", None, None, None),
     ]
 
 
-def test_whoever_was_never_compared_with_the_market_comes_last_and_unranked() -> None:
+def test_an_agent_without_paired_cells_comes_last_and_has_no_rank() -> None:
     cells = [*panel({"a": -0.1}), Cell(agent="b", event="e0", market="m", window="1", p=0.5, q=None, y=None)]
-    found = board_of(cells)
+    result = board_of(cells)
 
-    assert lines(found, "agent", "rank") == [("a", 1), ("b", None)]
+    assert lines(result, "agent", "rank") == [("a", 1), ("b", None)]
 
 
-def test_few_events_have_no_interval_and_no_odds() -> None:
-    found = board_of(panel({"a": 0.05, "b": 0.0}, events=9))
+def test_with_few_events_there_is_no_interval_and_no_chance_of_being_first() -> None:
+    result = board_of(panel({"a": 0.05, "b": 0.0}, events=9))
 
-    assert lines(found, "rank", "tier", "rank_interval", "best_probability", "separated") == [
+    assert lines(result, "rank", "tier", "rank_interval", "best_probability", "separated") == [
         (1, 1, None, None, None),
         (2, 1, None, None, None),
     ]
-    assert found.pairs[0].interval is None
+    assert result.pairs[0].interval is None
 
 
 def test_a_pair_is_compared_on_common_events() -> None:
@@ -159,10 +159,10 @@ def test_agents_without_a_common_event_are_not_compared() -> None:
     }  # fmt: skip
 
 
-def test_without_draws_there_are_ranks_and_no_odds() -> None:
-    found = board_of(panel({"a": 0.0, "b": 0.2}), draws=0)
+def test_without_draws_there_are_ranks_but_no_rank_intervals() -> None:
+    result = board_of(panel({"a": 0.0, "b": 0.2}), draws=0)
 
-    assert lines(found, "agent", "rank", "tier", "rank_interval") == [("b", 1, 1, None), ("a", 2, 1, None)]
+    assert lines(result, "agent", "rank", "tier", "rank_interval") == [("b", 1, 1, None), ("a", 2, 1, None)]
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,11 @@ def test_without_draws_there_are_ranks_and_no_odds() -> None:
         ({"log10_evidence": None, "skill_interval": None}, None),
     ],
 )
-def test_only_evidence_or_an_interval_clear_of_nothing_separates_from_the_market(
+def test_only_evidence_or_an_interval_without_0_separates_from_the_market(
     values: dict[str, Any], wanted: str | None
 ) -> None:
     assert separated(values) == wanted
 
 
-def test_an_empty_board_stands_empty() -> None:
+def test_an_empty_report_gives_an_empty_leaderboard() -> None:
     assert board_of([]) == Leaderboard((), ())

@@ -35,7 +35,7 @@ def forecasts(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_becomes_a_board(forecasts: Path) -> None:
+def test_a_file_is_shown_as_a_leaderboard(forecasts: Path) -> None:
     done = coliseum("score", str(forecasts))
 
     assert done.exit_code == 0
@@ -57,7 +57,7 @@ def test_the_canonical_report_carries_its_digest(forecasts: Path, tmp_path: Path
     assert body["report"]["slices"]["category:Politics"]["alice"]["graded"] == 1
 
 
-def test_agents_are_asked_for_what_others_answered_unless_told_otherwise(forecasts: Path) -> None:
+def test_agents_count_as_asked_what_others_answered_unless_own_questions_is_given(forecasts: Path) -> None:
     def coverage(*options: str) -> float:
         body = json.loads(coliseum("score", str(forecasts), "--json", *options).stdout)
         return float(body["report"]["slices"]["all"]["bob"]["coverage"])
@@ -66,7 +66,7 @@ def test_agents_are_asked_for_what_others_answered_unless_told_otherwise(forecas
     assert coverage("--own-questions") == 1
 
 
-def test_outcomes_come_from_their_own_file(tmp_path: Path) -> None:
+def test_a_file_of_outcomes_is_joined(tmp_path: Path) -> None:
     (tmp_path / "f.jsonl").write_text('{"agent":"a","market":"m","p":0.5}\n')
     (tmp_path / "o.csv").write_text("market,y\nm,yes\n")
     plain = coliseum("score", str(tmp_path / "f.jsonl"))
@@ -77,7 +77,7 @@ def test_outcomes_come_from_their_own_file(tmp_path: Path) -> None:
     assert "Nobody is ranked" in joined.stdout
 
 
-def test_everything_wrong_with_a_file_goes_to_stderr(tmp_path: Path) -> None:
+def test_the_problems_of_a_file_go_to_stderr(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("agent,market,p\na,m,2\n,m,0.5\n")
     done = coliseum("score", str(path))
@@ -109,14 +109,14 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, told
     assert done.stderr.startswith(told)
 
 
-def test_a_packed_file_scores_like_its_content(forecasts: Path, tmp_path: Path) -> None:
+def test_a_gzip_file_scores_like_its_content(forecasts: Path, tmp_path: Path) -> None:
     packed = tmp_path / "packed.csv.gz"
     packed.write_bytes(gzip.compress(FORECASTS.encode()))
 
     assert coliseum("score", str(packed)).stdout == coliseum("score", str(forecasts)).stdout
 
 
-def test_the_order_of_the_lines_changes_nothing(forecasts: Path) -> None:
+def test_the_order_of_the_lines_changes_no_score(forecasts: Path) -> None:
     wanted = coliseum("score", str(forecasts), "--json").stdout
     header, *lines = FORECASTS.splitlines()
     forecasts.write_text("\r\n".join([header, *sorted(lines, reverse=True)]))
@@ -146,7 +146,7 @@ def test_only_one_form_is_printed(forecasts: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["score", "replay"])
-def test_a_report_that_cannot_be_written_is_told(command: str, forecasts: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_reported(command: str, forecasts: Path, tmp_path: Path) -> None:
     done = coliseum(command, str(forecasts if command == "score" else recording(tmp_path)), "--draws", "0",
                     "--output", str(tmp_path / "nowhere" / "report.json"))  # fmt: skip
 
@@ -154,7 +154,7 @@ def test_a_report_that_cannot_be_written_is_told(command: str, forecasts: Path, 
     assert done.stderr.endswith("report.json: No such file or directory\n")
 
 
-def test_what_only_the_engine_sees_is_told_as_well(tmp_path: Path) -> None:
+def test_a_problem_found_by_the_engine_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("agent,market,p,category\n" + "".join(f"a,m{i},0.5,c{i}\n" for i in range(300)))
     done = coliseum("score", str(path))
@@ -163,7 +163,7 @@ def test_what_only_the_engine_sees_is_told_as_well(tmp_path: Path) -> None:
     assert "at most 200 different ones" in done.stderr
 
 
-def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+def test_names_that_look_like_markup_are_printed_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("agent,market,p\n[red]x[/red],m,0.5\n")
 
@@ -179,7 +179,7 @@ def recording(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_recording_is_replayed_to_a_board_and_a_digest(tmp_path: Path) -> None:
+def test_a_replay_shows_leaderboards_and_a_digest(tmp_path: Path) -> None:
     folder = recording(tmp_path)
     arguments = ("replay", str(folder), "--every", "10800", "--open-for", "600", "--draws", "50")
     told, body = coliseum(*arguments), json.loads(coliseum(*arguments, "--json").stdout)
@@ -191,14 +191,14 @@ def test_a_recording_is_replayed_to_a_board_and_a_digest(tmp_path: Path) -> None
     assert body["markets"] == 8
 
 
-def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
     done = coliseum("replay", str(tmp_path))
 
     assert done.exit_code == 1
     assert done.stderr == f"{tmp_path}: no about.json: not a folder that `coliseum record` wrote\n"
 
 
-def test_a_recording_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_read_is_reported_with_its_file(tmp_path: Path) -> None:
     folder = recording(tmp_path)
     (folder / "books.jsonl").write_bytes(b"{}\n\xff\n")
     wrong = coliseum("replay", str(folder))
@@ -209,13 +209,13 @@ def test_a_recording_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -
     assert coliseum("replay", str(folder)).stderr == f"{folder}/books.jsonl: Is a directory\n"
 
 
-def test_a_recording_that_cannot_be_written_is_told(forecasts: Path) -> None:
+def test_a_recording_that_cannot_be_written_is_reported(forecasts: Path) -> None:
     done = coliseum("record", str(forecasts / "folder"), "--for", "0")
 
     assert (done.exit_code, done.stderr) == (1, f"{forecasts / 'folder'}: Not a directory\n")
 
 
-def test_the_command_line_imports_no_numpy_before_it_scores() -> None:
+def test_the_command_line_imports_numpy_only_to_score() -> None:
     code = "import sys, coliseum_local.cli; print('numpy' in sys.modules, 'rich.table' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -26,7 +26,7 @@ def test_nothing_is_known_before_it_was_seen() -> None:
         exchange.series("KXRAIN")
 
 
-def test_the_newest_row_up_to_the_clock_counts() -> None:
+def test_the_newest_row_before_the_clock_counts() -> None:
     rows = recording(4).rows
     now = START + timedelta(hours=3, minutes=10)
     exchange = RecordedExchange(rows)
@@ -38,7 +38,7 @@ def test_the_newest_row_up_to_the_clock_counts() -> None:
     assert {market.ticker: market for event in page.items for market in event.markets} == newest
 
 
-def test_rows_beyond_the_clock_are_not_even_looked_at() -> None:
+def test_rows_after_the_clock_are_not_read() -> None:
     """One row is held ready, unread; all others stay with whoever has the recording."""
     rows, taken = recording(10).rows, 0
 
@@ -55,7 +55,7 @@ def test_rows_beyond_the_clock_are_not_even_looked_at() -> None:
     assert taken == 1 + sum(row.at <= now for row in rows)
 
 
-def test_final_markets_are_told_once_and_listed_as_precedents() -> None:
+def test_final_markets_are_returned_once_and_listed_as_precedents() -> None:
     recorded = recording(20)
     exchange = RecordedExchange(recorded.rows)
     final = exchange.advance(recorded.end)
@@ -69,17 +69,17 @@ def test_final_markets_are_told_once_and_listed_as_precedents() -> None:
     assert len(exchange.markets(series_ticker=next(iter(series)), status="settled", limit=1).items) == 1
 
 
-def test_history_is_what_was_recorded_between_two_moments() -> None:
+def test_candles_are_those_recorded_between_two_times() -> None:
     rows = recording(2).rows
     ticker = next(row.thing.ticker for row in rows if isinstance(row.thing, RecordedCandle))
     exchange = RecordedExchange(rows)
     exchange.advance(START + timedelta(hours=5))
 
     def ends(start: datetime, end: datetime) -> list[datetime]:
-        found = exchange.candles(
+        result = exchange.candles(
             "KXRAIN", ticker, start=int(start.timestamp()), end=int(end.timestamp()), period_minutes=60
         )
-        return [candle.end for candle in found]
+        return [candle.end for candle in result]
 
     def hours(*wanted: int) -> list[datetime]:
         return [START + timedelta(hours=hour) for hour in wanted]
@@ -88,7 +88,7 @@ def test_history_is_what_was_recorded_between_two_moments() -> None:
     assert ends(START + timedelta(hours=2), START + timedelta(hours=4)) == hours(2, 3, 4)
 
 
-def test_books_are_given_for_markets_that_have_one() -> None:
+def test_order_books_are_returned_for_markets_that_have_one() -> None:
     exchange = RecordedExchange(recording(2).rows)
     exchange.advance(START)
     known = opened(exchange)

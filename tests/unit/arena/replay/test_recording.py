@@ -30,32 +30,32 @@ prices = st.decimals(Decimal("0.0001"), Decimal("0.9999"), places=4)
 levels = st.lists(st.builds(Level, prices, st.decimals(Decimal("0.01"), Decimal(9999), places=2)), max_size=4)
 
 
-def test_every_row_comes_back_as_it_was_written() -> None:
+def test_every_row_is_read_as_it_was_written() -> None:
     for seen in rows(6):
         assert row_from(kind_of(seen.thing), json.loads(line_of(seen))) == seen
 
 
 @given(levels, levels, st.datetimes(timezones=st.just(UTC)))
-def test_any_book_comes_back_as_it_was_written(yes: list[Level], no: list[Level], at: datetime) -> None:
+def test_any_order_book_is_read_as_it_was_written(yes: list[Level], no: list[Level], at: datetime) -> None:
     seen = RecordedRow(at, RecordedBook("T", OrderBook(tuple(yes), tuple(no))))
 
     assert row_from("books", json.loads(line_of(seen))) == seen
 
 
 def test_rows_are_read_in_order_of_time() -> None:
-    found = recording(20)
+    result = recording(20)
 
-    assert [row.at for row in found.rows] == sorted(row.at for row in found.rows)
-    assert (found.exchange, found.start) == ("sandbox", START)
+    assert [row.at for row in result.rows] == sorted(row.at for row in result.rows)
+    assert (result.exchange, result.start) == ("sandbox", START)
 
 
-def test_rows_of_one_moment_keep_the_order_of_their_kinds() -> None:
+def test_rows_with_equal_times_keep_the_order_of_their_files() -> None:
     at_start = [kind_of(row.thing) for row in recording(2).rows if row.at == START]
 
     assert at_start == sorted(at_start, key=FILES.index)
 
 
-def test_only_changes_are_worth_a_row() -> None:
+def test_only_changes_make_a_row() -> None:
     known: dict[tuple[str, str], RecordedItem] = {}
     first = list(rows(4))
     later = [replace(row, at=row.at + timedelta(days=30)) for row in first]
@@ -79,7 +79,7 @@ def told(about: str, **texts: str) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def test_everything_that_is_wrong_is_told_with_its_line() -> None:
+def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
     good = files(rows(2))
     market = json.loads(good["markets"].splitlines()[0])
     bad = [
@@ -121,7 +121,7 @@ def test_an_empty_recording_is_refused() -> None:
     assert told(about_text("kalshi")) == ["markets.jsonl: no rows"]
 
 
-def test_a_wholly_wrong_file_is_cut_short() -> None:
+def test_only_the_first_problems_of_a_file_are_reported() -> None:
     problems = told(about_text("kalshi"), markets="x\n" * (MOST_PROBLEMS + 5))
 
     assert (len(problems), problems[-1]) == (MOST_PROBLEMS + 1, "and 5 more")

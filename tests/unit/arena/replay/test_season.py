@@ -49,14 +49,14 @@ def outcome() -> ReplayReport:
     return replay_report(recording(40), season(), PLAN, draws=200)
 
 
-def test_a_recording_replays_to_the_same_digest() -> None:
+def test_two_replays_of_a_recording_have_the_same_digest() -> None:
     again = replay_report(recording(40), play_season(recording(40), PLAYERS, PLAN), PLAN, draws=200)
 
     assert again.digest == outcome().digest
     assert json.loads(canonical(again.body))["markets"] == 40
 
 
-def test_everybody_answers_every_question_of_a_round() -> None:
+def test_every_contestant_answers_every_question_of_a_round() -> None:
     asked = {(agent, *key) for track in Track for agent, *key in season().offers[track]}
 
     assert len(season().rounds) == 16
@@ -65,7 +65,7 @@ def test_everybody_answers_every_question_of_a_round() -> None:
     assert len(asked) == sum(map(len, season().offers.values())) - len(season().markets)  # the consensus plays both
 
 
-def test_the_market_has_no_skill_against_itself_and_noise_none_at_all() -> None:
+def test_the_market_has_a_skill_of_0_and_noise_a_negative_one() -> None:
     _, aware = outcome().boards[Track.AWARE]
     _, blind = outcome().boards[Track.BLIND]
     skills = {one.agent: one.scores["skill"] for one in (*aware.standings, *blind.standings)}
@@ -121,7 +121,7 @@ def _revealed(thing: RecordedItem) -> RecordedItem:
 
 
 @pytest.mark.parametrize("kind", ["results", "prices", "gone", "planted"])
-def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: str) -> None:
+def test_later_rows_change_no_earlier_forecast_or_trade(kind: str) -> None:
     """Up to the very instant of a round's opening, and for everything that contestants are shown."""
     now = START + timedelta(hours=18)
     other = play_season(poisoned(now, kind), PLAYERS, PLAN)
@@ -140,7 +140,7 @@ def test_nothing_that_is_recorded_later_changes_what_was_said_and_traded(kind: s
 
 
 @pytest.mark.parametrize("kind", ["results", "planted"])
-def test_poison_is_noticed_once_its_time_has_come(kind: str) -> None:
+def test_changed_rows_take_effect_when_their_time_has_come(kind: str) -> None:
     now = START + timedelta(hours=18)
 
     found = play_season(poisoned(now, kind), PLAYERS, PLAN)
@@ -150,7 +150,7 @@ def test_poison_is_noticed_once_its_time_has_come(kind: str) -> None:
         assert sum(reasons["market_inactive"] for reasons in found.reasons.values()) > 0
 
 
-def test_the_books_of_every_account_keep_their_law() -> None:
+def test_every_ledger_balances() -> None:
     traded = 0
     for ledger in season().ledgers.all.values():
         state = replay(ledger.rows)
@@ -162,7 +162,7 @@ def test_the_books_of_every_account_keep_their_law() -> None:
     assert traded > 50
 
 
-def test_who_plays_both_tracks_has_its_lean_in_the_report() -> None:
+def test_an_agent_on_both_tracks_has_its_lean_in_the_report() -> None:
     """Who looks at precedents alone does not lean on a price; a consensus that pools the market does."""
     both = ReplayContestant(
         agent_id="twin", kind="statistical", tracks=(Track.BLIND, Track.AWARE), params={"rule": "base_rate"}
@@ -176,7 +176,7 @@ def test_who_plays_both_tracks_has_its_lean_in_the_report() -> None:
     assert lean["twin"]["aware_skill"] == lean["twin"]["blind_skill"]
 
 
-def test_the_accounts_money_is_in_the_report() -> None:
+def test_the_money_figures_are_in_the_report() -> None:
     body = outcome().body["accounts"]
     noise = next(value for name, value in body.items() if name.endswith("/noise/flat"))
     found = next(value for name, value in outcome().accounts.items() if name.endswith("/noise/flat"))
@@ -186,7 +186,7 @@ def test_the_accounts_money_is_in_the_report() -> None:
     assert found.fees > ZERO
 
 
-def test_an_amended_result_is_paid_anew() -> None:
+def test_an_amended_result_is_reversed_and_paid_again() -> None:
     amended: list[RecordedRow] = []
     for seen in rows(4):
         amended.append(seen)
@@ -205,7 +205,7 @@ def test_an_amended_result_is_paid_anew() -> None:
     assert kinds.count(LedgerRowKind.REVERSE) * 2 == kinds.count(LedgerRowKind.SETTLE) > 0
 
 
-def test_a_final_market_without_a_result_is_told_and_pays_nobody() -> None:
+def test_a_final_market_without_a_result_is_reported_and_not_paid() -> None:
     torn = [
         replace(seen, thing=replace(seen.thing, result=None, settlement_value=None))
         if isinstance(seen.thing, Market) and seen.thing.result is not None
@@ -244,7 +244,7 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
     assert found.reasons[account]["traded"] > 0
 
 
-def test_the_clock_is_told_to_whoever_wants_to_hear_it() -> None:
+def test_the_replay_reports_its_progress() -> None:
     heard: list[datetime] = []
     play_season(recording(4), PLAYERS[:1], PLAN, told=heard.append)
 

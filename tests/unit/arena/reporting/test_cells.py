@@ -46,7 +46,7 @@ def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | N
     )
 
 
-def test_a_cell_is_an_offer_beside_its_frozen_market_and_its_result() -> None:
+def test_a_cell_joins_a_question_with_its_frozen_market_and_result() -> None:
     (cell,) = cells(
         track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=[answer()],
         results={"T": result()}, now=LATER,
@@ -69,7 +69,7 @@ def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Sco
     assert cell.p is None
 
 
-def test_what_has_no_result_yet_is_asked_and_not_graded() -> None:
+def test_a_market_without_a_result_is_not_graded() -> None:
     """Its price may move towards the forecast meanwhile, and whoever failed to answer has failed already."""
     markets = {("r1", "U"): market(ticker="U"), ("r2", "U"): market("r2", "U", hours=1.5, q="0.55")}
     first, second = cells(
@@ -82,7 +82,7 @@ def test_what_has_no_result_yet_is_asked_and_not_graded() -> None:
     assert (second.p, second.y) == (None, None)
 
 
-def test_rounds_that_do_not_count_make_no_cell() -> None:
+def test_rounds_that_do_not_count_give_no_cells() -> None:
     found = cells(
         track=Track.BLIND,
         markets={("r1", "T"): market()},
@@ -134,7 +134,7 @@ def test_events_of_a_series_that_overlap_share_a_cluster() -> None:
     assert event_clusters([markets[0], other])["E-B"].name == "E-B"
 
 
-def test_a_cluster_s_borders_are_what_its_events_first_rounds_knew() -> None:
+def test_clusters_depend_only_on_what_the_first_round_of_each_event_knew() -> None:
     """A market that is longer on the board, or moved to another day, may owe it to its outcome."""
     first = [market(ticker="A", close=20), market(ticker="B", hours=25, close=60)]
     later = [market("r2", ticker="A", hours=10, close=40), market("r2", ticker="A2", hours=10, close=90)]

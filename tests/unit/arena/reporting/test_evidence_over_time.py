@@ -75,7 +75,7 @@ def stakes(seed: int) -> Iterator[list[float]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_later_boards_go_on_where_the_earlier_ones_stood(seed: int) -> None:
+def test_later_reports_only_extend_the_evidence_of_earlier_ones(seed: int) -> None:
     """So no published peak ever shrinks, and no cluster's factor ever changes."""
     before: list[float] = []
     for running in stakes(seed):

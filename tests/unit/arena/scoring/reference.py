@@ -95,11 +95,11 @@ def standard_error(values: Iterable[float]) -> float | None:
 
 
 def bins(cells: Iterable[Cell]) -> list[list[Cell]]:
-    found: list[list[Cell]] = [[] for _ in range(10)]
+    result: list[list[Cell]] = [[] for _ in range(10)]
     for cell in cells:
         if graded(cell) and cell.p is not None:
-            found[min(9, int(round(cell.p * 10, 9)))].append(cell)
-    return found
+            result[min(9, int(round(cell.p * 10, 9)))].append(cell)
+    return result
 
 
 def expected_error(cells: Sequence[Cell]) -> float | None:

@@ -27,55 +27,55 @@ def of(blind: list[Cell], aware: list[Cell], agent: str = "a") -> Anchoring:
 
 
 @pytest.mark.parametrize("lean", [0.0, 0.3, 1.0])
-def test_the_lean_is_how_far_the_price_pulls(lean: float) -> None:
-    found = of(*twins(lean))
+def test_the_lean_is_the_share_of_the_gap_to_the_price(lean: float) -> None:
+    result = of(*twins(lean))
 
-    assert found.alpha == pytest.approx(lean)
-    assert found.interval == pytest.approx((lean, lean))
-    assert (found.questions, found.events) == (40, 40)
-
-
-def test_an_interval_covers_the_lean_behind_noise() -> None:
-    found = of(*twins(0.5, events=200, noise=0.1))
-
-    assert found.interval is not None
-    assert found.interval[0] < 0.5 < found.interval[1]
-    assert found.interval[1] - found.interval[0] < 0.15
+    assert result.alpha == pytest.approx(lean)
+    assert result.interval == pytest.approx((lean, lean))
+    assert (result.questions, result.events) == (40, 40)
 
 
-def test_all_gain_of_a_pure_lean_is_borrowed() -> None:
-    found = of(*twins(0.6))
+def test_the_interval_covers_the_lean_of_noisy_forecasts() -> None:
+    result = of(*twins(0.5, events=200, noise=0.1))
 
-    assert found.blind_skill is not None
-    assert found.aware_skill == pytest.approx(found.blind_skill + (found.borrowed_skill or 0))
-    assert (found.borrowed_skill or 0) > 0
+    assert result.interval is not None
+    assert result.interval[0] < 0.5 < result.interval[1]
+    assert result.interval[1] - result.interval[0] < 0.15
+
+
+def test_the_gain_of_a_pure_lean_comes_from_the_market() -> None:
+    result = of(*twins(0.6))
+
+    assert result.blind_skill is not None
+    assert result.aware_skill == pytest.approx(result.blind_skill + (result.borrowed_skill or 0))
+    assert (result.borrowed_skill or 0) > 0
     assert of(*twins(1.0)).aware_skill == pytest.approx(0)
 
 
 def test_the_slope_and_the_skills_of_two_questions_by_hand() -> None:
     one = Cell(agent="a", event="e1", market="m", window="1", p=0.2, q=0.6, y=1)
     two = Cell(agent="a", event="e2", market="m", window="1", p=0.5, q=0.3, y=0)
-    found = of([one, two], [replace(one, p=0.4), replace(two, p=0.5)])
+    result = of([one, two], [replace(one, p=0.4), replace(two, p=0.5)])
     alpha = 0.2 * 0.4 / (0.16 + 0.04)
 
-    assert found.alpha == pytest.approx(alpha)
-    assert found.interval is None
-    assert found.blind_skill == pytest.approx(((0.16 - 0.64) + (0.09 - 0.25)) / 2)
-    assert found.aware_skill == pytest.approx(((0.16 - 0.36) + (0.09 - 0.25)) / 2)
+    assert result.alpha == pytest.approx(alpha)
+    assert result.interval is None
+    assert result.blind_skill == pytest.approx(((0.16 - 0.64) + (0.09 - 0.25)) / 2)
+    assert result.aware_skill == pytest.approx(((0.16 - 0.36) + (0.09 - 0.25)) / 2)
     leant = ((0.16 - (0.8 - 0.4 * alpha) ** 2) + (0.09 - (0.5 - 0.2 * alpha) ** 2)) / 2
-    assert found.borrowed_skill == pytest.approx(leant - (found.blind_skill or 0))
+    assert result.borrowed_skill == pytest.approx(leant - (result.blind_skill or 0))
 
 
 def test_an_event_of_many_markets_counts_once() -> None:
     blind, aware = twins(0.0, events=1)
     many = [replace(cell, event="big", market=f"m{i}", p=0.2, q=0.6) for i, cell in enumerate(blind * 9)]
-    found = of([*blind, *many], [*aware, *(replace(cell, p=0.6) for cell in many)])
+    result = of([*blind, *many], [*aware, *(replace(cell, p=0.6) for cell in many)])
     room = (blind[0].q or 0) - (blind[0].p or 0)
 
-    assert found.alpha == pytest.approx(0.16 / (0.16 + room**2))
+    assert result.alpha == pytest.approx(0.16 / (0.16 + room**2))
 
 
-def test_only_questions_answered_twice_beside_a_price_count() -> None:
+def test_only_questions_with_a_price_and_both_answers_count() -> None:
     blind, aware = twins(0.5, events=4)
     aware[0] = replace(aware[0], p=None)
     aware[1], blind[2] = replace(aware[1], q=None), replace(blind[2], p=None)
@@ -87,13 +87,13 @@ def test_only_questions_answered_twice_beside_a_price_count() -> None:
 
 def test_without_outcomes_there_is_a_lean_and_no_skill() -> None:
     blind, aware = ([replace(cell, y=None) for cell in side] for side in twins(0.5))
-    found = of(blind, aware)
+    result = of(blind, aware)
 
-    assert found.alpha == pytest.approx(0.5)
-    assert (found.blind_skill, found.aware_skill, found.borrowed_skill) == (None, None, None)
+    assert result.alpha == pytest.approx(0.5)
+    assert (result.blind_skill, result.aware_skill, result.borrowed_skill) == (None, None, None)
 
 
-def test_blind_forecasts_that_were_the_prices_say_nothing_about_a_lean() -> None:
+def test_blind_forecasts_equal_to_the_prices_give_no_lean() -> None:
     blind, _ = twins(0.0)
     same = [replace(cell, p=cell.q) for cell in blind]
 

@@ -21,12 +21,12 @@ def column(*values: float) -> Floats:
 
 
 @given(st.floats(1e-300, 1e300))
-def test_our_logarithm_is_the_logarithm(x: float) -> None:
+def test_our_logarithm_agrees_with_the_system_s(x: float) -> None:
     assert natural_log(column(x))[0] == pytest.approx(math.log(x), rel=1e-15, abs=3e-16)
 
 
 @given(inside, inside)
-def test_nobody_expects_a_better_brier_score_than_with_the_truth(truth: float, other: float) -> None:
+def test_the_true_probability_has_the_best_expected_brier_score(truth: float, other: float) -> None:
     def expected(p: float) -> float:
         happened, not_happened = brier(column(p, p), column(1, 0))
         return float(truth * happened + (1 - truth) * not_happened)
@@ -35,7 +35,7 @@ def test_nobody_expects_a_better_brier_score_than_with_the_truth(truth: float, o
 
 
 @given(inside, inside)
-def test_nobody_expects_a_better_log_score_than_with_the_truth(truth: float, other: float) -> None:
+def test_the_true_probability_has_the_best_expected_log_score(truth: float, other: float) -> None:
     def expected(p: float) -> float:
         happened, not_happened = log_score(column(p, p), column(1, 0))
         return float(truth * happened + (1 - truth) * not_happened)
@@ -43,19 +43,19 @@ def test_nobody_expects_a_better_log_score_than_with_the_truth(truth: float, oth
     assert expected(truth) <= expected(other) + 1e-12
 
 
-def test_the_log_score_is_clipped_and_says_so() -> None:
+def test_the_log_score_is_clipped_and_clipped_cells_are_counted() -> None:
     assert log_score(column(0.0, 1.0), column(1, 0)) == pytest.approx([-math.log(0.001)] * 2)
     assert clip_outside(column(0.0, 0.001, 0.5, 0.999, 1.0)).tolist() == [True, False, False, False, True]
 
 
-def test_a_coin_flip_has_a_baseline_score_of_nothing_and_certainty_nearly_a_hundred() -> None:
+def test_a_coin_flip_has_a_baseline_score_of_0_and_certainty_nearly_100() -> None:
     scores = baseline_score(log_score(column(0.5, 0.999), column(1, 1)))
 
     assert scores == pytest.approx([0, 100 * (1 + math.log2(0.999))], abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_peer_scores_of_a_question_add_up_to_nothing(seed: int) -> None:
+def test_peer_scores_of_a_question_add_up_to_0(seed: int) -> None:
     table = table_from_cells(random_cells(seed, events=15))
     log = log_score(np.nan_to_num(table.p), np.nan_to_num(table.y))
     scores = peer_score(table, log)
@@ -71,5 +71,5 @@ def test_peer_scores_of_a_question_add_up_to_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("score", "index"), [(0.0, 100.0), (0.25, 50.0), (1.0, 0.0)])
-def test_the_brier_index_runs_from_a_hundred_to_nothing(score: float, index: float) -> None:
+def test_the_brier_index_runs_from_100_to_0(score: float, index: float) -> None:
     assert brier_index(score) == index

@@ -33,7 +33,7 @@ def histogram(p: Floats, y: Floats) -> calibration.Histogram:
         (1 - 0.9, 1),  # 0.99999... tenths
     ],  # 0.99999... and 5.99999... tenths
 )
-def test_a_forecast_on_an_edge_belongs_above_it_and_one_in_the_last_bin(p: float, index: int) -> None:
+def test_a_forecast_on_an_edge_belongs_to_the_bin_above_and_1_to_the_last_bin(p: float, index: int) -> None:
     assert calibration.bin_index(np.array([p])).tolist() == [index]
 
 
@@ -63,26 +63,26 @@ def test_equal_mass_bins_agree_with_a_reference(rows: list[tuple[float, bool]]) 
 def test_the_area_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[float, bool]]) -> None:
     p, y = columns(rows)
     yes, no = p[y == 1], p[y == 0]
-    found = calibration.area_under_curve(p, y)
+    result = calibration.area_under_curve(p, y)
     if not len(yes) or not len(no):
-        assert found is None
+        assert result is None
     else:
-        assert found == pytest.approx(fmean((a > b) + (a == b) / 2 for a in yes for b in no), abs=1e-12)
+        assert result == pytest.approx(fmean((a > b) + (a == b) / 2 for a in yes for b in no), abs=1e-12)
 
 
-def test_bins_carry_wilson_intervals_and_nothing_where_they_are_empty() -> None:
-    found = histogram(np.array([0.25, 0.25]), np.array([1.0, 0.0])).bins
+def test_bins_have_wilson_intervals_and_empty_bins_have_none() -> None:
+    result = histogram(np.array([0.25, 0.25]), np.array([1.0, 0.0])).bins
 
-    assert (found[2].count, found[2].forecast, found[2].observed) == (2, 0.25, 0.5)
-    assert found[2].interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
-    assert (found[3].count, found[3].forecast, found[3].observed, found[3].interval) == (0, None, None, None)
+    assert (result[2].count, result[2].forecast, result[2].observed) == (2, 0.25, 0.5)
+    assert result[2].interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert (result[3].count, result[3].forecast, result[3].observed, result[3].interval) == (0, None, None, None)
 
 
 def test_the_expected_error_of_two_bins_by_hand() -> None:
-    found = histogram(np.array([0.9, 0.9, 0.9, 0.15]), np.array([1.0, 1.0, 0.0, 0.0]))
+    result = histogram(np.array([0.9, 0.9, 0.9, 0.15]), np.array([1.0, 1.0, 0.0, 0.0]))
 
-    assert found.expected_error == pytest.approx((3 * abs(0.9 - 2 / 3) + 0.15) / 4)
-    assert found.maximum_error == pytest.approx(0.9 - 2 / 3)
+    assert result.expected_error == pytest.approx((3 * abs(0.9 - 2 / 3) + 0.15) / 4)
+    assert result.maximum_error == pytest.approx(0.9 - 2 / 3)
 
 
 def test_no_forecast_has_no_calibration() -> None:
@@ -131,7 +131,7 @@ def test_the_regression_is_where_the_likelihood_is_flat() -> None:
         ([0.2, 0.8] * 30, [0.0, 1.0] * 30),  # separated
     ],
 )
-def test_there_is_no_regression_where_it_would_say_nothing(p: list[float], y: list[float]) -> None:
+def test_there_is_no_regression_without_enough_information(p: list[float], y: list[float]) -> None:
     assert calibration.platt(np.array(p), np.array(y)) is None
 
 

@@ -29,7 +29,7 @@ def cell(**more: Any) -> Cell:
         ([cell(market=str(i), category=str(i)) for i in range(MOST_LABELS + 1)], "category"),
     ],
 )
-def test_what_contradicts_itself_is_refused(cells: list[Cell], field: str) -> None:
+def test_contradictory_cells_are_refused(cells: list[Cell], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         table_from_cells(cells)
 
@@ -40,7 +40,7 @@ def test_two_events_may_use_the_same_name_for_a_market() -> None:
     assert len(table_from_cells([cell(event="e1", y=1), cell(event="e2", y=0)])) == 2
 
 
-def test_rows_stand_in_canonical_order() -> None:
+def test_rows_are_in_canonical_order() -> None:
     table = table_from_cells([cell(agent="b"), cell(window="2"), cell(event="d", window="3"), cell(window="1")])
 
     assert [table.agents[code] for code in table.agent] == ["a", "a", "a", "b"]
@@ -48,18 +48,18 @@ def test_rows_stand_in_canonical_order() -> None:
     assert [table.windows[code] for code in table.window] == ["3", "1", "2", "1"]
 
 
-def test_questions_are_numbered_alike_for_every_agent() -> None:
+def test_question_codes_are_the_same_for_every_agent() -> None:
     table = table_from_cells([cell(agent=agent, market=market) for agent in "ab" for market in "xyz"])
 
     assert table.question.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_a_dimension_without_a_label_is_no_way_to_slice() -> None:
+def test_a_dimension_without_labels_gives_no_slices() -> None:
     assert table_from_cells([cell()]).dimensions == ()
     assert [one.name for one in table_from_cells([cell(category="x", q=0.5)]).dimensions] == ["category", "price"]
 
 
-def test_names_so_many_that_their_product_overflows_still_sort() -> None:
+def test_keys_beyond_64_bits_still_sort() -> None:
     cells = [cell(agent=f"a{i}", event=f"e{i}", market=f"m{i}", window=f"w{i}") for i in range(100)]
     table = table_from_cells(cells * 1)
 

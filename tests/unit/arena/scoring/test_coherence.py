@@ -20,8 +20,8 @@ def cells(structure: str, *ps: float | None, strikes: bool = True, agent: str = 
 
 
 def of(*rows: Cell) -> tuple[int, float | None, float | None, float | None]:
-    found = coherence(table_from_cells(rows))["a"]
-    return found.sets, found.sum_gap, found.ladder_violations, found.dutch_book_cents
+    result = coherence(table_from_cells(rows))["a"]
+    return result.sets, result.sum_gap, result.ladder_violations, result.dutch_book_cents
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,18 @@ def of(*rows: Cell) -> tuple[int, float | None, float | None, float | None]:
         ("below", (0.4, 0.1, 0.9), (1, None, 0.5, 30.0)),
     ],
 )
-def test_contradictions_cost_what_can_be_made_of_them(
-    structure: str, ps: tuple[float, ...], wanted: tuple[object, ...]
-) -> None:
+def test_contradictions_cost_the_sure_loss(structure: str, ps: tuple[float, ...], wanted: tuple[object, ...]) -> None:
     assert of(*cells(structure, *ps)) == pytest.approx(wanted)
 
 
-def test_an_exhaustive_set_with_a_hole_can_only_be_too_much() -> None:
+def test_an_exhaustive_set_with_a_missing_market_can_only_exceed_one() -> None:
     whole = cells("exhaustive", 0.2, 0.3, 0.5, agent="b")
     parts = cells("exhaustive", 0.2, 0.3, None)
 
     assert of(*whole, *parts) == (1, None, None, 0.0)
 
 
-def test_sets_count_alike() -> None:
+def test_sets_have_equal_weights() -> None:
     assert of(*cells("exclusive", 0.6, 0.6), *cells("exclusive", 0.2, 0.2, event="f"))[3] == pytest.approx(10)
 
 
@@ -64,15 +62,15 @@ def test_sets_count_alike() -> None:
         (cells("exclusive", 0.5, 0.5, event="f"), "e", 1, ("m0", "m1", "m2")),
     ],
 )
-def test_the_dearest_contradiction_is_shown(rows: list[Cell], event: str, cents: float, markets: tuple[str]) -> None:
-    found = coherence(table_from_cells([*rows, *cells("exhaustive", 0.5, 0.4, 0.11)]))["a"].worst
+def test_the_worst_contradiction_is_shown(rows: list[Cell], event: str, cents: float, markets: tuple[str]) -> None:
+    result = coherence(table_from_cells([*rows, *cells("exhaustive", 0.5, 0.4, 0.11)]))["a"].worst
 
-    assert found is not None
-    assert (found.event, found.markets) == (event, markets)
-    assert found.cents == pytest.approx(cents)
+    assert result is not None
+    assert (result.event, result.markets) == (event, markets)
+    assert result.cents == pytest.approx(cents)
 
 
-def test_whoever_contradicts_nothing_has_no_dearest_contradiction() -> None:
+def test_coherent_forecasts_have_no_worst_contradiction() -> None:
     assert coherence(table_from_cells(cells("exclusive", 0.2, 0.2)))["a"].worst is None
 
 
@@ -81,13 +79,13 @@ def test_a_single_forecast_contradicts_nothing() -> None:
     assert coherence(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5)])) == {}
 
 
-def test_a_rung_without_a_strike_is_refused() -> None:
+def test_a_ladder_market_without_a_strike_is_refused() -> None:
     with pytest.raises(InvalidInput, match="strike"):
         coherence(table_from_cells(cells("above", 0.5, 0.6, strikes=False)))
 
 
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=6))
-def test_the_loss_on_a_ladder_is_the_best_book_that_cannot_lose(tenths: list[int]) -> None:
+def test_the_loss_on_a_ladder_is_that_of_the_best_sure_bet(tenths: list[int]) -> None:
     """Against every portfolio of at most one contract per market: what it takes in whatever happens."""
     rungs = [value / 10 for value in tenths]
     best = 0.0

@@ -36,29 +36,29 @@ def test_effects_are_those_of_least_squares_over_dummies(seed: int) -> None:
     effects = np.linalg.lstsq(design, scores, rcond=None)[0]
     wanted = effects[: len(agents)] + effects[len(agents) :].mean()
 
-    found = adjusted_brier(table_from_cells(cells))
-    assert [found[agent] for agent in agents] == pytest.approx(wanted.tolist(), abs=1e-8)
+    result = adjusted_brier(table_from_cells(cells))
+    assert [result[agent] for agent in agents] == pytest.approx(wanted.tolist(), abs=1e-8)
 
 
-def test_a_coin_flipper_who_answered_everything_has_a_quarter() -> None:
+def test_an_agent_that_always_forecasts_one_half_has_an_adjusted_brier_score_of_one_quarter() -> None:
     cells = [c for c in incomplete(5) if c.agent != "c"]
     questions = {c.event: c.y or 0 for c in cells}
     cells += [cell("flip", int(event[1:]), 0.5, y) for event, y in questions.items()]
-    found = adjusted_brier(table_from_cells(cells))
+    result = adjusted_brier(table_from_cells(cells))
 
-    assert found["flip"] == pytest.approx(0.25, abs=1e-9)
+    assert result["flip"] == pytest.approx(0.25, abs=1e-9)
 
 
-def test_whoever_answered_the_hard_questions_gains() -> None:
+def test_an_agent_with_hard_questions_gains_from_the_adjustment() -> None:
     hard, easy = [(i, 0.5) for i in range(10)], [(i, 0.9) for i in range(10, 20)]
     cells = [cell("all", i, p, 1) for i, p in [*hard, *easy]]
     cells += [cell("hard", i, p, 1) for i, p in hard] + [cell("easy", i, p, 1) for i, p in easy]
-    found = adjusted_brier(table_from_cells(cells))
+    result = adjusted_brier(table_from_cells(cells))
 
-    assert found["hard"] == pytest.approx(found["easy"])
+    assert result["hard"] == pytest.approx(result["easy"])
 
 
-def test_nothing_is_adjusted_where_everyone_answered_the_same() -> None:
+def test_nothing_is_adjusted_if_all_agents_answered_the_same_questions() -> None:
     cells = [cell(agent, i, 0.3, 1) for agent in "ab" for i in range(5)]
 
     assert adjusted_brier(table_from_cells(cells)) == {}
@@ -66,7 +66,7 @@ def test_nothing_is_adjusted_where_everyone_answered_the_same() -> None:
     assert adjusted_brier(table_from_cells([])) == {}
 
 
-def test_nothing_compares_agents_without_a_common_question() -> None:
+def test_agents_without_a_common_question_get_no_adjusted_score() -> None:
     cells = [cell("a", i, 0.3, 1) for i in range(5)] + [cell("b", i, 0.3, 1) for i in range(5, 9)]
 
     assert adjusted_brier(table_from_cells(cells)) == {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
-from coliseum.arena.scoring.cells import Cell, table, table_from_cells
+from coliseum.arena.scoring.cells import Cell, build_table, table_from_cells
 from coliseum.arena.scoring.evidence import BAR, EventSpan, clusters, evidence, pair_evidence
 
 
@@ -35,7 +35,7 @@ def test_markets_of_an_event_share_the_geometric_mean() -> None:
     assert log10_of(*rows) == pytest.approx(math.log10(1.6 * 1.6 * 0.4) / 3)
 
 
-def test_an_event_counts_with_the_agent_s_first_window_alone() -> None:
+def test_an_event_counts_only_with_the_agent_s_first_window() -> None:
     rows = [
         cell("e", 0.8, None, 1), cell("e", 0.8, 0.5, 1, window="2"), cell("e", 0.1, 0.5, 1, window="3"),
         cell("e", 0.3, 0.5, 1, window="3", agent="b"),
@@ -57,16 +57,16 @@ def test_prices_and_forecasts_are_clipped() -> None:
     assert log10_of(cell("e", 1.0, 0.001, 1)) == pytest.approx(math.log10(99))
 
 
-def test_clusters_follow_each_other_by_their_due_times() -> None:
+def test_clusters_are_ordered_by_their_due_times() -> None:
     rows = [cell("e2", 0.9, 0.3, 1, due_at=1.0, settled_at=9.0), cell("e1", 0.9, 0.3, 0, due_at=2.0, settled_at=1.5)]
-    found = evidence(table_from_cells(rows))["a"]
+    result = evidence(table_from_cells(rows))["a"]
 
-    assert found.peak == pytest.approx(math.log10(3))
-    assert found.final == pytest.approx(math.log10(3 * 0.1 / 0.7))
-    assert found.due_at.tolist() == [1.0, 2.0]
+    assert result.peak == pytest.approx(math.log10(3))
+    assert result.final == pytest.approx(math.log10(3 * 0.1 / 0.7))
+    assert result.due_at.tolist() == [1.0, 2.0]
 
 
-def test_a_cluster_counts_once_all_that_were_due_before_it_are_settled() -> None:
+def test_a_cluster_counts_when_all_clusters_due_before_it_are_settled() -> None:
     rows = [
         cell("e1", 0.8, 0.5, 1, due_at=1.0), cell("e2", 0.8, 0.5, None, due_at=2.0),
         cell("e3", 0.6, 0.5, 1, due_at=3.0),
@@ -80,7 +80,7 @@ def test_a_cluster_counts_once_all_that_were_due_before_it_are_settled() -> None
     assert evidence(table_from_cells(rows[1:])) == {}
 
 
-def test_without_due_times_those_of_settling_order_and_without_any_there_is_no_peak() -> None:
+def test_settlement_times_replace_due_times_and_without_times_there_is_no_peak() -> None:
     rows = [cell("e2", 0.9, 0.3, 1, settled_at=1.0), cell("e1", 0.9, 0.3, 0, settled_at=2.0)]
     untimed = evidence(table_from_cells([replace(row, settled_at=None) for row in rows]))["a"]
 
@@ -90,19 +90,19 @@ def test_without_due_times_those_of_settling_order_and_without_any_there_is_no_p
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_evidence_is_what_the_plain_reckoning_says(seed: int) -> None:
+def test_evidence_agrees_with_a_reference_in_plain_python(seed: int) -> None:
     cells = random_cells(seed)
     agents = sorted({one.agent for one in cells})
-    found, pairs = evidence(table_from_cells(cells)), pair_evidence(table_from_cells(cells))
+    result, pairs = evidence(table_from_cells(cells)), pair_evidence(table_from_cells(cells))
 
     for place, agent in enumerate(agents):
-        assert found[agent].log10.tolist() == pytest.approx(reference.log10_evidence(cells, agent))
+        assert result[agent].log10.tolist() == pytest.approx(reference.log10_evidence(cells, agent))
         for further, other in enumerate(agents[place + 1 :], start=place + 1):
             against = reference.log10_evidence(cells, agent, other)
             assert pairs[place, further] == pytest.approx((against or [math.nan])[-1])
 
 
-def test_whoever_was_never_compared_has_no_evidence() -> None:
+def test_an_agent_without_paired_cells_has_no_evidence() -> None:
     assert evidence(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
 
 
@@ -122,7 +122,7 @@ def test_agents_bet_against_each_other_on_what_both_answered() -> None:
 
 
 @pytest.mark.parametrize("rule", ["bold", "opposite", "noise"])
-def test_against_a_right_market_the_stake_is_worth_no_more_than_one(rule: str) -> None:
+def test_the_expected_stake_against_a_right_market_is_at_most_one(rule: str) -> None:
     """The mean of E over worlds in which the market is right, dependent markets inside events included."""
     rng = np.random.default_rng(17)
     worlds, events, markets = 6000, 3, 2
@@ -132,8 +132,8 @@ def test_against_a_right_market_the_stake_is_worth_no_more_than_one(rule: str) -
     p = {"bold": np.minimum(q * 1.3, 1), "opposite": 1 - q, "noise": rng.random(shape)}[rule]
     rows = worlds * events * markets
     world, event = (np.repeat(index.ravel(), markets) for index in np.indices(shape))
-    found = evidence(
-        table(
+    result = evidence(
+        build_table(
             agent=[f"w{i}" for i in world],
             event=[f"e{w}-{e}" for w, e in zip(world, event, strict=True)],
             market=[f"m{i % markets}" for i in range(rows)],
@@ -143,12 +143,12 @@ def test_against_a_right_market_the_stake_is_worth_no_more_than_one(rule: str) -
             y=np.repeat(y.ravel(), markets),  # both markets come out alike: full dependence
         )
     )
-    stakes = np.array([10 ** (one.final or 0.0) for one in found.values()])
+    stakes = np.array([10 ** (one.final or 0.0) for one in result.values()])
 
     assert stakes.mean() <= 1 + 3 * stakes.std() / math.sqrt(worlds)
 
 
-def test_a_bold_first_answer_gains_nothing_from_markets_that_end_early_on_yes() -> None:
+def test_a_bold_first_answer_gains_no_evidence_from_markets_that_end_early_on_yes() -> None:
     """The agent is bold in the first of six windows and copies the right price after; YES ends a market at any time."""
     rng, seasons, events, windows, hazard = np.random.default_rng(5), 250, 60, 6, 0.3
     rows: list[tuple[str, str, str, float, float, int]] = []
@@ -161,7 +161,7 @@ def test_a_bold_first_answer_gains_nothing_from_markets_that_end_early_on_yes() 
     assert share_above_the_bar(rows) <= 0.05
 
 
-def test_yes_that_settles_before_no_is_no_evidence() -> None:
+def test_early_settlement_of_yes_is_no_evidence() -> None:
     """Forty events that were due; at the look three of four that come out NO are not settled yet."""
     rng, seasons, events, q = np.random.default_rng(6), 1000, 40, 0.3
     rows: list[tuple[str, str, str, float, float, int | None]] = []
@@ -175,13 +175,13 @@ def test_yes_that_settles_before_no_is_no_evidence() -> None:
 def share_above_the_bar(rows: Sequence[tuple[str, str, str, float, float, int | None]]) -> float:
     """Share of the agents of (agent, event, window, p, q, y) whose stake ever reached the bar; all is due at once."""
     agent, event, window, p, q, y = zip(*rows, strict=True)
-    found = evidence(
-        table(
+    result = evidence(
+        build_table(
             agent=agent, event=event, market=["m"] * len(rows), window=window, p=p, q=q,
             y=[math.nan if one is None else one for one in y], due_at=[0.0] * len(rows),
         )
     )  # fmt: skip
-    return sum((one.peak or 0.0) >= math.log10(BAR) for one in found.values()) / len(set(agent))
+    return sum((one.peak or 0.0) >= math.log10(BAR) for one in result.values()) / len(set(agent))
 
 
 spans = st.lists(
@@ -192,17 +192,17 @@ spans = st.lists(
 @given(spans)
 def test_events_of_a_series_that_overlap_in_chains_are_one_cluster(rows: list[tuple[str, int, int]]) -> None:
     lives = [EventSpan(event=f"e{i:02}", series=s, start=a, end=a + length) for i, (s, a, length) in enumerate(rows)]
-    found = clusters(lives)
+    result = clusters(lives)
     for one in lives:
         for other in lives:
             overlap = one.series == other.series and one.start < other.end and other.start < one.end
             if overlap:
-                assert found[one.event] == found[other.event]
+                assert result[one.event] == result[other.event]
             if one.series != other.series:
-                assert found[one.event] != found[other.event]
+                assert result[one.event] != result[other.event]
 
 
-def test_a_cluster_ends_where_nothing_overlaps() -> None:
+def test_a_cluster_ends_where_no_event_overlaps() -> None:
     lives = [
         EventSpan(event="mon", series="rain", start=0, end=2),
         EventSpan(event="tue", series="rain", start=1, end=3),

@@ -28,63 +28,63 @@ def test_a_contribution_is_what_the_pool_loses_without_the_agent(seed: int) -> N
             questions[cell.event, cell.window, cell.market][cell.agent] = cell.p or 0.0
 
     def gained(cell: Cell) -> float:
-        said, q, y = questions[cell.event, cell.window, cell.market], cell.q or 0.0, cell.y or 0
-        others = [p for name, p in said.items() if name != cell.agent]
-        return (pooled(q, *others) - y) ** 2 - (pooled(q, *said.values()) - y) ** 2
+        forecasts, q, y = questions[cell.event, cell.window, cell.market], cell.q or 0.0, cell.y or 0
+        others = [p for name, p in forecasts.items() if name != cell.agent]
+        return (pooled(q, *others) - y) ** 2 - (pooled(q, *forecasts.values()) - y) ** 2
 
-    found = information(table_from_cells(cells))
+    result = information(table_from_cells(cells))
     for agent in ("ana", "bo", "cy", "dee"):
         values = reference.event_values([c for c in cells if c.agent == agent], reference.paired, gained).values()
-        assert found[agent].mean == pytest.approx(reference.mean(values), abs=2e-9)
-        assert found[agent].error == pytest.approx(reference.standard_error(values), abs=2e-9)
+        assert result[agent].mean == pytest.approx(reference.mean(values), abs=2e-9)
+        assert result[agent].error == pytest.approx(reference.standard_error(values), abs=2e-9)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=20))
-def test_whoever_copies_the_market_adds_nothing_to_it(rows: list[tuple[float, bool]]) -> None:
+def test_a_copy_of_the_market_adds_no_information(rows: list[tuple[float, bool]]) -> None:
     cells = [Cell(agent="copy", event=f"e{i}", market="m", window="1", p=q, q=q, y=int(y))
              for i, (q, y) in enumerate(rows)]  # fmt: skip
 
     assert information(table_from_cells(cells))["copy"].mean == 0
 
 
-def test_an_echo_adds_less_than_a_voice_of_its_own() -> None:
+def test_a_repeated_opinion_adds_less_than_an_independent_one() -> None:
     """Three say the same and score well; a fourth scores worse and knows something else."""
     rng = random.Random(3)
     cells: list[Cell] = []
     for event in range(400):
         seen, hidden = rng.gauss(0, 1), rng.gauss(0, 1)
         y = int(rng.random() < 1 / (1 + math.exp(-seen - hidden)))
-        said = {"echo1": seen, "echo2": seen, "echo3": seen, "other": 0.7 * hidden}
+        forecasts = {"echo1": seen, "echo2": seen, "echo3": seen, "other": 0.7 * hidden}
         cells += [
             Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
-            for name, odds in said.items()
+            for name, odds in forecasts.items()
         ]
-    found = information(table_from_cells(cells))
+    result = information(table_from_cells(cells))
 
-    assert found["other"].mean > 2 * found["echo1"].mean
-    assert found["other"].error is not None
-    assert found["other"].mean > 2 * found["other"].error
+    assert result["other"].mean > 2 * result["echo1"].mean
+    assert result["other"].error is not None
+    assert result["other"].mean > 2 * result["other"].error
 
 
-def test_whoever_pools_the_others_takes_nothing_from_what_they_know() -> None:
+def test_an_agent_that_pools_the_others_takes_no_information_from_them() -> None:
     rng = random.Random(4)
     cells: list[Cell] = []
     for event in range(300):
         known, blur = rng.gauss(0, 1), rng.gauss(0, 1)
         y = int(rng.random() < 1 / (1 + math.exp(-known)))
-        said = {"informed": known, "vague": blur, "pool": (known + blur) / 2}
+        forecasts = {"informed": known, "vague": blur, "pool": (known + blur) / 2}
         cells += [
             Cell(agent=name, event=f"e{event}", market="m", window="1", p=1 / (1 + math.exp(-odds)), q=0.5, y=y)
-            for name, odds in said.items()
+            for name, odds in forecasts.items()
         ]
     alone = information(table_from_cells([cell for cell in cells if cell.agent != "pool"]))
-    found = information(table_from_cells(cells), pools={"pool"})
+    result = information(table_from_cells(cells), pools={"pool"})
 
-    assert found == alone
-    assert found["informed"].mean > information(table_from_cells(cells))["informed"].mean + 0.005
+    assert result == alone
+    assert result["informed"].mean > information(table_from_cells(cells))["informed"].mean + 0.005
 
 
-def test_nobody_adds_anything_where_nothing_is_paired() -> None:
+def test_without_paired_cells_there_is_no_information() -> None:
     assert information(table_from_cells([])) == {}
     assert information(table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.5, y=1)])) == {}
     (alone,) = information(

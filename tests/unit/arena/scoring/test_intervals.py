@@ -20,10 +20,10 @@ def test_the_weights_are_poisson() -> None:
     assert shares[:5] == pytest.approx([math.exp(-1) / math.factorial(k) for k in range(5)], abs=2e-5)
 
 
-def test_weighted_sums_are_the_same_however_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weighted_sums_do_not_depend_on_the_size_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = np.arange(30.0).reshape(10, 3)
     whole = weighted_sums(columns, seed=5, draws=50)
-    monkeypatch.setattr(intervals, "_CHUNK_NUMBERS", 24)
+    monkeypatch.setattr(intervals, "CHUNK_NUMBERS", 24)
 
     assert (weighted_sums(columns, seed=5, draws=50) == whole).all()
     assert (weighted_sums(columns, seed=6, draws=50) != whole).any()
@@ -60,11 +60,11 @@ def test_differences_are_drawn_over_common_events() -> None:
     assert sorted(drawn.differences) == [(0, 1), (0, 2), (1, 2)]
 
 
-def test_draws_are_the_same_in_however_many_parts_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_do_not_depend_on_the_number_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(6).normal(0, 0.1, (6, 40))
     values[values > 0.1] = np.nan
     whole = bootstrap(values, seed=1, draws=100, pairs=True)
-    monkeypatch.setattr(intervals, "_HELD_NUMBERS", 500)
+    monkeypatch.setattr(intervals, "SUM_NUMBERS", 500)
     parts = bootstrap(values, seed=1, draws=100, pairs=True)
 
     assert (parts.means == whole.means).all()
@@ -83,24 +83,24 @@ def test_the_same_values_tie_in_every_draw() -> None:
 
 def test_a_clear_order_has_narrow_ranks() -> None:
     values = np.stack([np.full(30, level) + np.linspace(-0.01, 0.01, 30) for level in (0.0, 0.2, 0.1)])
-    found = ranks(bootstrap(values, seed=1, draws=200).means)
+    result = ranks(bootstrap(values, seed=1, draws=200).means)
 
-    assert found.interval == ((3, 3), (1, 1), (2, 2))
-    assert found.best == (0.0, 1.0, 0.0)
+    assert result.interval == ((3, 3), (1, 1), (2, 2))
+    assert result.best == (0.0, 1.0, 0.0)
 
 
 @given(st.lists(st.lists(st.integers(-2, 2), min_size=4, max_size=4), min_size=40, max_size=60))
-def test_first_places_are_shared_out_completely(rows: list[list[int]]) -> None:
-    found = ranks(np.array(rows, dtype=np.float64))
+def test_shared_first_places_add_up_to_one(rows: list[list[int]]) -> None:
+    result = ranks(np.array(rows, dtype=np.float64))
 
-    assert sum(value for value in found.best if value is not None) == pytest.approx(1)
-    for span in found.interval:
+    assert sum(value for value in result.best if value is not None) == pytest.approx(1)
+    for span in result.interval:
         assert span is not None
         assert 1 <= span[0] <= span[1] <= 4
 
 
 @pytest.mark.parametrize("shape", [(2, 0), (0, 0), (0, 3)])
-def test_nothing_to_draw_from_gives_no_interval(shape: tuple[int, int]) -> None:
+def test_without_values_there_is_no_interval(shape: tuple[int, int]) -> None:
     drawn = bootstrap(np.full(shape, np.nan), seed=1, draws=50, pairs=True)
 
     assert drawn.means.shape == (50, shape[0])
@@ -113,7 +113,7 @@ def test_without_draws_there_is_no_interval() -> None:
     assert ranks(np.zeros((0, 2))).best == (None, None)
 
 
-def test_an_interval_is_made_of_draws() -> None:
+def test_the_ends_of_an_interval_are_draws() -> None:
     values = np.arange(1000.0)
 
     assert percentile_interval(values[::-1]) == (24.0, 975.0)

@@ -35,32 +35,34 @@ def worths(*equities: float, step: timedelta = timedelta(days=1)) -> list[Accoun
     return [AccountValue(START + i * step, Decimal(0), Decimal(str(value))) for i, value in enumerate(equities)]
 
 
-def test_the_books_worked_example_to_the_cent() -> None:
+def test_the_worked_example_of_an_account_is_exact_to_the_cent() -> None:
     """100 YES at 0.42, 40 closed by NO at 0.55, the rest settles YES: 33.59."""
     ledger = Ledger("10000")
     ledger.buy("T", Outcome.YES, "100", "0.42", "1.71")
     ledger.buy("T", Outcome.NO, "40", "0.55", "0.70")
     ledger.settle("T", "1")
-    found = money_figures(ledger.rows, ())
+    result = money_figures(ledger.rows, ())
 
-    assert found.value - found.deposit == Decimal("33.59")
-    assert (found.realized, found.fees, found.exposure) == (Decimal("36.00"), Decimal("2.41"), Decimal(0))
-    assert found.turnover == Decimal("60.00")
-    assert found.roi == pytest.approx(0.003359)
-    assert (found.bets, found.win_rate, found.profit_factor) == (1, 1.0, None)
+    assert result.value - result.deposit == Decimal("33.59")
+    assert (result.realized, result.fees, result.exposure) == (Decimal("36.00"), Decimal("2.41"), Decimal(0))
+    assert result.turnover == Decimal("60.00")
+    assert result.roi == pytest.approx(0.003359)
+    assert (result.bets, result.win_rate, result.profit_factor) == (1, 1.0, None)
 
 
 def test_open_positions_count_at_their_mark() -> None:
     ledger = Ledger()
     ledger.buy("T", Outcome.YES, "100", "0.40")
-    found = money_figures(ledger.rows, [AccountValue(START, Decimal(60), Decimal("95.00"))], model_cost=Decimal("0.50"))
+    result = money_figures(
+        ledger.rows, [AccountValue(START, Decimal(60), Decimal("95.00"))], model_cost=Decimal("0.50")
+    )
 
-    assert (found.value, found.unrealized, found.exposure) == (Decimal("95.00"), Decimal("-5.00"), Decimal("40.00"))
-    assert found.net_of_models == Decimal("94.50")
-    assert (found.bets, found.win_rate, found.win_interval) == (0, None, None)
+    assert (result.value, result.unrealized, result.exposure) == (Decimal("95.00"), Decimal("-5.00"), Decimal("40.00"))
+    assert result.net_of_models == Decimal("94.50")
+    assert (result.bets, result.win_rate, result.win_interval) == (0, None, None)
 
 
-def test_an_amended_settlement_is_the_one_that_counts() -> None:
+def test_only_the_amended_settlement_counts() -> None:
     ledger = Ledger()
     ledger.buy("T", Outcome.YES, "10", "0.40")
     ledger.settle("T", "1")
@@ -78,14 +80,14 @@ def test_bets_are_judged_after_fees() -> None:
     ledger.buy("B", Outcome.NO, "10", "0.30", "0.10")
     ledger.settle("A", "1")
     ledger.settle("B", "1")
-    found = money_figures(ledger.rows, ())
+    result = money_figures(ledger.rows, ())
     returns = [4.8 / 5, -3.1 / 3]
 
     assert [bet.roi for bet in bets(ledger.rows)] == pytest.approx(returns)
-    assert found.win_rate == 0.5
-    assert found.profit_factor == pytest.approx(4.8 / 3.1)
-    assert found.per_bet_sharpe == pytest.approx(fmean(returns) / stdev(returns))
-    assert found.win_interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert result.win_rate == 0.5
+    assert result.profit_factor == pytest.approx(4.8 / 3.1)
+    assert result.per_bet_sharpe == pytest.approx(fmean(returns) / stdev(returns))
+    assert result.win_interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
 
 
 def test_a_drawdown_runs_from_a_peak_to_its_return() -> None:
@@ -96,7 +98,7 @@ def test_a_drawdown_runs_from_a_peak_to_its_return() -> None:
     assert drawdown((), Decimal(100)) == (None, None)
 
 
-def test_marks_are_taken_by_the_hour_and_by_the_day() -> None:
+def test_the_last_mark_of_each_hour_and_day_counts() -> None:
     marks = worths(100, 90, 110, 121, step=timedelta(minutes=30))
     days = [*marks, *worths(0, 121, 110)[1:]]
 
@@ -119,8 +121,8 @@ def test_sharpe_and_sortino_wait_for_thirty_returns() -> None:
     assert late.daily_volatility == pytest.approx(stdev(returns))
 
 
-def test_an_account_that_did_nothing_has_no_ratios() -> None:
-    found = money_figures(Ledger().rows, worths(*[100.0] * 40))
+def test_an_account_without_trades_has_no_ratios() -> None:
+    result = money_figures(Ledger().rows, worths(*[100.0] * 40))
 
-    assert (found.roi, found.max_drawdown, found.drawdown_hours) == (0.0, 0.0, 0.0)
-    assert (found.sharpe, found.sortino, found.per_bet_sharpe, found.log_growth_per_bet) == (None,) * 4
+    assert (result.roi, result.max_drawdown, result.drawdown_hours) == (0.0, 0.0, 0.0)
+    assert (result.sharpe, result.sortino, result.per_bet_sharpe, result.log_growth_per_bet) == (None,) * 4

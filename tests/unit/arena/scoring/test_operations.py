@@ -16,20 +16,20 @@ def test_rates_are_shares_of_what_was_asked() -> None:
         DecisionEffort(question="q5", status="skipped", reason="budget"),
         DecisionEffort(question="q6", status="failed"),
     ]
-    found = operations(rows)
+    result = operations(rows)
 
-    assert (found.asked, found.answered, found.retried) == (5, 1, 1)
-    assert found.failure_rates == {"abstained": 0.2, "parse": 0.2, "timeout": 0.2, "unknown": 0.2}
+    assert (result.asked, result.answered, result.retried) == (5, 1, 1)
+    assert result.failure_rates == {"abstained": 0.2, "parse": 0.2, "timeout": 0.2, "unknown": 0.2}
 
 
-def test_latencies_are_those_of_the_nearest_rank() -> None:
+def test_latencies_are_nearest_rank_quantiles() -> None:
     rows = [DecisionEffort(question=str(i), status="done", p=0.5, latency_ms=i) for i in range(1, 101)]
-    found = operations(rows)
+    result = operations(rows)
 
-    assert (found.latency_p50_ms, found.latency_p95_ms) == (50, 95)
+    assert (result.latency_p50_ms, result.latency_p95_ms) == (50, 95)
 
 
-def test_a_cost_per_forecast_needs_every_bill() -> None:
+def test_the_cost_per_forecast_needs_the_cost_of_every_attempt() -> None:
     known = DecisionEffort(question="q1", status="done", p=0.4, cost_usd=Decimal("0.02"), tokens=900)
     failed = DecisionEffort(question="q2", status="failed", cost_usd=Decimal("0.01"), tokens=100)
     unknown = DecisionEffort(question="q3", status="done", p=0.4)
@@ -50,7 +50,7 @@ def test_replicates_show_the_contestants_own_noise() -> None:
     assert operations(rows).replicate_stdev == pytest.approx((0.02 / 2) ** 0.5)
 
 
-def test_nobody_asked_nothing_known() -> None:
-    found = operations([])
+def test_without_decisions_the_figures_are_empty() -> None:
+    result = operations([])
 
-    assert (found.asked, found.failure_rates, found.latency_p50_ms, found.replicate_stdev) == (0, {}, None, None)
+    assert (result.asked, result.failure_rates, result.latency_p50_ms, result.replicate_stdev) == (0, {}, None, None)

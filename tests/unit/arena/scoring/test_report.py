@@ -31,10 +31,10 @@ def report_of(cells: list[Cell], *, draws: int = 0, rules: ScoreRules = EVERYTHI
     return score(table_from_cells(cells), seed=1, draws=draws, slice_draws=draws, rules=rules)
 
 
-def close(found: object, wanted: float | None) -> bool:
+def close(result: object, wanted: float | None) -> bool:
     if wanted is None:
-        return found is None
-    return isinstance(found, float) and math.isclose(found, wanted, rel_tol=1e-12, abs_tol=1e-12)
+        return result is None
+    return isinstance(result, float) and math.isclose(result, wanted, rel_tol=1e-12, abs_tol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -49,15 +49,15 @@ def test_every_slice_agrees_with_a_reference_in_plain_python(seed: int) -> None:
 
 
 def _slices(cells: list[Cell]) -> dict[str, list[Cell]]:
-    found = {ALL: cells}
+    result = {ALL: cells}
     for cell in cells:
         if cell.category:
-            found.setdefault(f"category:{cell.category}", []).append(cell)
+            result.setdefault(f"category:{cell.category}", []).append(cell)
         if cell.horizon:
-            found.setdefault(f"horizon:{cell.horizon}", []).append(cell)
+            result.setdefault(f"horizon:{cell.horizon}", []).append(cell)
         if cell.outcomes in {1, 2}:
-            found.setdefault(f"outcomes:{cell.outcomes}", []).append(cell)
-    return found
+            result.setdefault(f"outcomes:{cell.outcomes}", []).append(cell)
+    return result
 
 
 def _compare(numbers: dict[str, Any], own: list[Cell]) -> None:
@@ -107,7 +107,7 @@ def test_peer_scores_agree_with_the_reference(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_numbers_that_an_independent_engine_has_too_are_the_same(seed: int) -> None:
+def test_numbers_agree_with_an_independent_engine(seed: int) -> None:
     """PyPI's arena-evaluation: Brier, skill, its error, ECE, counts and reliability, over all and by category."""
     cells = [replace(cell, horizon=None) for cell in random_cells(seed) if cell.p is not None]
     grouped: dict[tuple[str, str, str], list[Cell]] = {}
@@ -148,7 +148,7 @@ def _resolution(outcome: int | None) -> Resolution:
 
 
 @pytest.mark.parametrize("draws", [0, 200])
-def test_the_order_of_the_cells_changes_nothing(draws: int) -> None:
+def test_the_order_of_the_cells_changes_no_score(draws: int) -> None:
     cells = random_cells(7)
     shuffled = random.Random(1).sample(cells, len(cells))
 
@@ -157,7 +157,7 @@ def test_the_order_of_the_cells_changes_nothing(draws: int) -> None:
 
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 @settings(max_examples=10)
-def test_no_order_of_any_cells_changes_anything(seed: int, rng: random.Random) -> None:
+def test_the_order_of_any_cells_changes_no_score(seed: int, rng: random.Random) -> None:
     cells = random_cells(seed, events=4)
 
     assert report_of(rng.sample(cells, len(cells))).digest == report_of(cells).digest
@@ -218,7 +218,7 @@ DIGEST = "6e3d38f278a8cc66a5f0afd7a0558e8333df1dfe6b2ddd245df45eae17acf29d"
     ],
     ids=["this one", "an old one"],
 )
-def test_the_digest_of_a_known_board_is_the_same_on_every_machine(machine: dict[str, str], root: Path) -> None:
+def test_the_digest_of_a_known_report_is_the_same_on_every_machine(machine: dict[str, str], root: Path) -> None:
     paths = os.pathsep.join(str(root / part) for part in (".", "layers/coliseum"))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KNOWN],
@@ -261,7 +261,7 @@ def test_an_event_with_many_markets_weighs_as_much_as_one_with_a_single_market()
     assert numbers["brier_market_weighted"] == pytest.approx(20 * 0.25 / 21)
 
 
-def test_an_event_that_was_asked_often_weighs_as_much_as_one_asked_once() -> None:
+def test_an_event_with_many_windows_weighs_as_much_as_one_with_a_single_window() -> None:
     often = [Cell(agent="a", event="often", market="m", window=f"{i}", p=0.5, q=0.5, y=1) for i in range(9)]
     once = Cell(agent="a", event="once", market="m", window="1", p=1.0, q=0.5, y=1)
 
@@ -269,7 +269,7 @@ def test_an_event_that_was_asked_often_weighs_as_much_as_one_asked_once() -> Non
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
-def test_copying_the_market_has_skill_and_edge_of_exactly_nothing(rows: list[tuple[float, bool]]) -> None:
+def test_a_copy_of_the_market_has_a_skill_and_an_edge_of_exactly_0(rows: list[tuple[float, bool]]) -> None:
     cells = [
         Cell(agent="copy", event=f"e{i}", market="m", window="1", p=quote, q=quote, y=int(outcome))
         for i, (quote, outcome) in enumerate(rows)
@@ -293,7 +293,7 @@ def test_the_last_hours_keep_their_slice_and_stay_out_of_the_headline() -> None:
     assert report_of([*late, *early]).scores()["a"]["brier"] == 0.125
 
 
-def test_a_missing_answer_is_left_out_of_the_fair_column_and_a_coin_flip_in_the_strict_one() -> None:
+def test_a_missing_answer_counts_as_one_half_in_the_strict_columns_only() -> None:
     answered = Cell(agent="a", event="e1", market="m", window="1", p=0.9, q=0.8, y=1)
     missing = Cell(agent="a", event="e2", market="m", window="1", p=None, q=0.8, y=1)
     numbers = report_of([answered, missing]).scores()["a"]
@@ -324,7 +324,7 @@ def test_ratios_need_thirty_cells() -> None:
     assert numbers["bss_base"] == pytest.approx(1 - (0.09 + 0.49) / 2 / 0.25)
 
 
-def test_common_skill_takes_only_events_that_everyone_has() -> None:
+def test_common_skill_uses_only_events_that_all_agents_have() -> None:
     cells = [
         Cell(agent=agent, event=event, market="m", window="1", p=p, q=0.5, y=1)
         for agent, event, p in [("a", "e1", 0.6), ("a", "e2", 1.0), ("b", "e1", 0.7)]
@@ -337,8 +337,8 @@ def test_common_skill_takes_only_events_that_everyone_has() -> None:
 
 def test_common_events_are_those_of_the_listed_agents() -> None:
     """A newcomer with one event leaves the others their fifty."""
-    told = [(agent, f"e{event}") for agent in ("a", "b") for event in range(50)] + [("new", "e7")]
-    cells = [Cell(agent=agent, event=event, market="m", window="1", p=0.6, q=0.5, y=1) for agent, event in told]
+    answers = [(agent, f"e{event}") for agent in ("a", "b") for event in range(50)] + [("new", "e7")]
+    cells = [Cell(agent=agent, event=event, market="m", window="1", p=0.6, q=0.5, y=1) for agent, event in answers]
     report = score(table_from_cells(cells), seed=1, draws=0, listed=lambda _, values: values["skill_events"] >= 30)
 
     assert {name: numbers["skill_common_events"] for name, numbers in report.scores().items()} == {
@@ -348,7 +348,7 @@ def test_common_events_are_those_of_the_listed_agents() -> None:
     assert score(table_from_cells(cells), seed=1, draws=0).scores()["a"]["skill_common_events"] == 1
 
 
-def test_completing_a_table_asks_everyone_everything() -> None:
+def test_with_unanswered_questions_every_agent_has_every_question() -> None:
     cells = random_cells(3, events=20)
     whole = with_unanswered_questions(table_from_cells(cells))
     questions = {(cell.event, cell.window, cell.market) for cell in cells}
@@ -359,7 +359,7 @@ def test_completing_a_table_asks_everyone_everything() -> None:
     assert with_unanswered_questions(whole) is whole
 
 
-def test_the_seed_follows_from_the_board_and_its_cells() -> None:
+def test_the_seed_follows_from_the_name_and_the_cells() -> None:
     cells = random_cells(5, events=5)
     table = table_from_cells(cells)
 
@@ -368,7 +368,7 @@ def test_the_seed_follows_from_the_board_and_its_cells() -> None:
     assert seed_of("a", table) != seed_of("a", table_from_cells(cells[1:]))
 
 
-def test_canonical_json_rounds_to_twelve_places_and_knows_one_zero() -> None:
+def test_canonical_json_rounds_to_twelve_places_and_has_one_zero() -> None:
     assert canonical({"b": 0.1 + 0.2, "a": [-0.0, 1e-13, 2]}) == '{"a":[0.0,0.0,2],"b":0.3}'
 
 
@@ -387,19 +387,19 @@ def test_the_market_price_slices_by_bands_whose_lower_edge_belongs_to_them() -> 
         for i, q in enumerate([0.0, 0.04, 0.05, 0.4, 0.95, 1.0])
     ]
     report = report_of(cells)
-    found = {name: report.scores(name)["a"]["graded"] for name in report.body["slices"] if name.startswith("price")}
+    result = {name: report.scores(name)["a"]["graded"] for name in report.body["slices"] if name.startswith("price")}
 
-    assert found == {"price:0.00-0.05": 2, "price:0.05-0.20": 1, "price:0.40-0.60": 1, "price:0.95-1.00": 2}
+    assert result == {"price:0.00-0.05": 2, "price:0.05-0.20": 1, "price:0.40-0.60": 1, "price:0.95-1.00": 2}
 
 
-def test_terciles_of_liquidity_hold_a_third_each() -> None:
+def test_each_tercile_of_liquidity_holds_a_third() -> None:
     cells = [Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, y=1, volume=float(i)) for i in range(9)]
     report = report_of(cells)
 
     assert [report.scores(f"liquidity:{name}")["a"]["graded"] for name in ("low", "middle", "high")] == [3, 3, 3]
 
 
-def test_a_report_holds_json_types_alone() -> None:
+def test_a_report_holds_only_json_types() -> None:
     body = report_of(random_cells(2), draws=60).body
 
     assert json.loads(canonical(body)) == json.loads(

@@ -31,19 +31,19 @@ def test_the_share_is_the_rule_s(p: float, q: float, gamma: float) -> None:
 
 
 @given(inside, inside)
-def test_without_risk_aversion_everything_is_on_the_edge_s_side(p: float, q: float) -> None:
+def test_without_risk_aversion_everything_is_bet_on_the_side_with_the_edge(p: float, q: float) -> None:
     assert yes_share(column(p), column(q), 0.0)[0] == (1.0 if p >= q else 0.0)
 
 
 @given(inside, st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
-def test_believing_the_market_breaks_even_with_aversion(p: float, gamma: float, outcome: bool) -> None:
+def test_a_copy_of_the_market_breaks_even_with_risk_aversion(p: float, gamma: float, outcome: bool) -> None:
     table = table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=p, q=p, y=int(outcome))])
-    (found,) = gross_return(table, gamma)
+    (result,) = gross_return(table, gamma)
 
-    assert found == pytest.approx(1 if gamma else outcome / p)
+    assert result == pytest.approx(1 if gamma else outcome / p)
 
 
-def test_a_price_of_nothing_or_a_dollar_buys_nothing() -> None:
+def test_nothing_is_bought_at_a_price_of_0_or_1() -> None:
     cells = [
         Cell(agent="a", event=f"e{i}", market="m", window="1", p=0.5, q=q, y=1) for i, q in enumerate([0.0, 1.0, 0.5])
     ]
@@ -63,12 +63,12 @@ def test_a_price_of_nothing_or_a_dollar_buys_nothing() -> None:
     ],
 )
 def test_a_bet_is_as_large_as_the_edge_over_the_ask(p: float, y: int, profit: float, cost: float) -> None:
-    found = profit_and_cost(table_from_cells([cell(p, 0.52, 0.50, y)]))
+    result = profit_and_cost(table_from_cells([cell(p, 0.52, 0.50, y)]))
 
-    assert (found[0][0], found[1][0]) == pytest.approx((profit, cost), abs=1e-15)
+    assert (result[0][0], result[1][0]) == pytest.approx((profit, cost), abs=1e-15)
 
 
-def test_an_event_with_dear_asks_is_left_out_whole() -> None:
+def test_an_event_with_high_asks_is_left_out_completely() -> None:
     dear = cell(0.9, 0.55, 0.50, 1, market="dear")
     _, cost = profit_and_cost(
         table_from_cells([dear, cell(0.9, 0.52, 0.50, 1), cell(0.9, 0.52, 0.5, 1, event="other")])

@@ -28,7 +28,7 @@ def table_of(*rows: tuple[float | None, float | None, int | None]) -> CellTable:
         (None, 0.5, 1, False, False),
     ],
 )
-def test_a_side_is_taken_outside_two_cents_around_the_market(
+def test_a_forecast_takes_a_side_if_it_is_more_than_two_cents_from_the_market(
     p: float | None, q: float | None, y: int | None, takes: bool, right: bool
 ) -> None:
     table = table_of((p, q, y))
@@ -36,14 +36,14 @@ def test_a_side_is_taken_outside_two_cents_around_the_market(
     assert (skill.takes_side(table).tolist(), skill.right_side(table).tolist()) == ([takes], [right])
 
 
-def test_the_line_value_is_what_the_market_moved_towards_the_forecast() -> None:
+def test_the_line_value_is_how_far_the_market_moved_towards_the_forecast() -> None:
     table = table_of((0.7, 0.5, None), (0.3, 0.5, None), (0.5, 0.5, None))
     later = np.array([0.6, 0.6, 0.9])
 
     assert skill.line_value(table, later) == pytest.approx([0.1, -0.1, 0])
 
 
-def test_the_events_that_are_needed_follow_from_power() -> None:
+def test_the_number_of_needed_events_follows_from_the_power() -> None:
     """A mean of one tenth of the spread needs (1.96 + 0.84)^2 / 0.01 = 785 events."""
     assert skill.events_needed(0.01, 0.1 / math.sqrt(50), 50) == 785
     assert skill.events_needed(10.0, 0.001, 50) == 2
@@ -52,7 +52,7 @@ def test_the_events_that_are_needed_follow_from_power() -> None:
 @pytest.mark.parametrize(
     ("mean", "error", "events"), [(0.0, 0.1, 10), (0.1, math.nan, 10), (0.1, 0.1, 1), (1e-9, 0.1, 10)]
 )
-def test_nobody_can_say_how_many_events_are_needed_without_a_difference(mean: float, error: float, events: int) -> None:
+def test_without_a_difference_the_number_of_needed_events_is_unknown(mean: float, error: float, events: int) -> None:
     assert skill.events_needed(mean, error, events) is None
 
 
@@ -63,7 +63,7 @@ def test_an_event_that_an_active_agent_lacks_is_not_common() -> None:
     assert np.isnan(common).tolist() == [[False, True, True], [False, True, True], [True] * 3]
 
 
-def test_a_newcomer_takes_no_event_from_those_that_are_listed() -> None:
+def test_a_provisional_agent_removes_no_event_from_the_common_ones() -> None:
     values = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan], [np.nan, 2.0, np.nan]])
 
     assert np.isnan(skill.common_events(values, np.array([True, True, False]))).tolist() == [

@@ -20,8 +20,8 @@ from coliseum.arena.scoring.returns import gross_return, yes_share
 
 @pytest.fixture(scope="module")
 def examples(shared_data: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((shared_data / "scoring-worked-examples.json").read_text())
-    return found
+    result: dict[str, Any] = json.loads((shared_data / "scoring-worked-examples.json").read_text())
+    return result
 
 
 def column(*values: float) -> np.ndarray:
@@ -33,7 +33,7 @@ def expected_brier(p: float, truth: float) -> float:
     return float(truth * happened + (1 - truth) * not_happened)
 
 
-def test_the_better_forecast_may_earn_less(examples: dict[str, Any]) -> None:
+def test_the_better_forecast_can_earn_less(examples: dict[str, Any]) -> None:
     case = examples["brier_vs_return"]
     truth, price = case["true_p"], case["yes_price"]
     for name in ("A", "B"):
@@ -51,7 +51,7 @@ def test_certainty_costs_more_than_the_truth(examples: dict[str, Any]) -> None:
         assert expected_brier(case[name], case["true_p"]) == pytest.approx(case[f"{name}_expected_brier"])
 
 
-def test_a_hedger_is_perfectly_calibrated(examples: dict[str, Any]) -> None:
+def test_an_agent_that_always_forecasts_one_half_is_perfectly_calibrated(examples: dict[str, Any]) -> None:
     case = examples["ece_vs_brier"]
     for name in ("alice", "bob"):
         p = [forecast for forecast, truth in zip(case[name], case["markets_true_p"], strict=True) for _ in range(10)]
@@ -74,7 +74,7 @@ def test_several_outcomes_are_scored_in_the_mean_form_and_never_renormalised(exa
             assert -brier.log_score(column(case["p"][0]), column(1))[0] == pytest.approx(case["log"])
 
 
-def test_events_weigh_the_same(examples: dict[str, Any]) -> None:
+def test_events_have_equal_weights(examples: dict[str, Any]) -> None:
     case = examples["mean_of_two"]
     cells = [
         Cell(agent="a", event=str(event), market=str(i), window="1", p=p, y=y)
@@ -101,13 +101,13 @@ def test_the_superforecasters_published_scores_come_out(shared_data: Path) -> No
     """ForecastBench, July 2024: medians of real forecasts, six published Brier scores."""
     folder = shared_data / "forecastbench-2024-07-21"
     wanted = json.loads((folder / "expected.json").read_text())
-    found = _forecastbench(folder)
-    found["overall_resolved"] = (found["dataset"] + found["market_resolved"]) / 2
-    found["overall"] = (found["dataset"] + found["market_all"]) / 2
+    result = _forecastbench(folder)
+    result["overall_resolved"] = (result["dataset"] + result["market_resolved"]) / 2
+    result["overall"] = (result["dataset"] + result["market_all"]) / 2
 
     for name, published in wanted["published_3dp"].items():
-        assert round(found[name], 3) == published["brier"]
-        assert found[name] == pytest.approx(wanted["recomputed"][name], abs=1e-12)
+        assert round(result[name], 3) == published["brier"]
+        assert result[name] == pytest.approx(wanted["recomputed"][name], abs=1e-12)
 
 
 MARKETS = {"manifold", "metaculus", "polymarket", "infer"}
@@ -134,7 +134,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_worked_numbers_of_our_own() -> None:
+def test_worked_numbers() -> None:
     """Small enough for a pencil: two events, one of two markets."""
     cells = [
         Cell(agent="a", event="e1", market="m1", window="1", p=0.8, q=0.6, y=1),

@@ -1,8 +1,9 @@
-"""How far an agent leans on the price it is shown: its forecasts without the price beside those with it. Pure.
+"""Measures how far an agent moves its forecast towards the price that it is shown. Pure.
 
-An agent that plays both tracks answers every question twice, from the same context but for the price. Its lean alpha is
-the least-squares slope, through the origin, of (aware - blind) on (q - blind): 0 ignores the price, 1 copies it. What a
-blind forecast moved that far towards the price would have gained is borrowed from the market; the rest is its own.
+An agent on both tracks answers every question twice, from contexts that differ only in the price. Its lean alpha is the
+least-squares slope through the origin of (aware - blind) on (q - blind). 0 ignores the price and 1 copies it. The skill
+that the blind forecast would gain if it were moved by alpha towards the price comes from the market. The rest of the
+aware skill is the agent's own.
 """
 
 from __future__ import annotations
@@ -21,71 +22,73 @@ from coliseum.arena.scoring.nesting import nest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchoring:
-    """One agent's, event-weighted; skills are None where nothing is graded yet."""
+    """The lean of one agent, event-weighted. Skills are None while nothing is graded."""
 
     questions: int
-    """Answered on both tracks, with a price."""
+    """Questions with a price that were answered on both tracks."""
     events: int
     alpha: float | None
-    """None where the blind forecasts were the prices."""
+    """None if every blind forecast equals the price."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval of alpha, from ten events."""
+    """95 % bootstrap interval of alpha; None below ten events."""
     blind_skill: float | None
     aware_skill: float | None
     borrowed_skill: float | None
-    """Of the aware skill: what leaning on the price that far is worth by itself."""
+    """What the blind forecasts gain if they are moved by alpha towards the price."""
 
 
 def anchoring(blind: Iterable[Cell], aware: Iterable[Cell], *, seed: int, draws: int = DRAWS) -> dict[str, Anchoring]:
-    """Agent -> its lean; agents that did not answer on both tracks are absent."""
-    informed = {_key(cell): cell for cell in aware if cell.p is not None and cell.q is not None}
-    alone = [cell for cell in blind if cell.p is not None and _key(cell) in informed]
-    before, after = table_from_cells(alone), table_from_cells(informed[_key(cell)] for cell in alone)  # row beside row
-    everything = nest(before, before.answered)
-    room = after.q - before.p
-    moves = everything.event_values((after.p - before.p) * room), everything.event_values(np.square(room))
-    alphas = np.full(len(before.agents), np.nan)
-    found: dict[str, Anchoring] = {}
-    for code, agent in enumerate(before.agents):
-        mine = everything.group == code
-        moved, could = moves[0][mine], moves[1][mine]
-        if could.sum() > 0:
-            alphas[code] = moved.sum() / could.sum()
-        skills = _skills(before, after, np.nan_to_num(alphas), code)
-        found[agent] = Anchoring(
-            questions=int((before.agent == code).sum()),
-            events=len(moved),
+    """The lean of each agent. Agents that did not answer on both tracks are absent."""
+    aware_cells = {_key(cell): cell for cell in aware if cell.p is not None and cell.q is not None}
+    blind_cells = [cell for cell in blind if cell.p is not None and _key(cell) in aware_cells]
+    # Both tables have the same rows in the same canonical order, so their columns can be subtracted.
+    blind_table = table_from_cells(blind_cells)
+    aware_table = table_from_cells(aware_cells[_key(cell)] for cell in blind_cells)
+    groups = nest(blind_table, blind_table.answered)
+    price_gap = aware_table.q - blind_table.p
+    moves = groups.event_values((aware_table.p - blind_table.p) * price_gap), groups.event_values(np.square(price_gap))
+    alphas = np.full(len(blind_table.agents), np.nan)
+    result: dict[str, Anchoring] = {}
+    for code, agent in enumerate(blind_table.agents):
+        mine = groups.group == code
+        products, squares = moves[0][mine], moves[1][mine]
+        if squares.sum() > 0:
+            alphas[code] = products.sum() / squares.sum()
+        skills = _skills(blind_table, aware_table, np.nan_to_num(alphas), code)
+        result[agent] = Anchoring(
+            questions=int((blind_table.agent == code).sum()),
+            events=len(products),
             alpha=number(float(alphas[code])),
-            interval=_interval(moved, could, seed=seed, draws=draws),
+            interval=_interval(products, squares, seed=seed, draws=draws),
             blind_skill=skills[0],
             aware_skill=skills[1],
             borrowed_skill=None if skills[0] is None or skills[2] is None else skills[2] - skills[0],
         )
-    return found
+    return result
 
 
 def _key(cell: Cell) -> tuple[str, str, str, str]:
     return cell.agent, cell.event, cell.window, cell.market
 
 
-def _interval(moved: Floats, could: Floats, *, seed: int, draws: int) -> tuple[float, float] | None:
-    if len(moved) < LEAST_EVENTS or not could.sum() > 0:
+def _interval(products: Floats, squares: Floats, *, seed: int, draws: int) -> tuple[float, float] | None:
+    if len(products) < LEAST_EVENTS or not squares.sum() > 0:
         return None
-    means = bootstrap(np.stack([moved, could]), seed=seed, draws=draws).means
+    means = bootstrap(np.stack([products, squares]), seed=seed, draws=draws).means
     with np.errstate(invalid="ignore", divide="ignore"):
         slopes = means[:, 0] / means[:, 1]
     return percentile_interval(np.where(np.isfinite(slopes), slopes, np.nan))
 
 
 def _skills(
-    before: CellTable, after: CellTable, alphas: Floats, code: int
+    blind_table: CellTable, aware_table: CellTable, alphas: Floats, code: int
 ) -> tuple[float | None, float | None, float | None]:
     """Paired skill of the blind forecasts, of the aware ones, and of the blind ones moved by alpha."""
-    level = nest(before, before.resolved & (before.agent == code))
-    market = brier(after.q, after.y)
-    leant = before.p + alphas[code] * (after.q - before.p)
+    groups_of_agent = nest(blind_table, blind_table.resolved & (blind_table.agent == code))
+    market = brier(aware_table.q, aware_table.y)
+    moved_p = blind_table.p + alphas[code] * (aware_table.q - blind_table.p)
 
     def skill(p: Floats) -> float | None:
-        return number(float(level.mean(level.event_values(market - brier(p, after.y)))[code]))
+        return number(float(groups_of_agent.mean(groups_of_agent.event_values(market - brier(p, aware_table.y)))[code]))
 
-    return skill(before.p), skill(after.p), skill(leant)
+    return skill(blind_table.p), skill(aware_table.p), skill(moved_p)

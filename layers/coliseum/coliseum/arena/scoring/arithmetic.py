@@ -1,10 +1,9 @@
-"""Sums and logarithms that give the same bits on every machine, so that a report's digest does too. Pure.
+"""Sums and logarithms with the same bits on every machine, so that the digest of a report is the same too. Pure.
 
-Laws:
-- sums run over rows in the table's canonical order, through `bincount` and `add.reduceat`, whose order is fixed;
-- logarithms are computed from additions, multiplications and divisions alone: a system's `log` may differ in the
-  last bit;
-- matrix products, whose order BLAS chooses, are taken of whole numbers only (`intervals.weighted_sums`).
+Three rules:
+- Sums run over rows in the canonical order of the table, by `bincount` and `add.reduceat`, whose order is fixed.
+- Logarithms use additions, multiplications and divisions only. The system's `log` may differ in the last bit.
+- Matrix products are taken of whole numbers only, because BLAS chooses the order (`intervals.weighted_sums`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,10 @@ _ODD = tuple(1 / (2 * n + 1) for n in range(12))
 
 
 def natural_log(x: Floats) -> Floats:
-    """ln of positive numbers to about 2e-16: x = m 2^e, ln m = 2 artanh((m - 1)/(m + 1)) as a series."""
+    """ln of positive numbers, to about 2e-16.
+
+    With x = m 2^e: ln x = e ln 2 + 2 artanh((m - 1)/(m + 1)), and artanh as a series of 12 terms.
+    """
     mantissa, exponent = np.frexp(x)
     low = mantissa < math.sqrt(0.5)
     mantissa = np.where(low, 2 * mantissa, mantissa)
@@ -37,22 +39,22 @@ def natural_log(x: Floats) -> Floats:
 
 
 def totals(values: Floats | Mask, group: Codes, size: int) -> Floats:
-    """Sum of `values` per group."""
+    """The sum of `values` in each of `size` groups."""
     return np.bincount(group, weights=values, minlength=size)
 
 
 def counts(group: Codes, size: int) -> Floats:
-    """Rows per group."""
+    """The number of rows in each of `size` groups."""
     return np.bincount(group, minlength=size).astype(np.float64)
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:
-    """top / bottom, NaN where bottom is 0."""
+    """top / bottom, with NaN where bottom is 0."""
     result: Floats = np.full(np.broadcast_shapes(top.shape, bottom.shape), np.nan)
     np.divide(top, bottom, out=result, where=bottom != 0)
     return result
 
 
 def number(value: float) -> float | None:
-    """A float for a report: None instead of NaN."""
+    """A float for a report, with None for NaN."""
     return None if math.isnan(value) else float(value)

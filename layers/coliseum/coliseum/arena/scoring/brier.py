@@ -8,9 +8,9 @@ from coliseum.arena.scoring.arithmetic import LN2, Floats, Mask, counts, natural
 from coliseum.arena.scoring.cells import CellTable
 
 LOG_FLOOR = 0.001
-"""Log scores clip p to [0.001, 0.999]; the number of clipped cells is reported."""
+"""Log scores clip p to [0.001, 0.999]. The number of clipped cells is reported."""
 COIN_FLIP = 0.25
-"""The Brier score of 0.5, whatever happens: what a missing answer costs in the strict columns."""
+"""The Brier score of p = 0.5 for either outcome. A missing answer costs this in the strict columns."""
 
 
 def brier(p: Floats, y: Floats) -> Floats:
@@ -24,21 +24,22 @@ def brier_index(score: float) -> float:
 
 
 def clip_outside(p: Floats, floor: float = LOG_FLOOR) -> Mask:
-    """Forecasts that the log scores clip."""
+    """Marks the forecasts that the log scores clip."""
     return np.asarray((p < floor) | (p > 1 - floor))
 
 
 def probability_of_outcome(p: Floats, y: Floats) -> Floats:
+    """p where the outcome is YES, 1 - p where it is NO."""
     return np.where(y == 1, p, 1 - p)
 
 
 def log_of_outcome(p: Floats, y: Floats, floor: float = LOG_FLOOR) -> Floats:
-    """ln of the clipped probability that was given to what happened."""
+    """ln of the clipped probability of the outcome."""
     return natural_log(probability_of_outcome(np.clip(p, floor, 1 - floor), y))
 
 
 def log_score(p: Floats, y: Floats, floor: float = LOG_FLOOR) -> Floats:
-    """-ln of the clipped probability that was given to what happened (Good 1952)."""
+    """-ln of the clipped probability of the outcome (Good 1952). 0 is perfect."""
     return -log_of_outcome(p, y, floor)
 
 
@@ -48,9 +49,9 @@ def baseline_score(log: Floats) -> Floats:
 
 
 def peer_score(table: CellTable, log: Floats) -> Floats:
-    """100 (ln p_i - mean of the others' ln p_j) per graded cell; NaN where nobody else answered (Metaculus).
+    """100 (ln p_i - mean of the others' ln p_j) per graded cell; NaN where no other agent answered (Metaculus).
 
-    Zero-sum over the agents of one question.
+    `log` is the log score of each row. The scores of one question add up to 0.
     """
     graded = table.graded
     question = table.question[graded]

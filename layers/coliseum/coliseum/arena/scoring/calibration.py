@@ -1,4 +1,7 @@
-"""Do 30 % forecasts happen 30 % of the time: bins, errors, decomposition, discrimination. Pure."""
+"""Calibration: reliability bins, their errors, Murphy's decomposition, the Platt line and AUC. Pure.
+
+A calibrated agent's 30 % forecasts come true 30 % of the time.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ from coliseum.arena.scoring.proportions import wilson
 
 BINS = 10
 PLATT_MINIMUM = 50
+"""Cells below which there is no regression."""
 PLATT_LEVELS = 10_000
-"""The regression takes forecasts at four places, the precision of a sealed one."""
+"""The regression rounds forecasts to four places, the precision of a sealed forecast."""
 PLATT_PLACES = 9
-"""`exp` may differ in its last bit between machines."""
+"""Results are rounded to these places, because `exp` may differ in its last bit between machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One reliability bin; means and interval are None where it is empty."""
+    """One reliability bin. Means and interval are None if it is empty."""
 
     low: float
     high: float
@@ -41,21 +45,22 @@ class Decomposition:
     resolution: float
     uncertainty: float
     remainder: float
-    """What forecasts differ inside a bin."""
+    """The part that comes from differences of the forecasts inside a bin."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """A group's forecasts by uniform bin: enough for bins, ECE and MCE."""
+    """The forecasts of one group by uniform bin. Bins, ECE and MCE follow from it."""
 
     count: Floats
     forecast: Floats
-    """Sum of p per bin; likewise of y below."""
+    """Sum of p in each bin."""
     observed: Floats
+    """Sum of y in each bin."""
 
     @property
     def bins(self) -> tuple[Bin, ...]:
-        """Every bin of [0, 1], empty ones too."""
+        """Every bin of [0, 1], including empty ones."""
         size = len(self.count)
         return tuple(
             Bin(
@@ -71,13 +76,13 @@ class Histogram:
 
     @property
     def expected_error(self) -> float | None:
-        """ECE: the bins' |mean forecast - share of YES|, weighted by count."""
+        """ECE: |mean forecast - share of YES| of the bins, weighted by count."""
         total = self.count.sum()
         return float(np.abs(self.forecast - self.observed).sum() / total) if total else None
 
     @property
     def maximum_error(self) -> float | None:
-        """MCE: the largest of them."""
+        """MCE: the largest |mean forecast - share of YES| of a bin."""
         filled = self.count > 0
         if not filled.any():
             return None
@@ -85,7 +90,8 @@ class Histogram:
 
 
 def bin_index(p: Floats, bins: int = BINS) -> Codes:
-    """Uniform bins, p = 1 in the last; p x bins is rounded to 9 places first: 1 - 0.9 is not 0.999... tenths."""
+    """The uniform bin of each forecast; p = 1 belongs to the last one."""
+    # Rounded first: in binary (1 - 0.9) * 10 is 0.999..., and would fall into the bin below.
     return np.minimum(np.floor(np.round(p * bins, 9)).astype(np.int64), bins - 1)
 
 
@@ -98,7 +104,7 @@ def histograms(p: Floats, y: Floats, group: Codes, size: int, bins: int = BINS) 
 
 
 def adaptive_error(p: Floats, y: Floats, bins: int = BINS) -> float | None:
-    """ECE over bins of equal mass of ascending `p`; equal forecasts stay in one bin (Nixon et al. 2019)."""
+    """ECE over bins of equal mass (Nixon et al. 2019). `p` ascends; equal forecasts stay in one bin."""
     if not len(p):
         return None
     targets = p[np.arange(1, bins) * len(p) // bins]
@@ -107,7 +113,10 @@ def adaptive_error(p: Floats, y: Floats, bins: int = BINS) -> float | None:
 
 
 def area_under_curve(p: Floats, y: Floats) -> float | None:
-    """Probability that a YES market got the higher forecast, ties as one half; `p` ascends. None with one outcome."""
+    """The chance that a YES market got a higher forecast than a NO market; a tie counts half.
+
+    `p` ascends. None if all outcomes are equal.
+    """
     positives = float(y.sum())
     negatives = len(y) - positives
     if not positives or not negatives:
@@ -120,7 +129,7 @@ def area_under_curve(p: Floats, y: Floats) -> float | None:
 
 
 def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | None:
-    """Murphy's three terms over uniform bins and the within-bin remainder: they add up to the Brier score exactly."""
+    """Murphy's three terms over uniform bins, and the remainder inside the bins. They give the Brier score exactly."""
     if not len(p):
         return None
     index = bin_index(p, bins)
@@ -137,10 +146,10 @@ def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | Non
 
 
 def platt(p: Floats, y: Floats) -> tuple[float, float] | None:
-    """(intercept, slope) of a logistic regression of y on logit p: (0, 1) is calibrated, slope < 1 overconfident.
+    """(intercept, slope) of a logistic regression of y on logit p. (0, 1) is calibrated, a slope below 1 overconfident.
 
-    By Newton's method (Platt 1999, without label smoothing) on p clipped to [0.001, 0.999]; None below 50 cells, where
-    one outcome is absent, where all forecasts are equal, and where they separate the outcomes.
+    Newton's method (Platt 1999, without label smoothing) on p clipped to [0.001, 0.999]. None below 50 cells, with only
+    one outcome, with equal forecasts, and where the forecasts separate the outcomes.
     """
     if len(p) < PLATT_MINIMUM:
         return None

@@ -1,4 +1,4 @@
-"""What is scored: one forecast of one market in one window, beside the market's own price. Columns of numpy. Pure."""
+"""Cells, the unit of scoring: one agent's forecast of one market in one window. Tables hold them as columns. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coliseum.arena.scoring.slices import Dimension, dimensions
 from coliseum.errors import InvalidInput
 
 STRUCTURES = ("exclusive", "exhaustive", "above", "below")
-"""How an event's markets hang together: at most one is YES; exactly one is, and all are here; a ladder of
+"""How the markets of an event relate: at most one is YES; exactly one is YES and all of them are here; a ladder of
 "more than `strike`"; a ladder of "less than `strike`"."""
 NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "due_at",
            "settled_at", "noise")  # fmt: skip
@@ -28,48 +28,51 @@ class Cell:
 
     agent: str
     event: str
-    """Markets of one event are weighed together."""
+    """The markets of one event are weighted together."""
     market: str
     window: str
-    """The round, or any label of the instant at which forecast and price were taken; labels sort by time."""
+    """The round, or another label of the time at which forecast and price were taken. Labels must sort by time."""
     p: float | None
-    """The forecast probability of YES, 0 to 1; None = asked, but no valid answer came."""
+    """The forecast probability of YES, 0 to 1. None: the agent was asked and gave no valid answer."""
     q: float | None = None
-    """The market's probability at the same instant; None where it had no usable quote."""
+    """The market's probability at the same time. None: there was no usable quote."""
     y: int | None = None
-    """1 = YES, 0 = NO; None = void, scalar or not settled: not graded."""
+    """1: YES. 0: NO. None: void, scalar or not settled, so the cell is not graded."""
     category: str | None = None
     horizon: str | None = None
-    """How long the market had left: a label such as `3-12h`."""
+    """The time until the market's close: a label such as `3-12h`."""
     track: str | None = None
     volume: float | None = None
-    """Contracts traded in 24 hours; orders the cells into terciles of liquidity."""
+    """Contracts traded in 24 hours. It sorts the cells into terciles of liquidity."""
     outcomes: int | None = None
-    """How many markets the event has."""
+    """The number of markets of the event."""
     cluster: str | None = None
-    """Dependent events share one: evidence multiplies over clusters. None = the event itself."""
+    """Dependent events share a cluster; evidence multiplies over clusters. None: the event is its own cluster."""
     yes_ask: float | None = None
     no_ask: float | None = None
     q_1h: float | None = None
-    """The market's probability an hour later; likewise a day later and at the close."""
+    """The market's probability one hour later; the next two are one day later and at the close."""
     q_24h: float | None = None
     q_close: float | None = None
     structure: str | None = None
-    """One of `STRUCTURES`, of the event."""
+    """The structure of the event, one of `STRUCTURES`."""
     strike: float | None = None
     """The market's threshold on a ladder (`above`, `below`)."""
     due_at: float | None = None
-    """Unix seconds of the scheduled end that was known when it was asked, infinite while it lies ahead: orders the
-    evidence. Of an outcome's own time it must tell nothing."""
+    """Unix seconds of the scheduled end as known when the agent was asked; infinite while it is in the future. It
+    orders the evidence, so it must not depend on the outcome."""
     settled_at: float | None = None
-    """Unix seconds at which the outcome was known; tells a void market from one that is open."""
+    """Unix seconds at which the outcome was known. It distinguishes a void market from an open one."""
     noise: float | None = None
-    """Variance of the replicates of which `p` is the mean; None where it was asked once."""
+    """Variance of the replicates of which `p` is the mean. None: the agent was asked once."""
 
 
 @dataclass(frozen=True)
 class CellTable:
-    """Cells as columns in canonical order (agent, event, window, market). Codes index sorted labels; absent is NaN."""
+    """Cells as columns, in the canonical order (agent, event, window, market).
+
+    Codes are indexes into the sorted labels. Absent numbers are NaN. A (agent, event, window, market) occurs once.
+    """
 
     agents: tuple[str, ...]
     events: tuple[str, ...]
@@ -82,7 +85,7 @@ class CellTable:
     window: Codes
     cluster: Codes
     structure: Codes
-    """Index into `STRUCTURES`, -1 for none."""
+    """Index into `STRUCTURES`; -1: none."""
     p: Floats
     q: Floats
     y: Floats
@@ -96,7 +99,7 @@ class CellTable:
     settled_at: Floats
     noise: Floats
     dimensions: tuple[Dimension, ...]
-    """The ways to slice."""
+    """The ways to slice the table."""
 
     def __len__(self) -> int:
         return len(self.p)
@@ -115,27 +118,27 @@ class CellTable:
 
     @cached_property
     def graded(self) -> Mask:
-        """Scored for accuracy."""
+        """Marks the cells that are scored for accuracy: forecast and outcome are there."""
         return self.answered & self.resolved
 
     @cached_property
     def paired(self) -> Mask:
-        """Scored for skill."""
+        """Marks the cells that are scored for skill: a price is there too."""
         return self.graded & self.quoted
 
     @cached_property
     def question(self) -> Codes:
-        """Numbers (event, window, market): what several agents were asked."""
+        """A code for each (event, window, market). Agents with the same question have the same code."""
         return _joined(_joined(self.event, self.window), self.market)
 
     def select(self, keep: Mask) -> CellTable:
-        """The rows of `keep`, with the same codes."""
+        """The marked rows, with the same codes."""
         return self if keep.all() else self.rows(np.flatnonzero(keep))
 
     def rows(self, rows: Codes) -> CellTable:
-        """Some rows, in the given order, with the same codes."""
-        parts = tuple(replace(one, code=one.code[rows]) for one in self.dimensions)
-        columns = {name: _taken(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
+        """The rows with these indexes, in the given order, with the same codes."""
+        parts = tuple(replace(dimension, code=dimension.code[rows]) for dimension in self.dimensions)
+        columns = {name: _rows_of(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
         return replace(self, dimensions=parts, **columns)
 
 
@@ -143,7 +146,7 @@ _CODED = ("agent", "event", "market", "window", "cluster", "structure")
 Column = Sequence[float] | Floats
 
 
-def table(
+def build_table(
     *,
     agent: Sequence[str],
     event: Sequence[str],
@@ -161,10 +164,10 @@ def table(
     structure: Sequence[str] | None = None,
     **numbers: Column | None,
 ) -> CellTable:
-    """A table from equally long columns in any order; NaN and "" mean absent.
+    """Build a table from columns of equal length, with rows in any order; NaN and "" mean absent.
 
-    Raises InvalidInput for probabilities outside [0, 1], outcomes other than 0 and 1, two outcomes of one market, and
-    an agent that answers one market twice in one window: choosing the representative forecast is the caller's decision.
+    Raises InvalidInput for a probability outside [0, 1], an outcome other than 0 and 1, a market with two outcomes, and
+    two answers of one agent to one market in one window. The caller must decide which of the answers counts.
     """
     length = len(agent)
     columns = {name: _floats(numbers.get(name), length) for name in NUMBERS} | {
@@ -173,59 +176,51 @@ def table(
         "y": _floats(y, length),
     }
     _check_numbers(columns)
-    agents, agent_code = coded(agent)
-    events, event_code = coded(event)
-    markets, market_code = coded(market)
-    windows, window_code = coded(window)
-    clusters, cluster_code = (events, event_code) if cluster is None else coded(cluster)
-    _check_outcomes(events, event_code, markets, market_code, columns["y"])
-    key = _key((agent_code, event_code, window_code, market_code))
+    labels: dict[str, Any] = {}
+    codes: dict[str, Codes] = {}
+    for name, column in (("agent", agent), ("event", event), ("market", market), ("window", window)):
+        labels[f"{name}s"], codes[name] = coded(column)
+    labels["clusters"], codes["cluster"] = (labels["events"], codes["event"]) if cluster is None else coded(cluster)
+    codes["structure"] = _structures(structure, length)
+    _check_outcomes(labels["events"], codes["event"], labels["markets"], codes["market"], columns["y"])
+    key = _key((codes["agent"], codes["event"], codes["window"], codes["market"]))
     order = np.argsort(key, kind="stable")
     _check_unique(key[order], order, (agent, event, market, window))
-    ways = dimensions(
+    slices = dimensions(
         category=category, horizon=horizon, track=track,
         volume=None if volume is None else _floats(volume, length),
         outcomes=None if outcomes is None else _floats(outcomes, length),
         q=columns["q"],
     )  # fmt: skip
+    ordered: dict[str, Any] = {name: _rows_of(column, order) for name, column in (codes | columns).items()}
     return CellTable(
-        agents=agents,
-        events=events,
-        markets=markets,
-        windows=windows,
-        clusters=clusters,
-        agent=agent_code[order],
-        event=event_code[order],
-        market=market_code[order],
-        window=window_code[order],
-        cluster=cluster_code[order],
-        structure=_taken(_structures(structure, length), order),
-        dimensions=tuple(replace(way, code=way.code[order]) for way in ways),
-        **{name: _taken(column, order) for name, column in columns.items()},
+        **labels,
+        dimensions=tuple(replace(dimension, code=dimension.code[order]) for dimension in slices),
+        **ordered,
     )
 
 
 def table_from_cells(cells: Iterable[Cell]) -> CellTable:
-    """A table from cells; see `table` for what is refused."""
+    """Build a table from cells. Raises InvalidInput as `build_table` does."""
     rows = list(cells)
     columns: dict[str, Any] = {}
-    for name in (one.name for one in fields(Cell)):
+    for name in (field.name for field in fields(Cell)):
         values = [getattr(cell, name) for cell in rows]
         if name in _TEXTS:
             columns[name] = [value or "" for value in values]
         else:
             columns[name] = [math.nan if value is None else float(value) for value in values]
     columns["cluster"] = [cell.cluster or cell.event for cell in rows]
-    return table(**columns)
+    return build_table(**columns)
 
 
 _TEXTS = frozenset({"agent", "event", "market", "window", "category", "horizon", "track", "cluster", "structure"})
 
 
 def with_unanswered_questions(whole: CellTable) -> CellTable:
-    """The same table with every agent asked every question of it: what it did not answer becomes a row without `p`.
+    """The table with a row for every agent and every question. Added rows have no `p`: asked and not answered.
 
-    Price, outcome and the rest of an added row are those of the first agent that has the question.
+    Price, outcome and everything else of an added row are those of the first agent that has the question.
     """
     _, first, question = np.unique(whole.question, return_index=True, return_inverse=True)
     asked = np.zeros((len(whole.agents), len(first)), dtype=np.bool_)
@@ -235,16 +230,16 @@ def with_unanswered_questions(whole: CellTable) -> CellTable:
         return whole
     rows = np.concatenate([np.arange(len(whole)), first[missing]])
     agents = np.concatenate([whole.agent, agent])
-    columns = {name: _taken(getattr(whole, name), rows) for name in (*_CODED, *NUMBERS)}
+    columns = {name: _rows_of(getattr(whole, name), rows) for name in (*_CODED, *NUMBERS)}
     columns["agent"] = agents
     columns["p"] = np.concatenate([whole.p, np.full(len(agent), np.nan)])
     order = np.argsort(_key((agents, columns["event"], columns["window"], columns["market"])), kind="stable")
-    parts = tuple(replace(one, code=one.code[rows][order]) for one in whole.dimensions)
-    return replace(whole, dimensions=parts, **{name: _taken(column, order) for name, column in columns.items()})
+    parts = tuple(replace(dimension, code=dimension.code[rows][order]) for dimension in whole.dimensions)
+    return replace(whole, dimensions=parts, **{name: _rows_of(column, order) for name, column in columns.items()})
 
 
 def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
-    """(sorted distinct labels, the index of each row's)."""
+    """(The sorted distinct labels, the index of the label of each row)."""
     rows = labels.tolist() if isinstance(labels, np.ndarray) else labels
     names = sorted(set(rows))
     index: Mapping[str, int] = {name: code for code, name in enumerate(names)}
@@ -256,12 +251,12 @@ def _floats(column: Column | None, length: int) -> Floats:
 
 
 def _constant(value: float, length: int) -> Any:
-    """A column of one value, which takes no memory: most tables lack most columns."""
+    """A column with one value for all rows. It takes no memory, because most tables lack most columns."""
     return np.broadcast_to(np.asarray(value), (length,))
 
 
-def _taken(column: Any, rows: Codes) -> Any:
-    """Some rows of a column, in their order."""
+def _rows_of(column: Any, rows: Codes) -> Any:
+    """Some rows of a column, in the given order. A column from `_constant` stays one."""
     return np.broadcast_to(column[:1], (len(rows),)) if len(column) and column.strides == (0,) else column[rows]
 
 
@@ -279,7 +274,7 @@ def _check_numbers(columns: Mapping[str, Floats]) -> None:
 
 
 def _check_outcomes(events: Sequence[str], event: Codes, markets: Sequence[str], market: Codes, y: Floats) -> None:
-    """A market has one outcome, whoever was asked and whenever. Its name may be reused by other events."""
+    """Raises InvalidInput if a market has two outcomes. Markets of different events may share a name."""
     owner = np.zeros(len(markets), dtype=np.int64)
     owner[market] = event
     asked = market if bool((owner[market] == event).all()) else _joined(event, market)
@@ -315,18 +310,19 @@ def _structures(labels: Sequence[str] | None, length: int) -> Codes:
 
 
 def _key(codes: tuple[Codes, ...]) -> Codes:
-    """One sortable number per row, in order of the codes."""
+    """One number for each row, in the order of the codes."""
     key = codes[0]
     if not len(key):
         return key
     for minor in codes[1:]:
         size = int(minor.max()) + 1
         if (int(key.max()) + 1) * size > np.iinfo(np.int64).max:
+            # Without this the product could exceed 64 bits; dense codes keep the order.
             key = np.unique(key, return_inverse=True)[1].astype(np.int64)
         key = key * size + minor
     return key
 
 
 def _joined(major: Codes, minor: Codes) -> Codes:
-    """Dense codes of the pairs, in order of (major, minor)."""
+    """Codes 0, 1, 2 … of the distinct pairs, in order of (major, minor)."""
     return np.unique(_key((major, minor)), return_inverse=True)[1].astype(np.int64)

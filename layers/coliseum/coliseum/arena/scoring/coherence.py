@@ -1,9 +1,10 @@
-"""Do an agent's forecasts of one event fit together, and what would it cost that they do not. Pure.
+"""Checks whether an agent's forecasts of one event fit together, and what a contradiction would cost. Pure.
 
-Whoever trades at one's own probabilities can be made to lose for certain when they contradict each other (de Finetti
-1937). The loss is reckoned with at most one contract per market: for markets of which at most one is YES it is what
-their sum exceeds 1 by; where exactly one is YES, the distance of the sum from 1; on a ladder of thresholds, the best
-set of pairs in which the less likely market was given more.
+An agent that trades at probabilities which contradict each other can be made to lose for certain (de Finetti 1937).
+The loss here allows at most one contract per market:
+- at most one market is YES: the amount by which the sum of the forecasts exceeds 1;
+- exactly one market is YES: the distance of the sum from 1;
+- a ladder of thresholds: the best set of pairs in which the less likely market has the higher forecast.
 """
 
 from __future__ import annotations
@@ -21,39 +22,43 @@ from coliseum.errors import InvalidInput
 
 EXCLUSIVE, EXHAUSTIVE, ABOVE, BELOW = range(len(STRUCTURES))
 MOST_SHOWN = 10
+"""Markets that a contradiction names at most."""
 _STEP = 1e-9
-"""A smaller contradiction is rounding."""
+"""A smaller contradiction is a rounding error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """The set that costs an agent most."""
+    """The set of forecasts that would cost an agent most."""
 
     event: str
     window: str
     cents: float
     markets: tuple[str, ...]
-    """On a ladder the two that stand the wrong way round by most, else the likeliest ones, at most ten."""
+    """On a ladder the pair with the largest wrong difference, otherwise the likeliest markets, at most ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coherence:
-    """One agent's; means are None where nothing could be checked."""
+    """The coherence of one agent. Means are None where nothing could be checked."""
 
     sets: int
     """(event, window) pairs with at least two forecasts that constrain each other."""
     sum_gap: float | None
-    """Mean |sum of p - 1| over the sets of which exactly one market is YES."""
+    """Mean |sum of p - 1| over the sets in which exactly one market is YES."""
     ladder_violations: float | None
-    """Share of neighbours on ladders that stand the wrong way round."""
+    """Share of neighbours on ladders whose forecasts have the wrong order."""
     dutch_book_cents: float | None
     """Mean sure loss per set, in cents."""
     worst: Contradiction | None
-    """None where nothing contradicts itself."""
+    """None if there is no contradiction."""
 
 
 def coherence(table: CellTable) -> dict[str, Coherence]:
-    """Agent -> its coherence; agents without a set to check are absent. Raises InvalidInput for a missing strike."""
+    """The coherence of each agent; agents without a set to check are absent.
+
+    Raises InvalidInput for a market on a ladder without a strike.
+    """
     rows = table.select(table.answered & (table.structure >= 0))
     if not len(rows):
         return {}
@@ -62,7 +67,7 @@ def coherence(table: CellTable) -> dict[str, Coherence]:
     sizes = np.diff(np.append(starts, len(key)))
     kind, agent = rows.structure[starts], rows.agent[starts]
     gap = np.add.reduceat(rows.p, starts) - 1
-    whole = (kind == EXHAUSTIVE) & (sizes == _asked(table, rows)[starts])
+    whole = (kind == EXHAUSTIVE) & (sizes == _markets_asked(table, rows)[starts])
     loss = np.where(whole, np.abs(gap), np.maximum(gap, 0.0))
     wrong, pairs = np.zeros(len(starts)), np.zeros(len(starts))
     sets = [slice(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
@@ -88,19 +93,20 @@ def coherence(table: CellTable) -> dict[str, Coherence]:
 
 
 def ladder_loss(rungs: Sequence[float]) -> float:
-    """The sure loss on forecasts that should fall: buy low before selling high, one contract per market."""
+    """The sure loss on forecasts that should descend: buy low, then sell high, one contract per market."""
     bought: list[float] = []
     loss = 0.0
     for price in rungs:
         heapq.heappush(bought, price)
         if bought[0] < price:
-            # Selling here what was bought at the least; pushing the price once more lets a later rung undo it.
+            # Sells here what was bought cheapest. The price is pushed a second time, so that a later, higher one can
+            # take the place of this sale.
             loss += price - heapq.heapreplace(bought, price)
     return loss
 
 
 def _ladder(rows: CellTable, part: slice, kind: int) -> Codes:
-    """The rows of a ladder from the market that should be likeliest to the least likely."""
+    """The rows of a ladder, from the market that should be likeliest to the least likely one."""
     strikes = rows.strike[part]
     if np.isnan(strikes).any():
         raise InvalidInput(
@@ -128,13 +134,13 @@ def _worst(rows: CellTable, sets: Sequence[slice], kinds: Codes, loss: Floats) -
     )
 
 
-def _asked(table: CellTable, rows: CellTable) -> Floats:
-    """Per row: how many different markets anybody was asked in its event and window."""
+def _markets_asked(table: CellTable, rows: CellTable) -> Floats:
+    """For each row: the number of markets in its event and window that any agent was asked about."""
     _, first = np.unique(table.question, return_index=True)
     pair = table.event * len(table.windows) + table.window
     kinds, number_of = np.unique(pair[first], return_counts=True)
-    wanted = np.searchsorted(kinds, rows.event * len(table.windows) + rows.window)
-    return np.asarray(number_of[wanted], dtype=np.float64)
+    place = np.searchsorted(kinds, rows.event * len(table.windows) + rows.window)
+    return np.asarray(number_of[place], dtype=np.float64)
 
 
 def _per_agent(values: Floats, agent: np.ndarray, size: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Scores as if everyone had answered the same questions (ForecastBench's two-way effects). Pure."""
+"""Brier scores adjusted for the difficulty of the questions (ForecastBench's two-way effects). Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from coliseum.arena.scoring.brier import brier
 from coliseum.arena.scoring.cells import CellTable
 
 PLACES = 9
-"""Least squares are solved by LAPACK, whose last bits differ between machines."""
+"""Results are rounded to these places, because the last bits of LAPACK's least squares differ between machines."""
 
 
 def adjusted_brier(table: CellTable) -> dict[str, float]:
-    """Agent -> difficulty-adjusted Brier, where agents answered different questions; otherwise nobody.
+    """The difficulty-adjusted Brier score of each agent.
 
-    brier_ij = a_i + b_j by least squares over all agents' cells; a_i is shifted so that whoever said 0.5 to
-    everything has 0.25. Empty too where the agents fall into groups without a common question: nothing compares them.
+    brier_ij = a_i + b_j by least squares over the cells of all agents i and questions j. a_i is shifted so that an
+    agent that always forecasts 0.5 has 0.25. Empty if all agents answered the same questions, where nothing needs
+    adjusting, and if the agents fall into groups without a common question, which cannot be compared.
     """
     graded = table.select(table.graded)
     labels, question = np.unique(graded.question, return_inverse=True)

@@ -1,15 +1,16 @@
-"""Evidence against "the market is right" that may be looked at every day. Pure.
+"""Evidence against the claim that the market is right. It can be checked every day. Pure.
 
-A forecaster bets against the market: each cluster of dependent events multiplies the stake by p_outcome / q_outcome.
-If the market were right, the product would be a fair game: it reaches 20 with at most 5 % chance, whenever one
-chooses to stop (Ville 1939). For that nothing but the outcomes may decide what a bet is worth, so
+An agent bets against the market: each cluster of dependent events multiplies its stake by p_outcome / q_outcome. If the
+market is right, this is a fair game, and the product reaches 20 with at most 5 % chance, whenever one stops
+(Ville 1939). For this only the outcomes may decide what a bet is worth. Three rules ensure it:
 
-- an event counts with the first window in which the agent answered it: how many follow may depend on its outcome;
-- clusters follow each other in order of their due times, which were known before, not of their settling;
-- a cluster counts once all that were due before it are settled: YES may be known earlier than NO.
+- An event counts with the first window in which the agent answered it. The number of later ones may depend on the
+  outcome.
+- Clusters are ordered by their due times, which were known before, and not by the times at which they settled.
+- A cluster counts when all clusters that were due before it are settled, because YES may be known earlier than NO.
 
-Inside a cluster the geometric mean is taken: whatever the dependence, its expectation is at most 1 (Hölder). A void
-market gives the stake back. Across clusters independence given the past is assumed.
+Inside a cluster the geometric mean is taken: however the events depend on each other, its expectation is at most 1
+(Hölder). A void market returns the stake. Given the past, clusters are assumed to be independent of each other.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from coliseum.arena.scoring.brier import log_of_outcome
 from coliseum.arena.scoring.cells import CellTable
 
 FLOOR = 0.01
-"""p and q are clipped to [0.01, 0.99]. Clipping q can only lower the expectation."""
+"""p and q are clipped to [0.01, 0.99]. Clipping q can only lower the expectation of E."""
 BAR = 20.0
-"""E this large refutes the market at 5 %, at every peek."""
+"""An E of this size refutes the market at 5 %, however often E is checked."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One agent's stake over the settled clusters, in order of their due times."""
+    """The running stake of one agent over the settled clusters, in order of their due times."""
 
     due_at: Floats
-    """Unix seconds at which each cluster was due; NaN where the table has no times."""
+    """Unix seconds at which each cluster was due; NaN if the table has no times."""
     log10: Floats
     """Running log10 E after each cluster."""
 
@@ -46,19 +47,20 @@ class Evidence:
 
     @property
     def peak(self) -> float | None:
-        """The largest value after any cluster, at least the stake itself; None where there are no times."""
+        """The largest log10 E after any cluster, at least 0 (the stake itself). None if the table has no times."""
         if not len(self.log10) or bool(np.isnan(self.due_at).any()):
             return None
         return max(0.0, float(self.log10.max()))
 
 
 def evidence(table: CellTable) -> dict[str, Evidence]:
-    """Agent -> its evidence against the market; agents without a settled bet that counts are absent."""
+    """The evidence of each agent against the market. Agents without a settled bet that counts are absent."""
     order = _order(table)
     bets = table.select(table.answered & table.quoted)
     bets = bets.select(_first_windows(bets.agent * len(table.events) + bets.event, bets.window))
     place, size = order.place[bets.cluster], len(table.clusters)
     waits = order.waits(bets, place)
+    # Each agent's bets count up to its first cluster with a bet that is not over.
     limit = np.full(len(table.agents), size)
     np.minimum.at(limit, bets.agent[waits], place[waits])
     counted = place < limit[bets.agent]
@@ -76,19 +78,20 @@ def evidence(table: CellTable) -> dict[str, Evidence]:
 
 
 def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
-    """(first agent's code, second's) -> log10 E of betting on the first where the second sets the price.
+    """log10 E of betting on the first agent at the prices of the second, by the codes of the two agents.
 
-    Over the first window of each event that both answered, in the same order; pairs without a settled bet are absent.
+    It uses the first window of each event that both answered, in the same order of clusters as `evidence`. Pairs
+    without a settled bet are absent.
     """
     order = _order(table)
-    said = table.select(table.answered)
-    questions, first_row, question = np.unique(said.question, return_index=True, return_inverse=True)
-    asked = said.rows(first_row)
+    answers = table.select(table.answered)
+    questions, first_row, question = np.unique(answers.question, return_index=True, return_inverse=True)
+    asked = answers.rows(first_row)
     log = np.full((len(table.agents), len(questions)), np.nan)
-    log[said.agent, question] = np.where(said.resolved, log_of_outcome(said.p, said.y, FLOOR), 0.0)
+    log[answers.agent, question] = np.where(answers.resolved, log_of_outcome(answers.p, answers.y, FLOOR), 0.0)
     place, size = order.place[asked.cluster], len(table.clusters)
     waits = order.waits(asked, place)
-    found: dict[tuple[int, int], float] = {}
+    result: dict[tuple[int, int], float] = {}
     for first in range(len(table.agents)):
         for second in range(first + 1, len(table.agents)):
             difference = log[first] - log[second]
@@ -97,29 +100,29 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
             both = both[place[both] < place[both[waits[both]]].min(initial=size)]
             if asked.resolved[both].any():
                 factors = ratio(totals(difference[both], place[both], size), counts(place[both], size))
-                found[first, second] = float(np.nansum(factors) / math.log(10))
-    return found
+                result[first, second] = float(np.nansum(factors) / math.log(10))
+    return result
 
 
 @dataclass(frozen=True)
 class _DueOrder:
-    """The clusters in order of their due times; those due at once in order of their names."""
+    """The clusters in order of their due times; clusters due at the same time in order of their names."""
 
     place: Codes
-    """By cluster."""
+    """The place of each cluster in this order."""
     due_at: Floats
-    """By place, unix seconds: infinite where it is not told or lies ahead; NaN everywhere in a table without times."""
+    """Unix seconds by place: infinite if unknown or in the future, NaN everywhere in a table without times."""
 
     def waits(self, rows: CellTable, place: Codes) -> Mask:
-        """Rows whose bet is not over. Without times whatever has no outcome is taken for void."""
+        """Marks rows whose bet is not over. In a table without times, a market without an outcome counts as void."""
         settled = rows.resolved | ~np.isnan(rows.settled_at)
         due_at = self.due_at[place]
         return np.asarray(np.isinf(due_at) | (~settled & ~np.isnan(due_at)))
 
 
 def _order(table: CellTable) -> _DueOrder:
-    """By `due_at`, else by `settled_at`; a cluster is due with the last of its markets."""
-    times = next((one for one in (table.due_at, table.settled_at) if not np.isnan(one).all()), None)
+    """The order by `due_at`, or else by `settled_at`. A cluster is due when the last of its markets is."""
+    times = next((column for column in (table.due_at, table.settled_at) if not np.isnan(column).all()), None)
     latest = np.full(len(table.clusters), np.nan if times is None else -np.inf)
     if times is not None:
         np.maximum.at(latest, table.cluster, np.where(np.isnan(times), np.inf, times))
@@ -130,14 +133,14 @@ def _order(table: CellTable) -> _DueOrder:
 
 
 def _first_windows(owner: Codes, window: Codes) -> Mask:
-    """Of rows in order of (owner, window): those in their owner's first window."""
+    """Marks the rows in the first window of their owner. The rows are in order of (owner, window)."""
     new = np.concatenate([np.ones(min(1, len(owner)), dtype=np.bool_), owner[1:] != owner[:-1]])
     return np.asarray(window == window[np.flatnonzero(new)][np.cumsum(new) - 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSpan:
-    """An event's life on the board as it was known at its start: from its first window to its scheduled end."""
+    """When an event is open for forecasts: from its first window to the end that was scheduled then (unix seconds)."""
 
     event: str
     series: str
@@ -146,16 +149,19 @@ class EventSpan:
 
 
 def clusters(spans: Iterable[EventSpan]) -> dict[str, str]:
-    """Event -> its cluster: events of one series whose lives overlap, in chains, are one. Named by the first event."""
+    """The cluster of each event. Events of one series whose spans overlap, also in chains, form one cluster.
+
+    A cluster has the name of its first event.
+    """
     by_series: defaultdict[str, list[EventSpan]] = defaultdict(list)
     for span in spans:
         by_series[span.series].append(span)
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for members in by_series.values():
         name, until = "", -math.inf
-        for span in sorted(members, key=lambda one: (one.start, one.event)):
+        for span in sorted(members, key=lambda span: (span.start, span.event)):
             if span.start >= until:
                 name, until = span.event, span.end
             until = max(until, span.end)
-            found[span.event] = name
-    return found
+            result[span.event] = name
+    return result

@@ -1,8 +1,9 @@
-"""What an agent knows that the market and the others do not. Pure.
+"""Measures what an agent knows that the market and the other agents do not know. Pure.
 
-The pool of a question is the mean log-odds of the market and of all who answered. An agent's contribution is how much
-worse the pool's Brier score is without it. Whoever pools the others is no voice of its own and left out. A copy of the
-market adds weight to the market and nothing else: alone beside it, exactly 0.
+The pool of a question is the mean log-odds of the market and of all agents that answered. The contribution of an agent
+is how much worse the Brier score of the pool is without it. Agents that pool the others are left out, because their
+forecasts are made of the others'. A copy of the market only adds weight to the market. If it is the only agent, its
+contribution is exactly 0.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.nesting import nest
 
 PLACES = 9
-"""`exp` may differ in its last bit between machines."""
+"""Results are rounded to these places, because `exp` may differ in its last bit between machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Information:
-    """Brier of the pool without the agent minus with it, event-weighted; the error needs two events."""
+    """Brier score of the pool without the agent minus with it, event-weighted. `error` is None below two events."""
 
     mean: float
     error: float | None
 
 
 def information(table: CellTable, pools: Collection[str] = ()) -> dict[str, Information]:
-    """Agent -> its contribution over the paired cells; `pools`, and agents without such a cell, are absent."""
-    speaks = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
-    paired = table.select(table.paired & speaks[table.agent])
+    """The contribution of each agent over its paired cells. `pools`, and agents without a paired cell, are absent."""
+    counts_as_voice = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
+    paired = table.select(table.paired & counts_as_voice[table.agent])
     own, market = _log_odds(paired.p), _log_odds(paired.q)
     size = int(paired.question.max()) + 1 if len(paired) else 0
     others = totals(own, paired.question, size)[paired.question] - own
-    voices = counts(paired.question, size)[paired.question] + 1  # the market is one of them
+    voices = counts(paired.question, size)[paired.question] + 1  # agents and the market
     without = brier(_probability((others + market) / (voices - 1)), paired.y)
     gained = without - brier(_probability((others + market + own) / voices), paired.y)
     level = nest(paired, np.ones(len(paired), dtype=np.bool_))
     values = level.event_values(gained)
-    means, errors, events = level.mean(values), level.error(values), level.number()
+    means, errors, events = level.mean(values), level.error(values), level.event_counts()
     return {
         agent: Information(round(float(means[code]), PLACES), _rounded(number(errors[code])))
         for code, agent in enumerate(table.agents)

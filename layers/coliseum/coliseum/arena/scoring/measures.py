@@ -1,4 +1,4 @@
-"""All scores of a table's cells, and their means for each agent and slice. Pure."""
+"""All scores of the cells of a table, and their means for each agent and slice. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from coliseum.arena.scoring.nesting import NestedGroups, nest
 from coliseum.arena.scoring.proportions import wilson
 
 RATIO_MINIMUM = 30
-"""Graded cells below which skill-score ratios are not reported."""
+"""Below so many cells the Brier skill scores (`bss_…`) are not reported."""
 
 
 @dataclass(frozen=True)
 class CellScores:
-    """One value per cell and metric; what a cell has no part in is masked out later."""
+    """One value for each cell and metric. Values of cells that a metric does not cover are masked out later."""
 
     table: CellTable
     brier: Floats
@@ -38,11 +38,11 @@ class CellScores:
     profit: Floats
     cost: Floats
     by_p: Codes
-    """Graded rows by ascending forecast."""
+    """Graded rows in order of ascending forecast."""
 
 
 def score_cells(table: CellTable) -> CellScores:
-    """Every per-cell score; NaN or nonsense where a cell is not graded or not paired."""
+    """Every score of each cell. It has no meaning where the cell is not graded or not paired."""
     p, y = table.p, np.nan_to_num(table.y)
     error = scores.brier(p, y)
     log = scores.log_score(np.nan_to_num(p), y)
@@ -69,7 +69,11 @@ def score_cells(table: CellTable) -> CellScores:
 
 
 class DimensionScores:
-    """The numbers of every agent in every slice of one dimension."""
+    """The numbers of every agent in every slice of one dimension.
+
+    `part` is the slice of each row, -1 for none; without it all rows are in one slice. A group is (agent, slice).
+    Metrics are computed for all groups at once when they are first needed.
+    """
 
     def __init__(
         self, measures: CellScores, part: Codes | None, labels: tuple[str, ...], *, seed: int, draws: int
@@ -85,38 +89,38 @@ class DimensionScores:
         self._drawn: dict[str, intervals.BootstrapDraws] = {}
 
     def scores(self, label: str, common: Mask) -> dict[str, dict[str, Any]]:
-        """Agent -> its numbers in the slice; agents that were not asked there are absent.
+        """The numbers of each agent in the slice; agents without a question there are absent.
 
-        Common are the events that all agents of `common` have.
+        `common` marks the agents whose shared events are the common ones (`skill_common`).
         """
         part = self._labels.index(label)
         draws, shared = self.resampled(label), skill.common_events(self.skill_matrix(label), common)
-        found: dict[str, dict[str, Any]] = {}
+        result: dict[str, dict[str, Any]] = {}
         for code, agent in enumerate(self._table.agents):
             group = code * len(self._labels) + part
             if self.columns["offered"][group]:
-                found[agent] = {
+                result[agent] = {
                     **self._row(group),
                     **self._skill_row(group, draws.means[:, code], shared[code]),
                     **self._calibrated(group),
                 }
-        return found
+        return result
 
-    def agents_that(self, fit: Callable[[str, Mapping[str, Any]], bool], label: str) -> Mask:
-        """Which agents' names and plain numbers in the slice fit."""
+    def agents_that(self, qualifies: Callable[[str, Mapping[str, Any]], bool], label: str) -> Mask:
+        """Marks the agents whose name and numbers in the slice qualify. The numbers lack intervals and calibration."""
         part, size = self._labels.index(label), len(self._labels)
         offered = self.columns["offered"]
         groups = [code * size + part for code in range(len(self._table.agents))]
-        fits = [bool(offered[group]) and fit(agent, self._row(group))
+        marks = [bool(offered[group]) and qualifies(agent, self._row(group))
                 for agent, group in zip(self._table.agents, groups, strict=True)]  # fmt: skip
-        return np.array(fits, dtype=np.bool_)
+        return np.array(marks, dtype=np.bool_)
 
     def skill_matrix(self, label: str) -> Floats:
-        """Agents x events of the slice."""
+        """The skill of each agent in each event of the slice; NaN where the agent has no paired cell."""
         return self.pairs.matrix(self.event_skill, self._labels.index(label))
 
     def resampled(self, label: str, *, pairs: bool = False) -> intervals.BootstrapDraws:
-        """The bootstrap of the slice's skills, drawn once."""
+        """The bootstrap of the skills in the slice. It is drawn once."""
         if label not in self._drawn:
             matrix = self.skill_matrix(label)
             self._drawn[label] = intervals.bootstrap(matrix, seed=self._seed, draws=self._draws, pairs=pairs)
@@ -132,7 +136,7 @@ class DimensionScores:
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
-        """Metric -> one number per (agent, slice)."""
+        """One number for each (agent, slice), by metric."""
         return {**self._counted, **self._nested_graded, **self._nested_paired, **self._pooled}
 
     @cached_property
@@ -156,7 +160,7 @@ class DimensionScores:
         strict = graded if bool(self._table.answered.all()) else self._nest(self._table.resolved)
         peers = self._nest(~np.isnan(mine.peer))
         return {
-            "events": graded.number(),
+            "events": graded.event_counts(),
             "brier": _mean(graded, mine.brier),
             "brier_strict": _mean(strict, mine.brier_strict),
             "log": _mean(graded, mine.log),
@@ -175,7 +179,7 @@ class DimensionScores:
         return {
             "skill": paired.mean(self.event_skill),
             "skill_se": paired.error(self.event_skill),
-            "skill_events": paired.number(),
+            "skill_events": paired.event_counts(),
             "market_brier": _mean(paired, mine.market_brier),
             "skill_strict": _mean(strict, mine.difference_strict),
             "edge": _mean(paired, mine.edge),
@@ -184,7 +188,7 @@ class DimensionScores:
 
     @cached_property
     def _pooled(self) -> dict[str, Floats]:
-        """Means over cells, each weighing the same."""
+        """Means over cells with equal weights."""
         mine, table, count = self._measures, self._table, self._counted
         graded, paired = table.graded, table.paired
         own, market = self._total(mine.brier, paired), self._total(mine.market_brier, paired)
@@ -208,12 +212,12 @@ class DimensionScores:
 
     def _line_values(self) -> dict[str, Floats]:
         table = self._table
-        found: dict[str, Floats] = {}
+        result: dict[str, Floats] = {}
         for name, later in (("1h", table.q_1h), ("24h", table.q_24h), ("close", table.q_close)):
             known = table.answered & table.quoted & ~np.isnan(later)
-            found[f"clv_{name}"] = self._mean_of(skill.line_value(table, later), known)
-            found[f"clv_{name}_cells"] = self._count(known)
-        return found
+            result[f"clv_{name}"] = self._mean_of(skill.line_value(table, later), known)
+            result[f"clv_{name}_cells"] = self._count(known)
+        return result
 
     def _row(self, group: int) -> dict[str, Any]:
         values = {name: column[group] for name, column in self.columns.items()}
@@ -254,17 +258,7 @@ class DimensionScores:
             "murphy_resolution": None if parts is None else parts.resolution,
             "murphy_uncertainty": None if parts is None else parts.uncertainty,
             "murphy_remainder": None if parts is None else parts.remainder,
-            "bins": [
-                {
-                    "low": part.low,
-                    "high": part.high,
-                    "count": part.count,
-                    "forecast": part.forecast,
-                    "observed": part.observed,
-                    "interval": part.interval,
-                }
-                for part in histogram.bins
-            ],
+            "bins": [_bin_numbers(reliability_bin) for reliability_bin in histogram.bins],
         }
 
     @cached_property
@@ -274,12 +268,12 @@ class DimensionScores:
 
     @cached_property
     def _by_forecast(self) -> list[tuple[Floats, Floats]]:
-        """Per group: forecasts in ascending order, and their outcomes."""
+        """The forecasts of each group in ascending order, and their outcomes."""
         rows = self._measures.by_p
         rows = rows[self._sliced[rows]]
         group = self._group[rows]
         if self._size <= np.iinfo(np.int16).max:
-            group = group.astype(np.int16)  # numpy sorts these by radix
+            group = group.astype(np.int16)  # numpy sorts 16-bit integers by radix, which is faster
         rows = rows[np.argsort(group, kind="stable")]
         ends = np.cumsum(np.bincount(self._group[rows], minlength=self._size))
         p, y = self._table.p[rows], self._table.y[rows]
@@ -303,11 +297,25 @@ _WHOLE = frozenset({
     "offered", "answered", "graded", "paired", "events", "skill_events", "log_clipped", "direction_decided",
     "direction_right", "pm_roi_bets", "replicated", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
 })  # fmt: skip
+"""Metrics that are counts, and so whole numbers in a report."""
 
 
-def _mean(level: NestedGroups, values: Floats) -> Floats:
-    return level.mean(level.event_values(values))
+def _bin_numbers(one: calibration.Bin) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which is ten times slower."""
+    return {
+        "low": one.low,
+        "high": one.high,
+        "count": one.count,
+        "forecast": one.forecast,
+        "observed": one.observed,
+        "interval": one.interval,
+    }
+
+
+def _mean(groups: NestedGroups, values: Floats) -> Floats:
+    return groups.mean(groups.event_values(values))
 
 
 def _enough(values: Floats, cells: Floats) -> Floats:
+    """The values, with NaN where there are too few cells."""
     return np.where(cells >= RATIO_MINIMUM, values, np.nan)

@@ -1,7 +1,7 @@
-"""Markets inside windows inside events: the means that keep a large event from drowning the others. Pure.
+"""Means over markets, then windows, then events, so that a large event does not outweigh the others. Pure.
 
-Weighing law: the markets of one event and window are averaged, then the windows of an event, then the events. So an
-event counts once, however many markets it has and however often it was asked.
+The markets of one event and window are averaged, then the windows of an event, then the events. So an event counts
+once, however many markets it has and however often it was asked about.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from coliseum.arena.scoring.cells import CellTable
 
 @dataclass(frozen=True)
 class Grouping:
-    """Rows gathered into groups: `order` puts a group's rows together, `starts` are the groups' first places."""
+    """Rows gathered into groups: `order` brings the rows of a group together, `starts` are the first places."""
 
     order: Codes | None
-    """None where they stand together already."""
+    """None if the rows of each group are together already."""
     starts: Codes
     sizes: Codes
 
     def means(self, values: Floats) -> Floats:
+        """The mean of each group."""
         if not len(self.starts):
             return np.zeros(0)
         gathered = values if self.order is None else values[self.order]
@@ -32,42 +33,42 @@ class Grouping:
 
 @dataclass(frozen=True)
 class NestedGroups:
-    """The kept rows of a table as groups (agent, part), where a part is one slice of a dimension."""
+    """The selected rows of a table in groups of (agent, part). A part is one slice of a dimension."""
 
     rows: Codes | None
-    """None where all are kept."""
+    """None if all rows are selected."""
     window_level: Grouping
     event_level: Grouping
     group: Codes
-    """agent * parts + part, per event value."""
+    """agent * parts + part, for each event value."""
     event: Codes
     agents: int
     parts: int
 
     def event_values(self, values: Floats) -> Floats:
-        """One mean per (agent, event, part), from a value per row of the table."""
+        """One mean for each (agent, event, part), from one value for each row of the table."""
         kept = values if self.rows is None else values[self.rows]
         return self.event_level.means(self.window_level.means(kept))
 
     def mean(self, event_values: Floats) -> Floats:
-        """Mean over the events, per (agent, part); NaN without any."""
+        """The mean over the events, for each (agent, part); NaN without events."""
         size = self.agents * self.parts
         return ratio(totals(event_values, self.group, size), counts(self.group, size))
 
     def error(self, event_values: Floats) -> Floats:
-        """stdev(ddof 1)/sqrt(n) of the event values, per (agent, part); NaN below two events."""
+        """stdev(ddof 1)/sqrt(n) of the event values, for each (agent, part); NaN below two events."""
         size = self.agents * self.parts
         off = np.square(event_values - self.mean(event_values)[self.group])
         number = counts(self.group, size)
         variance = ratio(totals(off, self.group, size), np.maximum(number - 1, 0))
         return np.sqrt(ratio(variance, number))
 
-    def number(self) -> Floats:
-        """Events per (agent, part)."""
+    def event_counts(self) -> Floats:
+        """The number of events, for each (agent, part)."""
         return counts(self.group, self.agents * self.parts)
 
     def matrix(self, event_values: Floats, part: int) -> Floats:
-        """Agents x the events that the part has, NaN where an agent has no value; events in canonical order."""
+        """An agents x events matrix of one part; NaN where an agent has no value. Events are in canonical order."""
         mine = self.group % self.parts == part
         events, column = np.unique(self.event[mine], return_inverse=True)
         filled = np.full((self.agents, len(events)), np.nan)
@@ -76,7 +77,7 @@ class NestedGroups:
 
 
 def nest(table: CellTable, keep: Mask, part: Codes | None = None, parts: int = 1) -> NestedGroups:
-    """Gather the rows of `keep` by agent, event, window and part; rows with a negative part belong nowhere."""
+    """Group the rows of `keep` by agent, event, window and part. Rows with a negative part are left out."""
     if part is not None:
         keep = keep & (part >= 0)
     rows = None if keep.all() else np.flatnonzero(keep)
@@ -98,7 +99,7 @@ def nest(table: CellTable, keep: Mask, part: Codes | None = None, parts: int = 1
 
 
 def _gather(major: Codes, slot: Codes, parts: int) -> tuple[Grouping, Codes, Codes]:
-    """Groups of equal (major, slot); `major` is in order already."""
+    """Groups of equal (major, slot). `major` ascends already."""
     key = major * parts + slot
     order = None
     if bool((key[1:] < key[:-1]).any()):

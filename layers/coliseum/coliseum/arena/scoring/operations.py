@@ -1,4 +1,4 @@
-"""How a contestant worked, apart from how well it knew: failures, time, tokens, money, noise. Pure."""
+"""Operational figures of a contestant: failures, time, tokens, cost and noise. They do not affect ranks. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from coliseum.trading.money import ZERO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionEffort:
-    """One decision of one agent, with what its last attempt took. None is unknown, never 0."""
+    """One decision of one agent and what its last attempt took. None means unknown; it never means 0."""
 
     question: str
-    """Replicates of one question share it."""
+    """The same for all replicates of one question."""
     status: str
     """done, failed or skipped."""
     reason: str | None = None
-    """Why it did not end in a forecast: an error class such as `timeout`, or `abstained`."""
+    """Why there is no forecast: an error class such as `timeout`, or `abstained`."""
     p: float | None = None
     attempts: int = 1
     latency_ms: int | None = None
@@ -31,37 +31,37 @@ class DecisionEffort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """One agent's; rates are shares of what it was asked."""
+    """The figures of one agent. Rates are shares of the questions that it was asked."""
 
     asked: int
     answered: int
     retried: int
     failure_rates: dict[str, float]
-    """Reason -> share: timeout, invalid_output, filtered, round_closed, abstained ..."""
+    """Share of the questions by reason: timeout, invalid_output, filtered, round_closed, abstained and others."""
     latency_p50_ms: int | None
     latency_p95_ms: int | None
     tokens: int | None
     cost_usd: Decimal | None
-    """Of the attempts whose bill is known."""
+    """Dollars, over the attempts whose cost is known."""
     cost_per_forecast: Decimal | None
-    """None where a bill is unknown."""
+    """Dollars; None if the cost of an attempt is unknown."""
     replicate_stdev: float | None
-    """Standard deviation of p between replicates of one question, pooled: the contestant's own noise."""
+    """Pooled standard deviation of p between replicates of one question: the noise of the contestant."""
 
 
 def operations(decisions: Iterable[DecisionEffort]) -> Operations:
-    """What one agent's decisions took; what the house skipped (budget, circuit) was not asked."""
-    rows = [one for one in decisions if one.status != "skipped"]
-    answered = [one for one in rows if one.p is not None]
-    reasons = Counter(one.reason or "unknown" for one in rows if one.p is None)
-    latencies = sorted(one.latency_ms for one in rows if one.latency_ms is not None)
-    costs = [one.cost_usd for one in rows if one.cost_usd is not None]
-    tokens = [one.tokens for one in rows if one.tokens is not None]
+    """The figures of one agent. Skipped decisions (budget, circuit breaker) do not count as asked."""
+    rows = [decision for decision in decisions if decision.status != "skipped"]
+    answered = [decision for decision in rows if decision.p is not None]
+    reasons = Counter(decision.reason or "unknown" for decision in rows if decision.p is None)
+    latencies = sorted(decision.latency_ms for decision in rows if decision.latency_ms is not None)
+    costs = [decision.cost_usd for decision in rows if decision.cost_usd is not None]
+    tokens = [decision.tokens for decision in rows if decision.tokens is not None]
     cost = sum(costs, ZERO) if costs else None
     return Operations(
         asked=len(rows),
         answered=len(answered),
-        retried=sum(one.attempts > 1 for one in rows),
+        retried=sum(decision.attempts > 1 for decision in rows),
         failure_rates={reason: number / len(rows) for reason, number in sorted(reasons.items())},
         latency_p50_ms=_quantile(latencies, 0.5),
         latency_p95_ms=_quantile(latencies, 0.95),
@@ -73,14 +73,14 @@ def operations(decisions: Iterable[DecisionEffort]) -> Operations:
 
 
 def _quantile(ordered: Sequence[int], share: float) -> int | None:
-    """The smallest value that at least `share` of them do not exceed."""
+    """The nearest-rank quantile: the smallest value that at least `share` of the values do not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
 def _noise(answered: Sequence[DecisionEffort]) -> float | None:
     groups: defaultdict[str, list[float]] = defaultdict(list)
-    for one in answered:
-        if one.p is not None:
-            groups[one.question].append(one.p)
+    for decision in answered:
+        if decision.p is not None:
+            groups[decision.question].append(decision.p)
     spreads = [variance(values) for values in groups.values() if len(values) > 1]
     return math.sqrt(fmean(spreads)) if spreads else None

@@ -1,4 +1,4 @@
-"""How sure a share is. Pure, and without numpy: what answers requests shows shares too."""
+"""Confidence interval of a proportion. Pure, and without numpy, because functions without numpy use it too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Z = 1.959963984540054
 
 
 def wilson(successes: float, trials: float) -> tuple[float, float] | None:
-    """95 % score interval of a proportion (Wilson 1927); None without trials."""
+    """95 % score interval of a proportion (Wilson 1927). None without trials."""
     if trials <= 0:
         return None
     share = successes / trials

@@ -1,6 +1,6 @@
-"""The engine's one entry: cells in, a canonical, digest-stamped report out. Deterministic and pure.
+"""Scores a table of cells and builds the canonical report with its digest. Deterministic and pure.
 
-Every key of a report is explained in docs/scoring.md.
+docs/scoring.md explains every key of a report.
 """
 
 from __future__ import annotations
@@ -26,35 +26,36 @@ from coliseum.arena.scoring.measures import CellScores, DimensionScores, score_c
 from coliseum.arena.scoring.slices import Dimension
 
 ENGINE_VERSION = "1.3.0"
-"""Changes whenever a number can change for the same input."""
+"""Changes when a number can change for the same input."""
 RULES_VERSION = "coliseum-rules-2"
-"""Changes whenever a rule of docs/scoring.md changes."""
+"""Changes when a rule of docs/scoring.md changes."""
 PLACES = 12
+"""Decimal places of floats in canonical JSON."""
 ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRules:
-    """What a board may decide for itself; everything else is fixed by `RULES_VERSION`."""
+    """The rules that a leaderboard can choose. `RULES_VERSION` fixes all others."""
 
     left_out: frozenset[str] = frozenset({"0-3h"})
-    """Horizons that keep their own slice and stay out of everything else: the last hours know more than anyone."""
+    """Horizons that have their own slice and count nowhere else: in the last hours the outcome may be known already."""
     pools: frozenset[str] = frozenset()
-    """Agents that pool the others' forecasts: no voices of their own where each one's information is told."""
+    """Agents that pool the forecasts of others. The pool of `information` leaves them out."""
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """Everything the engine says about a table; `body` is JSON-ready."""
+    """All scores of a table. `body` is ready for JSON; ranking uses the other fields."""
 
     body: dict[str, Any]
     agents: tuple[str, ...] = ()
     skills: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    """Agents x events: paired skill of the headline cells, NaN where absent. What ranking goes by."""
+    """Agents x events: paired skill of the headline cells, NaN where absent. Ranks come from it."""
     resampled: intervals.BootstrapDraws | None = None
-    """Its bootstrap, with the agents' differences; None without draws."""
+    """The bootstrap of `skills`, with the differences between agents. None without draws."""
     pair_evidence: Mapping[tuple[int, int], float] = field(default_factory=dict)
-    """log10 E of agent against agent, by their places in `agents`."""
+    """log10 E of one agent against another, by their places in `agents`."""
 
     @property
     def digest(self) -> str:
@@ -62,9 +63,9 @@ class ScoreReport:
         return digest_of(self.body)
 
     def scores(self, slice_name: str = ALL) -> dict[str, dict[str, Any]]:
-        """Agent -> its numbers in one slice; nobody where there is no such slice."""
-        found: dict[str, dict[str, Any]] = self.body["slices"].get(slice_name, {})
-        return found
+        """The numbers of each agent in one slice. Empty if there is no such slice."""
+        scores: dict[str, dict[str, Any]] = self.body["slices"].get(slice_name, {})
+        return scores
 
 
 def score(
@@ -77,14 +78,33 @@ def score(
     slices: bool = True,
     listed: Callable[[str, Mapping[str, Any]], bool] | None = None,
 ) -> ScoreReport:
-    """Score every agent of `table`. `seed` fixes the bootstrap; 0 draws leave its intervals out.
+    """Score every agent of `table`. `seed` fixes the bootstrap; with 0 draws there are no intervals.
 
-    A row without `p` is a question that was asked and not answered; see `cells.completed`. `listed` tells by an agent's
-    name and numbers whether an event must be one of its own to be common; without it everybody is heard.
+    A row without `p` is a question that was asked and not answered (see `cells.with_unanswered_questions`). Common
+    events are those that all agents have for which `listed(name, numbers)` is true. Without `listed` these are all
+    agents with a skill.
     """
     rules = rules or ScoreRules()
     headline = table.select(_headline(table, rules))
-    body: dict[str, Any] = {
+    body = _header(table, rules, seed=seed, draws=draws, slice_draws=slice_draws)
+    measures = score_cells(headline)
+    whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
+    resampled = whole.resampled(ALL, pairs=True) if draws else None
+    common = whole.agents_that(listed or _has_skill, ALL)
+    body["rules"]["common_of"] = [agent for agent, counts in zip(table.agents, common, strict=True) if counts]
+    body["slices"][ALL] = _with_overall_numbers(whole.scores(ALL, common), headline, rules)
+    for dimension, cut in _sliced(table, headline, measures) if slices else ():
+        part = DimensionScores(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
+        for label in dimension.labels:
+            scores = part.scores(label, common)
+            if scores:
+                body["slices"][f"{dimension.name}:{label}"] = scores
+    return ScoreReport(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
+
+
+def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice_draws: int) -> dict[str, Any]:
+    """The report without its numbers."""
+    return {
         "engine_version": ENGINE_VERSION,
         "rules_version": RULES_VERSION,
         "rules": {"left_out": sorted(rules.left_out), "pools": sorted(rules.pools)},
@@ -100,19 +120,6 @@ def score(
         "questions": int(table.question.max()) + 1 if len(table) else 0,
         "slices": {},
     }
-    measures = score_cells(headline)
-    whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
-    resampled = whole.resampled(ALL, pairs=True) if draws else None
-    common = whole.agents_that(listed or _has_skill, ALL)
-    body["rules"]["common_of"] = [agent for agent, fits in zip(table.agents, common, strict=True) if fits]
-    body["slices"][ALL] = _with_board_wide(whole.scores(ALL, common), headline, rules)
-    for dimension, cut in _sliced(table, headline, measures) if slices else ():
-        part = DimensionScores(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
-        for label in dimension.labels:
-            found = part.scores(label, common)
-            if found:
-                body["slices"][f"{dimension.name}:{label}"] = found
-    return ScoreReport(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
 
 
 def canonical(value: Any) -> str:
@@ -121,31 +128,33 @@ def canonical(value: Any) -> str:
 
 
 def digest_of(body: Mapping[str, Any]) -> str:
+    """sha256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical(body).encode()).hexdigest()
 
 
 def input_hash(table: CellTable) -> str:
-    """sha256 over the cells in canonical order: the same cells in any order hash alike."""
+    """sha256 over the cells in canonical order, in hex. The order in which cells were given does not matter."""
     labels = [table.agents, table.events, table.markets, table.windows, table.clusters]
-    ways = [[one.name, one.labels] for one in table.dimensions]
-    digest = hashlib.sha256(json.dumps([labels, ways]).encode())
+    slices = [[dimension.name, dimension.labels] for dimension in table.dimensions]
+    digest = hashlib.sha256(json.dumps([labels, slices]).encode())
     codes = (table.agent, table.event, table.market, table.window, table.cluster, table.structure)
-    for code in (*codes, *(one.code for one in table.dimensions)):
+    for code in (*codes, *(dimension.code for dimension in table.dimensions)):
         digest.update(code.astype("<i4").tobytes())
     numbers = (table.p, table.q, table.y, table.yes_ask, table.no_ask, table.q_1h, table.q_24h, table.q_close)
     for column in (*numbers, table.strike, table.due_at, table.settled_at, table.noise):
-        # One NaN and one zero: their other bit patterns mean the same.
+        # NaN and zero have several bit patterns (-0.0 too); each is hashed in one form.
         digest.update((np.where(np.isnan(column), np.nan, column) + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
 
 
 def seed_of(board: str, table: CellTable) -> int:
-    """The bootstrap's seed: it follows from the board's name and the cells, so that nobody can choose it."""
+    """The seed of the bootstrap. It follows from the leaderboard's name and the cells, so that it cannot be chosen."""
     text = f"{board}\x1f{input_hash(table)}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 def _headline(table: CellTable, rules: ScoreRules) -> np.ndarray:
+    """Marks the cells that count outside the slices of the horizons."""
     keep = np.ones(len(table), dtype=np.bool_)
     for dimension in table.dimensions:
         if dimension.name == "horizon":
@@ -156,7 +165,7 @@ def _headline(table: CellTable, rules: ScoreRules) -> np.ndarray:
 
 
 def _sliced(table: CellTable, headline: CellTable, measures: CellScores) -> Iterator[tuple[Dimension, CellScores]]:
-    """Every dimension with the cells it cuts: the horizons cut all of them, the rest the headline's."""
+    """Every dimension and the cells that it slices: all cells for the horizons, the headline's cells otherwise."""
     for dimension in headline.dimensions:
         if dimension.name != "horizon":
             yield dimension, measures
@@ -169,21 +178,22 @@ def _has_skill(_: str, values: Mapping[str, Any]) -> bool:
     return values["skill"] is not None
 
 
-def _with_board_wide(
+def _with_overall_numbers(
     scores: dict[str, dict[str, Any]], table: CellTable, rules: ScoreRules
 ) -> dict[str, dict[str, Any]]:
-    """What is reckoned over the whole board alone: difficulty, evidence, information, coherence."""
-    adjusted, proofs, fits = adjusted_brier(table), evidence(table), coherence(table)
-    known = information(table, rules.pools)
+    """Add what is computed over all cells only: adjusted Brier score, evidence, information, coherence."""
+    adjusted, stakes, coherences = adjusted_brier(table), evidence(table), coherence(table)
+    contributions = information(table, rules.pools)
     for agent, numbers in scores.items():
-        value, proof, own, fit = adjusted.get(agent), proofs.get(agent), known.get(agent), fits.get(agent)
+        value, stake = adjusted.get(agent), stakes.get(agent)
+        contribution, fit = contributions.get(agent), coherences.get(agent)
         numbers["brier_adjusted"] = value
         numbers["brier_adjusted_index"] = None if value is None or value < 0 else brier_index(value)
-        numbers["log10_evidence"] = None if proof is None else proof.final
-        numbers["log10_evidence_peak"] = None if proof is None else proof.peak
-        numbers["evidence_clusters"] = 0 if proof is None else len(proof.log10)
-        numbers["information"] = None if own is None else own.mean
-        numbers["information_se"] = None if own is None else own.error
+        numbers["log10_evidence"] = None if stake is None else stake.final
+        numbers["log10_evidence_peak"] = None if stake is None else stake.peak
+        numbers["evidence_clusters"] = 0 if stake is None else len(stake.log10)
+        numbers["information"] = None if contribution is None else contribution.mean
+        numbers["information_se"] = None if contribution is None else contribution.error
         numbers["coherence_sets"] = 0 if fit is None else fit.sets
         numbers["coherence_sum_gap"] = None if fit is None else fit.sum_gap
         numbers["coherence_ladder_violations"] = None if fit is None else fit.ladder_violations
@@ -193,7 +203,7 @@ def _with_board_wide(
 
 
 def _clean(value: Any) -> Any:
-    """JSON's own types only."""
+    """The value with JSON's types only: lists for tuples, None for NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _clean(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Who knows more than the market: the paired difference and its relatives. Pure."""
+"""Skill against the market: the paired difference of Brier scores and related measures. Pure."""
 
 from __future__ import annotations
 
@@ -11,55 +11,62 @@ from coliseum.arena.scoring.brier import COIN_FLIP, brier
 from coliseum.arena.scoring.cells import CellTable
 
 DEAD_BAND = 0.02
-"""Forecasts within 2 cents of the market take no side."""
+"""Forecasts within 2 cents of the market price take no side."""
 _ROUNDING = 1e-9
-"""0.52 - 0.50 is a little more than 0.02 in binary, and yet on the band's edge."""
+"""0.52 - 0.50 is a little more than 0.02 in binary, but it must count as the edge of the band."""
 _Z_TWO_SIDED, _Z_POWER = 1.959963984540054, 0.8416212335729143
 
 
 def paired_difference(table: CellTable) -> Floats:
-    """Market Brier minus agent Brier; copying the market is exactly 0. NaN where the cell is not paired."""
+    """The Brier score of the market minus that of the agent. A copy of the market has exactly 0.
+
+    NaN where the cell is not paired.
+    """
     return brier(table.q, table.y) - brier(table.p, table.y)
 
 
 def strict_difference(table: CellTable) -> Floats:
-    """The same with a missing answer counted as 0.5."""
+    """The paired difference, with a missing answer counted as 0.5."""
     return np.where(table.answered, paired_difference(table), brier(table.q, table.y) - COIN_FLIP)
 
 
-def common_events(by_event: Floats, of: Mask) -> Floats:
-    """Agents x events with every event removed that one of the agents `of` lacks; of all where none of them has any."""
+def common_events(by_event: Floats, agents: Mask) -> Floats:
+    """The agents x events matrix with NaN for every event that one of `agents` lacks.
+
+    Agents without any event are ignored. If none of `agents` has an event, all agents count.
+    """
     active = ~np.isnan(by_event).all(axis=1)
-    active = active & of if bool((active & of).any()) else active
+    active = active & agents if bool((active & agents).any()) else active
     shared = ~np.isnan(by_event[active]).any(axis=0)
     return np.where(shared[None, :], by_event, np.nan)
 
 
 def takes_side(table: CellTable) -> Mask:
-    """Paired cells whose forecast is outside the dead band around the market."""
+    """Marks paired cells whose forecast is outside the dead band around the market price."""
     with np.errstate(invalid="ignore"):
         return np.asarray(table.paired & (np.abs(table.p - table.q) > DEAD_BAND + _ROUNDING))
 
 
 def right_side(table: CellTable) -> Mask:
-    """Of those, the ones on the outcome's side of the market."""
+    """Marks cells that take a side and have the outcome on that side."""
     return np.asarray(takes_side(table) & ((table.p > table.q) == (table.y == 1)))
 
 
 def edge(table: CellTable) -> Floats:
-    """(p - q)(y - q): what one contract per point of disagreement earns before cost."""
+    """(p - q)(y - q): what one contract per point of disagreement earns before costs."""
     return (table.p - table.q) * (table.y - table.q)
 
 
 def line_value(table: CellTable, later: Floats) -> Floats:
-    """sign(p - q)(later - q): did the market move towards the forecast. Needs no outcome."""
+    """sign(p - q)(later - q): positive if the market moved towards the forecast. Needs no outcome."""
     return np.sign(table.p - table.q) * (later - table.q)
 
 
 def events_needed(mean: float, error: float, events: int) -> int | None:
-    """Events in total until a mean this large stands out at 5 % two-sided with 80 % power, from the values' spread.
+    """The total number of events needed to see a mean of this size at 5 % (two-sided) with 80 % power.
 
-    (z_0.975 + z_0.8)^2 variance / mean^2; None where fewer than two events or a zero mean leave it open.
+    (z_0.975 + z_0.8)^2 variance / mean^2. `error` is the standard error of the mean. None below two events, for a mean
+    of 0, and for a number of 1e9 or more.
     """
     if events < 2 or math.isnan(error) or mean == 0:
         return None

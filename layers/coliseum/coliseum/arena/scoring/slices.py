@@ -1,4 +1,4 @@
-"""Ways to cut a board: by category, time left, track, liquidity, price and size of the event. Pure."""
+"""Slices of a leaderboard: by category, time left, track, liquidity, price and number of outcomes. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from coliseum.arena.scoring.arithmetic import Codes, Floats
 from coliseum.errors import InvalidInput
 
 PRICE_BANDS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
-"""Lower edges of the bands after the first; a price on an edge belongs above it."""
+"""Lower edges of all bands but the first. A price on an edge belongs to the band above."""
 OUTCOME_COUNTS = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10))
 TERCILES = ("low", "middle", "high")
 MOST_LABELS = 200
-"""Slices per dimension: every label becomes a full set of numbers per agent."""
+"""Slices of a dimension. Every label gives a full set of numbers for each agent."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One way to slice: the code of each row's label, -1 where it has none."""
+    """One way to slice. `code` is the index of the label of each row, or -1 if it has none."""
 
     name: str
     labels: tuple[str, ...]
@@ -37,15 +37,15 @@ def dimensions(
     outcomes: Floats | None,
     q: Floats,
 ) -> tuple[Dimension, ...]:
-    """Every dimension that has a label somewhere."""
+    """Every dimension in which at least one row has a label. Raises InvalidInput for more than 200 labels."""
     named = (("category", category), ("horizon", horizon), ("track", track))
-    found = [_named(name, labels) for name, labels in named if labels is not None]
+    result = [_named(name, labels) for name, labels in named if labels is not None]
     if volume is not None:
-        found.append(Dimension("liquidity", TERCILES, _terciles(volume)))
-    found.append(Dimension("price", _price_labels(), _banded(q)))
+        result.append(Dimension("liquidity", TERCILES, _terciles(volume)))
+    result.append(Dimension("price", _price_labels(), _banded(q)))
     if outcomes is not None:
-        found.append(Dimension("outcomes", _outcome_labels(), _counted(outcomes)))
-    return tuple(one for one in found if bool((one.code >= 0).any()))
+        result.append(Dimension("outcomes", _outcome_labels(), _counted(outcomes)))
+    return tuple(dimension for dimension in result if bool((dimension.code >= 0).any()))
 
 
 def _named(name: str, labels: Sequence[str]) -> Dimension:
@@ -58,7 +58,7 @@ def _named(name: str, labels: Sequence[str]) -> Dimension:
 
 
 def _terciles(volume: Floats) -> Codes:
-    """By the cells' own volumes; equal volumes stay together."""
+    """Terciles of the volumes of the cells; equal volumes stay together."""
     known = np.sort(volume[~np.isnan(volume)])
     code = np.full(len(volume), -1)
     if len(known):

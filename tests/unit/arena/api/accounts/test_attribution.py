@@ -28,13 +28,13 @@ PARTS = ("edge", "sizing", "spread", "depth", "fees", "luck")
 
 
 def test_one_order_by_hand() -> None:
-    found = waterfall([ORDER])
-    assert (found.edge, found.sizing) == (Decimal("17.5"), Decimal(0))
-    assert (found.spread, found.depth, found.fees) == (Decimal("-2.5"), Decimal("-0.5"), Decimal("-1.75"))
-    assert (found.luck, found.net) == (Decimal(40), Decimal("52.75"))
+    result = waterfall([ORDER])
+    assert (result.edge, result.sizing) == (Decimal("17.5"), Decimal(0))
+    assert (result.spread, result.depth, result.fees) == (Decimal("-2.5"), Decimal("-0.5"), Decimal("-1.75"))
+    assert (result.luck, result.net) == (Decimal(40), Decimal("52.75"))
 
 
-def test_a_no_order_is_seen_from_its_own_side() -> None:
+def test_a_no_order_is_computed_from_its_own_side() -> None:
     mirrored = replace(
         ORDER,
         side=Outcome.NO,
@@ -47,16 +47,16 @@ def test_a_no_order_is_seen_from_its_own_side() -> None:
     assert waterfall([mirrored]) == waterfall([ORDER])
 
 
-def test_sizing_is_what_unequal_stakes_added_to_the_promise() -> None:
+def test_sizing_is_what_unequal_stakes_add_to_the_promise() -> None:
     small = replace(ORDER, contracts=Decimal(10), cost=Decimal("4.55"), fee=Decimal(0), forecast=Decimal("0.45"))
-    found = waterfall([ORDER, small])
-    assert found.sizing > 0
-    assert found.edge + found.sizing == Decimal("17.5") + Decimal("0.25")
+    result = waterfall([ORDER, small])
+    assert result.sizing > 0
+    assert result.edge + result.sizing == Decimal("17.5") + Decimal("0.25")
     assert waterfall([ORDER, ORDER]).sizing == 0
 
 
 @pytest.mark.parametrize("name", ["mid", "yes_bid", "yes_ask", "forecast"])
-def test_nothing_is_imputed(name: str) -> None:
+def test_an_order_without_quote_or_forecast_is_unexplained(name: str) -> None:
     missing: dict[str, Any] = {name: None}
     assert waterfall([replace(ORDER, **missing)]) == Waterfall(unexplained=1)
 
@@ -83,7 +83,7 @@ ORDERS = st.builds(
 
 @given(st.lists(ORDERS, max_size=8))
 def test_the_parts_add_up_to_the_profit_exactly(orders: list[AttributedOrder]) -> None:
-    found = waterfall(orders)
+    result = waterfall(orders)
     settled = [order for order in orders if order.value is not None]
     worth = [
         order.contracts * (order.value if order.side is Outcome.YES else 1 - order.value)
@@ -91,5 +91,5 @@ def test_the_parts_add_up_to_the_profit_exactly(orders: list[AttributedOrder]) -
         if order.value is not None
     ]
     profit = sum(worth, Decimal(0)) - sum((order.cost + order.fee for order in settled), Decimal(0))
-    assert sum(getattr(found, name) for name in PARTS) == found.net == profit
-    assert (found.orders, found.waiting) == (len(settled), len(orders) - len(settled))
+    assert sum(getattr(result, name) for name in PARTS) == result.net == profit
+    assert (result.orders, result.waiting) == (len(settled), len(orders) - len(settled))

@@ -14,8 +14,8 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.files import columns, rows
-from coliseum.arena.scoring.files.parse import MOST_AGENTS, ParsedForecasts, forecasts_from
-from coliseum.arena.scoring.files.problems import MOST
+from coliseum.arena.scoring.files.parse import MAX_AGENTS, ParsedForecasts, forecasts_from
+from coliseum.arena.scoring.files.problems import MAX_PROBLEMS
 from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.files.values import COLUMNS
 from coliseum.arena.scoring.report import input_hash
@@ -29,7 +29,7 @@ def read(content: str, name: str = "f.csv", outcomes: str | None = None) -> Pars
     return forecasts_from(text(name, content), None if outcomes is None else text("outcomes.csv", outcomes))
 
 
-def told(content: str, name: str = "f.csv", outcomes: str | None = None) -> list[str]:
+def problems_of(content: str, name: str = "f.csv", outcomes: str | None = None) -> list[str]:
     return [str(problem) for problem in read(content, name, outcomes).problems]
 
 
@@ -40,8 +40,8 @@ def table(content: str, name: str = "f.csv", outcomes: str | None = None) -> Cel
     return parsed.table
 
 
-def holds(found: CellTable, *cells: Cell) -> bool:
-    return input_hash(found) == input_hash(table_from_cells(cells))
+def holds(result: CellTable, *cells: Cell) -> bool:
+    return input_hash(result) == input_hash(table_from_cells(cells))
 
 
 def test_three_columns_are_enough() -> None:
@@ -62,32 +62,32 @@ def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_csv_file_comes_back_as_it_was_written(delimiter: str, mark: str) -> None:
+def test_a_csv_file_is_read_as_it_was_written(delimiter: str, mark: str) -> None:
     wanted = random_cells(4, events=20)
 
     assert holds(table(mark + as_csv(rows_of(wanted), delimiter)), *wanted)
 
 
 @pytest.mark.parametrize("name", ["f.jsonl", "f.ndjson", "no-suffix"])
-def test_json_lines_come_back_as_they_were_written(name: str) -> None:
+def test_json_lines_are_read_as_they_were_written(name: str) -> None:
     wanted = random_cells(4, events=20)
 
     assert holds(table("\n".join(map(json.dumps, rows_of(wanted))), name), *wanted)
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"),
+    ("text", "outcome"),
     [("1", 1), ("YES", 1), ("true", 1), ("1.0", 1), ("0", 0), ("no", 0), ("False", 0), ("", None), ("void", None),
      ("scalar", None)],
 )  # fmt: skip
-def test_outcomes_are_said_in_many_ways(said: str, outcome: int | None) -> None:
-    (y,) = table(f"agent,market,p,y\na,m,0.5,{said}\n").y
+def test_outcomes_can_be_written_in_several_ways(text: str, outcome: int | None) -> None:
+    (y,) = table(f"agent,market,p,y\na,m,0.5,{text}\n").y
 
     assert y == outcome if outcome is not None else math.isnan(y)
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("text", "seconds"),
     [
         ("2026-11-21T12:00:00Z", 1795262400),
         ("1795262400", 1795262400),
@@ -95,14 +95,14 @@ def test_outcomes_are_said_in_many_ways(said: str, outcome: int | None) -> None:
         ("2026-11-21T12:00", 1795262400),
     ],
 )
-def test_times_are_rfc_3339_or_seconds(said: str, seconds: float) -> None:
-    assert table(f"agent,market,p,settled_at\na,m,0.5,{said}\n").settled_at.tolist() == [seconds]
+def test_times_are_rfc_3339_or_seconds(text: str, seconds: float) -> None:
+    assert table(f"agent,market,p,settled_at\na,m,0.5,{text}\n").settled_at.tolist() == [seconds]
 
 
-def test_every_problem_of_a_file_is_told_with_its_line() -> None:
+def test_every_problem_of_a_file_is_reported_with_its_line() -> None:
     content = 'agent,market,p,y,strike\na,m1,1.5,1,\n\n,m2,x,maybe,high\na,m3,0.5\na,m4,nan,1,\n"a,m5\n'
 
-    assert told(content) == [
+    assert problems_of(content) == [
         'f.csv:2: p: got "1.5", expected a probability between 0 and 1, or nothing',
         'f.csv:4: agent: got "", expected a name',
         'f.csv:4: p: got "x", expected a probability between 0 and 1, or nothing',
@@ -110,16 +110,22 @@ def test_every_problem_of_a_file_is_told_with_its_line() -> None:
         'f.csv:4: strike: got "high", expected a number',
         "f.csv:5: 3 values for 5 columns",
         'f.csv:6: p: got "nan", expected a probability between 0 and 1, or nothing',
-        "f.csv:7: not CSV: unexpected end of data; is a quotation mark not closed?",
+        "f.csv:7: not CSV: unexpected end of data. Is a quotation mark not closed?",
     ]
 
 
 @pytest.mark.parametrize(
     ("content", "wanted"),
     [
-        ("agent,market\na,m\n", "f.csv:1: no column p; there are agent, market; the first line must name the columns"),
-        ("\n\na,m,0.5\n", "f.csv:3: no column agent, market, p; there are a, m, 0.5; the first line must name"),
-        ("agent,market,p,prob\na,m,1,1\n", "f.csv:1: unknown column prob; known are agent, event, market"),
+        (
+            "agent,market\na,m\n",
+            "f.csv:1: no column p; the columns are agent, market; the first line must name the columns",
+        ),
+        ("\n\na,m,0.5\n", "f.csv:3: no column agent, market, p; the columns are a, m, 0.5; the first line must name"),
+        (
+            "agent,market,p,prob\na,m,1,1\n",
+            "f.csv:1: unknown column prob: rename it or remove it. Known are agent, event, market",
+        ),
         (
             "agent,market,p\na,m,50%\n",
             'f.csv:2: p: got "50%", expected a probability between 0 and 1, or nothing (0.5?)',
@@ -133,68 +139,68 @@ def test_every_problem_of_a_file_is_told_with_its_line() -> None:
         ("agent,market,p\na,m,-0.1\n", 'f.csv:2: p: got "-0.1", expected a probability between 0 and 1, or nothing'),
         ("agent,market,p\na\x1b[2J,m,0.5\n", "expected a text without control characters"),
         ("agent,market,p,settled_at\na,m,0.5,9999-99-99\n", "expected a time as 2026-11-21T12:00:00Z"),
-        ("agent,market,p,p\na,m,1,1\n", "f.csv:1: column p stands twice"),
+        ("agent,market,p,p\na,m,1,1\n", "f.csv:1: column p occurs twice"),
         ("agent,market,p,outcomes\na,m,1,0.5\n", 'outcomes: got "0.5", expected a whole number above 0'),
         ("agent,market,p,structure\na,m,1,round\n", "expected one of exclusive, exhaustive, above, below"),
-        ("agent,market,p,structure\na,m,1,above\n", "f.csv:2: strike: a ladder's market needs one, and m has none"),
+        ("agent,market,p,structure\na,m,1,above\n", "f.csv:2: strike: a market of a ladder needs one, and m has none"),
         ("agent,market,p,settled_at\na,m,1,today\n", "expected a time as 2026-11-21T12:00:00Z, or unix seconds"),
-        ("agent,market,p\na,m,0.5\nb,m,0.5\na,m,0.6\n", "f.csv:4: a answered m in window '1' in line 2 already"),
-        ("agent,market,p,y\na,m,1,1\nb,m,1,0\n", "f.csv:3: y: m came out 0 here and 1 in line 2"),
-        ("agent,market,p,y\na,m,1,1\nb,m,1,\n", "f.csv:3: y: m came out nothing here and 1 in line 2"),
-        ("agent,market,p\n", "f.csv: there is no forecast in it"),
-        ("", "f.csv: there is no forecast in it"),
+        ("agent,market,p\na,m,0.5\nb,m,0.5\na,m,0.6\n", "f.csv:4: a answered m in window '1' already in line 2"),
+        ("agent,market,p,y\na,m,1,1\nb,m,1,0\n", "f.csv:3: y: m has 0 here and 1 in line 2"),
+        ("agent,market,p,y\na,m,1,1\nb,m,1,\n", "f.csv:3: y: m has no outcome here and 1 in line 2"),
+        ("agent,market,p\n", "f.csv: the file has no forecast"),
+        ("", "f.csv: the file has no forecast"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(content: str, wanted: str) -> None:
-    (problem,) = told(content)
+    (problem,) = problems_of(content)
 
     assert wanted in problem
 
 
-def test_ids_in_place_of_agents_are_refused() -> None:
-    content = "agent,market,p\n" + "".join(f"a{i},m,0.5\n" for i in range(MOST_AGENTS + 1))
+def test_too_many_agents_are_refused() -> None:
+    content = "agent,market,p\n" + "".join(f"a{i},m,0.5\n" for i in range(MAX_AGENTS + 1))
 
-    assert told(content) == ["f.csv: agent: got 301 different ones, expected at most 300: every pair is compared"]
+    assert problems_of(content) == ["f.csv: agent: got 301 agents, expected at most 300: every pair is compared"]
 
 
 def test_json_lines_are_checked_like_csv() -> None:
     content = '{"agent":"a","market":"m","p":0.5}\n[1]\n{"agent":"a"}\n{not json}\n{"agent":"b","market":"m","p":[2]}'
 
-    assert told(content, "f.jsonl") == [
-        "f.jsonl:2: not a JSON object: one line holds one row",
-        "f.jsonl:3: no column market, p; there are agent",
-        "f.jsonl:4: not JSON: Expecting property name enclosed in double quotes at column 2; one line holds one object",
+    assert problems_of(content, "f.jsonl") == [
+        "f.jsonl:2: not a JSON object. A line must be one object",
+        "f.jsonl:3: no column market, p; the columns are agent",
+        "f.jsonl:4: not JSON: Expecting property name enclosed in double quotes at column 2. A line must be one object",
         'f.jsonl:5: p: got "[2]", expected a probability between 0 and 1, or nothing',
     ]
 
 
-@pytest.mark.parametrize("rows", [MOST + 7, 40 * MOST])
-def test_the_first_problems_are_told_and_the_others_counted(rows: int) -> None:
-    """The columns are read one after the other; what is told is in order of lines all the same."""
+@pytest.mark.parametrize("rows", [MAX_PROBLEMS + 7, 40 * MAX_PROBLEMS])
+def test_the_first_problems_are_reported_and_the_others_counted(rows: int) -> None:
+    """Columns are read one after the other, but problems are reported in the order of lines."""
     parsed = read("agent,market,p,y\n" + "a,m,x,maybe\n" * rows)
 
-    assert [one.line for one in parsed.problems] == [2 + line // 2 for line in range(MOST)]
-    assert parsed.more == 2 * rows - MOST
+    assert [one.line for one in parsed.problems] == [2 + line // 2 for line in range(MAX_PROBLEMS)]
+    assert parsed.more == 2 * rows - MAX_PROBLEMS
     assert parsed.problems[0].text.startswith("p:")
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
-def test_lines_may_end_as_on_any_system(ends: str) -> None:
+def test_line_ends_of_any_system_are_accepted(ends: str) -> None:
     assert len(table(ends.join(["agent,market,p", "a,m,0.5", "", "b,m,0.5", ""]))) == 2
-    assert told(ends.join(["agent,market,p", "a,m,0.5", "", "b,m,9"]))[0].startswith("f.csv:4:")
+    assert problems_of(ends.join(["agent,market,p", "a,m,0.5", "", "b,m,9"]))[0].startswith("f.csv:4:")
 
 
-def test_characters_that_only_look_like_ends_of_lines_are_text() -> None:
+def test_unicode_line_separators_are_text() -> None:
     assert table('agent,market,p\n"a\u2028b",m,0.5\n').agents == ("a\u2028b",)
 
 
-def test_a_data_frames_nameless_index_is_passed_over() -> None:
+def test_a_column_without_a_name_is_ignored() -> None:
     assert holds(table(",agent,market,p\n0,a,m,0.5\n"), Cell(agent="a", event="m", market="m", window="1", p=0.5))
 
 
 def test_a_file_of_many_portions_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "PORTION", 7)
-    monkeypatch.setattr(columns, "REMEMBERED", 3)
+    monkeypatch.setattr(columns, "CACHED_TEXTS", 3)
     wanted = random_cells(5, events=10)
     lines = "".join(json.dumps(row) + "\n" for row in rows_of(wanted))
 
@@ -202,45 +208,48 @@ def test_a_file_of_many_portions_is_read_whole(monkeypatch: pytest.MonkeyPatch) 
     assert holds(table(lines, "f.jsonl"), *wanted)
 
 
-def test_outcomes_may_come_from_a_file_of_their_own() -> None:
-    found = table(
+def test_outcomes_can_come_from_a_separate_file() -> None:
+    result = table(
         "agent,market,p,category,strike\na,m,0.5,,\na,n,0.5,Own,2\n",
         outcomes="market,y,category,event,strike\nm,yes,X,E,7\nn,0,Y,,8\n",
     )
     wanted = Cell(agent="a", event="E", market="m", window="1", p=0.5, y=1, category="X", strike=7.0)
 
-    assert holds(found, wanted, replace(wanted, event="n", market="n", y=0, category="Own", strike=2.0))
+    assert holds(result, wanted, replace(wanted, event="n", market="n", y=0, category="Own", strike=2.0))
 
 
 def test_a_market_without_an_outcome_is_not_graded() -> None:
-    found = table("agent,market,p\na,m,0.5\na,n,0.5\n", outcomes="market,y\nother,1\nn,1\n")
+    result = table("agent,market,p\na,m,0.5\na,n,0.5\n", outcomes="market,y\nother,1\nn,1\n")
 
-    assert found.graded.tolist() == [False, True]
+    assert result.graded.tolist() == [False, True]
 
 
 def test_outcomes_of_other_markets_are_refused() -> None:
     """Most likely the two files name the markets differently."""
-    assert told("agent,market,p\na,m,0.5\n", outcomes="market,y\nM,1\nN,0\n") == [
-        "outcomes.csv: none of its markets, such as M, is in f.csv, where m is one"
+    assert problems_of("agent,market,p\na,m,0.5\n", outcomes="market,y\nM,1\nN,0\n") == [
+        "outcomes.csv: no market of it (M …) is in f.csv (m …)"
     ]
 
 
 def test_a_market_name_of_several_events_needs_the_event() -> None:
     outcomes = "event,market,y\ne1,yes,1\ne2,yes,0\n"
 
-    assert "yes is a market of 2 events" in told("agent,market,p\na,yes,0.5\n", outcomes=outcomes)[0]
-    found = table("agent,event,market,p\na,e1,yes,0.5\na,e2,yes,0.5\n", outcomes=outcomes)
-    assert found.y.tolist() == [1, 0]
+    assert "yes is a market of 2 events" in problems_of("agent,market,p\na,yes,0.5\n", outcomes=outcomes)[0]
+    result = table("agent,event,market,p\na,e1,yes,0.5\na,e2,yes,0.5\n", outcomes=outcomes)
+    assert result.y.tolist() == [1, 0]
 
 
-def test_an_outcome_that_is_told_twice_must_be_the_same() -> None:
-    assert told("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,1\n") == []
-    assert "twice, and differently" in told("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,0\n")[0]
-    assert "expected 1, 0" in told("agent,market,p\na,m,1\n", outcomes="market,y\nm,perhaps\n")[0]
+def test_an_outcome_that_occurs_twice_must_be_the_same() -> None:
+    assert problems_of("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,1\n") == []
+    assert (
+        "occurs twice with different values"
+        in problems_of("agent,market,p\na,m,1\n", outcomes="market,y\nm,1\nm,0\n")[0]
+    )
+    assert "expected 1, 0" in problems_of("agent,market,p\na,m,1\n", outcomes="market,y\nm,perhaps\n")[0]
 
 
 @given(st.text(alphabet='ab,;"\n\r\t{}[]:.01e-\ufeff ', max_size=120), st.sampled_from(["f.csv", "f.jsonl"]))
-def test_whatever_a_file_holds_there_are_cells_or_problems(content: str, name: str) -> None:
+def test_any_file_gives_cells_or_problems(content: str, name: str) -> None:
     header = "" if name == "f.jsonl" else "agent,market,p\n"
     parsed = read(header + content, name)
 

@@ -17,16 +17,16 @@ def read(rows: str) -> ParsedForecasts:
     return forecasts_from(FileText("f.csv", io.StringIO(HEADER + rows, newline="")))
 
 
-def told(rows: str) -> list[str]:
+def problems_of(rows: str) -> list[str]:
     return [str(problem) for problem in read(rows).problems]
 
 
 def test_the_mean_of_replicates_is_scored_and_their_noise_shown() -> None:
-    found = read("a,m,0.4,0.5,1,1\na,n,0.9,0.5,0,1\na,m,0.7,0.5,1,2\na,m,,0.5,1,3\na,n,0.7,0.5,0,2\na,o,0.5,0.5,1,1\n")
-    assert found.table is not None
-    numbers = score(found.table, seed=1, draws=0).scores()["a"]
+    result = read("a,m,0.4,0.5,1,1\na,n,0.9,0.5,0,1\na,m,0.7,0.5,1,2\na,m,,0.5,1,3\na,n,0.7,0.5,0,2\na,o,0.5,0.5,1,1\n")
+    assert result.table is not None
+    numbers = score(result.table, seed=1, draws=0).scores()["a"]
 
-    assert found.table.p == pytest.approx([0.55, 0.8, 0.5])
+    assert result.table.p == pytest.approx([0.55, 0.8, 0.5])
     assert (numbers["graded"], numbers["replicated"]) == (3, 2)
     assert numbers["brier"] == pytest.approx((0.45**2 + 0.8**2 + 0.25) / 3)
     noise = (variance([0.4, 0.7]) + variance([0.9, 0.7])) / 2
@@ -34,10 +34,10 @@ def test_the_mean_of_replicates_is_scored_and_their_noise_shown() -> None:
 
 
 def test_a_question_that_no_replicate_answered_is_unanswered() -> None:
-    found = read("a,m,,0.5,1,1\na,m,,0.5,1,2\n")
+    result = read("a,m,,0.5,1,1\na,m,,0.5,1,2\n")
 
-    assert found.table is not None
-    assert found.table.answered.tolist() == [False]
+    assert result.table is not None
+    assert result.table.answered.tolist() == [False]
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_question_that_no_replicate_answered_is_unanswered() -> None:
     [
         (
             "a,m,0.4,0.5,1,1\na,m,0.5,0.5,1,1\n",
-            "f.csv:3: a answered m in window '1' as replicate '1' in line 2",
+            "f.csv:3: a already answered m in window '1' as replicate '1' in line 2",
         ),
-        ("a,m,0.4,0.5,1,1\na,m,0.5,0.6,1,2\n", "f.csv:3: replicates of one question share its y and q, and line 2 has"),
-        ("a,m,0.4,0.5,1,1\na,m,0.5,0.5,,2\n", "f.csv:3: replicates of one question share its y and q, and line 2 has"),
+        ("a,m,0.4,0.5,1,1\na,m,0.5,0.6,1,2\n", "f.csv:3: y or q differs from line 2"),
+        ("a,m,0.4,0.5,1,1\na,m,0.5,0.5,,2\n", "f.csv:3: y or q differs from line 2"),
     ],
 )
-def test_replicates_differ_in_their_label_and_their_answer_alone(rows: str, wanted: str) -> None:
-    (problem,) = told(rows)
+def test_replicates_may_differ_only_in_label_and_answer(rows: str, wanted: str) -> None:
+    (problem,) = problems_of(rows)
 
     assert problem.startswith(wanted)

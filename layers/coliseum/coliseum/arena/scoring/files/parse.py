@@ -1,17 +1,17 @@
-"""Files of forecasts and outcomes into a table: every problem of a file at once, each with its line. Pure.
+"""Reads files of forecasts and outcomes into a table. All problems are reported together, with their lines. Pure.
 
-Columns of forecasts, of which the first three are required:
+Columns of a file of forecasts (the first three are required):
 
-    agent, market, p          who, which question, the probability of YES (empty: asked, not answered)
-    event, window             what the market belongs to (default: itself), when it was asked (default: once)
+    agent, market, p          the probability of YES (empty: asked, but not answered)
+    event, window             what the market belongs to (default: itself); when the agent was asked (default: once)
     y                         1, 0, yes, no, true, false; empty, void or scalar: not graded
-    q, yes_ask, no_ask        the market's probability and its asks at that instant, in dollars
+    q, yes_ask, no_ask        the market's probability and its asks at that time, in dollars
     q_1h, q_24h, q_close      its probability later
     category, horizon, track, volume, outcomes, cluster, structure, strike
-    due_at, settled_at        when the market was to end, when its outcome was known: RFC 3339 or unix seconds
-    replicate                 tells apart several answers to one question, whose mean is scored
+    due_at, settled_at        the scheduled end; when the outcome was known: RFC 3339 or unix seconds
+    replicate                 a label for each of several answers to one question; their mean is scored
 
-A file of outcomes has `market` and `y`, and where wanted `event` and the other columns of `OF_A_MARKET`.
+A file of outcomes has `market` and `y`, and optionally `event` and the other columns of `OUTCOME_COLUMNS`.
 """
 
 from __future__ import annotations
@@ -25,34 +25,45 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Mask, counts, totals
-from coliseum.arena.scoring.cells import CellTable, table
+from coliseum.arena.scoring.cells import CellTable, build_table
 from coliseum.arena.scoring.files.columns import Columns, columns_of, filled
 from coliseum.arena.scoring.files.problems import FileProblem, FileProblems
-from coliseum.arena.scoring.files.replicates import averaged
+from coliseum.arena.scoring.files.replicates import merge_replicates
 from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.files.values import COLUMNS, READERS
 from coliseum.errors import InvalidInput
 
 REQUIRED = ("agent", "market", "p")
-OF_A_MARKET = ("y", "event", "category", "cluster", "structure", "strike", "outcomes", "volume", "due_at", "settled_at")
-"""What a file of outcomes may tell about a market; where the forecasts tell it too, they count."""
-MOST_AGENTS = 300
-Known = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Market -> its rows in the file of outcomes, one per event."""
+OUTCOME_COLUMNS = (
+    "y",
+    "event",
+    "category",
+    "cluster",
+    "structure",
+    "strike",
+    "outcomes",
+    "volume",
+    "due_at",
+    "settled_at",
+)
+"""What a file of outcomes may say about a market. If the file of forecasts says it too, that counts."""
+MAX_AGENTS = 300
+OutcomeRows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The rows of each market in the file of outcomes, one for each event."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedForecasts:
-    """The table of a file without problems, or its problems."""
+    """The table of a file without problems, or else the problems."""
 
     table: CellTable | None
     problems: tuple[FileProblem, ...]
     more: int
-    """Problems beyond those told."""
+    """The number of problems beyond those in `problems`."""
 
 
 def forecasts_from(forecasts: FileText, outcomes: FileText | None = None) -> ParsedForecasts:
-    """The forecasts, joined with the outcomes where they are in a file of their own."""
+    """Read the forecasts, and join the outcomes if they are in a separate file."""
     problems = FileProblems()
     known = {} if outcomes is None else _outcomes_from(outcomes, problems)
     columns = columns_of(forecasts, required=REQUIRED, known=COLUMNS, problems=problems)
@@ -60,47 +71,47 @@ def forecasts_from(forecasts: FileText, outcomes: FileText | None = None) -> Par
         _join(columns, known, forecasts.name, problems)
         markets = columns.labels["market"]
         if known.keys().isdisjoint(markets):
-            told = f"none of its markets, such as {min(known)}, is in {forecasts.name}, where {markets[0]} is one"
-            problems.add(outcomes.name, 0, told)
+            message = f"no market of it ({min(known)} …) is in {forecasts.name} ({markets[0]} …)"
+            problems.add(outcomes.name, 0, message)
     if not len(columns) and not problems.count:
-        problems.add(forecasts.name, 0, "there is no forecast in it")
-    made = None if problems.count else _table(columns, forecasts.name, problems)
-    return ParsedForecasts(made, problems.told, problems.more)
+        problems.add(forecasts.name, 0, "the file has no forecast")
+    table = None if problems.count else _table(columns, forecasts.name, problems)
+    return ParsedForecasts(table, problems.first, problems.more)
 
 
-def _outcomes_from(outcomes: FileText, problems: FileProblems) -> Known:
-    columns = columns_of(outcomes, required=("market", "y"), known=("market", *OF_A_MARKET), problems=problems)
-    told = {name: columns.labels.get(name) or columns.numbers[name].tolist()
+def _outcomes_from(outcomes: FileText, problems: FileProblems) -> OutcomeRows:
+    columns = columns_of(outcomes, required=("market", "y"), known=("market", *OUTCOME_COLUMNS), problems=problems)
+    values_by_column = {name: columns.labels.get(name) or columns.numbers[name].tolist()
             for name in (*columns.labels, *columns.numbers)}  # fmt: skip
-    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for line, *values in zip(columns.lines, *told.values(), strict=True):
-        row = dict(zip(told, values, strict=True))
-        twins = [one for one in found[row["market"]] if one.get("event") == row.get("event")]
-        if any(repr(one) != repr(row) for one in twins):  # NaN is like NaN
-            problems.add(outcomes.name, line, f"market {row['market']} stands here twice, and differently")
-        elif not twins:
-            found[row["market"]].append(row)
-    return found
+    result: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for line, *values in zip(columns.lines, *values_by_column.values(), strict=True):
+        row = dict(zip(values_by_column, values, strict=True))
+        same_market = [other for other in result[row["market"]] if other.get("event") == row.get("event")]
+        if any(repr(other) != repr(row) for other in same_market):  # repr, because NaN != NaN
+            problems.add(outcomes.name, line, f"market {row['market']} occurs twice with different values")
+        elif not same_market:
+            result[row["market"]].append(row)
+    return result
 
 
-def _join(columns: Columns, known: Known, file: str, problems: FileProblems) -> None:
-    """Add to the forecasts what the outcomes tell, where they do not tell it themselves."""
+def _join(columns: Columns, known: OutcomeRows, file: str, problems: FileProblems) -> None:
+    """Add the values of the outcomes to the forecasts where the forecasts have none."""
     none = [""] * len(columns)
     pairs: dict[tuple[str, str], int] = {}
     row_of = [
         pairs.setdefault(pair, len(pairs))
         for pair in zip(columns.labels["market"], columns.labels.get("event", none), strict=True)
     ]
-    told = [
-        [one for one in known.get(market, ()) if not event or one.get("event", "") in {"", event}]
+    matches = [
+        [outcome for outcome in known.get(market, ()) if not event or outcome.get("event", "") in {"", event}]
         for market, event in pairs
     ]
     for line, row in zip(columns.lines, row_of, strict=True):
-        if len(told[row]) > 1:
-            market = told[row][0]["market"]
-            text = f"event: {market} is a market of {len(told[row])} events; name the one that is meant"
-            problems.add(file, line, text)
-    first = [rows[0] if rows else {} for rows in told]
+        if len(matches[row]) > 1:
+            market = matches[row][0]["market"]
+            message = f"event: {market} is a market of {len(matches[row])} events, so this column must name one of them"
+            problems.add(file, line, message)
+    first = [rows[0] if rows else {} for rows in matches]
     for name in dict.fromkeys(name for row in first for name in row if name != "market"):
         absent = READERS[name].absent
         others = [row.get(name, absent) for row in first]
@@ -112,7 +123,7 @@ def _join(columns: Columns, known: Known, file: str, problems: FileProblems) -> 
 
 
 def _table(columns: Columns, file: str, problems: FileProblems) -> CellTable | None:
-    """None where lines contradict each other, which is told."""
+    """The table. None if lines contradict each other; then the contradictions are added to the problems."""
     labels, none = columns.labels, [""] * len(columns)
     labels["event"] = filled(labels.get("event", none), labels["market"])
     labels["window"] = filled(labels.get("window", none), ["1"] * len(columns))
@@ -120,42 +131,42 @@ def _table(columns: Columns, file: str, problems: FileProblems) -> CellTable | N
         labels["cluster"] = filled(labels["cluster"], labels["event"])
     for name in ("q", "y"):
         columns.numbers.setdefault(name, np.full(len(columns), np.nan))
-    columns = averaged(columns, file, problems)
+    columns = merge_replicates(columns, file, problems)
     if problems.count:
         return None
     try:
-        made = table(**columns.labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
+        table = build_table(**columns.labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
     except InvalidInput as error:
         _contradictions(columns, file, problems)
         if not problems.count:
             problems.add(file, 0, str(error))
         return None
-    if len(made.agents) > MOST_AGENTS:
-        told = f"agent: got {len(made.agents):,} different ones, expected at most {MOST_AGENTS}: every pair is compared"
-        problems.add(file, 0, told)
+    if len(table.agents) > MAX_AGENTS:
+        message = f"agent: got {len(table.agents):,} agents, expected at most {MAX_AGENTS}: every pair is compared"
+        problems.add(file, 0, message)
         return None
-    if _half_graded(made) or _lacks_strike(columns).any():
+    if _partly_graded(table) or _lacks_strike(columns).any():
         _contradictions(columns, file, problems)
         return None
-    return made
+    return table
 
 
-def _half_graded(made: CellTable) -> bool:
+def _partly_graded(table: CellTable) -> bool:
     """Whether some market has an outcome in one line and none in another."""
-    market = np.unique(made.event * len(made.markets) + made.market, return_inverse=True)[1]
+    market = np.unique(table.event * len(table.markets) + table.market, return_inverse=True)[1]
     size = int(market.max()) + 1
-    known = totals(made.resolved, market, size)
+    known = totals(table.resolved, market, size)
     return bool(((known > 0) & (known < counts(market, size))).any())
 
 
 def _lacks_strike(columns: Columns) -> Mask:
-    """Markets of a ladder without a threshold."""
+    """Marks the markets of a ladder without a threshold."""
     ladder = np.isin(columns.labels.get("structure", ["" for _ in columns.lines]), ("above", "below"))
     return np.asarray(ladder & np.isnan(columns.numbers.get("strike", np.full(len(columns), np.nan))))
 
 
 def _contradictions(columns: Columns, file: str, problems: FileProblems) -> None:
-    """What is wrong with a line only beside the earlier ones."""
+    """Add the problems that show only when a line is compared with earlier ones."""
     answered: dict[tuple[str, ...], int] = {}
     decided: dict[tuple[str, str], tuple[float, int]] = {}
     keys = zip(*(columns.labels[name] for name in ("agent", "event", "market", "window")), strict=True)
@@ -164,15 +175,17 @@ def _contradictions(columns: Columns, file: str, problems: FileProblems) -> None
         agent, event, market, window = key
         first = answered.setdefault(key, line)
         if first != line:
-            told = f"{agent} answered {market} in window {window!r} in line {first} already: keep the last valid answer"
-            problems.add(file, line, told)
-        outcome, where = decided.setdefault((event, market), (y, line))
-        if _told(outcome) != _told(y):
-            told = f"y: {market} came out {_told(y)} here and {_told(outcome)} in line {where}"
-            problems.add(file, line, told)
+            message = (
+                f"{agent} answered {market} in window {window!r} already in line {first}: keep the last valid answer"
+            )
+            problems.add(file, line, message)
+        outcome, outcome_line = decided.setdefault((event, market), (y, line))
+        if _shown(outcome) != _shown(y):
+            message = f"y: {market} has {_shown(y)} here and {_shown(outcome)} in line {outcome_line}"
+            problems.add(file, line, message)
         if lacks_strike:
-            problems.add(file, line, f"strike: a ladder's market needs one, and {market} has none")
+            problems.add(file, line, f"strike: a market of a ladder needs one, and {market} has none")
 
 
-def _told(outcome: float) -> str:
-    return "nothing" if math.isnan(outcome) else f"{outcome:g}"
+def _shown(outcome: float) -> str:
+    return "no outcome" if math.isnan(outcome) else f"{outcome:g}"

@@ -1,16 +1,16 @@
-"""What is wrong with a file, told all at once and by line. Pure."""
+"""Problems of a file. All of them are reported together, with their lines. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MOST = 50
-"""Problems told of one reading: after so many the file is something else."""
+MAX_PROBLEMS = 50
+"""Problems that are reported of one reading. With more, the file is probably of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Line 0 is the whole file."""
+    """A problem of one line, counted from 1. Line 0 means the whole file."""
 
     file: str
     line: int
@@ -22,10 +22,10 @@ class FileProblem:
 
 @dataclass(slots=True)
 class FileProblems:
-    """What was found, file by file in the order of reading, and of one file by line; only the first few are kept."""
+    """Collects problems and keeps the first ones: by file in the order of reading, then by line."""
 
     found: list[tuple[int, int, str]] = field(default_factory=list)
-    """(file, line, text); columns are read one after the other, so the lines come in any order."""
+    """(file, line, text). Columns are read one after the other, so lines arrive in any order."""
     files: list[str] = field(default_factory=list)
     count: int = 0
 
@@ -34,19 +34,20 @@ class FileProblems:
             self.files.append(file)
         self.found.append((self.files.index(file), line, text))
         self.count += 1
-        if len(self.found) > 20 * MOST:
+        if len(self.found) > 20 * MAX_PROBLEMS:
             self._keep_first()
 
     @property
-    def told(self) -> tuple[FileProblem, ...]:
+    def first(self) -> tuple[FileProblem, ...]:
+        """The first problems, at most 50."""
         self._keep_first()
         return tuple(FileProblem(self.files[file], line, text) for file, line, text in self.found)
 
     @property
     def more(self) -> int:
-        """Problems beyond those told."""
-        return max(0, self.count - MOST)
+        """The number of problems beyond the first ones."""
+        return max(0, self.count - MAX_PROBLEMS)
 
     def _keep_first(self) -> None:
-        self.found.sort(key=lambda one: one[:2])  # stable: a line's problems stay in the order of its columns
-        del self.found[MOST:]
+        self.found.sort(key=lambda problem: problem[:2])  # stable: those of a line stay in the order of columns
+        del self.found[MAX_PROBLEMS:]

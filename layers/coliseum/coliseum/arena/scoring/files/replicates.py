@@ -1,4 +1,4 @@
-"""Several answers of one agent to one question, told apart by a label: their mean is the forecast. Pure."""
+"""Replicates: several answers of one agent to one question, with a label each. Their mean is the forecast. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from coliseum.arena.scoring.files.columns import Columns
 from coliseum.arena.scoring.files.problems import FileProblems
 
 
-def averaged(columns: Columns, file: str, problems: FileProblems) -> Columns:
-    """One row per question, dated by its first line; `noise` is the variance of its replicates."""
+def merge_replicates(columns: Columns, file: str, problems: FileProblems) -> Columns:
+    """Merge the replicates of each question into one row, which gets the line of the first of them.
+
+    `p` is their mean, `noise` their variance. Without replicates the columns stay as they are. Mistakes
+    are added to `problems`.
+    """
     if not any(columns.labels.get("replicate", ())):
         columns.labels.pop("replicate", None)
         return columns
@@ -35,19 +39,20 @@ def averaged(columns: Columns, file: str, problems: FileProblems) -> Columns:
     )
 
 
-def _check(columns: Columns, keys: Sequence[tuple[str, ...]], first: Codes, tell: Callable[[int, str], None]) -> None:
-    """Replicates have labels of their own, and all else in common."""
+def _check(columns: Columns, keys: Sequence[tuple[str, ...]], first: Codes, report: Callable[[int, str], None]) -> None:
+    """Report replicates with the same label, and replicates with different outcomes or prices."""
     seen: dict[tuple[str, ...], int] = {}
-    other = _other(columns.numbers["y"], first) | _other(columns.numbers["q"], first)
+    differs = _differs(columns.numbers["y"], first) | _differs(columns.numbers["q"], first)
     for row, (key, name) in enumerate(zip(keys, columns.labels["replicate"], strict=True)):
         line, before = columns.lines[row], seen.setdefault((*key, name), columns.lines[row])
         if before != line:
-            told = f"{key[0]} answered {key[2]} in window {key[3]!r} as replicate {name!r} in line {before} already"
-            tell(line, f"{told}: number the replicates")
-        if other[row]:
-            told = f"replicates of one question share its y and q, and line {columns.lines[int(first[row])]} has others"
-            tell(line, told)
+            where = f"{key[0]} already answered {key[2]} in window {key[3]!r} as replicate {name!r} in line {before}"
+            report(line, f"{where}: number the replicates")
+        if differs[row]:
+            first_line = columns.lines[int(first[row])]
+            report(line, f"y or q differs from line {first_line}: replicates of one question must have the same")
 
 
-def _other(values: Floats, first: Codes) -> Mask:
+def _differs(values: Floats, first: Codes) -> Mask:
+    """Marks rows whose value differs from that of the first replicate; NaN equals NaN."""
     return np.asarray((values != values[first]) & ~(np.isnan(values) & np.isnan(values[first])))

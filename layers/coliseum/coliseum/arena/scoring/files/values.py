@@ -1,4 +1,4 @@
-"""Texts into our values; what is refused says what was expected. Pure."""
+"""Reads the texts of a file into values. A refused text gives an error that says what was expected. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from coliseum.arena.scoring.cells import STRUCTURES, Cell
 
-COLUMNS = (*(one.name for one in fields(Cell) if one.name != "noise"), "replicate")
-"""Replicates of a question are told row by row; their noise is reckoned from them."""
-OUTCOMES: dict[str, float] = {
+COLUMNS = (*(field.name for field in fields(Cell) if field.name != "noise"), "replicate")
+"""A file has a row for each replicate of a question. `noise` is computed from them."""
+OUTCOMES: dict[str, float] = {  # NaN: not graded
     **dict.fromkeys(("1", "1.0", "yes", "true"), 1.0),
     **dict.fromkeys(("0", "0.0", "no", "false"), 0.0),
     **dict.fromkeys(("", "void", "scalar", "null"), math.nan),
@@ -23,18 +23,18 @@ _LARGEST_OUTCOMES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How a column's texts become values. NaN and "" are absent."""
+    """How the texts of a column become values. NaN and the empty text mean absent."""
 
     read: Callable[[str], float | str]
-    """Of a text without white space around it. Raises ValueError that says what was expected."""
+    """Takes a text without surrounding white space. Raises ValueError, whose message says what was expected."""
     absent: float | str
 
     def __call__(self, text: str) -> float | str:
         return self.read(text.strip())
 
 
-def refusal(name: str, text: str, expected: ValueError) -> str:
-    """What is said of a text that cannot be read."""
+def problem_text(name: str, text: str, expected: ValueError) -> str:
+    """The message about a text that cannot be read: its column, the text, and what was expected."""
     shown = json.dumps(text.strip(), ensure_ascii=False)
     return f"{name}: got {shown if len(shown) <= 40 else shown[:37] + '...'}, expected {expected}"
 
@@ -62,12 +62,12 @@ def _probability(text: str) -> float:
         return math.nan
     value = _finite(text)
     if value is None or not 0 <= value <= 1:
-        raise ValueError(f"a probability between 0 and 1, or nothing{_meant(text)}")
+        raise ValueError(f"a probability between 0 and 1, or nothing{_hint(text)}")
     return value
 
 
-def _meant(text: str) -> str:
-    """A guess for those who write per cent, or a comma."""
+def _hint(text: str) -> str:
+    """A hint such as " (0.5?)" for a text in per cent or with a decimal comma, otherwise nothing."""
     number = _finite(text.removesuffix("%").strip().replace(",", "."))
     if number is None or not text.endswith("%"):
         number = None if "," not in text else number
@@ -96,8 +96,8 @@ def _structure(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> float:
-    """Unix seconds; a time without a zone is UTC."""
+def _unix_seconds(text: str) -> float:
+    """Unix seconds. A time without a zone is UTC."""
     seconds = _finite(text) if text else math.nan
     if seconds is not None:
         return seconds
@@ -109,11 +109,12 @@ def _moment(text: str) -> float:
 
 
 def _finite(text: str) -> float | None:
+    """The number, or None if the text is not a finite number."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in text else None  # Python reads 0_1 as 1
+    return value if math.isfinite(value) and "_" not in text else None  # Python would read 0_1 as 1
 
 
 READERS: dict[str, Reader] = {
@@ -124,5 +125,5 @@ READERS: dict[str, Reader] = {
     "y": Reader(_outcome, math.nan),
     "outcomes": Reader(_count, math.nan),
     "structure": Reader(_structure, ""),
-    **dict.fromkeys(("due_at", "settled_at"), Reader(_moment, math.nan)),
+    **dict.fromkeys(("due_at", "settled_at"), Reader(_unix_seconds, math.nan)),
 }
