@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 
 from fastapi import FastAPI
 
 from coliseum import config
-from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.api import routes
 from coliseum.arena.api.accounts import routes as account_routes
 from coliseum.arena.api.accounts.accounts import AccountQueries
@@ -24,14 +20,11 @@ from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
-from coliseum.arena.rounds.opening import OpeningReport, RoundPlan, hand_out, open_round
-from coliseum.aws import load_secrets, send_batch
+from coliseum.arena.rounds.opener import RoundOpener
+from coliseum.aws import load_secrets
 from coliseum.config import Settings
-from coliseum.feed.feed import Feed, now_ms
 from coliseum.http.app import create_app, lambda_handler
-from coliseum.kalshi.client import Kalshi
 from coliseum.store.client import Store
-from coliseum.upstash.client import Redis
 
 ROUTERS = (routes.router, leaderboard_routes.router, account_routes.router, admin_routes.router)
 
@@ -62,35 +55,16 @@ def _admin_actions(
     """The steps of the scheduled functions, as admin commands. Clients are built when a command first needs them."""
 
     @cache
-    def outside() -> tuple[Kalshi, Feed, partial[None]]:
-        settings.require("decisions_queue_url")
-        kalshi, redis = Kalshi.from_settings(settings), Redis.from_settings(settings)
-        close(kalshi.close)
-        close(redis.close)
-        feed = Feed.from_settings(settings, redis)
-        return kalshi, feed, partial(send_batch, str(settings.decisions_queue_url))
+    def opener() -> RoundOpener:
+        built = RoundOpener.from_settings(settings, records())
+        close(built.close)
+        return built
 
-    def opened() -> OpeningReport:
-        kalshi, feed, enqueue = outside()
-        kept = records()
-        found = open_round(
-            RoundPlan.from_settings(settings),
-            clock=lambda: datetime.now(UTC),
-            kalshi=kalshi,
-            records=kept,
-            enqueue=enqueue,
-            field=partial(enroll_roster, kept, has_key=settings.openrouter_api_key is not None),
-            fund=Budget(kept, cap=settings.arena_daily_budget_usd).fund,
-        )
-        if found.entries:
-            feed.publish(found.entries, now_ms=now_ms())
-        return found
-
-    def redrive() -> int:
-        at_once = replace(RoundPlan.from_settings(settings), open_for=timedelta(0))
-        return hand_out(at_once, records(), outside()[2])
-
-    return AdminActions(records=records, open_round=opened, redrive=redrive)
+    return AdminActions(
+        records=records,
+        open_round=lambda: opener().open(),
+        redrive=lambda: opener().hand_out_at_once(),
+    )
 
 
 load_secrets()

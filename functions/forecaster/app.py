@@ -1,8 +1,10 @@
-"""The forecaster: SQS messages, one decision each, several at a time. Alone among the functions it asks models."""
+"""The forecaster: takes decisions from the queue, several at a time. Only this function asks models."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache, partial
 from secrets import token_hex
 from typing import Any
@@ -25,14 +27,23 @@ from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 MARGIN_SECONDS = 15.0
-"""Of the function's time, for writing down and trading."""
+"""Part of the function's time that is kept for storing the answer and trading."""
 NONCE_BYTES = 16
-"""In a sealed payload: a probability alone could be found by trying."""
+"""Random bytes in a sealed payload: without them a probability could be found behind its seal by trying all values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecaster:
+    """What one container keeps between calls: the runner of decisions, and one event loop."""
+
+    decisions: DecisionRunner
+    loop: asyncio.Runner
+    resources: ExitStack
 
 
 @cache
-def parts() -> tuple[DecisionRunner, asyncio.Runner]:
-    """Built once per container, with one event loop for its whole life."""
+def forecaster() -> Forecaster:
+    """Built once per container. Raises ConfigurationError for an OpenRouter address that is not allowed."""
     load_secrets()
     settings = config.settings
     check_base_url(settings)
@@ -40,19 +51,24 @@ def parts() -> tuple[DecisionRunner, asyncio.Runner]:
     store, redis = Store.from_settings(settings), Redis.from_settings(settings)
     records = ArenaRecords(store)
     budget = Budget(records, cap=settings.arena_daily_budget_usd)
-    models = Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget)
-    feed = Feed.from_settings(settings, redis)
-    desk = DecisionRunner(
-        records=records, paper=PaperRecords(store), feed=feed, models=models, nonce=partial(token_hex, NONCE_BYTES)
+    decisions = DecisionRunner(
+        records=records,
+        paper=PaperRecords(store),
+        feed=Feed.from_settings(settings, redis),
+        models=Models(settings, circuits=Circuits(redis, prefix=settings.redis_key_prefix), budget=budget),
+        nonce=partial(token_hex, NONCE_BYTES),
     )
-    return desk, asyncio.Runner()
+    loop, resources = asyncio.Runner(), ExitStack()
+    for resource in (store, redis, loop):
+        resources.callback(resource.close)
+    return Forecaster(decisions, loop, resources)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    desk, runner = parts()
+    parts = forecaster()
     seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     queue_url = config.settings.decisions_queue_url
     try:
-        return runner.run(decide_all(desk, event["Records"], seconds=seconds, queue_url=queue_url))
+        return parts.loop.run(decide_all(parts.decisions, event["Records"], seconds=seconds, queue_url=queue_url))
     finally:
         tracing.flush()

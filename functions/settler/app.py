@@ -1,8 +1,9 @@
-"""The settler: results in, pay-outs and marks out, rounds closed, lost decisions handed out again, boards made anew."""
+"""The settler: records results, pays accounts, closes rounds, hands out lost decisions again, makes leaderboards."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -27,33 +28,52 @@ from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """What one container keeps between calls."""
+
+    records: ArenaRecords
+    public: PublicRecords
+    feed: Feed
+    settle: partial[SettlingReport]
+    resources: ExitStack
+
+
 @cache
-def parts() -> tuple[partial[SettlingReport], ArenaRecords, Feed, PublicRecords]:
-    """Built once per container."""
+def settler() -> Settler:
+    """Built once per container. Raises ConfigurationError without DECISIONS_QUEUE_URL."""
     load_secrets()
     settings = config.settings
     settings.require("decisions_queue_url")
-    store = Store.from_settings(settings)
-    records = ArenaRecords(store)
-    feed = Feed.from_settings(settings, Redis.from_settings(settings))
-    plan, kalshi = RoundPlan.from_settings(settings), Kalshi.from_settings(settings)
-    enqueue = partial(send_batch, str(settings.decisions_queue_url))
-    settle = partial(run_settler, records, PaperRecords(store), kalshi, feed, plan=plan, enqueue=enqueue)
-    return settle, records, feed, PublicRecords(lambda: store)
+    store, redis, kalshi = Store.from_settings(settings), Redis.from_settings(settings), Kalshi.from_settings(settings)
+    records, feed, resources = ArenaRecords(store), Feed.from_settings(settings, redis), ExitStack()
+    for client in (store, redis, kalshi):
+        resources.callback(client.close)
+    settle = partial(
+        run_settler,
+        records,
+        PaperRecords(store),
+        kalshi,
+        feed,
+        plan=RoundPlan.from_settings(settings),
+        enqueue=partial(send_batch, str(settings.decisions_queue_url)),
+    )
+    return Settler(records, PublicRecords(lambda: store), feed, settle, resources)
 
 
 @metrics().log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    settle, records, feed, shown = parts()
-    done = settle(now=datetime.now(UTC))
-    now = datetime.now(UTC)  # later than the results that were just recorded: this run's boards know them
-    boards = make_due_leaderboards(records, now=now)
-    publish(feed, boards, now)
-    contexts = publish_trade_contexts(feed, shown, now=now)
-    warn_when_nearly_spent(records)
-    metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=done.results)
-    metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=done.rounds_closed)
-    metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(done.problems))
-    told = {**asdict(done), "boards": len(boards), "trade_contexts": contexts}
-    logger().info("settled", **told)
-    return told
+    parts = settler()
+    report = parts.settle(now=datetime.now(UTC))
+    # Read the clock again: a board only knows results that were recorded before its own time.
+    now = datetime.now(UTC)
+    boards = make_due_leaderboards(parts.records, now=now)
+    publish(parts.feed, boards, now)
+    contexts = publish_trade_contexts(parts.feed, parts.public, now=now)
+    warn_when_nearly_spent(parts.records)
+    metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=report.results)
+    metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=report.rounds_closed)
+    metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(report.problems))
+    summary = {**asdict(report), "boards": len(boards), "trade_contexts": contexts}
+    logger().info("settled", **summary)
+    return summary

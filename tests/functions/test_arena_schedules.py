@@ -81,19 +81,12 @@ def queue_url(  # noqa: PLR0917 - fixtures
     }
     monkeypatch.setitem(vars(config), "settings", config.load(values))
     yield url
-    if opener.parts.cache_info().currsize:
-        opening, feed = opener.parts()
-        close(opening.keywords["kalshi"], opening.keywords["records"]._store, feed._redis)
-    if settler.parts.cache_info().currsize:
-        settling, records, feed, _ = settler.parts()
-        close(settling.args[2], records._store, feed._redis)
-    opener.parts.cache_clear()
-    settler.parts.cache_clear()
-
-
-def close(*doors: Any) -> None:
-    for door in doors:
-        door.close()
+    if opener.opener.cache_info().currsize:
+        opener.opener().close()
+    if settler.settler.cache_info().currsize:
+        settler.settler().resources.close()
+    opener.opener.cache_clear()
+    settler.settler.cache_clear()
 
 
 def call(app: ModuleType, event: str) -> dict[str, Any]:
@@ -157,6 +150,6 @@ def test_without_a_queue_the_functions_say_which_setting_is_missing(
     queue_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(vars(config), "settings", config.settings.model_copy(update={"decisions_queue_url": None}))
-    for app in (opener, settler):
+    for build in (opener.opener, settler.settler):
         with pytest.raises(ConfigurationError, match="DECISIONS_QUEUE_URL"):
-            app.parts()
+            build()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +15,7 @@ from functions.forecaster import app
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask, event
+from tests.integration.arena_world import end_round
 from tests.openrouter.server import FORECAST, OpenRouter, Reply, refusal, serving
 
 from coliseum import config
@@ -127,12 +126,9 @@ def world(
 
 
 def close_container() -> None:
-    if app.parts.cache_info().currsize:
-        desk, runner = app.parts()
-        desk.records._store.close()
-        desk.feed._redis.close()
-        runner.close()
-    app.parts.cache_clear()
+    if app.forecaster.cache_info().currsize:
+        app.forecaster().resources.close()
+    app.forecaster.cache_clear()
 
 
 # ---------------------------------------------------------------- contestants without a model
@@ -201,15 +197,15 @@ def test_a_paused_contestant_makes_no_decision(world: World) -> None:
     assert asked.status("momentum", "aware") == ("skipped", 1, "paused")
 
 
-def test_a_forecast_that_comes_too_late_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ask(world.store, open_for=timedelta(seconds=1))
+def test_a_forecast_that_comes_after_the_close_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ask(world.store)
     answer = contestants.forecast
 
-    def slow(*args: Any, **more: Any) -> Any:
-        time.sleep(1.1)
+    def answer_after_the_close(*args: Any, **more: Any) -> Any:
+        end_round(world.postgres, asked.round_id)
         return answer(*args, **more)
 
-    monkeypatch.setattr(contestants, "forecast", slow)
+    monkeypatch.setattr(contestants, "forecast", answer_after_the_close)
     assert world.invoke(asked.decision("market", "aware")) == 0
     assert asked.status("market", "aware") == ("failed", 1, "late")
     assert asked.records.forecasts() == ()

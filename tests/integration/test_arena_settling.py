@@ -82,13 +82,13 @@ def opened(records: ArenaRecords, kalshi: Kalshi, sent: Messages, plan: RoundPla
     def enqueue(messages: Sequence[Mapping[str, object]]) -> None:
         sent.extend(messages)
 
-    def fielded(season: str) -> None:
+    def enroll_season(season: str) -> None:
         enroll(records, season, [{**one, "status": "active"} for one in roster().others])
 
     def fund(_: object, held: Round) -> None:
         records.fund_round(held.round_id, each={}, cap=D(1))
 
-    done = open_round(plan, clock=now, kalshi=kalshi, records=records, enqueue=enqueue, field=fielded, fund=fund)
+    done = open_round(plan, clock=now, kalshi=kalshi, records=records, enqueue=enqueue, enroll=enroll_season, fund=fund)
     assert done.round_id is not None
     return done.round_id, done.handed_out
 

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from coliseum.arena.agents.attempts import FREE, LONGEST_REPLY, Attempt, bill_of
+from coliseum.arena.agents.attempts import FREE, LONGEST_REPLY, MAX_ATTEMPTS, Attempt, bill_of
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import Decision
 from coliseum.llm.failures import FailureKind
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import Bill, CostSource, RunRecord
+from coliseum_local.template import load_document
 
 D = Decimal
 BOUND = D("0.02")
@@ -79,3 +81,10 @@ def test_a_row_keeps_what_was_asked_and_what_came_back() -> None:
     assert (row["cost_usd"], row["cost_source"]) == ("0.003", "billed")
     assert (row["error_class"], row["error_detail"], row["prompt"]) == ("truncated", "cut off", "asked")
     assert len(row["raw_reply"]) == LONGEST_REPLY
+
+
+def test_the_queue_gives_a_message_as_often_as_a_decision_may_be_tried(root: Path) -> None:
+    """If the queue gave up earlier, the last attempts would never be made."""
+    template = load_document(root / "template.yaml")
+    queue = template["Resources"]["DecisionsQueue"]["Properties"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_ATTEMPTS

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.arena.agents.contexts import context
 
-from coliseum.arena.agents.contestants import RULES, consensus, forecast, track_of
+from coliseum.arena.agents.contestants import RULES, consensus, forecast, reads_price
 from coliseum.arena.forecasts import HIGHEST, LOWEST, Track
 from coliseum.arena.frozen_context import visible_context
 
@@ -61,11 +61,19 @@ def test_noise_differs_between_rounds_and_markets_and_repeats_itself() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_needs_no_more_than_its_track_is_shown(rule: str) -> None:
-    track = track_of(rule)
-    assert not forecast(rule, visible_context(context(), track), parameters={}, seed=1).abstain
-    if track is Track.BLIND:
-        assert said(rule) == forecast(rule, visible_context(context(), track), parameters={}, seed=7).probability
+def test_a_rule_answers_from_what_its_track_shows(rule: str) -> None:
+    track = Track.AWARE if reads_price(RULES[rule]) else Track.BLIND
+    shown = forecast(rule, visible_context(context(), track), parameters={}, seed=7)
+    assert not shown.abstain
+    assert shown == forecast(rule, context(), parameters={}, seed=7)
+
+
+def test_rules_that_read_no_price_answer_the_same_at_every_price() -> None:
+    blind = [rule for rule in RULES.values() if not reads_price(rule)]
+    assert len(blind) == 3
+    cheap, dear = context(quote={"probability": "0.1"}), context(quote={"probability": "0.9"}, history=[])
+    for rule in blind:
+        assert rule(cheap, {}, 5) == rule(dear, {}, 5)
 
 
 @given(st.sampled_from(sorted(RULES)), st.decimals("0.01", "0.99", places=2), st.integers(0, 2**48), st.integers(0, 99))

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +25,13 @@ def changed(kind: str, **changes: Any) -> dict[str, Any]:
     return document
 
 
-def test_ten_models_are_fielded_each_once_on_both_tracks() -> None:
+def test_ten_models_play_both_tracks() -> None:
     models = roster().models
     assert len({row["model"] for row in models}) == len(models) == 10
     assert all(row["tracks"] == BOTH and row["kind"] == "llm" for row in models)
 
 
-def test_every_rule_is_fielded() -> None:
+def test_every_rule_has_a_contestant() -> None:
     assert {row["params"]["rule"] for row in roster().others if row["kind"] == "statistical"} == set(RULES)
 
 
@@ -64,12 +65,44 @@ def test_our_prices_are_those_of_the_public_price_list(entry: dict[str, Any]) ->
     assert ours.of(6000, 2500) == pytest.approx(theirs.total_price)
 
 
+def test_the_stored_rows_are_those_of_the_running_seasons() -> None:
+    """Existing seasons keep these rows: a change here changes what their contestants are."""
+    stored = json.loads((Path(__file__).parent / "roster_rows.json").read_text())
+    assert json.loads(json.dumps([*roster().models, *roster().others])) == stored
+
+
+def without(field: str) -> dict[str, Any]:
+    """The file with a field of its first rule missing."""
+    document = copy.deepcopy(FILE)
+    del document["statistical"][0][field]
+    return document
+
+
+def test_a_rule_that_reads_no_price_is_refused_on_the_aware_track(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "always_yes", lambda context, parameters, seed: (0.99, {}))
+    entry = {"agent_id": "always-yes", "name": "Always yes", "rule": "always_yes", "about": "Always YES"}
+    document = {**FILE, "statistical": [*FILE["statistical"], {**entry, "track": "aware", "in_consensus": False}]}
+    with pytest.raises(
+        InvalidInput, match='"track": "blind" in the roster entry of rule always_yes, which reads no price'
+    ):
+        parse(document)
+    document["statistical"][-1]["track"] = "blind"
+    rows = parse(document).others
+    assert next(row for row in rows if row["agent_id"] == "always-yes")["tracks"] == ["blind"]
+    assert rows[-1]["params"]["leaves_out"] == ["uniform", "noise", "always-yes"]
+
+
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
         (changed("statistical", rule="astrology"), "one of market"),
+        (changed("statistical", track="blind"), "rule market, which reads a price"),
+        (changed("statistical", track="both"), '"track": "aware"'),
+        (without("track"), 'expected "track": "aware" in the roster entry of rule market'),
+        (without("in_consensus"), '"in_consensus": true or false in the roster entry of rule market'),
+        (changed("statistical", in_consensus="no"), '"in_consensus": true or false'),
         (changed("models", model="openai:gpt-4o"), "vendor/model"),
-        (changed("statistical", agent_id="claude-haiku-5.5"), "nobody else has"),
+        (changed("statistical", agent_id="claude-haiku-5.5"), "no other contestant has"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(document: dict[str, Any], problem: str) -> None:

@@ -11,6 +11,8 @@ from coliseum.arena.records.rows import Decision
 from coliseum.llm.failures import TRAITS, FailureKind
 from coliseum.llm.results import Bill, CostSource, RunRecord, storable_text
 
+MAX_ATTEMPTS = 3
+"""How often a decision is given to a worker before it fails; `maxReceiveCount` in template.yaml is equal."""
 LONGEST_REPLY = 20_000
 """Characters kept of a reply; a forecast has about 2,000."""
 FREE = Bill(Decimal(0), None)

@@ -1,7 +1,7 @@
-"""Contestants that need no model: each a stated rule over the frozen context, the control group of the arena. Pure.
+"""Contestants that need no model: fixed rules over the frozen context, and the consensus. Pure.
 
-They compute with floats in log-odds and answer with clamped four-place probabilities. None means they have nothing to
-go by and abstain. The formulas are in docs/scoring.md, "Contestants".
+Rules compute with floats in log-odds and answer with four-place probabilities from 0.01 to 0.99. A rule without the
+data that it needs abstains. The formulas are in docs/scoring.md, "Contestants".
 """
 
 from __future__ import annotations
@@ -14,25 +14,30 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
-from coliseum.arena.forecasts import Forecast, Track, clamped
+from coliseum.arena.forecasts import Forecast, clamped
+from coliseum.arena.frozen_context import PRICED_KEYS
 from coliseum.trading.money import decimal_text
 
 Context = Mapping[str, Any]
-Rule = Callable[[Context, Mapping[str, float], int], tuple[float | None, dict[str, float]]]
+Parameters = Mapping[str, float]
+RuleAnswer = tuple[float | None, dict[str, float]]
+"""(probability of YES or None, the numbers that explain it)."""
+Rule = Callable[[Context, Parameters, int], RuleAnswer]
+"""Called with the part of the context that the rule's track shows, its parameters, and the round's seed."""
 
 SHRINK = 1.15
-"""Prices of long shots are too high and of favourites too low: log-odds are stretched by this."""
+"""Factor on the log-odds: markets price long shots too high and favourites too low."""
 PRIOR_YES, PRIOR_NO = 1.0, 1.5
-"""Beta prior of the base rate: a little more NO than YES, as on resolved markets at large."""
+"""Beta prior of the base rate: more NO than YES, as among all resolved markets."""
 MOMENTUM = 0.5
 REVERSION = 0.5
 DECAY = 0.25
-POOLED = 2
-"""The fewest forecasts that make a consensus."""
+LEAST_POOLED = 2
+"""With fewer forecasts the consensus abstains."""
 
 
-def forecast(rule: str, context: Context, *, parameters: Mapping[str, float], seed: int) -> Forecast:
-    """The answer of one rule of `RULES`; `seed` matters to `noise` alone."""
+def forecast(rule: str, context: Context, *, parameters: Parameters, seed: int) -> Forecast:
+    """The forecast of one rule of `RULES`. Only `noise` uses `seed`. Raises KeyError for an unknown rule."""
     probability, numbers = RULES[rule](context, parameters, seed)
     shown = {name: format(value, ".6g") for name, value in numbers.items()}
     if probability is None:
@@ -44,17 +49,45 @@ def forecast(rule: str, context: Context, *, parameters: Mapping[str, float], se
     )
 
 
-def track_of(rule: str) -> Track:
-    """Rules that read the price play on the aware track, the others blind."""
-    return Track.BLIND if rule in {"base_rate", "uniform", "noise"} else Track.AWARE
+class _RecordingContext(dict[str, Any]):
+    """A context that records which of its top-level parts are read."""
+
+    def __init__(self, content: Context) -> None:
+        super().__init__(content)
+        self.parts_read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.parts_read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.parts_read.add(name)
+        return super().get(name, default)
 
 
-def _market(context: Context, _: Mapping[str, float], __: int) -> tuple[float | None, dict[str, float]]:
+_EXAMPLE_CONTEXT: Context = {
+    "as_of": "2026-01-01T12:00:00Z",
+    "question": {"ticker": "EXAMPLE", "open_time": "2026-01-01T00:00:00Z", "close_time": "2026-01-02T00:00:00Z"},
+    "precedent": {"yes": 1, "resolved": 3},
+    "quote": {"yes_bid": "0.3000", "yes_ask": "0.3200", "probability": "0.3100", "last_price": "0.3100"},
+    "history": [[1767250800, "0.2800"], [1767254400, "0.2900"], [1767258000, "0.3000"]],
+    "activity": {"volume_24h": "100.00", "open_interest": "50.00"},
+}
+
+
+def reads_price(rule: Rule) -> bool:
+    """Whether a rule reads a part of the context that only the aware track shows."""
+    context = _RecordingContext(_EXAMPLE_CONTEXT)
+    rule(context, {}, 0)
+    return not context.parts_read.isdisjoint(PRICED_KEYS)
+
+
+def _market(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     quote = _quote(context)
     return quote, {} if quote is None else {"market": quote}
 
 
-def _shrunk(context: Context, parameters: Mapping[str, float], _: int) -> tuple[float | None, dict[str, float]]:
+def _shrunk(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     quote = _quote(context)
     if quote is None:
         return None, {}
@@ -62,23 +95,23 @@ def _shrunk(context: Context, parameters: Mapping[str, float], _: int) -> tuple[
     return _expit(factor * _logit(quote)), {"market": quote, "factor": factor}
 
 
-def _base_rate(context: Context, parameters: Mapping[str, float], _: int) -> tuple[float | None, dict[str, float]]:
+def _base_rate(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     yes, resolved = float(context["precedent"]["yes"]), float(context["precedent"]["resolved"])
     prior_yes, prior_no = parameters.get("prior_yes", PRIOR_YES), parameters.get("prior_no", PRIOR_NO)
     rate = (yes + prior_yes) / (resolved + prior_yes + prior_no)
     return rate, {"yes": yes, "resolved": resolved, "rate": rate}
 
 
-def _momentum(context: Context, parameters: Mapping[str, float], _: int) -> tuple[float | None, dict[str, float]]:
+def _momentum(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     return _drifted(context, parameters.get("weight", MOMENTUM))
 
 
-def _reversion(context: Context, parameters: Mapping[str, float], _: int) -> tuple[float | None, dict[str, float]]:
+def _reversion(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     return _drifted(context, -parameters.get("weight", REVERSION))
 
 
-def _drifted(context: Context, weight: float) -> tuple[float | None, dict[str, float]]:
-    """The quote moved by `weight` times how far it stands from the mean of its history, in log-odds."""
+def _drifted(context: Context, weight: float) -> RuleAnswer:
+    """The quote, moved by `weight` times its distance from the mean of its history, in log-odds."""
     quote, history = _quote(context), [float(price) for _, price in context.get("history", ())]
     if quote is None or len(history) < 3:
         return quote, {} if quote is None else {"market": quote, "points": float(len(history))}
@@ -86,8 +119,8 @@ def _drifted(context: Context, weight: float) -> tuple[float | None, dict[str, f
     return _expit(_logit(quote) + weight * move), {"market": quote, "move": move, "weight": weight}
 
 
-def _time_decay(context: Context, parameters: Mapping[str, float], _: int) -> tuple[float | None, dict[str, float]]:
-    """Nothing ever happens: the nearer the close, the further from YES, while YES is not yet the favourite."""
+def _time_decay(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
+    """Nothing happens: while YES is not the favourite, it loses the more, the nearer the close."""
     quote = _quote(context)
     if quote is None:
         return None, {}
@@ -98,11 +131,11 @@ def _time_decay(context: Context, parameters: Mapping[str, float], _: int) -> tu
     return _expit(_logit(quote) - pull), {"market": quote, "passed": passed, "pull": pull}
 
 
-def _uniform(_: Context, __: Mapping[str, float], ___: int) -> tuple[float | None, dict[str, float]]:
+def _uniform(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     return 0.5, {"always": 0.5}
 
 
-def _noise(context: Context, _: Mapping[str, float], seed: int) -> tuple[float | None, dict[str, float]]:
+def _noise(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
     digest = hashlib.sha256(f"{seed}\x1f{context['question']['ticker']}".encode()).digest()
     draw = int.from_bytes(digest[:7], "big") / 2**56
     return draw, {"draw": draw}
@@ -121,17 +154,17 @@ RULES: dict[str, Rule] = {
 
 
 def consensus(probabilities: Mapping[str, float]) -> float | None:
-    """The panel's pooled probability: the mean of its log-odds (Satopää et al. 2014, without extremising)."""
+    """The pooled probability, by agent: the mean log-odds (Satopää et al. 2014, without extremising). None for none."""
     if not probabilities:
         return None
     return _expit(fmean(_logit(value) for value in probabilities.values()))
 
 
 def pooled(panel: Mapping[str, Decimal]) -> Forecast:
-    """The consensus of what the panel said, by agent; it abstains below two voices."""
+    """The forecast of the consensus from the probabilities of the others, by agent. Abstains with fewer than two."""
     numbers = {agent_id: decimal_text(p) for agent_id, p in sorted(panel.items())}
     probability = consensus({agent_id: float(p) for agent_id, p in panel.items()})
-    if probability is None or len(panel) < POOLED:
+    if probability is None or len(panel) < LEAST_POOLED:
         return Forecast(probability=None, rationale="consensus: too few forecasts to pool", numbers=numbers)
     return Forecast(
         probability=clamped(Decimal(repr(probability))),

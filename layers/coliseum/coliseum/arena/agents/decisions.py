@@ -19,7 +19,7 @@ from typing import Any
 
 from coliseum.arena import forecasts
 from coliseum.arena.agents import contestants
-from coliseum.arena.agents.attempts import FREE, Attempt
+from coliseum.arena.agents.attempts import FREE, MAX_ATTEMPTS, Attempt
 from coliseum.arena.agents.models import ModelOutcome, ModelQuestion, Models
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Forecast
@@ -34,7 +34,6 @@ from coliseum.feed.feed import Feed, now_ms
 from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.observability import logger
 
-ATTEMPTS = 3
 LATE = "55000"
 """The database's word for a forecast that comes after the round's close."""
 
@@ -152,7 +151,7 @@ class DecisionRunner:
             return DecisionResult.SKIPPED
         if asked.failed is not None:
             self._learn(task.agent, asked.failed)
-            again = asked.failed.retryable and task.decision.attempt < ATTEMPTS
+            again = asked.failed.retryable and task.decision.attempt < MAX_ATTEMPTS
             status = "pending" if again else "failed"
             finish(decision_id, status=status, reason=asked.failed.failure.value, attempt=attempt)
             return None if again else DecisionResult.FAILED

@@ -1,7 +1,7 @@
-"""Who plays: the roster file, read and checked, and the rows of `arena_agents` it becomes.
+"""The roster of contestants: the file roster.json, checked, and the rows of `arena_agents` that it becomes.
 
-A row carries what a decision needs (rule, prices, limits), so that a season goes on under the terms it began with
-even when the file changes.
+A row carries all that a decision needs (rule, prices, limits), so that a season keeps the terms it began with when the
+file changes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from coliseum.arena.agents.contestants import RULES, track_of
+from coliseum.arena.agents.contestants import RULES, reads_price
 from coliseum.arena.forecasts import Track
 from coliseum.errors import InvalidInput
 from coliseum.llm.names import canonical_model
@@ -25,7 +25,7 @@ BOTH = [track.value for track in Track]
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The contestants that are fielded, as rows without season and status."""
+    """The enabled contestants, as rows without season and status."""
 
     models: tuple[Mapping[str, Any], ...]
     others: tuple[Mapping[str, Any], ...]
@@ -39,38 +39,44 @@ def roster() -> Roster:
 
 
 def parse(document: Mapping[str, Any]) -> Roster:
-    """Enabled contestants only. Raises InvalidInput for unknown rules, slugs without vendor and repeated ids."""
+    """The enabled contestants of a roster document.
+
+    Raises InvalidInput for an unknown rule, a model slug without vendor, a repeated id, and a rule whose `track` or
+    `in_consensus` is missing or whose track contradicts what the rule reads.
+    """
     models = [_model(entry, document["options"]) for entry in document["models"] if entry["enabled"]]
     others = [_statistical(entry) for entry in document["statistical"]]
-    others += [_consensus(entry) for entry in document["consensus"]]
+    # The stored row of the consensus lists the contestants that it leaves out.
+    left_out = [entry["agent_id"] for entry in document["statistical"] if not entry["in_consensus"]]
+    others += [_consensus(entry, left_out) for entry in document["consensus"]]
     ids = [row["agent_id"] for row in (*models, *others)]
-    if repeated := next((one for one in ids if ids.count(one) > 1), None):
-        raise InvalidInput("agent_id", repeated, "an id that nobody else has")
+    if repeated := next((agent_id for agent_id in ids if ids.count(agent_id) > 1), None):
+        raise InvalidInput("agent_id", repeated, "an id that no other contestant has")
     return Roster(tuple(models), tuple(others))
 
 
 def prices_of(params: Mapping[str, Any]) -> Prices:
-    """The prices a model was fielded with."""
+    """The prices in a model's row."""
     return Prices(Decimal(params["prices"]["input"]), Decimal(params["prices"]["output"]))
 
 
 def options_of(params: Mapping[str, Any]) -> Options:
-    """How a model that was fielded is asked."""
-    given = params["options"]
+    """The request options in a model's row."""
+    options = params["options"]
     return Options(
-        max_tokens=given["max_tokens"],
-        reasoning=given["reasoning"],
-        temperature=given.get("temperature"),
-        quantizations=tuple(given.get("quantizations", ())),
-        output_retries=given["output_retries"],
-        cache_seconds=given["cache_seconds"],
+        max_tokens=options["max_tokens"],
+        reasoning=options["reasoning"],
+        temperature=options.get("temperature"),
+        quantizations=tuple(options.get("quantizations", ())),
+        output_retries=options["output_retries"],
+        cache_seconds=options["cache_seconds"],
     )
 
 
 def _model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: entry[name] for name in ("max_tokens", "reasoning", "temperature", "quantizations") if name in entry}
     params = {"prices": entry["prices"], "options": {**shared, **own}}
-    prices_of(params), options_of(params)  # refuse here what would fail at the first decision
+    prices_of(params), options_of(params)  # an entry that cannot be read fails here, not at the first decision
     row = {"agent_id": entry["agent_id"], "kind": "llm", "name": entry["name"], "tracks": BOTH, "params": params}
     return {**row, "model": canonical_model(entry["model"])}
 
@@ -81,10 +87,24 @@ def _statistical(entry: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInput("rule", rule, f"one of {', '.join(RULES)}")
     params = {"rule": rule, "about": entry["about"], "parameters": entry.get("parameters", {})}
     row = {"agent_id": entry["agent_id"], "kind": "statistical", "name": entry["name"], "model": None}
-    return {**row, "tracks": [track_of(rule).value], "params": params}
+    return {**row, "tracks": [_track(entry)], "params": params}
 
 
-def _consensus(entry: Mapping[str, Any]) -> dict[str, Any]:
-    params = {"about": entry["about"], "leaves_out": entry["leaves_out"]}
+def _track(entry: Mapping[str, Any]) -> str:
+    """The track of a rule's entry, checked against what the rule reads."""
+    rule, track = entry["rule"], entry.get("track")
+    right = Track.AWARE if reads_price(RULES[rule]) else Track.BLIND
+    if track != right:
+        reads = "a price" if right is Track.AWARE else "no price"
+        expected = f'"track": "{right.value}" in the roster entry of rule {rule}, which reads {reads}'
+        raise InvalidInput("track", track, expected)
+    if not isinstance(entry.get("in_consensus"), bool):
+        expected = f'"in_consensus": true or false in the roster entry of rule {rule}'
+        raise InvalidInput("in_consensus", entry.get("in_consensus"), expected)
+    return right.value
+
+
+def _consensus(entry: Mapping[str, Any], left_out: list[str]) -> dict[str, Any]:
+    params = {"about": entry["about"], "leaves_out": left_out}
     row = {"agent_id": entry["agent_id"], "kind": "consensus", "name": entry["name"], "model": None}
     return {**row, "tracks": BOTH, "params": params}

@@ -1,7 +1,7 @@
-"""Open a round: look at the exchange, choose, freeze, write it all in one transaction, hand out the decisions.
+"""Open a round: choose markets, freeze them, store the round in one transaction, hand out its decisions.
 
-The schedule calls more often than rounds open: the slot decides. So a call that was stopped anywhere is made good by
-the next one, and a call with nothing to do costs one question to the database.
+The schedule calls this more often than rounds begin, and the slot decides whether there is work. The next call
+completes what a killed call left undone. A call with nothing to do costs one database request.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from coliseum.arena.agents.attempts import MAX_ATTEMPTS
 from coliseum.arena.calendar import RoundSlot, slot_at, time_text
 from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Agent, Round, decision_id
 from coliseum.arena.rounds.markets import frozen_markets
 from coliseum.config import Settings
@@ -21,23 +23,22 @@ from coliseum.feed.feed import candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 
-ATTEMPTS = 3
-"""How often a decision is given to a worker before it has failed."""
-AGAIN = timedelta(minutes=10)
-"""When a decision that nobody took is put on the queue once more; sooner in short rounds."""
-ANNOUNCED = timedelta(minutes=5)
-"""How long an opening is told again: the feed drops repetitions."""
+REQUEUE_AFTER = timedelta(minutes=10)
+"""An unanswered decision is put on the queue again after this time; sooner in short rounds."""
+ANNOUNCED_FOR = timedelta(minutes=5)
+"""How long each call returns the `round_opened` entry, in case an earlier call was killed before it published. The feed
+drops repetitions."""
 Clock = Callable[[], datetime]
 Enqueue = Callable[[Sequence[Mapping[str, object]]], None]
-Field = Callable[[str], None]
-"""season -> its agents and accounts exist."""
-Fund = Callable[[Sequence[Agent], Round], None]
-"""(agents that cost money, round) -> their round is paid for, or their decisions are skipped."""
+EnrollSeason = Callable[[str], None]
+"""Called with the season; creates its agents and accounts where they are missing."""
+FundRound = Callable[[Sequence[Agent], Round], None]
+"""Called with the agents that cost money and the round; sets money aside, or skips their decisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
-    """What rounds look like here."""
+    """How often rounds begin, how long they are open, and how many markets they have."""
 
     every: timedelta
     open_for: timedelta
@@ -58,14 +59,16 @@ class RoundPlan:
 
     @property
     def again_seconds(self) -> int:
-        """After how long an unanswered decision is handed out anew."""
-        return int(min(AGAIN, self.open_for / 3).total_seconds())
+        """After how many seconds an unanswered decision is handed out again."""
+        return int(min(REQUEUE_AFTER, self.open_for / 3).total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningReport:
+    """What one call did."""
+
     round_id: str | None
-    """None where no market could be asked about."""
+    """None where no market was suitable."""
     new: bool
     handed_out: int
     entries: tuple[Candidate, ...]
@@ -79,40 +82,40 @@ def open_round(
     kalshi: Kalshi,
     records: ArenaRecords,
     enqueue: Enqueue,
-    field: Field,
-    fund: Fund,
+    enroll: EnrollSeason,
+    fund: FundRound,
 ) -> OpeningReport:
-    """Open the round of the present slot where it is not open yet, pay for it, and hand out what is undone."""
+    """Open the round of the present slot unless it exists, set its money aside, and hand out its due decisions."""
     slot = slot_at(clock(), every=plan.every)
-    held = records.find_round(slot.round_id)
+    round_ = records.find_round(slot.round_id)
     new = False
-    if held is None:
-        new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, field=field)
-        held = records.find_round(slot.round_id)
-    if held is None:
+    if round_ is None:
+        new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, enroll=enroll)
+        round_ = records.find_round(slot.round_id)
+    if round_ is None:
         return OpeningReport(round_id=None, new=False, handed_out=0, entries=())
-    if held.funded_at is None:
-        _pay(held, records, fund)
-    handed_out = hand_out(plan, records, enqueue)
-    told = clock() - held.opened_at < ANNOUNCED
-    return OpeningReport(
-        round_id=held.round_id, new=new, handed_out=handed_out, entries=(_announced(held),) if told else ()
-    )
+    # Money is set aside in a step of its own, so a call that was killed after the insert is completed here.
+    if round_.funded_at is None:
+        _fund_models(round_, records, fund)
+    handed_out = hand_out(records, enqueue, again_seconds=plan.again_seconds)
+    recent = clock() - round_.opened_at < ANNOUNCED_FOR
+    entries = (_opened_entry(round_),) if recent else ()
+    return OpeningReport(round_id=round_.round_id, new=new, handed_out=handed_out, entries=entries)
 
 
-def hand_out(plan: RoundPlan, records: ArenaRecords, enqueue: Enqueue) -> int:
-    """Put on the queue what is due; how many decisions that were."""
-    due = records.hand_out(again_seconds=plan.again_seconds, attempts=ATTEMPTS)
+def hand_out(records: DecisionRecords, enqueue: Enqueue, *, again_seconds: int) -> int:
+    """Put the due decisions on the queue. Returns their number."""
+    due = records.hand_out(again_seconds=again_seconds, attempts=MAX_ATTEMPTS)
     if due:
         enqueue([{"decision_id": decision} for decision in due])
     return len(due)
 
 
 def _open(
-    plan: RoundPlan, slot: RoundSlot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, field: Field
+    plan: RoundPlan, slot: RoundSlot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, enroll: EnrollSeason
 ) -> bool:
-    """True where this call opened it. Without a market there is no round: the next call looks again."""
-    field(slot.season)
+    """True where this call opened the round. Without a market there is no round, and the next call looks again."""
+    enroll(slot.season)
     frozen = frozen_markets(
         kalshi,
         slot,
@@ -153,17 +156,17 @@ def decisions(agents: Iterable[Agent], tickers: Sequence[str], slot: RoundSlot) 
     ]
 
 
-def _pay(held: Round, records: ArenaRecords, fund: Fund) -> None:
-    """A contestant that costs money plays a whole round or none."""
-    asked = {decision.agent_id for decision in records.decisions(held.round_id, status="pending")}
-    fund([agent for agent in records.agents() if agent.kind == "llm" and agent.agent_id in asked], held)
+def _fund_models(round_: Round, records: ArenaRecords, fund: FundRound) -> None:
+    """Models play a whole round or none, so their money is set aside for the whole round."""
+    asked = {decision.agent_id for decision in records.decisions(round_.round_id, status="pending")}
+    fund([agent for agent in records.agents() if agent.kind == "llm" and agent.agent_id in asked], round_)
 
 
-def _announced(held: Round) -> Candidate:
+def _opened_entry(round_: Round) -> Candidate:
     data: dict[str, object] = {
-        "round_id": held.round_id,
-        "closes_at": time_text(held.closes_at),
-        "exchange": held.exchange,
-        "markets": held.markets,
+        "round_id": round_.round_id,
+        "closes_at": time_text(round_.closes_at),
+        "exchange": round_.exchange,
+        "markets": round_.markets,
     }
-    return candidate(EntryKind.ROUND_OPENED, held.round_id, data)
+    return candidate(EntryKind.ROUND_OPENED, round_.round_id, data)

@@ -69,7 +69,7 @@ def run_settler(
         ledger_rows=sum(rows.values()),
         stopped=stopped,
         rounds_closed=len(closed),
-        handed_out=hand_out(plan, records, enqueue),
+        handed_out=hand_out(records, enqueue, again_seconds=plan.again_seconds),
         rooted=_root(records),
         problems=tuple(seen.problems),
     )
