@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 pytest_plugins = [
     "tests.fixtures.redis",
@@ -58,7 +60,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_internet() -> object:
+def _no_internet() -> Iterator[None]:
     """Fail a test that connects to another machine."""
     connect = socket.socket.connect
 
@@ -70,4 +72,22 @@ def _no_internet() -> object:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", local_only)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patient_clients() -> Iterator[None]:
+    """Give our clients minutes instead of seconds by default: a busy machine is slow, not down.
+
+    A test of a time-out passes its own.
+    """
+    from coliseum.bot.client import Bot
+    from coliseum.store.client import Store
+    from coliseum.upstash.client import AsyncRedis, Redis
+
+    with pytest.MonkeyPatch.context() as patch:
+        for function in (Bot.__init__, Store.__init__, Store.from_settings, Redis.__init__, AsyncRedis.__init__):
+            defaults = function.__kwdefaults__
+            for name in defaults.keys() & {"timeout_seconds", "connect_seconds"}:
+                patch.setitem(defaults, name, PATIENCE_SECONDS)
         yield
