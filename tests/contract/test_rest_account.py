@@ -16,7 +16,7 @@ from coliseum.config import Settings
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.account import ExchangeAccount
-from coliseum.portfolio.account_state import LedgerState
+from coliseum.portfolio.account_state import LedgerSummary
 from coliseum.trading.money import ZERO
 
 
@@ -50,11 +50,11 @@ class Session:
             self.exchange.admin("clock", seconds=1)  # the order of fills with equal times is unknown
             self.exchange.order(rng.choice(self.tickers), side, count, price)
 
-    def ledger(self) -> LedgerState:
+    def ledger(self) -> LedgerSummary:
         """Our ledger, brought up to date."""
         return self.ledger_of(self.account)
 
-    def ledger_of(self, account: ExchangeAccount) -> LedgerState:
+    def ledger_of(self, account: ExchangeAccount) -> LedgerSummary:
         self.now += 60  # the cached state is no longer fresh
         state = account.positions().state.value
         assert state.problem is None

@@ -299,7 +299,7 @@ def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None
     ((prompt, reply, digest),) = world.rows(
         f"select prompt, raw_reply, context_hash from arena_attempts where model_requested = '{SLUG}'",  # noqa: S608
     )
-    body = world.openrouter.asked(SLUG)[0]
+    body = world.openrouter.requests_of(SLUG)[0]
     assert all(message["content"] in prompt for message in body["messages"])
     assert json.loads(reply) == FORECAST
     assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
@@ -330,7 +330,7 @@ def test_calls_costs_and_failures_are_metrics_of_their_model(world: World, capsy
 def test_a_blind_model_is_sent_no_price(world: World) -> None:
     asked = ask(world.store)
     world.invoke(asked.decision(HAIKU, "blind"), asked.decision(HAIKU, "aware"))
-    sent = sorted((json.dumps(body["messages"]) for body in world.openrouter.asked(SLUG)), key=len)
+    sent = sorted((json.dumps(body["messages"]) for body in world.openrouter.requests_of(SLUG)), key=len)
     assert ["0.31" in text for text in sent] == [False, True]
 
 
@@ -382,7 +382,7 @@ def test_an_empty_account_stops_everyone(world: World) -> None:
     assert world.invoke(asked.decision(LUNA, "blind")) == 0
     assert asked.status(HAIKU, "blind") == ("failed", 1, "credit")
     assert asked.status(LUNA, "blind") == ("skipped", 1, "circuit_open:credit")
-    assert world.openrouter.asked("openai/gpt-6-luna") == []
+    assert world.openrouter.requests_of("openai/gpt-6-luna") == []
 
 
 def test_what_a_models_hosts_can_do_is_remembered(world: World) -> None:
@@ -393,7 +393,7 @@ def test_what_a_models_hosts_can_do_is_remembered(world: World) -> None:
     assert world.invoke(asked.decision(HAIKU, "blind")) == 0
     assert asked.records.agent(HAIKU).output_mode == "prompted"
     assert world.invoke(asked.decision(HAIKU, "aware")) == 0
-    assert [bool(body.get("tools") or body.get("response_format")) for body in world.openrouter.asked(SLUG)] == [
+    assert [bool(body.get("tools") or body.get("response_format")) for body in world.openrouter.requests_of(SLUG)] == [
         True,
         False,
         False,

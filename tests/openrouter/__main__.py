@@ -1,4 +1,4 @@
-"""`python -m tests.openrouter [PORT]`: the fake for development. Set OPENROUTER_BASE_URL to the address it prints."""
+"""`python -m tests.openrouter [PORT]` runs the fake for development. It prints the settings that select it."""
 
 from __future__ import annotations
 

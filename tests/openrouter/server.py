@@ -1,7 +1,7 @@
-"""OpenRouter's chat interface on 127.0.0.1, saying what a test tells it to: for tests and development alone.
+"""A fake of OpenRouter's chat API on 127.0.0.1, for tests and development only.
 
-A model answers in the form that was asked for (tool call or text) with `FORECAST`, unless replies were scripted for
-its slug: those come in their order, the last one again and again. Everything it says is marked `provider: "Fake"`.
+A model answers in the requested form (tool call or text) with `FORECAST`, unless replies were scripted for its slug:
+those come in order, and the last one repeats. Every completion is marked with `provider: "Fake"`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FORECAST: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What comes back: a completion unless `body` says something else."""
+    """An answer: a completion, or `body` where that is set."""
 
     content: str | None = None
-    """The text of the completion; None for `arguments` in the form that was asked for."""
+    """The text of the completion; None for `arguments` in the requested form."""
     arguments: Mapping[str, Any] = field(default_factory=lambda: FORECAST)
     finish_reason: str | None = None
     cost: float | None = 0.0021
@@ -50,9 +50,9 @@ class Reply:
     before: bytes = b""
     """White space that keeps the connection alive, in front of the body."""
     seconds: float = 0.0
-    """How long it lets the caller wait."""
+    """Seconds before the answer."""
     together: threading.Barrier | None = None
-    """Answer only when as many calls as the barrier counts are in flight."""
+    """Answer only when as many calls are in flight as the barrier counts."""
 
 
 def refusal(status: int, message: str = "refused", *, headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
@@ -63,16 +63,16 @@ def refusal(status: int, message: str = "refused", *, headers: Mapping[str, str]
 
 @dataclass
 class OpenRouter:
-    """The running server: its address, its scripts, and what it was asked."""
+    """The running server: its address, its scripts, and the requests that it received."""
 
     port: int = 0
     scripts: dict[str, list[Reply]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Bodies, oldest first."""
     headers: list[dict[str, str]] = field(default_factory=list)
-    """Of the same requests, names in lower case."""
+    """Headers of the same requests, names in lower case."""
     closed: threading.Event = field(default_factory=threading.Event)
-    """Set at the end: answers that are still late go out at once."""
+    """Set at the end: delayed answers are then sent at once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -82,7 +82,7 @@ class OpenRouter:
     def script(self, model: str, *replies: Reply) -> None:
         self.scripts[model] = list(replies)
 
-    def asked(self, model: str) -> list[dict[str, Any]]:
+    def requests_of(self, model: str) -> list[dict[str, Any]]:
         return [body for body in self.requests if body["model"] == model]
 
     def answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[Reply, bytes]:
@@ -133,7 +133,7 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[OpenRouter]:
-    """The server on a port of 127.0.0.1."""
+    """Run the server on `port` of 127.0.0.1; 0 takes any free port."""
     state = OpenRouter()
 
     class Handler(BaseHTTPRequestHandler):
@@ -149,10 +149,10 @@ def serving(port: int = 0) -> Iterator[OpenRouter]:
                 self.end_headers()
                 self.wfile.write(content)
             except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # the caller had enough
+                self.close_connection = True  # the caller has closed the connection
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # named by the base class
-            """Say nothing."""
+            """Write no access log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True

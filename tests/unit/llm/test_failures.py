@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import SourceError
-from coliseum.llm.failures import TRAITS, ErrorReply, FailureKind, FailureScope, ModelFailed, classify
+from coliseum.llm.failures import TRAITS, FailureKind, FailureScope, ModelErrorReply, ModelFailed, classify
 
 IN_FLIGHT = {"metadata": {"limit_source": "openrouter_in_flight_budget"}}
 KEY_LIMIT = {"metadata": {"limit_source": "openrouter_key_limit", "resets_at": "2026-11-22T00:00:00Z"}}
@@ -58,9 +58,9 @@ TABLE: list[tuple[int, Any, float | None, FailureKind]] = [
 def test_an_error_reply_is_classified_by_status_and_body(
     status: int, body: Any, retry_after: float | None, failure: FailureKind
 ) -> None:
-    assert classify(ErrorReply.parse(status, body, retry_after=retry_after)) is failure
+    assert classify(ModelErrorReply.parse(status, body, retry_after=retry_after)) is failure
     if isinstance(body, dict):  # the whole document reads like the error in it
-        assert classify(ErrorReply.parse(status, {"error": body}, retry_after=retry_after)) is failure
+        assert classify(ModelErrorReply.parse(status, {"error": body}, retry_after=retry_after)) is failure
 
 
 JSON = st.recursive(
@@ -77,13 +77,13 @@ JSON = st.recursive(
 
 @given(st.integers(100, 999), JSON, st.none() | st.floats(0, 1e6))
 def test_any_status_with_any_body_has_a_kind_of_failure(status: int, body: object, retry_after: float | None) -> None:
-    assert classify(ErrorReply.parse(status, body, retry_after=retry_after)) in TRAITS
+    assert classify(ModelErrorReply.parse(status, body, retry_after=retry_after)) in TRAITS
 
 
 def test_retry_after_comes_from_the_header_or_else_from_the_body() -> None:
     body = {"availability": {"code": "capacity_exhausted", "retry_after": 12}}
-    assert ErrorReply.parse(429, body).retry_after == 12
-    assert ErrorReply.parse(429, body, retry_after=3.0).retry_after == 3
+    assert ModelErrorReply.parse(429, body).retry_after == 12
+    assert ModelErrorReply.parse(429, body, retry_after=3.0).retry_after == 3
 
 
 def test_every_kind_of_failure_has_its_traits() -> None:

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from coliseum import config
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError
-from coliseum.llm.failures import ErrorReply, FailureKind, ModelFailed, classify
+from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, OutputMode, Prices
 from coliseum.llm.results import AgentResult, RunRecord, Turn, storable_text, total_bill
@@ -303,7 +303,7 @@ def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]
     match error:
         case exceptions.ModelHTTPError():
             status = error.status_code
-            reply = ErrorReply.parse(status, error.body, retry_after=error.retry_after)
+            reply = ModelErrorReply.parse(status, error.body, retry_after=error.retry_after)
             failure, retry_after = classify(reply), reply.retry_after
         case exceptions.ModelRequestTimeout() | exceptions.RunTimedOut() | exceptions.ModelTimeoutError():
             failure = FailureKind.TIMEOUT

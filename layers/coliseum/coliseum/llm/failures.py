@@ -80,7 +80,7 @@ TRAITS: dict[FailureKind, FailureTraits] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReply:
+class ModelErrorReply:
     """The content of an HTTP error. None stands for a missing part."""
 
     status: int
@@ -95,7 +95,7 @@ class ErrorReply:
     message: str = ""
 
     @classmethod
-    def parse(cls, status: int, body: object, *, retry_after: float | None = None) -> ErrorReply:
+    def parse(cls, status: int, body: object, *, retry_after: float | None = None) -> ModelErrorReply:
         """`body` is OpenRouter's `error` object, or anything else. `retry_after` (seconds) is the header's."""
         error = _mapping(body)
         error = _mapping(error["error"]) if "error" in error else error
@@ -152,7 +152,7 @@ _OUTPUT_TERMS = ("tool use", "tool_choice", "tools", "response_format", "structu
 """Terms in the message of a host that lacks the output mode. Hosts have no error code for this."""
 
 
-def classify(reply: ErrorReply) -> FailureKind:
+def classify(reply: ModelErrorReply) -> FailureKind:
     """The kind of failure of an HTTP error. Every status has one."""
     if reply.status == 402:
         return FailureKind.CREDIT if reply.retry_after is None else FailureKind.IN_FLIGHT_BUDGET

@@ -14,9 +14,9 @@ from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS
 from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
-from coliseum.portfolio.account_state import AccountState, Bids, LedgerState, bids_from
+from coliseum.portfolio.account_state import AccountState, Bids, LedgerSummary, bids_from
 from coliseum.portfolio.ledger import Ledger
-from coliseum.portfolio.positions import OpenPosition, positions_from
+from coliseum.portfolio.positions import PortfolioPosition, positions_from
 from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 
@@ -38,7 +38,7 @@ _DISCREPANCIES_LOGGED = 10
 class AccountPositions:
     """Open positions with the account state that they were derived from."""
 
-    positions: tuple[OpenPosition, ...]
+    positions: tuple[PortfolioPosition, ...]
     state: CachedValue[AccountState]
     failures: tuple[SourceError, ...]
     """Sources that did not answer; the positions are shown all the same."""
@@ -144,17 +144,17 @@ class ExchangeAccount:
         since = None if latest is None else int(latest) - _AMENDED_SECONDS
         return self._kalshi.all_settlements(since=since)[::-1]
 
-    def _ledger_state(self, rows: tuple[ExchangePosition, ...]) -> LedgerState:
+    def _ledger_state(self, rows: tuple[ExchangePosition, ...]) -> LedgerSummary:
         holdings = self._ledger.holdings
         tickers = {row.ticker for row in rows} | {ticker for ticker, holding in holdings.items() if holding.contracts}
-        return LedgerState(
+        return LedgerSummary(
             holdings=tuple(holdings[ticker] for ticker in sorted(tickers & set(holdings))),
             totals=self._ledger.totals(),
             differences=find_discrepancies(holdings, rows, self._settlements.values(), self._ledger.settled),
         )
 
 
-def _report(ledger: LedgerState) -> None:
+def _report(ledger: LedgerSummary) -> None:
     """Put discrepancies into the metrics and the log, since few people call the summary."""
     discrepancies = ledger.differences
     metrics().add_metric(name="ReconciliationDifferences", unit=MetricUnit.Count, value=len(discrepancies))

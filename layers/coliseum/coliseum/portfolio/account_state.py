@@ -14,7 +14,7 @@ from coliseum.trading.markets import ExchangePosition, Market
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerState:
+class LedgerSummary:
     """Our ledger's holdings and totals, and where the exchange reports something else."""
 
     holdings: tuple[Holding, ...]
@@ -28,7 +28,7 @@ class AccountState:
     """The exchange's positions, and our ledger where it could be brought up to date."""
 
     rows: tuple[ExchangePosition, ...]
-    books: LedgerState | None
+    books: LedgerSummary | None
     """Our ledger; None where the fills or settlements could not be read."""
     problem: str | None
     """Why `books` is None."""

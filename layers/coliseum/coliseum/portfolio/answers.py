@@ -8,7 +8,7 @@ from pydantic import Field
 
 from coliseum.http.answers import Answer, Failure, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, utc_from
-from coliseum.portfolio.positions import OpenPosition
+from coliseum.portfolio.positions import PortfolioPosition
 from coliseum.portfolio.reconciliation import Discrepancy
 from coliseum.portfolio.records import BalanceSnapshot
 from coliseum.trading.trades import Trade
@@ -191,7 +191,7 @@ class SummaryAnswer(Answer):
     reconciliation: ReconciliationData
 
 
-def position_data(position: OpenPosition) -> PositionData:
+def position_data(position: PortfolioPosition) -> PositionData:
     return PositionData(
         ticker=position.ticker,
         side=position.outcome.value,

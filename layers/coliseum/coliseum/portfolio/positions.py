@@ -14,7 +14,7 @@ from coliseum.trading.trades import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenPosition:
+class PortfolioPosition:
     """One open position, money in dollars. Unknown is None, never 0."""
 
     ticker: str
@@ -42,7 +42,7 @@ class OpenPosition:
 
 def positions_from(
     rows: Iterable[ExchangePosition], holdings: Mapping[str, Holding], bids: Mapping[str, Bids]
-) -> tuple[OpenPosition, ...]:
+) -> tuple[PortfolioPosition, ...]:
     """Open positions, largest exposure first.
 
     Counts and money are the exchange's. The average cost comes from our ledger where it holds the same contracts, else
@@ -52,12 +52,12 @@ def positions_from(
     return tuple(sorted(positions, key=lambda position: (-position.exposure, position.ticker)))
 
 
-def _position(row: ExchangePosition, holding: Holding | None, bids: Bids | None) -> OpenPosition:
+def _position(row: ExchangePosition, holding: Holding | None, bids: Bids | None) -> PortfolioPosition:
     outcome = Outcome.YES if row.position > ZERO else Outcome.NO
     contracts = abs(row.position)
     agrees = holding is not None and holding.contracts == row.position
     basis = holding.basis if agrees and holding is not None else row.exposure
-    return OpenPosition(
+    return PortfolioPosition(
         ticker=row.ticker,
         outcome=outcome,
         contracts=contracts,
@@ -83,7 +83,7 @@ class PositionTotals:
     """Positions without a bid, or whose market data did not answer."""
 
 
-def sum_positions(positions: Iterable[OpenPosition]) -> PositionTotals:
+def sum_positions(positions: Iterable[PortfolioPosition]) -> PositionTotals:
     rows = tuple(positions)
     values = [row.market_value for row in rows if row.market_value is not None]
     gains = [row.unrealized_pnl for row in rows if row.unrealized_pnl is not None]

@@ -19,7 +19,7 @@ from coliseum.portfolio.answers import (
     TotalsData,
     difference_data,
 )
-from coliseum.portfolio.positions import OpenPosition, sum_positions
+from coliseum.portfolio.positions import PortfolioPosition, sum_positions
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
@@ -78,7 +78,7 @@ def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) 
 
 
 def totals_data(
-    balance: Balance | None, positions: tuple[OpenPosition, ...] | None, state: AccountState | None
+    balance: Balance | None, positions: tuple[PortfolioPosition, ...] | None, state: AccountState | None
 ) -> TotalsData:
     """None stands for a source that did not answer: every sum that needs it is null."""
     sums = None if positions is None else sum_positions(positions)
