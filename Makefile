@@ -15,7 +15,7 @@ find_python  = $(call try_pythons,$(PYTHONS_313) python3.12 python3.11 $$HOME/.p
 find_313     = $(call try_pythons,$(PYTHONS_313))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format openapi bench package invoke lock soak mutants cost clean
+.PHONY: help run test check format schema openapi bench package invoke lock soak mutants cost clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -41,6 +41,9 @@ check: $(VENV)/.dev $(SAM_VENV)/.ready ## lint, types, import rules, template: r
 format: $(VENV)/.dev ## write the code in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+schema: $(VENV)/.local ## write supabase/schema.sql from the migrations
+	$(PYTHON) -m coliseum_local.postgres.schema_file
 
 openapi: $(VENV)/.dev ## write the published OpenAPI document after a route or an answer has changed
 	$(PYTHON) tests/contract/test_rest_document.py

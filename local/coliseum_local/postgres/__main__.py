@@ -16,12 +16,11 @@ from coliseum_local.postgres.app import PostgrestGateway, create_app
 from coliseum_local.postgres.cluster import PostgresCluster
 from coliseum_local.postgres.connections import Connections
 from coliseum_local.postgres.keys import keys_of
-from coliseum_local.postgres.migrations import apply, bootstrap, migrations_in
+from coliseum_local.postgres.migrations import MIGRATIONS, apply, bootstrap, migrations_in
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import Server, listen, own, stop_signal, url_of
 
 DEFAULT_PORT = 8002
-MIGRATIONS = Path(__file__).resolve().parents[3] / "supabase" / "migrations"
 
 
 async def serve(arguments: argparse.Namespace) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Literal
 
+MIGRATIONS = Path(__file__).resolve().parents[3] / "supabase" / "migrations"
 _NAME = re.compile(r"(\d{14})_([a-z0-9_]+)\.sql", re.ASCII)
 _LOCK = 7_305_808_869_231_650_000
-"""Of the advisory lock that keeps two runners apart; any number that nobody else uses."""
+"""Of the advisory lock that lets one runner work at a time; any number that nothing else uses."""
 _HISTORY = """
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (

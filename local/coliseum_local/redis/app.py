@@ -25,7 +25,7 @@ from coliseum_local.redis.faults import Faults, parse
 from coliseum_local.redis.meter import Meter
 from coliseum_local.redis.replies import envelope, json_bytes
 from coliseum_local.redis.requests import BODY_LIMIT, METHODS, MalformedRequest, batch_in
-from coliseum_local.redis.resp import ErrorReply, Reply, encode_reply
+from coliseum_local.redis.resp import Reply, RespError, encode_reply
 from coliseum_local.redis.scripts import Scripts
 from coliseum_local.redis.subscriptions import End, Hub, Topic
 
@@ -124,13 +124,13 @@ class UpstashGateway:
             if raw:
                 raise RedisRequestError(400, "ERR resp2 responses are not available for transactions")
             outcome = await execution.transaction(self.backend, self.meter, commands, read_only=read_only)
-            if isinstance(outcome, ErrorReply):
+            if isinstance(outcome, RespError):
                 raise RedisRequestError(400, outcome.text)
             told = self.scripts.told(batch.commands, outcome)
             return _json([envelope(reply, base64=base64) for reply in told], 200, sync)
         received = await execution.pipeline(self.backend, self.meter, commands, read_only=read_only)
         replies = self.scripts.told(batch.commands, received)
-        status = 400 if batch.kind == "single" and isinstance(replies[0], ErrorReply) else 200
+        status = 400 if batch.kind == "single" and isinstance(replies[0], RespError) else 200
         if raw:
             return _resp2(replies, status, sync)
         shown = [envelope(reply, base64=base64) for reply in replies]

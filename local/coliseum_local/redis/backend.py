@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from coliseum.errors import ConfigurationError
-from coliseum_local.redis.resp import Command, ErrorReply, Reply, encode, read_reply
+from coliseum_local.redis.resp import Command, Reply, RespError, encode, read_reply
 
 POOL_SIZE = 16
 EXCHANGE_SECONDS = 30.0
@@ -72,7 +72,7 @@ class RedisConnection:
         if address.database:
             greeting.append((b"SELECT", b"%d" % address.database))
         for reply in await connection.exchange(greeting):
-            if isinstance(reply, ErrorReply):
+            if isinstance(reply, RespError):
                 connection.close()
                 raise BackendLost(f"Redis refused the connection: {reply.text}")
         return connection
@@ -120,14 +120,14 @@ class Backend:
             except (OSError, EOFError, TimeoutError) as error:
                 raise BackendLost(f"Redis did not answer: {type(error).__name__}") from error
             self._idle.append(connection)
-            if any(isinstance(reply, ErrorReply) and reply.text.startswith("LOADING") for reply in replies):
+            if any(isinstance(reply, RespError) and reply.text.startswith("LOADING") for reply in replies):
                 raise BackendLost("Redis is reading its data back")
             return replies
 
     async def ping(self) -> bool:
         """True once it answers and has read its data back."""
         try:
-            return not isinstance((await self.exchange([(b"PING",)]))[0], ErrorReply)
+            return not isinstance((await self.exchange([(b"PING",)]))[0], RespError)
         except BackendLost:
             return False
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from coliseum_local.redis.backend import Backend
 from coliseum_local.redis.commands import name_of, refusal
 from coliseum_local.redis.meter import LOOK, Meter, between, is_script
-from coliseum_local.redis.resp import Command, ErrorReply, Reply
+from coliseum_local.redis.resp import Command, Reply, RespError
 
 _MULTI: Command = (b"MULTI",)
 _EXEC: Command = (b"EXEC",)
@@ -20,17 +20,17 @@ async def pipeline(
     refused = [refusal(command, read_only=read_only) for command in commands]
     accepted = [command for command, why in zip(commands, refused, strict=True) if why is None]
     replies = iter(await _in_order(backend, meter, accepted)) if accepted else iter(())
-    return [next(replies) if why is None else ErrorReply(why) for why in refused]
+    return [next(replies) if why is None else RespError(why) for why in refused]
 
 
 async def transaction(
     backend: Backend, meter: Meter, commands: Sequence[Command], *, read_only: bool = False
-) -> list[Reply] | ErrorReply:
-    """The replies of one atomic step; one ErrorReply where all of it was discarded. Raises BackendLost."""
+) -> list[Reply] | RespError:
+    """The replies of one atomic step; one RespError where all of it was discarded. Raises BackendLost."""
     for command in commands:
         why = refusal(command, read_only=read_only)
         if why is not None:
-            return ErrorReply(why)
+            return RespError(why)
     looks = any(map(is_script, commands))
     inner = [LOOK, *commands, LOOK] if looks else list(commands)
     replies = await backend.exchange([_MULTI, *inner, _EXEC])
@@ -68,8 +68,8 @@ def _script_reply(replies: list[Reply], meter: Meter, command: Command) -> Reply
     return results[1]
 
 
-def _why_discarded(replies: Sequence[Reply]) -> ErrorReply:
+def _why_discarded(replies: Sequence[Reply]) -> RespError:
     """The first command that could not be queued is the reason; EXEC only says that there was one."""
     return next(
-        (reply for reply in replies if isinstance(reply, ErrorReply)), ErrorReply("EXECABORT Transaction discarded")
+        (reply for reply in replies if isinstance(reply, RespError)), RespError("EXECABORT Transaction discarded")
     )

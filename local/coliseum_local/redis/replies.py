@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
-from coliseum_local.redis.resp import ErrorReply, Reply, SimpleString
+from coliseum_local.redis.resp import Reply, RespError, SimpleString
 
 
 def json_bytes(value: object) -> bytes:
@@ -16,7 +16,7 @@ def json_bytes(value: object) -> bytes:
 
 def envelope(reply: Reply, *, base64: bool) -> dict[str, Any]:
     """`{"result": …}` or `{"error": …}`."""
-    if isinstance(reply, ErrorReply):
+    if isinstance(reply, RespError):
         return {"error": reply.text}
     return {"result": _value(reply, base64=base64)}
 
@@ -29,6 +29,6 @@ def _value(reply: Reply, *, base64: bool) -> Any:
             return "OK"  # the one string that base64 replies leave as it is
         case SimpleString() | bytes():
             return b64encode(reply).decode() if base64 else reply.decode(errors="replace")
-        case ErrorReply(text):
+        case RespError(text):
             return text
     return reply

@@ -16,13 +16,13 @@ class SimpleString(bytes):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReply:
+class RespError:
     """An error reply, with its code as the first word."""
 
     text: str
 
 
-Reply = SimpleString | bytes | int | None | ErrorReply | list["Reply"]
+Reply = SimpleString | bytes | int | None | RespError | list["Reply"]
 
 
 def encode(commands: Iterable[Command]) -> bytes:
@@ -39,7 +39,7 @@ def encode_reply(reply: Reply) -> bytes:
     match reply:
         case None:
             return b"$-1\r\n"
-        case ErrorReply(text):
+        case RespError(text):
             return b"-%b\r\n" % text.encode()
         case SimpleString():
             return b"+%b\r\n" % reply
@@ -59,7 +59,7 @@ async def read_reply(reader: asyncio.StreamReader) -> Reply:
         case b"+":
             return SimpleString(rest)
         case b"-":
-            return ErrorReply(rest.decode(errors="replace"))
+            return RespError(rest.decode(errors="replace"))
         case b":":
             return int(rest)
         case b"$":

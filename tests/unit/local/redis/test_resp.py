@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum_local.redis.replies import envelope
-from coliseum_local.redis.resp import ErrorReply, Reply, SimpleString, encode, encode_reply, read_reply
+from coliseum_local.redis.resp import Reply, RespError, SimpleString, encode, encode_reply, read_reply
 
 _LEAVES = (
     st.none()
     | st.integers(-(2**63), 2**63 - 1)
     | st.binary()
-    | st.sampled_from([SimpleString(b"OK"), SimpleString(b"PONG"), ErrorReply("ERR no")])
+    | st.sampled_from([SimpleString(b"OK"), SimpleString(b"PONG"), RespError("ERR no")])
 )
 REPLIES = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=5), max_leaves=20)
 
@@ -45,7 +45,7 @@ def test_a_broken_reply_ends_the_connection(wire: bytes) -> None:
 
 
 def test_an_error_keeps_its_code() -> None:
-    assert _read(b"-NOSCRIPT No matching script.\r\n") == ErrorReply("NOSCRIPT No matching script.")
+    assert _read(b"-NOSCRIPT No matching script.\r\n") == RespError("NOSCRIPT No matching script.")
 
 
 def test_base64_leaves_ok_alone_but_not_a_stored_ok() -> None:
@@ -56,4 +56,4 @@ def test_base64_leaves_ok_alone_but_not_a_stored_ok() -> None:
 
 def test_plain_replies_replace_what_is_not_text() -> None:
     assert envelope([SimpleString(b"PONG"), b"\xff"], base64=False) == {"result": ["PONG", "\ufffd"]}
-    assert envelope(ErrorReply("ERR no"), base64=True) == {"error": "ERR no"}
+    assert envelope(RespError("ERR no"), base64=True) == {"error": "ERR no"}
