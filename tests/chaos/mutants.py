@@ -32,7 +32,7 @@ FOLLOWER = f"{PACKAGE}/streaming/ring_follower.py"
 FANOUT = f"{PACKAGE}/streaming/fanout.py"
 CLIENT = f"{PACKAGE}/client.py"
 STREAM = ("tests/unit/streaming",)
-DOORBELL = ("tests/integration/test_stream_delivery.py", "-k", "doorbell or lost_ring")
+DOORBELL = ("tests/integration/test_stream_delivery.py", "-k", "doorbell or lost_notification")
 CASES = ("tests/unit/polling", "tests/unit/projection")
 MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 

@@ -125,7 +125,7 @@ def gapped(stage: Stage) -> dict[str, list[Seen]]:
 
 
 @EACH
-def test_a_client_that_comes_too_late_is_told_how_much_it_lost(gapped: dict[str, list[Seen]], client: str) -> None:
+def test_a_client_that_comes_too_late_learns_how_much_it_lost(gapped: dict[str, list[Seen]], client: str) -> None:
     """SSE-121."""
     seen = cell(gapped, client)
     assert story(seen) == ["ready", "gap", "new_trades", "snapshot"]
@@ -159,9 +159,7 @@ def refused(stage: Stage) -> dict[str, list[Seen]]:
 
 
 @EACH
-def test_a_refusal_by_the_platform_ends_a_native_eventsource_and_nobody_else(
-    refused: dict[str, list[Seen]], client: str
-) -> None:
+def test_a_refusal_by_the_platform_ends_only_a_native_eventsource(refused: dict[str, list[Seen]], client: str) -> None:
     """SSE-123: the reason for the wrapper."""
     seen = cell(refused, client)
     if client in NATIVE:

@@ -67,7 +67,7 @@ def test_the_function_loads_no_framework_and_no_model_package(root: Path) -> Non
     assert ran.stdout.strip() == "[]"
 
 
-def test_the_answer_is_an_event_stream_that_nobody_may_store_or_change(server: StreamServer) -> None:
+def test_the_response_is_an_event_stream_that_must_not_be_stored_or_changed(server: StreamServer) -> None:
     """SSE-004."""
     answer = server.get("/api/python/sse/trading", method="HEAD")
     assert answer.status == 200
@@ -172,7 +172,7 @@ def test_stats_count_connections_events_and_delays(redis_server: RedisServer, re
         assert server.stats()["connections"]["closed"] == {"client": 1}
 
 
-def test_clients_are_listed_without_anything_that_tells_who_they_are(redis_server: RedisServer, prefix: str) -> None:
+def test_clients_are_listed_without_anything_that_identifies_them(redis_server: RedisServer, prefix: str) -> None:
     """SSE-093."""
     with serving(settings_for(redis_server, prefix)) as server:
         Listener(server.url, "/sse/status").wait("bot_status")
@@ -182,14 +182,14 @@ def test_clients_are_listed_without_anything_that_tells_who_they_are(redis_serve
         assert "127.0.0.1" not in json.dumps(client)
 
 
-def test_private_streams_refuse_whoever_has_no_ticket(private: StreamServer) -> None:
+def test_private_streams_refuse_clients_without_a_ticket(private: StreamServer) -> None:
     """SSE-080."""
     for path in ("/sse/trading", "/events", "/sse/stats", "/sse/clients", "/sse/trading?ticket=x.y"):
         answer = private.get(path)
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-def test_a_ticket_is_for_the_operator_to_give(private: StreamServer) -> None:
+def test_only_the_operator_gets_tickets(private: StreamServer) -> None:
     """SSE-080."""
     assert private.get("/sse/ticket", method="POST").status == 401
     assert private.get("/sse/ticket", {"Authorization": "Bearer wrong"}, method="POST").status == 401

@@ -85,7 +85,7 @@ def take(script: Script, count: int, **options: Any) -> tuple[list[Event], list[
         return [event for _, event in zip(range(count), events, strict=False)], waits
 
 
-def test_what_came_before_is_dropped_by_id(script: Callable[..., Script]) -> None:
+def test_what_was_delivered_before_is_dropped_by_id(script: Callable[..., Script]) -> None:
     """SSE-126."""
     server = script(OK + trade(1) + trade(2), OK + trade(2) + trade(1) + trade(3) + HANG)
     events, _ = take(server, 3)
@@ -108,7 +108,7 @@ def test_a_cut_off_event_is_neither_given_out_nor_remembered(script: Callable[..
     assert "last-event-id: 1000-1" in server.requests[1].lower()
 
 
-def test_the_servers_wish_is_waited_after_a_clean_end(script: Callable[..., Script]) -> None:
+def test_a_client_waits_for_the_servers_retry_after_a_clean_end(script: Callable[..., Script]) -> None:
     """SSE-015, SSE-127."""
     closing_event = b'event: closing\nretry: 1234\ndata: {"reason":"rotate"}\n\n'
     _, waits = take(script(OK + trade(1) + closing_event, OK + trade(2) + HANG), 3)
@@ -155,7 +155,7 @@ def test_a_silent_connection_is_given_up_and_resumed(script: Callable[..., Scrip
     assert [event.id for event in events] == ["1000-1", "1000-2"]
 
 
-def test_a_gap_is_told_to_the_callback_and_the_cursor_can_be_kept(script: Callable[..., Script]) -> None:
+def test_a_gap_reaches_the_callback_and_the_cursor_can_be_kept(script: Callable[..., Script]) -> None:
     """SSE-121."""
     told: list[Any] = []
     state = Follower("1000-1", on_gap=told.append)

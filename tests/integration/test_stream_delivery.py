@@ -47,7 +47,7 @@ def listen(server: StreamServer, path: str = "/sse/trading", last_event_id: str 
     return Listener(server.url, path, last_event_id=last_event_id)
 
 
-def test_a_trade_reaches_everybody_who_listens(server: StreamServer, bot: Publisher) -> None:
+def test_a_trade_reaches_every_client(server: StreamServer, bot: Publisher) -> None:
     """SSE-001."""
     listeners = [
         listen(server, f"/api/python/sse/{name}").wait("snapshot") for name in ("trading", "trades", "portfolio")
@@ -245,7 +245,7 @@ def test_a_trim_below_a_live_session_is_a_gap_of_exact_size(
     assert each.trades == short.published[-10:]
 
 
-def test_a_returning_client_is_told_how_much_was_trimmed(
+def test_a_returning_client_gets_a_gap_of_the_trimmed_size(
     redis_server: RedisServer, redis: Redis, prefix: str, server: StreamServer, bot: Publisher
 ) -> None:
     """SSE-023."""
@@ -348,7 +348,7 @@ def test_a_filter_that_never_matches_comes_back_without_a_false_gap(
         assert "gap" not in back.names
 
 
-def test_a_lost_ring_is_noticed_with_the_pollers_next_report(
+def test_a_lost_notification_is_noticed_with_the_pollers_next_heartbeat(
     redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
 ) -> None:
     """SSE-003: the doorbell is a hint, never the truth."""

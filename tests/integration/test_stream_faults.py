@@ -81,7 +81,7 @@ def frozen(server: RedisServer) -> Iterator[None]:
 
 
 @MODES
-def test_a_pause_of_redis_is_told_and_survived_without_a_reconnect(
+def test_a_pause_of_redis_is_announced_and_survived_without_a_reconnect(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-063, SSE-065: fault 17."""
@@ -120,7 +120,7 @@ def test_a_long_outage_ends_the_session_and_the_next_one_resumes(
         assert back.data("ready")["resumed"] is True
 
 
-def test_a_client_that_comes_while_redis_is_down_gets_a_polite_goodbye(
+def test_a_client_that_comes_while_redis_is_down_gets_closing(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:
     """SSE-064: EventSource would never come back from a 503."""
@@ -230,7 +230,7 @@ def _left(server: RedisServer) -> int:
 
 
 @MODES
-def test_a_dead_poller_is_told_while_heartbeats_go_on(
+def test_a_dead_poller_is_announced_while_heartbeats_go_on(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-060, SSE-061: fault 32."""
@@ -259,7 +259,7 @@ class LaggingFeed(AsyncFeed):
         return await super().read(after, count=count)
 
 
-def test_a_replica_that_lags_resets_nobody_and_moves_no_id_back(
+def test_a_replica_that_lags_resets_no_client_and_moves_no_id_back(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:
     """SSE-027: fault 20."""
@@ -303,7 +303,7 @@ class SilentFeed(AsyncFeed):
         return await super().read(after, count=count)
 
 
-def test_a_silence_of_redis_is_told_once_however_many_questions_time_out(
+def test_a_silence_of_redis_is_announced_once_however_many_reads_time_out(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:
     """SSE-062, SSE-063: a question given up is no sign of life."""
@@ -348,9 +348,7 @@ class FailingFeed(AsyncFeed):
 
 
 @MODES
-def test_a_reader_survives_an_error_that_nobody_foresaw(
-    fragile: RedisServer, prefix: str, bot: Publisher, mode: str
-) -> None:
+def test_a_reader_survives_an_unexpected_error(fragile: RedisServer, prefix: str, bot: Publisher, mode: str) -> None:
     """SSE-003."""
 
     async def story() -> None:
@@ -366,7 +364,7 @@ def test_a_reader_survives_an_error_that_nobody_foresaw(
     asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
-def test_a_client_that_stops_reading_is_let_go_and_others_do_not_notice(
+def test_a_client_that_stops_reading_is_disconnected_and_others_do_not_notice(
     fragile: RedisServer, prefix: str, bot: Publisher
 ) -> None:
     """SSE-073, SSE-091: faults 28 and 29, a stopped or vanished client."""
@@ -407,7 +405,7 @@ def test_one_reader_serves_all_clients_of_a_process(fragile: RedisServer, prefix
 
 
 @MODES
-def test_a_reader_rests_without_clients_and_knows_what_it_missed(
+def test_a_reader_stops_without_clients_and_catches_up_for_the_next_one(
     fragile: RedisServer, prefix: str, bot: Publisher, mode: str
 ) -> None:
     """SSE-003."""
@@ -543,7 +541,7 @@ def _resumed(url: str, listeners: list[Listener]) -> list[Listener]:
     return [Listener(url, "/sse/trades", last_event_id=each.last_event_id) for each in listeners]
 
 
-def test_a_terminated_server_says_goodbye_and_a_killed_one_need_not(
+def test_clients_of_a_terminated_and_of_a_killed_server_resume(
     fragile: RedisServer, prefix: str, bot: Publisher, place: Place
 ) -> None:
     """SSE-072, SSE-111: fault 27; either way nothing is lost. Our own server runs as the Dockerfile says."""

@@ -163,7 +163,7 @@ def test_an_error_before_the_first_byte_is_a_502_and_the_environment_lives_on(st
         assert not url.last.cold
 
 
-def test_an_error_after_the_first_byte_breaks_the_stream_off_and_is_told_in_trailers(start: Start) -> None:
+def test_an_error_after_the_first_byte_breaks_the_stream_off_and_is_sent_in_trailers(start: Start) -> None:
     with start() as url:
         with url.client.stream("GET", "/late") as response, pytest.raises(httpx.RemoteProtocolError):
             response.read()
@@ -179,7 +179,7 @@ def test_a_response_that_just_stops_is_an_error(start: Start) -> None:
         assert (url.settled().outcome, url.last.error_type) == ("broken", "Runtime.RuntimeError")
 
 
-def test_an_endless_stream_is_told_before_the_deadline_and_ends_cleanly(start: Start) -> None:
+def test_an_endless_stream_is_disconnected_before_the_deadline_and_ends_cleanly(start: Start) -> None:
     with start() as url:
         warm(url, timeout_seconds=2.5)
         answer = url.client.get("/endless")

@@ -145,7 +145,7 @@ def test_the_stream_neither_waits_for_a_cache_nor_is_compressed(template: Templa
         assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
 
-def test_the_edge_hands_the_clients_authorization_on(template: Template) -> None:
+def test_the_edge_passes_the_clients_authorization_on(template: Template) -> None:
     """SSE-082."""
     (edge,) = of_type(template, "AWS::CloudFront::Distribution").values()
     for behaviour in edge["DistributionConfig"]["CacheBehaviors"]:

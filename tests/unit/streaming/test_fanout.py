@@ -117,7 +117,7 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(story(), PATIENCE_SECONDS))
 
 
-def test_clients_with_equal_filters_stand_at_the_reader_as_one_and_share_their_bytes() -> None:
+def test_clients_with_equal_filters_are_woken_as_one_and_share_their_bytes() -> None:
     """SSE-091."""
 
     async def story() -> None:
@@ -135,7 +135,7 @@ def test_clients_with_equal_filters_stand_at_the_reader_as_one_and_share_their_b
     run(story)
 
 
-def test_news_that_a_filter_refuses_is_not_written_and_still_moves_the_position() -> None:
+def test_an_entry_that_a_filter_refuses_is_not_written_and_still_moves_the_position() -> None:
     """SSE-042."""
 
     async def story() -> None:
@@ -175,7 +175,7 @@ def test_a_client_that_is_behind_goes_on_alone_and_comes_back() -> None:
     run(story)
 
 
-def test_what_a_client_was_given_among_others_counts_as_its_own() -> None:
+def test_what_a_client_got_in_its_group_counts_as_its_own() -> None:
     """SSE-033, SSE-093."""
 
     async def story() -> None:
@@ -197,7 +197,7 @@ def test_what_a_client_was_given_among_others_counts_as_its_own() -> None:
     run(story)
 
 
-def test_who_comes_while_news_waits_to_be_told_hears_it_once() -> None:
+def test_a_client_that_comes_before_an_entry_is_announced_gets_it_once() -> None:
     """SSE-025."""
 
     async def story() -> None:
@@ -212,7 +212,7 @@ def test_who_comes_while_news_waits_to_be_told_hears_it_once() -> None:
     run(story)
 
 
-def test_what_concerns_all_is_told_to_each() -> None:
+def test_a_stale_source_is_announced_to_each_client() -> None:
     """SSE-062."""
 
     async def story() -> None:
@@ -233,7 +233,7 @@ def test_what_concerns_all_is_told_to_each() -> None:
     run(story)
 
 
-def test_news_larger_than_one_write_reaches_all() -> None:
+def test_entries_that_exceed_one_write_reach_all() -> None:
     """SSE-028."""
 
     async def story() -> None:
@@ -259,7 +259,7 @@ DEEDS = st.one_of(
 
 @given(st.lists(DEEDS, max_size=25))
 @settings(max_examples=25, deadline=None)
-def test_whatever_happens_each_hears_all_that_its_filter_takes_in_order(deeds: list[tuple[str, Any, Any]]) -> None:
+def test_in_any_order_of_events_each_client_gets_all_that_its_filter_takes(deeds: list[tuple[str, Any, Any]]) -> None:
     async def story() -> None:
         hall = Hall()
         wires = [hall.wire(query) for query in FILTERS * 2]

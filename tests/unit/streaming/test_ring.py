@@ -83,7 +83,7 @@ def test_equal_selections_at_the_same_place_share_one_bytes_object() -> None:
     assert one.after(START).data is other.after(START).data
 
 
-def test_a_block_is_composed_anew_when_the_ring_has_grown() -> None:
+def test_a_block_is_composed_again_when_the_ring_has_grown() -> None:
     ring = ring_of(*trades(1, 1))
     lane = ring.filtered(ALL)
     assert lane.after(START).entries == 1
@@ -97,7 +97,7 @@ def test_a_block_looks_at_two_hundred_entries_at_most() -> None:
     assert ring.filtered(ALL).after(START).end.seq == CHUNK
 
 
-def test_the_ring_forgets_its_oldest_and_knows_it() -> None:
+def test_the_ring_drops_its_oldest_entries_and_no_longer_covers_them() -> None:
     ring = ring_of(capacity=100)
     ring.extend(trades(1, 1000))
     assert len(ring) <= 125
@@ -147,7 +147,7 @@ def test_the_newest_trades_are_found_by_filter_oldest_first() -> None:
     assert [kept.entry.id.seq for kept in ring.newest_trades(Selection(ALL.kinds, frozenset({"A-1"})), 2)] == [2, 4]
 
 
-def test_a_new_history_is_told_apart_from_a_refill() -> None:
+def test_a_new_history_differs_from_a_refill() -> None:
     ring = ring_of(*trades(1, 1))
     history = ring.history
     ring.restart("e", EntryId(1009, 9), same_history=True)

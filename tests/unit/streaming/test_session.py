@@ -26,7 +26,7 @@ def ids_of(client: Client) -> dict[str, str]:
     return {each.type: each.last_event_id for each in Interpreter().read(client.bytes_in).dispatched}
 
 
-def test_a_fresh_client_hears_ready_snapshot_and_status_and_then_what_happens(world: World) -> None:
+def test_a_fresh_client_gets_ready_snapshot_and_status_and_then_live_events(world: World) -> None:
     """SSE-020, SSE-025, SSE-031."""
     world.publish("OLD-1")
     client = Client(world)
@@ -35,7 +35,7 @@ def test_a_fresh_client_hears_ready_snapshot_and_status_and_then_what_happens(wo
     assert trade_ids(client.pump()) == ["e1/2"]
 
 
-def test_ready_says_everything_a_client_needs_to_judge_its_stream(world: World) -> None:
+def test_ready_holds_everything_a_client_needs_to_judge_its_stream(world: World) -> None:
     """SSE-021."""
     world.publish("A-1", "A-2")
     ready = dict(Client(world, tickers=frozenset({"A-1"})).pump())["ready"]
@@ -88,7 +88,7 @@ def test_a_snapshot_is_the_state_at_its_own_id_and_ends_the_replay(world: World)
     assert [trade["ticker"] for trade in snapshot["trades"]] == ["B-1"]
 
 
-def test_the_bots_status_is_told_once_on_connect_without_an_id_and_then_on_change(world: World) -> None:
+def test_the_bots_status_comes_once_on_connect_without_an_id_and_then_on_change(world: World) -> None:
     """SSE-031."""
     world.view.bot = {"status": "online", "trades": 3}
     client = Client(world, stream="status")
@@ -99,7 +99,7 @@ def test_the_bots_status_is_told_once_on_connect_without_an_id_and_then_on_chang
     assert names(client.pump()) == ["bot_status"]
 
 
-def test_a_bot_nobody_has_reported_is_said_to_be_unknown_rather_than_invented(world: World) -> None:
+def test_a_bot_without_a_report_is_offline_with_unknown_trades(world: World) -> None:
     status = dict(Client(world).pump())["bot_status"]
     assert status == {
         "status": "offline",
@@ -111,7 +111,7 @@ def test_a_bot_nobody_has_reported_is_said_to_be_unknown_rather_than_invented(wo
     }
 
 
-def test_a_stream_without_status_tells_none(world: World) -> None:
+def test_a_stream_without_status_sends_none(world: World) -> None:
     """SSE-040."""
     assert "bot_status" not in names(Client(world, stream="trades").pump())
 
@@ -130,7 +130,7 @@ def test_trimmed_history_is_a_gap_with_its_exact_size_then_replay_then_snapshot(
     assert trade_ids(events) == [entry.data["trade_id"] for entry in entries[20:]]
 
 
-def test_a_live_client_whose_history_is_trimmed_under_it_is_told_at_once(world: World) -> None:
+def test_a_live_client_gets_a_gap_at_once_when_its_history_is_trimmed(world: World) -> None:
     """SSE-023: contiguity is checked on every read, not only on connect."""
     world.publish("A-1")
     client = Client(world)
@@ -143,7 +143,7 @@ def test_a_live_client_whose_history_is_trimmed_under_it_is_told_at_once(world: 
     assert events[0][1]["lost"] == 490
 
 
-def test_a_client_cut_between_gap_and_snapshot_is_told_again(world: World) -> None:
+def test_a_client_cut_between_gap_and_snapshot_gets_the_gap_again(world: World) -> None:
     """SSE-024."""
     entries = world.publish(*["A-1"] * 30)
     world.trim(keep=10)
@@ -156,7 +156,7 @@ def test_a_client_cut_between_gap_and_snapshot_is_told_again(world: World) -> No
     assert names(client.pump())[:2] == ["ready", "gap"]
 
 
-def test_a_client_cut_between_reset_and_snapshot_is_told_again(world: World) -> None:
+def test_a_client_cut_between_reset_and_snapshot_gets_the_reset_again(world: World) -> None:
     """SSE-024."""
     (first,) = world.publish("A-1")
     world.now += 10
@@ -192,7 +192,7 @@ def test_a_new_epoch_resets_a_live_client_too(world: World) -> None:
     assert names(events) == ["reset", "new_trades", "snapshot", "bot_status"]
 
 
-def test_the_first_epoch_ever_is_no_reset_for_those_who_waited_for_it() -> None:
+def test_the_first_epoch_ever_is_no_reset_for_clients_that_waited_for_it() -> None:
     world = World()
     world.view.ring.epoch = None
     client = Client(world)
@@ -226,7 +226,7 @@ def test_a_replica_that_catches_up_in_time_is_a_clean_resume(world: World) -> No
     assert "reset" not in names(events)
 
 
-def test_a_log_that_lost_its_tail_resets_those_who_saw_it_and_nobody_else(world: World) -> None:
+def test_a_log_that_lost_its_tail_resets_only_the_clients_that_saw_it(world: World) -> None:
     """SSE-027."""
     entries = world.publish(*["A-1"] * 10)
     ahead = Client(world)
@@ -325,7 +325,7 @@ def test_entries_of_other_markets_move_the_position_but_not_the_wire(world: Worl
     assert heartbeat["last_event_id"] == str(world.head) == client.last_event_id
 
 
-def test_a_filtered_client_that_heard_a_heartbeat_comes_back_without_a_false_gap(world: World) -> None:
+def test_a_filtered_client_that_got_a_heartbeat_comes_back_without_a_false_gap(world: World) -> None:
     """SSE-042: the filter matched nothing for longer than the log is kept."""
     client = Client(world, tickers=frozenset({"NEVER-1"}))
     client.pump()
@@ -370,7 +370,7 @@ def test_silence_is_broken_by_a_comment_every_ten_seconds(world: World) -> None:
     assert client.bytes_in[before:] == KEEPALIVE * 2
 
 
-def test_stale_and_fresh_are_told_once_each_and_on_connect_while_stale(world: World) -> None:
+def test_stale_and_fresh_are_sent_once_each_and_on_connect_while_stale(world: World) -> None:
     """SSE-060, SSE-062."""
     client = Client(world)
     client.pump()
@@ -385,7 +385,7 @@ def test_stale_and_fresh_are_told_once_each_and_on_connect_while_stale(world: Wo
     assert ids_of(client)["stale"] == ids_of(client)["snapshot"]
 
 
-def test_rotation_says_goodbye_with_the_cursor_and_a_time_to_come_back(world: World) -> None:
+def test_rotation_sends_closing_with_the_cursor_and_a_time_to_come_back(world: World) -> None:
     """SSE-070."""
     client = Client(world, tickers=frozenset({"NEVER-1"}), settings={"ends_at": world.now + 12})
     client.pump()
@@ -397,7 +397,7 @@ def test_rotation_says_goodbye_with_the_cursor_and_a_time_to_come_back(world: Wo
     assert client.last_event_id == str(world.head)
 
 
-def test_a_drained_session_ends_when_told_and_says_shutdown(world: World) -> None:
+def test_a_drained_session_ends_in_time_with_reason_shutdown(world: World) -> None:
     """SSE-072."""
     client = Client(world)
     client.pump()
@@ -417,7 +417,7 @@ def test_a_ticket_that_ends_ends_the_session(world: World) -> None:
     assert dict(client.run(6))["closing"]["reason"] == "auth_expired"
 
 
-def test_without_redis_a_new_client_is_told_so_and_sent_away_for_a_while() -> None:
+def test_without_redis_a_new_client_gets_stale_and_closing_with_a_long_retry() -> None:
     """SSE-064."""
     world = World()
     world.view.loaded = False
@@ -499,7 +499,7 @@ def test_a_resume_that_needs_redis_waits_two_seconds_for_it(world: World) -> Non
     assert names(Client(world, start=Resume(first.id)).run(3)) == ["ready", "stale", "closing"]
 
 
-def test_a_live_session_outlives_redis_for_a_minute_and_then_says_so(world: World) -> None:
+def test_a_live_session_outlives_redis_for_a_minute_and_then_closes(world: World) -> None:
     """SSE-065."""
     world.publish("A-1")
     client = Client(world)
@@ -511,7 +511,7 @@ def test_a_live_session_outlives_redis_for_a_minute_and_then_says_so(world: Worl
     assert closing == {"reason": "redis", "cursor": str(world.head)}
 
 
-def test_a_session_that_needs_redis_asks_more_and_more_patiently(world: World) -> None:
+def test_a_session_that_needs_redis_reads_less_and_less_often(world: World) -> None:
     """SSE-065."""
     client = Client(world)
     client.pump()
@@ -540,7 +540,7 @@ def test_a_session_ahead_of_its_ring_waits_for_it_before_it_is_live(world: World
     assert "snapshot" in names(client.run(0.5))
 
 
-def test_a_reset_seen_by_the_session_first_is_told_once(world: World) -> None:
+def test_a_reset_that_the_session_sees_first_is_sent_once(world: World) -> None:
     """SSE-026: Redis is already in a new epoch while the shared ring still shows the old one."""
     first, *_ = world.publish(*["A-1"] * 5)
     world.forget_ring()

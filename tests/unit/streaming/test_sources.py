@@ -38,6 +38,6 @@ def test_a_source_is_stale_beyond_its_threshold_and_not_before(
     assert set(found) == stale
 
 
-def test_stale_says_since_when() -> None:
+def test_stale_holds_the_last_time_that_was_fine() -> None:
     found = stale_sources(report(at=5, bot_ok_at=4), now_ms=NOW, redis_ok_ms=3, redis_down_seconds=9)
     assert {name: each.since_ms for name, each in found.items()} == {"poller": 5, "bot": 4, "redis": 3}

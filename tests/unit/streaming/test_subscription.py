@@ -105,7 +105,7 @@ def test_a_malformed_query_is_refused_by_name(query: bytes, field: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["monday", "yesterday"])
-def test_a_beginning_that_is_none_is_told_every_form_there_is(text: str) -> None:
+def test_an_invalid_start_point_is_refused_with_every_valid_form(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"since: got '\w+', expected now, earliest, an event id .* -15m$"):
         parse_subscription("trading", {"since": [text]}, None, now_ms=NOON_MS)
 
@@ -116,7 +116,7 @@ def test_any_bytes_are_understood_or_refused(query: bytes, header: str | None) -
         parse_subscription("trading", parse_query(query), header, now_ms=NOON_MS)
 
 
-def test_filters_come_from_ticker_and_tickers_with_blanks_forgiven() -> None:
+def test_filters_come_from_ticker_and_tickers_with_blanks_allowed() -> None:
     """SSE-041."""
     query = parse_query(b"ticker=A-1,B-2&ticker=%20C-3%20,&tickers=D-4")
     selection = parse_subscription("trading", query, None, now_ms=0).selection

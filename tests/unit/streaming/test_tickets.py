@@ -19,7 +19,7 @@ def test_a_signed_ticket_comes_back_whole() -> None:
 
 
 @pytest.mark.parametrize(("secret", "now"), [(SECRET, 1_000), (SECRET, 2_000), ("another secret of ours", 999)])
-def test_a_ticket_that_is_over_or_of_another_secret_opens_nothing(secret: str, now: float) -> None:
+def test_a_ticket_that_is_expired_or_of_another_secret_opens_nothing(secret: str, now: float) -> None:
     """SSE-081."""
     assert parse_ticket(TICKET.signed(SECRET), secret, now=now) is None
 
