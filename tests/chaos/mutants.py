@@ -23,6 +23,7 @@ CONTIGUITY = f"{PACKAGE}/feed/contiguity.py"
 CHECKPOINT = f"{PACKAGE}/polling/checkpoint.py"
 DIFF = f"{PACKAGE}/polling/diff.py"
 BOT_POLL = f"{PACKAGE}/polling/bot_poll.py"
+FENCES = f"{PACKAGE}/polling/fences.py"
 LOG_WRITER = f"{PACKAGE}/polling/log_writer.py"
 UNPUBLISHED = f"{PACKAGE}/polling/unpublished.py"
 PROGRESS = f"{PACKAGE}/projection/progress.py"
@@ -88,6 +89,13 @@ MUTANTS = (
         "        except",
     ),
     Mutant("one token for every repetition", LOG_WRITER, "next_fence(uuid4().hex)", 'next_fence("the same")'),
+    Mutant(
+        "a publish without an answer is forgotten",
+        FENCES,
+        "(*self._tokens[-UNANSWERED_MAX:], token)",
+        "self._tokens",
+        CASES,
+    ),
     Mutant("newest first", BOT_POLL, "trades=answer.trades[-LIST_MAX:]", "trades=answer.trades[::-1]"),
     Mutant("an emptied log is not refilled", UNPUBLISHED, "        return listed\n", "        return new\n"),
     # The difference

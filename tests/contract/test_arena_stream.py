@@ -18,8 +18,8 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.trade_context.publishing import publish_trade_contexts
-from coliseum.feed.entries import EntryKind
-from coliseum.feed.feed import Feed, candidate, now_ms
+from coliseum.feed.entries import EntryKind, event_candidate
+from coliseum.feed.feed import Feed, now_ms
 from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
 from coliseum.streaming.app import create_app
@@ -76,7 +76,7 @@ def test_the_arenas_events_are_on_its_own_stream_and_on_no_other(
     stream: TestClient, feed: Feed, redis_server: RedisServer, prefix: str
 ) -> None:
     publish(redis_server, prefix, (trade("t1", "KXA-1"),))
-    feed.publish([candidate(kind, "one", {"ticker": "KXA-1", "n": 1}) for kind in OURS], now_ms=now_ms())
+    feed.publish([event_candidate(kind, "one", {"ticker": "KXA-1", "n": 1}) for kind in OURS], now_ms=now_ms())
     names = {kind.value for kind in OURS}
     arena, trading = heard(stream, "arena"), heard(stream, "trading")
     assert [event for event, _ in arena if event in names] == [kind.value for kind in OURS]

@@ -23,8 +23,8 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, until
 from tests.unit.streaming.whatwg import Interpreter
 
 from coliseum.config import Settings
-from coliseum.feed.entries import Candidate, EntryKind
-from coliseum.feed.feed import Feed, Published, candidate, now_ms
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate
+from coliseum.feed.feed import Feed, Published, now_ms
 from coliseum.feed.protocol import PollerHeartbeat
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.server import serve
@@ -155,7 +155,7 @@ class Publisher:
 
     def status(self, status: str) -> None:
         data: dict[str, object] = {"status": status, "since": None, "trades": 0, "detail": None}
-        self.feed.publish([candidate(EntryKind.BOT_STATUS, uuid4().hex, data)], now_ms=now_ms(), bot=data)
+        self.feed.publish([event_candidate(EntryKind.BOT_STATUS, uuid4().hex, data)], now_ms=now_ms(), bot=data)
 
     def report(self, *, fresh_for: int = 60_000) -> None:
         at = now_ms()

@@ -12,8 +12,8 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum.errors import LogMoved, SourceRefused
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
-from coliseum.feed.entries import START, Candidate, EntryId, EntryKind
-from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed, Fence, candidate
+from coliseum.feed.entries import START, Candidate, EntryId, EntryKind, event_candidate
+from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed, Fence
 from coliseum.feed.protocol import Notification, PollerHeartbeat
 from coliseum.upstash.client import AsyncRedis, Redis
 
@@ -124,7 +124,7 @@ def test_the_exchange_adds_missing_trades_and_never_corrects(feed: Feed) -> None
 
 def test_entries_without_a_digest_are_published_once(feed: Feed) -> None:
     for number in range(2):
-        feed.publish([candidate(EntryKind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
+        feed.publish([event_candidate(EntryKind.SOURCE_GAP, "gap-1", {"n": number})], now_ms=NOW)
     assert [entry.data for entry in feed.read(START).reading.entries] == [{"n": 0}]
 
 

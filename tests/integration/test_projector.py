@@ -10,8 +10,8 @@ import pytest
 from tests.fixtures.redis import RedisServer
 
 from coliseum.errors import SourceUnavailable
-from coliseum.feed.entries import Candidate, EntryId, EntryKind
-from coliseum.feed.feed import Feed, candidate
+from coliseum.feed.entries import Candidate, EntryId, EntryKind, event_candidate
+from coliseum.feed.feed import Feed
 from coliseum.projection import records
 from coliseum.projection.projector import ProjectionResult, Projector
 from coliseum.store.client import Store
@@ -64,7 +64,7 @@ def trades(store: Store) -> list[str]:
 
 
 def test_the_log_is_copied_once_and_in_order(projector: Projector, feed: Feed, store: Store) -> None:
-    head = publish(feed, range(450), candidate(EntryKind.BOT_STATUS, "on", {"status": "online"}))
+    head = publish(feed, range(450), event_candidate(EntryKind.BOT_STATUS, "on", {"status": "online"}))
 
     assert run(projector, head) == ProjectionResult(entries=451)
     assert trades(store) == [f"t{number}" for number in range(450)]

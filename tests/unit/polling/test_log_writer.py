@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from coliseum.errors import ColiseumError, LogMoved, SourceUnavailable
-from coliseum.feed.entries import START, Candidate, EntryId, EntryKind
-from coliseum.feed.feed import Feed, Fence, LogPosition, Published, candidate
+from coliseum.feed.entries import START, Candidate, EntryId, EntryKind, event_candidate
+from coliseum.feed.feed import Feed, Fence, LogPosition, Published
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, decode, encode
 from coliseum.polling.log_writer import LogWriter
 from coliseum.polling.publications import Publication
@@ -83,7 +83,7 @@ def writer(feed: RecordingFeed, queue: UnpublishedQueue) -> LogWriter:
 
 
 def publication(name: str) -> Publication:
-    return Publication((candidate(EntryKind.BOT_STATUS, name, {}),), replace(KNOWN, run=name))
+    return Publication((event_candidate(EntryKind.BOT_STATUS, name, {}),), replace(KNOWN, run=name))
 
 
 def test_what_waits_is_published_with_its_checkpoint(

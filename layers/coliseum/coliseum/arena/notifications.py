@@ -13,8 +13,7 @@ from decimal import Decimal
 from coliseum.arena.paper.records import PaperDecision, PaperRecords
 from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Decision, Seal
-from coliseum.feed.entries import Candidate, EntryKind
-from coliseum.feed.feed import candidate
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 from coliseum.trading.money import decimal_text
 
 
@@ -66,7 +65,7 @@ def _entry(kind: EntryKind, round_id: str, agent_id: str, name: str, rows: Seque
         name: list(rows),
         "count": len(rows),
     }
-    return candidate(kind, f"{round_id}/{agent_id}/{len(rows)}", data)
+    return event_candidate(kind, f"{round_id}/{agent_id}/{len(rows)}", data)
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -101,6 +101,11 @@ class Candidate:
     """False for the exchange's report, whose details differ from the bot's: published only where the key is new."""
 
 
+def event_candidate(kind: EntryKind, key: str, data: dict[str, Any]) -> Candidate:
+    """A candidate of a kind that is never corrected, so all but trades. `key` is unique within the kind."""
+    return Candidate(kind=kind, key=f"{kind.value}:{key}", digest="", data=data)
+
+
 def encode_entry(kind: EntryKind, data: dict[str, Any]) -> str:
     """The entry's JSON text: one line of ASCII, keys in the order of `data`. Raises ValueError for NaN and infinity."""
     return json.dumps({"k": kind.value, "v": data}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from coliseum.config import Settings
 from coliseum.errors import LogError, LogMoved
-from coliseum.feed.entries import Candidate, Entry, EntryId, EntryKind
+from coliseum.feed.entries import Candidate, EntryId, EntryKind
 from coliseum.feed.protocol import (
     FeedKeys,
     FeedState,
@@ -197,11 +197,6 @@ class AsyncFeed:
                 yield None if message is None else parse_notification(message)
 
 
-def candidate(kind: EntryKind, key: str, data: dict[str, object], *, digest: str = "") -> Candidate:
-    """A candidate of any kind but trades. Its key, unique within the kind, says when two are the same."""
-    return Candidate(kind=kind, key=f"{kind.value}:{key}", digest=digest, data=data)
-
-
 def now_ms() -> int:
     """The wall clock, in unix milliseconds."""
     return time.time_ns() // 1_000_000
@@ -209,6 +204,3 @@ def now_ms() -> int:
 
 def _json(data: dict[str, object]) -> str:
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-
-
-__all__ = ["AsyncFeed", "Candidate", "Entry", "Feed", "Fence", "LogPosition", "Published", "candidate", "now_ms"]

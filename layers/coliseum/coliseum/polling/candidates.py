@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.feed.entries import Candidate, EntryKind, trade_json
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate, trade_json
 from coliseum.polling.checkpoint import SourceGap
 from coliseum.polling.status import rfc3339
 from coliseum.trading.trades import Trade, TradeSource
@@ -32,7 +32,7 @@ def rejected_trade_candidate(rejected: RejectedTrade) -> Candidate:
         "trade_id": rejected.trade_id,
         "detail": rejected.problem,
     }
-    return _uncorrectable(EntryKind.SOURCE_GAP, f"invalid_trade:{rejected.trade_id or ''}:{rejected.digest}", data)
+    return event_candidate(EntryKind.SOURCE_GAP, f"invalid_trade:{rejected.trade_id or ''}:{rejected.digest}", data)
 
 
 def source_gap_candidate(gap: SourceGap, *, late: bool = False) -> Candidate:
@@ -52,13 +52,9 @@ def source_gap_candidate(gap: SourceGap, *, late: bool = False) -> Candidate:
     if late:
         data["late"] = True
     key = f"{gap.key}:late:{gap.lost}:{gap.backfilled}" if late else gap.key
-    return _uncorrectable(EntryKind.SOURCE_GAP, key, data)
+    return event_candidate(EntryKind.SOURCE_GAP, key, data)
 
 
 def bot_status_candidate(status: dict[str, Any]) -> Candidate:
     """The bot went online or offline, or changed between paper and live."""
-    return _uncorrectable(EntryKind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)
-
-
-def _uncorrectable(kind: EntryKind, key: str, data: dict[str, Any]) -> Candidate:
-    return Candidate(kind=kind, key=f"{kind.value}:{key}", digest="", data=data)
+    return event_candidate(EntryKind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)

@@ -18,8 +18,7 @@ from coliseum.arena.reporting.ranking import leans, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
-from coliseum.feed.entries import Candidate, EntryKind
-from coliseum.feed.feed import candidate
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 
 SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
 """On the sandbox exchange a newcomer shall see a board within minutes; it is labelled as such."""
@@ -120,7 +119,7 @@ def save_report(records: ArenaRecords, board: SeasonReport) -> tuple[Candidate, 
         "as_of": time_text(board.question.as_of),
         "standings": top,
     }
-    return (candidate(EntryKind.LEADERBOARD_CHANGED, board.digest, data),)
+    return (event_candidate(EntryKind.LEADERBOARD_CHANGED, board.digest, data),)
 
 
 def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[ScoredForecast]:

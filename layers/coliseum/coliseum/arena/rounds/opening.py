@@ -18,8 +18,7 @@ from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Agent, Round, decision_id
 from coliseum.arena.rounds.markets import frozen_markets
 from coliseum.config import Settings
-from coliseum.feed.entries import Candidate, EntryKind
-from coliseum.feed.feed import candidate
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 
@@ -169,4 +168,4 @@ def _opened_entry(round_: Round) -> Candidate:
         "exchange": round_.exchange,
         "markets": round_.markets,
     }
-    return candidate(EntryKind.ROUND_OPENED, round_.round_id, data)
+    return event_candidate(EntryKind.ROUND_OPENED, round_.round_id, data)

@@ -11,8 +11,7 @@ from coliseum.arena.calendar import time_text
 from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.records.rows import Result
 from coliseum.errors import ColiseumError, SourceError, SourceMalformed
-from coliseum.feed.entries import Candidate, EntryKind
-from coliseum.feed.feed import candidate
+from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.trading.markets import Market
@@ -119,4 +118,4 @@ def _entry(result: Result) -> Candidate:
         "version": result.version,
         "settled_at": None if result.decided_at is None else time_text(result.decided_at),
     }
-    return candidate(EntryKind.SETTLED, f"{result.ticker}/{result.version}", data)
+    return event_candidate(EntryKind.SETTLED, f"{result.ticker}/{result.version}", data)

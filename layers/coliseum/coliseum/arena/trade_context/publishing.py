@@ -14,8 +14,8 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.trade_context.context import PanelForecast, trade_context
-from coliseum.feed.entries import Candidate, Entry, EntryKind
-from coliseum.feed.feed import Feed, candidate
+from coliseum.feed.entries import Candidate, Entry, EntryKind, event_candidate
+from coliseum.feed.feed import Feed
 
 ENTRIES = 500
 """How far back in the log a run looks."""
@@ -56,7 +56,7 @@ def _told(contexts: Sequence[Mapping[str, object]]) -> Candidate:
     """One `trade_context` entry."""
     tickers = sorted({str(context["ticker"]) for context in contexts})
     data: dict[str, object] = {"tickers": tickers, "contexts": list(contexts), "count": len(contexts)}
-    return candidate(EntryKind.TRADE_CONTEXT, str(contexts[0]["trade_event_id"]), data)
+    return event_candidate(EntryKind.TRADE_CONTEXT, str(contexts[0]["trade_event_id"]), data)
 
 
 def _uncommented(entries: Sequence[Entry], *, since_ms: int) -> list[Entry]:
