@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
-from tests.fixtures.waiting import PATIENCE_SECONDS
+from tests.fixtures.waiting import PATIENCE_SECONDS, until
 
 from coliseum.errors import SourceRefused, SourceUnavailable
 from coliseum.store.client import Store
@@ -207,8 +206,6 @@ def test_a_projection_cut_off_in_the_middle_stores_nothing_and_can_be_repeated(
 
 
 def _wait_for_a_blocked_session(server: PostgresServer) -> None:
-    deadline = time.monotonic() + 10
+    blocked = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
     with psycopg.connect(server.dsn, autocommit=True) as connection:
-        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-        while connection.execute(waiting).fetchone() == (0,):
-            assert time.monotonic() < deadline
+        until(lambda: connection.execute(blocked).fetchone())

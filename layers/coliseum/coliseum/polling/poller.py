@@ -65,7 +65,7 @@ class Poller:
         self._queue = UnpublishedQueue()
         self._log = LogWriter(feed, self._queue)
         self._lease = Lease(feed, owner=uuid4().hex, interval=interval, clock=clock)
-        self._tick = 0
+        self._tick_number = 0
 
     @property
     def memory(self) -> Checkpoint:
@@ -106,14 +106,14 @@ class Poller:
     def tick(self) -> TickResult:
         """Poll, compare, publish. Never raises for a source that fails: the next tick tries again."""
         now = self._clock()
-        self._tick += 1
-        if self._log.must_load and not self._log.load(tick=self._tick):
+        self._tick_number += 1
+        if self._log.must_load and not self._log.load(tick=self._tick_number):
             return TickResult(redis_failed=True, at_ms=now)
         answered = False
         if self._queue.entry_count < WAITING_ENTRIES_MAX:
             answered = self._poll_bot(now)
             self._poll_exchange(now)
-        return replace(self._log.publish(now_ms=now, tick=self._tick), bot_answered=answered)
+        return replace(self._log.publish(now_ms=now, tick=self._tick_number), bot_answered=answered)
 
     def _report(self) -> ReportOutcome:
         if self._log.must_load and self.memory is EMPTY_CHECKPOINT:
@@ -150,7 +150,7 @@ class Poller:
         if gap is not None:
             logger().warning("bot trade list has a gap", reason=gap.reason, lost=gap.lost)
             since = fills_since_seconds(gap.from_ms, self.memory.known)
-            fills = self._fills.fills(since, tick=self._tick, urgent=True)
+            fills = self._fills.fills(since, tick=self._tick_number, urgent=True)
             if fills is not None:
                 recovery = recover(gap, fills, known=self.memory.known, listed=listed, now_ms=now)
         trades = self._queue.trades_to_publish(listed, new=difference.trades)
@@ -173,7 +173,7 @@ class Poller:
             self._queue.add(publication)
 
     def _fills_while_offline(self, memory: Checkpoint, answered_ms: int, now: int) -> Publication | None:
-        fills = self._fills.fills(fills_since_seconds(answered_ms, memory.known), tick=self._tick)
+        fills = self._fills.fills(fills_since_seconds(answered_ms, memory.known), tick=self._tick_number)
         if not fills or not ids_match(fills, memory.known):
             return None
         begin = earliest_missing_ms(answered_ms, newest_reported_ms(memory.known))
@@ -181,7 +181,7 @@ class Poller:
         return fills_publication(memory, trades)
 
     def _late_recovery(self, memory: Checkpoint, gap: SourceGap, now: int) -> Publication | None:
-        fills = self._fills.fills(fills_since_seconds(gap.from_ms, memory.known), tick=self._tick)
+        fills = self._fills.fills(fills_since_seconds(gap.from_ms, memory.known), tick=self._tick_number)
         if fills is None:
             return None
         return late_recovery_publication(memory, recover(gap, fills, known=memory.known, listed=(), now_ms=now))
