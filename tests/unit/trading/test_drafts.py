@@ -15,13 +15,13 @@ def _frozen() -> Level:
     return freeze(draft, Level)
 
 
-def test_a_frozen_draft_is_like_one_made_by_init() -> None:
+def test_a_frozen_draft_equals_an_object_made_by_its_constructor() -> None:
     made = Level(Decimal("0.5"), Decimal(3))
     assert _frozen() == made
     assert hash(_frozen()) == hash(made)
     assert type(_frozen()) is Level
 
 
-def test_a_frozen_draft_cannot_be_written_any_more() -> None:
+def test_a_frozen_draft_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
-        _frozen().count = Decimal(4)  # type: ignore[misc]  # that is what is tested
+        _frozen().count = Decimal(4)  # type: ignore[misc]  # the test checks that it raises

@@ -36,11 +36,11 @@ FILL = Fill(
 )
 
 
-def test_how_a_number_is_written_does_not_change_the_digest() -> None:
+def test_the_notation_of_a_number_does_not_change_the_digest() -> None:
     assert replace(TRADE, quantity=Decimal("10.000"), price=Decimal("0.5800")).digest() == TRADE.digest()
 
 
-def test_where_a_report_came_from_does_not_change_the_digest() -> None:
+def test_the_source_of_a_report_does_not_change_the_digest() -> None:
     assert replace(TRADE, source=TradeSource.KALSHI, backfilled=True).digest() == TRADE.digest()
 
 
@@ -64,7 +64,7 @@ def test_every_fact_changes_the_digest(changes: dict[str, object]) -> None:
     assert replace(TRADE, **changes).digest() != TRADE.digest()  # type: ignore[arg-type]  # a table of facts
 
 
-def test_facts_do_not_run_into_each_other() -> None:
+def test_two_facts_cannot_be_confused_by_joining_their_texts() -> None:
     one = replace(TRADE, trade_id="a", ticker="bc", order_id=None)
     assert one.digest() != replace(one, trade_id="ab", ticker="c").digest()
 
@@ -80,7 +80,7 @@ def test_a_fill_keeps_its_facts_as_a_trade() -> None:
 
 
 @given(st.sampled_from(BookSide), st.booleans(), st.decimals("0.01", "1000", places=2))
-def test_a_trade_moves_the_position_as_its_fill_does(book_side: BookSide, sold: bool, count: Decimal) -> None:
+def test_a_trade_changes_the_position_by_as_much_as_its_fill(book_side: BookSide, sold: bool, count: Decimal) -> None:
     outcome = Outcome.YES if book_side is BookSide.BID else Outcome.NO
     fill = replace(FILL, book_side=book_side, outcome=outcome, sold=sold, count=count)
     trade = fill.as_trade()
