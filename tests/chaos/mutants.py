@@ -33,7 +33,7 @@ FOLLOWER = f"{PACKAGE}/streaming/ring_follower.py"
 FANOUT = f"{PACKAGE}/streaming/fanout.py"
 CLIENT = f"{PACKAGE}/client.py"
 STREAM = ("tests/unit/streaming",)
-DOORBELL = ("tests/integration/test_stream_delivery.py", "-k", "doorbell or lost_notification")
+FOLLOWING = ("tests/unit/streaming/test_ring_follower.py",)
 CASES = ("tests/unit/polling", "tests/unit/projection")
 MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 
@@ -159,14 +159,14 @@ MUTANTS = (
         "0 < index <= len(self._entries)",
     ),
     Mutant(
-        "a lost ring unnoticed", FOLLOWER, "return notification.last is not None and (", "return False and (", DOORBELL
+        "a lost ring unnoticed", FOLLOWER, "return notification.last is not None and (", "return False and (", FOLLOWING
     ),
     Mutant(
         "an old dump taken for the log",
         FOLLOWER,
         "floor, entries, same_history=first_load",
         "floor, entries, same_history=True",
-        DOORBELL,
+        FOLLOWING,
     ),
     Mutant(
         "a client that is behind counts as served",
