@@ -78,7 +78,7 @@ def test_the_parameters_that_are_read_are_described() -> None:
 
 @pytest.mark.parametrize("name", ["trading", "trades", "status", "arena"])
 def test_a_streams_own_events_are_named_in_its_description(name: str) -> None:
-    told = DOCUMENT["paths"][f"{API}/sse/{name}"]["get"]["description"]
-    assert {event for kind, event in subscription.EVENT_NAMES.items() if f"`{event}`" in told} == {
+    description = DOCUMENT["paths"][f"{API}/sse/{name}"]["get"]["description"]
+    assert {event for kind, event in subscription.EVENT_NAMES.items() if f"`{event}`" in description} == {
         subscription.EVENT_NAMES[kind] for kind in SERVED[name]
     }

@@ -1,4 +1,4 @@
-"""The door to models: the real pydantic-ai and openai over TCP, against an OpenRouter that misbehaves on cue."""
+"""The client of models: the real pydantic-ai and openai over TCP, against a fake OpenRouter that fails on demand."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def agent(openrouter: OpenRouter, *, model: str = MODEL, **changes: Any) -> Mode
     )
 
 
-def ask(asked: ModelAgent[Any], **more: Any) -> AgentResult[Any]:
-    return asyncio.run(asked.run("Will it?", **more))
+def ask(model_agent: ModelAgent[Any], **more: Any) -> AgentResult[Any]:
+    return asyncio.run(model_agent.run("Will it?", **more))
 
 
-def fail(asked: ModelAgent[Any], **more: Any) -> ModelFailed:
+def fail(model_agent: ModelAgent[Any], **more: Any) -> ModelFailed:
     with pytest.raises(ModelFailed) as caught:
-        ask(asked, **more)
+        ask(model_agent, **more)
     return caught.value
 
 
@@ -224,7 +224,7 @@ def test_a_percentage_costs_no_second_request(openrouter: OpenRouter) -> None:
 
 CAPABILITY = [
     refusal(404, "No endpoints found that support tool use"),
-    refusal(404, "nobody", availability={"code": "constraint_filtered", "retryable": False}),
+    refusal(404, "no host", availability={"code": "constraint_filtered", "retryable": False}),
     refusal(400, "tool_choice 'required' is not supported by this model"),
 ]
 
@@ -326,15 +326,15 @@ def test_without_given_prices_the_public_price_list_is_used(openrouter: OpenRout
 
 def test_a_second_request_needs_a_permit(openrouter: OpenRouter) -> None:
     openrouter.script(MODEL, Reply(content="Likely."))
-    asked: list[int] = []
+    permits: list[int] = []
 
     async def once() -> bool:
-        asked.append(1)
-        return len(asked) < 2
+        permits.append(1)
+        return len(permits) < 2
 
     failed = fail(agent(openrouter), permit=once)
     assert failed.failure is FailureKind.UNPAID
-    assert (len(asked), len(openrouter.requests), failed.record.requests) == (2, 2, 2)
+    assert (len(permits), len(openrouter.requests), failed.record.requests) == (2, 2, 2)
     assert failed.record.bill.cost == Decimal("0.0042")
 
 

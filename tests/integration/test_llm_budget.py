@@ -1,4 +1,4 @@
-"""The day's budget in the real database: never a cent beyond the cap, and none that nobody accounts for."""
+"""The daily budget in the real database: never more than the cap, and every cent is accounted for."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from coliseum.store.client import Store
 
 D = Decimal
 HAIKU = MODELS[0]
-Books = Callable[[], tuple[Decimal, Decimal]]
+Totals = Callable[[], tuple[Decimal, Decimal]]
 
 
 @pytest.fixture
-def books(postgres_server: PostgresServer) -> Books:
+def totals(postgres_server: PostgresServer) -> Totals:
     """(reserved, spent) of all days."""
 
     def read() -> tuple[Decimal, Decimal]:
@@ -41,14 +41,14 @@ def books(postgres_server: PostgresServer) -> Books:
     return read
 
 
-def everyone(store: Store, tickers: int) -> AskedRound:
-    """A round of every model over so many markets."""
+def round_of_all_models(store: Store, tickers: int) -> AskedRound:
+    """A round of every model over `tickers` markets."""
     models = [row["agent_id"] for row in roster().models]
     return ask(store, models=models, tickers=[f"{TICKER}{number}" for number in range(tickers)])
 
 
-def models(asked: AskedRound) -> list[Agent]:
-    return [agent for agent in asked.records.agents() if agent.kind == "llm"]
+def models(world: AskedRound) -> list[Agent]:
+    return [agent for agent in world.records.agents() if agent.kind == "llm"]
 
 
 def attempt(decision: str, number: int, cost: Decimal | None) -> dict[str, object]:
@@ -57,86 +57,86 @@ def attempt(decision: str, number: int, cost: Decimal | None) -> dict[str, objec
     return {"decision_id": decision, "attempt": number, "started_at": started, "latency_ms": 1, **billed}
 
 
-def finish(asked: AskedRound, decision: str, lease: int, cost: Decimal, status: str = "failed") -> bool:
-    return asked.records.finish_decision(
+def finish(world: AskedRound, decision: str, lease: int, cost: Decimal, status: str = "failed") -> bool:
+    return world.records.finish_decision(
         decision, status=status, reason="timeout", lease=lease, attempt=attempt(decision, lease, cost)
     )
 
 
-def test_many_workers_never_reserve_more_than_the_cap(store: Store, books: Books) -> None:
-    asked = everyone(store, 4)
-    budget = Budget(asked.records, cap=D("1.00"))
-    decisions = [one.decision_id for one in asked.records.decisions(asked.round_id) if one.agent_id != "consensus"][:60]
+def test_many_workers_never_reserve_more_than_the_cap(store: Store, totals: Totals) -> None:
+    world = round_of_all_models(store, 4)
+    budget = Budget(world.records, cap=D("1.00"))
+    decisions = [row.decision_id for row in world.records.decisions(world.round_id) if row.agent_id != "consensus"][:60]
     amounts = [D(Random(7).randint(1, 9)) / 100 for _ in decisions]
     with ThreadPoolExecutor(8) as pool:
         granted = list(pool.map(budget.reserve, decisions, amounts))
-    reserved, _ = books()
+    reserved, _ = totals()
     assert reserved == sum((amount for amount, well in zip(amounts, granted, strict=True) if well), D(0))
     assert reserved <= D("1.00")
     assert not all(granted)
 
 
-def test_under_any_interleaving_no_money_is_lost_and_the_cap_holds(store: Store, books: Books) -> None:
-    asked = everyone(store, 4)
+def test_under_any_interleaving_no_money_is_lost_and_the_cap_holds(store: Store, totals: Totals) -> None:
+    world = round_of_all_models(store, 4)
     cap = D("0.50")
-    budget = Budget(asked.records, cap=cap)
-    all_of_them = [one.decision_id for one in asked.records.decisions(asked.round_id)]
+    budget = Budget(world.records, cap=cap)
+    all_of_them = [row.decision_id for row in world.records.decisions(world.round_id)]
 
     def work(seed: int) -> Decimal:
         """Lease, reserve, finish for less, as a worker does; what it spent."""
         rng, total = Random(seed), D(0)
         for decision in all_of_them[seed * 6 : seed * 6 + 6]:
-            leased = asked.records.lease_decision(decision, seconds=60)
+            leased = world.records.lease_decision(decision, seconds=60)
             assert leased is not None
             amount = D(rng.randint(1, 12)) / 100
             if budget.reserve(decision, amount):
                 bill = amount * rng.randint(0, 10) / 10
-                assert finish(asked, decision, leased.attempt, bill)
+                assert finish(world, decision, leased.attempt, bill)
                 total += bill
         return total
 
     with ThreadPoolExecutor(6) as pool:
         total = sum(pool.map(work, range(6)), D(0))
-    assert books() == (D(0), total)
+    assert totals() == (D(0), total)
     assert total <= cap
 
 
-def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(store: Store, books: Books) -> None:
-    asked = everyone(store, 4)
-    players = models(asked)
-    held = asked.records.round(asked.round_id)
-    Budget(asked.records, cap=D("0.30")).fund(players, held)
-    Budget(asked.records, cap=D(9)).fund(players, asked.records.round(asked.round_id))  # once
-    skipped = {one.agent_id for one in asked.records.decisions(asked.round_id, status="skipped")}
-    funded = {agent.agent_id for agent in players} - skipped
+def test_a_whole_round_is_reserved_or_none_and_the_cheapest_come_first(store: Store, totals: Totals) -> None:
+    world = round_of_all_models(store, 4)
+    agents = models(world)
+    round_row = world.records.round(world.round_id)
+    Budget(world.records, cap=D("0.30")).fund(agents, round_row)
+    Budget(world.records, cap=D(9)).fund(agents, world.records.round(world.round_id))  # once
+    skipped = {row.agent_id for row in world.records.decisions(world.round_id, status="skipped")}
+    funded = {agent.agent_id for agent in agents} - skipped
     assert funded
     assert skipped
-    costs = {agent.agent_id: reservation_per_decision(agent) * 2 * 4 for agent in players}
-    assert max(costs[one] for one in funded) <= min(costs[one] for one in skipped)
-    assert books() == (sum((costs[one] for one in funded), D(0)), D(0))
-    kept = {one.agent_id: one.reserved for one in asked.records.decisions(asked.round_id, status="pending")}
+    costs = {agent.agent_id: reservation_per_decision(agent) * 2 * 4 for agent in agents}
+    assert max(costs[row] for row in funded) <= min(costs[row] for row in skipped)
+    assert totals() == (sum((costs[row] for row in funded), D(0)), D(0))
+    reserved = {row.agent_id: row.reserved for row in world.records.decisions(world.round_id, status="pending")}
     assert all(
-        (kept[agent.agent_id] == reservation_per_decision(agent)) for agent in players if agent.agent_id in funded
+        (reserved[agent.agent_id] == reservation_per_decision(agent)) for agent in agents if agent.agent_id in funded
     )
 
 
 def test_the_default_budget_reaches_for_a_default_round_of_every_model(store: Store) -> None:
     defaults = Settings()
-    asked = everyone(store, defaults.round_markets)
-    budget = Budget(asked.records, cap=defaults.arena_daily_budget_usd)
-    budget.fund(models(asked), asked.records.round(asked.round_id))
-    assert asked.records.decisions(asked.round_id, status="skipped") == ()
+    world = round_of_all_models(store, defaults.round_markets)
+    budget = Budget(world.records, cap=defaults.arena_daily_budget_usd)
+    budget.fund(models(world), world.records.round(world.round_id))
+    assert world.records.decisions(world.round_id, status="skipped") == ()
 
 
 def test_a_round_pays_out_of_the_day_on_which_it_was_opened(
-    store: Store, books: Books, postgres_server: PostgresServer
+    store: Store, totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked = ask(store, models=(HAIKU,))
-    budget, decision = Budget(asked.records, cap=D(1)), asked.decision(HAIKU, "blind")
+    world = ask(store, models=(HAIKU,))
+    budget, decision = Budget(world.records, cap=D(1)), world.decision(HAIKU, "blind")
     behind(postgres_server, "insert into arena_budget values (now()::date - 1, 'global', 1, 1, 0)")
     assert budget.reserve(decision, D(1))
     assert not budget.reserve(decision, D("0.000001"))
-    assert books() == (D(2), D(0))
+    assert totals() == (D(2), D(0))
 
 
 # ---------------------------------------------------------------- workers that die
@@ -144,12 +144,12 @@ def test_a_round_pays_out_of_the_day_on_which_it_was_opened(
 
 @pytest.fixture
 def paid(store: Store) -> tuple[AskedRound, str, str]:
-    """A round that is paid for, and its two decisions; the blind one was taken by a worker that then died."""
-    asked = ask(store, models=(HAIKU,))
-    Budget(asked.records, cap=D(2)).fund(models(asked), asked.records.round(asked.round_id))
-    blind, aware = asked.decision(HAIKU, "blind"), asked.decision(HAIKU, "aware")
-    assert asked.records.lease_decision(blind, seconds=60) is not None
-    return asked, blind, aware
+    """A funded round and its two decisions. A worker took the blind one and then died."""
+    world = ask(store, models=(HAIKU,))
+    Budget(world.records, cap=D(2)).fund(models(world), world.records.round(world.round_id))
+    blind, aware = world.decision(HAIKU, "blind"), world.decision(HAIKU, "aware")
+    assert world.records.lease_decision(blind, seconds=60) is not None
+    return world, blind, aware
 
 
 EACH = D("0.00195")
@@ -160,91 +160,91 @@ def lose_leases(server: PostgresServer) -> None:
 
 
 def test_a_dead_workers_reservation_counts_as_spent_and_unused_money_is_released(
-    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+    paid: tuple[AskedRound, str, str], totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked, _, _ = paid
-    assert books() == (2 * EACH, D(0))
-    end_round(postgres_server, asked.round_id)
-    assert asked.records.close_round(asked.round_id)
-    assert books() == (EACH, D(0)), "the aware one was not asked; the blind one's worker may yet speak"
-    asked.records.hand_out(again_seconds=600, attempts=3)
-    assert books() == (EACH, D(0))
+    world, _, _ = paid
+    assert totals() == (2 * EACH, D(0))
+    end_round(postgres_server, world.round_id)
+    assert world.records.close_round(world.round_id)
+    assert totals() == (EACH, D(0)), "the aware decision never ran; the worker of the blind one may still finish"
+    world.records.hand_out(again_seconds=600, attempts=3)
+    assert totals() == (EACH, D(0))
     lose_leases(postgres_server)
-    asked.records.hand_out(again_seconds=600, attempts=3)
-    assert books() == (D(0), EACH)
-    assert {one.reserved for one in asked.records.decisions(asked.round_id)} == {D(0)}
+    world.records.hand_out(again_seconds=600, attempts=3)
+    assert totals() == (D(0), EACH)
+    assert {row.reserved for row in world.records.decisions(world.round_id)} == {D(0)}
 
 
 def test_a_worker_that_finishes_after_the_close_is_counted_at_its_bill(
-    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+    paid: tuple[AskedRound, str, str], totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked, blind, _ = paid
-    end_round(postgres_server, asked.round_id)
-    asked.records.close_round(asked.round_id)
-    assert finish(asked, blind, 1, D("0.0007")) is False
-    assert asked.status(HAIKU, "blind") == ("failed", 1, "round_closed")
-    assert books() == (D(0), D("0.0007"))
+    world, blind, _ = paid
+    end_round(postgres_server, world.round_id)
+    world.records.close_round(world.round_id)
+    assert finish(world, blind, 1, D("0.0007")) is False
+    assert world.status(HAIKU, "blind") == ("failed", 1, "round_closed")
+    assert totals() == (D(0), D("0.0007"))
 
 
 def test_a_worker_that_finishes_after_its_lease_expired_is_not_counted_twice(
-    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+    paid: tuple[AskedRound, str, str], totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked, blind, _ = paid
+    world, blind, _ = paid
     lose_leases(postgres_server)
-    taken = asked.records.lease_decision(blind, seconds=60)
-    assert taken is not None
-    assert (taken.attempt, taken.reserved) == (2, D(0))
-    assert books() == (EACH, EACH)
-    assert Budget(asked.records, cap=D(2)).reserve(blind, EACH)
-    assert finish(asked, blind, 1, D("0.0007")) is False
-    assert books() == (2 * EACH, EACH), "the first attempt has been written off, the second one's money stays"
-    assert finish(asked, blind, 2, D("0.0009"))
-    assert finish(asked, blind, 2, D("0.0009")) is False
-    assert books() == (EACH, EACH + D("0.0009"))
+    second_lease = world.records.lease_decision(blind, seconds=60)
+    assert second_lease is not None
+    assert (second_lease.attempt, second_lease.reserved) == (2, D(0))
+    assert totals() == (EACH, EACH)
+    assert Budget(world.records, cap=D(2)).reserve(blind, EACH)
+    assert finish(world, blind, 1, D("0.0007")) is False
+    assert totals() == (2 * EACH, EACH), "the first attempt has been written off, the second one's money stays"
+    assert finish(world, blind, 2, D("0.0009"))
+    assert finish(world, blind, 2, D("0.0009")) is False
+    assert totals() == (EACH, EACH + D("0.0009"))
 
 
 def test_money_of_a_worker_that_dies_after_another_has_answered_counts_as_spent(
-    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+    paid: tuple[AskedRound, str, str], totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked, blind, _ = paid
+    world, blind, _ = paid
     lose_leases(postgres_server)
-    assert asked.records.lease_decision(blind, seconds=0) is not None
-    assert Budget(asked.records, cap=D(2)).reserve(blind, EACH)
-    assert finish(asked, blind, 1, D("0.0007"), status="done")
-    assert books() == (2 * EACH, EACH), "the second worker may yet speak"
-    asked.records.hand_out(again_seconds=600, attempts=3)
-    assert books() == (EACH, 2 * EACH)
+    assert world.records.lease_decision(blind, seconds=0) is not None
+    assert Budget(world.records, cap=D(2)).reserve(blind, EACH)
+    assert finish(world, blind, 1, D("0.0007"), status="done")
+    assert totals() == (2 * EACH, EACH), "the second worker may still finish"
+    world.records.hand_out(again_seconds=600, attempts=3)
+    assert totals() == (EACH, 2 * EACH)
 
 
 def test_a_decision_that_fails_for_its_lost_leases_leaves_no_money_reserved(
-    paid: tuple[AskedRound, str, str], books: Books, postgres_server: PostgresServer
+    paid: tuple[AskedRound, str, str], totals: Totals, postgres_server: PostgresServer
 ) -> None:
-    asked, blind, _ = paid
+    world, blind, _ = paid
     lose_leases(postgres_server)
-    asked.records.hand_out(again_seconds=600, attempts=1)
-    assert asked.status(HAIKU, "blind") == ("failed", 1, "lease_expired")
-    assert books() == (EACH, EACH)
-    assert asked.records.finish_decision(blind, status="skipped", lease=1) is False
-    assert books() == (EACH, EACH)
+    world.records.hand_out(again_seconds=600, attempts=1)
+    assert world.status(HAIKU, "blind") == ("failed", 1, "lease_expired")
+    assert totals() == (EACH, EACH)
+    assert world.records.finish_decision(blind, status="skipped", lease=1) is False
+    assert totals() == (EACH, EACH)
 
 
-def test_a_decision_that_is_not_made_releases_its_money(paid: tuple[AskedRound, str, str], books: Books) -> None:
-    asked, blind, _ = paid
-    assert asked.records.finish_decision(blind, status="skipped", lease=1, reason="circuit_open:timeout")
-    assert books() == (EACH, D(0))
+def test_a_decision_that_is_not_made_releases_its_money(paid: tuple[AskedRound, str, str], totals: Totals) -> None:
+    world, blind, _ = paid
+    assert world.records.finish_decision(blind, status="skipped", lease=1, reason="circuit_open:timeout")
+    assert totals() == (EACH, D(0))
 
 
 def test_the_low_budget_warning_comes_once_a_day(
     paid: tuple[AskedRound, str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, blind, _ = paid
-    assert not warn_when_nearly_spent(asked.records)
-    assert Budget(asked.records, cap=D("0.01")).reserve(blind, D("0.006"))
-    finish(asked, blind, 1, D("0.0079"))
-    assert not warn_when_nearly_spent(asked.records)
-    leased = asked.records.lease_decision(asked.decision(HAIKU, "aware"), seconds=60)
+    world, blind, _ = paid
+    assert not warn_when_nearly_spent(world.records)
+    assert Budget(world.records, cap=D("0.01")).reserve(blind, D("0.006"))
+    finish(world, blind, 1, D("0.0079"))
+    assert not warn_when_nearly_spent(world.records)
+    leased = world.records.lease_decision(world.decision(HAIKU, "aware"), seconds=60)
     assert leased is not None
-    finish(asked, leased.decision_id, 1, D("0.0001"))
-    assert [warn_when_nearly_spent(asked.records) for _ in range(2)] == [True, False]
+    finish(world, leased.decision_id, 1, D("0.0001"))
+    assert [warn_when_nearly_spent(world.records) for _ in range(2)] == [True, False]
     metric = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "BudgetNearlySpent" in line]
     assert [line["BudgetNearlySpent"] for line in metric] == [[1.0]]

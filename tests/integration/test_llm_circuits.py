@@ -27,8 +27,8 @@ def break_vendor(circuits: Circuits, vendor: str = "x-ai") -> None:
 
 def test_the_circuit_of_a_failing_vendor_opens_and_others_stay_closed(circuits: Circuits) -> None:
     break_vendor(circuits)
-    told = circuits.allows("x-ai", now=NOW + 1)
-    assert (told.go, told.reason) == (False, "rate_limited")
+    verdict = circuits.allows("x-ai", now=NOW + 1)
+    assert (verdict.go, verdict.reason) == (False, "rate_limited")
     assert circuits.allows("openai", now=NOW + 1).go
 
 
@@ -81,9 +81,9 @@ def test_without_failures_a_run_costs_two_redis_commands(circuits: Circuits, red
 
 
 def test_without_redis_no_circuit_is_open(prefix: str) -> None:
-    nobody = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
-    circuits = Circuits(nobody, prefix=prefix)
+    unreachable = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
+    circuits = Circuits(unreachable, prefix=prefix)
     circuits.failed("x-ai", FailureKind.CREDIT, now=NOW)
     assert circuits.allows("x-ai", now=NOW).go
     circuits.answered("x-ai")
-    nobody.close()
+    unreachable.close()

@@ -39,11 +39,11 @@ def openrouter() -> Iterator[OpenRouter]:
 
 @pytest.fixture
 def question(store: Store) -> ModelQuestion:
-    asked: AskedRound = ask(store, models=(HAIKU,), title=TITLE)
-    decision = asked.records.lease_decision(asked.decision(HAIKU, "blind"), seconds=60)
+    world: AskedRound = ask(store, models=(HAIKU,), title=TITLE)
+    decision = world.records.lease_decision(world.decision(HAIKU, "blind"), seconds=60)
     assert decision is not None
-    market = asked.records.round_market(decision.round_id, decision.ticker)
-    return ModelQuestion(agent=asked.records.agent(HAIKU), decision=decision, market=market)
+    market = world.records.round_market(decision.round_id, decision.ticker)
+    return ModelQuestion(agent=world.records.agent(HAIKU), decision=decision, market=market)
 
 
 Trace = Callable[..., list[ReadableSpan]]
@@ -87,12 +87,16 @@ def test_a_question_is_a_span_around_the_librarys_spans(trace: Trace) -> None:
 
 
 def test_the_span_has_the_bill_the_model_and_the_host(trace: Trace) -> None:
-    told = attributes(named(trace(), "forecast"))
-    assert told["coliseum.cost_usd_billed"] == 0.0021
-    assert told["coliseum.cost_source"] == "billed"
-    assert (told["downstream_provider"], told["model_served"], told["requests"]) == ("Fake", SLUG, 1)
-    assert told["decision_id"].endswith(f"/{HAIKU}/blind")
-    assert "error_class" not in told
+    values = attributes(named(trace(), "forecast"))
+    assert values["coliseum.cost_usd_billed"] == 0.0021
+    assert values["coliseum.cost_source"] == "billed"
+    assert (
+        values["downstream_provider"],
+        values["model_served"],
+        values["requests"],
+    ) == ("Fake", SLUG, 1)
+    assert values["decision_id"].endswith(f"/{HAIKU}/blind")
+    assert "error_class" not in values
 
 
 def test_market_text_that_looks_like_a_secret_is_not_scrubbed(trace: Trace) -> None:
@@ -100,9 +104,9 @@ def test_market_text_that_looks_like_a_secret_is_not_scrubbed(trace: Trace) -> N
 
 
 def test_a_failure_is_named_in_its_span(trace: Trace) -> None:
-    told = attributes(named(trace(refusal(402)), "forecast"))
-    assert told["error_class"] == "credit"
-    assert told["coliseum.cost_usd_billed"] == 0
+    values = attributes(named(trace(refusal(402)), "forecast"))
+    assert values["error_class"] == "credit"
+    assert values["coliseum.cost_usd_billed"] == 0
 
 
 @pytest.mark.parametrize("included", [True, False])

@@ -61,8 +61,8 @@ def test_a_subscription_bills_one_command_for_any_number_of_messages(redis_serve
         assert next(lines) == f"data: subscribe,{prefix}c,1"
         for number in range(3):
             redis_server.admin.get(f"/publish/{prefix}c/{number}")
-        heard = list(islice(filter(None, lines), 3))
-        assert heard == [f"data: message,{prefix}c,{number}" for number in range(3)]
+        received = list(islice(filter(None, lines), 3))
+        assert received == [f"data: message,{prefix}c,{number}" for number in range(3)]
         assert redis_server.meter()["subscribers"] == 1
     assert redis_server.billed() == {"SUBSCRIBE": 1, "PUBLISH": 3}
 

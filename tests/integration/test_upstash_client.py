@@ -1,4 +1,4 @@
-"""The door against a gateway that behaves, and against one that does not."""
+"""The clients of Redis against a real gateway, and against servers that fail."""
 
 from __future__ import annotations
 
@@ -227,11 +227,11 @@ def test_a_subscription_is_confirmed_and_then_yields_payloads(
     channel, payload = f"{prefix}a,b:c", '{"x":1, "y":"é,\u2028"}'
 
     async def run() -> list[str | None]:
-        async with async_redis() as redis, aclosing(redis.subscribe(channel)) as heard:
-            messages = [await anext(heard)]
+        async with async_redis() as redis, aclosing(redis.subscribe(channel)) as subscription:
+            messages = [await anext(subscription)]
             await redis.command("PUBLISH", channel, payload)
             await redis.command("PUBLISH", channel, "")
-            return [*messages, await anext(heard), await anext(heard)]
+            return [*messages, await anext(subscription), await anext(subscription)]
 
     assert asyncio.run(run()) == [None, payload, ""]
 
@@ -240,8 +240,8 @@ def test_a_cut_subscription_simply_ends(async_redis: Connect, redis_server: Redi
     async def run() -> list[str | None]:
         async with async_redis() as redis:
             messages = []
-            async with aclosing(redis.subscribe(f"{prefix}c")) as heard:
-                async for message in heard:
+            async with aclosing(redis.subscribe(f"{prefix}c")) as subscription:
+                async for message in subscription:
                     messages.append(message)
                     await asyncio.to_thread(redis_server.faults, cut_subscribers=True)
             return messages
@@ -254,20 +254,20 @@ def test_a_subscription_that_cannot_be_opened_is_unavailable(
     async_redis: Connect, redis_server: RedisServer, redis: Redis, fault: dict[str, Any]
 ) -> None:
     async def run() -> None:
-        async with async_redis() as door:
+        async with async_redis() as client:
             redis_server.faults(**fault)
             with pytest.raises(SourceUnavailable):
-                await anext(door.subscribe("c"))
+                await anext(client.subscribe("c"))
 
     asyncio.run(run())
 
 
 def test_a_subscription_with_the_wrong_token_is_refused(redis_server: RedisServer) -> None:
     async def run() -> None:
-        door = AsyncRedis(redis_server.url, "wrong")
+        client = AsyncRedis(redis_server.url, "wrong")
         with pytest.raises(SourceRefused, match="WRONGPASS"):
-            await anext(door.subscribe("c"))
-        await door.close()
+            await anext(client.subscribe("c"))
+        await client.close()
 
     asyncio.run(run())
 
@@ -275,10 +275,10 @@ def test_a_subscription_with_the_wrong_token_is_refused(redis_server: RedisServe
 def test_a_subscription_to_a_silent_server_is_unavailable() -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            door = AsyncRedis(f"http://127.0.0.1:{silent.getsockname()[1]}", "token", timeout_seconds=0.1)
+            client = AsyncRedis(f"http://127.0.0.1:{silent.getsockname()[1]}", "token", timeout_seconds=0.1)
             with pytest.raises(SourceUnavailable):
-                await anext(door.subscribe("c"))
-            await door.close()
+                await anext(client.subscribe("c"))
+            await client.close()
 
     asyncio.run(run())
 
@@ -323,9 +323,9 @@ def test_a_second_subscription_receives_messages_again(async_redis: Connect, pre
     async def run() -> None:
         async with async_redis() as redis:
             for number in range(3):
-                async with aclosing(redis.subscribe(f"{prefix}c")) as heard:
-                    assert await anext(heard) is None
+                async with aclosing(redis.subscribe(f"{prefix}c")) as subscription:
+                    assert await anext(subscription) is None
                     await redis.command("PUBLISH", f"{prefix}c", number)
-                    assert await anext(heard) == str(number)
+                    assert await anext(subscription) == str(number)
 
     asyncio.run(run())

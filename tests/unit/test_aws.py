@@ -1,4 +1,4 @@
-"""The door to AWS through the real boto3, against moto's server."""
+"""The client of AWS: the real boto3 against moto's server."""
 
 from __future__ import annotations
 

@@ -7,14 +7,14 @@ from coliseum.errors import SourceError, SourceRefused, SourceUnavailable
 
 
 class Source:
-    """Counts how often it was asked, and fails on demand."""
+    """Counts its calls, and fails on demand."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.error: SourceError | None = None
 
     def ask(self) -> str:
-        self.asked += 1
+        self.calls += 1
         if self.error is not None:
             raise self.error
         return "answer"
@@ -27,12 +27,12 @@ def test_an_unavailable_source_is_skipped_for_some_seconds_and_then_asked_again(
     for _ in range(3):
         with pytest.raises(SourceUnavailable, match="connection refused"):
             breaker.call("bot", source.ask)
-    assert source.asked == 1
+    assert source.calls == 1
     now[0] += 4
     source.error = None
     assert breaker.call("bot", source.ask) == "answer"
     assert breaker.call("bot", source.ask) == "answer"
-    assert source.asked == 3
+    assert source.calls == 3
 
 
 def test_each_source_has_its_own_circuit_and_a_refusal_does_not_open_it() -> None:
@@ -44,4 +44,4 @@ def test_each_source_has_its_own_circuit_and_a_refusal_does_not_open_it() -> Non
             breaker.call("bot", bot.ask)
         with pytest.raises(SourceRefused):
             breaker.call("kalshi", kalshi.ask)
-    assert (bot.asked, kalshi.asked) == (1, 2)
+    assert (bot.calls, kalshi.calls) == (1, 2)

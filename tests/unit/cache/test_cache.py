@@ -1,4 +1,4 @@
-"""The cache, against the real Redis where it matters."""
+"""The cache, with a real Redis where that matters."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Clock:
 
 
 class Source:
-    """A number that grows each time it is asked for."""
+    """A number that grows with each call."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.error: Exception | None = None
 
     def __call__(self) -> int:
-        self.asked += 1
+        self.calls += 1
         if self.error is not None:
             raise self.error
-        return self.asked
+        return self.calls
 
 
 def cache_of(
@@ -73,7 +73,7 @@ def test_another_process_takes_the_value_from_redis(redis: Redis, prefix: str) -
     cache_of(redis, prefix, clock).get(NUMBER, source)
     clock.now += 1
     served = cache_of(redis, prefix, clock).get(NUMBER, source)
-    assert (served.value, served.age_seconds, source.asked) == (1, 1.0, 1)
+    assert (served.value, served.age_seconds, source.calls) == (1, 1.0, 1)
 
 
 @pytest.mark.parametrize("error", [SourceUnavailable("kalshi", "down"), SourceRefused("kalshi", "401")])
@@ -140,7 +140,7 @@ def test_threads_that_want_the_same_value_cause_one_fetch(redis: Redis, prefix: 
         entered.wait(5)
         go.set()
         assert {answer.result().value for answer in answers} == {1}
-    assert source.asked == 1
+    assert source.calls == 1
 
 
 def test_processes_take_turns_at_a_source_with_a_pace(redis: Redis, prefix: str) -> None:
@@ -148,18 +148,18 @@ def test_processes_take_turns_at_a_source_with_a_pace(redis: Redis, prefix: str)
     mine, theirs = Source(), Source()
     slept: list[float] = []
 
-    def until_the_other_brings_it(seconds: float) -> None:
+    def until_the_other_writes_it(seconds: float) -> None:
         slept.append(seconds)
-        other.get(NUMBER_OF_OTHER, theirs)
+        other.get(PACED_BY_OTHER, theirs)
 
     other = cache_of(redis, prefix, clock)
-    cache = cache_of(redis, prefix, clock, sleep=until_the_other_brings_it)
+    cache = cache_of(redis, prefix, clock, sleep=until_the_other_writes_it)
     redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
     served = cache.get(PACED, mine)
-    assert (served.value, mine.asked, theirs.asked, len(slept)) == (1, 0, 1, 1)
+    assert (served.value, mine.calls, theirs.calls, len(slept)) == (1, 0, 1, 1)
 
 
-NUMBER_OF_OTHER = CacheSpec(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
+PACED_BY_OTHER = CacheSpec(key="paced", source="kalshi", tier=Tier(5, 60), shape=TypeAdapter(int))
 
 
 def test_when_the_other_process_writes_nothing_the_next_turn_is_taken(redis: Redis, prefix: str) -> None:
@@ -181,7 +181,7 @@ def test_a_process_without_a_turn_gives_up_and_does_not_call_the_source(redis: R
     redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
     with pytest.raises(SourceRateLimited):
         cache.get(PACED, source)
-    assert source.asked == 0
+    assert source.calls == 0
     assert sum(slept) == pytest.approx(3.0)
     redis.command("DEL", f"{prefix}cache:paced:turn")
     cache.get(PACED, source)

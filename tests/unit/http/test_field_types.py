@@ -26,9 +26,9 @@ def test_numbers_are_exact_text_and_parse_back() -> None:
         contracts=Decimal("10.5"),
         at=datetime(2026, 11, 21, 9, tzinfo=timezone(timedelta(hours=1))),
     )
-    told = answer.model_dump(mode="json")
-    assert told == {"dollars": "98.0186", "price": "0.6500", "contracts": "10.50", "at": "2026-11-21T08:00:00Z"}
-    assert Answer.model_validate(told) == answer
+    values = answer.model_dump(mode="json")
+    assert values == {"dollars": "98.0186", "price": "0.6500", "contracts": "10.50", "at": "2026-11-21T08:00:00Z"}
+    assert Answer.model_validate(values) == answer
 
 
 def test_a_time_shows_milliseconds_where_it_has_any_and_must_have_a_zone() -> None:

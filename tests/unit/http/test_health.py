@@ -27,8 +27,8 @@ def test_a_bot_that_did_not_answer_in_time_is_unknown(finding: ProbeResult, bot:
 
 
 def test_the_bots_mode_comes_with_its_age_and_is_never_guessed() -> None:
-    said = BotMode("live", datetime(2026, 11, 21, 8, tzinfo=UTC), True)
-    known = health_from(UP, version="1", environment="test", mode=said).model_dump(mode="json")
+    mode = BotMode("live", datetime(2026, 11, 21, 8, tzinfo=UTC), True)
+    known = health_from(UP, version="1", environment="test", mode=mode).model_dump(mode="json")
     unknown = health_from(UP, version="1", environment="test").model_dump(mode="json")
     keys = ("bot_mode", "bot_mode_as_of", "bot_mode_stale")
     assert [known[key] for key in keys] == ["live", "2026-11-21T08:00:00Z", True]
@@ -64,7 +64,7 @@ def test_probes_run_in_parallel_and_never_raise() -> None:
 
     probes: dict[str, Probe] = {"database": lambda: None, "redis": down, "bot": broken, "exchange": forever.wait}
     prober = Prober(probes, seconds=0.2)
-    found = {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
-    assert prober.run() == (found, None)
+    results = {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
+    assert prober.run() == (results, None)
     forever.set()
     prober.close()

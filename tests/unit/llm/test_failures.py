@@ -98,8 +98,8 @@ def test_a_failure_of_the_whole_fleet_is_not_retryable() -> None:
 
 @pytest.mark.parametrize("failure", list(FailureKind))
 def test_a_failed_run_is_a_source_error_with_its_own_retryable(failure: FailureKind) -> None:
-    error = ModelFailed(failure, "told", retry_after=2.0)
+    error = ModelFailed(failure, "no answer", retry_after=2.0)
     assert isinstance(error, SourceError)
     assert error.retryable is TRAITS[failure].retryable
     assert error.code == failure.value
-    assert str(error) == "openrouter: told"
+    assert str(error) == "openrouter: no answer"

@@ -55,7 +55,7 @@ def test_a_result_has_data_as_the_older_name_of_output_and_its_bill() -> None:
         raw_reply="x",
         messages=b"[]",
     )
-    result = AgentResult("said", record)
-    assert result.data == result.output == "said"
+    result = AgentResult("an answer", record)
+    assert result.data == result.output == "an answer"
     assert (result.cost_usd, result.cost_source) == (D("0.1"), CostSource.BILLED)
     assert (result.model_served, result.host, result.messages) == ("a/b-0901", "Fake", b"[]")

@@ -136,9 +136,9 @@ def test_a_fill_that_arrives_after_the_settlement_is_settled_too() -> None:
 
 
 def test_fills_of_one_order_at_one_time_are_booked_best_price_first() -> None:
-    held = fill(1, BookSide.BID, "5", "0.50")
+    opening = fill(1, BookSide.BID, "5", "0.50")
     best, worse = fill(3, BookSide.ASK, "5", "0.60", at=9), fill(2, BookSide.ASK, "5", "0.40", at=9)
-    holding = ledger_of([held, worse, best]).holdings["KXA-1"]
+    holding = ledger_of([opening, worse, best]).holdings["KXA-1"]
     assert (holding.realized, holding.average_cost) == (Decimal("0.50"), Decimal("0.60"))
 
 
@@ -195,8 +195,8 @@ def test_cash_plus_basis_plus_fees_equals_the_realised_profit(
     totals = ledger.totals()
     assert totals.cash == cash + pairs
     assert totals.cash + totals.basis + totals.fees == totals.realized
-    held = {ticker: holding.contracts for ticker, holding in ledger.holdings.items()}
-    paid = [settlement(ticker, contracts, str(value)) for ticker, contracts in held.items()]
+    contracts_by_ticker = {ticker: holding.contracts for ticker, holding in ledger.holdings.items()}
+    paid = [settlement(ticker, contracts, str(value)) for ticker, contracts in contracts_by_ticker.items()]
     ledger.book_settlements(paid)
     settled = ledger.totals()
     assert settled.basis == ZERO
@@ -228,9 +228,9 @@ def test_a_reversal_restores_the_ledger_to_the_last_digit(
     rows: list[tuple[str, BookSide, Decimal, Decimal]], first: Decimal, second: Decimal
 ) -> None:
     fills = drawn(rows)
-    held = {ticker: holding.contracts for ticker, holding in ledger_of(fills).holdings.items()}
-    amended = ledger_of(fills, [settlement(ticker, count, str(first)) for ticker, count in held.items()])
-    final = [settlement(ticker, count, str(second), at=10**9 + 1) for ticker, count in held.items()]
+    contracts_by_ticker = {ticker: holding.contracts for ticker, holding in ledger_of(fills).holdings.items()}
+    amended = ledger_of(fills, [settlement(ticker, count, str(first)) for ticker, count in contracts_by_ticker.items()])
+    final = [settlement(ticker, count, str(second), at=10**9 + 1) for ticker, count in contracts_by_ticker.items()]
     amended.book_settlements(final)
     assert amended.holdings == ledger_of(fills, final).holdings
 

@@ -60,7 +60,7 @@ class Session:
         )
         simulation.advance(
             self.venue, self.venue.now + 1, active=False
-        )  # what happened in one moment has no known order
+        )  # the order of fills with equal times is unknown
         try:
             self.venue.place(ME, request)
         except OrderRejected:
@@ -72,7 +72,7 @@ class Session:
         market_lifecycle.settle_now(self.venue, market, result=result, value=value)
 
     def ledger(self) -> Ledger:
-        """Booked from the bodies the exchange would send, read as the client reads them."""
+        """The ledger of the JSON rows that the exchange would send, parsed as the client parses them."""
         fills = [sent.fill(each, exchange_index=0, legacy=True) for each in self.venue.fills[ME]]
         settlements = [sent.settlement(each) for each in self.venue.settlements[ME]]
         ledger = Ledger()
@@ -96,7 +96,7 @@ def test_after_any_session_our_ledger_equals_the_exchanges(seed: int) -> None:
         settled = session.venue.settlements[ME]
         paid = [parse.settlement_from(wire.Settlement.model_validate(sent.settlement(row))) for row in settled]
         assert find_discrepancies(ledger.holdings, rows, paid, ledger.settled) == ()
-        # A settlement is told in whole cents, whatever a fraction of a contract is worth.
+        # A settlement pays whole cents, although a fraction of a contract can be worth less.
         assert abs(FUNDS + ledger.totals().cash - account.cash) <= CENT * len(settled)
     assert len(session.venue.fills[ME]) > 50
     assert ledger.totals().fees > ZERO

@@ -19,10 +19,10 @@ def test_importing_the_client_imports_no_sdk() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-@pytest.mark.parametrize("door", [Redis, AsyncRedis])
-def test_missing_settings_are_named(door: type[Redis] | type[AsyncRedis]) -> None:
+@pytest.mark.parametrize("client_class", [Redis, AsyncRedis])
+def test_missing_settings_are_named(client_class: type[Redis] | type[AsyncRedis]) -> None:
     with pytest.raises(ConfigurationError, match="UPSTASH_REDIS_REST_URL"):
-        door.from_settings(load())
+        client_class.from_settings(load())
 
 
 def test_an_empty_batch_sends_nothing() -> None:
