@@ -1,1 +1,1 @@
-"""The cloud on one machine: embedded servers that speak the cloud's protocols. Never packaged for Lambda."""
+"""The cloud on one machine: embedded servers with the cloud's protocols. Never packaged for Lambda."""

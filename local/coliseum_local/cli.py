@@ -61,7 +61,8 @@ def score(
     ] = None,
     draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
     own_questions: Annotated[
-        bool, typer.Option("--own-questions", help="ask nobody for what they did not answer (no coverage, no strict)")
+        bool,
+        typer.Option("--own-questions", help="do not count unanswered questions as missed (no coverage, no strict)"),
     ] = False,
     last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts of horizon 0-3h too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
@@ -97,7 +98,7 @@ def record(
     ] = None,
     markets: Annotated[int, typer.Option(min=1, help="most markets that are followed at a time")] = 500,
 ) -> None:
-    """Write down what can be seen of the exchange, for a replay."""
+    """Record the exchange's public data for a replay."""
     from coliseum_local.record import record as record_exchange
 
     raise typer.Exit(record_exchange(folder, url=url, every_seconds=every, for_seconds=seconds, most_markets=markets))

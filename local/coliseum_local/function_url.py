@@ -1,9 +1,11 @@
 """A function URL in RESPONSE_STREAM mode on this machine: real Runtime API, real wrapper, one process per open stream.
 
-What it copies from Lambda: a chunk is forwarded when it comes; a client that leaves is not told to the function, which
-is drained to its end; an error before the first byte is a 502, after it the connection breaks off; an environment that
-runs into its time-out is killed and the next request starts cold; beyond the cap there is a 429. The Runtime Interface
-Emulator of AWS answers streams in one piece, so it cannot show this.
+It copies these properties of Lambda:
+- A chunk is forwarded when it arrives.
+- The function does not learn that a client has left; its response is read to the end.
+- An error before the first byte is a 502. After it, the connection breaks off.
+- An environment that exceeds its time-out is killed, and the next request starts cold. Beyond the cap there is a 429.
+AWS's Runtime Interface Emulator returns a streamed response in one piece, so it cannot show this.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ CHUNKS_HELD = 16
 
 @dataclass
 class InvocationRecord:
-    """What became of one invocation."""
+    """The outcome of one invocation."""
 
     path: str
     cold: bool
@@ -92,7 +94,7 @@ class EmulatedEnvironment:
             self._process.kill() if kill else self._process.terminate()
         code = await self._process.wait()
         self._server.close()
-        for connection in tuple(self._connections):  # one of them waits for the next event, for nobody
+        for connection in tuple(self._connections):  # one of them waits for an event that will not come
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
         return code
@@ -179,7 +181,7 @@ class EmulatedEnvironment:
 
 
 class FunctionUrl:
-    """An ASGI app in front of up to `cap` environments. `records` tells what became of each request."""
+    """An ASGI app in front of up to `cap` environments. `records` holds the outcome of each request."""
 
     def __init__(
         self, *, command: Sequence[str], variables: Mapping[str, str], folder: Path, timeout_seconds: float, cap: int

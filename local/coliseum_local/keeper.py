@@ -1,4 +1,4 @@
-"""Keeps one server of the stack alive: starts it, watches it, starts it again with growing pauses when it dies."""
+"""Keeps one server of the stack running: starts it, watches it, and restarts it after growing pauses when it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Report = Callable[[str], None]
 
 
 class Keeper:
-    """One service while the stack runs. `ready` holds what its ready line said."""
+    """One service while the stack runs. `ready` holds the fields of its ready line."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Keeper:
         self._watcher.start()
 
     def cancel(self) -> None:
-        """Stop starting; for a stack that is told to stop before it stands."""
+        """Give up starting, because the stack is stopped before it is complete."""
         self._stopping.set()
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Keeper:
             cancelled=self._stopping,
         )
         self.ready = process.ready
-        # Others know its address by now: it comes back on the same port, also where that was any free one.
+        # Other processes have its address by now, so that it must come back on the same port.
         self._port = urlsplit(process.ready["url"]).port or self._port
         self._started(self.service, process.pid)
         return process

@@ -1,6 +1,6 @@
-"""What the running stack says of itself, asked over its own interfaces. What does not answer is None.
+"""The state of the running stack, read over its own interfaces. A part that does not answer is None.
 
-The bot is a stranger: it is asked through the door that refuses what is no trade and reads no more than it must.
+The bot may be any program, so it is read with the same client as in the cloud, which limits and checks its answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coliseum.trading.trades import Trade
 from coliseum_local.services import GATEWAY, REDIS
 from coliseum_local.supervisor import Supervisor
 
-Told = TypeVar("Told")
+Reply = TypeVar("Reply")
 TRADES_SHOWN = 8
 ASK_SECONDS = 2.0
 FIRST_ASK_SECONDS = 30.0
@@ -36,9 +36,9 @@ class Observation:
     bot_problem: str | None = None
     """Why the bot's status or trades are not known."""
     mode: str | None = None
-    """Paper or live, as the bot says it or said it last."""
+    """Paper or live, as the bot last reported it."""
     mode_age_seconds: float | None = None
-    """Since the bot last said so."""
+    """Since the bot last reported it."""
     trades: tuple[Trade, ...] = ()
     """Newest first."""
     gateway: dict[str, Any] | None = None
@@ -77,7 +77,7 @@ class Observer:
     def look(self, *, health: bool = False) -> Observation:
         """`health` asks the functions too, which costs Redis commands."""
         self._bot_problem = None
-        bot, trades = self._told(self._bot.status), self._told(self._bot.trades)
+        bot, trades = self._ask_bot(self._bot.status), self._ask_bot(self._bot.trades)
         gateway = self._supervisor.url(GATEWAY)
         meter = self._meter()
         answer = self._ask(f"{gateway}/api/python/health", seconds=FIRST_ASK_SECONDS) if health else None
@@ -94,7 +94,7 @@ class Observer:
             health=answer,
         )
 
-    def _told(self, ask: Callable[[], Told]) -> Told | None:
+    def _ask_bot(self, ask: Callable[[], Reply]) -> Reply | None:
         try:
             return ask()
         except SourceError as error:
@@ -102,7 +102,7 @@ class Observer:
             return None
 
     def _learn_mode(self, bot: BotStatus | None, health: dict[str, Any]) -> None:
-        """The bot's own word, else what the system knows from an earlier run; else what we knew."""
+        """What the bot reports now, otherwise what the system stored, otherwise what an earlier look returned."""
         if bot is not None and bot.mode is not None:
             self._mode, self._mode_at = bot.mode, datetime.now(UTC)
         elif health.get("bot_mode") and health.get("bot_mode_as_of"):

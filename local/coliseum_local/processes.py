@@ -40,7 +40,7 @@ class ServerProcess:
         cancelled: threading.Event | None = None,
     ) -> None:
         """Start it and wait until it serves. Raises RuntimeError with the end of its log where it does not, or where
-        `cancelled` is set before it does; then nothing is left running."""
+        `cancelled` is set before; then it has been stopped again."""
         self.module = module
         self._log = log
         self._cancelled = cancelled or threading.Event()
@@ -110,7 +110,7 @@ class ServerProcess:
         raise RuntimeError(f"{self.module} did not start; the end of {self._log}:\n" + "\n".join(tail))
 
     def _read_output(self) -> None:
-        """Hand over the ready line, keep the rest in the log: a pipe nobody reads would stop the server."""
+        """Hand over the ready line and write the rest to the log. A pipe that is not read would block the server."""
         stdout = self._process.stdout
         assert stdout is not None
         announced = False
@@ -126,7 +126,7 @@ class ServerProcess:
 
 
 def announce_ready(**facts: object) -> None:
-    """Tell the parent that we serve, and end when the parent is gone."""
+    """Print the ready line, and end this process when the parent has ended."""
     print(json.dumps(facts), flush=True)
     if sys.stdin is not None and not sys.stdin.isatty():
         threading.Thread(target=_end_with_parent, daemon=True).start()

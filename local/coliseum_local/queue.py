@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def sqs_at(url: str) -> Any:
-    """A client for a server on this machine, whatever AWS account the user has."""
+    """A client for a server on this machine. It uses fixed credentials and not those of the user's AWS account."""
     return boto3.client(
         "sqs",
         endpoint_url=url,
@@ -58,7 +58,7 @@ def sqs_at(url: str) -> Any:
 
 
 def create_queues(sqs: Any, queues: Sequence[Queue]) -> dict[str, str]:
-    """URLs by logical id. Whoever takes dead letters is made first."""
+    """URLs by logical id. Dead-letter queues are made first, because the others refer to them."""
     urls: dict[str, str] = {}
     for queue in sorted(queues, key=lambda queue: queue.dead_letters is not None):
         attributes = dict(queue.attributes)

@@ -59,7 +59,10 @@ def run(root: Path = ROOT) -> int:
 
 
 def _check(variables: Mapping[str, str]) -> None:
-    """Functions refuse a wrong value when they are called; here it is told at once. Raises ConfigurationError."""
+    """Check the settings before anything starts; a function would refuse a wrong value only when it is called.
+
+    Raises ConfigurationError.
+    """
     load({name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())})
 
 

@@ -1,4 +1,4 @@
-"""What every HTTP server of the stack does: listen on this machine, serve until a signal, own its state folder."""
+"""Shared by the HTTP servers of the stack: listen on this machine, serve until a signal, lock the state folder."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Tells when it serves, and leaves the signals to us: uvicorn would raise them again before what stands behind it
-    is stopped."""
+    """uvicorn, with a `begin` that returns when it serves.
+
+    Signals are ours: uvicorn would raise them again before the services behind this server have been stopped.
+    """
 
     def __init__(self, app: Any, listener: socket.socket, **options: Any) -> None:
         quiet = {"log_level": "warning", "lifespan": "off", "access_log": False, "ws": "none"}
@@ -71,7 +73,7 @@ def stop_signal() -> asyncio.Event:
 
 
 def own(state: Path, *, server: str) -> int:
-    """Make the state folder private and ours alone until this process ends."""
+    """Make the state folder private and lock it until this process ends."""
     state.mkdir(parents=True, exist_ok=True)
     state.chmod(0o700)
     lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)

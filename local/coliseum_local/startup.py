@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 REMIND_SECONDS = 5.0
-"""After this long without a line the user is told what is missing."""
+"""After this long without a line, a line says what is missing."""
 RETRY_SECONDS = 0.2
 GIVE_UP_SECONDS = 180.0
 """A part that has not answered by then is named, and the table is shown all the same."""
@@ -19,7 +19,7 @@ Probe = Callable[[], str | None]
 
 
 class StartupProgress:
-    """The parts that have not answered yet, each with what its last probe said. Threads share it.
+    """The parts that have not answered yet, each with the reason that its last probe gave. Threads share it.
 
     `show` gets the lines. `clock` counts seconds.
     """

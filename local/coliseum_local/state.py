@@ -1,4 +1,4 @@
-"""The folder that outlives a run: who holds it, which children it has, and what a crashed run left behind."""
+"""The folder that outlives a run: its lock, the list of child processes, and the cleaning up after a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUBLISHED = {
 
 
 class StateFolderInUse(Exception):
-    """Another run holds the folder; `pid` is its process where it could be read."""
+    """Another run uses the folder. `pid` is its process, None where it could not be read."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
         super().__init__(f"Coliseum already runs from {folder} (pid {pid}); stop it, or set COLISEUM_STATE_DIR")
@@ -72,7 +72,7 @@ class StateFolder:
         return log
 
     def remember(self, service: str, *, pid: int, module: str) -> None:
-        """Write down a child, with what tells it from a stranger that gets its pid later."""
+        """Record a child with its start time and module, because another process may get the same pid later."""
         try:
             created = psutil.Process(pid).create_time()
         except psutil.NoSuchProcess:
@@ -84,7 +84,7 @@ class StateFolder:
             draft.replace(self.path / "children.json")
 
     def publish(self, variables: Mapping[str, str], *, url: str) -> None:
-        """Let `make invoke` and tests reach the running servers. Holds their tokens: for this user's eyes only."""
+        """Write how to reach the servers, for `make invoke` and tests. It holds tokens: only the owner may read it."""
         file = self.path / "variables.json"
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
@@ -92,7 +92,7 @@ class StateFolder:
             json.dump({**shown, "COLISEUM_URL": url}, sink)
 
     def published(self) -> dict[str, str] | None:
-        """The variables of the run that holds this folder; None where nobody does."""
+        """The variables of the run that uses this folder; None where there is none."""
         try:
             with (self.path / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -106,7 +106,7 @@ class StateFolder:
         return None
 
     def clean_up(self) -> list[str]:
-        """End what a crashed run left; the names of the services that were still there."""
+        """End the processes that a crashed run left. Returns the names of the services that still ran."""
         left = {name: process for name, process in self._leftovers().items() if process is not None}
         for process in left.values():
             process.terminate()
@@ -126,7 +126,7 @@ class StateFolder:
 
 
 def _same(pid: int, created: float, module: str) -> psutil.Process | None:
-    """The process, if it is still the one that was written down."""
+    """The process, if it is still the one that was recorded."""
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - created) < 1 and module in process.cmdline()
@@ -147,7 +147,7 @@ def port_is_free(port: int) -> bool:
 
 
 def holder_of(port: int) -> str:
-    """Who listens on `port`, as far as this user may know: ` by python (pid 42)`, or nothing."""
+    """The process that listens on `port`: ` by python (pid 42)`, or nothing where this user may not see it."""
     try:
         listening = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN]
         pid = next((entry.pid for entry in listening if entry.laddr and entry.laddr.port == port), None)

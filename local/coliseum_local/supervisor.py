@@ -1,7 +1,7 @@
 """Starts the stack in order, keeps it running, and stops it.
 
    redis ─┐
-postgres ─┼─> gateway       each replaced, not started, where its variable points elsewhere
+postgres ─┼─> gateway       each is not started where its variable names a server of the user
 exchange ─┼─> bot ─┘
    queue ─┘
 """
@@ -38,7 +38,7 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One line of the table: a service, where it is, and whether it is ours."""
+    """One line of the table: a service, its address, and whether this stack started it."""
 
     service: StackService
     url: str | None
@@ -75,9 +75,9 @@ class Supervisor:
             raise CannotStart(str(error)) from None
 
     def start(self, *, gateway: bool = True) -> None:
-        """Returns when everything serves; without `gateway`, everything the functions talk to.
+        """Returns when everything serves; without `gateway`, everything that the functions use.
 
-        Raises CannotStart; what had started by then is for `stop` to end.
+        Raises CannotStart; `stop` then ends the services that had started.
         """
         self._check_ports()
         if BOT in self._replaced and self._replaced[BOT].url is not None:
@@ -103,7 +103,7 @@ class Supervisor:
                 keeper.cancel()
 
     def stop(self) -> None:
-        """Readers first, stores last: nobody writes to what has gone."""
+        """Readers first, stores last, so that no service writes to one that has ended."""
         self.cancel()
         for wave in ((GATEWAY,), (BOT,), (EXCHANGE, QUEUE, REDIS, POSTGRES)):
             keepers = [self._keepers[service] for service in wave if service in self._keepers]
@@ -128,14 +128,14 @@ class Supervisor:
         return self._variables
 
     def _check_ports(self) -> None:
-        seen: dict[int, StackService] = {}
+        service_by_port: dict[int, StackService] = {}
         for service, port in self._ports.items():
             if port == 0:
                 continue
-            if port in seen:
-                other = seen[port].port_variable
+            if port in service_by_port:
+                other = service_by_port[port].port_variable
                 raise CannotStart(f"port {port} is wanted twice; change {service.port_variable} or {other}")
-            seen[port] = service
+            service_by_port[port] = service
             if not port_is_free(port):
                 raise CannotStart(
                     f"port {port} for {service.name} is taken{holder_of(port)}; "
@@ -156,7 +156,7 @@ class Supervisor:
             self._serves(QUEUE, names.of_queue(keeper.ready))
 
     def _start_exchange(self) -> None:
-        """The bot too: it needs the exchange alone."""
+        """The bot starts here too, because the exchange is all that it needs."""
         if keeper := self._start(EXCHANGE, ["--state", str(self._state.folder("exchange"))]):
             rounds = names.of_sandbox_rounds(self._variables)
             self._serves(EXCHANGE, {**names.of_exchange(keeper.ready), **rounds})
@@ -176,7 +176,7 @@ class Supervisor:
         self._started(service)
 
     def _learn(self, variables: Mapping[str, str]) -> None:
-        """Known to whatever starts from now on."""
+        """Add to the environment of the services that start from now on."""
         with self._lock:
             self._variables |= variables
 

@@ -1,4 +1,4 @@
-"""What the local stack needs of template.yaml: functions, routes, schedules, queues, variables, the edge's patterns.
+"""The parts of template.yaml that the local stack uses: functions, routes, schedules, queues, variables, edge patterns.
 
 Intrinsic functions are resolved from the parameters' defaults. What only the cloud can know (an ARN, a parameter
 without a default) resolves to None, and a variable that is None is left to the environment.
@@ -162,10 +162,10 @@ _Loader.add_multi_constructor("!", _construct_tag)
 class _Resolver:
     """Resolves intrinsic functions; None is what cannot be known here."""
 
-    def __init__(self, document: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    def __init__(self, document: Mapping[str, Any], overrides: Mapping[str, str]) -> None:
         parameters = document.get("Parameters", {})
         self._values: dict[str, Any] = {name: parameter.get("Default") for name, parameter in parameters.items()}
-        self._values |= {**given, **PSEUDO_PARAMETERS}
+        self._values |= {**overrides, **PSEUDO_PARAMETERS}
         self._mappings = document.get("Mappings", {})
         self._conditions = document.get("Conditions", {})
 

@@ -1,4 +1,4 @@
-"""Text files of other people, packed with gzip or not; what cannot be read is told in one sentence."""
+"""Text files of other people, packed with gzip or not; an unreadable one is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KINDS = (
 class UnreadableFile(InvalidInput):
     """Everything that is wrong with a file, line by line."""
 
-    def __init__(self, *told: str) -> None:
-        super().__init__("file", len(told), "a file without problems")
-        self.told = told
+    def __init__(self, *messages: str) -> None:
+        super().__init__("file", len(messages), "a file without problems")
+        self.messages = messages
 
     def __str__(self) -> str:
-        return "\n".join(self.told)
+        return "\n".join(self.messages)
 
 
 def text_of(path: Path) -> FileText:

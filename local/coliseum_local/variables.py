@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 Variables = dict[str, str]
 LOCAL_AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
-"""What boto3 needs to speak to a server on this machine, which checks none of it."""
+"""boto3 needs these; a server on this machine does not check them."""
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def merged(environment: Mapping[str, str], dotenv: Mapping[str, str | None], *, folder: str) -> Variables:
-    """The environment wins, also where it says "empty", which means unset. Paths count from `folder`."""
+    """The environment wins. An empty variable counts as unset there too. Paths count from `folder`."""
     variables = {name: value for name, value in dotenv.items() if value is not None} | dict(environment)
     key_path = variables.get("KALSHI_RSA_KEY_PATH")
     if key_path:
@@ -23,9 +23,9 @@ def merged(environment: Mapping[str, str], dotenv: Mapping[str, str | None], *, 
     return variables
 
 
-def misspelt(given: Iterable[str], settings: Collection[str]) -> dict[str, str]:
+def misspelt(names: Iterable[str], settings: Collection[str]) -> dict[str, str]:
     """Names that are no setting but look like one, each with the setting it looks like."""
-    near = {name: get_close_matches(name.upper(), settings, n=1, cutoff=0.85) for name in given if name not in settings}
+    near = {name: get_close_matches(name.upper(), settings, n=1, cutoff=0.85) for name in names if name not in settings}
     return {name: meant[0] for name, meant in near.items() if meant}
 
 
@@ -38,7 +38,7 @@ def of_postgres(ready: Mapping[str, str]) -> Variables:
 
 
 def of_exchange(ready: Mapping[str, str]) -> Variables:
-    """The sandbox's key replaces whatever key the user has: it is not for this exchange."""
+    """The sandbox's key replaces the user's own, which is for another exchange."""
     return {
         "KALSHI_API_BASE": ready["url"],
         "KALSHI_API_KEY": ready["api_key"],

@@ -1,6 +1,6 @@
 """What `make run` shows: a table of what runs where, then the system live; plain lines where stdout is no terminal.
 
-What matters most stands first: a low terminal cuts the screen off below.
+The most important part comes first, because a low terminal cuts off the end.
 """
 
 from __future__ import annotations
@@ -108,25 +108,29 @@ class PlainView:
         self._console.print(f"{_clock()} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _facts(seen: Observation) -> Text:
+def _facts(observation: Observation) -> Text:
     lines = [
-        f"bot          {_bot(seen)}",
-        *(_schedule(schedule) for schedule in seen.schedules),
-        f"streams      {_or_unknown(seen.streams_open)} open",
-        f"redis        {_or_unknown(seen.commands)} commands billed",
+        f"bot          {_bot(observation)}",
+        *(_schedule(schedule) for schedule in observation.schedules),
+        f"streams      {_or_unknown(observation.streams_open)} open",
+        f"redis        {_or_unknown(observation.commands)} commands billed",
     ]
     return Text("\n".join(lines))
 
 
-def _bot(seen: Observation) -> str:
-    """Paper or live stands beside every word about the bot, with its age where it is not the bot's word of now."""
-    problem = f"; {seen.bot_problem}" if seen.bot_problem else ""
-    if seen.bot_alive:
-        words = () if seen.bot is None else (seen.bot.mode or "mode not known", seen.bot.strategy or "")
-        return " ".join(("online", *words)).rstrip() + problem
-    if seen.mode is None or seen.mode_age_seconds is None:
+def _bot(observation: Observation) -> str:
+    """Always with the mode, paper or live, and with the age of that where the bot does not answer now."""
+    problem = f"; {observation.bot_problem}" if observation.bot_problem else ""
+    if observation.bot_alive:
+        parts = (
+            ()
+            if observation.bot is None
+            else (observation.bot.mode or "mode not known", observation.bot.strategy or "")
+        )
+        return " ".join(("online", *parts)).rstrip() + problem
+    if observation.mode is None or observation.mode_age_seconds is None:
         return f"offline, mode not known{problem}"
-    return f"offline, {seen.mode} when last heard {_ago(seen.mode_age_seconds)} ago{problem}"
+    return f"offline, {observation.mode} when it last answered {_ago(observation.mode_age_seconds)} ago{problem}"
 
 
 def _ago(seconds: float) -> str:

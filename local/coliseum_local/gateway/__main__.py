@@ -18,7 +18,7 @@ from coliseum_local.template import Template
 CLOUD_ONLY = ("SECRETS_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
 
 SCHEDULES = {"RoundSchedule": "rate(1 minute)", "SettleSchedule": "rate(1 minute)"}
-"""Of this machine: a newcomer should not wait for the cloud's five minutes, and nobody is billed for looking."""
+"""Shorter than in the cloud: a run costs nothing here, and the first round should not take five minutes to open."""
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def _set_variables(template: Template) -> None:
 
 
 async def _serve(gateway: LambdaGateway, port: int) -> None:
-    """Streams say goodbye before the server closes their connections."""
+    """Streams send their last event before the server closes their connections."""
     listener = listen(port)
     server = Server(gateway, listener, timeout_graceful_shutdown=1)
     stopping = stop_signal()

@@ -1,7 +1,7 @@
-"""The gateway as an ASGI app: edge patterns to the streaming function, routes to the others, schedules, queues.
+"""API Gateway and CloudFront as an ASGI app: paths go to the streaming function or, by route, to the others.
 
-It answers itself only where AWS would: no route (404), a body over 10 MB (413), a function that fails (502), does not
-answer in time (504) or is throttled (429). CORS is the functions' business, as in the cloud.
+It also runs the schedules and queues. It answers itself only where AWS would: no route (404), a body over 10 MB (413),
+a function that fails (502), does not answer in time (504) or is throttled (429). The functions handle CORS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRAIN_SECONDS = 6.0
 
 
 class LambdaGateway:
-    """Everything behind the one port."""
+    """Everything behind the one port: functions, streams, schedules and queues."""
 
     def __init__(self, template: Template) -> None:
         self._template = template
@@ -66,7 +66,7 @@ class LambdaGateway:
                 yield polled(messages, environments, variables=self._template.queue_variables, environment=os.environ)
 
     async def stop(self) -> None:
-        """Fire no more, let running handlers see that no time remains, end the streams."""
+        """Start nothing more, let running handlers see that no time remains, end the streams."""
         for task in self._tasks:
             task.cancel()
         streams = [streaming.stop() for streaming in self._streaming.values()]
@@ -89,7 +89,7 @@ class LambdaGateway:
         else:
             await self._dispatch(request, receive, answer)
         milliseconds = round((time.perf_counter() - started) * 1000)
-        # Without the query: it may hold a ticket.
+        # The query is left out, because it may hold a ticket.
         print(f"{scope['method']} {scope['path']!r} {answer.status} {milliseconds} ms", file=sys.stderr)
 
     def report(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class LambdaGateway:
         except Exception as error:
             print(f"{function.name}: {type(error).__name__}: {error}", file=sys.stderr)
             if answer.status is not None:
-                raise  # the status is out: all that is left is to break the connection off
+                raise  # the status has been sent, so that the connection can only be broken off
             await answer.problem(HTTPStatus.BAD_GATEWAY, f"{function.name} failed; its log says why", request.path)
 
     async def _invoke(self, match: routing.RouteMatch, request: events.HttpRequest, answer: _Answer) -> None:

@@ -1,8 +1,9 @@
 """A function's execution environments, as Lambda keeps them: each loads the handler's file into a namespace of its own,
 answers one invocation at a time, always in the same thread, and is used again while it is warm.
 
-What Lambda enforces holds here too: the time-out (the environment is given up, its thread told that no time remains)
-and the reserved concurrency. Where nothing is reserved, invocations beyond `DEFAULT_LIMIT` wait for a free environment.
+The limits of Lambda hold here too: the time-out (the environment is not used again, and its handler sees that no time
+remains) and the reserved concurrency. Where nothing is reserved, invocations beyond `DEFAULT_LIMIT` wait for a free
+environment.
 """
 
 from __future__ import annotations
@@ -121,16 +122,16 @@ class ExecutionEnvironment:
 
 
 def _settle(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[Any], settle: Callable[[], None]) -> None:
-    def unless_given_up() -> None:
+    def settle_unless_timed_out() -> None:
         if not outcome.done():
             settle()
 
     if not loop.is_closed():
-        loop.call_soon_threadsafe(unless_given_up)
+        loop.call_soon_threadsafe(settle_unless_timed_out)
 
 
 class EnvironmentPool:
-    """All environments of one function, and what became of its invocations."""
+    """All environments of one function, with counts of its invocations."""
 
     def __init__(self, function: LambdaFunction) -> None:
         self.function = function
@@ -184,7 +185,7 @@ class EnvironmentPool:
         return result
 
     async def drain(self, *, seconds: float) -> None:
-        """Tell running handlers that no time remains, and give them `seconds` to end."""
+        """Let running handlers see that no time remains, and wait up to `seconds` for them."""
         deadline = time.monotonic() + seconds
         while self._contexts and time.monotonic() < deadline:
             for context in self._contexts:

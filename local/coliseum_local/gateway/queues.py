@@ -1,7 +1,7 @@
-"""SQS event source mappings on one machine: receive a batch, hand it over, delete what went well.
+"""SQS event source mappings on one machine: receive a batch, hand it over, delete what succeeded.
 
-What a function names in `batchItemFailures` stays on the queue and comes back when its time is over, or ends in the
-dead-letter queue; so does a whole batch whose function failed.
+A message that the function names in `batchItemFailures` stays on the queue. It comes back after its visibility
+time-out, or ends in the dead-letter queue. So does a whole batch whose function failed.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -38,7 +38,7 @@ class PolledQueue:
         self.received = 0
         self.deleted = 0
         self.failed = 0
-        """Deliveries that did not go well; one message may fail several times."""
+        """Failed deliveries; one message may fail several times."""
 
     async def run(self) -> None:
         while True:
@@ -61,19 +61,19 @@ class PolledQueue:
     async def _deliver(self, batch: Sequence[dict[str, Any]]) -> None:
         try:
             event = events.sqs(batch, queue_arn=events.queue_arn(self._url))
-            bad = await self._invoke(event, batch)
-            well = [message for message in batch if message["MessageId"] not in bad]
-            self.failed += len(batch) - len(well)
-            if well:
-                await asyncio.to_thread(self._delete, well)
-                self.deleted += len(well)
+            failed_ids = await self._invoke(event, batch)
+            succeeded = [message for message in batch if message["MessageId"] not in failed_ids]
+            self.failed += len(batch) - len(succeeded)
+            if succeeded:
+                await asyncio.to_thread(self._delete, succeeded)
+                self.deleted += len(succeeded)
         except Exception as error:  # noqa: BLE001 - what was not deleted comes back
             print(f"queue {self._messages.queue}: {type(error).__name__}: {error}", file=sys.stderr)
         finally:
             self._slots.release()
 
     async def _invoke(self, event: events.Event, batch: Sequence[dict[str, Any]]) -> set[str]:
-        """The ids of the messages that did not go well."""
+        """The ids of the messages that failed."""
         everything = {str(message["MessageId"]) for message in batch}
         try:
             answer = await self._environments.invoke(event, request_id=str(uuid.uuid4()))

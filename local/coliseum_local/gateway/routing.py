@@ -1,4 +1,4 @@
-"""Which function answers: the edge's path patterns first, then the HTTP API's routes. Pure."""
+"""Chooses the function for a request: by the edge's path patterns first, then by the HTTP API's routes. Pure."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def _specificity(match: RouteMatch) -> tuple[bool, int, bool]:
 
 def _parameters(pattern: str, path: str) -> dict[str, str] | None:
     """The path parameters; None where the path does not match. API Gateway accepts one slash at the end."""
-    found = _match_segments(pattern.split("/"), path.split("/"))
-    if found is None and path.endswith("/"):
+    parameters = _match_segments(pattern.split("/"), path.split("/"))
+    if parameters is None and path.endswith("/"):
         return _match_segments(pattern.split("/"), path[:-1].split("/"))
-    return found
+    return parameters
 
 
 def _match_segments(pattern: Sequence[str], path: Sequence[str]) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler on one machine: fires at once, then every period, whether or not the last run has ended."""
+"""EventBridge Scheduler on one machine: fires at once and then every period, even while an earlier run goes on."""
 
 from __future__ import annotations
 

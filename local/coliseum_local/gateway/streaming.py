@@ -25,7 +25,7 @@ class Streaming:
         self._lifespan: Lifespan | None = None
 
     async def start(self) -> None:
-        """Load the app and run its start; whatever it raises is the caller's to report."""
+        """Load the app and run its start-up. The caller reports what it raises."""
         app: App = getattr(load(self.function), self.function.handler.rpartition(".")[2])
         lifespan = Lifespan(app)
         await lifespan.startup()
@@ -58,7 +58,7 @@ class Streaming:
 
 
 class _Receive:
-    """Gives the body that was read already, then what the server says: that the client has left."""
+    """Gives the body, which has been read already, then the server's messages: that the client has left."""
 
     def __init__(self, body: bytes, receive: Any) -> None:
         self._body: bytes | None = body

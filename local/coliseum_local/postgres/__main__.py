@@ -27,17 +27,17 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Run until a signal."""
     keys = keys_of(arguments.state)
     listener = listen(arguments.port)
-    given = os.environ.get("COLISEUM_DATABASE_URL", "")
-    cluster = None if given else PostgresCluster(arguments.state, password=keys.password)
+    own_database = os.environ.get("COLISEUM_DATABASE_URL", "")
+    cluster = None if own_database else PostgresCluster(arguments.state, password=keys.password)
     try:
         if cluster is not None:
             cluster.start()
-        dsn = given if cluster is None else cluster.dsn
+        dsn = own_database if cluster is None else cluster.dsn
         with psycopg.connect(dsn, autocommit=True) as connection:
             bootstrap(connection, password=None if cluster is None else keys.password)
             for version in apply(connection, migrations_in(arguments.migrations)):
                 print(f"applied migration {version}", file=sys.stderr, flush=True)
-        # The gateway's own login has no rights but to become one of the API's roles.
+        # The gateway's own login has one right only: to become one of the API's roles.
         connections = Connections(dsn if cluster is None else cluster.dsn_of("authenticator"))
         server = Server(
             create_app(PostgrestGateway(connections, keys)), listener, server_header=False, timeout_graceful_shutdown=3

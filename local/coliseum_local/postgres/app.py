@@ -53,7 +53,7 @@ class PostgrestGateway:
                 raise
             plan = planner(request, self._newer_than(schema))
         try:
-            with self._connections.lend(read_only=request.reads) as connection:
+            with self._connections.transaction(read_only=request.reads) as connection:
                 _enter(connection, role, request)
                 row = connection.execute(plan.statement).fetchone()
                 assert row is not None, "every statement answers with one row"
@@ -65,7 +65,7 @@ class PostgrestGateway:
         with self._loading:
             if self._schema is old:
                 try:
-                    with self._connections.lend(read_only=True) as connection:
+                    with self._connections.transaction(read_only=True) as connection:
                         self._schema = load(connection)
                 except psycopg.OperationalError as error:
                     raise no_connection() from error

@@ -1,4 +1,4 @@
-"""Where the Postgres 16 programs are, and who may run them: Postgres refuses root."""
+"""Finds the Postgres 16 programs, and the user that runs them: Postgres refuses to run as root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNPRIVILEGED = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
-    """Who the server's processes run as, when that is not ourselves."""
+    """The user that the server's processes run as, where it is not the current one."""
 
     uid: int
     gid: int
@@ -47,7 +47,7 @@ def programs(runner: SystemUser | None, *, spare: Path) -> Path:
     copy = spare / PACKAGE
     if not _open_to_all(spare):
         raise RuntimeError(
-            f"as root Postgres runs as {UNPRIVILEGED!r}, who can reach neither {package} nor {spare}; "
+            f"as root Postgres runs as {UNPRIVILEGED!r}, which can reach neither {package} nor {spare}; "
             "put the virtual environment where all may read it, run as a user, or set COLISEUM_DATABASE_URL"
         )
     if not (copy / "pginstall").exists():

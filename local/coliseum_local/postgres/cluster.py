@@ -69,7 +69,7 @@ class PostgresCluster:
         threading.Thread(target=self._watch, name="postgres-watch", daemon=True).start()
 
     def stop(self) -> None:
-        """End it in order: clients are cut off, everything committed is on disk."""
+        """Stop it in order: clients are disconnected, and everything committed is on disk."""
         self._stopping.set()
         with self._starting:  # no server is started from here on
             process = self._process
@@ -82,7 +82,7 @@ class PostgresCluster:
                 process.wait()
 
     def _create(self) -> None:
-        """initdb into a draft that becomes the data only when complete: a crash in between leaves no half."""
+        """Run initdb in a draft folder that is renamed when it is complete, so that a crash leaves no half of it."""
         draft = self._data.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True, mode=0o700)
@@ -119,7 +119,7 @@ class PostgresCluster:
             if self._answers(deadline):
                 return
             if time.monotonic() > deadline:
-                raise RuntimeError("Postgres does not start; its own words are above")
+                raise RuntimeError("Postgres does not start; its own messages are above")
             self._stopping.wait(0.2)
 
     def _spawn(self) -> None:
@@ -131,7 +131,7 @@ class PostgresCluster:
                     stdin=subprocess.DEVNULL,
                     stdout=sys.stderr,
                     pass_fds=descriptors,
-                    start_new_session=True,  # Ctrl-C is for us, who end it in order
+                    start_new_session=True,  # Ctrl-C must reach this process alone, which stops Postgres in order
                     **_as(self._runner),
                 )
 
@@ -148,7 +148,7 @@ class PostgresCluster:
         return False
 
     def _watch(self) -> None:
-        """Start the server again whenever it dies under us, on the same port."""
+        """Start the server again on the same port whenever it ends unasked."""
         while not self._stopping.is_set():
             assert self._process is not None
             code = self._process.wait()
@@ -193,7 +193,7 @@ def _as(runner: SystemUser | None) -> dict[str, Any]:
 
 
 def server_over(data: Path) -> psutil.Process | None:
-    """The running server whose working directory `data` is; a stranger with a reused pid is none."""
+    """The running server whose working directory is `data`; None for another process that got its pid."""
     note = data / "postmaster.pid"
     try:
         process = psutil.Process(int(note.read_text().splitlines()[0]))
@@ -201,7 +201,7 @@ def server_over(data: Path) -> psutil.Process | None:
             return process
     except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         pass
-    note.unlink(missing_ok=True)  # Postgres would take a stranger with this pid for its predecessor
+    note.unlink(missing_ok=True)  # Postgres would refuse to start while any process has this pid
     return None
 
 

@@ -1,4 +1,4 @@
-"""Connections to Postgres, kept and lent; one that died while it was kept is replaced unnoticed."""
+"""A pool of connections to Postgres. One that broke while it was idle is replaced without an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 16
 
 
 class Connections:
-    """Lends each connection to one thread at a time."""
+    """Each connection is used by one thread at a time."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -23,7 +23,7 @@ class Connections:
         self._places = threading.BoundedSemaphore(LIMIT)
 
     @contextmanager
-    def lend(self, *, read_only: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
         """A connection inside a transaction, which commits at the end of the block and rolls back on an error.
 
         Raises psycopg.OperationalError where the server cannot be reached.
@@ -46,7 +46,7 @@ class Connections:
             self._idle.pop().close()
 
     def _begun(self, begin: str) -> Connection:
-        """`begin` is the first word on the wire, so a kept connection that died shows before anything was done."""
+        """`begin` is sent first, so that a broken idle connection fails before anything has been done."""
         while self._idle:
             connection = self._idle.pop()
             try:

@@ -1,4 +1,4 @@
-"""The install's secrets: made at random once, kept in a file that only its owner reads."""
+"""The secrets of this installation: made at random once, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Keys:
 
     def role_of(self, key: str) -> Role | None:
         """The database role a key stands for. Compares in constant time."""
-        given = key.encode()
-        if compare_digest(given, self.secret_key.encode()):
+        offered = key.encode()
+        if compare_digest(offered, self.secret_key.encode()):
             return "service_role"
-        return "anon" if compare_digest(given, self.publishable_key.encode()) else None
+        return "anon" if compare_digest(offered, self.publishable_key.encode()) else None
 
 
 def keys_of(state: Path) -> Keys:

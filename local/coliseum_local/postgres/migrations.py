@@ -66,7 +66,7 @@ def apply(connection: psycopg.Connection[Any], migrations: tuple[Migration, ...]
 def bootstrap(connection: psycopg.Connection[Any], *, password: str | None) -> None:
     """What a Supabase project has before its first migration: roles and schemas.
 
-    With `password` the gateway's own login `authenticator` is given it.
+    With `password` the gateway's own login `authenticator` gets it.
     """
     connection.execute(files(__package__).joinpath("bootstrap.sql").read_bytes())
     if password is not None:

@@ -1,4 +1,4 @@
-"""A request's headers: what the caller prefers, accepts and sends. Pure; the unknown is refused."""
+"""The headers of a request: preferences, accepted and sent media types. Pure; unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coliseum_local.postgres.problems import PostgrestError, not_offered
 
 OBJECT = "application/vnd.pgrst.object+json"
 _LISTS = frozenset(("application/json", "*/*", "application/*", "application/vnd.pgrst.array+json", ""))
-_ELSEWHERE = frozenset(("tx", "handling", "max-affected", "timezone", "params"))
+_UNSUPPORTED = frozenset(("tx", "handling", "max-affected", "timezone", "params"))
 V = TypeVar("V")
 
 
@@ -40,7 +40,7 @@ def preferences_from(headers: Mapping[str, str]) -> Preferences:
         if name:
             wanted[name] = value
     for name in wanted:
-        if name in _ELSEWHERE:
+        if name in _UNSUPPORTED:
             raise not_offered(f"the preference {name}")
     returning = _one_of(wanted, "return", {"minimal": False, "representation": True}, default=False)
     count = _one_of(wanted, "count", {"exact": True}, default=False)

@@ -1,4 +1,4 @@
-"""Refusals in the form PostgREST gives them, and the HTTP status of every SQLSTATE. Pure."""
+"""Errors in the form of PostgREST, and the HTTP status of every SQLSTATE. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 
 @dataclass
 class PostgrestError(Exception):
-    """Ends a request: status and error body."""
+    """Ends a request with a status and PostgREST's error body."""
 
     status: int
     code: str | None
@@ -23,7 +23,7 @@ class PostgrestError(Exception):
 
 
 def not_offered(what: str) -> PostgrestError:
-    """PostgREST can do this, the gateway cannot: said aloud, never ignored."""
+    """For what PostgREST can do and this gateway cannot. Such a request is refused and never half understood."""
     return PostgrestError(501, "PGRST100", f"{what} is not offered by the local gateway", hint=_SUBSET)
 
 
@@ -36,7 +36,7 @@ def unauthorized(message: str, hint: str) -> PostgrestError:
     return PostgrestError(401, None, message, hint=hint)
 
 
-_SUBSET = "It speaks a subset of PostgREST; see the README beside its code."
+_SUBSET = "It knows a subset of PostgREST; see the README beside its code."
 _BY_CODE = {
     "21000": 400,
     "23503": 409,
@@ -81,9 +81,9 @@ def from_postgres(error: psycopg.Error, *, role: str) -> PostgrestError:
         if isinstance(error, psycopg.DataError):  # psycopg refuses NUL before the server sees it
             return PostgrestError(400, "22021", str(error))
         return no_connection()
-    told = error.diag
-    message = told.message_primary or str(error)
-    return PostgrestError(_status(code, role), code, message, told.message_detail, told.message_hint)
+    diagnosis = error.diag
+    message = diagnosis.message_primary or str(error)
+    return PostgrestError(_status(code, role), code, message, diagnosis.message_detail, diagnosis.message_hint)
 
 
 def no_connection() -> PostgrestError:

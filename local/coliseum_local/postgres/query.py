@@ -1,6 +1,6 @@
-"""The URL's query in PostgREST's language, parsed into words. Pure; knows no table.
+"""Parses the query of a URL in PostgREST's language. Pure; it knows no table.
 
-What is not understood is refused: an ignored filter would answer with rows nobody asked for.
+Anything that is not understood is refused, because an ignored filter would return rows that were not asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IS_VALUES = {
     "false": "false",
     "unknown": "unknown",
 }
-ELSEWHERE_OPERATORS = frozenset(
+UNSUPPORTED_OPERATORS = frozenset(
     (
         "match",
         "imatch",
@@ -107,7 +107,7 @@ class TableQuery:
 
 
 def query_from(pairs: Sequence[tuple[str, str]]) -> TableQuery:
-    """The words behind decoded key-value pairs. Every key but the known ones is a filter on a column."""
+    """The query in decoded key-value pairs. Every key that is not a known parameter is a filter on a column."""
     single = _singles(pairs, READ_KEYS)
     return TableQuery(
         select=selected(single.get("select", "*")),
@@ -196,7 +196,7 @@ def _operator(key: str, text: str) -> tuple[bool, str, str]:
     negated = text.startswith("not.")
     operator, dot, value = text.removeprefix("not.").partition(".")
     bare = operator.partition("(")[0]
-    if bare in ELSEWHERE_OPERATORS or (bare in OPERATORS and bare != operator):
+    if bare in UNSUPPORTED_OPERATORS or (bare in OPERATORS and bare != operator):
         raise not_offered(f"the operator {operator} (on {key})")
     if not dot or (operator not in OPERATORS and operator not in {"is", "in"}):
         raise malformed(key, text, "[not.]operator.value with eq, neq, gt, gte, lt, lte, like, ilike, is or in")

@@ -53,14 +53,14 @@ class Schema:
             raise PostgrestError(404, "PGRST205", f"Could not find the table '{EXPOSED}.{name}' in the schema cache")
         return self.tables[name]
 
-    def function(self, name: str, given: frozenset[str]) -> DatabaseFunction:
-        """The overload that takes exactly these arguments, but for those with defaults."""
+    def function(self, name: str, arguments: frozenset[str]) -> DatabaseFunction:
+        """The overload that takes exactly these arguments; those with defaults may be missing."""
         fitting = [
             candidate
             for candidate in self.functions.get(name, ())
-            if given <= candidate.arguments.keys() and candidate.required <= given
+            if arguments <= candidate.arguments.keys() and candidate.required <= arguments
         ]
-        shown = f"{EXPOSED}.{name}({', '.join(sorted(given))})"
+        shown = f"{EXPOSED}.{name}({', '.join(sorted(arguments))})"
         if not fitting:
             raise PostgrestError(404, "PGRST202", f"Could not find the function {shown} in the schema cache")
         if len(fitting) > 1:

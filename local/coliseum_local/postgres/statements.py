@@ -1,4 +1,4 @@
-"""Words to SQL. Pure: names are checked against the schema and quoted, values are escaped literals.
+"""Turns a parsed query into SQL. Pure: names are checked against the schema and quoted, values are escaped literals.
 
 Postgres does the work: it reads bodies with json_to_recordset and writes answers with json_agg, as PostgREST has
 it do, so numbers, times and JSON look the same as there.
@@ -187,7 +187,7 @@ def _order(table: DatabaseTable | None, order: Sequence[Ordering]) -> Composed:
 
 
 def _records(table: DatabaseTable, columns: Sequence[str], body: str, *, with_defaults: bool) -> Composed:
-    """The body's rows, typed; with `with_defaults` each beside its raw JSON, which tells missing from null."""
+    """The body's rows, typed; with `with_defaults` each beside its raw JSON, which distinguishes missing from null."""
     typed = SQL(", ").join(SQL("{} {}").format(Identifier(name), SQL(table.columns[name].type)) for name in columns)
     if with_defaults:
         return SQL(

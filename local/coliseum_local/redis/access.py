@@ -1,4 +1,4 @@
-"""Who may do what: the standard and the read-only token, made once per state directory."""
+"""The standard and the read-only token, made once per state directory, and what each of them allows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Tokens:
     token: str = field(repr=False)
     read_only_token: str = field(repr=False)
 
-    def role(self, given: str) -> TokenRole | None:
-        """Compared in constant time."""
-        found = None
+    def role(self, offered: str) -> TokenRole | None:
+        """What the token allows, None for an unknown one. Compares in constant time."""
+        matching = None
         for known, role in ((self.token, TokenRole.FULL), (self.read_only_token, TokenRole.READER)):
-            if hmac.compare_digest(known.encode(), given.encode(errors="replace")):
-                found = role
-        return found
+            if hmac.compare_digest(known.encode(), offered.encode(errors="replace")):
+                matching = role
+        return matching
 
 
 def tokens_of(state: Path) -> Tokens:

@@ -33,7 +33,7 @@ WRONG_TOKEN = "WRONGPASS invalid or missing auth token"
 
 
 class RedisRequestError(Exception):
-    """An answer that is not a result."""
+    """A request that is refused with `status` and Upstash's error text."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -71,12 +71,12 @@ class UpstashGateway:
         role = self.tokens.role(given_token(headers, query))
         if role is None:
             raise RedisRequestError(401, WRONG_TOKEN)
-        planned = await self._misbehave()
-        if planned is not None:
-            return await planned(scope, receive, send)
+        fault = await self._fault()
+        if fault is not None:
+            return await fault(scope, receive, send)
         match scope["raw_path"].split(b"/"):
-            case [b"", b"subscribe" | b"psubscribe" as word, name]:
-                kind: Topic = (word.decode(), unquote_to_bytes(name))
+            case [b"", b"subscribe" | b"psubscribe" as command, name]:
+                kind: Topic = (command.decode(), unquote_to_bytes(name))
                 return await self._subscribe(kind, role, receive, send)
             case [b"", b"monitor"]:
                 raise RedisRequestError(
@@ -92,7 +92,7 @@ class UpstashGateway:
             return await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         return await response(scope, receive, send)
 
-    async def _misbehave(self) -> Response | None:
+    async def _fault(self) -> Response | None:
         if self.faults.latency_ms:
             await asyncio.sleep(self.faults.latency_ms / 1000)
         if self.faults.refuse_all:
@@ -126,10 +126,10 @@ class UpstashGateway:
             outcome = await execution.transaction(self.backend, self.meter, commands, read_only=read_only)
             if isinstance(outcome, RespError):
                 raise RedisRequestError(400, outcome.text)
-            told = self.scripts.told(batch.commands, outcome)
-            return _json([envelope(reply, base64=base64) for reply in told], 200, sync)
+            replies = self.scripts.translate_replies(batch.commands, outcome)
+            return _json([envelope(reply, base64=base64) for reply in replies], 200, sync)
         received = await execution.pipeline(self.backend, self.meter, commands, read_only=read_only)
-        replies = self.scripts.told(batch.commands, received)
+        replies = self.scripts.translate_replies(batch.commands, received)
         status = 400 if batch.kind == "single" and isinstance(replies[0], RespError) else 200
         if raw:
             return _resp2(replies, status, sync)

@@ -115,7 +115,7 @@ class Backend:
                     try:
                         replies = await connection.exchange(commands)
                     except BaseException:
-                        connection.close()  # half read: nobody may use it again
+                        connection.close()  # replies may be half read, so that it cannot be used again
                         raise
             except (OSError, EOFError, TimeoutError) as error:
                 raise BackendLost(f"Redis did not answer: {type(error).__name__}") from error

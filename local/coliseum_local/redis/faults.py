@@ -1,6 +1,6 @@
-"""Misbehaviour on demand, to prove what callers do about it.
+"""Faults on demand, for tests of how callers handle them.
 
-`POST /_faults` takes the whole state: what it does not name is off. Counted switches run down by themselves.
+`POST /_faults` sets all switches: one that it does not name is off. Counted switches count down with each request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STATUSES = frozenset({429, 500, 502, 503})
 
 @dataclass(slots=True)
 class Faults:
-    """What to do wrong. Numbers say for how many more requests."""
+    """The switches. A number says for how many more requests."""
 
     drop_reply: int = 0
     """Execute, then cut the connection before the answer is complete."""

@@ -1,8 +1,8 @@
 """The billing meter: commands counted as Upstash bills them, and what a month of that would cost.
 
 Each command is one, also inside pipelines and transactions. A script is one plus every command it calls, which
-only Redis knows: scripts run between two looks at its command statistics, in one transaction so that nobody
-else's commands come between.
+only Redis knows. A script therefore runs between two reads of the command statistics, in one transaction, so that no
+other client's commands are counted.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class SimpleString(bytes):
 
 @dataclass(frozen=True, slots=True)
 class RespError:
-    """An error reply, with its code as the first word."""
+    """An error reply. Its text begins with the code, such as `WRONGTYPE`."""
 
     text: str
 

@@ -1,8 +1,8 @@
-"""Lua scripts that begin with Upstash's own flag, `#!lua flags=allow-key-locking`. Pure but for what it remembers.
+"""Lua scripts that begin with Upstash's own flag, `#!lua flags=allow-key-locking`.
 
 In the cloud the flag lets a script lock its keys alone instead of everything. The local engine does not know it and
-has nothing to lock, so the flag is taken out of the script. Scripts are known by the SHA-1 of their text, which
-changes with that: callers go on using the one of the text they have.
+has nothing to lock, so the flag is removed from the script. Redis names a script by the SHA-1 of its text, which
+changes with that. Callers keep using the SHA-1 of their own text, and the gateway translates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def without_flag(script: bytes) -> bytes:
 
 
 class Scripts:
-    """Which of the callers' SHA-1 names mean which of the engine's. Who comes after a restart gets NOSCRIPT once."""
+    """Translates callers' SHA-1 into the engine's. After a restart a caller gets NOSCRIPT once, and loads again."""
 
     def __init__(self) -> None:
         self._local: dict[bytes, bytes] = {}
@@ -38,16 +38,16 @@ class Scripts:
         match (name_of(command), command):
             case ("EVAL" | "EVAL_RO", (_, script, *_)):
                 return (command[0], self._learn(script), *command[2:])
-            case ("SCRIPT", (_, word, script)) if word.upper() == b"LOAD":
+            case ("SCRIPT", (_, subcommand, script)) if subcommand.upper() == b"LOAD":
                 return (*command[:2], self._learn(script))
             case ("EVALSHA" | "EVALSHA_RO", (_, sha, *_)):
                 return (command[0], self._name(sha), *command[2:])
-            case ("SCRIPT", (_, word, *shas)) if word.upper() == b"EXISTS":
+            case ("SCRIPT", (_, subcommand, *shas)) if subcommand.upper() == b"EXISTS":
                 return (*command[:2], *map(self._name, shas))
         return command
 
-    def told(self, commands: Sequence[Command], replies: Sequence[Reply]) -> list[Reply]:
-        """The replies with the callers' names in them."""
+    def translate_replies(self, commands: Sequence[Command], replies: Sequence[Reply]) -> list[Reply]:
+        """The replies, with the SHA-1 that the caller expects for its own text."""
         return [
             _sha(command[2]) if _loads(command) and isinstance(reply, bytes) else reply
             for command, reply in zip(commands, replies, strict=True)

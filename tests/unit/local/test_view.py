@@ -47,7 +47,7 @@ def test_plain_lines_tell_each_trade_and_each_change_once() -> None:
     assert text.count("trade 12:00:00 BUY 5 KX-1 0.4") == 1
     assert text.count("trade 12:00:01 SELL no 2 KX-2 0.3") == 1
     assert text.count("bot online paper drift\n") == 1
-    assert text.count("bot offline, paper when last heard 2 min ago; bot: /status answered 500") == 1
+    assert text.count("bot offline, paper when it last answered 2 min ago; bot: /status answered 500") == 1
     assert "streams 3 open · redis 17 commands billed" in text
     assert "\x1b" not in text
 

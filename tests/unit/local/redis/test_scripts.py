@@ -33,7 +33,7 @@ def test_a_script_keeps_the_name_its_caller_knows() -> None:
     load = (b"script", b"load", LOCKING)
     stripped = _sha(without_flag(LOCKING))
     assert scripts.local(load) == (b"script", b"load", without_flag(LOCKING))
-    assert scripts.told([load], [stripped]) == [_sha(LOCKING)]
+    assert scripts.translate_replies([load], [stripped]) == [_sha(LOCKING)]
     assert scripts.local((b"EVALSHA", _sha(LOCKING).upper(), b"0")) == (b"EVALSHA", stripped, b"0")
     assert scripts.local((b"SCRIPT", b"EXISTS", _sha(LOCKING), b"x")) == (b"SCRIPT", b"EXISTS", stripped, b"x")
 
