@@ -87,7 +87,7 @@ def _patient_clients() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for function in (Bot.__init__, Store.__init__, Store.from_settings, Redis.__init__, AsyncRedis.__init__):
-            defaults = function.__kwdefaults__
+            defaults = function.__kwdefaults__ or {}
             for name in defaults.keys() & {"timeout_seconds", "connect_seconds"}:
                 patch.setitem(defaults, name, PATIENCE_SECONDS)
         yield

@@ -5,6 +5,7 @@ What it trades is tested with a simulated clock in `tests/unit/local/bot/test_tr
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,10 +34,13 @@ class Bot:
         self.log = log
         self._http = httpx.Client(base_url=self.process.ready["url"], timeout=PATIENCE_SECONDS)
 
-    def get(self, path: str) -> Any:
+    def content(self, path: str) -> bytes:
         response = self._http.get(path)
         assert response.headers["x-bot-mode"] == "paper"
-        return response.raise_for_status().json()
+        return response.raise_for_status().content
+
+    def get(self, path: str) -> Any:
+        return json.loads(self.content(path))
 
     def until(self, path: str, holds: Callable[[Any], bool], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """The first body that fulfils the condition."""
