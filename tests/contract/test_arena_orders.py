@@ -64,11 +64,11 @@ def sqs_url() -> Iterator[str]:
 def queue(sqs_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     for name, value in {"AWS_ENDPOINT_URL": sqs_url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
-    aws._sqs.cache_clear()
+    aws.sqs_client.cache_clear()
     queue = Queue()
     yield queue
     queue.take()
-    aws._sqs.cache_clear()
+    aws.sqs_client.cache_clear()
 
 
 Serve = Callable[..., TestClient]

@@ -50,9 +50,9 @@ def sqs() -> Iterator[SQSClient]:
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        aws._sqs.cache_clear()
+        aws.sqs_client.cache_clear()
         yield boto3.client("sqs")
-        aws._sqs.cache_clear()
+        aws.sqs_client.cache_clear()
     server.stop()
 
 

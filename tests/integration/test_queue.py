@@ -92,7 +92,7 @@ def poll(pair: Pair, tmp_path: Path) -> Poll:
             task = asyncio.create_task(source.run())
             await until_async(lambda: done(source))
             task.cancel()
-            await asyncio.gather(task, *source._batches, return_exceptions=True)
+            await asyncio.gather(task, *source.batches, return_exceptions=True)
             return source
 
         return asyncio.run(until())
@@ -185,9 +185,9 @@ def door(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """The door to AWS, with the variables that the local stack gives to functions."""
     for name, value in of_queue(server.ready).items():
         monkeypatch.setenv(name, value)
-    aws._sqs.cache_clear()
+    aws.sqs_client.cache_clear()
     yield
-    aws._sqs.cache_clear()
+    aws.sqs_client.cache_clear()
 
 
 @pytest.mark.usefixtures("door")

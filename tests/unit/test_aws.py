@@ -43,8 +43,8 @@ def _account(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _forget() -> None:
-    client._ssm.cache_clear()
-    client._sqs.cache_clear()
+    client.ssm_client.cache_clear()
+    client.sqs_client.cache_clear()
 
 
 @pytest.fixture

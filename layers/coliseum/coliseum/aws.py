@@ -39,7 +39,7 @@ def read_parameters(path: str) -> dict[str, str]:
 
     parameters: dict[str, str] = {}
     try:
-        paginator = _ssm().get_paginator("get_parameters_by_path")
+        paginator = ssm_client().get_paginator("get_parameters_by_path")
         for page in paginator.paginate(Path=path.rstrip("/"), WithDecryption=True):
             parameters |= {row["Name"].rpartition("/")[2]: row["Value"] for row in page["Parameters"]}
     except (ClientError, BotoCoreError) as error:
@@ -60,7 +60,7 @@ def send_batch(queue_url: str, messages: Sequence[Mapping[str, object]], *, dela
     for start in range(0, len(messages), MAX_BATCH):
         batch = messages[start : start + MAX_BATCH]
         try:
-            reply = _sqs().send_message_batch(
+            reply = sqs_client().send_message_batch(
                 QueueUrl=queue_url,
                 Entries=[
                     {"Id": str(index), "MessageBody": json.dumps(message), "DelaySeconds": delay_seconds}
@@ -83,7 +83,7 @@ def delay_message(queue_url: str, receipt_handle: str, *, seconds: int) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        _sqs().change_message_visibility(
+        sqs_client().change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=min(seconds, MAX_DELAY_SECONDS)
         )
     except (ClientError, BotoCoreError) as error:
@@ -100,14 +100,16 @@ def _source_error(source: str, problem: str, error: ClientError | BotoCoreError)
 
 
 @cache
-def _ssm() -> SSMClient:
+def ssm_client() -> SSMClient:
+    """The process's client of Parameter Store."""
     import boto3
 
     return boto3.client("ssm", config=_time_limits())
 
 
 @cache
-def _sqs() -> SQSClient:
+def sqs_client() -> SQSClient:
+    """The process's client of SQS."""
     import boto3
 
     return boto3.client("sqs", config=_time_limits())

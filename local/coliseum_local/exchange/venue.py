@@ -305,7 +305,7 @@ class Venue:
         for match in placement.matches:
             self._trade(match)
         for account_id in {match.maker.account_id for match in placement.matches} & self.members:
-            self._trim_resting(account_id)
+            self.trim_resting(account_id)
 
     def _trade(self, match: OrderMatch) -> None:
         market = self.markets[match.taker.ticker]
@@ -388,7 +388,7 @@ class Venue:
             self.resting.pop(order.order_id, None)
         self.changes.note(RecordKind.ORDER, order.order_id, order, urgent=True)
 
-    def _trim_resting(self, account_id: str) -> None:
+    def trim_resting(self, account_id: str) -> None:
         """Cancel a member's newest resting orders until its cash covers the rest of them.
 
         Needed after a fill of a resting order: its fee can be higher than the fee that was held back.

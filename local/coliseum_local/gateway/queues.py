@@ -34,7 +34,8 @@ class PolledQueue:
         self._url = url
         self._sleep = sleep
         self._slots = asyncio.Semaphore(messages.concurrency or 1)
-        self._batches: set[asyncio.Task[None]] = set()
+        self.batches: set[asyncio.Task[None]] = set()
+        """Deliveries that run."""
         self.received = 0
         self.deleted = 0
         self.failed = 0
@@ -55,8 +56,8 @@ class PolledQueue:
                 await self._sleep(pause)
                 continue
             task = asyncio.create_task(self._deliver(batch))
-            self._batches.add(task)
-            task.add_done_callback(self._batches.discard)
+            self.batches.add(task)
+            task.add_done_callback(self.batches.discard)
 
     async def _deliver(self, batch: Sequence[dict[str, Any]]) -> None:
         try:
@@ -106,7 +107,7 @@ class PolledQueue:
             "received": self.received,
             "deleted": self.deleted,
             "failed": self.failed,
-            "batches": len(self._batches),
+            "batches": len(self.batches),
         }
 
 

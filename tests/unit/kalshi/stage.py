@@ -59,11 +59,11 @@ class Stage:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                stage._answer(self)
+                stage.answer(self)
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
-                stage._answer(self)
+                stage.answer(self)
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -72,7 +72,7 @@ class Stage:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
         asked = Asked(parts.path, tuple(parse_qsl(parts.query)), {k.lower(): v for k, v in handler.headers.items()})
         self.asked.append(asked)

@@ -24,7 +24,7 @@ def _pages(*pages: Sequence[int]) -> Callable[[Send], Row]:
 
 
 def _ids(exchange: Exchange) -> list[str]:
-    steps = exchange.calls._every_fill("/portfolio/fills", {"min_ts": 5, "subaccount": 0})
+    steps = exchange.calls.every_fill("/portfolio/fills", {"min_ts": 5, "subaccount": 0})
     return [fill.fill_id for fill in exchange.run(steps)]
 
 

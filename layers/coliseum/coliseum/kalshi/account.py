@@ -83,14 +83,16 @@ class Calls(PublicCalls):
         The live tier is read first: a fill that moves to the historical tier meanwhile is then seen twice, never lost.
         """
         filters = _own({"ticker": ticker, "since": since, "until": until, "subaccount": subaccount})
-        found = yield from self._every_fill("/portfolio/fills", filters)
+        found = yield from self.every_fill("/portfolio/fills", filters)
         cutoff = yield from self.historical_cutoff()
         if since is None or since <= cutoff.trades_created.timestamp():
-            found += yield from self._every_fill("/historical/fills", filters)
+            found += yield from self.every_fill("/historical/fills", filters)
         once = {fill.fill_id: fill for fill in reversed(found)}
         return tuple(sorted(once.values(), key=lambda fill: (fill.timestamp, fill.fill_id), reverse=True))
 
-    def _every_fill(self, endpoint: str, filters: Query) -> Steps[tuple[Fill, ...]]:
+    def every_fill(self, endpoint: str, filters: Query) -> Steps[tuple[Fill, ...]]:
+        """All pages of one tier of fills, newest first."""
+
         def one(cursor: str | None) -> Steps[Page[Fill]]:
             return self._fills(endpoint, {**page(MAX_LIMIT, cursor), **filters})
 

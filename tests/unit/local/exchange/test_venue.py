@@ -169,7 +169,7 @@ def test_selling_what_a_resting_sale_was_to_sell_cancels_orders_the_cash_no_long
     assert other.filled == 10
     assert resting.order_id in venue.resting  # the sale's proceeds cover it
     venue.accounts["me"].cash = D("0.05")
-    venue._trim_resting("me")
+    venue.trim_resting("me")
     assert resting.status is OrderStatus.CANCELED
 
 
