@@ -13,8 +13,8 @@ from tests.fixtures.redis import RedisServer
 from coliseum.errors import LogMoved, SourceRefused
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reset, follow
 from coliseum.feed.entries import START, Candidate, EntryId, EntryKind, event_candidate
-from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed, Fence
-from coliseum.feed.protocol import Notification, PollerHeartbeat
+from coliseum.feed.feed import SEEN_TTL_MS, AsyncFeed, Feed
+from coliseum.feed.protocol import Fence, Notification, PollerHeartbeat
 from coliseum.upstash.client import AsyncRedis, Redis
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncRedis]]

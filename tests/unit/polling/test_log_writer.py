@@ -10,7 +10,8 @@ import pytest
 
 from coliseum.errors import ColiseumError, LogMoved, SourceUnavailable
 from coliseum.feed.entries import START, Candidate, EntryId, EntryKind, event_candidate
-from coliseum.feed.feed import Feed, Fence, LogPosition, Published
+from coliseum.feed.feed import Feed, LogPosition, Published
+from coliseum.feed.protocol import Fence
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, decode, encode
 from coliseum.polling.log_writer import LogWriter
 from coliseum.polling.publications import Publication

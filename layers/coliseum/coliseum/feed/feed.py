@@ -16,6 +16,7 @@ from coliseum.feed.entries import Candidate, EntryId, EntryKind
 from coliseum.feed.protocol import (
     FeedKeys,
     FeedState,
+    Fence,
     Notification,
     PollerHeartbeat,
     encode_heartbeat,
@@ -52,19 +53,6 @@ class LogPosition:
     checkpoint: str | None
     fence: str
     """Empty before the first fenced publish."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """Publish only where the stored fence is one of `accepted`, and store `token` in its place.
-
-    It stops a publisher that worked from a checkpoint which another publisher has replaced since. Each call has a
-    token of its own, which is never used for other contents. A call whose reply was lost may have been executed, so
-    its token is accepted as well as the last confirmed one.
-    """
-
-    accepted: tuple[str, ...]
-    token: str
 
 
 class Feed:

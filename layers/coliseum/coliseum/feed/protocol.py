@@ -107,6 +107,19 @@ class PollerHeartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """Publish only where the stored fence is one of `accepted`, and store `token` in its place.
+
+    It stops a publisher that worked from a checkpoint which another publisher has replaced since. Each call has a
+    token of its own, which is never used for other contents. A call whose reply was lost may have been executed, so
+    its token is accepted as well as the last confirmed one.
+    """
+
+    accepted: tuple[str, ...]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedState:
     """The log and the poller's heartbeat, read in one transaction."""
 

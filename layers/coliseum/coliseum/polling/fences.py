@@ -1,8 +1,8 @@
-"""Which fence tokens may stand in the log when this poller publishes. Pure."""
+"""Which fence tokens the log may have when this poller publishes. Pure."""
 
 from __future__ import annotations
 
-from coliseum.feed.feed import Fence
+from coliseum.feed.protocol import Fence
 
 UNANSWERED_MAX = 50
 """Publish calls without an answer that are remembered: any of them may have been the last one executed."""
