@@ -1,9 +1,9 @@
-"""From scores to ranks, with what the ranks are worth. Pure.
+"""Ranks the agents of a report, with rank intervals, tiers and pairs. Pure.
 
-Rank is competition rank on paired skill against the market. Tiers: an agent shares its predecessors' tier while the
-paired interval of its difference to the tier's leader contains 0. Listing needs coverage, events and days; before
-that an agent is provisional, stands below the listed ones and takes part in no rank, rank interval or P(best).
-Profit never enters.
+The rank is the competition rank by paired skill against the market. An agent is in the tier of the agents before it
+while the paired interval of its difference to the tier's leader contains 0. An agent is listed when it passes the gates
+(coverage, events, days). Before that it is provisional: it comes after the listed agents and has no rank, rank interval
+or P(best). Profit does not affect ranks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from coliseum.arena.scoring.report import ScoreReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """What an agent needs to be listed rather than provisional."""
+    """What an agent needs to be listed; otherwise it is provisional. `coverage` is a share, `days` a time span."""
 
     coverage: float = 0.9
     events: int = 30
@@ -32,64 +32,70 @@ class Gates:
 
 
 NO_GATES = Gates(coverage=0.0, events=1, days=0.0)
-"""For a file of forecasts: whoever has a paired event is ranked."""
+"""For a file of forecasts: every agent with a paired event is listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStanding:
-    """One line of the board."""
+    """One row of the leaderboard."""
 
     agent: str
     rank: int | None
-    """Competition rank among the listed; None while provisional."""
+    """Competition rank among the listed agents. None: provisional."""
     tier: int | None
     rank_interval: tuple[int, int] | None
-    """95 % of the draws' ranks among the listed."""
+    """95 % interval of the rank among the listed agents, from the draws."""
     best_probability: float | None
-    """Share of the draws in which it is first among the listed."""
+    """Share of the draws in which the agent is first among the listed ones."""
     listed: bool
     missing: tuple[str, ...]
-    """What keeps it from being listed, in words."""
+    """The gates that the agent does not pass, as text."""
     separated: str | None
-    """`above` or `below` the market where evidence or the interval says so."""
+    """`above` or `below` the market, if evidence or the interval shows it."""
     scores: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPair:
-    """Two agents on the events both were paired on: the first minus the second."""
+    """Two agents compared on the events in which both have paired cells: the first minus the second."""
 
     first: str
     second: str
     difference: float | None
     interval: tuple[float, float] | None
     superiority: float | None
-    """Share of the draws in which the first is ahead; ties count half."""
+    """Share of the draws in which the first agent is ahead; ties count half."""
     events: int
     events_needed: int | None
-    """Events in total until this difference would stand out at 80 % power."""
+    """Total number of events needed to see this difference with 80 % power."""
     log10_evidence: float | None
-    """Of betting on the first where the second sets the price: 1.3 refutes the second at 5 %, at every peek."""
+    """Of betting on the first agent at the prices of the second. 1.3 refutes the second at 5 %, at any time."""
 
 
-_Odds = tuple[tuple[int, int] | None, float | None]
-_NO_ODDS: _Odds = (None, None)
+_RankOdds = tuple[tuple[int, int] | None, float | None]
+"""(Rank interval, share of the draws in first place)."""
+_NO_ODDS: _RankOdds = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
+    """The ranked agents of a report, and all pairs of them."""
+
     standings: tuple[AgentStanding, ...]
-    """Listed agents by skill, then the provisional ones by skill, then those without any."""
+    """Listed agents by skill, then provisional agents by skill, then agents without a skill."""
     pairs: tuple[AgentPair, ...]
-    """Every pair of agents, in the order of their names."""
+    """Every pair of agents, in order of their names."""
 
 
 def rank_agents(report: ScoreReport, *, days: Mapping[str, float], gates: Gates) -> Leaderboard:
-    """Rank a report's agents. `days` tells for how long each has played; agents without an entry 0."""
+    """Rank the agents of a report.
+
+    `days` is the time between the first and last round of each agent; agents without an entry have 0.
+    """
     scores = report.scores()
-    lacks = {agent: unmet_gates(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
-    by_skill = sorted(scores, key=lambda agent: _order(scores[agent], agent))
-    listed = [agent for agent in by_skill if not lacks[agent]]
+    missing = {agent: unmet_gates(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
+    by_skill = sorted(scores, key=lambda agent: _by_skill(scores[agent], agent))
+    listed = [agent for agent in by_skill if not missing[agent]]
     pairs = pairwise(report)
     tiers, odds = _tiers(listed, pairs), _odds(report, listed)
     standings = tuple(
@@ -102,36 +108,44 @@ def rank_agents(report: ScoreReport, *, days: Mapping[str, float], gates: Gates)
             rank_interval=odds.get(agent, _NO_ODDS)[0],
             best_probability=odds.get(agent, _NO_ODDS)[1],
             listed=agent in tiers,
-            missing=lacks[agent],
+            missing=missing[agent],
             separated=separated(scores[agent]),
             scores=scores[agent],
         )
-        for agent in [*listed, *(agent for agent in by_skill if lacks[agent])]
+        for agent in [*listed, *(agent for agent in by_skill if missing[agent])]
     )
     return Leaderboard(standings, pairs)
 
 
 def leaderboard_body(report: ScoreReport, ranked: Leaderboard) -> dict[str, Any]:
-    """JSON-ready: what a board's digest covers."""
-    standings = [{name: value for name, value in asdict(one).items() if name != "scores"} for one in ranked.standings]
+    """The leaderboard and its report, ready for JSON. The digest of a leaderboard covers this.
+
+    The keys are the field names of `AgentStanding` and `AgentPair`, so renaming a field changes every digest.
+    """
+    standings = [
+        {name: value for name, value in asdict(standing).items() if name != "scores"} for standing in ranked.standings
+    ]
     return {"standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs], "report": report.body}
 
 
 def pairwise(report: ScoreReport) -> tuple[AgentPair, ...]:
-    """Every pair of agents on their common paired events, from the report's draws."""
+    """Compare every pair of agents on their common paired events, with the draws of the report."""
     result: list[AgentPair] = []
     for first, name in enumerate(report.agents):
         for second in range(first + 1, len(report.agents)):
             difference = report.skills[first] - report.skills[second]
-            present = difference[~np.isnan(difference)]
+            common = difference[~np.isnan(difference)]
             drawn = None if report.resampled is None else report.resampled.differences[first, second]
             evidence = report.pair_evidence.get((first, second))
-            result.append(_pair(name, report.agents[second], present, drawn, evidence))
+            result.append(_pair(name, report.agents[second], common, drawn, evidence))
     return tuple(result)
 
 
 def separated(values: Mapping[str, Any]) -> str | None:
-    """Apart from the market only by evidence that may be looked at every day, or by an interval clear of 0."""
+    """`above` or `below` the market, or None if neither is shown.
+
+    `above` needs an E that has ever reached 20, or an interval above 0. `below` needs an interval below 0.
+    """
     peak = values.get("log10_evidence_peak")
     evidence = values.get("log10_evidence") if peak is None else peak
     if evidence is not None and evidence >= math.log10(BAR):
@@ -160,40 +174,41 @@ def _pair(
     )
 
 
-def _odds(report: ScoreReport, listed: Sequence[str]) -> dict[str, _Odds]:
-    """(rank interval, P(best)) from shared draws, among the listed agents that have events enough for an interval."""
+def _odds(report: ScoreReport, listed: Sequence[str]) -> dict[str, _RankOdds]:
+    """Rank interval and P(best) from shared draws, over the listed agents that have enough events for an interval."""
     scores = report.scores()
     agents = [agent for agent in listed if scores[agent]["skill_events"] >= LEAST_EVENTS]
     if report.resampled is None or not agents:
         return {}
-    drawn = ranks(report.resampled.means[:, [report.agents.index(agent) for agent in agents]])
-    return dict(zip(agents, zip(drawn.interval, drawn.best, strict=True), strict=True))
+    rank_draws = ranks(report.resampled.means[:, [report.agents.index(agent) for agent in agents]])
+    return dict(zip(agents, zip(rank_draws.interval, rank_draws.best, strict=True), strict=True))
 
 
 def unmet_gates(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
-    """What keeps an agent with these numbers from being listed, in words."""
-    needs: list[str] = []
+    """The gates that an agent with these numbers does not pass, as text such as `12 of 30 events`."""
+    unmet: list[str] = []
     if values["coverage"] < gates.coverage:
-        needs.append(f"coverage {values['coverage']:.0%} of {gates.coverage:.0%}")
+        unmet.append(f"coverage {values['coverage']:.0%} of {gates.coverage:.0%}")
     if values["skill_events"] < gates.events:
-        needs.append(f"{values['skill_events']} of {gates.events} events")
+        unmet.append(f"{values['skill_events']} of {gates.events} events")
     if days < gates.days:
-        needs.append(f"{days:.1f} of {gates.days:g} days")
-    return tuple(needs)
+        unmet.append(f"{days:.1f} of {gates.days:g} days")
+    return tuple(unmet)
 
 
-def _order(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
+def _by_skill(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
     return (math.inf if values["skill"] is None else -values["skill"], agent)
 
 
 def _tiers(listed: Sequence[str], pairs: Sequence[AgentPair]) -> dict[str, int]:
+    """The tier of each listed agent. Each agent is compared with the leader of the tier, not with its neighbour."""
     intervals = {frozenset((pair.first, pair.second)): pair.interval for pair in pairs}
     tiers: dict[str, int] = {}
     leader = ""
     for agent in listed:
         interval = intervals.get(frozenset((leader, agent)))
-        apart = interval is not None and (interval[0] > 0 or interval[1] < 0)
-        if not tiers or apart:
+        differs = interval is not None and (interval[0] > 0 or interval[1] < 0)
+        if not tiers or differs:
             leader = agent
             tiers[agent] = max(tiers.values(), default=0) + 1
         else:

@@ -48,7 +48,7 @@ def answer(agent: str = "a", round_id: str = "r1", ticker: str = "T", p: str | N
 
 def test_a_cell_joins_a_question_with_its_frozen_market_and_result() -> None:
     (cell,) = cells(
-        track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=[answer()],
+        track=Track.BLIND, markets={("r1", "T"): market()}, questions=[("a", "r1", "T")], answers=[answer()],
         results={"T": result()}, now=LATER,
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_a_cell_joins_a_question_with_its_frozen_market_and_result() -> None:
 @pytest.mark.parametrize("answers", [[], [answer(p=None)]])
 def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[ScoredForecast]) -> None:
     (cell,) = cells(
-        track=Track.BLIND, markets={("r1", "T"): market()}, offers=[("a", "r1", "T")], answers=answers,
+        track=Track.BLIND, markets={("r1", "T"): market()}, questions=[("a", "r1", "T")], answers=answers,
         results={"T": result()}, now=LATER,
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def test_a_market_without_a_result_is_not_graded() -> None:
     """Its price may move towards the forecast meanwhile, and whoever failed to answer has failed already."""
     markets = {("r1", "U"): market(ticker="U"), ("r2", "U"): market("r2", "U", hours=1.5, q="0.55")}
     first, second = cells(
-        track=Track.BLIND, markets=markets, offers=[("a", "r1", "U"), ("a", "r2", "U")],
+        track=Track.BLIND, markets=markets, questions=[("a", "r1", "U"), ("a", "r2", "U")],
         answers=[answer(ticker="U")], results={}, now=LATER,
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def test_rounds_that_do_not_count_give_no_cells() -> None:
     found = cells(
         track=Track.BLIND,
         markets={("r1", "T"): market()},
-        offers=[("a", "r2", "T")],
+        questions=[("a", "r2", "T")],
         answers=[answer(round_id="r2")],
         results={"T": result()},
         now=LATER,
@@ -98,7 +98,7 @@ def test_rounds_that_do_not_count_give_no_cells() -> None:
 @pytest.mark.parametrize(("verdict", "y"), [("yes", 1), ("no", 0), ("void", None), ("scalar", None)])
 def test_only_clean_outcomes_are_graded(verdict: str, y: int | None) -> None:
     (cell,) = cells(
-        track=Track.AWARE, markets={("r1", "T"): market()}, offers=[], answers=[answer()],
+        track=Track.AWARE, markets={("r1", "T"): market()}, questions=[], answers=[answer()],
         results={"T": result(verdict=verdict)}, now=LATER,
     )  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_a_market_that_ends_early_waits_for_the_evidence_until_its_cluster_is_du
     asked, results = {("r1", "T"): first}, {"T": result(hours=5)}
 
     def due(markets: dict[tuple[str, str], AskedMarket], hours: float) -> list[float | None]:
-        found = cells(track=Track.BLIND, markets=markets, offers=[("a", *key) for key in markets], answers=[],
+        found = cells(track=Track.BLIND, markets=markets, questions=[("a", *key) for key in markets], answers=[],
                       results=results, now=START + timedelta(hours=hours))  # fmt: skip
         return [cell.due_at for cell in found]
 

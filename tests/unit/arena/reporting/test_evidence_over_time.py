@@ -67,7 +67,7 @@ def stakes(seed: int) -> Iterator[list[float]]:
         known_markets = {key: one for key, one in markets.items() if one.round_id in closed}
         known = {ticker: one for ticker, one in results.items() if one.recorded_at <= now}
         board = cells(
-            track=Track.BLIND, markets=known_markets, offers=(), answers=answers, results=known,
+            track=Track.BLIND, markets=known_markets, questions=(), answers=answers, results=known,
             now=asked_until(rounds, now),
         )  # fmt: skip
         found = evidence(table_from_cells(board)).get("a")

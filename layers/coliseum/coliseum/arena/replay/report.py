@@ -71,7 +71,7 @@ def _cells(season: ReplaySeason, track: Track, end: datetime) -> list[Cell]:
     return cells(
         track=track,
         markets=season.markets,
-        offers=season.offers[track],
+        questions=season.offers[track],
         answers=season.answers[track],
         results=season.results,
         now=end,

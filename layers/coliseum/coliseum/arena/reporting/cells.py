@@ -1,4 +1,4 @@
-"""From the arena's rows to the engine's cells: every question that was asked, answered or not. Pure."""
+"""Builds the cells of the scoring engine from the arena's rows: one for every question, answered or not. Pure."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from coliseum.arena.scoring.evidence import EventSpan, clusters
 from coliseum.trading.money import ONE
 
 MarketKey = tuple[str, str]
-"""(round, ticker)."""
+"""(Round, ticker)."""
 QuestionKey = tuple[str, str, str]
-"""(agent, round, ticker)."""
+"""(Agent, round, ticker)."""
 
 LATER = {"q_1h": (timedelta(hours=1), timedelta(hours=2)), "q_24h": (timedelta(hours=24), timedelta(hours=30))}
-"""A later price is the first one frozen in this span after the forecast's; rounds do not meet every hour."""
+"""A later price is the first one that was frozen in this time span after the forecast."""
 
 
 def cells(
     *,
     track: Track,
     markets: Mapping[MarketKey, AskedMarket],
-    offers: Iterable[QuestionKey],
+    questions: Iterable[QuestionKey],
     answers: Iterable[ScoredForecast],
     results: Mapping[str, Result],
     now: datetime,
 ) -> list[Cell]:
-    """One cell per offer; an answer without an offer counts as one. What has no result yet is not graded.
+    """One cell for each question; an answer without a question counts as one. Cells without a result are not graded.
 
-    A market that settles before its cluster is due waits for the evidence until then, because a later round may still
-    ask for an event of the same cluster, or for one that is due earlier. `now` is the time of `asked_until`.
+    `now` is the time from `asked_until`. If a market settles before its cluster is due, its evidence waits until then,
+    because a later round may still ask about an event of the same cluster, or of one that is due earlier.
     """
-    said = {(one.agent_id, one.round_id, one.ticker): one.p for one in answers}
-    asked = {offer for offer in (*offers, *said) if offer[1:] in markets}
-    groups = event_clusters(markets.values())
+    forecasts = {(answer.agent_id, answer.round_id, answer.ticker): answer.p for answer in answers}
+    asked = {question for question in (*questions, *forecasts) if question[1:] in markets}
+    clusters_by_event = event_clusters(markets.values())
     later = later_prices(markets.values())
-    found: list[Cell] = []
-    for offer in sorted(asked):
-        agent, round_id, ticker = offer
-        market, p = markets[round_id, ticker], said.get(offer)
-        result, group = results.get(ticker), groups[market.event_ticker]
-        found.append(
+    result: list[Cell] = []
+    for question in sorted(asked):
+        agent, round_id, ticker = question
+        market, p = markets[round_id, ticker], forecasts.get(question)
+        outcome, cluster = results.get(ticker), clusters_by_event[market.event_ticker]
+        result.append(
             Cell(
                 agent=agent,
                 event=market.event_ticker,
@@ -55,35 +55,35 @@ def cells(
                 window=round_id,
                 p=None if p is None else float(p),
                 q=None if market.q is None else float(market.q),
-                y=None if result is None else result.graded,
+                y=None if outcome is None else outcome.graded,
                 category=market.category,
                 horizon=horizon(market),
                 track=track.value,
                 volume=float(market.volume_24h),
                 outcomes=market.outcomes,
-                cluster=group.name,
+                cluster=cluster.name,
                 yes_ask=None if market.yes_ask is None else float(market.yes_ask),
                 no_ask=None if market.yes_bid is None else float(ONE - market.yes_bid),
                 structure="exclusive" if market.mutually_exclusive else None,
-                due_at=group.due_at.timestamp() if group.due_at <= now else math.inf,
-                settled_at=None if result is None else (result.decided_at or result.recorded_at).timestamp(),
+                due_at=cluster.due_at.timestamp() if cluster.due_at <= now else math.inf,
+                settled_at=None if outcome is None else (outcome.decided_at or outcome.recorded_at).timestamp(),
                 **later[round_id, ticker],
             )
         )
-    return found
+    return result
 
 
 def horizon(market: AskedMarket) -> str:
-    """How long the market had left when it was frozen."""
+    """The label of the time between the freezing of the market and its close."""
     return horizon_label((market.close_time - market.snapshot_at).total_seconds() / 3600)
 
 
 def later_prices(markets: Iterable[AskedMarket]) -> dict[MarketKey, dict[str, float | None]]:
-    """What the market said of each question afterwards, as later rounds froze it; the last one stands for the close."""
+    """The market's later prices for each question, as later rounds froze them. The last one counts as the close."""
     by_ticker: defaultdict[str, list[AskedMarket]] = defaultdict(list)
-    for market in sorted(markets, key=lambda one: one.snapshot_at):
+    for market in sorted(markets, key=lambda market: market.snapshot_at):
         by_ticker[market.ticker].append(market)
-    found: dict[MarketKey, dict[str, float | None]] = {}
+    result: dict[MarketKey, dict[str, float | None]] = {}
     for frozen in by_ticker.values():
         for index, market in enumerate(frozen):
             after = frozen[index + 1 :]
@@ -91,33 +91,39 @@ def later_prices(markets: Iterable[AskedMarket]) -> dict[MarketKey, dict[str, fl
                 name: _first_price(after, market.snapshot_at + least, market.snapshot_at + most)
                 for name, (least, most) in LATER.items()
             }
-            last = next((one.q for one in reversed(after) if one.q is not None), None)
-            found[market.round_id, market.ticker] = {**spans, "q_close": None if last is None else float(last)}
-    return found
+            last = next((later.q for later in reversed(after) if later.q is not None), None)
+            result[market.round_id, market.ticker] = {**spans, "q_close": None if last is None else float(last)}
+    return result
 
 
 @dataclass(frozen=True, slots=True)
 class EventCluster:
-    """Events that depend on each other, named by the first of them, and the last of their scheduled closes."""
+    """Events that depend on each other. It has the name of the first event and the last of the scheduled closes."""
 
     name: str
     due_at: datetime
 
 
 def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, EventCluster]:
-    """Event -> cluster: events of one series that are on the board at the same time depend on each other.
+    """The cluster of each event: events of one series that are open for forecasts at the same time share one.
 
-    An event's life is what its first round knew of it. What later rounds or results tell may follow from the outcome.
+    The span of an event comes from its first round alone. What later rounds or results say about its end may depend on
+    the outcome.
     """
     first: dict[str, AskedMarket] = {}
     ends: dict[str, datetime] = {}
-    for market in sorted(markets, key=lambda one: (one.snapshot_at, one.round_id)):
+    for market in sorted(markets, key=lambda market: (market.snapshot_at, market.round_id)):
         opened = first.setdefault(market.event_ticker, market)
         if market.round_id == opened.round_id:
             ends[market.event_ticker] = max(ends.get(market.event_ticker, market.close_time), market.close_time)
     names = clusters(
-        EventSpan(event=event, series=one.series_ticker, start=one.snapshot_at.timestamp(), end=ends[event].timestamp())
-        for event, one in first.items()
+        EventSpan(
+            event=event,
+            series=market.series_ticker,
+            start=market.snapshot_at.timestamp(),
+            end=ends[event].timestamp(),
+        )
+        for event, market in first.items()
     )
     due_at: dict[str, datetime] = {}
     for event, name in names.items():
@@ -126,9 +132,10 @@ def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, EventCluster]:
 
 
 def asked_until(rounds: Iterable[Round], now: datetime) -> datetime:
-    """Until when everything that was asked for is on the board: a round is secret while it is open."""
-    return min([now, *(one.slot for one in rounds if one.slot <= now < one.closes_at)])
+    """The time until which all questions are known to the report: open rounds are secret, so it is before the first."""
+    return min([now, *(round_.slot for round_ in rounds if round_.slot <= now < round_.closes_at)])
 
 
 def _first_price(markets: Sequence[AskedMarket], least: datetime, most: datetime) -> float | None:
-    return next((float(one.q) for one in markets if one.q is not None and least <= one.snapshot_at <= most), None)
+    prices = (market.q for market in markets if market.q is not None and least <= market.snapshot_at <= most)
+    return next(map(float, prices), None)

@@ -1,4 +1,4 @@
-"""From cells to a ranked board, for the live arena and for a replay alike. Pure."""
+"""Scores and ranks cells, in the same way for the live arena and for a replay. Pure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def score_and_rank(
     pools: Iterable[str],
     draws: int,
 ) -> tuple[ScoreReport, Leaderboard]:
-    """Score and rank; `pools` are the agents that pool the others. Common events are those of the listed agents.
+    """Score the cells and rank the agents. `pools` are the agents that pool the forecasts of others.
 
-    Sandbox markets live for minutes: their last hours are all they have.
+    Common events are those of the listed agents. On the sandbox the last hours count, because its markets are open for
+    minutes only.
     """
     table = table_from_cells(cells)
     report = score(
@@ -44,11 +45,11 @@ def score_and_rank(
 def leans(
     blind: Iterable[Cell], aware: Iterable[Cell], *, season: str, sandbox: bool, draws: int
 ) -> dict[str, dict[str, Any]]:
-    """Agent -> how far it leans on the price, over what the headlines of both boards count; JSON-ready."""
-    out = _rules(sandbox).left_out
-    sides = [[cell for cell in side if cell.horizon not in out] for side in (blind, aware)]
-    seed = seed_of(f"{season}/leans", table_from_cells(sides[1]))
-    return {agent: asdict(one) for agent, one in anchoring(*sides, seed=seed, draws=draws).items()}
+    """How far each agent leans on the price, over the headline cells of both tracks. Ready for JSON."""
+    left_out = _rules(sandbox).left_out
+    blind_cells, aware_cells = ([cell for cell in cells if cell.horizon not in left_out] for cells in (blind, aware))
+    seed = seed_of(f"{season}/leans", table_from_cells(aware_cells))
+    return {agent: asdict(lean) for agent, lean in anchoring(blind_cells, aware_cells, seed=seed, draws=draws).items()}
 
 
 def _rules(sandbox: bool) -> ScoreRules:

@@ -1,4 +1,4 @@
-"""A season's board: every sealed forecast beside its market's price and outcome, scored, ranked, stamped, stored."""
+"""Makes and stores the report of a season and track: scores, ranks, and the figures shown with them."""
 
 from __future__ import annotations
 
@@ -12,133 +12,174 @@ from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
 from coliseum.arena.records.arena import ArenaRecords
-from coliseum.arena.records.rows import Result, Round, ScoredForecast
-from coliseum.arena.reporting.cells import asked_until, cells
+from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
+from coliseum.arena.reporting.cells import MarketKey, QuestionKey, asked_until, cells
 from coliseum.arena.reporting.ranking import leans, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
+from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
 from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 
 SANDBOX_GATES = Gates(coverage=0.5, events=5, days=0.0)
-"""On the sandbox exchange a newcomer shall see a board within minutes; it is labelled as such."""
+"""Lower gates for the sandbox, so that a new user sees ranks within minutes. Its reports are labelled as sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportKey:
-    """Which board: bitemporal, so that any board of the past can be asked for again."""
+    """Identifies a report. With its two times any past report can be made again."""
 
     season: str
     track: Track
     as_of: datetime
-    """Results decided until then."""
+    """Only results that were decided until this time count."""
     known_at: datetime
-    """Rows recorded until then."""
+    """Only rows that were recorded until this time count."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeasonReport:
-    """A report and its ranking; `body` is JSON-ready and `digest` covers it."""
+    """The scores and ranks of a season and track. `body` is ready for JSON and covered by `digest`."""
 
-    question: ReportKey
+    key: ReportKey
     report: ScoreReport
     body: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
+        """sha256 of the canonical JSON of `body`, in hex."""
         return digest_of(self.body)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SeasonRows:
+    """What both tracks of a report are made of: closed rounds, their markets and results."""
+
+    rounds: Mapping[str, Round]
+    markets: Mapping[MarketKey, AskedMarket]
+    results: Mapping[str, Result]
+    questions_until: datetime
+    """The `now` of `reporting.cells.cells`."""
+
+    @property
+    def is_sandbox(self) -> bool:
+        return any(round_.exchange == "sandbox" for round_ in self.rounds.values())
+
+    @property
+    def exchange(self) -> str | None:
+        return "sandbox" if self.is_sandbox else next((round_.exchange for round_ in self.rounds.values()), None)
+
+    def cells(self, track: Track, answers: Iterable[ScoredForecast], questions: Iterable[QuestionKey]) -> list[Cell]:
+        return cells(
+            track=track, markets=self.markets, questions=questions, answers=answers, results=self.results,
+            now=self.questions_until,
+        )  # fmt: skip
+
+
 def make_report(
-    records: ArenaRecords, question: ReportKey, *, draws: int = DRAWS, gates: Gates | None = None
+    records: ArenaRecords, key: ReportKey, *, draws: int = DRAWS, gates: Gates | None = None
 ) -> SeasonReport:
-    """Score and rank. Only rounds that are closed count: an open round's forecasts are still secret."""
-    opened = records.rounds(season=question.season, limit=None)
-    rounds = {one.round_id: one for one in opened if one.closes_at <= question.known_at}
-    markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
-    results = _known(records.results({ticker for _, ticker in markets}), question)
-    answers = _answers(records, rounds, question.track, question.known_at)
-    work = records.decision_work(rounds, question.track)
-    offers = [(one.agent_id, one.round_id, one.ticker) for one in work]
-    sandbox = any(one.exchange == "sandbox" for one in rounds.values())
-    gates = gates or (SANDBOX_GATES if sandbox else Gates())
-    now = min(question.as_of, asked_until(opened, question.known_at))
-    asked = cells(track=question.track, markets=markets, offers=offers, answers=answers, results=results, now=now)
-    report, board = score_and_rank(
-        asked,
-        season=question.season,
-        track=question.track,
-        sandbox=sandbox,
-        days=_days(answers, rounds),
+    """Score and rank a season. Only closed rounds count, because the forecasts of open rounds are secret.
+
+    `gates` None: those of the exchange, which are lower on the sandbox.
+    """
+    rows = _season_rows(records, key)
+    answers = _answers(records, rows.rounds, key.track, key.known_at)
+    work = records.decision_work(rows.rounds, key.track)
+    gates = gates or (SANDBOX_GATES if rows.is_sandbox else Gates())
+    track_cells = rows.cells(key.track, answers, [(item.agent_id, item.round_id, item.ticker) for item in work])
+    report, leaderboard = score_and_rank(
+        track_cells,
+        season=key.season,
+        track=key.track,
+        sandbox=rows.is_sandbox,
+        days=_days(answers, rows.rounds),
         gates=gates,
-        pools=[one.agent_id for one in records.agents() if one.kind == "consensus"],
+        pools=[agent.agent_id for agent in records.agents() if agent.kind == "consensus"],
         draws=draws,
     )
     body: dict[str, Any] = {
-        "season": question.season,
-        "track": question.track.value,
-        "exchange": "sandbox" if sandbox else next((one.exchange for one in rounds.values()), None),
-        "rounds": len(rounds),
+        "season": key.season,
+        "track": key.track.value,
+        "exchange": rows.exchange,
+        "rounds": len(rows.rounds),
         "gates": asdict(gates),
-        **leaderboard_body(report, board),
+        **leaderboard_body(report, leaderboard),
         "operations": with_value_for_money(work_figures(work), report.scores()),
     }
-    if question.track is Track.AWARE:
-        unpriced = _answers(records, rounds, Track.BLIND, question.known_at)
-        blind = cells(track=Track.BLIND, markets=markets, offers=(), answers=unpriced, results=results, now=now)
-        body["leans"] = leans(blind, asked, season=question.season, sandbox=sandbox, draws=draws)
-    return SeasonReport(question, report, body)
+    if key.track is Track.AWARE:
+        blind_cells = rows.cells(Track.BLIND, _answers(records, rows.rounds, Track.BLIND, key.known_at), ())
+        body["leans"] = leans(blind_cells, track_cells, season=key.season, sandbox=rows.is_sandbox, draws=draws)
+    return SeasonReport(key, report, body)
 
 
-def save_report(records: ArenaRecords, board: SeasonReport) -> tuple[Candidate, ...]:
-    """Store a board that says something new, and the entry that announces it; nothing for an unchanged one."""
-    new = records.save_report(
+def _season_rows(records: ArenaRecords, key: ReportKey) -> _SeasonRows:
+    opened = records.rounds(season=key.season, limit=None)
+    rounds = {round_.round_id: round_ for round_ in opened if round_.closes_at <= key.known_at}
+    markets = {(market.round_id, market.ticker): market for market in records.asked_markets(rounds)}
+    return _SeasonRows(
+        rounds=rounds,
+        markets=markets,
+        results=_known(records.results({ticker for _, ticker in markets}), key),
+        questions_until=min(key.as_of, asked_until(opened, key.known_at)),
+    )
+
+
+def save_report(records: ArenaRecords, season_report: SeasonReport) -> tuple[Candidate, ...]:
+    """Store a report and return the entry that announces it; nothing if the same report is stored already."""
+    key, body = season_report.key, season_report.body
+    is_new = records.save_report(
         {
-            "digest": board.digest,
-            "season": board.question.season,
-            "track": board.question.track.value,
-            "as_of": board.question.as_of.isoformat(),
-            "known_at": board.question.known_at.isoformat(),
+            "digest": season_report.digest,
+            "season": key.season,
+            "track": key.track.value,
+            "as_of": key.as_of.isoformat(),
+            "known_at": key.known_at.isoformat(),
             "engine_version": ENGINE_VERSION,
             "rules_version": RULES_VERSION,
-            "input_hash": board.report.body["input_hash"],
-            "report": dict(board.body),
+            "input_hash": season_report.report.body["input_hash"],
+            "report": dict(body),
         }
     )
-    if not new:
+    if not is_new:
         return ()
-    scores = board.report.scores()
+    scores = season_report.report.scores()
     top = [
-        {"agent_id": line["agent"], "rank": line["rank"], "tier": line["tier"], "skill": scores[line["agent"]]["skill"]}
-        for line in board.body["standings"][:10]
+        {
+            "agent_id": standing["agent"],
+            "rank": standing["rank"],
+            "tier": standing["tier"],
+            "skill": scores[standing["agent"]]["skill"],
+        }
+        for standing in body["standings"][:10]
     ]
     data: dict[str, object] = {
-        "season": board.question.season,
-        "track": board.question.track.value,
-        "digest": board.digest,
-        "as_of": time_text(board.question.as_of),
+        "season": key.season,
+        "track": key.track.value,
+        "digest": season_report.digest,
+        "as_of": time_text(key.as_of),
         "standings": top,
     }
-    return (event_candidate(EntryKind.LEADERBOARD_CHANGED, board.digest, data),)
+    return (event_candidate(EntryKind.LEADERBOARD_CHANGED, season_report.digest, data),)
 
 
 def _answers(records: ArenaRecords, rounds: Iterable[str], track: Track, known_at: datetime) -> list[ScoredForecast]:
-    return [one for one in records.scored_forecasts(rounds, track) if one.created_at <= known_at]
+    return [answer for answer in records.scored_forecasts(rounds, track) if answer.created_at <= known_at]
 
 
-def _known(versions: Mapping[str, Sequence[Result]], question: ReportKey) -> dict[str, Result]:
+def _known(versions: Mapping[str, Sequence[Result]], key: ReportKey) -> dict[str, Result]:
     """The newest version of each result that was decided by `as_of` and recorded by `known_at`."""
-    found: dict[str, Result] = {}
+    known: dict[str, Result] = {}
     for ticker, all_versions in versions.items():
-        for one in all_versions:
-            decided = one.decided_at or one.recorded_at
-            if one.recorded_at <= question.known_at and decided <= question.as_of:
-                found[ticker] = one
-    return found
+        for version in all_versions:  # oldest first
+            decided = version.decided_at or version.recorded_at
+            if version.recorded_at <= key.known_at and decided <= key.as_of:
+                known[ticker] = version
+    return known
 
 
 def _days(answers: Sequence[ScoredForecast], rounds: Mapping[str, Round]) -> dict[str, float]:
-    """Days between an agent's first and last round."""
+    """Days between the first and the last round of each agent."""
     slots: defaultdict[str, list[datetime]] = defaultdict(list)
     for answer in answers:
         slots[answer.agent_id].append(rounds[answer.round_id].slot)

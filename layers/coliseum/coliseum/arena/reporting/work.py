@@ -1,4 +1,4 @@
-"""What contestants' answers took, for the board: failures, time, tokens, money. Pure."""
+"""Operational figures of contestants for a report: failures, time, tokens and cost. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from coliseum.arena.records.rows import DecisionWork
 from coliseum.arena.scoring.operations import DecisionEffort, operations
 from coliseum.trading.money import decimal_text
 
-BILLED = Decimal("0.000000001")
-"""Dollars are told to this part: a mean of bills has no end."""
+COST_STEP = Decimal("0.000000001")
+"""Dollars are rounded to this step, because a mean can have endless decimals."""
 
 
 def work_figures(work: Iterable[DecisionWork]) -> dict[str, dict[str, Any]]:
-    """Agent -> its figures in JSON's own types; dollars as text."""
+    """The figures of each agent with JSON types only; dollars are text."""
     by_agent: defaultdict[str, list[DecisionEffort]] = defaultdict(list)
-    for one in work:
-        by_agent[one.agent_id].append(_asked(one))
+    for item in work:
+        by_agent[item.agent_id].append(_effort(item))
     return {
-        agent: {name: _told(value) for name, value in asdict(operations(rows)).items()}
+        agent: {name: _json_value(value) for name, value in asdict(operations(rows)).items()}
         for agent, rows in sorted(by_agent.items())
     }
 
@@ -30,24 +30,33 @@ def work_figures(work: Iterable[DecisionWork]) -> dict[str, dict[str, Any]]:
 def with_value_for_money(
     figures: Mapping[str, dict[str, Any]], scores: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """The figures with what the money bought: skill per dollar, and who is on the frontier of skill and cost."""
-    known = {
-        agent: (float(found["cost_per_forecast"]), scores[agent]["skill"])
-        for agent, found in figures.items()
-        if found["cost_per_forecast"] is not None and agent in scores and scores[agent]["skill"] is not None
+    """Add skill per dollar to the figures, and whether an agent is on the frontier of skill and cost."""
+    cost_and_skill = {
+        agent: (float(numbers["cost_per_forecast"]), scores[agent]["skill"])
+        for agent, numbers in figures.items()
+        if numbers["cost_per_forecast"] is not None and agent in scores and scores[agent]["skill"] is not None
     }
     return {
         agent: {
-            **found,
-            "skill_per_dollar": known[agent][1] / known[agent][0] if agent in known and known[agent][0] > 0 else None,
-            "frontier": _undominated(known[agent], known.values()) if agent in known else None,
+            **numbers,
+            "skill_per_dollar": _skill_per_dollar(cost_and_skill.get(agent)),
+            "frontier": _undominated(cost_and_skill[agent], cost_and_skill.values())
+            if agent in cost_and_skill
+            else None,
         }
-        for agent, found in figures.items()
+        for agent, numbers in figures.items()
     }
 
 
+def _skill_per_dollar(cost_and_skill: tuple[float, float] | None) -> float | None:
+    if cost_and_skill is None or cost_and_skill[0] <= 0:
+        return None
+    cost, skill = cost_and_skill
+    return skill / cost
+
+
 def _undominated(mine: tuple[float, float], others: Iterable[tuple[float, float]]) -> bool:
-    """Whether nobody has more skill for no more money, or as much for less."""
+    """Whether no other agent has at least as much skill at the same or a lower cost; equal agents do not count."""
     cost, skill = mine
     return not any(
         other != mine and other_cost <= cost and other_skill >= skill
@@ -56,27 +65,27 @@ def _undominated(mine: tuple[float, float], others: Iterable[tuple[float, float]
     )
 
 
-def _asked(one: DecisionWork) -> DecisionEffort:
+def _effort(work: DecisionWork) -> DecisionEffort:
     return DecisionEffort(
-        question=f"{one.round_id}/{one.ticker}",
-        status=one.status,
-        reason=_reason(one),
-        p=None if one.p is None else float(one.p),
-        attempts=one.attempts,
-        latency_ms=one.latency_ms,
-        tokens=one.tokens,
-        cost_usd=one.cost_usd,
+        question=f"{work.round_id}/{work.ticker}",
+        status=work.status,
+        reason=_reason(work),
+        p=None if work.p is None else float(work.p),
+        attempts=work.attempts,
+        latency_ms=work.latency_ms,
+        tokens=work.tokens,
+        cost_usd=work.cost_usd,
     )
 
 
-def _reason(one: DecisionWork) -> str | None:
-    """Why there is no forecast; the round is over, so what nobody answered stays so."""
-    if one.p is not None:
+def _reason(work: DecisionWork) -> str | None:
+    """Why there is no forecast. Reports use closed rounds only, so a pending question will not be answered."""
+    if work.p is not None:
         return None
-    if one.status == "done":
+    if work.status == "done":
         return "abstained"
-    return one.reason if one.status == "failed" else "round_closed"
+    return work.reason if work.status == "failed" else "round_closed"
 
 
-def _told(value: Any) -> Any:
-    return decimal_text(value.quantize(BILLED)) if isinstance(value, Decimal) else value
+def _json_value(value: Any) -> Any:
+    return decimal_text(value.quantize(COST_STEP)) if isinstance(value, Decimal) else value
