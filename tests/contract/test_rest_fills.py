@@ -1,4 +1,4 @@
-"""The account's trade history: pages from the exchange, and what happens when it falls silent between two pages."""
+"""The account's trade history: pages from the exchange, and what happens when it fails between two pages."""
 
 from __future__ import annotations
 

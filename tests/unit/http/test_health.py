@@ -15,8 +15,8 @@ UP: dict[str, ProbeResult] = {"database": "up", "redis": "up", "bot": "up", "exc
 
 def test_the_service_is_healthy_with_database_redis_and_bot() -> None:
     assert health_from(UP, version="1", environment="test").status == "healthy"
-    deaf = health_from({**UP, "exchange": "down"}, version="1", environment="test")
-    assert (deaf.status, deaf.exchange) == ("healthy", "unavailable")
+    without_exchange = health_from({**UP, "exchange": "down"}, version="1", environment="test")
+    assert (without_exchange.status, without_exchange.exchange) == ("healthy", "unavailable")
     for part in ("database", "redis", "bot"):
         assert health_from({**UP, part: "down"}, version="1", environment="test").status == "degraded"
 

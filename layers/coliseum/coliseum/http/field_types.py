@@ -52,10 +52,6 @@ def _rfc3339(text: str) -> float:
     return time.timestamp()
 
 
-def _text(value: Decimal) -> str:
-    return decimal_text(value)
-
-
 def _price_text(value: Decimal) -> str:
     return decimal_text(value, places=4)
 
@@ -65,7 +61,7 @@ def _shown(description: str, example: str) -> WithJsonSchema:
     return WithJsonSchema(schema, mode="serialization")
 
 
-_AsText = PlainSerializer(_text, return_type=str)
+_AsText = PlainSerializer(decimal_text, return_type=str)
 _AsPriceText = PlainSerializer(_price_text, return_type=str)
 Dollars = Annotated[Decimal, _AsText, _shown("US dollars, exact", "1234.56")]
 Price = Annotated[Decimal, _AsPriceText, _shown("US dollars per contract", "0.6500")]

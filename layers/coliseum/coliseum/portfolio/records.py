@@ -16,7 +16,7 @@ from coliseum.feed.entries import Entry, EntryKind
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Balance, Market, Settlement
-from coliseum.trading.money import decimal_from
+from coliseum.trading.money import decimal_from, optional_decimal
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 
 POSTGRES = "postgres"
@@ -103,7 +103,7 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
             quantity=Decimal(row["quantity"]),
             price=Decimal(row["price"]),
             timestamp=datetime.fromisoformat(row["executed_at"]).timestamp(),
-            fee=None if row["fee"] is None else Decimal(row["fee"]),
+            fee=optional_decimal(row["fee"]),
             order_id=row["order_id"],
             source=TradeSource(row["source"]),
             backfilled=row["backfilled"],
