@@ -1,21 +1,21 @@
 /**
- * Follow a Coliseum stream from a page: native EventSource plus what it lacks. No dependency. Copy this file to
+ * Follow a Coliseum stream from a page: native EventSource and what it lacks. No dependency. Copy this file to
  * where your page is served from:
  *
  *   import { ColiseumEvents } from "./coliseum-events.js";
  *   const events = new ColiseumEvents("/api/python/sse/trading", {
  *     onEvent: (name, data, id) => console.log(name, data), // every event once: new_trades, bot_status, snapshot, …
- *     onGap: ({ lost }) => console.warn(`${lost} entries lost`), // exactly so many; a snapshot follows
+ *     onGap: ({ lost }) => console.warn(`${lost} entries lost`), // the exact number; a snapshot follows
  *     onState: (state) => console.log(state), // "connecting" | "open" | "waiting" | "closed"
  *   });
  *   // events.lastEventId resumes in another page; events.close() ends it
  *
- * EventSource reconnects by itself while the server closes cleanly, but gives up for good on any answer but 200,
- * notices no dead connection, and forgets its place when it is recreated. This wrapper recreates it with full-jitter
- * back-off, watches for silence, resumes by id, and drops what it has given out before.
+ * EventSource reconnects by itself after a clean end, but gives up for good after any status other than 200, notices
+ * no dead connection, and forgets its position when it is recreated. This wrapper recreates it with full-jitter
+ * back-off, watches for silence, resumes by id, and drops entries that it has delivered before.
  */
 
-/** Events of the log itself, each given out once. `bot_status` is a state, harmless to repeat. */
+/** Entries of the log, each delivered once. `bot_status` is a state and may be repeated. */
 const LOGGED = [
   "new_trades", "trade_corrected", "source_gap", "trade_context",
   "round_opened", "forecast", "paper_trade", "settled", "leaderboard_changed",
@@ -33,10 +33,10 @@ export class ColiseumEvents {
    * @param {(gap: {lost: number, from: string, to: string, reason: string}) => void} [options.onGap]
    * @param {(state: string) => void} [options.onState]
    * @param {string} [options.lastEventId] go on after this event
-   * @param {() => Promise<string>} [options.ticket] a fresh ticket for a private stream, asked for at every start
+   * @param {() => Promise<string>} [options.ticket] returns a new ticket for a private stream, called for every connection
    * @param {number} [options.watchdogSeconds] silence that counts as a dead connection; 45
-   * @param {typeof EventSource} [options.EventSource] another implementation
-   * @param {() => number} [options.random] 0 to 1
+   * @param {typeof EventSource} [options.EventSource] another implementation, for tests
+   * @param {() => number} [options.random] returns 0 to 1, for tests
    */
   constructor(url, options = {}) {
     this.#url = url;
@@ -63,20 +63,20 @@ export class ColiseumEvents {
     try {
       if (this.#options.ticket) ticket = await this.#options.ticket();
     } catch {
-      if (this.#attempt === attempt) this.#again();
+      if (this.#attempt === attempt) this.#reconnect();
       return;
     }
-    if (this.#attempt !== attempt) return; // closed, or begun anew, while the ticket was on its way
-    const asked = [];
-    if (this.#cursor) asked.push(`last_event_id=${encodeURIComponent(this.#cursor)}`);
-    if (ticket) asked.push(`ticket=${encodeURIComponent(ticket)}`);
-    if (asked.length) url += (url.includes("?") ? "&" : "?") + asked.join("&");
+    if (this.#attempt !== attempt) return; // closed or reconnected while the ticket was on its way
+    const parameters = [];
+    if (this.#cursor) parameters.push(`last_event_id=${encodeURIComponent(this.#cursor)}`);
+    if (ticket) parameters.push(`ticket=${encodeURIComponent(ticket)}`);
+    if (parameters.length) url += (url.includes("?") ? "&" : "?") + parameters.join("&");
     const source = new (this.#options.EventSource ?? EventSource)(url);
     this.#source = source;
     source.onopen = () => this.#state("open");
     source.onerror = () => {
       if (this.#source !== source) return;
-      if (source.readyState === 2) this.#again(); // refused: EventSource will not try again, we do
+      if (source.readyState === 2) this.#reconnect(); // refused: EventSource does not try again, this wrapper does
       else this.#state("connecting");
     };
     for (const name of [...LOGGED, ...STATES]) {
@@ -103,19 +103,19 @@ export class ColiseumEvents {
     this.#options.onEvent?.(name, data, id);
   }
 
-  /** Start over after a wait of 0 to 1, 2, 4, … 30 seconds. */
-  #again() {
+  /** Connect again after a wait of 0 to 1, 2, 4, … 30 seconds. */
+  #reconnect() {
     this.#stop();
     if (this.#closed) return;
     this.#state("waiting");
-    const most = Math.min(30, 2 ** this.#failures) * 1000;
+    const longestMs = Math.min(30, 2 ** this.#failures) * 1000;
     this.#failures += 1;
-    this.#timer = setTimeout(() => this.#open(), (this.#options.random ?? Math.random)() * most);
+    this.#timer = setTimeout(() => this.#open(), (this.#options.random ?? Math.random)() * longestMs);
   }
 
   #watch() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#again(), this.#watchdogSeconds * 1000);
+    this.#watchdog = setTimeout(() => this.#reconnect(), this.#watchdogSeconds * 1000);
   }
 
   #stop() {

@@ -186,7 +186,7 @@ MUTANTS = (
     Mutant(
         "what was delivered comes again",
         CLIENT,
-        "if place <= self._delivered:",
+        "if entry_id <= self._delivered:",
         "if False:",
         ("tests/integration/test_stream_clients.py",),
     ),

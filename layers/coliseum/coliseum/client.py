@@ -1,8 +1,9 @@
 """Follow a Coliseum stream from Python: `for event in follow(url)`, or `async for event in follow_async(url)`.
 
-Stands alone (httpx only). It resumes by event id, reconnects with jitter after any trouble that may pass, drops
-what was delivered before, and hands on what the stream says about itself: `gap`, `reset`, `stale`, `closing`.
-It ends by itself where the server says no (4xx: `StreamRefused`) or that there is nothing more (204).
+It needs only httpx and no other module of this package. It resumes by event id, reconnects with jitter after
+temporary failures, drops entries that were delivered before, and passes on what the stream says about itself: `gap`,
+`reset`, `stale`, `closing`. It ends where the server refuses for good (4xx: `StreamRefused`) or has nothing to send
+(204).
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ import httpx
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 WATCHDOG_SECONDS = 45.0
-"""Silence, keepalives included, after which the connection counts as dead. The server writes every 10 s."""
+"""A connection without a byte for so long counts as dead. The server writes at least every 10 s."""
 _ID = re.compile(r"(\d{1,16})-(\d{1,16})", re.ASCII)
-_MARK = b"\xef\xbb\xbf"
-"""A byte order mark, ignored at the very beginning."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Ignored at the very beginning of a stream."""
 _CONTROL = frozenset({"ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"})
-_TROUBLE = frozenset({408, 425, 429})
+_TEMPORARY_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +39,27 @@ class Event:
     data: Any
     """The event's JSON."""
     id: str | None
-    """None where the event carries none: it does not move the cursor."""
+    """None where the event has none; then it does not move the cursor."""
 
 
 class StreamRefused(Exception):
-    """The server said no for good: wrong address, wrong query, no permission."""
+    """The server refused for good: wrong address, malformed query, no permission."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"the stream answered {status}: {detail}")
+        super().__init__(f"the stream responded with {status}: {detail}")
         self.status = status
         self.detail = detail
 
 
-class _Over(Exception):
-    """204: the server asks not to come back."""
+class _NoContent(Exception):
+    """204: the server asks the client not to reconnect."""
 
 
 class Parser:
-    """Bytes → events by the WHATWG rules, whatever way the bytes are cut. A cut-off event is never given out."""
+    """Parses bytes into events by the WHATWG rules, however the bytes are cut. Drops an event that is cut off.
+
+    Invariant: `_rest` is the beginning of a line whose end has not arrived yet.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -67,7 +71,7 @@ class Parser:
         self.retry_seconds: float | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """The events that `chunk` completes."""
+        """The events that `chunk` completes, in order."""
         for line in self._lines(chunk):
             if line:
                 self._field(line)
@@ -78,13 +82,14 @@ class Parser:
 
     def _lines(self, chunk: bytes) -> Iterator[str]:
         if self._after_cr and chunk:
+            # CR LF is one line end, also where the chunk was cut between the two.
             chunk, self._after_cr = chunk.removeprefix(b"\n"), False
         data = self._rest + chunk
         if not self._begun:
-            if len(data) < len(_MARK) and _MARK.startswith(data):
+            if len(data) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(data):
                 self._rest = data
                 return
-            data, self._begun = data.removeprefix(_MARK), True
+            data, self._begun = data.removeprefix(_BYTE_ORDER_MARK), True
         parts = re.split(rb"\r\n|\n|\r", data)
         self._after_cr = data.endswith(b"\r")
         self._rest = parts.pop()
@@ -106,10 +111,10 @@ class Parser:
 
 @dataclass(slots=True)
 class Follower:
-    """What a client remembers between connections: cursor, waits, and what was delivered. No input or output."""
+    """What a client remembers between connections: cursor, waits, and the newest delivered id. Does no I/O."""
 
     cursor: str | None = None
-    """Give it to the next process to go on where this one stopped."""
+    """The last id. Another process that gets it goes on where this one stopped."""
     on_gap: Callable[[Mapping[str, Any]], None] | None = None
     failures: int = 0
     retry_seconds: float = FIRST_WAIT_SECONDS
@@ -126,7 +131,7 @@ class Follower:
         token: str | None,
         watchdog_seconds: float,
     ) -> httpx.Request:
-        """The next connection's request, from the cursor on."""
+        """The request of the next connection: it resumes behind the cursor."""
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
         if self.cursor is not None:
             headers["Last-Event-ID"] = self.cursor
@@ -136,15 +141,18 @@ class Follower:
         return client.build_request("GET", url, params=params, headers=headers, timeout=timeout)
 
     def accepts(self, response: httpx.Response, body: str) -> bool:
-        """Whether to read on; False means try again later. Raises StreamRefused. `body` is that of a refusal."""
+        """Whether to read the stream; False means to try again later. `body` is that of a refusal.
+
+        Raises StreamRefused where trying again would not help.
+        """
         if response.status_code == 204:
-            raise _Over
+            raise _NoContent
         if response.status_code == 200:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "text/event-stream":
-                raise StreamRefused(200, f"content type {kind!r} is no event stream")
+                raise StreamRefused(200, f"content type: got {kind!r}, expected text/event-stream")
             return True
-        if response.status_code in _TROUBLE or response.status_code >= 500:
+        if response.status_code in _TEMPORARY_STATUSES or response.status_code >= 500:
             after = response.headers.get("retry-after", "")
             self.retry_after = min(float(after), LONGEST_WAIT_SECONDS) if after.isdigit() else 0.0
             self.failures += 1
@@ -152,7 +160,7 @@ class Follower:
         raise StreamRefused(response.status_code, body[:500])
 
     def take(self, parser: Parser, chunk: bytes) -> Iterator[Event]:
-        """The new events that `chunk` completes; each moves the cursor."""
+        """The events that `chunk` completes and that were not delivered before. Each moves the cursor."""
         for event in parser.feed(chunk):
             if parser.retry_seconds is not None:
                 self.retry_seconds = min(parser.retry_seconds, LONGEST_WAIT_SECONDS)
@@ -169,19 +177,21 @@ class Follower:
         if event.id is None:
             return True
         match = _ID.fullmatch(event.id)
-        place = (int(match[1]), int(match[2])) if match else None
-        if place is not None and event.name not in _CONTROL:
-            if place <= self._delivered:
+        entry_id = (int(match[1]), int(match[2])) if match else None
+        # Control events repeat the id of an entry; only entries of the log are delivered once.
+        if entry_id is not None and event.name not in _CONTROL:
+            if entry_id <= self._delivered:
                 return False
-            self._delivered = place
+            self._delivered = entry_id
         self.cursor = event.id
         return True
 
     def failed(self) -> None:
+        """A connection failed: wait longer before the next one."""
         self.failures += 1
 
     def wait_seconds(self) -> float:
-        """Before the next connection: the server's wish after a normal end, full jitter after failures."""
+        """Before the next connection: the server's `retry` after a normal end, full jitter after failures."""
         if not self.failures:
             return self.retry_seconds
         most = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (self.failures - 1))
@@ -198,27 +208,28 @@ def follow(
     watchdog_seconds: float = WATCHDOG_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Generator[Event, None, None]:
-    """Every event of the stream at `url`, for as long as the caller asks for more.
+    """Every event of the stream at `url`, until the caller stops iterating.
 
-    Pass a `follower` to begin at its cursor and to read the cursor afterwards. Raises StreamRefused.
+    Pass a `follower` to begin at its cursor, and to read the cursor afterwards. `watchdog_seconds` of silence count as
+    a dead connection. Raises StreamRefused where the server refuses for good.
     """
     state = follower or Follower()
-    own = client is None
+    owns_client = client is None
     session = client or httpx.Client()
     try:
         while True:
             try:
                 request = state.request(session, url, params=params, token=token, watchdog_seconds=watchdog_seconds)
                 yield from _once(session, request, state)
-            except _Over:
+            except _NoContent:
                 return
             except httpx.UnsupportedProtocol:
-                raise  # an address without http:// never becomes one
+                raise  # an address without http:// will never work
             except (httpx.HTTPError, httpx.StreamError):
                 state.failed()
             sleep(state.wait_seconds())
     finally:
-        if own:
+        if owns_client:
             session.close()
 
 
@@ -231,9 +242,9 @@ async def follow_async(
     client: httpx.AsyncClient | None = None,
     watchdog_seconds: float = WATCHDOG_SECONDS,
 ) -> AsyncGenerator[Event, None]:
-    """As `follow`, inside an event loop."""
+    """As `follow`, inside an event loop. Raises StreamRefused where the server refuses for good."""
     state = follower or Follower()
-    own = client is None
+    owns_client = client is None
     session = client or httpx.AsyncClient()
     try:
         while True:
@@ -242,7 +253,7 @@ async def follow_async(
                 async with aclosing(_once_async(session, request, state)) as events:
                     async for event in events:
                         yield event
-            except _Over:
+            except _NoContent:
                 return
             except httpx.UnsupportedProtocol:
                 raise
@@ -250,7 +261,7 @@ async def follow_async(
                 state.failed()
             await asyncio.sleep(state.wait_seconds())
     finally:
-        if own:
+        if owns_client:
             await session.aclose()
 
 
