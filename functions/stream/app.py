@@ -1,4 +1,4 @@
-"""The stream function: the log as server-sent events, an ASGI app that answers while it lasts.
+"""The stream function: the log as server-sent events. An ASGI app whose responses last as long as their clients.
 
 On Lambda `coliseum_streaming` runs it; in a container any ASGI server does: `uvicorn app:app`.
 """

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from tests.chaos.direct import DirectRedis
 
-from coliseum.client import Event, Parser
+from coliseum.client import Parser, StreamEvent
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import AsyncFeed
 from coliseum.feed.protocol import Command, FeedState
 from coliseum.streaming.log_reader import LogReader
-from coliseum.streaming.session import Close, Fetch, Send, Session, SessionSettings
+from coliseum.streaming.session import Close, Fetch, Session, SessionSettings, Write
 from coliseum.streaming.stats import StreamCounters
 from coliseum.streaming.subscription import STREAMS, Earliest, Resume, Selection, Subscription
 from coliseum.streaming.timings import ReaderTimings
@@ -124,7 +124,7 @@ class Viewer:
             if most <= 0 or (self.session.is_at_head(view) and self.process.now < self.session.heartbeat_at):
                 return
             step = self.session.advance(view, self.process.now, int(self.process.now * 1000))
-            if isinstance(step, Send):
+            if isinstance(step, Write):
                 most -= 1
                 yield step.data
             elif isinstance(step, Fetch):
@@ -157,7 +157,7 @@ class Viewer:
                 self.last_id = event.id
                 self.heard += () if event.name in CONTROL else self._entries(event)
 
-    def _entries(self, event: Event) -> list[Heard]:
+    def _entries(self, event: StreamEvent) -> list[Heard]:
         assert event.id is not None
         rows = event.data["trades"] if event.name == "new_trades" else [event.data]
         return [(self.session.epoch, EntryId.parse(event.id), event.name, row) for row in rows]

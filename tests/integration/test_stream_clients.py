@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.sse_clients.adapters import Enough, node, node_binary
 from tests.fixtures.waiting import PATIENCE_SECONDS
 
-from coliseum.client import Event, Follower, StreamRefused, follow
+from coliseum.client import Follower, StreamEvent, StreamRefused, follow
 from coliseum.streaming.subscription import EVENT_NAMES
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -78,7 +78,7 @@ def trade(seq: int) -> bytes:
     return b'event: new_trades\ndata: {"trades":[{"trade_id":"t%d"}]}\nid: 1000-%d\n\n' % (seq, seq)
 
 
-def take(script: Script, count: int, **options: Any) -> tuple[list[Event], list[float]]:
+def take(script: Script, count: int, **options: Any) -> tuple[list[StreamEvent], list[float]]:
     """The first events, and how long the client wished to wait in between."""
     waits: list[float] = []
     with closing(follow(script.url, sleep=waits.append, **options)) as events:

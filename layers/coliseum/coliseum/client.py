@@ -32,7 +32,7 @@ _TEMPORARY_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StreamEvent:
     """One event of the stream."""
 
     name: str
@@ -70,14 +70,14 @@ class Parser:
         self._id: str | None = None
         self.retry_seconds: float | None = None
 
-    def feed(self, chunk: bytes) -> Iterator[Event]:
+    def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """The events that `chunk` completes, in order."""
         for line in self._lines(chunk):
             if line:
                 self._field(line)
                 continue
             if self._data:
-                yield Event(self._name or "message", _parsed("\n".join(self._data)), self._id)
+                yield StreamEvent(self._name or "message", _parsed("\n".join(self._data)), self._id)
             self._name, self._data, self._id = "", [], None
 
     def _lines(self, chunk: bytes) -> Iterator[str]:
@@ -159,7 +159,7 @@ class Follower:
             return False
         raise StreamRefused(response.status_code, body[:500])
 
-    def take(self, parser: Parser, chunk: bytes) -> Iterator[Event]:
+    def take(self, parser: Parser, chunk: bytes) -> Iterator[StreamEvent]:
         """The events that `chunk` completes and that were not delivered before. Each moves the cursor."""
         for event in parser.feed(chunk):
             if parser.retry_seconds is not None:
@@ -167,7 +167,7 @@ class Follower:
             if self._is_new(event):
                 yield event
 
-    def _is_new(self, event: Event) -> bool:
+    def _is_new(self, event: StreamEvent) -> bool:
         self.failures = 0
         self.retry_after = 0.0
         if event.name == "reset":
@@ -207,7 +207,7 @@ def follow(
     client: httpx.Client | None = None,
     watchdog_seconds: float = WATCHDOG_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
-) -> Generator[Event, None, None]:
+) -> Generator[StreamEvent, None, None]:
     """Every event of the stream at `url`, until the caller stops iterating.
 
     Pass a `follower` to begin at its cursor, and to read the cursor afterwards. `watchdog_seconds` of silence count as
@@ -241,7 +241,7 @@ async def follow_async(
     token: str | None = None,
     client: httpx.AsyncClient | None = None,
     watchdog_seconds: float = WATCHDOG_SECONDS,
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[StreamEvent, None]:
     """As `follow`, inside an event loop. Raises StreamRefused where the server refuses for good."""
     state = follower or Follower()
     owns_client = client is None
@@ -265,7 +265,7 @@ async def follow_async(
             await session.aclose()
 
 
-def _once(session: httpx.Client, request: httpx.Request, state: Follower) -> Iterator[Event]:
+def _once(session: httpx.Client, request: httpx.Request, state: Follower) -> Iterator[StreamEvent]:
     with closing(session.send(request, stream=True)) as response:
         body = "" if response.status_code in {200, 204} else response.read().decode("utf-8", "replace")
         if state.accepts(response, body):
@@ -276,7 +276,7 @@ def _once(session: httpx.Client, request: httpx.Request, state: Follower) -> Ite
 
 async def _once_async(
     session: httpx.AsyncClient, request: httpx.Request, state: Follower
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[StreamEvent, None]:
     async with aclosing(await session.send(request, stream=True)) as response:
         body = "" if response.status_code in {200, 204} else (await response.aread()).decode("utf-8", "replace")
         if state.accepts(response, body):
@@ -293,4 +293,4 @@ def _parsed(text: str) -> Any:
         return text
 
 
-__all__ = ["Event", "Follower", "Parser", "StreamRefused", "follow", "follow_async"]
+__all__ = ["Follower", "Parser", "StreamEvent", "StreamRefused", "follow", "follow_async"]

@@ -1,11 +1,11 @@
 """One invocation of the ASGI app: what it receives, where its messages go, and how it ends.
 
-Laws:
-1. Nothing is sent before the first body message: an app that fails until then becomes a proper error.
-2. After the first byte an error travels in trailers; the client sees a stream that breaks off.
-3. The app is told of a disconnect `GRACE_SECONDS` before the deadline, so that it can say goodbye; if it goes on, it is
-   cancelled `CUT_SECONDS` before the deadline and the response ends cleanly, because Lambda would kill the environment.
-4. Lambda does not tell us that the client left. If the Runtime API stops taking bytes, that is a disconnect.
+Rules:
+1. Nothing is sent before the first body message, so that an app that fails until then becomes a proper error.
+2. After the first byte an error is sent in trailers; the client sees a stream that breaks off.
+3. The app gets a disconnect `GRACE_SECONDS` before the deadline, so that it can end the stream itself. Otherwise it is
+   cancelled `CUT_SECONDS` before the deadline and the response ends cleanly: Lambda would kill the environment.
+4. Lambda does not report that the client has left. If the Runtime API takes no more bytes, that is a disconnect.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ CUT_SECONDS = 0.3
 async def serve(
     app: App, invocation: Invocation, api: RuntimeApi, *, state: dict[str, Any], ending: asyncio.Event
 ) -> None:
-    """Run `app` for `invocation` and hand its answer, or its failure, to the Runtime API.
+    """Run `app` for `invocation` and send its response, or its failure, to the Runtime API.
 
     `ending` is set when the environment is about to end: to the app this is a disconnect.
     """
-    exchange = Exchange(invocation, api)
+    channel = InvocationChannel(invocation, api)
     try:
         scope, body = scopes.from_event(invocation.event)
         scope |= {
@@ -39,20 +39,20 @@ async def serve(
             "coliseum.deadline": invocation.deadline,
             "aws.request_id": invocation.request_id,
         }
-        await _run(app, scope, body, exchange, ending)
-        await exchange.finish(None)
+        await _run(app, scope, body, channel, ending)
+        await channel.finish(None)
     except Exception as error:  # noqa: BLE001 - whatever the app raises is this invocation's failure, and the loop goes on
         traceback.print_exc(file=sys.stderr)
-        await exchange.finish(error)
+        await channel.finish(error)
 
 
-async def _run(app: App, scope: scopes.Scope, body: bytes, exchange: Exchange, ending: asyncio.Event) -> None:
-    exchange.take_request(body, head=scope["method"] == "HEAD")
+async def _run(app: App, scope: scopes.Scope, body: bytes, channel: InvocationChannel, ending: asyncio.Event) -> None:
+    channel.take_request(body, head=scope["method"] == "HEAD")
     remaining = scope["coliseum.deadline"] - time.time()
     loop = asyncio.get_running_loop()
-    goodbye = loop.call_later(max(remaining - GRACE_SECONDS, 0), exchange.disconnect)
-    watch = asyncio.create_task(_forward(ending, exchange))
-    task = asyncio.ensure_future(app(scope, exchange.receive, exchange.send))
+    disconnect = loop.call_later(max(remaining - GRACE_SECONDS, 0), channel.disconnect)
+    watch = asyncio.create_task(_forward(ending, channel))
+    task = asyncio.ensure_future(app(scope, channel.receive, channel.send))
     try:
         await asyncio.wait({task}, timeout=max(remaining - CUT_SECONDS, 0))
         if not task.done():
@@ -62,17 +62,20 @@ async def _run(app: App, scope: scopes.Scope, body: bytes, exchange: Exchange, e
         if task.done() and not task.cancelled():
             task.result()
     finally:
-        goodbye.cancel()
+        disconnect.cancel()
         watch.cancel()
 
 
-async def _forward(ending: asyncio.Event, exchange: Exchange) -> None:
+async def _forward(ending: asyncio.Event, channel: InvocationChannel) -> None:
     await ending.wait()
-    exchange.disconnect()
+    channel.disconnect()
 
 
-class Exchange:
-    """The two ends that the app holds, `receive` and `send`, and the response they make."""
+class InvocationChannel:
+    """The `receive` and `send` of the app, and the response that it makes.
+
+    Invariant: the response to the Runtime API is begun with the first body message, and `_stream` is None before.
+    """
 
     def __init__(self, invocation: Invocation, api: RuntimeApi) -> None:
         self._invocation, self._api = invocation, api
@@ -116,7 +119,7 @@ class Exchange:
             self.disconnect()
 
     async def finish(self, error: Exception | None) -> None:
-        """Close the response; an app that stopped in the middle, undisturbed, has failed."""
+        """Close the response. An app that stopped in the middle without a disconnect has failed."""
         if error is None and not self._complete and not self._disconnected.is_set():
             error = RuntimeError("the app ended without completing its response")
         if self._stream is None:
@@ -126,17 +129,17 @@ class Exchange:
             try:
                 await self._stream.finish(error)
             except OSError as lost:
-                print(f"the response was not taken to its end: {lost}", file=sys.stderr)
+                print(f"the Runtime API did not take the whole response: {lost}", file=sys.stderr)
 
 
 def prelude(start: Message) -> dict[str, Any]:
-    """Status, headers and cookies of a response, as a function URL wants them before the body."""
+    """Status, headers and cookies of a response, as a function URL expects them before the body."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for raw_name, raw_value in start.get("headers", ()):
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         if name == "set-cookie":
             cookies.append(value)
-        elif name not in {"content-length", "transfer-encoding", "connection"}:  # the stream's end is the length
+        elif name not in {"content-length", "transfer-encoding", "connection"}:  # a stream has no length
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return {"statusCode": start["status"], "headers": headers, "cookies": cookies}

@@ -1,4 +1,4 @@
-"""The app's own start and end, as ASGI's lifespan protocol tells them."""
+"""The app's start and end by ASGI's lifespan protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ App = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Aw
 
 
 class Lifespan:
-    """Runs the app's lifespan beside its requests. An app without one is left alone, as the protocol asks."""
+    """Runs the app's lifespan beside its requests. An app without one is served all the same, as the protocol asks."""
 
     def __init__(self, app: App) -> None:
         self.state: dict[str, Any] = {}
@@ -21,11 +21,12 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
-        """Raises RuntimeError when the app says that it failed to start."""
+        """Raises RuntimeError where the app reports that it failed to start."""
         self._task = asyncio.create_task(self._run())
         await self._exchange("startup")
 
     async def shutdown(self) -> None:
+        """Raises RuntimeError where the app reports that it failed to end."""
         if self._task is not None and not self._task.done():
             await self._exchange("shutdown")
             await self._task

@@ -1,4 +1,4 @@
-"""From the environment's start to its end: load the app, serve invocations one by one."""
+"""From the start of the Lambda environment to its end: load the app, serve invocations one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def run(api: RuntimeApi, handler: str) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     try:
         lifespan = await _start(handler)
-    except Exception as error:  # noqa: BLE001 - any failure at import or startup is told to Lambda, then we end
+    except Exception as error:  # noqa: BLE001 - any failure at import or startup is reported to Lambda, then the process ends
         traceback.print_exc(file=sys.stderr)
         await api.init_error(error)
         return 1
@@ -40,11 +40,12 @@ async def _start(handler: str) -> Lifespan:
 
 
 async def _next_or_end(api: RuntimeApi, ending: asyncio.Event) -> Invocation | None:
-    coming = asyncio.create_task(api.next())
+    """The next invocation; None at SIGTERM."""
+    next_invocation = asyncio.create_task(api.next())
     end = asyncio.create_task(ending.wait())
-    await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({next_invocation, end}, return_when=asyncio.FIRST_COMPLETED)
     end.cancel()
-    if not coming.done():
-        coming.cancel()
+    if not next_invocation.done():
+        next_invocation.cancel()
         return None
-    return coming.result()
+    return next_invocation.result()

@@ -1,7 +1,7 @@
 """Lambda's Runtime API, version 2018-06-01: the next event in, a streamed response or an error out.
 
-Written on asyncio's sockets because http.client cannot end a chunked upload with trailers, which is how an error
-after the first byte is told. One connection per call: they never leave the machine.
+Written on asyncio's sockets because http.client cannot end a chunked upload with trailers, and an error after the first
+byte is reported in trailers. One connection per call, because the connections never leave the machine.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
 """
 
@@ -22,7 +22,7 @@ ERROR_TYPE, ERROR_BODY = "Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-F
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event to answer. `deadline` is in Unix seconds: the environment is killed then."""
+    """One event to respond to. `deadline` is in unix seconds: the environment is killed then."""
 
     request_id: str
     deadline: float
@@ -38,7 +38,7 @@ class RuntimeApi:
         self._port = int(port or 80)
 
     async def next(self) -> Invocation:
-        """Wait for an event; Lambda freezes the environment meanwhile."""
+        """Wait for an event; Lambda freezes the environment meanwhile. Raises ConnectionError where the API refuses."""
         headers, body = await self._call("GET", "/runtime/invocation/next", b"")
         return Invocation(
             request_id=headers["lambda-runtime-aws-request-id"],
@@ -48,11 +48,12 @@ class RuntimeApi:
         )
 
     async def init_error(self, error: BaseException) -> None:
-        await self._tell_error("/runtime/init/error", error)
+        """Report that the app could not be loaded."""
+        await self._report_error("/runtime/init/error", error)
 
     async def invocation_error(self, request_id: str, error: BaseException) -> None:
-        """Only before the first byte of a response; after it, see ResponseStream.finish."""
-        await self._tell_error(f"/runtime/invocation/{request_id}/error", error)
+        """Report a failure before the first byte of the response; after it, see ResponseStream.finish."""
+        await self._report_error(f"/runtime/invocation/{request_id}/error", error)
 
     async def respond(self, request_id: str, prelude: Mapping[str, Any]) -> ResponseStream:
         """Begin the streamed response with its status and headers."""
@@ -68,7 +69,7 @@ class RuntimeApi:
         await stream.write(json.dumps(prelude).encode() + PRELUDE_END)
         return stream
 
-    async def _tell_error(self, path: str, error: BaseException) -> None:
+    async def _report_error(self, path: str, error: BaseException) -> None:
         document = _describe(error)
         headers = {"Content-Type": "application/json", ERROR_TYPE: document["errorType"]}
         await self._call("POST", path, json.dumps(document).encode(), headers)
@@ -80,7 +81,7 @@ class RuntimeApi:
         try:
             writer.write(self._head(method, path, {**(headers or {}), "Content-Length": str(len(body))}) + body)
             await writer.drain()
-            return await _read_answer(reader)
+            return await _read_response(reader)
         finally:
             writer.close()
 
@@ -91,19 +92,19 @@ class RuntimeApi:
 
 
 class ResponseStream:
-    """A response under way. Every write is one chunk, sent at once."""
+    """A response that is being sent. Every write is one chunk, sent at once."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def write(self, data: bytes) -> None:
-        """Raises OSError when nobody takes it any more."""
+        """Raises OSError where the Runtime API takes no more bytes."""
         if data:
             self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
         await self._writer.drain()
 
     async def finish(self, error: BaseException | None = None) -> None:
-        """End the response, as complete or (in trailers) as broken off by `error`."""
+        """End the response, as complete or, in trailers, as broken off by `error`."""
         trailers = b""
         if error is not None:
             document = _describe(error)
@@ -112,7 +113,7 @@ class ResponseStream:
         try:
             self._writer.write(b"0\r\n" + trailers + b"\r\n")
             await self._writer.drain()
-            await _read_answer(self._reader)
+            await _read_response(self._reader)
         finally:
             self._writer.close()
 
@@ -125,7 +126,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
     }
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
+async def _read_response(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
     status_line = await reader.readline()
     if not status_line:
         raise ConnectionError("the Runtime API closed the connection")

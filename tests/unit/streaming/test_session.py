@@ -11,7 +11,7 @@ from tests.unit.streaming.world import BEGAN_MS, Client, World, names, trade_ids
 
 from coliseum.feed.entries import START, EntryId, EntryKind
 from coliseum.streaming.encode import KEEPALIVE
-from coliseum.streaming.session import Send
+from coliseum.streaming.session import Write
 from coliseum.streaming.subscription import Earliest, Resume, Since
 from coliseum.streaming.view import clock_text
 
@@ -258,7 +258,7 @@ def test_replay_is_written_in_chunks_of_two_hundred_entries(world: World) -> Non
     client = Client(world, start=Earliest())
     client.session.advance(world.view, world.now, world.wall_ms)
     sizes = []
-    while isinstance(step := client.session.advance(world.view, world.now, world.wall_ms), Send):
+    while isinstance(step := client.session.advance(world.view, world.now, world.wall_ms), Write):
         sizes.append(step.entries)
     assert max(sizes) <= 200
 

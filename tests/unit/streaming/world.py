@@ -11,7 +11,7 @@ from tests.unit.streaming.whatwg import Interpreter
 from coliseum.feed.contiguity import Reading
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState, PollerHeartbeat
-from coliseum.streaming.session import Close, Fetch, Send, Session, SessionSettings, Wait
+from coliseum.streaming.session import Close, Fetch, Session, SessionSettings, Wait, Write
 from coliseum.streaming.sources import StaleSource
 from coliseum.streaming.subscription import STREAMS, Now, Resume, Selection, StartPoint, Subscription
 from coliseum.streaming.view import LogView
@@ -133,7 +133,7 @@ class Client:
         sends = 0
         while sends < most_sends and self.closed is None:
             step = self.session.advance(self.world.view, self.world.now, self.world.wall_ms)
-            if isinstance(step, Send):
+            if isinstance(step, Write):
                 self.bytes_in += step.data
                 sends += 1
             elif isinstance(step, Close):

@@ -11,8 +11,8 @@ Json = dict[str, Any]
 TAGS: list[Json] = [{"name": "stream", "description": "The log live: server-sent events, and the same as JSON."}]
 STREAMS = {
     "trading": (
-        "`new_trades`, `trade_corrected`, `source_gap` (trades the bot forgot or told wrongly), `trade_context` (what "
-        "the arena last said about their markets), `bot_status`."
+        "`new_trades`, `trade_corrected`, `source_gap` (trades that the bot lost or reported wrongly), `trade_context` "
+        "(what the arena last said about their markets), `bot_status`."
     ),
     "trades": "`new_trades`, `trade_corrected`, `source_gap`.",
     "portfolio": "The same events as `trades`.",
@@ -30,7 +30,7 @@ def _query(name: str, description: str, schema: Json, **more: Any) -> Json:
 
 
 _TEXT: Json = {"type": "string"}
-_BEGIN = "`now`, `earliest`, an event id, an RFC 3339 time, or an age such as `-15m`."
+_START = "`now`, `earliest`, an event id, an RFC 3339 time, or an age such as `-15m`."
 _FILTERS = [
     _query("ticker", "Only these markets: up to 50 tickers joined by commas.", _TEXT, example="PRES24-GOP,KXFED-26"),
     _query("series", "Only markets of these series, joined by commas.", _TEXT),
@@ -49,10 +49,14 @@ _STREAM_PARAMETERS = [
         "The same for clients that cannot set headers; the header wins.",
         {"type": "string", "pattern": _EVENT_ID},
     ),
-    _query("since", f"Where to begin: {_BEGIN}", {"type": "string", "default": "now"}),
+    _query("since", f"Where to begin: {_START}", {"type": "string", "default": "now"}),
     *_FILTERS,
     _query("snapshot", "Whether to begin with the state.", {"enum": ["auto", "none", "always"], "default": "auto"}),
-    _query("strict", "`1`: answer 503 instead of waiting where Redis is down.", {"enum": ["0", "1"], "default": "0"}),
+    _query(
+        "strict",
+        "`1`: respond with 503 where Redis is down, instead of `closing`.",
+        {"enum": ["0", "1"], "default": "0"},
+    ),
     _query("ticket", "A ticket, where streams need one.", _TEXT),
 ]
 _EXAMPLE = (
@@ -70,7 +74,7 @@ def _stream(name: str, description: str) -> Json:
         "summary": f"Stream: {name}",
         "operationId": f"stream_{name}",
         "description": (
-            f"{description} Besides, every stream tells `ready`, `snapshot`, `heartbeat`, `gap`, `reset`, `stale`, "
+            f"{description} Besides, every stream sends `ready`, `snapshot`, `heartbeat`, `gap`, `reset`, `stale`, "
             "`fresh` and `closing`. Every loss is announced with its size."
         ),
         "parameters": _STREAM_PARAMETERS,
@@ -85,21 +89,24 @@ def _stream(name: str, description: str) -> Json:
 
 
 def _json(summary: str, schema: str, *, parameters: list[Json] | None = None, description: str = "") -> Json:
-    answer = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     return {
         "tags": ["stream"],
         "summary": summary,
         "operationId": schema[0].lower() + schema[1:],
         "description": description,
         "parameters": parameters or [],
-        "responses": {"200": {"description": "Success", "content": answer}, **PROBLEMS},
+        "responses": {"200": {"description": "Success", "content": content}, **PROBLEMS},
     }
 
 
 _EVENTS_PARAMETERS = [
-    _query("after", f"`next_cursor` of the answer before, or where to begin: {_BEGIN}", {**_TEXT, "default": "now"}),
+    _query("after", f"`next_cursor` of the response before, or where to begin: {_START}", {**_TEXT, "default": "now"}),
     _query(
-        "wait", "Seconds to wait for news.", {"type": "number", "minimum": 0, "maximum": 25, "default": 0}, example=20
+        "wait",
+        "Seconds to wait for new entries.",
+        {"type": "number", "minimum": 0, "maximum": 25, "default": 0},
+        example=20,
     ),
     _query("stream", "Which stream's events.", {"enum": list(STREAMS), "default": "trading"}),
     *_FILTERS,
@@ -118,7 +125,7 @@ _TICKET: Json = {
     },
     "responses": {
         "201": {
-            "description": "A ticket, good for ten minutes and for nothing wider.",
+            "description": "A ticket, valid for ten minutes, for this stream and filter.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ticket"}}},
         },
         **PROBLEMS,
@@ -168,7 +175,7 @@ _ENVELOPE: Json = {
 }
 SCHEMAS: Json = {
     "StreamStats": _object(
-        "Counters of one process since it began.",
+        "Counters of one process since it started.",
         {
             "connections": _object("", {"now": _COUNT, "total": _COUNT, "closed": {"type": "object"}}),
             "events_sent": _COUNT,
@@ -182,7 +189,7 @@ SCHEMAS: Json = {
                 {"p50": _nullable({"type": "number"}), "p99": _nullable({"type": "number"}), "count": _COUNT},
             ),
             "redis": _object(
-                "As Upstash bills.",
+                "As Upstash bills them.",
                 {
                     "commands": _COUNT,
                     "errors": _COUNT,
@@ -231,7 +238,7 @@ SCHEMAS: Json = {
         },
     ),
     "TicketWish": _object(
-        "What the ticket shall open.",
+        "The stream and filter that the ticket is for.",
         {
             "stream": {"enum": list(STREAMS), "default": "trading"},
             "tickers": _NAMES,

@@ -21,7 +21,7 @@ from coliseum.observability import logger
 from coliseum.streaming.connections import SEND_SECONDS, AsgiReceive, AsgiSend, ConnectionRegistry
 from coliseum.streaming.context import RETRY_MS, StreamContext, StreamRequest, parse_request
 from coliseum.streaming.log_reader import LogReader
-from coliseum.streaming.reader import Reader
+from coliseum.streaming.reader import SharedReader
 from coliseum.streaming.responses import CrossOrigin, problem
 from coliseum.streaming.routes import respond, send_response
 from coliseum.streaming.stats import StreamCounters
@@ -49,7 +49,7 @@ class StreamApp:
         drain_seconds: float = DRAIN_SECONDS,
         send_seconds: float = SEND_SECONDS,
         retry_ms: tuple[int, int] = RETRY_MS,
-        open_reader: Callable[[], Reader] | None = None,
+        open_reader: Callable[[], SharedReader] | None = None,
     ) -> None:
         """`open_reader` replaces the reader of the log in Redis; it is called inside the loop of the requests."""
         if settings.stream_auth == "ticket":
@@ -58,7 +58,7 @@ class StreamApp:
         self._timings = timings or ReaderTimings(poll_seconds=settings.poll_interval_seconds)
         self._drain_seconds = drain_seconds
         self._open_reader = open_reader or self._open_log_reader
-        self._reader: Reader | None = None
+        self._reader: SharedReader | None = None
         self._redis: AsyncRedis | None = None
         self.context = StreamContext(
             settings=settings,
@@ -78,11 +78,11 @@ class StreamApp:
             raise RuntimeError(f"ASGI scope: got {scope['type']}, expected http or lifespan")
 
     @property
-    def opened_reader(self) -> Reader | None:
+    def opened_reader(self) -> SharedReader | None:
         """The reader, where a request has opened it already."""
         return self._reader
 
-    def reader(self) -> Reader:
+    def reader(self) -> SharedReader:
         """The reader of the running loop, opened on first use: Lambda's loop may be another one after an error."""
         loop = asyncio.get_running_loop()
         if self._reader is None or self._reader.loop is not loop:
@@ -133,7 +133,7 @@ class StreamApp:
         request = StreamRequest(scope["method"], path, scope["path"], dict(scope["headers"]), {})
         await send_response(self.context, request, response, send)
 
-    def _open_log_reader(self) -> Reader:
+    def _open_log_reader(self) -> SharedReader:
         self._redis = AsyncRedis.from_settings(self._settings)
         feed = AsyncFeed.from_settings(self._settings, self._redis)
         doorbell = self._settings.feed_mode == "doorbell"

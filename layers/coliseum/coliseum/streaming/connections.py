@@ -17,8 +17,8 @@ from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import now_ms
 from coliseum.feed.protocol import FeedState
 from coliseum.streaming.fanout import FanoutGroup
-from coliseum.streaming.reader import Reader
-from coliseum.streaming.session import Fetch, Phase, Send, Session, Wait
+from coliseum.streaming.reader import SharedReader
+from coliseum.streaming.session import Fetch, Phase, Session, Wait, Write
 from coliseum.streaming.stats import StreamCounters
 from coliseum.streaming.subscription import Selection
 from coliseum.streaming.view import clock_text
@@ -59,7 +59,7 @@ class ClientConnection:
     def __init__(
         self,
         session: Session,
-        reader: Reader,
+        reader: SharedReader,
         counters: StreamCounters,
         write: AsgiSend,
         *,
@@ -139,7 +139,7 @@ class ClientConnection:
         while not self._gone:
             self._woken = False
             step = session.advance(view, clock(), now_ms())
-            if isinstance(step, Send):
+            if isinstance(step, Write):
                 await self._send(step.data)
                 counters.events += step.events
                 if step.entries:
@@ -221,12 +221,14 @@ class ConnectionRegistry:
     """The connections of this process, and the groups they share."""
 
     connections: set[ClientConnection] = field(default_factory=set)
-    _groups: WeakValueDictionary[tuple[Reader, Selection], FanoutGroup] = field(default_factory=WeakValueDictionary)
+    _groups: WeakValueDictionary[tuple[SharedReader, Selection], FanoutGroup] = field(
+        default_factory=WeakValueDictionary
+    )
 
     def __iter__(self) -> Iterator[ClientConnection]:
         return iter(self.connections)
 
-    def group(self, reader: Reader, selection: Selection, counters: StreamCounters) -> FanoutGroup:
+    def group(self, reader: SharedReader, selection: Selection, counters: StreamCounters) -> FanoutGroup:
         """The group of this filter, one object for all connections that hold it."""
         group = self._groups.get((reader, selection))
         if group is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from coliseum.feed.feed import now_ms
-from coliseum.streaming.reader import Reader
+from coliseum.streaming.reader import SharedReader
 from coliseum.streaming.ring import EncodedBlock
 from coliseum.streaming.session import DeliveredTotals, Session
 from coliseum.streaming.stats import StreamCounters
@@ -38,7 +38,7 @@ class FanoutGroup:
     session was updated last is the difference of `_totals` to its value in `_members`.
     """
 
-    def __init__(self, reader: Reader, selection: Selection, counters: StreamCounters) -> None:
+    def __init__(self, reader: SharedReader, selection: Selection, counters: StreamCounters) -> None:
         self._reader = reader
         self._filtered = reader.view.ring.filtered(selection)
         self._counters = counters

@@ -12,7 +12,7 @@ from coliseum.streaming.timings import ReaderTimings
 from coliseum.streaming.view import LogView
 
 
-class Reader(Protocol):
+class SharedReader(Protocol):
     """One process's knowledge of the log, and who is called when it changes. `LogReader` is the real one."""
 
     @property

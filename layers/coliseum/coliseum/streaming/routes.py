@@ -14,7 +14,7 @@ from coliseum.streaming.access import is_operator, issue_ticket, permission, una
 from coliseum.streaming.connections import AsgiReceive, AsgiSend, ClientConnection
 from coliseum.streaming.context import READING_METHODS, StreamContext, StreamRequest
 from coliseum.streaming.longpoll import LongPoll
-from coliseum.streaming.reader import Reader
+from coliseum.streaming.reader import SharedReader
 from coliseum.streaming.responses import EVENT_STREAM, Headers, HttpResponse, json_response, problem
 from coliseum.streaming.resume import Cursor
 from coliseum.streaming.session import Session, SessionSettings
@@ -38,7 +38,7 @@ _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 
 
 async def respond(
-    context: StreamContext, reader: Reader, request: StreamRequest, receive: AsgiReceive, send: AsgiSend
+    context: StreamContext, reader: SharedReader, request: StreamRequest, receive: AsgiReceive, send: AsgiSend
 ) -> None:
     """Respond to one request. Raises InvalidInput, before anything was sent, for a request that is malformed."""
     name = request.path.removeprefix("/sse/") if request.path.startswith("/sse/") else ""
@@ -68,7 +68,7 @@ async def send_response(context: StreamContext, request: StreamRequest, response
 
 
 async def _stream(
-    context: StreamContext, reader: Reader, request: StreamRequest, receive: AsgiReceive, send: AsgiSend
+    context: StreamContext, reader: SharedReader, request: StreamRequest, receive: AsgiReceive, send: AsgiSend
 ) -> HttpResponse | None:
     """Stream events until the end; a response is returned where nothing was sent yet."""
     refusal = context.refuse_method(request, READING_METHODS)
@@ -157,7 +157,7 @@ async def _wait_for_disconnect(receive: AsgiReceive, connection: ClientConnectio
 
 
 def session_settings(
-    context: StreamContext, reader: Reader, request: StreamRequest, ticket: Ticket | None
+    context: StreamContext, reader: SharedReader, request: StreamRequest, ticket: Ticket | None
 ) -> SessionSettings:
     """One connection's times. Rotation, retry and outage have jitter, so that clients do not come back together."""
     now, settings, rng = reader.loop.time(), context.settings, context.rng
@@ -204,7 +204,9 @@ def _process_report(context: StreamContext, name: str, request: StreamRequest) -
     )
 
 
-async def _events(context: StreamContext, reader: Reader, request: StreamRequest, receive: AsgiReceive) -> HttpResponse:
+async def _events(
+    context: StreamContext, reader: SharedReader, request: StreamRequest, receive: AsgiReceive
+) -> HttpResponse:
     """The log as JSON, by long poll."""
     refusal = context.refuse_method(request, READING_METHODS)
     if refusal is not None:
@@ -242,7 +244,7 @@ def _parse_poll(request: StreamRequest) -> tuple[Subscription, float]:
 
 
 async def _collect(
-    poll: LongPoll, reader: Reader, woken: asyncio.Event, gone: asyncio.Future[None], wait_seconds: float
+    poll: LongPoll, reader: SharedReader, woken: asyncio.Event, gone: asyncio.Future[None], wait_seconds: float
 ) -> None:
     """Fill `poll` until there is something to respond with, or `wait_seconds` are over."""
     clock = reader.loop.time

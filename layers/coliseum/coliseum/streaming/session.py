@@ -67,7 +67,7 @@ class SessionSettings:
     ahead_seconds: float = AHEAD_SECONDS
 
 
-class Send(NamedTuple):
+class Write(NamedTuple):
     """Write these bytes in one piece."""
 
     data: bytes
@@ -118,7 +118,7 @@ class Close:
     events: int
 
 
-Step = Send | Fetch | Wait | Close
+Step = Write | Fetch | Wait | Close
 
 
 @dataclass(slots=True)
@@ -194,7 +194,7 @@ class Session:
         if self._announced is not view.stale:
             self._announce_sources(view)
         step = self._next_block(view, now, wall_ms)
-        if isinstance(step, Send):
+        if isinstance(step, Write):
             return step
         if step is None and self.phase is Phase.CATCHING_UP:
             self._go_live(view, wall_ms)
@@ -306,7 +306,7 @@ class Session:
         if resumed:
             self.stats.sent_id = self.position
 
-    def _next_block(self, view: LogView, now: float, wall_ms: int) -> Send | Fetch | Wait | None:
+    def _next_block(self, view: LogView, now: float, wall_ms: int) -> Write | Fetch | Wait | None:
         """The next entries of the log; None where the position is the log's end."""
         ring = view.ring
         if self._history != ring.history:
@@ -439,25 +439,25 @@ class Session:
         self._outbox.put(data)
         self.stats.events += 1
 
-    def _write(self, now: float) -> Send:
-        return Send(*self._outbox.take(now))
+    def _write(self, now: float) -> Write:
+        return Write(*self._outbox.take(now))
 
     def _keep_alive(self, step: Wait | Fetch, now: float) -> Step:
         """`step`, unless the connection has been silent for so long that a keepalive comes first."""
         comment_at = self._outbox.written_at + self.settings.comment_seconds
         if now >= comment_at:
             self._outbox.written_at = now
-            return Send(KEEPALIVE)
+            return Write(KEEPALIVE)
         return Wait(min(step.until, comment_at, self._deadlines.ends_at)) if isinstance(step, Wait) else step
 
-    def _deliver(self, now: float, block: EncodedBlock, wall_ms: int) -> Send:
+    def _deliver(self, now: float, block: EncodedBlock, wall_ms: int) -> Write:
         """Entries of the log, behind the control events that are due before them."""
         data, events = self._outbox.take(now)
         lag_ms = max(0, wall_ms - block.latest_ms)
         self.stats.entries += block.entries
         self.stats.events += block.events
         self.stats.sent_id, self.stats.lag_ms = block.last_id, lag_ms
-        return Send(data + block.data, events + block.events, block.entries, lag_ms)
+        return Write(data + block.data, events + block.events, block.entries, lag_ms)
 
 
 _UNKNOWN_BOT = {
