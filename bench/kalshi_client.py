@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.unit.kalshi import payloads
 
 from bench import machine
-from coliseum.kalshi.account import Calls
+from coliseum.kalshi.account import ExchangeCalls
 from coliseum.kalshi.client import Credentials, Kalshi
-from coliseum.kalshi.pacing import Pace
-from coliseum.kalshi.retry import Answer, Pause, Steps, Terms
+from coliseum.kalshi.pacing import RateLimiter
+from coliseum.kalshi.retry import CallConditions, HttpAnswer, Pause, Steps
 
 ROWS = 1000
 ROUNDS = 15
@@ -133,7 +133,7 @@ def jobs(url: str, key_file: Path) -> dict[str, dict[str, Job]]:
     credentials = Credentials("key-id", private_key_path=key_file)
     path = f"{BASE}/portfolio/fills"
 
-    calls = Calls(Terms(Pace(lambda: 0.0), lambda: 60.0, lambda: 0.0))
+    calls = ExchangeCalls(CallConditions(RateLimiter(lambda: 0.0), lambda: 60.0, lambda: 0.0))
 
     return {
         f"read {ROWS} markets": {
@@ -172,7 +172,7 @@ def read(steps: Steps[object], body: bytes) -> object:
     while isinstance(step, Pause):
         step = steps.send(None)
     try:
-        steps.send(Answer(200, body))
+        steps.send(HttpAnswer(200, body))
     except StopIteration as end:
         return end.value
     raise AssertionError("one answer is enough")

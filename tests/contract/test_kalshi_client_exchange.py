@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.fixtures.exchange import START, Exchange, StartExchange, quoted_market
+from tests.fixtures.exchange import Exchange, StartExchange, quoted_market
 
 from coliseum.config import Settings
 from coliseum.errors import NotFound, SourceRefused, SourceUnavailable
-from coliseum.kalshi.client import AsyncKalshi, Credentials, Kalshi
+from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.trading.markets import Market
 from coliseum.trading.trades import Outcome, Side
 
@@ -28,16 +27,16 @@ def _credentials(exchange: Exchange, kind: str) -> Credentials:
 
 @pytest.fixture(params=["rsa", "ed25519"])
 def signed(request: pytest.FixtureRequest, exchange_server: Exchange) -> Iterator[Kalshi]:
-    door = Kalshi(exchange_server.url, _credentials(exchange_server, request.param))
-    yield door
-    door.close()
+    client = Kalshi(exchange_server.url, _credentials(exchange_server, request.param))
+    yield client
+    client.close()
 
 
 @pytest.fixture
 def public(exchange_server: Exchange) -> Iterator[Kalshi]:
-    door = Kalshi(exchange_server.url)
-    yield door
-    door.close()
+    client = Kalshi(exchange_server.url)
+    yield client
+    client.close()
 
 
 def _quoted(exchange: Exchange) -> list[dict[str, Any]]:
@@ -66,13 +65,12 @@ def some(public: Kalshi, traded: str) -> Market:
     return public.market(traded)
 
 
-def test_status_is_open_and_user_data_is_recent(public: Kalshi) -> None:
+def test_status_is_open(public: Kalshi) -> None:
     assert public.exchange_status().exchange_active
-    assert public.user_data_timestamp().tzinfo is not None
 
 
 def test_the_cutoff_lies_in_the_past(public: Kalshi) -> None:
-    assert public.historical_cutoff().trades_created < public.user_data_timestamp()
+    assert public.historical_cutoff().trades_created.timestamp() < time.time()
 
 
 def test_markets_come_page_by_page_without_repetition(public: Kalshi) -> None:
@@ -116,29 +114,21 @@ def test_events_and_series_say_what_a_market_belongs_to(public: Kalshi, some: Ma
     assert event.ticker in {one.ticker for one in listed}
     series = public.series(event.series_ticker)
     assert series.fee_multiplier >= 0
-    assert series.ticker in {one.ticker for one in public.series_list(category=series.category)}
-
-
-def test_public_trades_show_what_just_traded(public: Kalshi, some: Market) -> None:
-    trades = public.public_trades(some.ticker, limit=5).items
-    assert trades
-    assert {trade.ticker for trade in trades} == {some.ticker}
-    assert [trade.created_at for trade in trades] == sorted((trade.created_at for trade in trades), reverse=True)
+    assert series.ticker == event.series_ticker
 
 
 def test_candles_are_oldest_first(public: Kalshi, some: Market) -> None:
     series = public.event(some.event_ticker).series_ticker
-    end = int(public.user_data_timestamp().timestamp())
+    end = int(time.time())
     candles = public.candles(series, some.ticker, start=end - 86_400, end=end, period_minutes=60)
     assert [candle.end for candle in candles] == sorted(candle.end for candle in candles)
 
 
-def test_the_archive_answers_with_the_same_words(public: Kalshi, some: Market) -> None:
+def test_archived_markets_are_found_one_by_one(public: Kalshi) -> None:
     archived = public.historical_markets(limit=5).items
     assert archived
     for market in archived:
         assert public.market(market.ticker).result is not None
-    assert all(trade.ticker == some.ticker for trade in public.historical_trades(some.ticker).items)
 
 
 def test_an_archived_market_keeps_its_candles(public: Kalshi) -> None:
@@ -151,20 +141,16 @@ def test_an_archived_market_keeps_its_candles(public: Kalshi) -> None:
     assert public.candles(series, archived.ticker, **span, period_minutes=60) == candles
 
 
-def test_the_account_is_understood_with_either_key(signed: Kalshi, traded: str) -> None:
+def test_the_account_is_read_with_either_key(signed: Kalshi, traded: str) -> None:
     assert signed.balance().cash > 0
     (position,) = [one for one in signed.positions() if one.ticker == traded]
     assert position.position > 0
     assert signed.positions(settlement_status="all")
-    assert signed.account_limits().read_tokens_per_second > 0
     assert signed.settlements(limit=5).items is not None
-    orders = signed.orders(ticker=traded, status="resting").items
-    assert [order.remaining for order in orders] == [Decimal(1)]
-    assert signed.historical_orders(limit=5).items is not None
     assert signed.historical_fills(limit=5).items is not None
 
 
-def test_fills_tell_bought_from_sold_and_add_up_to_the_position(signed: Kalshi, traded: str) -> None:
+def test_fills_show_buys_and_sales_and_add_up_to_the_position(signed: Kalshi, traded: str) -> None:
     fills = signed.all_fills(ticker=traded)
     sides = {fill.as_trade().side for fill in fills}
     assert sides == {Side.BUY, Side.SELL}
@@ -194,13 +180,13 @@ def test_a_wrong_key_is_refused_with_the_exchanges_reason(exchange_server: Excha
         ),
     ]
     for credentials, reason in wrong:
-        door = Kalshi(exchange_server.url, credentials)
+        client = Kalshi(exchange_server.url, credentials)
         with pytest.raises(SourceRefused, match=reason):
-            door.fills()
-        door.close()
+            client.fills()
+        client.close()
 
 
-def test_the_settings_lead_to_the_exchange(exchange_server: Exchange, tmp_path: Path) -> None:
+def test_the_settings_give_address_and_key(exchange_server: Exchange, tmp_path: Path) -> None:
     pem = json.dumps(exchange_server.private_key_path.read_text())[1:-1]  # newlines as two characters
     settings = Settings(
         kalshi_api_base=exchange_server.url,
@@ -208,39 +194,25 @@ def test_the_settings_lead_to_the_exchange(exchange_server: Exchange, tmp_path: 
         kalshi_private_key=SecretStr(pem),
         kalshi_rsa_key_path=tmp_path / "unused.pem",
     )
-    door = Kalshi.from_settings(settings)
-    assert door.balance().equity > 0
-    door.close()
+    client = Kalshi.from_settings(settings)
+    assert client.balance().equity > 0
+    client.close()
 
 
-async def _asynchronous(exchange: Exchange) -> tuple[Any, ...]:
-    door = AsyncKalshi(exchange.url, _credentials(exchange, "ed25519"))
-    answers = await asyncio.gather(door.exchange_status(), door.markets(limit=2), door.fills(limit=2), door.balance())
-    await door.close()
-    return answers
-
-
-def test_the_asyncio_client_asks_side_by_side(exchange_server: Exchange, traded: str) -> None:
-    status, markets, fills, balance = asyncio.run(_asynchronous(exchange_server))
-    assert status.exchange_active
-    assert (len(markets.items), len(fills.items)) == (2, 2)
-    assert balance.cash > 0
-
-
-def test_faults_of_the_exchange_are_overcome_or_told(start_exchange: StartExchange) -> None:
+def test_faults_of_the_exchange_are_overcome_or_raised(start_exchange: StartExchange) -> None:
     exchange = start_exchange(arguments=("--no-rate-limits",))
-    door = Kalshi(exchange.url, _credentials(exchange, "rsa"), jitter=lambda: 0.0)
+    client = Kalshi(exchange.url, _credentials(exchange, "rsa"), jitter=lambda: 0.0)
     exchange.admin("too-many-requests", requests=2)
-    assert door.markets(limit=1).items
+    assert client.markets(limit=1).items
     exchange.admin("trading-pause", paused=True)
-    assert not door.exchange_status().trading_active
+    assert not client.exchange_status().trading_active
     exchange.admin("trading-pause", paused=False)
     exchange.admin("legacy-fields", enabled=False)
-    assert door.market(quoted_market(exchange)["ticker"]).yes_bid is not None
+    assert client.market(quoted_market(exchange)["ticker"]).yes_bid is not None
     exchange.admin("outage", active=True)
-    assert not door.exchange_status().exchange_active
+    assert not client.exchange_status().exchange_active
     with pytest.raises(SourceUnavailable):
-        door.markets(limit=1)
+        client.markets(limit=1)
     exchange.admin("outage", active=False)
-    assert door.user_data_timestamp().timestamp() == pytest.approx(START, abs=120)
-    door.close()
+    assert client.exchange_status().exchange_active
+    client.close()

@@ -110,31 +110,6 @@ def position(**changes: object) -> Row:
     return row | changes
 
 
-def order(**changes: object) -> Row:
-    row: Row = {
-        "order_id": "aa1b0f0e-0000-4000-8000-000000000009",
-        "user_id": "bb1b0f0e-0000-4000-8000-000000000001",
-        "client_order_id": "",
-        "ticker": "KXRAIN-26NOV21-NYC",
-        "outcome_side": "no",
-        "book_side": "ask",
-        "type": "limit",
-        "status": "executed",
-        "yes_price_dollars": "0.5800",
-        "no_price_dollars": "0.4200",
-        "fill_count_fp": "10.50",
-        "remaining_count_fp": "0.00",
-        "initial_count_fp": "10.50",
-        "taker_fill_cost_dollars": "4.000000",
-        "maker_fill_cost_dollars": "0.410000",
-        "taker_fees_dollars": "0.170000",
-        "maker_fees_dollars": "0.000000",
-        "created_time": "2026-11-20T10:00:00Z",
-        "last_update_time": "2026-11-20T10:00:00.25Z",
-    }
-    return row | changes
-
-
 def settlement(**changes: object) -> Row:
     row: Row = {
         "ticker": "KXRAIN-26NOV21-NYC",
@@ -149,21 +124,6 @@ def settlement(**changes: object) -> Row:
         "value": 100,
         "fee_cost": "0.3400",
         "settled_time": "2026-11-22T06:00:00Z",
-    }
-    return row | changes
-
-
-def public_trade(**changes: object) -> Row:
-    row: Row = {
-        "trade_id": "cc1b0f0e-0000-4000-8000-000000000001",
-        "ticker": "KXRAIN-26NOV21-NYC",
-        "count_fp": "7.77",
-        "yes_price_dollars": "0.5800",
-        "no_price_dollars": "0.4200",
-        "taker_outcome_side": "no",
-        "taker_book_side": "ask",
-        "created_time": "2026-11-20T10:00:00.609997Z",
-        "is_block_trade": False,
     }
     return row | changes
 
@@ -239,12 +199,6 @@ CUTOFF: Row = {
     "trades_created_ts": "2026-09-20T00:00:00Z",
     "orders_updated_ts": "2026-11-06T00:00:00Z",
 }
-LIMITS: Row = {
-    "usage_tier": "basic",
-    "read": {"refill_rate": 200, "bucket_capacity": 200},
-    "write": {"refill_rate": 100, "bucket_capacity": 100},
-    "grants": [],
-}
 BOOK: Row = {
     "yes_dollars": [["0.0100", "200.00"], ["0.5600", "120.00"]],
     "no_dollars": [["0.0200", "9.00"], ["0.4100", "15.50"]],
@@ -252,15 +206,12 @@ BOOK: Row = {
 
 BODIES: dict[str, Row] = {
     "/exchange/status": STATUS,
-    "/exchange/user_data_timestamp": {"as_of_time": "2026-11-20T10:00:00Z"},
     "/markets": {"markets": [market()], "cursor": ""},
     "/markets/{ticker}": {"market": market()},
     "/markets/{ticker}/orderbook": {"orderbook_fp": BOOK},
     "/markets/orderbooks": {"orderbooks": [{"ticker": "KXRAIN-26NOV21-NYC", "orderbook_fp": BOOK}]},
-    "/markets/trades": {"trades": [public_trade()], "cursor": ""},
     "/events": {"events": [event(), event(markets=[market()])], "cursor": "more"},
     "/events/{event_ticker}": {"event": event(), "markets": [market()]},
-    "/series": {"series": [series()]},
     "/series/{series_ticker}": {"series": series()},
     "/series/{series_ticker}/markets/{ticker}/candlesticks": {
         "ticker": "KXRAIN-26NOV21-NYC",
@@ -270,8 +221,6 @@ BODIES: dict[str, Row] = {
     "/portfolio/positions": {"market_positions": [position()], "event_positions": [], "cursor": ""},
     "/portfolio/fills": fills(fill()),
     "/portfolio/settlements": {"settlements": [settlement()], "cursor": ""},
-    "/portfolio/orders": {"orders": [order()], "cursor": ""},
-    "/account/limits": LIMITS,
     "/historical/cutoff": CUTOFF,
     "/historical/markets": {"markets": [market(status="finalized", result="yes")], "cursor": ""},
     "/historical/markets/{ticker}": {"market": market(status="finalized", result="yes")},
@@ -279,8 +228,6 @@ BODIES: dict[str, Row] = {
         "ticker": "KXRAIN-26NOV21-NYC",
         "candlesticks": [historical_candle()],
     },
-    "/historical/trades": {"trades": [public_trade()], "cursor": ""},
     "/historical/fills": fills(fill()),
-    "/historical/orders": {"orders": [order()], "cursor": ""},
 }
 """A good answer of every endpoint the client asks."""

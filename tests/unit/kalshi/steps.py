@@ -1,4 +1,4 @@
-"""Carries steps out without a network: every request is answered by a function, every pause passes at once."""
+"""Carries out the client's calls without a network: a function answers each request, and pauses take no time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import TypeVar
 
 from tests.unit.kalshi.payloads import text
 
-from coliseum.kalshi.account import Calls
-from coliseum.kalshi.pacing import Pace
-from coliseum.kalshi.retry import Answer, Outcome, Send, Steps, Terms
+from coliseum.kalshi.account import ExchangeCalls
+from coliseum.kalshi.pacing import RateLimiter
+from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, SendRequest, Steps
 
 T = TypeVar("T")
 
 
 class Exchange:
-    """`calls` asks; `answer` gives the JSON body, or an `Answer` of its own; `sent` remembers."""
+    """`answer` gives the JSON body or a whole `HttpAnswer`; `sent` holds all requests."""
 
-    def __init__(self, answer: Callable[[Send], object]) -> None:
-        self.sent: list[Send] = []
-        self.calls = Calls(Terms(Pace(lambda: 0.0), lambda: 1e9, lambda: 0.0))
+    def __init__(self, answer: Callable[[SendRequest], object]) -> None:
+        self.sent: list[SendRequest] = []
+        self.calls = ExchangeCalls(CallConditions(RateLimiter(lambda: 0.0), lambda: 1e9, lambda: 0.0))
         self._answer = answer
 
     def run(self, steps: Steps[T]) -> T:
-        outcome: Outcome = None
+        result: AttemptResult = None
         try:
             while True:
-                step = steps.send(outcome)
-                outcome = self._reply(step) if isinstance(step, Send) else None
+                step = steps.send(result)
+                result = self._reply(step) if isinstance(step, SendRequest) else None
         except StopIteration as end:
             answer: T = end.value
             return answer
 
-    def _reply(self, step: Send) -> Outcome:
+    def _reply(self, step: SendRequest) -> AttemptResult:
         self.sent.append(step)
         value = self._answer(step)
-        return value if isinstance(value, Answer) else Answer(200, text(value))
+        return value if isinstance(value, HttpAnswer) else HttpAnswer(200, text(value))

@@ -7,15 +7,18 @@ from tests.unit.kalshi import payloads
 from tests.unit.kalshi.payloads import fill_number, settlement
 from tests.unit.kalshi.steps import Exchange
 
-from coliseum.kalshi.retry import Send
+from coliseum.kalshi.retry import SendRequest
 
 BASE = 1_795_168_800
+CUTOFF = "2026-11-20T10:00:00Z"
 
 
-def _tiers(*, live: list[int], historical: list[int], cutoff: str = "2026-11-20T10:00:00Z") -> Callable[[Send], object]:
+def _tiers(
+    *, live: list[int], historical: list[int], cutoff: str = "2026-11-20T10:00:00Z"
+) -> Callable[[SendRequest], object]:
     """Fills by number in both tiers; the cutoff is at fill 0."""
 
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         if step.path == "/historical/cutoff":
             return payloads.CUTOFF | {"trades_created_ts": cutoff}
         numbers = historical if step.path == "/historical/fills" else live
@@ -26,8 +29,8 @@ def _tiers(*, live: list[int], historical: list[int], cutoff: str = "2026-11-20T
 
 def test_fills_of_both_tiers_are_merged_each_once_newest_first() -> None:
     exchange = Exchange(_tiers(live=[9, 8, 7], historical=[7, 6, 5]))
-    found = exchange.run(exchange.calls.all_fills())
-    assert [fill.fill_id for fill in found] == [f"fill-{number:04d}" for number in (9, 8, 7, 6, 5)]
+    result = exchange.run(exchange.calls.all_fills())
+    assert [fill.fill_id for fill in result] == [f"fill-{number:04d}" for number in (9, 8, 7, 6, 5)]
 
 
 def test_the_live_tier_is_read_before_the_historical_one() -> None:
@@ -38,9 +41,9 @@ def test_the_live_tier_is_read_before_the_historical_one() -> None:
 
 def test_recent_fills_need_the_live_tier_only() -> None:
     exchange = Exchange(_tiers(live=[2], historical=[1]))
-    found = exchange.run(exchange.calls.all_fills(since=BASE + 1))
+    result = exchange.run(exchange.calls.all_fills(since=BASE + 1))
     assert [step.path for step in exchange.sent] == ["/portfolio/fills", "/historical/cutoff"]
-    assert len(found) == 1
+    assert len(result) == 1
 
 
 def test_fills_since_the_cutoffs_own_second_ask_both_tiers() -> None:
@@ -50,7 +53,7 @@ def test_fills_since_the_cutoffs_own_second_ask_both_tiers() -> None:
 
 
 def test_fills_of_one_second_have_one_order() -> None:
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         same = [payloads.fill(fill_id=name, trade_id=name) for name in ("b", "c", "a")]
         return payloads.CUTOFF if step.path.endswith("cutoff") else payloads.fills(*same)
 
@@ -59,51 +62,51 @@ def test_fills_of_one_second_have_one_order() -> None:
 
 
 def test_the_subaccount_is_always_sent() -> None:
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         return payloads.BODIES[step.path]
 
     exchange = Exchange(answer)
     calls = exchange.calls
-    for steps in (calls.balance(), calls.positions(), calls.fills(), calls.settlements(), calls.orders()):
+    for steps in (calls.balance(), calls.positions(), calls.fills(), calls.settlements()):
         exchange.run(steps)
     assert {dict(step.query)["subaccount"] for step in exchange.sent} == {"0"}
 
 
 def test_positions_are_all_pages() -> None:
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         last = "cursor" in dict(step.query)
         row = payloads.position(ticker="B" if last else "A")
         return {"market_positions": [row], "event_positions": [], "cursor": "" if last else "next"}
 
     exchange = Exchange(answer)
-    found = exchange.run(exchange.calls.positions(settlement_status="all"))
-    assert [position.ticker for position in found] == ["A", "B"]
+    result = exchange.run(exchange.calls.positions(settlement_status="all"))
+    assert [position.ticker for position in result] == ["A", "B"]
     assert dict(exchange.sent[1].query)["settlement_status"] == "all"
 
 
-def test_everything_of_the_account_is_signed() -> None:
+def test_calls_of_the_account_are_signed() -> None:
     exchange = Exchange(_tiers(live=[2], historical=[1]))
     exchange.run(exchange.calls.all_fills())
     assert [step.signed for step in exchange.sent] == [True, False, True]
 
 
-def test_settlements_come_over_all_pages_and_a_market_determined_anew_comes_twice() -> None:
+def test_settlements_come_over_all_pages_and_an_amended_market_comes_twice() -> None:
     first = [settlement(ticker="A"), settlement(ticker="B", settled_time="2026-11-22T05:00:00Z")]
     second = [settlement(ticker="B", market_result="no", settled_time="2026-11-22T04:00:00Z")]
 
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         last = "cursor" in dict(step.query)
         return {"settlements": second if last else first, "cursor": "" if last else "next"}
 
     exchange = Exchange(answer)
-    found = exchange.run(exchange.calls.all_settlements(since=7))
-    assert [(row.ticker, row.result) for row in found] == [("A", "yes"), ("B", "yes"), ("B", "no")]
+    result = exchange.run(exchange.calls.all_settlements(since=7))
+    assert [(row.ticker, row.result) for row in result] == [("A", "yes"), ("B", "yes"), ("B", "no")]
     assert [dict(step.query)["min_ts"] for step in exchange.sent] == ["7", "7"]
 
 
-def test_a_filter_that_does_not_exist_is_refused_instead_of_forgotten() -> None:
+def test_an_unknown_filter_is_an_error() -> None:
     exchange = Exchange(_tiers(live=[2], historical=[1]))
     with pytest.raises(TypeError, match="tickr"):
         exchange.run(exchange.calls.fills(tickr="A"))  # type: ignore[call-arg]  # which is the point
-    with pytest.raises(TypeError, match="subaccount"):
-        exchange.run(exchange.calls.public_trades("A", subaccount=1))  # type: ignore[call-arg]  # which is the point
+    with pytest.raises(TypeError, match="event_ticker"):
+        exchange.run(exchange.calls.settlements(event_ticker="A"))  # type: ignore[call-arg]  # which is the point

@@ -7,12 +7,12 @@ from tests.unit.kalshi import payloads
 from tests.unit.kalshi.steps import Exchange
 
 from coliseum.errors import InvalidInput, NotFound
-from coliseum.kalshi.retry import Answer, Send
+from coliseum.kalshi.retry import HttpAnswer, SendRequest
 
-GONE = Answer(404, b'{"error":{"code":"not_found","message":"not found"}}')
+GONE = HttpAnswer(404, b'{"error":{"code":"not_found","message":"not found"}}')
 
 
-def _archive(live: object, archived: object) -> Callable[[Send], object]:
+def _archive(live: object, archived: object) -> Callable[[SendRequest], object]:
     return lambda step: archived if step.path.startswith("/historical") else live
 
 
@@ -47,7 +47,7 @@ def test_an_archived_markets_candles_are_found_too() -> None:
 
 
 def test_a_long_history_comes_in_parts_oldest_first_each_candle_once() -> None:
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         query = {name: int(value) for name, value in step.query}
         assert (query["end_ts"] - query["start_ts"]) // 60 < 5000
         return {"candlesticks": [payloads.candle(query["end_ts"]), payloads.candle(query["start_ts"])]}
@@ -68,7 +68,7 @@ def test_candles_of_a_period_or_time_that_does_not_exist_are_refused() -> None:
 
 
 def test_books_of_many_markets_are_asked_a_hundred_at_a_time() -> None:
-    def answer(step: Send) -> object:
+    def answer(step: SendRequest) -> object:
         tickers = [value for name, value in step.query if name == "tickers"]
         return {"orderbooks": [{"ticker": ticker, "orderbook_fp": payloads.BOOK} for ticker in tickers]}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from random import Random
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +23,13 @@ from coliseum_local.exchange.venue import OrderRequest, Venue
 START = 1_795_262_400.0
 FUNDS = Decimal(10_000)
 ME = "me"
+
+
+Document = TypeVar("Document", bound=wire.WireObject)
+
+
+def _read(model: type[Document], row: dict[str, Any]) -> Document:
+    return parse.document(model, json.dumps(row).encode(), endpoint="test")
 
 
 class Session:
@@ -76,8 +85,8 @@ class Session:
         fills = [sent.fill(each, exchange_index=0, legacy=True) for each in self.venue.fills[ME]]
         settlements = [sent.settlement(each) for each in self.venue.settlements[ME]]
         ledger = Ledger()
-        ledger.book_fills(parse.fill_from(wire.Fill.model_validate(row), endpoint="test") for row in fills)
-        ledger.book_settlements(parse.settlement_from(wire.Settlement.model_validate(row)) for row in settlements)
+        ledger.book_fills(parse.fill_from(_read(wire.WireFill, row), endpoint="test") for row in fills)
+        ledger.book_settlements(parse.settlement_from(_read(wire.WireSettlement, row)) for row in settlements)
         return ledger
 
 
@@ -90,11 +99,11 @@ def test_after_any_session_our_ledger_equals_the_exchanges(seed: int) -> None:
         ledger = session.ledger()
         account = session.venue.accounts[ME]
         rows = [
-            parse.position_from(wire.MarketPosition.model_validate(sent.position(row, exchange_index=0)))
+            parse.position_from(_read(wire.WirePosition, sent.position(row, exchange_index=0)))
             for row in account.positions.values()
         ]
         settled = session.venue.settlements[ME]
-        paid = [parse.settlement_from(wire.Settlement.model_validate(sent.settlement(row))) for row in settled]
+        paid = [parse.settlement_from(_read(wire.WireSettlement, sent.settlement(row))) for row in settled]
         assert find_discrepancies(ledger.holdings, rows, paid, ledger.settled) == ()
         # A settlement pays whole cents, although a fraction of a contract can be worth less.
         assert abs(FUNDS + ledger.totals().cash - account.cash) <= CENT * len(settled)

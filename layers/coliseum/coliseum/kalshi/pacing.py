@@ -1,4 +1,4 @@
-"""Ask no faster than the exchange allows: token buckets as the exchange fills them. The clock comes in."""
+"""Keeps our calls within the exchange's rate limits, with token buckets like the exchange's own. The clock is given."""
 
 from __future__ import annotations
 
@@ -9,50 +9,54 @@ from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A bucket's size and refill, and what one call takes out of it."""
+class TokenRate:
+    """A bucket's size and refill, and the tokens that one call costs."""
 
     tokens_per_second: float
     capacity: float
     cost: float
 
 
-class Lane(Enum):
+class RateLimit(Enum):
     """The buckets of the lowest account tier, which every account has.
 
-    Calls without a key are counted per address and undocumented: about 1 in 20 was refused at 4 to 5 calls a second.
+    The limit of calls without a key is not documented; it is counted per address. At 4 to 5 calls a second about 1 in
+    20 was refused, so PUBLIC allows 3.
     """
 
-    READ = Rate(tokens_per_second=200, capacity=200, cost=10)
-    BALANCE = Rate(tokens_per_second=1, capacity=1, cost=1)
-    PUBLIC = Rate(tokens_per_second=30, capacity=100, cost=10)
+    READ = TokenRate(tokens_per_second=200, capacity=200, cost=10)
+    BALANCE = TokenRate(tokens_per_second=1, capacity=1, cost=1)
+    PUBLIC = TokenRate(tokens_per_second=30, capacity=100, cost=10)
 
 
-class Pace:
-    """All lanes of one client, shared by its threads."""
+class RateLimiter:
+    """All buckets of one client, shared by its threads."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tokens = {lane: (lane.value.capacity, clock()) for lane in Lane}
+        self._tokens = {limit: (limit.value.capacity, clock()) for limit in RateLimit}
 
-    def reserve(self, lane: Lane) -> float:
-        """Take a call's tokens; answers the seconds to wait until they are there. Callers queue up fairly."""
+    def reserve(self, limit: RateLimit) -> float:
+        """Take a call's tokens; returns the seconds to wait until they are there.
+
+        The bucket may go below 0: who comes later waits longer, so callers are served in order.
+        """
         with self._lock:
-            tokens = self._refilled(lane) - lane.value.cost
-            self._tokens[lane] = (tokens, self._clock())
-        return max(0.0, -tokens / lane.value.tokens_per_second)
+            tokens = self._refilled(limit) - limit.value.cost
+            self._tokens[limit] = (tokens, self._clock())
+        return max(0.0, -tokens / limit.value.tokens_per_second)
 
-    def give_back(self, lane: Lane) -> None:
-        """Return what was reserved: the caller has no time to wait for it."""
+    def give_back(self, limit: RateLimit) -> None:
+        """Return reserved tokens, for a caller who has no time to wait for them."""
         with self._lock:
-            self._tokens[lane] = (self._refilled(lane) + lane.value.cost, self._clock())
+            self._tokens[limit] = (self._refilled(limit) + limit.value.cost, self._clock())
 
-    def drain(self, lane: Lane) -> None:
-        """The exchange says the bucket is empty, so others share it: believe it."""
+    def drain(self, limit: RateLimit) -> None:
+        """Empty the bucket: the exchange refused a call, so other programs use the same limit."""
         with self._lock:
-            self._tokens[lane] = (min(0.0, self._refilled(lane)), self._clock())
+            self._tokens[limit] = (min(0.0, self._refilled(limit)), self._clock())
 
-    def _refilled(self, lane: Lane) -> float:
-        tokens, since = self._tokens[lane]
-        return min(lane.value.capacity, tokens + (self._clock() - since) * lane.value.tokens_per_second)
+    def _refilled(self, limit: RateLimit) -> float:
+        tokens, since = self._tokens[limit]
+        return min(limit.value.capacity, tokens + (self._clock() - since) * limit.value.tokens_per_second)

@@ -1,136 +1,167 @@
-"""The exchange's answers in our words. Pure and total: words, or one of our errors that says why not."""
+"""The exchange's JSON as our own types. Pure: each function returns a value or raises one of our errors.
+
+Markets and fills come a thousand at a time, so they are filled in as drafts (`trading.drafts`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import from_json
+import msgspec
 
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
 from coliseum.kalshi import wire
+from coliseum.trading.drafts import drafts_of, freeze
 from coliseum.trading.events import Event, Series
-from coliseum.trading.exchange import AccountLimits, ExchangeStatus, HistoricalCutoff
-from coliseum.trading.markets import (
-    Balance,
-    Candle,
-    ExchangePosition,
-    Level,
-    Market,
-    OrderBook,
-    PublicTrade,
-    Settlement,
-)
+from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
+from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement
 from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
-from coliseum.trading.orders import Order
 from coliseum.trading.trades import BookSide, Fill, Outcome
 
 SOURCE = "kalshi"
-Document = TypeVar("Document", bound=wire.Wire)
+Document = TypeVar("Document", bound=wire.WireObject)
+
+_OPTIONAL_TIMES = frozenset(
+    field.encode_name
+    for kind in (wire.WireMarket, wire.WireEvent, wire.WirePosition, wire.WireFill, wire.WireExchangeStatus)
+    for field in msgspec.structs.fields(kind)
+    if field.default is None and field.type == wire.OptionalTime
+)
+_market_draft = drafts_of(Market)
+_fill_draft = drafts_of(Fill)
 
 
 def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
-    """The answer's parts, checked. Raises SourceMalformed that names the endpoint, the field and its ticker."""
-    return checked(model, json_from(body, endpoint=endpoint), endpoint=endpoint)
-
-
-def json_from(body: bytes, *, endpoint: str) -> Any:
-    """Read first and checked later: pydantic's way to do both in one takes twice as long on large documents."""
+    """The answer, checked field by field. Raises SourceMalformed that names the endpoint, the field and its ticker."""
     try:
-        return from_json(body, cache_strings="keys")
-    except ValueError as error:
+        with suppress(msgspec.ValidationError):
+            answer: Document = _decoder(model).decode(body)
+            return answer
+        # Either a field is wrong, or an empty text stands where there is no time, which a time field cannot read.
+        parts = _without_empty_times(msgspec.json.decode(body))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
-
-
-def checked(model: type[Document], parts: Any, *, endpoint: str) -> Document:
-    """The document with every field in its form, or SourceMalformed."""
     try:
-        return model.model_validate(parts)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = _path(first["loc"])
-        told = f"{endpoint}: {field or 'body'}: {first['msg']}{_whose(first['input'])}"
-        raise SourceMalformed(SOURCE, told, field=field) from None
+        return msgspec.convert(parts, model)
+    except msgspec.ValidationError as error:
+        raise _malformed(str(error), parts, endpoint) from None
 
 
-def _path(location: Sequence[int | str]) -> str:
-    """`markets[3].yes_bid_dollars`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return text.removeprefix(".")
+@cache
+def _decoder(model: type[wire.WireObject]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model)
 
 
-def _whose(row: object) -> str:
-    ticker = row.get("ticker", row.get("event_ticker")) if isinstance(row, dict) else None
-    return f" (in {ticker[:100]!r})" if isinstance(ticker, str) else ""
+def _without_empty_times(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty_times(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: _without_empty_times(item)
+            for name, item in value.items()
+            if item != "" or name not in _OPTIONAL_TIMES
+        }
+    return value
 
 
-def market_from(row: wire.Market) -> Market:
-    return Market(
-        ticker=row.ticker,
-        event_ticker=row.event_ticker,
-        title=row.title,
-        subtitle=row.yes_sub_title or row.subtitle,
-        status=row.status,
-        market_type=row.market_type,
-        yes_bid=_bid(row.yes_bid_dollars, row.yes_bid_size_fp),
-        yes_ask=_ask(row.yes_ask_dollars, row.yes_ask_size_fp),
-        no_bid=_bid(row.no_bid_dollars, row.yes_ask_size_fp),
-        no_ask=_ask(row.no_ask_dollars, row.yes_bid_size_fp),
-        last_price=_traded(row.last_price_dollars),
-        previous_price=_traded(row.previous_price_dollars),
-        volume=Decimal(row.volume_fp),
-        volume_24h=Decimal(row.volume_24h_fp),
-        open_interest=Decimal(row.open_interest_fp),
-        open_time=row.open_time,
-        close_time=row.close_time,
-        expected_expiration_time=row.expected_expiration_time,
-        updated_time=row.updated_time,
-        result=row.result or None,
-        settlement_value=optional_decimal(row.settlement_value_dollars),
-        settled_at=row.settlement_ts,
-        rules_primary=row.rules_primary,
-        rules_secondary=row.rules_secondary,
-        price_level_structure=row.price_level_structure,
-        can_close_early=row.can_close_early,
-    )
+def _malformed(message: str, parts: Any, endpoint: str) -> SourceMalformed:
+    """The error for msgspec's message, such as "Expected `str`, got `int` - at `$.markets[1].title`"."""
+    problem, _, location = message.partition(" - at `$")
+    location = location.rstrip("`")
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", problem)
+    if missing:
+        location, problem = f"{location}.{missing[1]}", "field required"
+    field = location.removeprefix(".") or "body"
+    return SourceMalformed(SOURCE, f"{endpoint}: {field}: {problem}{_ticker_note(location, parts)}", field=field)
 
 
-def _bid(price: str, size: str | None) -> Decimal | None:
-    """None for the sentinel of an empty side: 0 with no size. An order at 0 cannot exist."""
-    value = Decimal(price)
-    return None if value == ZERO and not _sized(size) else value
+def _ticker_note(location: str, parts: Any) -> str:
+    """The ticker of the innermost object on the way to a field that has one."""
+    note = ""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", location):
+        try:
+            parts = parts[int(index)] if index else parts[name]
+        except (LookupError, TypeError):
+            break
+        ticker = parts.get("ticker", parts.get("event_ticker")) if isinstance(parts, dict) else None
+        note = f" (in {ticker[:100]!r})" if isinstance(ticker, str) else note
+    return note
 
 
-def _ask(price: str, size: str | None) -> Decimal | None:
-    """None for the sentinel of an empty side: 1 with no size."""
-    value = Decimal(price)
-    return None if value == ONE and not _sized(size) else value
+def market_from(row: wire.WireMarket) -> Market:
+    yes_bid, yes_ask = _price(row.yes_bid_dollars), _price(row.yes_ask_dollars)
+    no_bid, no_ask = _price(row.no_bid_dollars), _price(row.no_ask_dollars)
+    # A NO bid is a YES ask seen from the other outcome, so the sizes belong to both.
+    has_bids, has_asks = _has_size(row.yes_bid_size_fp), _has_size(row.yes_ask_size_fp)
+    previous_price, settlement_value = row.previous_price_dollars, row.settlement_value_dollars
+
+    draft = _market_draft()
+    draft.ticker = row.ticker
+    draft.event_ticker = row.event_ticker
+    draft.title = row.title
+    draft.subtitle = row.yes_sub_title or row.subtitle
+    draft.status = row.status
+    draft.market_type = row.market_type
+    draft.yes_bid = yes_bid if has_bids else _real_bid(yes_bid)
+    draft.yes_ask = yes_ask if has_asks else _real_ask(yes_ask)
+    draft.no_bid = no_bid if has_asks else _real_bid(no_bid)
+    draft.no_ask = no_ask if has_bids else _real_ask(no_ask)
+    # The exchange writes 0 where nothing was traded.
+    draft.last_price = _price(row.last_price_dollars) or None
+    draft.previous_price = None if previous_price is None else _price(previous_price) or None
+    draft.volume = Decimal(row.volume_fp)
+    draft.volume_24h = Decimal(row.volume_24h_fp)
+    draft.open_interest = Decimal(row.open_interest_fp)
+    draft.open_time = row.open_time
+    draft.close_time = row.close_time
+    draft.expected_expiration_time = row.expected_expiration_time
+    draft.updated_time = row.updated_time
+    draft.result = row.result or None
+    draft.settlement_value = None if settlement_value is None else _price(settlement_value)
+    draft.settled_at = row.settlement_ts
+    draft.rules_primary = row.rules_primary
+    draft.rules_secondary = row.rules_secondary
+    draft.price_level_structure = row.price_level_structure
+    draft.can_close_early = row.can_close_early
+    return freeze(draft, Market)
 
 
-def _sized(size: str | None) -> bool:
+_price = lru_cache(maxsize=10_000)(Decimal)
+"""Prices lie on ticks, so a page holds the same few hundred texts again and again."""
+
+
+def _has_size(size: str | None) -> bool:
     return size is not None and Decimal(size) > ZERO
 
 
-def _traded(price: str | None) -> Decimal | None:
-    """None where nothing traded, which the exchange writes as 0."""
-    return None if price is None else Decimal(price) or None
+def _real_bid(price: Decimal) -> Decimal | None:
+    """None for 0 on a side without size: the exchange's sign for an empty side. No order can have that price."""
+    return price or None
 
 
-def book_from(row: wire.Book) -> OrderBook:
-    return OrderBook(yes_bids=_levels(row.yes_dollars), no_bids=_levels(row.no_dollars))
+def _real_ask(price: Decimal) -> Decimal | None:
+    """None for 1 on a side without size."""
+    return None if price == ONE else price
 
 
-def _levels(rows: Sequence[wire.Level]) -> tuple[Level, ...]:
-    """Best first, sorted by us: the exchange sends the best last and documents the opposite."""
+def book_from(row: wire.WireOrderBook) -> OrderBook:
+    return OrderBook(yes_bids=_levels(row.yes_dollars or ()), no_bids=_levels(row.no_dollars or ()))
+
+
+def _levels(rows: Iterable[wire.WireLevel]) -> tuple[Level, ...]:
+    """Best first, sorted here: the exchange sends the best last and documents the opposite."""
     levels = (Level(Decimal(price), Decimal(count)) for price, count in rows)
     return tuple(sorted((level for level in levels if level.count), key=lambda level: level.price, reverse=True))
 
 
-def event_from(row: wire.Event, markets: Sequence[wire.Market]) -> Event:
+def event_from(row: wire.WireEvent, markets: Iterable[wire.WireMarket] | None) -> Event:
     return Event(
         ticker=row.event_ticker,
         series_ticker=row.series_ticker,
@@ -140,50 +171,37 @@ def event_from(row: wire.Event, markets: Sequence[wire.Market]) -> Event:
         mutually_exclusive=row.mutually_exclusive,
         strike_date=row.strike_date,
         fee_type_override=row.fee_type_override or None,
-        fee_multiplier_override=_number(row.fee_multiplier_override),
-        markets=tuple(market_from(market) for market in markets),
+        fee_multiplier_override=None if row.fee_multiplier_override is None else _exact(row.fee_multiplier_override),
+        markets=tuple(market_from(market) for market in markets or ()),
     )
 
 
-def _number(value: float | None) -> Decimal | None:
-    """A JSON number by its shortest decimal form."""
-    return None if value is None else Decimal(repr(value))
+def _exact(value: float) -> Decimal:
+    """A JSON number by its shortest decimal form: 0.07, not 0.070000000000000007."""
+    return Decimal(repr(value))
 
 
-def series_from(row: wire.Series) -> Series:
+def series_from(row: wire.WireSeries) -> Series:
     return Series(
         ticker=row.ticker,
         title=row.title,
         category=row.category,
-        categories=tuple(row.categories),
-        tags=tuple(row.tags),
+        categories=tuple(row.categories or ()),
+        tags=tuple(row.tags or ()),
         frequency=row.frequency,
         fee_type=row.fee_type,
-        fee_multiplier=Decimal(repr(row.fee_multiplier)),
-        settlement_sources=tuple(source.name or source.url for source in row.settlement_sources),
+        fee_multiplier=_exact(row.fee_multiplier),
+        settlement_sources=tuple(source.name or source.url for source in row.settlement_sources or ()),
         contract_url=row.contract_url,
     )
 
 
-def public_trade_from(row: wire.PublicTrade) -> PublicTrade:
-    return PublicTrade(
-        trade_id=row.trade_id,
-        ticker=row.ticker,
-        taker_outcome=Outcome(row.taker_outcome_side),
-        count=Decimal(row.count_fp),
-        yes_price=Decimal(row.yes_price_dollars),
-        no_price=Decimal(row.no_price_dollars),
-        created_at=row.created_time,
-        is_block_trade=row.is_block_trade,
-    )
-
-
-def candle_from(row: wire.Candle | wire.HistoricalCandle) -> Candle:
-    bid, ask, price = row.yes_bid, row.yes_ask, row.price
+def candle_from(row: wire.WireCandle | wire.WireHistoricalCandle) -> Candle:
+    bid, ask, price = row.yes_bid.close, row.yes_ask.close, row.price
     return Candle(
         end=datetime.fromtimestamp(row.end_period_ts, UTC),
-        yes_bid_close=None if bid.close is None else _bid(bid.close, None),
-        yes_ask_close=None if ask.close is None else _ask(ask.close, None),
+        yes_bid_close=None if bid is None else _real_bid(Decimal(bid)),
+        yes_ask_close=None if ask is None else _real_ask(Decimal(ask)),
         price_open=optional_decimal(price.open),
         price_high=optional_decimal(price.high),
         price_low=optional_decimal(price.low),
@@ -194,8 +212,8 @@ def candle_from(row: wire.Candle | wire.HistoricalCandle) -> Candle:
     )
 
 
-def balance_from(row: wire.Balance) -> Balance:
-    """Cash is what can be spent; whether the collateral of resting orders is still in it is not documented."""
+def balance_from(row: wire.WireBalance) -> Balance:
+    """Cash is what can be spent. Whether it still holds the collateral of resting orders is not documented."""
     return Balance(
         cash=row.balance * CENT if row.balance_dollars is None else Decimal(row.balance_dollars),
         portfolio_value=row.portfolio_value * CENT,
@@ -203,7 +221,7 @@ def balance_from(row: wire.Balance) -> Balance:
     )
 
 
-def position_from(row: wire.MarketPosition) -> ExchangePosition:
+def position_from(row: wire.WirePosition) -> ExchangePosition:
     return ExchangePosition(
         ticker=row.ticker,
         position=Decimal(row.position_fp),
@@ -215,69 +233,43 @@ def position_from(row: wire.MarketPosition) -> ExchangePosition:
     )
 
 
-def fill_from(row: wire.Fill, *, endpoint: str) -> Fill:
-    """Direction from `book_side` alone: a bid is longer YES, an ask longer NO.
+def fill_from(row: wire.WireFill, *, endpoint: str) -> Fill:
+    """One fill. Raises SourceMalformed where its direction contradicts itself or it has no time.
 
-    `action` only says whether the order was a sale, which `Fill.as_trade` shows as SELL of the opposite outcome;
-    where the exchange no longer sends it, a fill reads as a BUY of `outcome`, which is the same position.
+    `book_side` alone is the direction: a bid is longer YES, an ask longer NO. `action` only says whether the order was
+    a sale, which `Fill.as_trade` shows as SELL of the opposite outcome. Where the exchange no longer sends it, a fill
+    reads as a BUY of `outcome`, which is the same position.
     """
-    book_side, outcome = BookSide(row.book_side), Outcome(row.outcome_side)
-    _agree(book_side, outcome, f"{endpoint}: fill {row.fill_id}")
-    return Fill(
-        fill_id=row.fill_id,
-        order_id=row.order_id,
-        ticker=row.ticker,
-        book_side=book_side,
-        outcome=outcome,
-        sold=row.action == "sell",
-        count=Decimal(row.count_fp),
-        yes_price=Decimal(row.yes_price_dollars),
-        no_price=Decimal(row.no_price_dollars),
-        fee=Decimal(row.fee_cost),
-        is_taker=row.is_taker,
-        timestamp=_seconds(row, endpoint),
-    )
+    if (row.book_side is BookSide.BID) is not (row.outcome_side is Outcome.YES):
+        problem = f"book_side {row.book_side.value} contradicts outcome_side {row.outcome_side.value}"
+        raise SourceMalformed(SOURCE, f"{endpoint}: fill {row.fill_id}: {problem}", field="book_side")
+    draft = _fill_draft()
+    draft.fill_id = row.fill_id
+    draft.order_id = row.order_id
+    draft.ticker = row.ticker
+    draft.book_side = row.book_side
+    draft.outcome = row.outcome_side
+    draft.sold = row.action == "sell"
+    draft.count = Decimal(row.count_fp)
+    draft.yes_price = _price(row.yes_price_dollars)
+    draft.no_price = _price(row.no_price_dollars)
+    draft.fee = Decimal(row.fee_cost)
+    draft.is_taker = row.is_taker
+    draft.timestamp = _unix_seconds(row, endpoint)
+    return freeze(draft, Fill)
 
 
-def _agree(book_side: BookSide, outcome: Outcome, whose: str) -> None:
-    if (book_side is BookSide.BID) is not (outcome is Outcome.YES):
-        told = f"{whose}: book_side {book_side.value} contradicts outcome_side {outcome.value}"
-        raise SourceMalformed(SOURCE, told, field="book_side")
-
-
-def _seconds(row: wire.Fill, endpoint: str) -> float:
+def _unix_seconds(row: wire.WireFill, endpoint: str) -> float:
     """`created_time` has microseconds, `ts` whole seconds."""
     if row.created_time is not None:
         return row.created_time.timestamp()
     if row.ts is None:
-        told = f"{endpoint}: fill {row.fill_id} has neither created_time nor ts"
-        raise SourceMalformed(SOURCE, told, field="created_time")
+        problem = f"{endpoint}: fill {row.fill_id} has neither created_time nor ts"
+        raise SourceMalformed(SOURCE, problem, field="created_time")
     return float(row.ts)
 
 
-def order_from(row: wire.Order, *, endpoint: str) -> Order:
-    book_side, outcome = BookSide(row.book_side), Outcome(row.outcome_side)
-    _agree(book_side, outcome, f"{endpoint}: order {row.order_id}")
-    return Order(
-        order_id=row.order_id,
-        client_order_id=row.client_order_id or None,
-        ticker=row.ticker,
-        book_side=book_side,
-        outcome=outcome,
-        status=row.status,
-        yes_price=Decimal(row.yes_price_dollars),
-        no_price=Decimal(row.no_price_dollars),
-        filled=Decimal(row.fill_count_fp),
-        remaining=Decimal(row.remaining_count_fp),
-        initial=Decimal(row.initial_count_fp),
-        fill_cost=Decimal(row.taker_fill_cost_dollars) + Decimal(row.maker_fill_cost_dollars),
-        fees=Decimal(row.taker_fees_dollars) + Decimal(row.maker_fees_dollars),
-        created_at=row.created_time,
-        updated_at=row.last_update_time,
-    )
-
-
-def settlement_from(row: wire.Settlement) -> Settlement:
+def settlement_from(row: wire.WireSettlement) -> Settlement:
     return Settlement(
         ticker=row.ticker,
         event_ticker=row.event_ticker,
@@ -293,7 +285,7 @@ def settlement_from(row: wire.Settlement) -> Settlement:
     )
 
 
-def status_from(row: wire.ExchangeStatus) -> ExchangeStatus:
+def status_from(row: wire.WireExchangeStatus) -> ExchangeStatus:
     return ExchangeStatus(
         exchange_active=row.exchange_active,
         trading_active=row.trading_active,
@@ -309,20 +301,10 @@ def cutoff_from(row: wire.CutoffDocument) -> HistoricalCutoff:
     )
 
 
-def limits_from(row: wire.LimitsDocument) -> AccountLimits:
-    return AccountLimits(
-        usage_tier=row.usage_tier,
-        read_tokens_per_second=row.read.refill_rate,
-        read_capacity=row.read.bucket_capacity,
-        write_tokens_per_second=row.write.refill_rate,
-        write_capacity=row.write.bucket_capacity,
-    )
-
-
 def error_from(status: int, body: bytes, *, endpoint: str) -> SourceError:
-    """One error, with the exchange's code, from any of the four shapes or from none of them (a proxy's HTML)."""
-    code, told = _complaint(body)
-    problem = f"{endpoint} answered {status}" + (f": {told}" if told else "")
+    """The error of an answer, from any of the exchange's four shapes or from none of them (the HTML of a proxy)."""
+    code, message = _code_and_message(body)
+    problem = f"{endpoint} answered {status}" + (f": {message}" if message else "")
     if status == 429:
         return SourceRateLimited(SOURCE, problem, status=status, code=code or "too_many_requests")
     if status >= 500 or status == 408:
@@ -330,7 +312,7 @@ def error_from(status: int, body: bytes, *, endpoint: str) -> SourceError:
     return SourceRefused(SOURCE, problem, status=status, code=code)
 
 
-def _complaint(body: bytes) -> tuple[str | None, str]:
+def _code_and_message(body: bytes) -> tuple[str | None, str]:
     """The code, and code, message and details as one line."""
     try:
         outer: Any = json.loads(body)
@@ -344,6 +326,7 @@ def _complaint(body: bytes) -> tuple[str | None, str]:
     if not isinstance(inner, dict):
         return None, ""
     code = inner.get("code")
-    words = [inner.get(name) for name in ("code", "message", "details", "msg")]
-    told = ": ".join(dict.fromkeys(word for word in words if isinstance(word, str) and word))
-    return (code if isinstance(code, str) else None), told[:300]
+    texts = [inner.get(name) for name in ("code", "message", "details", "msg")]
+    # The exchange often repeats the code as the message: each text once.
+    message = ": ".join(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+    return (code if isinstance(code, str) else None), message[:300]

@@ -1,23 +1,31 @@
-"""What anybody may ask the exchange: its state, markets, books, events, series, trades, candles. Pure."""
+"""Calls that need no key: the exchange's state, markets, order books, events, series, candles. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, Unpack
+from typing import Literal
 
 from coliseum.errors import InvalidInput, NotFound
-from coliseum.kalshi import parse, rows, wire
-from coliseum.kalshi.query import MAX_DEPTH, MAX_EVENTS, Paged, Query, bounded, comma_list, maybe_ticker, page, paged
-from coliseum.kalshi.request import Asking, page_of
+from coliseum.kalshi import parse, wire
+from coliseum.kalshi.query import (
+    MAX_DEPTH,
+    MAX_EVENTS,
+    Query,
+    bounded,
+    comma_list,
+    maybe_ticker,
+    page,
+)
+from coliseum.kalshi.request import Requester, page_of
 from coliseum.kalshi.retry import Steps
 from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
-from coliseum.trading.markets import Candle, Market, OrderBook, PublicTrade, ticker_from
+from coliseum.trading.markets import Candle, Market, OrderBook, ticker_from
 from coliseum.trading.pages import Page
 
 MarketFilter = Literal["unopened", "open", "paused", "closed", "settled"]
-"""What a list of markets may be asked for; the answers use other words."""
+"""Values of the `status` filter. The markets in the answers have other values."""
 EventFilter = Literal["unopened", "open", "closed", "settled"]
 Period = Literal[1, 60, 1440]
 
@@ -25,21 +33,17 @@ MAX_BOOKS = 100
 MAX_CANDLES = 5000
 
 
-class PublicCalls(Asking):
+class PublicCalls(Requester):
     """Calls that need no key."""
 
     def exchange_status(self) -> Steps[ExchangeStatus]:
-        """Open or not. An outage gives the same body with an error status, which counts as an answer."""
+        """Open or not. In an outage the same body comes with an error status and is read too."""
         outage = frozenset({500, 503, 504})
-        return self._ask("/exchange/status", wire.ExchangeStatus, parse.status_from, also_read=outage)
-
-    def user_data_timestamp(self) -> Steps[datetime]:
-        """How far balance, positions, orders and fills have followed the matching engine."""
-        return self._ask("/exchange/user_data_timestamp", wire.UserDataTimestamp, lambda body: body.as_of_time)
+        return self._get("/exchange/status", wire.WireExchangeStatus, parse.status_from, also_read=outage)
 
     def historical_cutoff(self) -> Steps[HistoricalCutoff]:
-        """Where the live tier ends."""
-        return self._ask("/historical/cutoff", wire.CutoffDocument, parse.cutoff_from)
+        """The times at which the live tier begins."""
+        return self._get("/historical/cutoff", wire.CutoffDocument, parse.cutoff_from)
 
     def markets(
         self,
@@ -53,9 +57,9 @@ class PublicCalls(Asking):
         limit: int = 100,
         cursor: str | None = None,
     ) -> Steps[Page[Market]]:
-        """One page of live markets, without the combination markets that flood every other page.
+        """One page of live markets, without the combination markets that would fill most pages.
 
-        `min_close` and `max_close` (unix seconds) go with no status or with `closed`.
+        `min_close` and `max_close` (unix seconds) are allowed without a status or with `closed`.
         """
         query: Query = {
             **page(limit, cursor),
@@ -89,10 +93,10 @@ class PublicCalls(Asking):
         return self._markets("/historical/markets", query)
 
     def _markets(self, endpoint: str, query: Query) -> Steps[Page[Market]]:
-        def words(body: wire.MarketsDocument) -> Page[Market]:
+        def read(body: wire.MarketsDocument) -> Page[Market]:
             return page_of(body.markets, parse.market_from, body.cursor)
 
-        return self._ask(endpoint, wire.MarketsDocument, words, quick=rows.markets_page, query=query)
+        return self._get(endpoint, wire.MarketsDocument, read, query=query)
 
     def market(self, ticker: str) -> Steps[Market]:
         """One market, from the historical tier where it is archived. Raises NotFound."""
@@ -102,14 +106,14 @@ class PublicCalls(Asking):
             return (yield from self._market("/historical/markets/{ticker}", ticker))
 
     def _market(self, endpoint: str, ticker: str) -> Steps[Market]:
-        def words(body: wire.MarketDocument) -> Market:
+        def read(body: wire.MarketDocument) -> Market:
             return parse.market_from(body.market)
 
-        return self._ask(endpoint, wire.MarketDocument, words, parts={"ticker": ticker}, missing=("market", ticker))
+        return self._get(endpoint, wire.MarketDocument, read, parts={"ticker": ticker}, missing=("market", ticker))
 
     def order_book(self, ticker: str, depth: int = 0) -> Steps[OrderBook]:
         """Resting bids of both outcomes, best first; depth 0 is all of them. Raises NotFound."""
-        return self._ask(
+        return self._get(
             "/markets/{ticker}/orderbook",
             wire.BookDocument,
             lambda body: parse.book_from(body.orderbook_fp),
@@ -119,15 +123,15 @@ class PublicCalls(Asking):
         )
 
     def order_books(self, tickers: Iterable[str]) -> Steps[dict[str, OrderBook]]:
-        """Books by ticker, a hundred a call; a ticker the exchange does not know is not in the answer."""
-        wanted = [ticker_from(ticker, field="tickers") for ticker in dict.fromkeys(tickers)]
+        """Books by ticker, a hundred a call. A ticker that the exchange does not know is left out."""
+        unique = [ticker_from(ticker, field="tickers") for ticker in dict.fromkeys(tickers)]
         books: dict[str, OrderBook] = {}
-        for start in range(0, len(wanted), MAX_BOOKS):
-            books |= yield from self._ask(
+        for start in range(0, len(unique), MAX_BOOKS):
+            books |= yield from self._get(
                 "/markets/orderbooks",
                 wire.BooksDocument,
-                lambda body: {row.ticker: parse.book_from(row.orderbook_fp) for row in body.orderbooks},
-                query={"tickers": wanted[start : start + MAX_BOOKS]},
+                lambda body: {row.ticker: parse.book_from(row.orderbook_fp) for row in body.orderbooks or ()},
+                query={"tickers": unique[start : start + MAX_BOOKS]},
             )
         return books
 
@@ -142,7 +146,7 @@ class PublicCalls(Asking):
         limit: int = 100,
         cursor: str | None = None,
     ) -> Steps[Page[Event]]:
-        """One page of events, with their markets where asked for."""
+        """One page of events, with their markets on request."""
         query: Query = {
             **page(limit, cursor, most=MAX_EVENTS),
             **maybe_ticker("series_ticker", series_ticker),
@@ -152,14 +156,14 @@ class PublicCalls(Asking):
             "min_close_ts": min_close,
         }
 
-        def words(body: wire.EventsDocument) -> Page[Event]:
+        def read(body: wire.EventsDocument) -> Page[Event]:
             return page_of(body.events, lambda row: parse.event_from(row, row.markets), body.cursor)
 
-        return self._ask("/events", wire.EventsDocument, words, query=query)
+        return self._get("/events", wire.EventsDocument, read, query=query)
 
     def event(self, event_ticker: str) -> Steps[Event]:
         """One event with its markets. Raises NotFound."""
-        return self._ask(
+        return self._get(
             "/events/{event_ticker}",
             wire.EventDocument,
             lambda body: parse.event_from(body.event, body.markets or body.event.markets),
@@ -169,36 +173,13 @@ class PublicCalls(Asking):
 
     def series(self, series_ticker: str) -> Steps[Series]:
         """One series with its fee. Raises NotFound."""
-        return self._ask(
+        return self._get(
             "/series/{series_ticker}",
             wire.SeriesDocument,
             lambda body: parse.series_from(body.series),
             parts={"series_ticker": series_ticker},
             missing=("series", series_ticker),
         )
-
-    def series_list(self, *, category: str | None = None, tags: Iterable[str] = ()) -> Steps[tuple[Series, ...]]:
-        """All series of a category or with tags, in one answer; unfiltered it is about 18 MB."""
-        return self._ask(
-            "/series",
-            wire.SeriesListDocument,
-            lambda body: tuple(parse.series_from(row) for row in body.series),
-            query={"category": category, "tags": ",".join(tags) or None},
-        )
-
-    def public_trades(self, ticker: str, **asked: Unpack[Paged]) -> Steps[Page[PublicTrade]]:
-        """Everybody's trades in a market, newest first. Archived ones are not here, without a word about it."""
-        return self._public_trades("/markets/trades", {**paged(asked), "ticker": ticker_from(ticker)})
-
-    def historical_trades(self, ticker: str, **asked: Unpack[Paged]) -> Steps[Page[PublicTrade]]:
-        """As `public_trades`, for what is older than the cutoff."""
-        return self._public_trades("/historical/trades", {**paged(asked), "ticker": ticker_from(ticker)})
-
-    def _public_trades(self, endpoint: str, query: Query) -> Steps[Page[PublicTrade]]:
-        def words(body: wire.PublicTradesDocument) -> Page[PublicTrade]:
-            return page_of(body.trades, parse.public_trade_from, body.cursor)
-
-        return self._ask(endpoint, wire.PublicTradesDocument, words, query=query)
 
     def candles(
         self, series_ticker: str, ticker: str, *, start: int, end: int, period_minutes: Period
@@ -238,21 +219,21 @@ class PublicCalls(Asking):
         end: int,
         period_minutes: Period,
     ) -> Steps[tuple[Candle, ...]]:
-        """In as many calls as the exchange's limit of candles per call asks for."""
+        """In several calls where the exchange's limit of candles per call demands it."""
         if period_minutes not in {1, 60, 1440}:
             raise InvalidInput("period_minutes", period_minutes, "1, 60 or 1440")
         if start > end:
             raise InvalidInput("start", start, f"at most end, which is {end}")
-        found: dict[datetime, Candle] = {}
+        candles: dict[datetime, Candle] = {}
         stride = (MAX_CANDLES - 1) * period_minutes * 60
         for first in range(start, end + 1, stride):
-            part = yield from self._ask(
+            part = yield from self._get(
                 endpoint,
                 document,
-                lambda body: [parse.candle_from(row) for row in body.candlesticks],
+                lambda body: [parse.candle_from(row) for row in body.candlesticks or ()],
                 parts=parts,
                 query={"start_ts": first, "end_ts": min(end, first + stride), "period_interval": period_minutes},
                 missing=("market", parts["ticker"]),
             )
-            found |= {candle.end: candle for candle in part}
-        return tuple(found[moment] for moment in sorted(found))
+            candles |= {candle.end: candle for candle in part}
+        return tuple(candles[end_time] for end_time in sorted(candles))

@@ -1,4 +1,4 @@
-"""What stands behind the `?`, checked before it is sent. Times are unix seconds."""
+"""Query parameters, checked before they are sent. Times are unix seconds."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ MAX_EVENTS = 200
 MAX_DEPTH = 100
 
 
-class Span(TypedDict, total=False):
-    """From `since` to `until` in unix seconds, both including their second."""
+class TimeRange(TypedDict, total=False):
+    """From `since` to `until` in unix seconds, both included."""
 
     since: int | None
     until: int | None
 
 
-class Paged(Span, total=False):
-    """One page of a span: `limit` rows (100), from `cursor` on."""
+class PageRange(TimeRange, total=False):
+    """One page of a time range: `limit` rows (100 by default) behind `cursor`."""
 
     limit: int
     cursor: str | None
 
 
 def pairs(query: Query) -> tuple[tuple[str, str], ...]:
-    """Names and texts as they stand in the URL; None is left out, a list repeats its name."""
+    """Names and texts for the URL. None is left out; a list repeats its name."""
     texts: list[tuple[str, str]] = []
     for name, value in query.items():
         if value is None:
@@ -47,20 +47,20 @@ def pairs(query: Query) -> tuple[tuple[str, str], ...]:
 
 
 def page(limit: int, cursor: str | None, *, most: int = MAX_LIMIT) -> dict[str, Value]:
-    """The query of one page. A cursor does not carry its filters: each page repeats them."""
+    """The query of one page. A cursor does not carry its filters, so each page repeats them. Raises InvalidInput."""
     return {"limit": bounded("limit", limit, least=1, most=most), "cursor": cursor or None}
 
 
-def window(span: Span) -> dict[str, Value]:
-    return {"min_ts": span.get("since"), "max_ts": span.get("until")}
+def window(time_range: TimeRange) -> dict[str, Value]:
+    return {"min_ts": time_range.get("since"), "max_ts": time_range.get("until")}
 
 
-def paged(asked: Paged, *, form: type = Paged) -> dict[str, Value]:
-    """The query of one page of a span; `asked` may hold what `form` names and nothing else."""
-    unknown = asked.keys() - form.__optional_keys__  # type: ignore[attr-defined]  # every TypedDict has it
+def page_range_query(filters: PageRange, *, form: type = PageRange) -> dict[str, Value]:
+    """The query of one page of a time range. Raises TypeError for a filter that `form` does not have."""
+    unknown = filters.keys() - form.__optional_keys__  # type: ignore[attr-defined]  # every TypedDict has it
     if unknown:
-        raise TypeError(f"nothing of this list is called {', '.join(sorted(unknown))}")
-    return {**page(asked.get("limit", DEFAULT_LIMIT), asked.get("cursor")), **window(asked)}
+        raise TypeError(f"this list has no filter {', '.join(sorted(unknown))}")
+    return {**page(filters.get("limit", DEFAULT_LIMIT), filters.get("cursor")), **window(filters)}
 
 
 def bounded(name: str, value: int, *, least: int, most: int) -> int:

@@ -1,103 +1,93 @@
-"""How a question becomes steps, and how the pages of a list become the list. Pure."""
+"""From a call to its request, and from the pages of a list to the whole list. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from coliseum.errors import SourceMalformed
 from coliseum.kalshi import wire
-from coliseum.kalshi.pacing import Lane
-from coliseum.kalshi.parse import SOURCE, checked, json_from
+from coliseum.kalshi.pacing import RateLimit
+from coliseum.kalshi.parse import SOURCE, document
 from coliseum.kalshi.query import Query, pairs
-from coliseum.kalshi.retry import Call, Steps, Terms, attempts
-from coliseum.kalshi.rows import UNUSUAL
+from coliseum.kalshi.retry import CallConditions, ExchangeCall, Steps, call_with_retries
 from coliseum.trading.markets import ticker_from
 from coliseum.trading.pages import Page
 
 MAX_PAGES = 1000
-"""A million rows: beyond that something turns in circles."""
+"""A million rows. A list that is longer repeats itself."""
 
 T = TypeVar("T")
 Row = TypeVar("Row")
-Document = TypeVar("Document", bound=wire.Wire)
+Document = TypeVar("Document", bound=wire.WireObject)
 
 
-class Asking:
-    """One caller's way to ask, under its terms."""
+class Requester:
+    """Makes the calls of one caller, under the caller's conditions."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+    def __init__(self, conditions: CallConditions) -> None:
+        self._conditions = conditions
 
-    def _ask(
+    def _get(
         self,
         endpoint: str,
         model: type[Document],
-        words: Callable[[Document], T],
+        parse: Callable[[Document], T],
         *,
-        quick: Callable[[Any], T] | None = None,
         parts: Mapping[str, str] | None = None,
         query: Query | None = None,
-        lane: Lane = Lane.PUBLIC,
+        limit: RateLimit = RateLimit.PUBLIC,
         missing: tuple[str, str] | None = None,
         also_read: frozenset[int] = frozenset(),
     ) -> Steps[T]:
-        """GET `endpoint` with its `parts` filled in; the answer is read as `model` and said in `words`.
+        """GET `endpoint` with `parts` in its placeholders; the answer is read as `model` and converted by `parse`.
 
-        `quick` does the same for ordinary answers in less time, and raises one of UNUSUAL for the others.
+        `missing` is the kind and the name for NotFound, `also_read` are error statuses whose body may be an answer.
+        Raises InvalidInput for a part that is no ticker.
         """
-        filled = {name: ticker_from(value, field=name) for name, value in (parts or {}).items()}
-        told = f"GET {endpoint}"
-
-        def read(body: bytes) -> T:
-            answered = json_from(body, endpoint=told)
-            if quick is not None:
-                with suppress(*UNUSUAL):
-                    return quick(answered)
-            return words(checked(model, answered, endpoint=told))
-
-        call = Call(
-            endpoint=told,
-            path=endpoint.format_map(filled),
+        tickers = {name: ticker_from(value, field=name) for name, value in (parts or {}).items()}
+        name = f"GET {endpoint}"
+        call = ExchangeCall(
+            endpoint=name,
+            path=endpoint.format_map(tickers),
             query=pairs(query or {}),
-            read=read,
-            lane=lane,
+            read=lambda body: parse(document(model, body, endpoint=name)),
+            limit=limit,
             missing=missing,
             also_read=also_read,
         )
-        return attempts(call, self._terms)
+        return call_with_retries(call, self._conditions)
 
 
-def page_of(rows: Iterable[Row], words: Callable[[Row], T], cursor: str | None) -> Page[T]:
-    """The last page's cursor is absent, null or empty."""
-    return Page(tuple(words(row) for row in rows), cursor or None)
+def page_of(rows: Iterable[Row] | None, parse: Callable[[Row], T], cursor: str | None) -> Page[T]:
+    """One page. A list without rows may be null; the last page's cursor is missing, null or empty."""
+    return Page(tuple([parse(row) for row in rows or ()]), cursor or None)
 
 
 def all_pages(
     page: Callable[[str | None], Steps[Page[T]]], *, identity: Callable[[T], str], endpoint: str
 ) -> Steps[tuple[T, ...]]:
-    """Every item of a list, each once.
+    """Every item of a list, each once by its `identity`. `page` gets the page behind a cursor.
 
-    The exchange answers a cursor it cannot read with the first page: a page that was there before stops loudly,
-    where going on would turn in circles and stopping quietly would lose rows.
+    Raises SourceMalformed where the pages repeat. The exchange answers a cursor that it cannot read with the first
+    page: to go on would loop, and to stop without an error would lose rows.
     """
-    found: dict[str, T] = {}
+    items: dict[str, T] = {}
     cursors: set[str] = set()
     cursor: str | None = None
     for _ in range(MAX_PAGES):
-        got = yield from page(cursor)
-        if cursor is not None and got.items and all(identity(item) in found for item in got.items):
-            raise _circle(endpoint, "gave a page that was there before")
-        found |= {identity(item): item for item in got.items}
-        cursor = got.cursor
+        received = yield from page(cursor)
+        if cursor is not None and received.items and all(identity(item) in items for item in received.items):
+            raise _repetition(endpoint, "sent a page that it had sent before")
+        items |= {identity(item): item for item in received.items}
+        cursor = received.cursor
         if cursor is None:
-            return tuple(found.values())
+            return tuple(items.values())
         if cursor in cursors:
-            raise _circle(endpoint, "gave the same cursor twice")
+            raise _repetition(endpoint, "sent the same cursor twice")
         cursors.add(cursor)
-    raise _circle(endpoint, f"did not end after {MAX_PAGES} pages")
+    raise _repetition(endpoint, f"did not end after {MAX_PAGES} pages")
 
 
-def _circle(endpoint: str, what: str) -> SourceMalformed:
-    return SourceMalformed(SOURCE, f"GET {endpoint} {what}", field="cursor")
+def _repetition(endpoint: str, problem: str) -> SourceMalformed:
+    return SourceMalformed(SOURCE, f"GET {endpoint} {problem}", field="cursor")

@@ -1,8 +1,8 @@
-"""One call as steps: wait for the turn, send, try again. A generator, so that one text serves threads and asyncio.
+"""One call as steps: wait for the rate limit, send, try again. Pure: a generator yields what to do, `client` does it.
 
-Every call is a GET, so trying again is safe. The exchange names no time with its 429, hence full jitter: a pause drawn
-evenly between nothing and a doubling ceiling. stamina adds jitter on top of the backoff instead, and would sleep past
-the caller's deadline, so the twenty lines are here.
+Every call is a GET, so it is safe to try again. The exchange sends no time with its 429, hence full jitter: a pause
+drawn evenly between 0 and a ceiling that doubles. The library stamina adds jitter on top of the backoff instead, and
+would sleep past the caller's deadline.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from coliseum.errors import NotFound, SourceError, SourceMalformed, SourceRateLimited, SourceUnavailable
-from coliseum.kalshi.pacing import Lane, Pace
+from coliseum.kalshi.pacing import RateLimit, RateLimiter
 from coliseum.kalshi.parse import SOURCE, error_from
 
 MAX_ATTEMPTS = 4
@@ -24,29 +24,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[T]):
-    """One request, and how its answer is read."""
+class ExchangeCall(Generic[T]):
+    """One request, and how to read its answer."""
 
     endpoint: str
-    """The path as documented, with its placeholders: for messages."""
+    """Method and documented path with its placeholders, for messages."""
     path: str
-    """Behind the base URL."""
+    """The path behind the base URL."""
     query: tuple[tuple[str, str], ...]
     read: Callable[[bytes], T]
-    lane: Lane
+    limit: RateLimit
     missing: tuple[str, str] | None = None
-    """What a 404 means: kind and name of the thing."""
+    """Kind and name of what a 404 says is missing; None: a 404 is an ordinary error."""
     also_read: frozenset[int] = frozenset()
     """Statuses other than 200 whose body may be an answer."""
 
     @property
     def signed(self) -> bool:
-        return self.lane is not Lane.PUBLIC
+        return self.limit is not RateLimit.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Do this request now, within so many seconds."""
+class SendRequest:
+    """Send this request now; give up after `seconds`."""
 
     path: str
     query: tuple[tuple[str, str], ...]
@@ -56,75 +56,77 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Sleep."""
+    """Sleep so many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
+    """What the exchange answered."""
+
     status: int
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """No answer came."""
+class NoAnswer:
+    """Why no answer came."""
 
     problem: str
 
 
-Step: TypeAlias = Send | Pause
-Outcome: TypeAlias = Answer | Failure | None
-Steps: TypeAlias = Generator[Step, Outcome, T]
+Step: TypeAlias = SendRequest | Pause
+AttemptResult: TypeAlias = HttpAnswer | NoAnswer | None
+Steps: TypeAlias = Generator[Step, AttemptResult, T]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Under what conditions calls are made."""
+class CallConditions:
+    """What a caller's calls must observe."""
 
-    pace: Pace
+    rate_limiter: RateLimiter
     time_left: Callable[[], float]
     """Seconds until the caller needs an answer."""
     jitter: Callable[[], float]
-    """Drawn evenly from 0 to 1."""
+    """A random number from 0 to 1."""
 
 
-def attempts(call: Call[T], terms: Terms) -> Steps[T]:
-    """The call's answer, or the last attempt's error once tries or time are used up."""
+def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Steps[T]:
+    """The call's answer. Raises the last attempt's error once attempts or time are used up."""
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        yield from _turn(call, terms)
-        seconds = min(ATTEMPT_SECONDS, terms.time_left())
+        yield from _wait_for_rate_limit(call, conditions)
+        seconds = min(ATTEMPT_SECONDS, conditions.time_left())
         if seconds <= 0:
             raise SourceUnavailable(SOURCE, f"{call.endpoint}: no time left to ask")
-        outcome = yield Send(call.path, call.query, call.signed, seconds)
+        outcome = yield SendRequest(call.path, call.query, call.signed, seconds)
         try:
             return _read(call, outcome)
         except SourceError as error:
             if not error.retryable or attempt == MAX_ATTEMPTS:
                 raise
             if isinstance(error, SourceRateLimited):
-                terms.pace.drain(call.lane)
-            pause = terms.jitter() * min(LAST_CEILING_SECONDS, FIRST_CEILING_SECONDS * 2 ** (attempt - 1))
-            if pause >= terms.time_left():
+                conditions.rate_limiter.drain(call.limit)
+            pause = conditions.jitter() * min(LAST_CEILING_SECONDS, FIRST_CEILING_SECONDS * 2 ** (attempt - 1))
+            if pause >= conditions.time_left():
                 raise
         yield Pause(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _turn(call: Call[T], terms: Terms) -> Steps[None]:
-    """Wait until the lane has room, or say at once that there is no time for that."""
-    wait = terms.pace.reserve(call.lane)
-    if wait >= terms.time_left():
-        terms.pace.give_back(call.lane)
-        told = f"{call.endpoint}: our own pace asks for {wait:.2f} s more, and {terms.time_left():.2f} s are left"
-        raise SourceRateLimited(SOURCE, told, code="own_pace")
+def _wait_for_rate_limit(call: ExchangeCall[T], conditions: CallConditions) -> Steps[None]:
+    """Wait until the bucket has tokens. Raises SourceRateLimited at once where the caller has no time for that."""
+    wait = conditions.rate_limiter.reserve(call.limit)
+    if wait >= conditions.time_left():
+        conditions.rate_limiter.give_back(call.limit)
+        problem = f"our own rate limit needs {wait:.2f} s more, and {conditions.time_left():.2f} s are left"
+        raise SourceRateLimited(SOURCE, f"{call.endpoint}: {problem}", code="own_pace")
     if wait > 0:
         yield Pause(wait)
 
 
-def _read(call: Call[T], outcome: Outcome) -> T:
-    if not isinstance(outcome, Answer):
+def _read(call: ExchangeCall[T], outcome: AttemptResult) -> T:
+    if not isinstance(outcome, HttpAnswer):
         problem = "no answer" if outcome is None else outcome.problem
         raise SourceUnavailable(SOURCE, f"{call.endpoint}: {problem}")
     if outcome.status == 200:
@@ -135,5 +137,5 @@ def _read(call: Call[T], outcome: Outcome) -> T:
         try:
             return call.read(outcome.body)
         except SourceMalformed:
-            pass  # an ordinary error page
+            pass  # the usual body of an error, which is read below
     raise error_from(outcome.status, outcome.body, endpoint=call.endpoint)

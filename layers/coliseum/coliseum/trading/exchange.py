@@ -22,14 +22,3 @@ class HistoricalCutoff:
     markets_settled: datetime
     trades_created: datetime
     orders_updated: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountLimits:
-    """Token buckets of the account: a plain call costs 10 tokens."""
-
-    usage_tier: str
-    read_tokens_per_second: int
-    read_capacity: int
-    write_tokens_per_second: int
-    write_capacity: int

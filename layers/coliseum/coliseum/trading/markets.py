@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from coliseum.errors import InvalidInput
 from coliseum.trading.money import ONE
-from coliseum.trading.trades import Outcome
 
 _TICKER = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
@@ -148,17 +147,3 @@ class Settlement:
     """Dollars per YES contract."""
     fee: Decimal
     settled_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicTrade:
-    """One anonymous trade of the whole market; its id says nothing about our own fills."""
-
-    trade_id: str
-    ticker: str
-    taker_outcome: Outcome
-    count: Decimal
-    yes_price: Decimal
-    no_price: Decimal
-    created_at: datetime
-    is_block_trade: bool
