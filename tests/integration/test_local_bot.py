@@ -42,9 +42,6 @@ class Bot:
     def get(self, path: str) -> Any:
         return json.loads(self.content(path))
 
-    def content(self, path: str) -> bytes:
-        return self._http.get(path).raise_for_status().content
-
     def until(self, path: str, holds: Callable[[Any], bool], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """The first body that fulfils the condition."""
         deadline = time.monotonic() + seconds
