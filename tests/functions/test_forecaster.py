@@ -410,7 +410,7 @@ def test_with_little_time_left_a_model_is_not_asked(world: World) -> None:
 def test_a_slow_model_fails_before_the_function_does(world: World) -> None:
     asked = ask(world.store)
     world.patch.setattr(asking, "SHORTEST_SECONDS", 0.1)
-    world.openrouter.script(SLUG, Reply(seconds=2))
+    world.openrouter.script(SLUG, Reply(seconds=3600))
     assert world.invoke(asked.decision(HAIKU, "blind"), seconds=app.MARGIN_SECONDS + 0.8) == 1
     assert asked.status(HAIKU, "blind")[2] == "timeout"
 

@@ -12,6 +12,7 @@ from postgrest.exceptions import APIError
 from postgrest.types import CountMethod, ReturnMethod
 from supabase import Client, ClientOptions, create_client
 from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 SETUP = """
 create table gauges (
@@ -52,7 +53,7 @@ def _gauges(postgres_server: PostgresServer) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def _client(postgres_server: PostgresServer, _gauges: None) -> Iterator[Client]:
-    with httpx.Client(timeout=10) as http:
+    with httpx.Client(timeout=PATIENCE_SECONDS) as http:
         options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
         yield create_client(postgres_server.url, postgres_server.secret_key, options)
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import TypeAdapter
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CacheSpec
@@ -132,12 +133,12 @@ def test_threads_that_want_the_same_value_cause_one_fetch(redis: Redis, prefix: 
 
     def slow() -> int:
         entered.set()
-        go.wait(5)
+        go.wait(PATIENCE_SECONDS)
         return source()
 
     with ThreadPoolExecutor(8) as threads:
         answers = [threads.submit(cache.get, NUMBER, slow) for _ in range(8)]
-        entered.wait(5)
+        entered.wait(PATIENCE_SECONDS)
         go.set()
         assert {answer.result().value for answer in answers} == {1}
     assert source.calls == 1
