@@ -165,7 +165,7 @@ def test_stats_count_connections_events_and_delays(redis_server: RedisServer, re
         stats = server.stats()
         assert stats["connections"]["now"] == stats["connections"]["total"] == 2
         assert stats["events_sent"] >= 4
-        assert stats["delay_ms"]["p50"] <= stats["delay_ms"]["p99"] < 5000
+        assert stats["delay_ms"]["p50"] <= stats["delay_ms"]["p99"] < 60_000
         assert stats["redis"]["commands_per_client_hour"] > 0
         first.close()
         until(lambda: server.stats()["connections"]["now"] == 1)
