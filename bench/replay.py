@@ -1,8 +1,8 @@
-"""Seasons replayed over recordings: `python -m bench.replay [markets...]`.
+"""Measures replays of seasons over recordings: `python -m bench.replay [markets...]`.
 
-Made-up markets live for half a day, twenty at a time, and are seen every half hour; a round asks about twenty every
-three hours. All contestants that need no model play, with all their accounts. Each size has a process of its own, so
-that peak memory is its own too.
+The generated markets are open for half a day, twenty at a time, and are recorded every half hour. Every three hours a
+round asks about twenty markets. All contestants that need no model take part, with all their accounts. Each size runs
+in its own process, so that it has its own peak memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench import machine
 from coliseum.arena.replay.recording import about_text, recording_from
 from coliseum.arena.replay.report import replay_report
 from coliseum.arena.replay.season import ReplayPlan, play_season
-from coliseum_local.replay import players
+from coliseum_local.replay import contestants
 
 SIZES = (250, 1_000, 4_000)
 DRAWS = 10_000
@@ -60,7 +60,7 @@ def _season(markets: int) -> dict[str, Any]:
     started = time.perf_counter()
     recording = recording_from(about_text("kalshi"), texts)
     read = time.perf_counter()
-    season = play_season(recording, players(), PLAN)
+    season = play_season(recording, contestants(), PLAN)
     done = time.perf_counter()
     outcome = replay_report(recording, season, PLAN, draws=DRAWS)
     assert outcome.body["markets"] == markets

@@ -1,10 +1,10 @@
-"""The scoring engine beside arena-evaluation, the only other open one: `python -m bench.scoring [sizes...]`.
+"""Compares the scoring engine with arena-evaluation, the only other open one: `python -m bench.scoring [sizes...]`.
 
-Ten agents answer every market; two windows to an event, eight categories. "Same work" is what both engines compute:
-Brier, paired skill with its standard error, ECE and reliability bins, over all, by category and by type of event. The
-oracle starts from its cells in memory, ours from columns in memory; making either is not timed. Everything else is
-ours alone: some sixty numbers per agent in every slice, and 10,000 bootstrap draws of every agent and pair.
-Each measurement has a process of its own, so that peak memory is its own too.
+Ten agents answer every market. Events have two windows, and there are eight categories. "Same work" is what both
+engines compute: Brier score, paired skill with its standard error, ECE and reliability bins, over all cells, by
+category and by type of event. arena-evaluation starts from cells in memory and ours from columns in memory; making
+them is not timed. Only ours computes the rest: about sixty numbers for each agent in every slice, and 10,000 bootstrap
+draws of all agents and pairs. Each measurement runs in its own process, so that it has its own peak memory.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _measured(worker: str, size: int) -> dict[str, Any]:
 
 
 def _columns(size: int) -> dict[str, Any]:
-    """Columns of a board: the market knows something, every agent a little more or less."""
+    """Columns of a table: the market is informed, and every agent knows a little more or less than the market."""
     markets = size // AGENTS
     rng = np.random.default_rng(1)
     q = rng.random(markets)
@@ -136,7 +136,7 @@ def _ours(size: int) -> dict[str, Any]:
 
 
 def _same(rows: CellTable) -> Numbers:
-    """What the oracle computes, and nothing else, from the engine's own parts."""
+    """Only what arena-evaluation computes, with the parts of our engine."""
     (category,) = (one for one in rows.dimensions if one.name == "category")
     cuts: list[tuple[str, Any, tuple[str, ...]]] = [
         ("", None, ("all",)),

@@ -1,4 +1,4 @@
-"""`coliseum record DIR`: write down what can be seen of the exchange, for `coliseum replay`. Public calls only."""
+"""`coliseum record DIR`: records the public data of the exchange for `coliseum replay`. It needs no key."""
 
 from __future__ import annotations
 
@@ -26,39 +26,44 @@ from coliseum.arena.replay.recording import (
     UnreadableRecording,
     about_text,
     changes,
-    kind_of,
+    file_of,
     line_of,
 )
 from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.trading.events import Event
 from coliseum.trading.markets import Market
-from coliseum_local.replay import read
+from coliseum_local.replay import read_recording
 
-PAGES = 50
-"""Of 200 events each."""
+MAX_PAGES = 50
+"""Pages of 200 events that are read at most."""
 BATCH = 100
-"""Tickers asked for in one call."""
+"""Tickers of one call."""
 HISTORY = timedelta(hours=24)
+"""How much of a market's past is recorded when it is first seen."""
 FINAL = "finalized"
 
 
 def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: float | None, most_markets: int) -> int:
-    """Look every `every_seconds` until Ctrl-C or for so long; the exit code."""
+    """Record every `every_seconds` seconds until Ctrl-C, or for `for_seconds`. Returns the exit code."""
     base = url or config.settings.kalshi_api_base
     settings = config.settings.model_copy(update={"kalshi_api_base": base})
     try:
-        before = _begun(folder, settings.exchange)
+        earlier_rows = _earlier_rows(folder, settings.exchange)
     except UnreadableRecording as error:
         print(error, file=sys.stderr)
         return 1
     end = None if for_seconds is None else time.monotonic() + for_seconds
-    with ExitStack() as held:
+    with ExitStack() as resources:
         kalshi = Kalshi.from_settings(settings)
-        held.callback(kalshi.close)
+        resources.callback(kalshi.close)
         recorder = ExchangeRecorder(kalshi, lambda: datetime.now(UTC), most_markets=most_markets)
-        recorder.remember(before)
-        sinks, stop, console = _sinks(folder, settings.exchange, held), _stopped_by_signals(held), Console(stderr=True)
+        recorder.remember(earlier_rows)
+        sinks, stop, console = (
+            _sinks(folder, settings.exchange, resources),
+            _stop_event(resources),
+            Console(stderr=True),
+        )
         while True:
             started = time.monotonic()
             _look(recorder, sinks, console)
@@ -69,53 +74,54 @@ def record(folder: Path, *, url: str | None, every_seconds: float, for_seconds: 
                 return 0
 
 
-def _begun(folder: Path, exchange: str) -> tuple[RecordedRow, ...]:
-    """What an earlier run wrote into the folder, which is there afterwards. Raises UnreadableRecording."""
+def _earlier_rows(folder: Path, exchange: str) -> tuple[RecordedRow, ...]:
+    """The rows that an earlier run wrote. Creates the folder if it is missing. Raises UnreadableRecording."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnreadableRecording([f"{folder}: {error.strerror or error}"]) from None
     if not any((folder / f"{kind}.jsonl").exists() and (folder / f"{kind}.jsonl").stat().st_size for kind in FILES):
         return ()
-    before = read(folder)
-    if before.exchange != exchange:
-        raise UnreadableRecording([f"{folder}: holds a recording of {before.exchange}; record {exchange} elsewhere"])
-    return before.rows
+    earlier = read_recording(folder)
+    if earlier.exchange != exchange:
+        message = f"{folder}: this is a recording of {earlier.exchange}; use another folder for {exchange}"
+        raise UnreadableRecording([message])
+    return earlier.rows
 
 
-def _stopped_by_signals(held: ExitStack) -> threading.Event:
-    """Set by Ctrl-C or a stop, so that a look is written down whole."""
+def _stop_event(resources: ExitStack) -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set, so that the rows of a pass are written completely."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         before = signal.signal(number, lambda *_: stop.set())
-        held.callback(signal.signal, number, before)
+        resources.callback(signal.signal, number, before)
     return stop
 
 
 @dataclass(slots=True)
 class ExchangeRecorder:
-    """What has been written down so far, and whom to ask."""
+    """Reads the exchange and finds what has changed since the last pass."""
 
     kalshi: Kalshi
     clock: Callable[[], datetime]
     most_markets: int
     known: dict[tuple[str, str], RecordedItem] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)
-    """Markets of the recording that are not final yet, in order of their first sight."""
+    """Markets of the recording that are not final yet, in the order in which they were first seen."""
     read_hour: dict[str, datetime] = field(default_factory=dict)
-    """The hour in which a market's history was read last."""
+    """The hour in which the history of a market was last read."""
 
     def remember(self, rows: Sequence[RecordedRow]) -> None:
-        """Go on where an earlier recording ended: its markets that were not final are followed to their end."""
+        """Continue an earlier recording: its markets that were not final are followed until they are."""
         for seen in changes(rows, self.known):
-            if isinstance(seen.thing, Market):
-                if seen.thing.status == FINAL:
-                    self.waiting.pop(seen.thing.ticker, None)
+            if isinstance(seen.item, Market):
+                if seen.item.status == FINAL:
+                    self.waiting.pop(seen.item.ticker, None)
                 else:
-                    self.waiting[seen.thing.ticker] = None
+                    self.waiting[seen.item.ticker] = None
 
     def look(self) -> Iterator[RecordedRow]:
-        """What one look at the exchange says that is new. A thing is dated by the moment its answer was there."""
+        """The rows that are new or changed in one pass. A row has the time at which the answer arrived."""
         return changes(self._all(), self.known)
 
     def _all(self) -> Iterator[RecordedRow]:
@@ -132,7 +138,7 @@ class ExchangeRecorder:
         yield from self._markets()
 
     def _markets(self) -> Iterator[RecordedRow]:
-        series = {thing.ticker: thing.series_ticker for thing in self.known.values() if isinstance(thing, Event)}
+        series = {item.ticker: item.series_ticker for item in self.known.values() if isinstance(item, Event)}
         active: list[Market] = []
         for batch in _batches(list(self.waiting)):
             found = self.kalshi.markets(tickers=batch, limit=1000).items
@@ -151,7 +157,7 @@ class ExchangeRecorder:
             yield from self._history(market, series.get(market.event_ticker))
 
     def _history(self, market: Market, series: str | None) -> Iterator[RecordedRow]:
-        """The whole hours of a market's history, read once an hour."""
+        """The full hours of a market's history, which are read once an hour."""
         hour = self._now().replace(minute=0, second=0, microsecond=0)
         if series is None or self.read_hour.get(market.ticker) == hour:
             return
@@ -166,7 +172,7 @@ class ExchangeRecorder:
     def _open_events(self) -> list[Event]:
         found: list[Event] = []
         cursor: str | None = None
-        for _ in range(PAGES):
+        for _ in range(MAX_PAGES):
             page = self.kalshi.events(status="open", with_markets=True, limit=200, cursor=cursor)
             found += page.items
             cursor = page.cursor
@@ -179,23 +185,23 @@ class ExchangeRecorder:
 
 
 def _look(recorder: ExchangeRecorder, sinks: dict[str, TextIO], console: Console) -> None:
-    """One look, written down; what cannot be read now is read by the next one."""
+    """Write the rows of one pass. After an error of the exchange the next pass reads what is missing."""
     number = 0
     try:
         for seen in recorder.look():
-            print(line_of(seen), file=sinks[kind_of(seen.thing)])
+            print(line_of(seen), file=sinks[file_of(seen.item)])
             number += 1
     except SourceError as error:
         console.print(f"[yellow]{error}[/yellow]", highlight=False)
     for sink in sinks.values():
         sink.flush()
     console.print(
-        f"{recorder.clock():%H:%M:%S}  {number} new rows, {len(recorder.waiting)} markets waiting", highlight=False
+        f"{recorder.clock():%H:%M:%S}  {number} new rows, {len(recorder.waiting)} markets followed", highlight=False
     )
 
 
 def _sinks(folder: Path, exchange: str, files: ExitStack) -> dict[str, TextIO]:
-    """The recording's files, open at their ends; a line that a crash cut off is taken away first."""
+    """The files of the recording, open for appending. An incomplete last line (after a crash) is removed first."""
     (folder / "about.json").write_text(about_text(exchange), encoding="utf-8")
     sinks: dict[str, TextIO] = {}
     for kind in FILES:

@@ -1,4 +1,4 @@
-"""`coliseum score FILE`: anyone's forecasts through the arena's engine, without the arena."""
+"""`coliseum score FILE`: scores a file of forecasts with the arena's engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from coliseum.arena.leaderboard import NO_GATES, Leaderboard, leaderboard_body, rank_agents
+from coliseum.arena.leaderboard import NO_GATES, AgentStanding, Leaderboard, leaderboard_body, rank_agents
 from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
 from coliseum.arena.scoring.files.parse import forecasts_from
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
@@ -21,7 +21,7 @@ from coliseum.errors import InvalidInput
 from coliseum_local.text_files import UnreadableFile, text_of
 
 WIDTH = 150
-"""Of the board where it is not a terminal that is written to."""
+"""Characters of a line if the output is not a terminal."""
 
 UNGRADED = "Nothing is graded: no line has an outcome (column y, or --outcomes FILE)."
 
@@ -36,30 +36,33 @@ def score_file(
     form: str,
     output: Path | None,
 ) -> int:
-    """The exit code: 0, or 1 after telling what is wrong with the files. `form` is board, json or csv."""
+    """Score and print a file. `form` is board, json or csv.
+
+    Returns the exit code: 0, or 1 after printing the problems of the files to stderr.
+    """
     try:
         table = _table(forecasts, outcomes)
-        report, ranked = scored(
-            table if own_questions else with_unanswered_questions(table), draws=draws, last_hours=last_hours
-        )
-        body = leaderboard_body(report, ranked)
-        put(canonical({**body, "digest": digest_of(body)}) + "\n", output)
+        if not own_questions:
+            table = with_unanswered_questions(table)
+        report, leaderboard = score_table(table, draws=draws, last_hours=last_hours)
+        body = leaderboard_body(report, leaderboard)
+        write_text(canonical({**body, "digest": digest_of(body)}) + "\n", output)
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return 1
     if form == "json":
         print(canonical({**body, "digest": digest_of(body)}))
     elif form == "csv":
-        print(sheet(report, ranked), end="")
+        print(csv_text(report, leaderboard), end="")
         print(f"digest {digest_of(body)}", file=sys.stderr)
     else:
-        show(report, ranked)
+        print_leaderboard(report, leaderboard)
         print(f"digest {digest_of(body)}")
     return 0
 
 
-def put(text: str, output: Path | None) -> None:
-    """Write `text` to the file, where one is wanted. Raises UnreadableFile."""
+def write_text(text: str, output: Path | None) -> None:
+    """Write `text` to the file; nothing if `output` is None. Raises UnreadableFile if it cannot be written."""
     if output is None:
         return
     try:
@@ -68,53 +71,47 @@ def put(text: str, output: Path | None) -> None:
         raise UnreadableFile(f"{output}: {error.strerror or error}") from None
 
 
-def scored(table: CellTable, *, draws: int, last_hours: bool, name: str = "file") -> tuple[ScoreReport, Leaderboard]:
-    """Report and ranking, with nobody provisional for being new."""
+def score_table(
+    table: CellTable, *, draws: int, last_hours: bool, name: str = "file"
+) -> tuple[ScoreReport, Leaderboard]:
+    """Score and rank a table without gates. The seed of the bootstrap depends on `name` and the cells."""
     rules = ScoreRules(left_out=frozenset()) if last_hours else ScoreRules()
     report = score(table, seed=seed_of(name, table), draws=draws, slice_draws=min(draws, 1000), rules=rules)
     return report, rank_agents(report, days={}, gates=NO_GATES)
 
 
-def show(report: ScoreReport, ranked: Leaderboard, *, ungraded: str = UNGRADED) -> None:
-    """The board for people; `ungraded` says why nothing has an outcome, where nothing has."""
+def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded: str = UNGRADED) -> None:
+    """Print the leaderboard as a table. `ungraded` is the explanation to print if nothing is graded."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     body = report.body
-    lines = RichTable(
+    table = RichTable(
         title="{graded_cells:,} graded forecasts of {questions:,} questions in {events:,} events".format(**body),
         title_justify="left",
     )
     for column in ("rank", "tier", "agent", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "market", "strict",
                    "log", "ECE", "log10 E", "coverage"):  # fmt: skip
-        lines.add_column(column, justify="left" if column == "agent" else "right")
-    for one in ranked.standings:
-        lines.add_row(*_cells(one.scores, rank=one.rank, tier=one.tier, agent=one.agent, best=one.best_probability,
-                              ranks=one.rank_interval))  # fmt: skip
-    console.print(lines)
+        table.add_column(column, justify="left" if column == "agent" else "right")
+    for standing in leaderboard.standings:
+        table.add_row(*_row(standing))
+    console.print(table)
     if not body["graded_cells"]:
         console.print(ungraded, highlight=False)
     elif not body["paired_cells"]:
-        console.print("Nobody is ranked: skill needs the market's probability (column q).")
+        console.print("No agent is ranked: skill needs the market's probability (column q).")
     console.print(f"engine {body['engine_version']}, rules {body['rules_version']}", highlight=False)
 
 
-def _cells(
-    scores: Mapping[str, Any],
-    *,
-    rank: int | None,
-    tier: int | None,
-    agent: str,
-    best: float | None,
-    ranks: tuple[int, int] | None,
-) -> list[str]:
-    low_high = scores["skill_interval"]
+def _row(standing: AgentStanding) -> list[str]:
+    scores, ranks = standing.scores, standing.rank_interval
+    interval = scores["skill_interval"]
     return [
-        _text(rank, "d"),
-        _text(tier, "d"),
-        escape(agent),
+        _text(standing.rank, "d"),
+        _text(standing.tier, "d"),
+        escape(standing.agent),
         _text(scores["skill"], "+.4f"),
-        "" if low_high is None else f"{low_high[0]:+.4f} .. {low_high[1]:+.4f}",
+        "" if interval is None else f"{interval[0]:+.4f} .. {interval[1]:+.4f}",
         _text(scores["skill_events"], ",d"),
-        _text(best, ".0%"),
+        _text(standing.best_probability, ".0%"),
         "" if ranks is None else f"{ranks[0]}-{ranks[1]}",
         _text(scores["brier"], ".4f"),
         _text(scores["market_brier"], ".4f"),
@@ -130,9 +127,9 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def sheet(report: ScoreReport, ranked: Leaderboard) -> str:
-    """The numbers as CSV: a row per slice and agent, a column per number, two for an interval."""
-    rows = list(_flat(report, ranked))
+def csv_text(report: ScoreReport, leaderboard: Leaderboard) -> str:
+    """All numbers as CSV: a row for each slice and agent, a column for each number and two for an interval."""
+    rows = list(_flat_rows(report, leaderboard))
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -141,19 +138,19 @@ def sheet(report: ScoreReport, ranked: Leaderboard) -> str:
     return text.getvalue()
 
 
-def _flat(report: ScoreReport, ranked: Leaderboard) -> Iterator[dict[str, Any]]:
-    standings = {one.agent: one for one in ranked.standings}
+def _flat_rows(report: ScoreReport, leaderboard: Leaderboard) -> Iterator[dict[str, Any]]:
+    standings = {standing.agent: standing for standing in leaderboard.standings}
     for name in sorted(report.body["slices"], key=lambda name: (name != ALL, name)):
         for agent, numbers in sorted(report.scores(name).items()):
-            line = standings[agent] if name == ALL else None
+            standing = standings[agent] if name == ALL else None
             yield {
                 "slice": name,
                 "agent": agent,
-                "rank": None if line is None else line.rank,
-                "tier": None if line is None else line.tier,
-                **_ends("rank_interval", None if line is None else line.rank_interval),
-                "best_probability": None if line is None else line.best_probability,
-                "separated": None if line is None else line.separated,
+                "rank": None if standing is None else standing.rank,
+                "tier": None if standing is None else standing.tier,
+                **_ends("rank_interval", None if standing is None else standing.rank_interval),
+                "best_probability": None if standing is None else standing.best_probability,
+                "separated": None if standing is None else standing.separated,
                 **dict(_numbers(numbers)),
             }
 
@@ -172,7 +169,7 @@ def _ends(name: str, interval: Any) -> dict[str, Any]:
 
 
 def _table(forecasts: Path, outcomes: Path | None) -> CellTable:
-    """Raises UnreadableFile that lists everything found wrong."""
+    """The table of a file. Raises UnreadableFile, which lists the problems of the files."""
     parsed = forecasts_from(text_of(forecasts), None if outcomes is None else text_of(outcomes))
     if parsed.table is None:
         more = [f"and {parsed.more:,} more"] if parsed.more else []

@@ -16,7 +16,7 @@ from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Market
 from coliseum_local.cli import app
 from coliseum_local.record import ExchangeRecorder
-from coliseum_local.replay import read
+from coliseum_local.replay import read_recording
 
 
 @dataclass
@@ -86,11 +86,9 @@ def test_markets_are_followed_until_they_are_final_also_after_a_restart(recorded
     for _ in range(2):
         recorded.look(after=3600)
     final = {
-        seen.thing.ticker
-        for seen in recorded.rows
-        if isinstance(seen.thing, Market) and seen.thing.status == "finalized"
+        seen.item.ticker for seen in recorded.rows if isinstance(seen.item, Market) and seen.item.status == "finalized"
     }
-    events = [seen.thing.ticker for seen in recorded.rows if isinstance(seen.thing, Event)]
+    events = [seen.item.ticker for seen in recorded.rows if isinstance(seen.item, Event)]
     assert final & started
     assert final.isdisjoint(recorded.recorder.waiting)
     assert len(set(events)) == len(events)  # nothing of an event itself has changed
@@ -109,17 +107,17 @@ def test_the_command_writes_a_recording_and_continues_it(exchange_server: Exchan
     with (tmp_path / "books.jsonl").open("a") as file:
         file.write('{"at": "2026-11-21T12:00')  # a crash cut it off
     second = CliRunner().invoke(app, arguments)
-    found = read(tmp_path)
+    found = read_recording(tmp_path)
 
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert "new rows" in first.stderr
     assert found.exchange == "sandbox"
-    assert {Series, Event, Market, RecordedBook} <= {type(row.thing) for row in found.rows}
+    assert {Series, Event, Market, RecordedBook} <= {type(row.item) for row in found.rows}
 
     (tmp_path / "about.json").write_text(about_text("kalshi"))
     other = CliRunner().invoke(app, arguments)
     assert (other.exit_code, other.stderr) == (
-        1, f"{tmp_path}: holds a recording of kalshi; record sandbox elsewhere\n"
+        1, f"{tmp_path}: this is a recording of kalshi; use another folder for sandbox\n"
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_a_file_of_outcomes_is_joined(tmp_path: Path) -> None:
 
     assert "Nothing is graded" in plain.stdout
     assert "0.2500" in joined.stdout
-    assert "Nobody is ranked" in joined.stdout
+    assert "No agent is ranked" in joined.stdout
 
 
 def test_the_problems_of_a_file_go_to_stderr(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
     done = coliseum("replay", str(tmp_path))
 
     assert done.exit_code == 1
-    assert done.stderr == f"{tmp_path}: no about.json: not a folder that `coliseum record` wrote\n"
+    assert done.stderr == f"{tmp_path}: about.json is missing: this is not a folder that `coliseum record` wrote\n"
 
 
 def test_a_recording_that_cannot_be_read_is_reported_with_its_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from coliseum.arena.replay.recording import (
     RecordedRow,
     Recording,
     about_text,
-    kind_of,
+    file_of,
     line_of,
     recording_from,
 )
@@ -50,7 +50,7 @@ def files(seen: Iterator[RecordedRow]) -> dict[str, str]:
     """The texts of a recording's files, by kind."""
     found: dict[str, list[str]] = {kind: [] for kind in FILES}
     for row in seen:
-        found[kind_of(row.thing)].append(line_of(row))
+        found[file_of(row.item)].append(line_of(row))
     return {kind: "\n".join(lines) + "\n" for kind, lines in found.items()}
 
 

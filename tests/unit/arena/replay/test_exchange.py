@@ -31,7 +31,7 @@ def test_the_newest_row_before_the_clock_counts() -> None:
     now = START + timedelta(hours=3, minutes=10)
     exchange = RecordedExchange(rows)
     exchange.advance(now)
-    seen = [row.thing for row in rows if row.at <= now and isinstance(row.thing, Market)]
+    seen = [row.item for row in rows if row.at <= now and isinstance(row.item, Market)]
     newest = {market.ticker: market for market in seen}
 
     page = exchange.events(status="open", with_markets=True, limit=200, cursor=None)
@@ -71,7 +71,7 @@ def test_final_markets_are_returned_once_and_listed_as_precedents() -> None:
 
 def test_candles_are_those_recorded_between_two_times() -> None:
     rows = recording(2).rows
-    ticker = next(row.thing.ticker for row in rows if isinstance(row.thing, RecordedCandle))
+    ticker = next(row.item.ticker for row in rows if isinstance(row.item, RecordedCandle))
     exchange = RecordedExchange(rows)
     exchange.advance(START + timedelta(hours=5))
 

@@ -12,14 +12,14 @@ from tests.unit.arena.replay.recorded import START, files, recording, rows
 
 from coliseum.arena.replay.recording import (
     FILES,
-    MOST_PROBLEMS,
+    MAX_PROBLEMS,
     RecordedBook,
     RecordedItem,
     RecordedRow,
     UnreadableRecording,
     about_text,
     changes,
-    kind_of,
+    file_of,
     line_of,
     recording_from,
     row_from,
@@ -32,7 +32,7 @@ levels = st.lists(st.builds(Level, prices, st.decimals(Decimal("0.01"), Decimal(
 
 def test_every_row_is_read_as_it_was_written() -> None:
     for seen in rows(6):
-        assert row_from(kind_of(seen.thing), json.loads(line_of(seen))) == seen
+        assert row_from(file_of(seen.item), json.loads(line_of(seen))) == seen
 
 
 @given(levels, levels, st.datetimes(timezones=st.just(UTC)))
@@ -50,7 +50,7 @@ def test_rows_are_read_in_order_of_time() -> None:
 
 
 def test_rows_with_equal_times_keep_the_order_of_their_files() -> None:
-    at_start = [kind_of(row.thing) for row in recording(2).rows if row.at == START]
+    at_start = [file_of(row.item) for row in recording(2).rows if row.at == START]
 
     assert at_start == sorted(at_start, key=FILES.index)
 
@@ -95,7 +95,7 @@ def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
     book = {"at": "2026-10-05T00:00:00Z", "ticker": "T", "yes": [["1.00", "5"]], "no": []}
     problems = told(about_text("kalshi"), markets="\n".join(bad), books=json.dumps(book))
 
-    assert problems[0] == "markets.jsonl:1: at: got 'yesterday', expected a time as 2026-11-21T12:00:00Z"
+    assert problems[0] == "markets.jsonl:1: at: got 'yesterday', expected a time such as 2026-11-21T12:00:00Z"
     assert problems[1:4] == [
         "markets.jsonl:2: volume: got 'much'",
         "markets.jsonl:3: volume: got 'NaN'",
@@ -104,7 +104,7 @@ def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
     assert problems[4].startswith("markets.jsonl:5: Expecting property name")
     assert problems[5:] == [
         "markets.jsonl:6: not a JSON object",
-        "markets.jsonl:7: at: got [], expected a time as 2026-11-21T12:00:00Z",
+        "markets.jsonl:7: at: got [], expected a time such as 2026-11-21T12:00:00Z",
         "markets.jsonl:8: close_time: got 5",
         "books.jsonl:1: levels: a price between 0 and 1 and a size above 0",
     ]
@@ -122,6 +122,6 @@ def test_an_empty_recording_is_refused() -> None:
 
 
 def test_only_the_first_problems_of_a_file_are_reported() -> None:
-    problems = told(about_text("kalshi"), markets="x\n" * (MOST_PROBLEMS + 5))
+    problems = told(about_text("kalshi"), markets="x\n" * (MAX_PROBLEMS + 5))
 
-    assert (len(problems), problems[-1]) == (MOST_PROBLEMS + 1, "and 5 more")
+    assert (len(problems), problems[-1]) == (MAX_PROBLEMS + 1, "and 5 more")

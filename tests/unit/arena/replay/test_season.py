@@ -57,12 +57,12 @@ def test_two_replays_of_a_recording_have_the_same_digest() -> None:
 
 
 def test_every_contestant_answers_every_question_of_a_round() -> None:
-    asked = {(agent, *key) for track in Track for agent, *key in season().offers[track]}
+    asked = {(agent, *key) for track in Track for agent, *key in season().questions[track]}
 
     assert len(season().rounds) == 16
-    assert len(season().answers[Track.BLIND]) == len(season().offers[Track.BLIND]) > 0
+    assert len(season().answers[Track.BLIND]) == len(season().questions[Track.BLIND]) > 0
     assert {agent for agent, *_ in asked} == {player.agent_id for player in PLAYERS}
-    assert len(asked) == sum(map(len, season().offers.values())) - len(season().markets)  # the consensus plays both
+    assert len(asked) == sum(map(len, season().questions.values())) - len(season().markets)  # the consensus plays both
 
 
 def test_the_market_has_a_skill_of_0_and_noise_a_negative_one() -> None:
@@ -78,18 +78,18 @@ def poisoned(now: datetime, kind: str) -> Recording:
     """The recording with every row after `now` turned into nonsense that still reads as rows."""
 
     def nonsense(seen: RecordedRow) -> RecordedRow:
-        thing = seen.thing
+        thing = seen.item
         if seen.at <= now:
             return seen
         if isinstance(thing, Market) and kind == "results" and thing.result is not None:
-            return replace(seen, thing=replace(thing, result="no" if thing.result == "yes" else "yes"))
+            return replace(seen, item=replace(thing, result="no" if thing.result == "yes" else "yes"))
         if isinstance(thing, Market) and kind == "prices" and thing.result is None:
             low, high = Decimal("0.01"), Decimal("0.02")
             thing = replace(thing, yes_bid=low, yes_ask=high, volume_24h=Decimal(1), title="poison")
-            return replace(seen, thing=thing)
+            return replace(seen, item=thing)
         if isinstance(thing, RecordedBook) and kind == "prices":
             level = (Level(Decimal("0.01"), Decimal(5)),)
-            return replace(seen, thing=RecordedBook(thing.ticker, OrderBook(level, level)))
+            return replace(seen, item=RecordedBook(thing.ticker, OrderBook(level, level)))
         return seen
 
     kept = (nonsense(seen) for seen in rows(40))
@@ -102,7 +102,7 @@ def planted(now: datetime) -> Iterator[RecordedRow]:
     """Of everything that is known by `now`: what was learnt a second later, though it speaks of before."""
     for seen in rows(40):
         if seen.at <= now:
-            yield RecordedRow(now + timedelta(seconds=1), _revealed(seen.thing))
+            yield RecordedRow(now + timedelta(seconds=1), _revealed(seen.item))
 
 
 def _revealed(thing: RecordedItem) -> RecordedItem:
@@ -190,9 +190,9 @@ def test_an_amended_result_is_reversed_and_paid_again() -> None:
     amended: list[RecordedRow] = []
     for seen in rows(4):
         amended.append(seen)
-        if isinstance(seen.thing, Market) and seen.thing.result is not None:
-            turned = "no" if seen.thing.result == "yes" else "yes"
-            amended.append(RecordedRow(seen.at + timedelta(hours=1), replace(seen.thing, result=turned)))
+        if isinstance(seen.item, Market) and seen.item.result is not None:
+            turned = "no" if seen.item.result == "yes" else "yes"
+            amended.append(RecordedRow(seen.at + timedelta(hours=1), replace(seen.item, result=turned)))
     hourly = replace(PLAN, every=timedelta(hours=1))
     other = play_season(recording_from(about_text("sandbox"), files(iter(amended))), PLAYERS, hourly)
     once = play_season(recording(4), PLAYERS, hourly)
@@ -207,8 +207,8 @@ def test_an_amended_result_is_reversed_and_paid_again() -> None:
 
 def test_a_final_market_without_a_result_is_reported_and_not_paid() -> None:
     torn = [
-        replace(seen, thing=replace(seen.thing, result=None, settlement_value=None))
-        if isinstance(seen.thing, Market) and seen.thing.result is not None
+        replace(seen, item=replace(seen.item, result=None, settlement_value=None))
+        if isinstance(seen.item, Market) and seen.item.result is not None
         else seen
         for seen in rows(4)
     ]
@@ -227,8 +227,8 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
         params={"rule": "base_rate", "parameters": {"prior_yes": 990.0, "prior_no": 1.0}},
     )
     lost = [
-        replace(seen, thing=replace(seen.thing, result="no"))
-        if isinstance(seen.thing, Market) and seen.thing.result is not None
+        replace(seen, item=replace(seen.item, result="no"))
+        if isinstance(seen.item, Market) and seen.item.result is not None
         else seen
         for seen in rows(60)
     ]
@@ -239,13 +239,13 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
     )
     account = f"{found.name}/gambler/quarter_kelly"
 
-    assert min(one.equity for one in found.ledgers.all[account].worths) < Decimal(9000)
+    assert min(one.equity for one in found.ledgers.all[account].marks) < Decimal(9000)
     assert found.reasons[account]["reduce_only"] > 0
     assert found.reasons[account]["traded"] > 0
 
 
 def test_the_replay_reports_its_progress() -> None:
     heard: list[datetime] = []
-    play_season(recording(4), PLAYERS[:1], PLAN, told=heard.append)
+    play_season(recording(4), PLAYERS[:1], PLAN, on_slot=heard.append)
 
     assert heard[:2] == [START, START + timedelta(hours=3)]

@@ -1,7 +1,6 @@
-"""A recorded exchange that answers like the real one, at the moment it has been told to.
+"""An exchange that answers from a recording, as the real one did at the simulated time.
 
-Look-ahead is impossible by construction: the exchange holds only the rows it has been shown. What was recorded after
-its moment is still with whoever shows it the rows.
+It cannot look ahead, because it reads a row only when the simulated time has reached the time of the row.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from coliseum.trading.pages import Page
 
 
 class RecordedExchange:
-    """What was known of the exchange at a moment. Time only goes forward."""
+    """The state of the exchange at the simulated time, which only goes forward."""
 
     def __init__(self, rows: Iterable[RecordedRow]) -> None:
         self._rows: Iterator[RecordedRow] = iter(rows)
@@ -29,24 +28,24 @@ class RecordedExchange:
         self._events: dict[str, Event] = {}
         self._known: dict[str, Market] = {}
         self._tickers: defaultdict[str, list[str]] = defaultdict(list)
-        """Event -> its markets in the order of their first sight."""
+        """The markets of each event, in the order in which they were first seen."""
         self._books: dict[str, OrderBook] = {}
         self._candles: defaultdict[str, dict[datetime, Candle]] = defaultdict(dict)
         self._finalized: dict[str, datetime] = {}
 
     def advance(self, now: datetime) -> tuple[Market, ...]:
-        """Show it everything up to `now`; returns the markets that were seen to be final, new or amended."""
+        """Read all rows up to `now`. Returns the markets that have become final since, or whose result was amended."""
         final: dict[str, Market] = {}
         while self._next is not None and self._next.at <= now:
-            market = self._show(self._next)
+            market = self._read(self._next)
             if market is not None:
                 final[market.ticker] = market
             self._next = next(self._rows, None)
         return tuple(final.values())
 
-    def _show(self, seen: RecordedRow) -> Market | None:
-        """Learn one row; a market that is final now comes back."""
-        match seen.thing:
+    def _read(self, row: RecordedRow) -> Market | None:
+        """Take over one row. Returns the market if it is final."""
+        match row.item:
             case Series() as series:
                 self._series[series.ticker] = series
             case Event() as event:
@@ -60,30 +59,30 @@ class RecordedExchange:
                     self._tickers[market.event_ticker].append(market.ticker)
                 self._known[market.ticker] = market
                 if market.status == "finalized":
-                    self._finalized[market.ticker] = seen.at
+                    self._finalized[market.ticker] = row.at
                     return market
         return None
 
     def finalized_at(self, ticker: str) -> datetime:
-        """When a market was last seen to have become final."""
+        """When the market was last recorded as final."""
         return self._finalized[ticker]
 
     def book(self, ticker: str) -> OrderBook | None:
         return self._books.get(ticker)
 
-    # -- what a round asks of an exchange
+    # -- the calls with which a round is opened; they are those of `kalshi.client.Kalshi`
 
     def events(self, *, status: Literal["open"], with_markets: bool, limit: int, cursor: str | None) -> Page[Event]:
-        """All events that have a market in trade, with their markets, in one page."""
-        found = [
+        """All events with an active market, with all their markets, in one page."""
+        events = [
             replace(event, markets=tuple(self._known[name] for name in self._tickers[ticker]))
             for ticker, event in sorted(self._events.items())
             if any(self._known[name].status == "active" for name in self._tickers.get(ticker, ()))
         ]
-        return Page(tuple(found), None)
+        return Page(tuple(events), None)
 
     def markets(self, *, series_ticker: str, status: Literal["settled"], limit: int) -> Page[Market]:
-        """The series' newest final markets."""
+        """The newest final markets of a series, newest first."""
         newest = sorted(
             (
                 self._known[ticker]

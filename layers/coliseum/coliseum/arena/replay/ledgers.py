@@ -1,4 +1,4 @@
-"""Paper accounts without a database: the same decisions, books and settlements, kept in memory. Pure."""
+"""Paper accounts in memory instead of in the database, with the same decisions, rows and settlements. Pure."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ from coliseum.trading.trades import Outcome
 
 @dataclass(slots=True)
 class ReplayLedger:
-    """One account's rows, its state, and what its value has been."""
+    """The ledger of one account with its state, its marks and what stops it from trading."""
 
     account: PaperAccount
     rows: list[LedgerRow] = field(default_factory=list)
     state: LedgerState = field(default_factory=LedgerState)
-    worths: list[AccountValue] = field(default_factory=list)
+    marks: list[AccountValue] = field(default_factory=list)
     paid: dict[str, LedgerRow] = field(default_factory=dict)
-    """Ticker -> its newest settlement."""
+    """The newest settlement of each ticker."""
     peak: Decimal | None = None
     day: date | None = None
     day_start: Decimal | None = None
     stopped: str | None = None
-    """Why it may only reduce today."""
+    """Why the account may only reduce positions today; None if it may trade."""
     holdings: dict[str, OpenPosition] = field(default_factory=dict)
-    """Its open positions beside what is known of their markets since the last mark."""
+    """The open positions, with the data of their markets at the last mark."""
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
+        """Append rows and update the state."""
         for row in rows:
             self.rows.append(row)
             self.state = replay([row], self.state)
@@ -54,7 +55,7 @@ class ReplayLedger:
 
 
 class ReplayLedgers:
-    """All accounts of a replay."""
+    """The ledgers of all accounts of a replay, by account id in `all`."""
 
     def __init__(self, accounts: Iterable[PaperAccount]) -> None:
         self.all = {account.account_id: ReplayLedger(account) for account in accounts}
@@ -63,30 +64,30 @@ class ReplayLedgers:
         self._followers: defaultdict[tuple[str, Track], list[ReplayLedger]] = defaultdict(list)
         for ledger in self.all.values():
             self._followers[ledger.account.agent_id, ledger.account.track].append(ledger)
-        self._over: set[str] = set()
-        """Markets with a result: nothing is opened there, whatever the exchange shows afterwards."""
+        self._settled: set[str] = set()
+        """Markets with a result. No position is opened there, even if later rows show the market as active."""
         self._markets: dict[str, RoundMarket] = {}
-        """Each market that was asked about, as it was frozen last."""
+        """Each market that was asked about, as it was last frozen."""
 
-    def trade(self, case: TradableForecast, exchange: RecordedExchange) -> tuple[PaperDecision, ...]:
-        """Let the accounts that follow the case's agent and track decide."""
-        self._markets[case.market.ticker] = case.market
-        notes: list[PaperDecision] = []
-        for ledger in self._followers[case.agent_id, case.track]:
-            note, execution = plan(_book(ledger), case)
-            if execution.fills and case.market.ticker in self._over:
-                note = not_traded(case, note.account_id, TradeReason.INACTIVE)
+    def trade(self, forecast: TradableForecast, exchange: RecordedExchange) -> tuple[PaperDecision, ...]:
+        """Let the accounts that follow the forecast's agent and track decide, and trade if they do."""
+        self._markets[forecast.market.ticker] = forecast.market
+        decisions: list[PaperDecision] = []
+        for ledger in self._followers[forecast.agent_id, forecast.track]:
+            decision, execution = plan(_snapshot(ledger), forecast)
+            if execution.fills and forecast.market.ticker in self._settled:
+                decision = not_traded(forecast, decision.account_id, TradeReason.INACTIVE)
             elif execution.fills:
-                ledger.add(buy(ledger.state, ticker=case.market.ticker, side=note.side or Outcome.YES,
-                               fills=execution.fills, fee=execution.fee, key=case.decision_id))  # fmt: skip
-                self._hold(ledger, case.market.ticker, exchange)
-            notes.append(note)
-        return tuple(notes)
+                ledger.add(buy(ledger.state, ticker=forecast.market.ticker, side=decision.side or Outcome.YES,
+                               fills=execution.fills, fee=execution.fee, key=forecast.decision_id))  # fmt: skip
+                self._update_holding(ledger, forecast.market.ticker, exchange)
+            decisions.append(decision)
+        return tuple(decisions)
 
     def settle(self, results: Iterable[Result]) -> None:
-        """Pay out what has its result; an amended one is taken back first."""
+        """Settle positions in markets with a result. An earlier settlement of an amended result is reversed first."""
         for result in results:
-            self._over.add(result.ticker)
+            self._settled.add(result.ticker)
             for ledger in self.all.values():
                 paid = ledger.paid.get(result.ticker)
                 if paid is None and result.ticker not in ledger.state.positions:
@@ -96,26 +97,26 @@ class ReplayLedgers:
                 ledger.add(settlement_rows(ledger.state, [due]))
 
     def mark(self, now: datetime, exchange: RecordedExchange) -> None:
-        """Write down what every account is worth, and stop those that lost too much until the next day."""
+        """Mark every account, and stop those that lost too much until the next UTC day."""
         today = now.astimezone(UTC).date()
         for ledger in self.all.values():
             ledger.holdings.clear()
             for ticker in ledger.state.positions:
-                self._hold(ledger, ticker, exchange)
-            equity = ledger.state.equity(liquidation_values(_book(ledger)))
+                self._update_holding(ledger, ticker, exchange)
+            equity = ledger.state.equity(liquidation_values(_snapshot(ledger)))
             if ledger.day != today:
-                ledger.day_start = ledger.worths[-1].equity if ledger.worths else None
+                ledger.day_start = ledger.marks[-1].equity if ledger.marks else None
                 if ledger.stopped == "drawdown":
                     ledger.peak = None
                 ledger.day, ledger.stopped = today, None
             ledger.peak = equity if ledger.peak is None else max(ledger.peak, equity)
-            reason = stop_reason(_book(ledger), equity)
+            reason = stop_reason(_snapshot(ledger), equity)
             if ledger.stopped is None and reason is not None:
                 ledger.stopped = reason[0]
-            ledger.worths.append(AccountValue(now, ledger.state.cash, equity))
+            ledger.marks.append(AccountValue(now, ledger.state.cash, equity))
 
-    def _hold(self, ledger: ReplayLedger, ticker: str, exchange: RecordedExchange) -> None:
-        """Bring the holding in line with the position and the newest bid."""
+    def _update_holding(self, ledger: ReplayLedger, ticker: str, exchange: RecordedExchange) -> None:
+        """Take over the position and the newest bid of a market."""
         position = ledger.state.positions.get(ticker)
         if position is None:
             ledger.holdings.pop(ticker, None)
@@ -130,7 +131,7 @@ class ReplayLedgers:
         )
 
 
-def _book(ledger: ReplayLedger) -> AccountSnapshot:
+def _snapshot(ledger: ReplayLedger) -> AccountSnapshot:
     return AccountSnapshot(
         account=ledger.account,
         state=ledger.state,

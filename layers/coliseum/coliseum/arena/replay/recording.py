@@ -1,14 +1,14 @@
-"""A recording of an exchange: what could be seen of it, and when. Pure.
+"""The format of a recording of an exchange: its public data with times. Pure.
 
-A recording is a folder of JSON lines, one file per kind; docs/scoring.md has the columns. Every row carries `at`, the
-moment it was seen. A reader at another moment sees the rows up to it and no other: that is what makes a replay honest.
+A recording is a folder of JSON lines, with a file for each kind of row. docs/scoring.md has the columns. Every row has
+`at`, the time at which it was seen. A replay at a simulated time uses only rows up to that time.
 
     about.json       {"format": 1, "exchange": "kalshi"}
     series.jsonl     a series with its fees
     events.jsonl     an event without its markets
-    markets.jsonl    a market: quotes, status, and in the end its result; a row each time something changed
-    books.jsonl      a market's resting bids, best first
-    candles.jsonl    one period of a market's history
+    markets.jsonl    a market: quotes, status, finally its result; a row whenever something changed
+    books.jsonl      the resting bids of a market, best first
+    candles.jsonl    one period of the history of a market
 """
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ from coliseum.trading.markets import Candle, Level, Market, OrderBook
 
 FORMAT = 1
 FILES = ("series", "events", "markets", "books", "candles")
-"""In the order in which rows of one moment are seen."""
-MOST_PROBLEMS = 50
+"""Rows with the same time are read in this order."""
+MAX_PROBLEMS = 50
+"""Problems that are reported of one recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedBook:
+    """The order book of a market."""
+
     ticker: str
     book: OrderBook
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCandle:
+    """One period of the history of a market."""
+
     ticker: str
     candle: Candle
 
@@ -49,20 +54,22 @@ RecordedItem = Series | Event | Market | RecordedBook | RecordedCandle
 
 @dataclass(frozen=True, slots=True)
 class RecordedRow:
-    """Something of the exchange, and when it was seen."""
+    """An item of the exchange, and the time at which it was seen."""
 
     at: datetime
-    thing: RecordedItem
+    item: RecordedItem
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
+    """All rows of a recording; there is at least one."""
+
     exchange: str
-    """sandbox or kalshi."""
+    """`sandbox` or `kalshi`."""
     rows: tuple[RecordedRow, ...]
-    """In order of time."""
+    """In order of time; rows with the same time in the order of `FILES`."""
     digest: str
-    """sha256 of the files' rows."""
+    """sha256 of the texts of the files, in hex."""
 
     @property
     def start(self) -> datetime:
@@ -74,18 +81,18 @@ class Recording:
 
 
 class UnreadableRecording(InvalidInput):
-    """Everything that is wrong with a recording, line by line."""
+    """All problems of a recording, each with its file and line."""
 
-    def __init__(self, told: list[str]) -> None:
-        super().__init__("recording", f"{len(told)} problems", "a folder that `coliseum record` wrote")
-        self.told = told
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("recording", f"{len(problems)} problems", "a folder that `coliseum record` wrote")
+        self.problems = problems
 
     def __str__(self) -> str:
-        return "\n".join(self.told)
+        return "\n".join(self.problems)
 
 
 def recording_from(about: str, files: Mapping[str, str]) -> Recording:
-    """A recording from the texts of its files, by kind. Raises UnreadableRecording."""
+    """Read a recording from the texts of its files, by kind. Raises UnreadableRecording with all problems."""
     problems: list[str] = []
     exchange = _exchange(about, problems)
     digest = hashlib.sha256(exchange.encode())
@@ -102,36 +109,37 @@ def recording_from(about: str, files: Mapping[str, str]) -> Recording:
     if not rows and not problems:
         problems.append("markets.jsonl: no rows")
     if problems:
-        more = len(problems) - MOST_PROBLEMS
-        raise UnreadableRecording([*problems[:MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
-    rows.sort(key=lambda row: row.at)  # stable: kinds of one moment stay in the order of FILES
+        more = len(problems) - MAX_PROBLEMS
+        raise UnreadableRecording([*problems[:MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+    rows.sort(key=lambda row: row.at)  # stable: rows with the same time stay in the order of FILES
     return Recording(exchange, tuple(rows), digest.hexdigest())
 
 
 def about_text(exchange: str) -> str:
+    """The text of `about.json`."""
     return json.dumps({"format": FORMAT, "exchange": exchange}) + "\n"
 
 
-def kind_of(thing: RecordedItem) -> str:
-    """The file a thing goes into."""
+def file_of(item: RecordedItem) -> str:
+    """The name of the file for an item, without `.jsonl`."""
     return {Series: "series", Event: "events", Market: "markets", RecordedBook: "books", RecordedCandle: "candles"}[
-        type(thing)
+        type(item)
     ]
 
 
-def line_of(seen: RecordedRow) -> str:
-    """A row as its line, without the line's end."""
-    return json.dumps({"at": moment_text(seen.at), **_body(seen.thing)}, separators=(",", ":"), ensure_ascii=False)
+def line_of(row: RecordedRow) -> str:
+    """The line of a row, without its line end."""
+    return json.dumps({"at": moment_text(row.at), **_body(row.item)}, separators=(",", ":"), ensure_ascii=False)
 
 
 def row_from(kind: str, row: Mapping[str, Any]) -> RecordedRow:
-    """Raises ValueError, TypeError or KeyError that says what is wrong."""
+    """Read a row of the file `kind`. Raises ValueError, TypeError or KeyError, whose message names the problem."""
     if not isinstance(row, Mapping):
         raise TypeError("not a JSON object")
     try:
         at = moment_from(row["at"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ValueError(f"at: got {row.get('at')!r}, expected a time as 2026-11-21T12:00:00Z") from None
+        raise ValueError(f"at: got {row.get('at')!r}, expected a time such as 2026-11-21T12:00:00Z") from None
     match kind:
         case "series":
             return RecordedRow(at, from_json(Series, row))
@@ -149,24 +157,24 @@ def row_from(kind: str, row: Mapping[str, Any]) -> RecordedRow:
 
 
 def changes(rows: Iterable[RecordedRow], known: dict[tuple[str, str], RecordedItem]) -> Iterator[RecordedRow]:
-    """The rows that say something new; `known` remembers the last of each thing."""
+    """The rows whose item has changed. `known` holds the newest version of each item and is updated."""
     for row in rows:
-        key = (kind_of(row.thing), _name(row.thing))
-        if known.get(key) != row.thing:
-            known[key] = row.thing
+        key = (file_of(row.item), _name(row.item))
+        if known.get(key) != row.item:
+            known[key] = row.item
             yield row
 
 
-def _name(thing: RecordedItem) -> str:
-    return f"{thing.ticker}@{thing.candle.end.timestamp():.0f}" if isinstance(thing, RecordedCandle) else thing.ticker
+def _name(item: RecordedItem) -> str:
+    return f"{item.ticker}@{item.candle.end.timestamp():.0f}" if isinstance(item, RecordedCandle) else item.ticker
 
 
-def _body(thing: RecordedItem) -> dict[str, Any]:
-    if isinstance(thing, RecordedBook):
-        return {"ticker": thing.ticker, "yes": _pairs(thing.book.yes_bids), "no": _pairs(thing.book.no_bids)}
-    if isinstance(thing, RecordedCandle):
-        return {"ticker": thing.ticker, **to_json(thing.candle)}
-    return to_json(thing, leave_out=frozenset({"markets"}))
+def _body(item: RecordedItem) -> dict[str, Any]:
+    if isinstance(item, RecordedBook):
+        return {"ticker": item.ticker, "yes": _pairs(item.book.yes_bids), "no": _pairs(item.book.no_bids)}
+    if isinstance(item, RecordedCandle):
+        return {"ticker": item.ticker, **to_json(item.candle)}
+    return to_json(item, leave_out=frozenset({"markets"}))
 
 
 def _pairs(levels: Iterable[Level]) -> list[list[str]]:
@@ -179,16 +187,16 @@ def _levels(pairs: Any) -> tuple[Level, ...]:
     except (TypeError, ValueError, InvalidOperation):
         raise ValueError(f"levels: got {pairs!r}, expected [price, contracts] pairs of strings") from None
     if any(not 0 < level.price < 1 or level.count <= 0 for level in levels):
-        raise ValueError("levels: a price between 0 and 1 and a size above 0")
+        raise ValueError(f"levels: got {pairs!r}, expected prices between 0 and 1 and sizes above 0")
     return levels
 
 
 def _exchange(about: str, problems: list[str]) -> str:
     try:
-        told = json.loads(about)
-        if told["format"] == FORMAT and told["exchange"] in {"sandbox", "kalshi"}:
-            return str(told["exchange"])
+        content = json.loads(about)
+        if content["format"] == FORMAT and content["exchange"] in {"sandbox", "kalshi"}:
+            return str(content["exchange"])
     except (ValueError, KeyError, TypeError):
-        pass
+        pass  # reported below, as a wrong value is
     problems.append(f'about.json: expected {{"format": {FORMAT}, "exchange": "sandbox" or "kalshi"}}')
     return ""

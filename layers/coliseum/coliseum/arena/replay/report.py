@@ -1,4 +1,4 @@
-"""A replay's report: a board per track, every account's money, one digest over all of it. Pure."""
+"""Builds the report of a replay: a leaderboard for each track, money figures of all accounts, one digest. Pure."""
 
 from __future__ import annotations
 
@@ -23,25 +23,30 @@ from coliseum.trading.money import decimal_text
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What a replay came to."""
+    """The result of a replay."""
 
     boards: Mapping[Track, tuple[ScoreReport, Leaderboard]]
-    """Tracks on which somebody played."""
+    """The report and leaderboard of each track with contestants."""
     accounts: Mapping[str, MoneyFigures]
     body: Mapping[str, Any]
-    """JSON-ready; `digest` covers it."""
+    """Ready for JSON; `digest` covers it."""
 
     @property
     def digest(self) -> str:
+        """sha256 of the canonical JSON of `body`, in hex."""
         return digest_of(self.body)
 
 
 def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, *, draws: int) -> ReplayReport:
-    """Score the season as the live arena does; nobody is provisional for having played for hours only."""
-    asked = {track: _cells(season, track, recording.end) for track in Track}
-    boards = {track: _board(season, track, asked[track], draws=draws) for track in Track if season.offers[track]}
+    """Score the season as the live arena does, but without gates, because a recording may cover a few hours only."""
+    track_cells = {track: _cells(season, track, recording.end) for track in Track}
+    boards = {
+        track: _leaderboard(season, track, track_cells[track], draws=draws)
+        for track in Track
+        if season.questions[track]
+    }
     sandbox = season.exchange == "sandbox"
-    accounts = {name: money_figures(one.rows, one.worths) for name, one in sorted(season.ledgers.all.items())}
+    accounts = {name: money_figures(ledger.rows, ledger.marks) for name, ledger in sorted(season.ledgers.all.items())}
     body = {
         "recording": {
             "digest": recording.digest,
@@ -58,10 +63,13 @@ def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, 
         "rounds": len(season.rounds),
         "markets": len({ticker for _, ticker in season.markets}),
         "problems": season.problems,
-        "tracks": {track.value: leaderboard_body(*found) for track, found in boards.items()},
-        "leans": leans(asked[Track.BLIND], asked[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws),
+        "tracks": {track.value: leaderboard_body(*scored) for track, scored in boards.items()},
+        "leans": leans(
+            track_cells[Track.BLIND], track_cells[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws
+        ),
         "accounts": {
-            name: {**_money_body(found), "decisions": dict(season.reasons[name])} for name, found in accounts.items()
+            name: {**_money_body(figures), "decisions": dict(season.reasons[name])}
+            for name, figures in accounts.items()
         },
     }
     return ReplayReport(boards, accounts, body)
@@ -71,16 +79,18 @@ def _cells(season: ReplaySeason, track: Track, end: datetime) -> list[Cell]:
     return cells(
         track=track,
         markets=season.markets,
-        questions=season.offers[track],
+        questions=season.questions[track],
         answers=season.answers[track],
         results=season.results,
         now=end,
     )
 
 
-def _board(season: ReplaySeason, track: Track, asked: Sequence[Cell], *, draws: int) -> tuple[ScoreReport, Leaderboard]:
+def _leaderboard(
+    season: ReplaySeason, track: Track, track_cells: Sequence[Cell], *, draws: int
+) -> tuple[ScoreReport, Leaderboard]:
     return score_and_rank(
-        asked,
+        track_cells,
         season=season.name,
         track=track,
         sandbox=season.exchange == "sandbox",
@@ -91,7 +101,7 @@ def _board(season: ReplaySeason, track: Track, asked: Sequence[Cell], *, draws: 
     )
 
 
-def _money_body(found: MoneyFigures) -> dict[str, Any]:
+def _money_body(figures: MoneyFigures) -> dict[str, Any]:
     """Dollars as strings, ratios as numbers."""
-    values = {one.name: getattr(found, one.name) for one in fields(found)}
+    values = {field.name: getattr(figures, field.name) for field in fields(figures)}
     return {name: decimal_text(value) if isinstance(value, Decimal) else value for name, value in values.items()}

@@ -1,7 +1,7 @@
-"""A season over a recording: a simulated clock, the live code for everything else. Pure and deterministic.
+"""Plays a season over a recording, with a simulated clock and the code of the live arena. Pure and deterministic.
 
-Per slot of the clock: show the exchange what was recorded by then → settle → mark → open a round as the live arena
-does → every contestant forecasts the frozen contexts → the accounts trade. At the end: score, rank, stamp.
+For each slot: let the exchange read the recording up to the slot, settle, mark, open a round as the live arena does,
+let every contestant forecast the frozen contexts, and let the accounts trade.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from coliseum.arena.agents import contestants
+from coliseum.arena.agents import contestants as rules
 from coliseum.arena.calendar import RoundSlot, season_of, slot_at
 from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.frozen_context import visible_context
@@ -38,12 +38,12 @@ from coliseum.errors import SourceMalformed
 from coliseum.trading.markets import Market
 
 Key = tuple[str, str]
-"""(round, ticker)."""
+"""(Round, ticker)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayPlan:
-    """What rounds look like in the replay."""
+    """How often rounds are opened, for how long, and with how many markets."""
 
     every: timedelta
     open_for: timedelta
@@ -53,7 +53,7 @@ class ReplayPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayContestant:
-    """A contestant that needs no model: a rule of the contestants, or the consensus."""
+    """A contestant that needs no model: a rule or the consensus."""
 
     agent_id: str
     kind: str
@@ -63,49 +63,49 @@ class ReplayContestant:
 
 @dataclass(slots=True)
 class ReplaySeason:
-    """What happened."""
+    """Everything that happened in a replayed season."""
 
     name: str
     exchange: str
     ledgers: ReplayLedgers
     pools: frozenset[str]
-    """Agents that pool the others."""
+    """Agents that pool the forecasts of the others."""
     rounds: dict[str, Round] = field(default_factory=dict)
     markets: dict[Key, AskedMarket] = field(default_factory=dict)
-    offers: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
+    questions: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
     answers: dict[Track, list[ScoredForecast]] = field(default_factory=lambda: {track: [] for track in Track})
     results: dict[str, Result] = field(default_factory=dict)
     reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """Account -> how often it traded, and why it did not."""
+    """For each account the number of its decisions by reason."""
     problems: list[str] = field(default_factory=list)
-    """Final markets that make no sense; nobody is paid for them."""
+    """Messages about final markets that make no sense. They are not settled."""
 
 
 def play_season(
     recording: Recording,
-    players: Sequence[ReplayContestant],
+    contestants: Sequence[ReplayContestant],
     plan: ReplayPlan,
     *,
-    told: Callable[[datetime], None] = lambda now: None,
+    on_slot: Callable[[datetime], None] = lambda now: None,
 ) -> ReplaySeason:
-    """Play the whole recording. `told` hears the clock, for a progress bar."""
+    """Play the whole recording. `on_slot` is called with the simulated time of each slot."""
     name = season_of(recording.start)
-    pools = frozenset(one.agent_id for one in players if one.kind == "consensus")
-    season = ReplaySeason(name, recording.exchange, ReplayLedgers(_accounts(players, name)), pools)
+    pools = frozenset(contestant.agent_id for contestant in contestants if contestant.kind == "consensus")
+    season = ReplaySeason(name, recording.exchange, ReplayLedgers(_accounts(contestants, name)), pools)
     exchange = RecordedExchange(recording.rows)
     for slot in _slots(recording, plan):
         now = slot.starts_at
-        told(now)
+        on_slot(now)
         _settle(season, exchange, exchange.advance(now), now)
         season.ledgers.mark(now, exchange)
-        _play(season, exchange, players, plan, slot)
+        _play(season, exchange, contestants, plan, slot)
     _settle(season, exchange, exchange.advance(recording.end), recording.end)
     season.ledgers.mark(recording.end, exchange)
     return season
 
 
 def _slots(recording: Recording, plan: ReplayPlan) -> Iterator[RoundSlot]:
-    """Every slot that begins inside the recording."""
+    """Every slot that starts within the recording."""
     slot = slot_at(recording.start, every=plan.every)
     while slot.starts_at <= recording.end:
         if slot.starts_at >= recording.start:
@@ -118,17 +118,17 @@ def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Ma
     for market in final:
         before = season.results.get(market.ticker)
         try:
-            found = new_result(market, before)
+            new_outcome = new_result(market, before)
         except SourceMalformed as error:
             season.problems.append(str(error))
             continue
-        if found is None:
+        if new_outcome is None:
             continue
         result = Result(
             ticker=market.ticker,
             version=1 if before is None else before.version + 1,
-            result=found[0],
-            value=found[1],
+            result=new_outcome[0],
+            value=new_outcome[1],
             decided_at=exchange.finalized_at(market.ticker),
             recorded_at=now,
         )
@@ -140,10 +140,11 @@ def _settle(season: ReplaySeason, exchange: RecordedExchange, final: Sequence[Ma
 def _play(
     season: ReplaySeason,
     exchange: RecordedExchange,
-    players: Sequence[ReplayContestant],
+    contestants: Sequence[ReplayContestant],
     plan: ReplayPlan,
     slot: RoundSlot,
 ) -> None:
+    """Open the round of the slot, if a market qualifies, and let all contestants answer and trade."""
     now = slot.starts_at
     rows = frozen_markets(
         exchange,
@@ -156,78 +157,85 @@ def _play(
     )
     if not rows:
         return
-    held = Round(
+    round_ = _round(season, plan, slot, markets=len(rows))
+    season.rounds[round_.round_id] = round_
+    for row in rows:
+        market = round_market_from(row)
+        season.markets[round_.round_id, market.ticker] = _asked(row, market)
+        for track in Track:
+            for agent_id, forecast in _forecasts(contestants, market, track, seed=slot.seed):
+                _record_answer(season, exchange, round_, market, agent_id=agent_id, track=track, forecast=forecast)
+
+
+def _round(season: ReplaySeason, plan: ReplayPlan, slot: RoundSlot, *, markets: int) -> Round:
+    return Round(
         round_id=slot.round_id,
-        slot=now,
+        slot=slot.starts_at,
         season=season.name,
-        opened_at=now,
-        closes_at=now + plan.open_for,
+        opened_at=slot.starts_at,
+        closes_at=slot.starts_at + plan.open_for,
         status="complete",
         exchange=season.exchange,
         seed=slot.seed,
-        markets=len(rows),
+        markets=markets,
         funded_at=None,
     )
-    season.rounds[held.round_id] = held
-    for row in rows:
-        market = round_market_from(row)
-        season.markets[held.round_id, market.ticker] = _asked(row, market)
-        for track in Track:
-            for agent_id, forecast in _forecasts(players, market, track, seed=slot.seed):
-                _take(season, exchange, held, market, agent_id=agent_id, track=track, forecast=forecast)
 
 
 def _forecasts(
-    players: Sequence[ReplayContestant], market: RoundMarket, track: Track, *, seed: int
+    contestants: Sequence[ReplayContestant], market: RoundMarket, track: Track, *, seed: int
 ) -> Iterator[tuple[str, Forecast]]:
-    """Everybody's answer; the consensus pools the others' and speaks last."""
-    context, panel = visible_context(market.context, track), dict[str, Decimal]()
-    playing = [one for one in players if track in one.tracks]
-    for player in playing:
-        if player.kind == "consensus":
+    """The forecasts of all contestants. The consensus comes last, because it pools the forecasts of the others."""
+    context, probabilities = visible_context(market.context, track), dict[str, Decimal]()
+    on_track = [contestant for contestant in contestants if track in contestant.tracks]
+    for contestant in on_track:
+        if contestant.kind == "consensus":
             continue
-        parameters: Mapping[str, float] = player.params.get("parameters", {})
-        forecast = contestants.forecast(player.params["rule"], context, parameters=parameters, seed=seed)
+        parameters: Mapping[str, float] = contestant.params.get("parameters", {})
+        forecast = rules.forecast(contestant.params["rule"], context, parameters=parameters, seed=seed)
         if forecast.probability is not None:
-            panel[player.agent_id] = forecast.probability
-        yield player.agent_id, forecast
-    for player in playing:
-        if player.kind == "consensus":
-            left_out = {player.agent_id, *player.params.get("leaves_out", ())}
-            yield player.agent_id, contestants.pooled({name: p for name, p in panel.items() if name not in left_out})
+            probabilities[contestant.agent_id] = forecast.probability
+        yield contestant.agent_id, forecast
+    for contestant in on_track:
+        if contestant.kind == "consensus":
+            left_out = {contestant.agent_id, *contestant.params.get("leaves_out", ())}
+            yield (
+                contestant.agent_id,
+                rules.pooled({name: p for name, p in probabilities.items() if name not in left_out}),
+            )
 
 
-def _take(
+def _record_answer(
     season: ReplaySeason,
     exchange: RecordedExchange,
-    held: Round,
+    round_: Round,
     market: RoundMarket,
     *,
     agent_id: str,
     track: Track,
     forecast: Forecast,
 ) -> None:
-    season.offers[track].append((agent_id, held.round_id, market.ticker))
+    season.questions[track].append((agent_id, round_.round_id, market.ticker))
     season.answers[track].append(
         ScoredForecast(
-            round_id=held.round_id,
+            round_id=round_.round_id,
             ticker=market.ticker,
             agent_id=agent_id,
             p=forecast.probability,
-            created_at=held.opened_at,
+            created_at=round_.opened_at,
         )
     )
-    case = TradableForecast(
-        decision_id=decision_id(held.round_id, market.ticker, agent_id, track),
+    tradable = TradableForecast(
+        decision_id=decision_id(round_.round_id, market.ticker, agent_id, track),
         agent_id=agent_id,
         track=track,
-        round=held,
+        round=round_,
         market=market,
         forecast=forecast,
-        made_at=held.opened_at,
+        made_at=round_.opened_at,
     )
-    for note in season.ledgers.trade(case, exchange):
-        season.reasons[note.account_id][note.reason] += 1
+    for decision in season.ledgers.trade(tradable, exchange):
+        season.reasons[decision.account_id][decision.reason] += 1
 
 
 def _asked(row: Mapping[str, Any], market: RoundMarket) -> AskedMarket:
@@ -249,16 +257,16 @@ def _asked(row: Mapping[str, Any], market: RoundMarket) -> AskedMarket:
     )
 
 
-def _accounts(players: Sequence[ReplayContestant], season: str) -> tuple[PaperAccount, ...]:
+def _accounts(contestants: Sequence[ReplayContestant], season: str) -> tuple[PaperAccount, ...]:
     return tuple(
         PaperAccount(
-            account_id=f"{season}/{player.agent_id}/{policy.value}",
+            account_id=f"{season}/{contestant.agent_id}/{policy.value}",
             season=season,
-            agent_id=player.agent_id,
+            agent_id=contestant.agent_id,
             policy=policy,
-            track=Track.BLIND if Track.BLIND in player.tracks else Track.AWARE,
+            track=Track.BLIND if Track.BLIND in contestant.tracks else Track.AWARE,
             deposit=DEPOSIT,
         )
-        for player in players
-        for policy in policies_of(player.kind)
+        for contestant in contestants
+        for policy in policies_of(contestant.kind)
     )

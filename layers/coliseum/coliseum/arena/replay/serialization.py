@@ -1,4 +1,4 @@
-"""Trading words as JSON and back, by their own field types: decimals and times as strings. Pure."""
+"""Writes frozen dataclasses as JSON and reads them by their field types. Decimals and times are strings. Pure."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
-REMEMBERED = 100_000
-"""Numbers and times that are shared by all rows that have them, as texts are: rows repeat themselves."""
+CACHED_VALUES = 100_000
+"""Numbers and times in the cache. Rows often repeat them, and share the objects then."""
 
 
-def to_json(word: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """A frozen dataclass as JSON's own types."""
-    return {one.name: _text(getattr(word, one.name)) for one in fields(word) if one.name not in leave_out}
+def to_json(record: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The fields of a frozen dataclass with JSON types only."""
+    return {
+        field.name: _json_value(getattr(record, field.name)) for field in fields(record) if field.name not in leave_out
+    }
 
 
-def from_json(kind: type[Record], row: Mapping[str, Any], **given: Any) -> Record:
-    """The word again. Raises ValueError that names the field; `given` fields come from the caller."""
+def from_json(kind: type[Record], row: Mapping[str, Any], **fixed: Any) -> Record:
+    """Read a dataclass of this kind. The values of `fixed` fields come from the caller.
+
+    Raises ValueError for a missing or wrong field; the message names it.
+    """
     values: dict[str, Any] = {}
     for name, reader in _readers(kind).items():  # type: ignore[arg-type]  # a class is hashable
-        if name in given:
-            values[name] = given[name]
+        if name in fixed:
+            values[name] = fixed[name]
             continue
         if name not in row:
             raise ValueError(f"{name}: missing")
@@ -38,20 +43,20 @@ def from_json(kind: type[Record], row: Mapping[str, Any], **given: Any) -> Recor
 
 
 def moment_text(moment: datetime) -> str:
-    """RFC 3339 in UTC with Z, as precise as it is."""
+    """RFC 3339 in UTC with Z, in full precision."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED_VALUES)
 def moment_from(value: Any) -> datetime:
-    """Raises ValueError for anything but an aware time."""
+    """The time of an RFC 3339 text. Raises ValueError for any other text, and for a time without a zone."""
     moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
     if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
+        raise ValueError("the time has no zone")
     return moment
 
 
-def _text(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
@@ -62,7 +67,7 @@ def _text(value: Any) -> Any:
 @cache
 def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
-    return {one.name: _reader(hints[one.name]) for one in fields(kind)}
+    return {field.name: _reader(hints[field.name]) for field in fields(kind)}
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
@@ -79,24 +84,24 @@ def _decimal(value: Any) -> Decimal:
     return number_from(_string(value))
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED_VALUES)
 def number_from(text: str) -> Decimal:
-    """Raises ValueError or InvalidOperation for anything but a finite number."""
+    """The number of a text. Raises ValueError or InvalidOperation if it is not a finite number."""
     number = Decimal(text)
     if not number.is_finite():
-        raise ValueError("not a number")
+        raise ValueError("the number is not finite")
     return number
 
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("not a string")
-    return sys.intern(value)
+        raise TypeError("the value is not a string")
+    return sys.intern(value)  # rows repeat texts, which share one object then
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError("not true or false")
+        raise TypeError("the value is not a boolean")
     return value
 
 
@@ -104,5 +109,5 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     Decimal: _decimal,
     datetime: moment_from,
     str: _string,
-    bool: _truth,
+    bool: _boolean,
 }
