@@ -141,11 +141,11 @@ def test_a_built_function_reads_the_real_servers(environments: Invoke) -> None:
 def test_the_built_poller_takes_the_bots_trades_to_the_log_and_to_postgres(
     environments: Invoke, postgres_server: PostgresServer
 ) -> None:
-    told = environments("poller.schedule")
-    assert told["trades"] >= 1, told
-    assert told["ticks"] >= 2
-    assert told["projection"]["entries"] >= 1
-    assert told["projection"]["problem"] is None
+    result = environments("poller.schedule")
+    assert result["trades"] >= 1, result
+    assert result["ticks"] >= 2
+    assert result["projection"]["entries"] >= 1
+    assert result["projection"]["problem"] is None
 
 
 def test_the_built_stream_sends_its_first_event_at_once(

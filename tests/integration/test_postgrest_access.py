@@ -205,6 +205,6 @@ def test_the_gateway_login_has_no_rights_of_its_own(postgres_server: PostgresSer
             connection.execute("select * from public.trades")
 
 
-def test_the_database_itself_wants_a_password(postgres_server: PostgresServer) -> None:
+def test_the_database_itself_requires_a_password(postgres_server: PostgresServer) -> None:
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(postgres_server.dsn, password="wrong").close()

@@ -181,8 +181,8 @@ def test_without_an_address_nothing_is_polled(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def door(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The door to AWS, with the variables that the local stack gives to functions."""
+def aws_variables(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment in which the local stack runs functions, for `coliseum.aws`."""
     for name, value in of_queue(server.ready).items():
         monkeypatch.setenv(name, value)
     aws.sqs_client.cache_clear()
@@ -190,8 +190,8 @@ def door(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     aws.sqs_client.cache_clear()
 
 
-@pytest.mark.usefixtures("door")
-def test_what_the_door_sends_arrives_and_may_be_held_back(pair: Pair) -> None:
+@pytest.mark.usefixtures("aws_variables")
+def test_a_sent_message_arrives_and_can_be_delayed(pair: Pair) -> None:
     send_batch(pair.url, [{"decision_id": str(number)} for number in range(11)])
     send_batch(pair.url, [{"decision_id": "later"}], delay_seconds=900)
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
@@ -199,7 +199,7 @@ def test_what_the_door_sends_arrives_and_may_be_held_back(pair: Pair) -> None:
     assert found == {"ApproximateNumberOfMessages": "11", "ApproximateNumberOfMessagesDelayed": "1"}
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("aws_variables")
 def test_a_postponed_message_waits_out_of_sight(pair: Pair) -> None:
     put(pair, "one")
     (message,) = pair.sqs.receive_message(QueueUrl=pair.url, VisibilityTimeout=60)["Messages"]

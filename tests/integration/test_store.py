@@ -1,4 +1,4 @@
-"""The door to Postgres against an embedded server."""
+"""The database client against an embedded server."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def test_rows_are_filtered_ordered_and_limited(store: Store) -> None:
         (("settled_at", "gt", START), ["B"]),
     ],
 )
-def test_a_condition_finds_its_rows_whatever_characters_they_hold(
-    store: Store, condition: Any, found: list[str]
-) -> None:
+def test_a_condition_finds_its_rows_with_any_characters(store: Store, condition: Any, found: list[str]) -> None:
     store.insert("settlements", [settlement("ünï%")])
     store.insert("settlements", [settlement("B", settled_at=START + timedelta(days=1))])
     store.insert("settlements", [settlement('odd,"(name)\\', value=1)])
@@ -192,11 +190,11 @@ def test_snapshots_are_thinned_to_one_an_hour_after_a_week(store: Store) -> None
 
 
 def test_a_wrong_key_is_refused_and_never_shown(postgres_server: PostgresServer) -> None:
-    stranger = Store(postgres_server.url, "sb_secret_wrong")
+    unknown = Store(postgres_server.url, "sb_secret_wrong")
 
     with pytest.raises(SourceRefused) as refusal:
-        stranger.ping()
-    stranger.close()
+        unknown.ping()
+    unknown.close()
 
     assert refusal.value.status == 401
     assert "sb_secret" not in str(refusal.value)
@@ -247,16 +245,16 @@ def test_the_documented_line_says_whether_the_database_answers(
     found = _run_documented_line(root, tmp_path, up)
     assert (found.stdout, found.stderr) == ("DB Connected: True\n", "")
     for down in ({}, up | {"SUPABASE_URL": "http://127.0.0.1:9"}):
-        told = _run_documented_line(root, tmp_path, down)
-        assert (told.stdout, told.stderr) == ("DB Connected: False\n", "")
+        result = _run_documented_line(root, tmp_path, down)
+        assert (result.stdout, result.stderr) == ("DB Connected: False\n", "")
 
 
 def test_a_database_that_accepts_and_says_nothing_is_given_up_soon(root: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         begun = time.monotonic()
-        told = _run_documented_line(root, tmp_path, {"SUPABASE_URL": url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"})
-    assert (told.stdout, told.stderr) == ("DB Connected: False\n", "")
+        result = _run_documented_line(root, tmp_path, {"SUPABASE_URL": url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"})
+    assert (result.stdout, result.stderr) == ("DB Connected: False\n", "")
     assert time.monotonic() - begun < 100  # the database client's own limit is 120 s
 
 
@@ -270,7 +268,7 @@ def _settings_put_back() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_settings_put_back")
-def test_the_database_door_tells_whether_it_opens(postgres_server: PostgresServer) -> None:
+def test_check_db_connection_reports_whether_the_database_answers(postgres_server: PostgresServer) -> None:
     answers = []
     for values in (
         {"supabase_url": postgres_server.url, "supabase_service_role_key": postgres_server.secret_key},

@@ -77,7 +77,7 @@ def test_a_killed_run_is_cleaned_up_by_the_next_which_keeps_data_and_keys(tmp_pa
     assert not (server.state / "pg16" / "postmaster.pid").exists()
 
 
-def test_a_strangers_process_with_the_noted_pid_is_left_alone(tmp_path: Path) -> None:
+def test_another_process_with_the_recorded_pid_is_left_alone(tmp_path: Path) -> None:
     note = tmp_path / "postmaster.pid"
     note.write_text(f"{os.getpid()}\n{tmp_path}\n")
 

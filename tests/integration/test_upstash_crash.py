@@ -140,7 +140,7 @@ def test_stopping_does_not_wait_for_subscribers(start: Callable[..., RedisServer
             assert list(filter(None, lines)) == []
 
 
-def test_a_strangers_process_number_in_the_pid_file_is_left_alone(
+def test_another_process_with_the_pid_in_the_file_is_left_alone(
     start: Callable[..., RedisServer], tmp_path: Path
 ) -> None:
     (tmp_path / "state").mkdir()

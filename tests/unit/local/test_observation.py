@@ -1,4 +1,4 @@
-"""What the stack's screen learns, whatever the bot says."""
+"""What the screen of `make run` learns from any answer of the bot."""
 
 from __future__ import annotations
 

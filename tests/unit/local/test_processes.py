@@ -46,7 +46,7 @@ def test_a_server_that_prints_more_than_a_pipe_holds_goes_on(module: Path, tmp_p
     assert "all printed" in (tmp_path / "log").read_text()
 
 
-def test_a_server_that_ends_before_it_serves_is_told_with_its_log(module: Path, tmp_path: Path) -> None:
+def test_the_error_about_a_server_that_ends_early_holds_the_end_of_its_log(module: Path, tmp_path: Path) -> None:
     module.write_text(SILENT.format(seconds=0))
     with pytest.raises(RuntimeError, match="what went wrong"):
         ServerProcess("served", log=tmp_path / "log")

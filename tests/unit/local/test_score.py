@@ -90,7 +90,7 @@ def test_the_problems_of_a_file_go_to_stderr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"agent,market,p\n\xff,m,0.5\n", "bad.csv:2: byte 0xff is not UTF-8: save the file as UTF-8"),
         (gzip.compress(b"agent,market,p\nx,m,\xe4\n"), "bad.csv:2: byte 0xe4 is not UTF-8: save the file as UTF-8"),
@@ -100,13 +100,13 @@ def test_the_problems_of_a_file_go_to_stderr(tmp_path: Path) -> None:
     ],
     ids=["a byte", "a packed byte", "cut off", "UTF-16", "a spreadsheet"],
 )
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(content)
     done = coliseum("score", str(path))
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(message)
 
 
 def test_a_gzip_file_scores_like_its_content(forecasts: Path, tmp_path: Path) -> None:

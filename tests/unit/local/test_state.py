@@ -31,7 +31,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.stdout.close()
 
 
-def test_a_second_holder_is_refused_and_told_the_first(tmp_path: Path) -> None:
+def test_a_second_run_is_refused_and_the_error_names_the_first(tmp_path: Path) -> None:
     first, second = StateFolder(tmp_path), StateFolder(tmp_path)
     first.acquire()
     with pytest.raises(StateFolderInUse, match=f"pid {os.getpid()}") as held:
@@ -49,7 +49,7 @@ def test_a_child_that_a_crash_left_is_ended(tmp_path: Path, sleeper: subprocess.
     assert StateFolder(tmp_path).clean_up() == []
 
 
-def test_a_stranger_with_the_childs_pid_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_another_process_with_the_childs_pid_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     state = StateFolder(tmp_path)
     state.remember("bot", pid=sleeper.pid, module="coliseum_local.marker")
     noted = json.loads((tmp_path / "children.json").read_text())

@@ -12,7 +12,7 @@ def test_the_environment_wins_over_dotenv_also_where_it_says_empty() -> None:
     assert merged({"A": "shell", "B": ""}, dotenv, folder="/project") == {"A": "shell", "B": "", "C": "file"}
 
 
-def test_a_name_that_is_nearly_a_settings_is_told_and_a_strangers_is_not() -> None:
+def test_a_name_close_to_a_setting_is_reported_and_an_unrelated_one_is_not() -> None:
     settings = {"BOT_TRADES_ENDPOINT", "BOT_STATUS_ENDPOINT", "ADMIN_TOKEN"}
     given = ["BOT_TRADE_ENDPOINT", "admin_token", "ADMIN_TOKEN", "AWS_PROFILE", "PATH"]
     assert misspelt(given, settings) == {"BOT_TRADE_ENDPOINT": "BOT_TRADES_ENDPOINT", "admin_token": "ADMIN_TOKEN"}
@@ -31,7 +31,7 @@ def test_the_sandbox_brings_its_own_key_and_takes_the_users_away() -> None:
 
 
 @pytest.mark.parametrize("known", ["BOT_TRADES_ENDPOINT", "BOT_STATUS_ENDPOINT"])
-def test_one_endpoint_of_a_bot_tells_the_other(known: str) -> None:
+def test_one_endpoint_of_a_bot_gives_the_other(known: str) -> None:
     url = f"https://bot.example/api/{'trades' if 'TRADES' in known else 'status'}"
     assert of_external_bot({known: url}) == {
         "BOT_STATUS_ENDPOINT": "https://bot.example/api/status",
@@ -47,5 +47,5 @@ def test_both_endpoints_of_a_bot_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("url", "local"), [("http://localhost:1/x", True), ("http://[::1]:1", True), ("https://kalshi.com", False)]
 )
-def test_this_machine_is_told_from_others(url: str, local: bool) -> None:
+def test_loopback_addresses_are_this_machine(url: str, local: bool) -> None:
     assert is_loopback(url) is local

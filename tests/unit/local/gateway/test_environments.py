@@ -128,7 +128,7 @@ def test_a_time_out_gives_the_environment_up_and_the_next_one_starts_cold(tmp_pa
     assert (report["timeouts"], report["errors"]) == (1, 1)
 
 
-def test_draining_tells_a_running_handler_that_no_time_remains(tmp_path: Path) -> None:
+def test_a_running_handler_sees_that_no_time_remains_while_draining(tmp_path: Path) -> None:
     async def drained() -> Any:
         environments = EnvironmentPool(function(tmp_path))
         running = asyncio.create_task(environments.invoke({"until": 1000}, request_id="a"))

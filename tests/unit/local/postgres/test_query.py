@@ -121,7 +121,7 @@ def test_any_values_survive_an_in_list_of_the_sdk(values: list[str]) -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=60))
-def test_hostile_queries_end_in_words_or_in_a_refusal(key: str, text: str) -> None:
+def test_a_hostile_query_is_parsed_or_refused(key: str, text: str) -> None:
     for pair in ((key, text), ("or", f"({text})"), ("select", text), ("order", text)):
         with suppress(PostgrestError):
             assert isinstance(query_from([pair]), TableQuery)

@@ -47,7 +47,7 @@ def test_an_unknown_column_is_refused_by_name(query: tuple[str, str]) -> None:
 
 
 @given(ANYTHING)
-def test_a_value_stays_one_literal_whatever_it_says(value: str) -> None:
+def test_any_value_stays_one_literal(value: str) -> None:
     query = TableQuery((Selected("*"),), (Comparison("price", "eq", (value,)),))
     text = statements.read(TRADES, query, Preferences()).as_string(None)
 
