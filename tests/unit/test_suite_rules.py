@@ -14,6 +14,7 @@ WITHOUT_A_MODULE = {
     "streaming/test_session_machine.py": "session.py as a state machine",
     "streaming/test_specification.py": "docs/sse.md against the tests",
     "test_documents.py": "the documents",
+    "test_names.py": "the names of classes and files",
     "test_patterns.py": "the patterns that read outside bytes, over many modules",
     "test_suite_rules.py": "the tests",
     "test_template.py": "template.yaml",
