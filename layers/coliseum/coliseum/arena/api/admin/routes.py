@@ -77,5 +77,4 @@ def redrive(request: Request, operator: OperatorDependency) -> RedriveAnswer:
 
 def _audit(request: Request, order: str, **subject: object) -> None:
     """Log the command. The caller is known by the token alone, which must not be logged."""
-    extra = {"order": order, "correlation_id": request.state.correlation_id, **subject}
-    logger().info("operator's order", extra=extra)
+    logger().info("operator's order", order=order, correlation_id=request.state.correlation_id, **subject)
