@@ -20,7 +20,7 @@ from coliseum.streaming.subscription import STREAMS, Earliest, Resume, Selection
 from coliseum.streaming.timings import ReaderTimings
 from coliseum.upstash.client import AsyncRedis
 
-Heard = tuple[str | None, EntryId, str, Any]
+Received = tuple[str | None, EntryId, str, Any]
 """Epoch, id of the event, its name, and one entry's data."""
 CONTROL = {"ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"}
 TURNS = 10_000
@@ -69,7 +69,7 @@ class Viewer:
     ticker: str | None
     """The market it follows; None for all."""
     last_id: str = ""
-    heard: list[Heard] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
     """Every entry that arrived."""
     lost: dict[str | None, set[int]] = field(default_factory=dict)
     """By epoch, the sequence numbers that were declared lost at least once."""
@@ -155,9 +155,9 @@ class Viewer:
                 self.begins[self.session.epoch] = EntryId.parse(event.data["head"]).seq
             if event.id is not None:
                 self.last_id = event.id
-                self.heard += () if event.name in CONTROL else self._entries(event)
+                self.received += () if event.name in CONTROL else self._entries(event)
 
-    def _entries(self, event: StreamEvent) -> list[Heard]:
+    def _entries(self, event: StreamEvent) -> list[Received]:
         assert event.id is not None
         rows = event.data["trades"] if event.name == "new_trades" else [event.data]
         return [(self.session.epoch, EntryId.parse(event.id), event.name, row) for row in rows]

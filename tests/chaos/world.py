@@ -229,7 +229,7 @@ class World:
                 self._check_received(viewer, epoch, whole=epoch == position.epoch)
 
     def _check_received(self, viewer: Viewer, epoch: str, *, whole: bool) -> None:
-        heard = [(name, data) for of, _, name, data in viewer.heard if of == epoch]
+        received = [(name, data) for of, _, name, data in viewer.received if of == epoch]
         lost, begin = viewer.lost.get(epoch, set()), viewer.begins.get(epoch, 0)
         kept = [one.entry for one in self.log if one.epoch == epoch]
         kept = [entry for entry in kept if entry.id.seq > begin and entry.id.seq not in lost]
@@ -238,8 +238,8 @@ class World:
             for entry in kept
             if viewer.ticker is None or not entry.tickers or viewer.ticker in entry.tickers
         ]
-        assert heard == (due if whole else due[: len(heard)])
-        ids = [entry_id for of, entry_id, _, _ in viewer.heard if of == epoch]
+        assert received == (due if whole else due[: len(received)])
+        ids = [entry_id for of, entry_id, _, _ in viewer.received if of == epoch]
         assert ids == sorted(ids)
 
     def check_caught_up(self, viewer: Viewer, *, restarts: bool) -> None:

@@ -48,7 +48,7 @@ def stream(redis_server: RedisServer, prefix: str) -> Iterator[TestClient]:
         yield client
 
 
-def heard(stream: TestClient, name: str) -> list[tuple[str, Any]]:
+def received(stream: TestClient, name: str) -> list[tuple[str, Any]]:
     """(event, data) of a whole session from the log's beginning."""
     text = stream.get(f"{API}/sse/{name}?since=earliest&snapshot=none").text
     found: list[tuple[str, Any]] = []
@@ -78,7 +78,7 @@ def test_the_arenas_events_are_on_its_own_stream_and_on_no_other(
     publish(redis_server, prefix, (trade("t1", "KXA-1"),))
     feed.publish([event_candidate(kind, "one", {"ticker": "KXA-1", "n": 1}) for kind in OURS], now_ms=now_ms())
     names = {kind.value for kind in OURS}
-    arena, trading = heard(stream, "arena"), heard(stream, "trading")
+    arena, trading = received(stream, "arena"), received(stream, "trading")
     assert [event for event, _ in arena if event in names] == [kind.value for kind in OURS]
     assert "new_trades" not in dict(arena)
     assert "new_trades" in dict(trading)
@@ -106,7 +106,7 @@ def test_the_agents_forecasts_are_published_with_the_bots_trade(
     publish(redis_server, feed.keys.prefix, (*trades, *deaf))
     project(feed, store)
     told = [publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
-    trading = heard(stream, "trading")
+    trading = received(stream, "trading")
     (entry,) = (data for event, data in trading if event == "trade_context")
     contexts = entry["contexts"]
     assert told == [2, 0]
@@ -117,7 +117,7 @@ def test_the_agents_forecasts_are_published_with_the_bots_trade(
     assert [one["agree"] for one in contexts] == [1, 2]
     edges = [Decimal(one["edge"]) for one in contexts]
     assert edges[0] == -edges[1] == Decimal(repr(contexts[0]["consensus"])) - Decimal("0.5")
-    assert "trade_context" not in dict(heard(stream, "arena"))
+    assert "trade_context" not in dict(received(stream, "arena"))
     assert str(arena_world.SECRET) not in json.dumps(trading)
 
 

@@ -86,7 +86,7 @@ def test_the_stream_answers_under_its_prefix_and_at_the_root(server: StreamServe
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "told"),
+    ("path", "headers", "detail"),
     [
         ("/sse/trading", {"Last-Event-ID": "abc"}, "Last-Event-ID"),
         ("/sse/trading", {"Last-Event-ID": "1-1-1"}, "Last-Event-ID"),
@@ -105,13 +105,13 @@ def test_the_stream_answers_under_its_prefix_and_at_the_root(server: StreamServe
     ],
 )
 def test_a_bad_request_is_a_problem_before_the_first_byte(
-    server: StreamServer, path: str, headers: dict[str, str], told: str
+    server: StreamServer, path: str, headers: dict[str, str], detail: str
 ) -> None:
     """SSE-052, SSE-053."""
     answer = server.get(path, headers)
     assert answer.status == 400
     assert answer.headers["content-type"] == "application/problem+json"
-    assert told in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
     assert answer.json().keys() == {"type", "title", "status", "detail", "instance"}
 
 

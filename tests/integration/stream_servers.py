@@ -40,7 +40,7 @@ QUICK = ReaderTimings(
     ahead_seconds=0.6,
     linger_seconds=0.5,
 )
-Heard = tuple[str, dict[str, Any], str]
+Received = tuple[str, dict[str, Any], str]
 """Name, data, and the id in force after it."""
 
 
@@ -194,13 +194,13 @@ class Listener:
         return None if self._response is None else self._response.headers["content-encoding"]
 
     @property
-    def heard(self) -> list[Heard]:
+    def received(self) -> list[Received]:
         read = Interpreter().read(self.bytes_in)
         return [(each.type, json.loads(each.data), each.last_event_id) for each in read.dispatched]
 
     @property
     def names(self) -> list[str]:
-        return [name for name, _, _ in self.heard]
+        return [name for name, _, _ in self.received]
 
     @property
     def story(self) -> list[str]:
@@ -209,7 +209,7 @@ class Listener:
 
     @property
     def trades(self) -> list[str]:
-        return trades_of(self.heard)
+        return trades_of(self.received)
 
     @property
     def last_event_id(self) -> str:
@@ -217,7 +217,7 @@ class Listener:
 
     def data(self, name: str) -> dict[str, Any]:
         """The last event of this name."""
-        return [data for heard, data, _ in self.heard if heard == name][-1]
+        return [data for received, data, _ in self.received if received == name][-1]
 
     def wait(self, name: str, count: int = 1) -> Listener:
         """Until so many events of this name have come."""
@@ -262,8 +262,8 @@ def hang_up() -> None:
         Listener.opened.pop().close()
 
 
-def trades_of(heard: list[Heard]) -> list[str]:
-    return [trade["trade_id"] for name, data, _ in heard if name == "new_trades" for trade in data["trades"]]
+def trades_of(received: list[Received]) -> list[str]:
+    return [trade["trade_id"] for name, data, _ in received if name == "new_trades" for trade in data["trades"]]
 
 
 class Wire:
@@ -289,7 +289,7 @@ class Wire:
         self._start(self._accept)
 
     def close(self) -> None:
-        """Cut everything, and wait until nobody uses a socket any more."""
+        """Cut everything, and wait until no thread uses a socket any more."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
         self._listener.close()

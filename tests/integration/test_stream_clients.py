@@ -157,11 +157,11 @@ def test_a_silent_connection_is_given_up_and_resumed(script: Callable[..., Scrip
 
 def test_a_gap_reaches_the_callback_and_the_cursor_can_be_kept(script: Callable[..., Script]) -> None:
     """SSE-121."""
-    told: list[Any] = []
-    state = Follower("1000-1", on_gap=told.append)
+    gaps: list[Any] = []
+    state = Follower("1000-1", on_gap=gaps.append)
     gap = b'event: gap\ndata: {"lost":3,"from":"1000-1","to":"1000-4","reason":"trimmed"}\n\n'
     take(script(OK + gap + trade(5) + HANG), 2, follower=state)
-    assert [each["lost"] for each in told] == [3]
+    assert [each["lost"] for each in gaps] == [3]
     assert state.cursor == "1000-5"
 
 

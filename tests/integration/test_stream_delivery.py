@@ -169,8 +169,8 @@ def test_a_proxy_that_splits_every_byte_and_would_like_to_compress_changes_nothi
     wire = Wire(server.url, piece=1)
     split = listen(server, "/sse/trades?since=earliest").wait_trades(20)
     through = Listener(wire.url, "/sse/trades?since=earliest", compressed=True).wait_trades(20)
-    assert [heard for heard in through.heard if heard[0] == "new_trades"] == [
-        heard for heard in split.heard if heard[0] == "new_trades"
+    assert [received for received in through.received if received[0] == "new_trades"] == [
+        received for received in split.received if received[0] == "new_trades"
     ]
     assert through.encoding is None
     wire.close()
@@ -183,8 +183,8 @@ def test_what_a_later_version_writes_breaks_no_stream_of_this_one(server: Stream
     bot.from_tomorrow()
     bot.trades(invented={"since": "tomorrow"})
     each.wait_trades(1)
-    (told,) = each.data("new_trades")["trades"]
-    assert told["invented"] == {"since": "tomorrow"}
+    (trade,) = each.data("new_trades")["trades"]
+    assert trade["invented"] == {"since": "tomorrow"}
     back = listen(server, "/sse/trades", last_event_id=str(cursor)).wait_trades(1)
     assert back.data("ready")["resumed"] is True
     assert not {"gap", "reset", "closing"} & {*each.names, *back.names}
@@ -223,8 +223,8 @@ def test_ids_rise_and_nothing_resets_when_the_publishers_clock_jumps(server: Str
     each = listen(server).wait("snapshot")
     for shift in (0, -3_600_000, 3_600_000, 0):
         bot.trades(at_ms=now_ms() + shift)
-    heard = each.wait_trades(4).heard
-    ids = [EntryId.parse(last) for name, _, last in heard if name == "new_trades"]
+    received = each.wait_trades(4).received
+    ids = [EntryId.parse(last) for name, _, last in received if name == "new_trades"]
     assert ids == sorted(ids)
     assert [entry.seq for entry in ids][-1] == 4
     assert "reset" not in each.names
@@ -352,7 +352,7 @@ def test_a_lost_notification_is_noticed_with_the_pollers_next_heartbeat(
     redis_server: RedisServer, redis: Redis, prefix: str, bot: Publisher
 ) -> None:
     """SSE-003: the doorbell is a hint, never the truth."""
-    timings = replace(QUICK, quiet_seconds=3600.0)  # nobody looks of his own accord
+    timings = replace(QUICK, quiet_seconds=3600.0)  # the reader does not look by itself
     with serving(settings_for(redis_server, prefix, feed_mode="doorbell"), timings=timings) as server:
         bot.trades()
         each = listen(server).wait("snapshot")
@@ -401,8 +401,8 @@ def test_the_json_answer_names_what_was_lost_and_what_was_reset(
 
 @dataclass(frozen=True, slots=True)
 class _Muted(FeedKeys):
-    """The feed's keys, but the doorbell rings where nobody listens."""
+    """The feed's keys, but with a doorbell channel that no reader listens to."""
 
     @property
     def channel(self) -> str:
-        return f"{self.prefix}nobody"
+        return f"{self.prefix}unheard"

@@ -310,25 +310,25 @@ def test_a_silence_of_redis_is_announced_once_however_many_reads_time_out(
 
     async def story() -> None:
         redis = AsyncRedis(fragile.url, fragile.token)
-        feed, counts, told = SilentFeed(redis, prefix=prefix), StreamCounters(0.0), [False]
+        feed, counts, announced = SilentFeed(redis, prefix=prefix), StreamCounters(0.0), [False]
         await asyncio.to_thread(bot.report)
         timings = replace(QUICK, poll_seconds=0.01, redis_patience_seconds=1.0, judge_seconds=0.01)
         reader = LogReader(feed, doorbell=False, timings=timings, counters=counts)
 
         def look() -> None:
-            if ("redis" in reader.view.stale) != told[-1]:
-                told.append(not told[-1])
+            if ("redis" in reader.view.stale) != announced[-1]:
+                announced.append(not announced[-1])
 
         reader.hold(look)
         assert await reader.ready(PATIENCE_SECONDS)
-        del told[:-1]  # what a busy machine made of the start
+        del announced[:-1]  # what a busy machine made of the start
         feed.silent = True
-        await asyncio.to_thread(until, lambda: told == [False, True])
+        await asyncio.to_thread(until, lambda: announced == [False, True])
         errors = counts.redis_errors
         await asyncio.to_thread(until, lambda: counts.redis_errors >= errors + 3)
-        assert told == [False, True]
+        assert announced == [False, True]
         feed.silent = False
-        await asyncio.to_thread(until, lambda: told == [False, True, False])
+        await asyncio.to_thread(until, lambda: announced == [False, True, False])
         await reader.close()
         await redis.close()
 
@@ -336,14 +336,14 @@ def test_a_silence_of_redis_is_announced_once_however_many_reads_time_out(
 
 
 class FailingFeed(AsyncFeed):
-    """An error that nobody foresaw, once."""
+    """One unexpected error."""
 
     failed = False
 
     async def latest(self, count: int) -> FeedState:
         if not self.failed:
             self.failed = True
-            raise RuntimeError("nobody foresaw this")
+            raise RuntimeError("unexpected")
         return await super().latest(count)
 
 
@@ -522,19 +522,19 @@ def process(place: Place, server: RedisServer, prefix: str) -> Iterator[tuple[su
 def contained(root: Path, folder: Path) -> Place:
     """What the Dockerfile puts into `folder`: its command behind `python -m`, its home, its variables."""
     lines = [line.partition(" ") for line in (root / "Dockerfile").read_text().splitlines()]
-    said = {word: rest for word, _, rest in lines}
-    home = folder / said["WORKDIR"].strip("/")
-    for source, target in (rest.split() for word, _, rest in lines if word == "COPY"):
+    instructions = {name: rest for name, _, rest in lines}
+    home = folder / instructions["WORKDIR"].strip("/")
+    for source, target in (rest.split() for name, _, rest in lines if name == "COPY"):
         (home / target).parent.mkdir(parents=True, exist_ok=True)
         if (root / source).is_dir():
             shutil.copytree(root / source, home / target, dirs_exist_ok=True)
         else:
             shutil.copy(root / source, home / target)
-    assert said["RUN"] == "pip install --no-cache-dir --require-hashes -r api.txt"
+    assert instructions["RUN"] == "pip install --no-cache-dir --require-hashes -r api.txt"
     assert (home / "api.txt").exists()
-    python, option, *command = json.loads(said["CMD"])
+    python, option, *command = json.loads(instructions["CMD"])
     assert (python, option) == ("python", "-m")
-    return command, home, dict(pair.split("=") for pair in said["ENV"].split())
+    return command, home, dict(pair.split("=") for pair in instructions["ENV"].split())
 
 
 def _resumed(url: str, listeners: list[Listener]) -> list[Listener]:

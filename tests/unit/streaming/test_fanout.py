@@ -1,4 +1,4 @@
-"""Clients served together hear what each would have heard alone."""
+"""Clients that are served as a group get what each would get alone."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ class Wire(asyncio.Transport):
     abort = close
 
     @property
-    def heard(self) -> list[tuple[str, Any]]:
+    def received(self) -> list[tuple[str, Any]]:
         _, _, body = b"".join(self.written).partition(b"\r\n\r\n")
         return [(event.name, event.data) for event in Parser().feed(body)]
 
     @property
     def trades(self) -> list[str]:
-        return [trade["trade_id"] for name, data in self.heard if name == "new_trades" for trade in data["trades"]]
+        return [trade["trade_id"] for name, data in self.received if name == "new_trades" for trade in data["trades"]]
 
 
-class Hall:
+class InProcessStream:
     """The stream in this very process, without sockets."""
 
     def __init__(self, **changes: Any) -> None:
@@ -108,8 +108,8 @@ async def turn() -> None:
 
 
 async def beats(wire: Wire, field: str, value: int) -> None:
-    """Until a heartbeat says so."""
-    while dict(wire.heard).get("heartbeat", {}).get(field) != value:  # noqa: ASYNC110  # it comes with time
+    """Wait until a heartbeat has this value."""
+    while dict(wire.received).get("heartbeat", {}).get(field) != value:  # noqa: ASYNC110  # a heartbeat comes with time
         await asyncio.sleep(0.01)
 
 
@@ -121,14 +121,14 @@ def test_clients_with_equal_filters_are_woken_as_one_and_share_their_bytes() -> 
     """SSE-091."""
 
     async def story() -> None:
-        hall = Hall()
-        wires = [hall.wire() for _ in range(5)]
-        other = hall.wire("&ticker=B-1")
+        stream = InProcessStream()
+        wires = [stream.wire() for _ in range(5)]
+        other = stream.wire("&ticker=B-1")
         await turn()
-        assert hall.woken == 2
-        hall.publish(3)
+        assert stream.woken == 2
+        stream.publish(3)
         await turn()
-        assert [wire.trades for wire in wires] == [hall.published] * 5
+        assert [wire.trades for wire in wires] == [stream.published] * 5
         assert len({id(wire.written[-1]) for wire in wires}) == 1
         assert other.trades == []
 
@@ -139,11 +139,11 @@ def test_an_entry_that_a_filter_refuses_is_not_written_and_still_moves_the_posit
     """SSE-042."""
 
     async def story() -> None:
-        hall = Hall(sse_heartbeat_seconds=0.1)
-        wire = hall.wire("&ticker=B-1")
+        stream = InProcessStream(sse_heartbeat_seconds=0.1)
+        wire = stream.wire("&ticker=B-1")
         await turn()
         before = len(wire.written)
-        hall.publish(3)
+        stream.publish(3)
         await turn()
         assert len(wire.written) == before
         await beats(wire, "seq", 3)
@@ -155,22 +155,22 @@ def test_a_client_that_is_behind_goes_on_alone_and_comes_back() -> None:
     """SSE-091."""
 
     async def story() -> None:
-        hall = Hall()
-        slow, quick = hall.wire(), hall.wire()
+        stream = InProcessStream()
+        slow, quick = stream.wire(), stream.wire()
         await turn()
         slow.take(more=False)
         for _ in range(3):
-            hall.publish()
+            stream.publish()
             await turn()
-        assert hall.woken == 2
-        assert quick.trades == hall.published
+        assert stream.woken == 2
+        assert quick.trades == stream.published
         assert len(slow.trades) < 3
         slow.take(more=True)
         await turn()
-        hall.publish()
+        stream.publish()
         await turn()
-        assert hall.woken == 1
-        assert slow.trades == quick.trades == hall.published
+        assert stream.woken == 1
+        assert slow.trades == quick.trades == stream.published
 
     run(story)
 
@@ -179,18 +179,18 @@ def test_what_a_client_got_in_its_group_counts_as_its_own() -> None:
     """SSE-033, SSE-093."""
 
     async def story() -> None:
-        hall = Hall(sse_heartbeat_seconds=0.1)
-        first = hall.wire()
+        stream = InProcessStream(sse_heartbeat_seconds=0.1)
+        first = stream.wire()
         await turn()
-        hall.publish(2)
+        stream.publish(2)
         await turn()
-        second = hall.wire()
+        second = stream.wire()
         await turn()
-        hall.publish()
+        stream.publish()
         await turn()
-        told = {client["events_sent"]: client["last_event_id"] for client in hall.clients()}
-        assert told == {3: "1000-3", 2: "1000-3"}  # `ready`, then one or two writes of trades
-        assert hall.app.context.counters.deliveries == 4
+        sent = {client["events_sent"]: client["last_event_id"] for client in stream.clients()}
+        assert sent == {3: "1000-3", 2: "1000-3"}  # `ready`, then one or two writes of trades
+        assert stream.app.context.counters.deliveries == 4
         await beats(first, "delivered", 3)
         await beats(second, "delivered", 1)
 
@@ -201,11 +201,11 @@ def test_a_client_that_comes_before_an_entry_is_announced_gets_it_once() -> None
     """SSE-025."""
 
     async def story() -> None:
-        hall = Hall()
-        hall.wire()
+        stream = InProcessStream()
+        stream.wire()
         await turn()
-        late = hall.wire("&since=earliest")
-        hall.publish()  # in the ring already when the late one looks, not yet told to the first
+        late = stream.wire("&since=earliest")
+        stream.publish()  # in the ring already when the late one looks, not yet announced to the first
         await turn()
         assert late.trades == ["t0"]
 
@@ -216,16 +216,16 @@ def test_a_stale_source_is_announced_to_each_client() -> None:
     """SSE-062."""
 
     async def story() -> None:
-        hall = Hall()
-        wires = [hall.wire(), hall.wire(), hall.wire("&ticker=B-1")]
+        stream = InProcessStream()
+        wires = [stream.wire(), stream.wire(), stream.wire("&ticker=B-1")]
         await turn()
-        hall.stale("bot")
+        stream.stale("bot")
         await turn()
-        hall.stale()
+        stream.stale()
         await turn()
-        hall.publish()
+        stream.publish()
         await turn()
-        assert [[name for name, _ in wire.heard if name in {"stale", "fresh"}] for wire in wires] == [
+        assert [[name for name, _ in wire.received if name in {"stale", "fresh"}] for wire in wires] == [
             ["stale", "fresh"]
         ] * 3
         assert wires[0].trades == wires[1].trades == ["t0"]
@@ -237,18 +237,18 @@ def test_entries_that_exceed_one_write_reach_all() -> None:
     """SSE-028."""
 
     async def story() -> None:
-        hall = Hall()
-        wires = [hall.wire(), hall.wire("&ticker=A-1")]
+        stream = InProcessStream()
+        wires = [stream.wire(), stream.wire("&ticker=A-1")]
         await turn()
-        hall.publish(450)
+        stream.publish(450)
         await turn()
-        assert [wire.trades for wire in wires] == [hall.published] * 2
+        assert [wire.trades for wire in wires] == [stream.published] * 2
 
     run(story)
 
 
 FILTERS = ("", "&ticker=A-1", "&ticker=B-1", "&ticker=NEVER-1")
-DEEDS = st.one_of(
+ACTIONS = st.one_of(
     st.tuples(st.just("publish"), st.sampled_from([1, 2, 3, 250]), st.sampled_from(["A-1", "B-1"])),
     st.tuples(st.just("take"), st.integers(0, 7), st.booleans()),
     st.tuples(st.just("stale"), st.sampled_from([(), ("bot",), ("poller", "bot")]), st.none()),
@@ -257,36 +257,38 @@ DEEDS = st.one_of(
 )
 
 
-@given(st.lists(DEEDS, max_size=25))
+@given(st.lists(ACTIONS, max_size=25))
 @settings(max_examples=25, deadline=None)
-def test_in_any_order_of_events_each_client_gets_all_that_its_filter_takes(deeds: list[tuple[str, Any, Any]]) -> None:
+def test_in_any_order_of_events_each_client_gets_all_that_its_filter_takes(actions: list[tuple[str, Any, Any]]) -> None:
     async def story() -> None:
-        hall = Hall()
-        wires = [hall.wire(query) for query in FILTERS * 2]
+        stream = InProcessStream()
+        wires = [stream.wire(query) for query in FILTERS * 2]
         await turn()
         tickers: list[str] = []
-        for deed, what, how in deeds:
-            if deed == "publish":
-                hall.publish(what, how)
+        for action, what, how in actions:
+            if action == "publish":
+                stream.publish(what, how)
                 tickers += [how] * what
-            elif deed == "take":
+            elif action == "take":
                 wires[what].take(more=how)
-            elif deed == "stale":
-                hall.stale(*what)
-            elif deed == "leave":
+            elif action == "stale":
+                stream.stale(*what)
+            elif action == "leave":
                 wires[what].protocol.connection_lost(None)
             else:
                 await turn()
         for wire in wires:
             wire.take(more=True)
         await turn()
-        left = {what for deed, what, _ in deeds if deed == "leave"}
+        left = {what for action, what, _ in actions if action == "leave"}
         for number, (wire, query) in enumerate(zip(wires, FILTERS * 2, strict=True)):
             due = [
-                name for name, ticker in zip(hall.published, tickers, strict=True) if query in {"", f"&ticker={ticker}"}
+                name
+                for name, ticker in zip(stream.published, tickers, strict=True)
+                if query in {"", f"&ticker={ticker}"}
             ]
             assert wire.trades == (due[: len(wire.trades)] if number in left else due)
-        assert len(hall.clients()) == 8 - len(left)
-        assert hall.woken <= len(FILTERS)
+        assert len(stream.clients()) == 8 - len(left)
+        assert stream.woken <= len(FILTERS)
 
     run(story)

@@ -1,4 +1,4 @@
-"""The shared tail of the log: contiguous, encoded once, and the same bytes for everybody who asks alike."""
+"""The newest entries of the log: contiguous, encoded once, and the same bytes for all sessions with one filter."""
 
 from __future__ import annotations
 
@@ -159,5 +159,5 @@ def test_a_new_history_differs_from_a_refill() -> None:
 @pytest.mark.parametrize("kind", [EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP])
 def test_corrections_and_gaps_of_the_source_are_entries_like_others(kind: EntryKind) -> None:
     """SSE-034."""
-    told = Entry(EntryId(1002, 2), kind, {"trade_id": "1"})
-    assert read([*trades(1, 1), told])[1] == (kind.value, {"trade_id": "1"}, "1002-2")
+    correction = Entry(EntryId(1002, 2), kind, {"trade_id": "1"})
+    assert read([*trades(1, 1), correction])[1] == (kind.value, {"trade_id": "1"}, "1002-2")

@@ -1,4 +1,4 @@
-"""One client's life, told on a clock of our own."""
+"""One connection from its beginning to its end, on a clock of the test."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def test_a_client_cut_between_gap_and_snapshot_gets_the_gap_again(world: World) 
     client = Client(world, start=Resume(entries[4].id), last_event_id=str(entries[4].id))
     client.pump()
     client.last_event_id = str(entries[4].id)
-    heard = client.cut(client.bytes_in.index(b"event: new_trades"))
-    assert names(heard) == ["ready", "gap"]
+    received = client.cut(client.bytes_in.index(b"event: new_trades"))
+    assert names(received) == ["ready", "gap"]
     client.connect()
     assert names(client.pump())[:2] == ["ready", "gap"]
 

@@ -21,12 +21,12 @@ TICKERS = ("A-1", "B-1")
 
 @dataclass
 class Viewer:
-    """A client and all that it ever heard, across its reconnects."""
+    """A client and everything it has received, across its reconnects."""
 
     client: Client
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def hear(self, cut_at: int | None) -> None:
+    def receive(self, cut_at: int | None) -> None:
         """Read on; with a cut, lose what comes after that many bytes of this connection, and come back."""
         if self.client.closed is not None:
             self.client.connect()
@@ -34,23 +34,23 @@ class Viewer:
         last_id = self.client.last_event_id
         self.client.pump()
         if cut_at is None:
-            self.heard += self.client.events()[already:]
+            self.received += self.client.events()[already:]
             return
         self.client.last_event_id = last_id
-        self.heard += self.client.cut(cut_at)[already:]
+        self.received += self.client.cut(cut_at)[already:]
         self.client.connect()
 
     @property
     def lost(self) -> int:
-        """Distinct entries declared lost: a client cut off behind a `gap` is told of it again."""
-        gaps = [data for name, data in self.heard if name == "gap"]
+        """Distinct entries declared lost: a client that is cut off behind a `gap` gets it again."""
+        gaps = [data for name, data in self.received if name == "gap"]
         ranges = [(EntryId.parse(gap["from"]).seq, EntryId.parse(gap["to"]).seq) for gap in gaps]
         assert [end - start for start, end in ranges] == [gap["lost"] for gap in gaps]
         return len({seq for start, end in ranges for seq in range(start, end)})
 
     @property
     def delivered(self) -> list[str]:
-        return trade_ids(self.heard)
+        return trade_ids(self.received)
 
 
 class Delivery(RuleBasedStateMachine):
@@ -63,7 +63,7 @@ class Delivery(RuleBasedStateMachine):
         filters = (frozenset[str](), frozenset({"A-1"}), frozenset({"NEVER-1"}))
         self.viewers = [Viewer(Client(self.world, tickers=tickers, start=Earliest())) for tickers in filters]
         for viewer in self.viewers:
-            viewer.hear(None)
+            viewer.receive(None)
 
     @rule(tickers=st.lists(st.sampled_from(TICKERS), min_size=1, max_size=6), bulk=st.sampled_from([1, 1, 1, 40]))
     def trade(self, tickers: list[str], bulk: int) -> None:
@@ -72,24 +72,24 @@ class Delivery(RuleBasedStateMachine):
             self.published.append((entry.data["trade_id"], entry.data["ticker"]))
 
     @rule(which=st.integers(0, 2), cut=st.none() | st.integers(0, 5000))
-    def hear(self, which: int, cut: int | None) -> None:
+    def receive(self, which: int, cut: int | None) -> None:
         viewer = self.viewers[which]
         if cut is not None:
             cut = min(cut, len(viewer.client.bytes_in) + 400)
             cut = max(cut, len(viewer.client.bytes_in))  # what arrived has arrived
-        viewer.hear(cut)
+        viewer.receive(cut)
 
     @rule(which=st.integers(0, 2))
     def beat(self, which: int) -> None:
         """Long enough for a heartbeat; a session that ends meanwhile is taken up again, so the viewer is caught up."""
         viewer = self.viewers[which]
-        viewer.hear(None)
+        viewer.receive(None)
         for _ in range(2):
             if viewer.client.closed is not None:
-                viewer.hear(None)
+                viewer.receive(None)
             already = len(viewer.client.events())
             viewer.client.run(31)
-            viewer.heard += viewer.client.events()[already:]
+            viewer.received += viewer.client.events()[already:]
             if viewer.client.closed is None:
                 break
 
@@ -108,10 +108,10 @@ class Delivery(RuleBasedStateMachine):
         self.beat(which)
         viewer = self.viewers[which]
         self.world.trim(keep=1)
-        before = len(viewer.heard)
+        before = len(viewer.received)
         viewer.client.connect()
-        viewer.hear(None)
-        assert "gap" not in [name for name, _ in viewer.heard[before:]]
+        viewer.receive(None)
+        assert "gap" not in [name for name, _ in viewer.received[before:]]
 
     @invariant()
     def nothing_twice_and_all_in_order(self) -> None:
@@ -123,7 +123,7 @@ class Delivery(RuleBasedStateMachine):
     def teardown(self) -> None:
         for viewer in self.viewers:
             viewer.client.connect()
-            viewer.hear(None)
+            viewer.receive(None)
         everything, one, never = self.viewers
         assert len(everything.delivered) + everything.lost == self.world.head.seq
         wanted = [trade_id for trade_id, ticker in self.published if ticker == "A-1"]

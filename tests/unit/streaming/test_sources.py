@@ -16,7 +16,7 @@ def report(**changes: object) -> PollerHeartbeat:
 
 
 @pytest.mark.parametrize(
-    ("said", "down", "stale"),
+    ("heartbeat", "down", "stale"),
     [
         (report(), None, set()),
         (report(at=NOW - 30_000, bot_ok_at=NOW - 30_000), None, set()),
@@ -31,10 +31,10 @@ def report(**changes: object) -> PollerHeartbeat:
     ],
 )
 def test_a_source_is_stale_beyond_its_threshold_and_not_before(
-    said: PollerHeartbeat | None, down: float | None, stale: set[str]
+    heartbeat: PollerHeartbeat | None, down: float | None, stale: set[str]
 ) -> None:
     """SSE-060, SSE-061, SSE-063."""
-    found = stale_sources(said, now_ms=NOW, redis_ok_ms=NOW, redis_down_seconds=down)
+    found = stale_sources(heartbeat, now_ms=NOW, redis_ok_ms=NOW, redis_down_seconds=down)
     assert set(found) == stale
 
 

@@ -171,9 +171,9 @@ def test_a_market_is_taken_by_its_ticker_or_by_its_series(
 
 def test_an_entry_about_several_markets_is_taken_for_any_of_them() -> None:
     """SSE-041."""
-    told = Entry(EntryId(1, 1), EntryKind.FORECAST, {"tickers": ["A-1", "B-2"]})
+    forecast = Entry(EntryId(1, 1), EntryKind.FORECAST, {"tickers": ["A-1", "B-2"]})
     taken = [
-        Selection(STREAMS["arena"], frozenset(tickers), frozenset(series)).takes(told)
+        Selection(STREAMS["arena"], frozenset(tickers), frozenset(series)).takes(forecast)
         for tickers, series in ([("B-2",), ()], [(), ("A",)], [(), ()], [("C-3",), ("D",)])
     ]
     assert taken == [True, True, True, False]

@@ -1,4 +1,4 @@
-"""A log, its shared ring and any number of clients, in one thread and on a clock that only moves when told."""
+"""A log, its shared ring and any number of clients, in one thread and on a clock that the test moves."""
 
 from __future__ import annotations
 

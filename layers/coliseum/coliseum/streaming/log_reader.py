@@ -65,7 +65,7 @@ class LogReader:
         self._watchers.add(wake)
 
     def release(self, wake: Callable[[], None]) -> None:
-        """Call `wake` no more, and stop when nobody comes for `linger_seconds`."""
+        """Call `wake` no more, and stop when no client comes for `linger_seconds`."""
         self._watchers.discard(wake)
 
     async def close(self) -> None:
@@ -196,7 +196,7 @@ class LogReader:
         self._watchers.announce()
 
     def _judge(self) -> None:
-        """Replace the set of stale sources where it has changed, and wake everybody then."""
+        """Replace the set of stale sources where it has changed, and wake all clients then."""
         view, redis, now = self._view, self._view.redis, self._loop.time()
         silent_seconds = redis.silent_seconds(now)
         if redis.is_starting(now) or (not view.loaded and silent_seconds is None):

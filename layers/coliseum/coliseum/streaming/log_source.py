@@ -27,7 +27,7 @@ class ReadableLog(Protocol):
 
 
 class LogSource:
-    """Reads of the log. Invariant: `health` hears of the beginning and the end of each of them."""
+    """Reads of the log. Invariant: `health` is updated at the beginning and at the end of each of them."""
 
     def __init__(self, log: ReadableLog, *, health: RedisHealth, counters: StreamCounters) -> None:
         self._log = log

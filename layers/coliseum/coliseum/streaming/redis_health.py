@@ -67,6 +67,6 @@ class RedisHealth:
         return now - min(begins) if begins else None
 
     def pause(self) -> None:
-        """Nobody reads from now on: the silence that follows is no outage."""
+        """The process stops reading: the silence that follows is no outage."""
         self.down_since = self._failed_read_at = None
         self._open_reads.clear()

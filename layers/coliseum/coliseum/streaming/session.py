@@ -46,7 +46,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """One connection's times, jitter included. Monotonic seconds where not said otherwise."""
+    """One connection's times, jitter included. Monotonic seconds where no unit is given."""
 
     session_id: str
     heartbeat_seconds: float

@@ -11,8 +11,8 @@ Wake = Callable[[], None]
 class Watchers:
     """The callbacks of a process's clients.
 
-    Invariant: `running` is true from the first `add` on, until nobody has watched for `linger_seconds`. `start` and
-    `stop` are called at these two moments.
+    Invariant: `running` is true from the first `add` on, until there has been no watcher for `linger_seconds`. `start`
+    and `stop` are called at these two moments.
     """
 
     def __init__(self, *, start: Callable[[], None], stop: Callable[[], None], linger_seconds: float) -> None:
@@ -44,7 +44,7 @@ class Watchers:
             self._linger = self._loop.call_later(self._linger_seconds, self.stop)
 
     def stop(self) -> None:
-        """Stop now, also where somebody still watches."""
+        """Stop now, also where there are watchers."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -53,7 +53,7 @@ class Watchers:
             self._stop()
 
     def announce(self) -> None:
-        """Wake everybody once, after what is happening now: changes that come together are written together."""
+        """Wake all watchers once, after what is happening now: changes that come together are written together."""
         if not self._announced:
             self._announced = True
             self._loop.call_soon(self._wake_all)
