@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -75,6 +75,6 @@ def redrive(request: Request, operator: OperatorDependency) -> RedriveAnswer:
     return answer
 
 
-def _audit(request: Request, order: str, **subject: object) -> None:
+def _audit(request: Request, order: str, **subject: Any) -> None:
     """Log the command. The caller is known by the token alone, which must not be logged."""
     logger().info("operator's order", order=order, correlation_id=request.state.correlation_id, **subject)
