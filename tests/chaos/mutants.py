@@ -206,7 +206,8 @@ def survives(mutant: Mutant) -> bool:
         copy = Path(folder)
         for part in ("layers", "tests"):
             # Compiled files come along: they stay valid for what is not changed, and compiling costs the most.
-            shutil.copytree(ROOT / part, copy / part)
+            # A worker beside this one may be writing some, under a temporary name that soon disappears.
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("*.pyc.*"))
         for part in ("pyproject.toml", "local", "functions", "supabase", "docs"):
             (copy / part).symlink_to(ROOT / part)
         sow(mutant, copy)
