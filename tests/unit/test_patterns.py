@@ -46,13 +46,12 @@ EXAMPLES: dict[str, str] = {
     r"^(openai|openai-chat|openai-responses|openrouter):": "openrouter:",
     r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?": "~a.b/C-d:free",
     # answers of the exchange and the database
-    r"0(?:\.[0-9]{1,12})?|1(?:\.0{1,12})?": "0.55",
-    r"[0-9]{1,15}(?:\.[0-9]{1,12})?(?: [0-9]{1,15}(?:\.[0-9]{1,12})?){4}": "1 2.0 3 4 5.5",
-    r"[0-9]{1,15}(?:\.[0-9]{1,12})? -?[0-9]{1,15}(?:\.[0-9]{1,12})?": "1.0 -2.5",
-    r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)$": "0.55",
-    r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$": "-1.5",
-    r"^[0-9]{1,15}(\.[0-9]{1,12})?$": "1.5",
+    r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)\Z": "0.55",
+    r"^-?[0-9]{1,15}(\.[0-9]{1,12})?\Z": "-1.5",
+    r"^[0-9]{1,15}(\.[0-9]{1,12})?\Z": "1.5",
     r"[0-9A-Z]{5}": "42P01",
+    r"Object missing required field `(\w+)`": "Object missing required field `a_b`",
+    r"\.(\w+)|\[(\d+)\]": ".a[1]",
     # the public client
     r"(\d{1,16})-(\d{1,16})": "10-2",
     r"\r\n|\n|\r": "\r\n",
@@ -82,6 +81,7 @@ SEARCHED = frozenset(
         r"\\r|\\n|\s",
         r"^(openai|openai-chat|openai-responses|openrouter):",
         r"\r\n|\n|\r",
+        r"\.(\w+)|\[(\d+)\]",
         r"^Mozilla/|\b(?:Chrome|Safari|Firefox)/",
         r"\\(.)",
         r"^# ([A-Z][A-Z0-9_]+)=",
@@ -128,9 +128,9 @@ def _uses_in(package: Path, file: Path) -> Iterator[Use]:
         function = node.func
         if isinstance(function, ast.Attribute) and ast.unparse(function.value) == "re" and function.attr in FUNCTIONS:
             yield Use(place, _value(name, node.args[0]), pydantic=False)
-        yield from (
-            Use(place, _value(name, word.value), pydantic=True) for word in node.keywords if word.arg == "pattern"
-        )
+        pydantic = ast.unparse(function) != "Meta"  # msgspec's constraint, which `re` searches for
+        values = [_value(name, keyword.value) for keyword in node.keywords if keyword.arg == "pattern"]
+        yield from (Use(place, value, pydantic=pydantic) for value in values)
 
 
 def _value(module: str, node: ast.expr) -> str:
