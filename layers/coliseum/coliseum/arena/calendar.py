@@ -18,7 +18,7 @@ HORIZONS: tuple[tuple[str, float], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundSlot:
-    """A round's place on the clock. It may be opened late in it, and is open for its full time then."""
+    """A round's place on the clock. A round may open late in its slot and is open for its full time then."""
 
     starts_at: datetime
     season: str
@@ -30,7 +30,7 @@ class RoundSlot:
 
 
 def slot_at(now: datetime, *, every: timedelta) -> RoundSlot:
-    """The slot that `now` (aware) falls into; slots start at multiples of `every` since the epoch."""
+    """The slot that contains `now` (aware). Slots start at multiples of `every` since the epoch."""
     seconds = int(every.total_seconds())
     start = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
     return RoundSlot(
@@ -41,12 +41,12 @@ def slot_at(now: datetime, *, every: timedelta) -> RoundSlot:
 
 
 def season_of(moment: datetime) -> str:
-    """The quarter, as 2026Q4."""
+    """The season of a UTC time: its quarter, such as 2026Q4."""
     return f"{moment.year}Q{(moment.month - 1) // 3 + 1}"
 
 
 def season_span(season: str) -> tuple[datetime, datetime]:
-    """The quarter's first instant and the next one's."""
+    """The start of a season and of the next one, in UTC."""
     year, quarter = int(season[:4]), int(season[5])
     start = datetime(year, quarter * 3 - 2, 1, tzinfo=UTC)
     end = datetime(year + quarter // 4, quarter % 4 * 3 + 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def season_span(season: str) -> tuple[datetime, datetime]:
 
 
 def horizon_label(hours: float) -> str:
-    """The bucket of the time that is left until a market closes."""
+    """The label in HORIZONS of the hours that are left until a market closes."""
     return next(label for label, limit in HORIZONS if hours < limit or limit == float("inf"))
 
 

@@ -1,8 +1,8 @@
 """A forecast, its seal, and the day's Merkle tree over all seals. Pure.
 
-The seal is the sha256 of the payload's canonical JSON. It is public at once, the payload when the round closes:
-nobody can change a forecast afterwards, and anyone can check that nobody did. A random nonce in the payload keeps
-anyone from finding the few digits of a probability by trying them all.
+The seal is the sha256 of the payload's canonical JSON. The seal is public at once, the payload when the round closes, so
+anyone can check that a forecast was not changed. A random nonce in the payload prevents that the few digits of a
+probability are found by trying all values.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from enum import StrEnum
 from typing import Any
 
 from coliseum.errors import InvalidInput
-from coliseum.trading.money import ONE, ZERO, decimal_text
+from coliseum.trading.money import ONE, ZERO, optional_text
 
 LOWEST, HIGHEST = Decimal("0.01"), Decimal("0.99")
 NONCE = re.compile(r"[0-9a-f]{32,128}")
 
 
 class Track(StrEnum):
-    """Blind contestants see no price; aware ones see the frozen quote. Ranked apart."""
+    """Blind contestants see no price; aware ones see the frozen quote. Each track has its own ranking."""
 
     BLIND = "blind"
     AWARE = "aware"
@@ -40,9 +40,9 @@ class Forecast:
     base_rate: Decimal | None = None
     rationale: str = ""
     stake: Decimal | None = None
-    """Dollars the contestant itself would risk; used by its self-sized account alone."""
+    """Dollars that the contestant would risk. Only its self-sized account uses it."""
     numbers: Mapping[str, str] | None = None
-    """What a statistical contestant computed, so that it explains itself."""
+    """The numbers from which a statistical contestant computed its answer."""
 
     def __post_init__(self) -> None:
         for name in ("probability", "low", "high", "base_rate"):
@@ -58,7 +58,7 @@ class Forecast:
 
 
 def clamped(probability: Decimal) -> Decimal:
-    """Certainty is not on offer: 0.01 to 0.99, four places."""
+    """The probability, limited to 0.01 to 0.99, with four places. No contestant may be certain."""
     return min(HIGHEST, max(LOWEST, probability)).quantize(Decimal("0.0001"))
 
 
@@ -73,7 +73,10 @@ def payload(
     made_at: str,
     nonce: str,
 ) -> dict[str, Any]:
-    """All that a seal covers. `made_at` is RFC 3339, `nonce` at least 128 random bits in hex, for this seal alone."""
+    """The sealed content. `made_at` is RFC 3339, `nonce` at least 128 random bits in hex, used once.
+
+    Raises InvalidInput for another nonce.
+    """
     if not NONCE.fullmatch(nonce):
         raise InvalidInput("nonce", nonce, "32 to 128 hex digits")
     return {
@@ -84,12 +87,12 @@ def payload(
         "context_hash": context_hash,
         "made_at": made_at,
         "nonce": nonce,
-        "probability": _text(forecast.probability),
-        "low": _text(forecast.low),
-        "high": _text(forecast.high),
-        "base_rate": _text(forecast.base_rate),
+        "probability": optional_text(forecast.probability),
+        "low": optional_text(forecast.low),
+        "high": optional_text(forecast.high),
+        "base_rate": optional_text(forecast.base_rate),
         "rationale": forecast.rationale,
-        "stake": _text(forecast.stake),
+        "stake": optional_text(forecast.stake),
         "numbers": None if forecast.numbers is None else dict(forecast.numbers),
     }
 
@@ -102,7 +105,7 @@ def forecast_from(sealed: Mapping[str, Any]) -> Forecast:
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """Canonical JSON: sorted keys, no white space, ASCII. Numbers travel as strings, so there is one form only."""
+    """Canonical JSON: sorted keys, no white space, ASCII. Numbers are strings, so each value has one form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 
 
@@ -113,7 +116,7 @@ def seal(value: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Why a seal is under a root: the sibling hashes from leaf to root; `left` says where the sibling stands."""
+    """The path from a seal to a root: (sibling is on the left, sibling hash) per level, from leaf to root."""
 
     seal: str
     root: str
@@ -126,7 +129,7 @@ def merkle_root(seals: Sequence[str]) -> str:
 
 
 def prove(seals: Sequence[str], wanted: str) -> Proof:
-    """The proof that `wanted` is one of `seals`. Raises InvalidInput where it is not."""
+    """The proof that `wanted` is one of `seals`. Raises InvalidInput where it is not one of them."""
     ordered = sorted(set(seals))
     if wanted not in ordered:
         raise InvalidInput("seal", wanted, "a seal of that day")
@@ -140,7 +143,7 @@ def prove(seals: Sequence[str], wanted: str) -> Proof:
 
 
 def verify(proof: Proof) -> bool:
-    """Does the path lead from the seal to the root."""
+    """Whether the path leads from the seal to the root."""
     node = _leaf(proof.seal)
     for left, sibling in proof.steps:
         other = bytes.fromhex(sibling)
@@ -164,7 +167,3 @@ def _leaf(value: str) -> bytes:
 
 def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value)

@@ -13,17 +13,17 @@ from typing import Any
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
-from coliseum.trading.money import ONE, decimal_text
+from coliseum.trading.money import ONE, decimal_text, optional_text
 
 QUOTED_SPREAD = Decimal("0.10")
-"""A wider book is no statement about the probability: the cell is scored for accuracy, not for skill."""
+"""Dollars. A wider book says nothing about the probability: the market is scored for accuracy, not for skill."""
 PRICED_KEYS = ("quote", "history", "activity")
-"""The parts of a context that tell the price: hidden from blind contestants."""
+"""The parts of a context that show the price. Blind contestants do not get them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateMarket:
-    """An open market with what the choice goes by."""
+    """An open market with the series and category that the choice of markets depends on."""
 
     market: Market
     series_ticker: str
@@ -31,7 +31,7 @@ class CandidateMarket:
 
 
 def quoted_probability(book: OrderBook) -> Decimal | None:
-    """The market's probability: mid of the best bids of both sides where the spread is at most 10 cents."""
+    """The market's probability: the middle of the book where its spread is at most 10 cents, else None."""
     if not book.yes_bids or not book.no_bids:
         return None
     bid, ask = book.yes_bids[0].price, ONE - book.no_bids[0].price
@@ -40,7 +40,7 @@ def quoted_probability(book: OrderBook) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """How earlier markets of a series were resolved."""
+    """How many earlier markets of a series resolved, and how many of them YES."""
 
     yes: int
     resolved: int
@@ -57,11 +57,10 @@ def build_context(
     sources: Sequence[Mapping[str, str]] = (),
     terms: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What contestants are shown of one market, frozen: the same for everyone, prices apart from the rest.
+    """The frozen context of one market, the same for all contestants. Prices are in parts of their own (PRICED_KEYS).
 
-    `siblings` are the other outcomes of the event, `sources` dated texts {title, date, text} with RFC 3339 dates,
-    `terms` what trading costs. Nothing in it is later than `as_of`: candles that end after it, and sources of
-    later dates, are left out.
+    `siblings` are the other outcomes of the event, `sources` texts {title, date, text} with RFC 3339 dates, and `terms`
+    the costs of trading. Candles and sources later than `as_of` are left out.
     """
     market, probability = offer.market, quoted_probability(book)
     return {
@@ -84,10 +83,10 @@ def build_context(
         "sources": [dict(source) for source in sources if _known_by(source["date"], as_of)],
         "terms": dict(terms or {}),
         "quote": {
-            "yes_bid": _text(book.yes_bids[0].price if book.yes_bids else None),
-            "yes_ask": _text(book.yes_asks[0].price if book.no_bids else None),
-            "probability": _text(probability),
-            "last_price": _text(market.last_price),
+            "yes_bid": optional_text(book.yes_bids[0].price if book.yes_bids else None, places=4),
+            "yes_ask": optional_text(book.yes_asks[0].price if book.no_bids else None, places=4),
+            "probability": optional_text(probability, places=4),
+            "last_price": optional_text(market.last_price, places=4),
         },
         "history": [
             [int(candle.end.timestamp()), decimal_text((candle.yes_bid_close + candle.yes_ask_close) / 2, places=4)]
@@ -102,7 +101,7 @@ def build_context(
 
 
 def visible_context(full: Mapping[str, Any], track: Track) -> dict[str, Any]:
-    """The part of a context that a track sees."""
+    """The parts of a context that a track shows."""
     if track is Track.AWARE:
         return dict(full)
     return {key: value for key, value in full.items() if key not in PRICED_KEYS}
@@ -115,7 +114,7 @@ def context_hash(full: Mapping[str, Any]) -> str:
 
 
 def book_json(book: OrderBook) -> dict[str, list[list[str]]]:
-    """The frozen depth: bids of both sides, best first, as [price, contracts] strings."""
+    """An order book as JSON: the bids of both sides, best first, as [price, contracts] strings."""
     return {
         "yes": [[decimal_text(level.price, places=4), decimal_text(level.count)] for level in book.yes_bids],
         "no": [[decimal_text(level.price, places=4), decimal_text(level.count)] for level in book.no_bids],
@@ -123,7 +122,7 @@ def book_json(book: OrderBook) -> dict[str, list[list[str]]]:
 
 
 def book_from(value: Mapping[str, Any]) -> OrderBook:
-    """The frozen depth as `rounds.book_json` wrote it."""
+    """The order book from what `book_json` wrote."""
 
     def levels(side: str) -> tuple[Level, ...]:
         return tuple(Level(Decimal(price), Decimal(count)) for price, count in value[side])
@@ -132,10 +131,6 @@ def book_from(value: Mapping[str, Any]) -> OrderBook:
 
 
 def _known_by(date: str, as_of: datetime) -> bool:
-    """A date without a time means the beginning of its UTC day."""
+    """Whether the date is not later than `as_of`. A date without a time means the beginning of its UTC day."""
     moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= as_of
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value, places=4)

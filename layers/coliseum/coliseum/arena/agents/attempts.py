@@ -1,4 +1,4 @@
-"""One attempt at a decision as it is kept: what was asked, what came back, who answered, what it cost. Pure."""
+"""One attempt at a decision, as it is stored: the prompt, the reply, who answered, and the cost. Pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ FREE = Bill(Decimal(0), None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
+    """One attempt. Contestants without a model have no prompt and no record, and cost nothing."""
+
     decision: Decision
     started_at: datetime
     latency_ms: int
@@ -55,10 +57,10 @@ class Attempt:
 
 
 def bill_of(record: RunRecord | None, failure: FailureKind | None, *, bound: Decimal) -> Bill:
-    """What the attempt counts as having cost; `bound` is the most one request may cost.
+    """The cost that the attempt counts with; `bound` is the most that one request may cost, in dollars.
 
-    What OpenRouter refused is free. A request whose reply we never saw may have been answered and billed: it counts
-    in full, as does a reply without bill and price.
+    A request that OpenRouter refused is free. One whose reply never came may have been answered and billed, so it
+    counts with `bound`, as does a reply without bill and price.
     """
     known = Bill(None, None) if record is None else record.bill
     replied = record is not None and bool(record.input_tokens or record.output_tokens or known.cost is not None)

@@ -1,7 +1,7 @@
-"""The day's money for models: set aside before it is spent, accounted for when the attempt is written down.
+"""The day's money for models: reserved before a request, replaced by the bill when the attempt is recorded.
 
-The database decides, in one statement, so that no number of workers can reserve beyond the cap. It also finds what a
-dead worker held: that counts as spent, since the model may have been asked; what was never asked is free again.
+The database decides in one statement, so that workers cannot reserve more than the cap together. It also counts the
+reservation of a dead worker as spent, since the model may have been asked. Money that no request used is free again.
 """
 
 from __future__ import annotations
@@ -16,39 +16,42 @@ from coliseum.arena.records.rows import Agent, Round
 from coliseum.observability import emit_metrics, logger
 
 NEARLY_SPENT = Decimal("0.8")
-"""The share of a day's budget at which somebody should know."""
+"""The spent share of a day's budget at which a warning is logged."""
 
 
 class Budget:
-    """The budget of all models together. A round's UTC day pays for all of it."""
+    """The budget of all models together. A round is paid for by the UTC day on which it opens."""
 
     def __init__(self, records: ArenaRecords, *, cap: Decimal) -> None:
         self._records = records
         self._cap = cap
 
-    def fund(self, agents: Sequence[Agent], held: Round) -> None:
-        """Set aside a whole round per contestant, the cheapest first, so that as many as possible play it. Once."""
+    def fund(self, agents: Sequence[Agent], round_: Round) -> None:
+        """Reserve a whole round per contestant, the cheapest first, so that as many as possible play it.
+
+        Happens once per round; a repetition changes nothing.
+        """
         each = {agent.agent_id: reservation_per_decision(agent) for agent in agents}
-        funded = self._records.fund_round(held.round_id, each=each, cap=self._cap)
+        funded = self._records.fund_round(round_.round_id, each=each, cap=self._cap)
         if funded is not None and len(funded) < len(each):
-            logger().warning("the day's budget does not reach", extra={"funded": len(funded), "wanted": len(each)})
+            logger().warning("daily budget covers only some models", funded=len(funded), wanted=len(each))
 
     def reserve(self, decision_id: str, amount: Decimal) -> bool:
-        """More for a decision than it has."""
+        """Reserve `amount` more dollars for a decision; False where the cap forbids it."""
         return self._records.reserve(decision_id, amount, cap=self._cap)
 
 
 def reservation_per_decision(agent: Agent) -> Decimal:
-    """What a round reserves for one decision of this agent."""
+    """Dollars that a round reserves for one decision of this agent."""
     prices, options = prices_of(agent.params), options_of(agent.params)
     return request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=options.max_tokens)
 
 
 def warn_when_nearly_spent(records: ArenaRecords) -> bool:
-    """Say once a day, in log and metrics, that the money for models runs out."""
-    nearly = records.budget_warning(NEARLY_SPENT)
-    if nearly is None:
+    """Warn once a day, in log and metrics, when 80 % of the budget are spent. True where this call warned."""
+    warning = records.budget_warning(NEARLY_SPENT)
+    if warning is None:
         return False
-    logger().warning("the day's budget for models is nearly spent", extra=dict(nearly))
+    logger().warning("daily budget for models is nearly spent", **warning)
     emit_metrics({}, BudgetNearlySpent=1)
     return True

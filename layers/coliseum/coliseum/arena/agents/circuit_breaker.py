@@ -1,4 +1,4 @@
-"""When a source that keeps failing is left alone: closed → open → one probe → closed, or open again. Pure.
+"""A circuit breaker for a source that keeps failing: closed → open → one probe → closed, or open again. Pure.
 
 Times are unix seconds.
 """
@@ -13,13 +13,13 @@ FAILURES = 5
 WINDOW_SECONDS = 60.0
 OPEN_SECONDS = 120.0
 FLEET_SECONDS = 900.0
-"""A refused key or an empty account does not mend itself in minutes."""
+"""After a refused key or an empty account all models pause this long: an operator has to act."""
 
 
 class CircuitVerdict(StrEnum):
     GO = "go"
     PROBE = "probe"
-    """One caller may try; whoever takes the probe."""
+    """One caller may try: the one that takes the probe."""
     STAY = "stay"
 
 
@@ -52,7 +52,7 @@ class Circuit:
 
     @classmethod
     def parse(cls, text: str | None) -> Circuit:
-        """What cannot be read is a closed circuit: it only saves trouble."""
+        """A circuit from its text. Text that cannot be read counts as closed: a circuit only saves cost."""
         try:
             value = json.loads(text or "{}")
             failures = tuple(float(at) for at in value.get("failures", ()))

@@ -1,6 +1,6 @@
-"""The circuits of all workers, one per vendor and one for everyone, kept in Redis: a few bytes each.
+"""The circuit breakers that all workers share in Redis: one per vendor, and one for all models.
 
-Where Redis does not answer, models are asked: a circuit saves money and patience, it protects nothing else.
+Where Redis does not answer, models are asked: a circuit only saves money and time.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ PROBE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class ModelPermission:
-    """May the model be asked; `reason` is the failure class that closed the way."""
+    """Whether the model may be asked. `reason` is the failure class that opened its circuit."""
 
     go: bool
     reason: str = ""
 
 
 class Circuits:
+    """Reads and updates the shared circuits. A failure of Redis is logged and never stops a decision."""
+
     def __init__(self, redis: Redis, *, prefix: str) -> None:
         self._redis = redis
         self._prefix = f"{prefix}arena:circuit:"
 
     def allows(self, vendor: str, *, now: float) -> ModelPermission:
-        """One command while all is well."""
+        """Whether a model of this vendor may be asked at `now` (unix seconds). One command while all is well."""
         names = (FLEET, vendor)
         try:
             texts = self._redis.read("MGET", *(self._key(name) for name in names))
@@ -42,11 +44,11 @@ class Circuits:
                 if verdict is CircuitVerdict.STAY or (verdict is CircuitVerdict.PROBE and not self._take_probe(name)):
                     return ModelPermission(go=False, reason=circuit.reason)
         except SourceError as error:
-            logger().warning("circuits unknown", extra={"problem": str(error)})
+            logger().warning("circuits could not be read, model is asked", problem=str(error))
         return ModelPermission(go=True)
 
     def failed(self, vendor: str, failure: FailureKind, *, now: float) -> None:
-        """Note a failure against whom it concerns; one that only concerns the question is nobody's."""
+        """Count a failure in the circuit of its scope. One that concerns a single question is not counted."""
         scope = TRAITS[failure].scope
         if scope is FailureScope.DECISION:
             return
@@ -58,17 +60,17 @@ class Circuits:
             self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
             self._redis.command("DEL", self._probe_key(name))
         except SourceError as error:
-            logger().warning("circuit not noted", extra={"circuit": name, "problem": str(error)})
+            logger().warning("circuit could not be updated", circuit=name, problem=str(error))
         if scope is FailureScope.FLEET:
-            logger().error("no model is asked for a while", extra={"failure": failure.value, "seconds": FLEET_SECONDS})
+            logger().error("all models are paused", failure=failure.value, seconds=FLEET_SECONDS)
 
     def answered(self, vendor: str) -> None:
-        """An answer closes the vendor's circuit and everyone's. One command."""
+        """Close the vendor's circuit and the one for all models after an answer. One command."""
         names = (FLEET, vendor)
         try:
             self._redis.command("DEL", *map(self._key, names), *map(self._probe_key, names))
         except SourceError as error:
-            logger().warning("circuit not closed", extra={"circuit": vendor, "problem": str(error)})
+            logger().warning("circuit could not be closed", circuit=vendor, problem=str(error))
 
     def _take_probe(self, name: str) -> bool:
         return self._redis.command("SET", self._probe_key(name), "1", "NX", "EX", PROBE_SECONDS) is not None

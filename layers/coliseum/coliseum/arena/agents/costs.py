@@ -1,7 +1,7 @@
-"""What asking may cost, before it is asked. Pure.
+"""An upper bound of a request's cost, known before it is sent. Pure.
 
-The bound is meant to hold: a token is taken for three characters, though it is nearer to four, and every reply for as
-long as it may become. A second request of the same run is paid for when it comes.
+The bound assumes three characters per token, where four are usual, and the longest allowed reply. A second request of
+the same run is reserved when it is needed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from coliseum.llm.options import Prices
 
 CHARACTERS_PER_TOKEN = 3
 SHAPE_CHARACTERS = 4_500
-"""The answer's schema and its wrapping, which travel with every request."""
+"""The reply's schema and its wrapping, which are part of every request."""
 ROUND_CHARACTERS = 9_000
-"""What a round reserves for a prompt that is not written yet; a longer one reserves the rest when it is sent."""
+"""The prompt length that a round reserves before prompts exist; a longer one reserves the rest when it is sent."""
 MICRODOLLAR = Decimal("0.000001")
 
 
 def request_bound(prices: Prices, *, characters: int, max_tokens: int) -> Decimal:
-    """Dollars that one request with a prompt of so many characters may cost at most."""
+    """The most that one request may cost, in dollars, for a prompt of `characters` and a reply of `max_tokens`."""
     tokens = -(-(characters + SHAPE_CHARACTERS) // CHARACTERS_PER_TOKEN)
     return prices.of(tokens, max_tokens).quantize(MICRODOLLAR, ROUND_UP)

@@ -2,8 +2,8 @@
 
 lease → frozen context → contestant → seal → one transaction (attempt, cost, forecast, status) → accounts → feed
 
-Everything may be killed anywhere and asked again: the lease and the transaction let one answer in, and what follows
-a stored forecast is built from its payload alone, so that a repetition writes the same rows.
+A worker may be killed at any step; the decision is then made again. The lease and the transaction let one answer in.
+Trades and feed entries are built from the stored payload alone, so a repetition writes the same rows.
 """
 
 from __future__ import annotations
@@ -35,23 +35,25 @@ from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.observability import logger
 
 LATE = "55000"
-"""The database's word for a forecast that comes after the round's close."""
+"""The database's error code for a forecast that comes after the round's close."""
 
 
 class DecisionResult(StrEnum):
-    """How a message ended."""
+    """How the message of a decision ended."""
 
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
     REPEATED = "repeated"
-    """It had been done; what may have been missing after it is there now."""
+    """The forecast was there; its trades and feed entry have been repeated."""
     DUPLICATE = "duplicate"
-    """Somebody else has it, or its round is over."""
+    """Another worker has it, or its round is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LeasedDecision:
+    """A decision that this worker holds, with all that it needs."""
+
     agent: Agent
     decision: Decision
     market: RoundMarket
@@ -60,32 +62,33 @@ class _LeasedDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRunner:
-    """Where decisions are made. One per container, used by several decisions at a time."""
+    """Makes decisions. One per container, used by several decisions at a time."""
 
     records: ArenaRecords
     paper: PaperRecords
     feed: Feed
     models: Models
     nonce: Callable[[], str]
-    """A new one for each seal."""
+    """Returns a new random nonce for each seal."""
 
     async def decide(self, decision_id: str, *, seconds: float) -> DecisionResult:
         """Make the decision within `seconds`.
 
-        Raises ModelFailed where it should be asked again later, and SourceError where a store did not answer.
+        Raises ModelFailed where the model is to be asked again later, and SourceError where a store did not answer.
         """
         deadline = time.monotonic() + seconds
-        task = await asyncio.to_thread(self._take, decision_id, seconds)
-        if task is None:
+        leased = await asyncio.to_thread(self._lease, decision_id, seconds)
+        if leased is None:
             return await asyncio.to_thread(self._repeat, decision_id)
-        closes_in = (task.round.closes_at - datetime.now(UTC)).total_seconds()
-        left = deadline - time.monotonic()
-        if task.round.exchange != "replay":
-            left = min(left, closes_in)
-        asked = await self._answer(task, left)
-        return await asyncio.to_thread(self._conclude, task, asked)
+        remaining = deadline - time.monotonic()
+        # The rounds of a replay lie in the past: only the function's own time limits them.
+        if leased.round.exchange != "replay":
+            remaining = min(remaining, (leased.round.closes_at - datetime.now(UTC)).total_seconds())
+        outcome = await self._answer(leased, remaining)
+        return await asyncio.to_thread(self._conclude, leased, outcome)
 
-    def _take(self, decision_id: str, seconds: float) -> _LeasedDecision | None:
+    def _lease(self, decision_id: str, seconds: float) -> _LeasedDecision | None:
+        # The lease outlives the work by a margin, so that no second worker starts while the answer is being stored.
         decision = self.records.lease_decision(decision_id, seconds=int(seconds) + 30)
         if decision is None:
             return None
@@ -96,128 +99,129 @@ class DecisionRunner:
             round=self.records.round(decision.round_id),
         )
 
-    async def _answer(self, task: _LeasedDecision, seconds: float) -> ModelOutcome:
-        if task.agent.status not in {"active", "needs_key"}:
-            return ModelOutcome(reason=task.agent.status)
-        if task.agent.kind == "llm":
-            question = ModelQuestion(agent=task.agent, decision=task.decision, market=task.market)
+    async def _answer(self, leased: _LeasedDecision, seconds: float) -> ModelOutcome:
+        if leased.agent.status not in {"active", "needs_key"}:
+            return ModelOutcome(reason=leased.agent.status)
+        if leased.agent.kind == "llm":
+            question = ModelQuestion(agent=leased.agent, decision=leased.decision, market=leased.market)
             return await self.models.ask(question, seconds=seconds)
         started_at, started = datetime.now(UTC), time.monotonic()
-        if task.agent.kind == "consensus":
-            forecast = await asyncio.to_thread(self._pooled, task)
+        if leased.agent.kind == "consensus":
+            forecast = await asyncio.to_thread(self._pooled, leased)
         else:
-            forecast = _computed(task)
+            forecast = _computed(leased)
         attempt = Attempt(
-            decision=task.decision,
+            decision=leased.decision,
             started_at=started_at,
             latency_ms=round((time.monotonic() - started) * 1000),
-            context_hash=task.market.context_hash,
+            context_hash=leased.market.context_hash,
             bill=FREE,
         )
         return ModelOutcome(forecast=forecast, attempt=attempt)
 
-    def _pooled(self, task: _LeasedDecision) -> Forecast:
-        """What the panel said by now, pooled in log-odds."""
-        decision = task.decision
-        said = self.records.forecasts(
+    def _pooled(self, leased: _LeasedDecision) -> Forecast:
+        """The other contestants' forecasts so far, pooled in log-odds."""
+        decision = leased.decision
+        others = self.records.forecasts(
             where=[
                 ("round_id", "eq", decision.round_id),
                 ("ticker", "eq", decision.ticker),
                 ("track", "eq", decision.track.value),
             ]
         )
-        left_out = {task.agent.agent_id, *task.agent.params.get("leaves_out", ())}
+        left_out = {leased.agent.agent_id, *leased.agent.params.get("leaves_out", ())}
         return contestants.pooled(
-            {one.agent_id: one.p for one in said if one.p is not None and one.agent_id not in left_out}
+            {other.agent_id: other.p for other in others if other.p is not None and other.agent_id not in left_out}
         )
 
-    def _conclude(self, task: _LeasedDecision, asked: ModelOutcome) -> DecisionResult:
-        """Write it down, do what follows."""
-        ended = self._write(task, asked)
-        if asked.failed is not None and ended is None:
-            raise asked.failed
-        if ended is DecisionResult.DONE:
-            self._trade(task.decision.decision_id)
-        self._tell(task.decision.round_id, task.decision.agent_id)
-        return ended or DecisionResult.FAILED
+    def _conclude(self, leased: _LeasedDecision, outcome: ModelOutcome) -> DecisionResult:
+        """Store the outcome, then trade and publish."""
+        result = self._store_outcome(leased, outcome)
+        if outcome.failed is not None and result is None:
+            raise outcome.failed
+        if result is DecisionResult.DONE:
+            self._trade(leased.decision.decision_id)
+        self._publish_seals(leased.decision.round_id, leased.decision.agent_id)
+        return result or DecisionResult.FAILED
 
-    def _write(self, task: _LeasedDecision, asked: ModelOutcome) -> DecisionResult | None:
-        """None where the decision is to be asked again."""
-        finish = partial(self.records.finish_decision, lease=task.decision.attempt)
-        decision_id = task.decision.decision_id
-        attempt = None if asked.attempt is None else asked.attempt.row()
-        if asked.attempt is None:
-            finish(decision_id, status="skipped", reason=asked.reason)
+    def _store_outcome(self, leased: _LeasedDecision, outcome: ModelOutcome) -> DecisionResult | None:
+        """None where the decision is to be made again later."""
+        finish = partial(self.records.finish_decision, lease=leased.decision.attempt)
+        decision_id = leased.decision.decision_id
+        attempt = None if outcome.attempt is None else outcome.attempt.row()
+        if outcome.attempt is None:
+            finish(decision_id, status="skipped", reason=outcome.reason)
             return DecisionResult.SKIPPED
-        if asked.failed is not None:
-            self._learn(task.agent, asked.failed)
-            again = asked.failed.retryable and task.decision.attempt < MAX_ATTEMPTS
+        if outcome.failed is not None:
+            self._pause_missing_model(leased.agent, outcome.failed)
+            again = outcome.failed.retryable and leased.decision.attempt < MAX_ATTEMPTS
             status = "pending" if again else "failed"
-            finish(decision_id, status=status, reason=asked.failed.failure.value, attempt=attempt)
+            finish(decision_id, status=status, reason=outcome.failed.failure.value, attempt=attempt)
             return None if again else DecisionResult.FAILED
-        assert asked.forecast is not None
+        assert outcome.forecast is not None
         try:
-            finish(decision_id, status="done", attempt=attempt, forecast=_row(task, asked.forecast, self.nonce()))
+            finish(decision_id, status="done", attempt=attempt, forecast=_row(leased, outcome.forecast, self.nonce()))
         except SourceRefused as error:
             if error.code != LATE:
                 raise
             finish(decision_id, status="failed", reason="late", attempt=attempt)
             return DecisionResult.FAILED
-        self._remember_mode(task.agent, asked)
+        self._remember_mode(leased.agent, outcome)
         return DecisionResult.DONE
 
-    def _learn(self, agent: Agent, failed: ModelFailed) -> None:
-        """A model that is gone is not asked again until somebody looks."""
+    def _pause_missing_model(self, agent: Agent, failed: ModelFailed) -> None:
+        """A model that OpenRouter no longer has stays paused until an operator resumes it."""
         if failed.failure is FailureKind.MODEL_GONE:
             self.records.set_agent_status(agent.agent_id, "paused")
-            logger().error("a model is gone", extra={"agent_id": agent.agent_id, "model": agent.model})
+            logger().error("model no longer exists, agent paused", agent_id=agent.agent_id, model=agent.model)
 
-    def _remember_mode(self, agent: Agent, asked: ModelOutcome) -> None:
-        record = None if asked.attempt is None else asked.attempt.record
+    def _remember_mode(self, agent: Agent, outcome: ModelOutcome) -> None:
+        """Store the output mode that worked, so that the next request does not have to find it again."""
+        record = None if outcome.attempt is None else outcome.attempt.record
         if record is not None and record.output_mode.value != agent.output_mode:
             self.records.set_output_mode(agent.agent_id, record.output_mode.value)
 
     def _repeat(self, decision_id: str) -> DecisionResult:
-        """Nothing to decide; but whoever decided may have been stopped before all had followed."""
+        """The decision is made or not ours. Its worker may have stopped before trading and publishing: repeat both."""
         if not self._trade(decision_id):
             return DecisionResult.DUPLICATE
         round_id, _, agent_id, _ = decision_id.split("/")
-        self._tell(round_id, agent_id)
+        self._publish_seals(round_id, agent_id)
         return DecisionResult.REPEATED
 
     def _trade(self, decision_id: str) -> bool:
         """Let the accounts trade; False where there is no forecast.
 
-        What they did is told when the round closes: it would give the forecast away.
+        The trades are published when the round closes, since they show which way the forecast went.
         """
-        found = self.records.forecasts(where=[("forecast_id", "eq", decision_id)], limit=1)
-        if found:
-            trade_forecast(self.records, self.paper, found[0])
-        return bool(found)
+        stored = self.records.forecasts(where=[("forecast_id", "eq", decision_id)], limit=1)
+        if stored:
+            trade_forecast(self.records, self.paper, stored[0])
+        return bool(stored)
 
-    def _tell(self, round_id: str, agent_id: str) -> None:
-        """Tell the feed of the agent's seals, all at once, when it has nothing more to say in the round."""
+    def _publish_seals(self, round_id: str, agent_id: str) -> None:
+        """Publish the agent's seals in one entry, once its last decision in the round is finished."""
         seals = self.records.finished_seals(round_id, agent_id)
         if seals:
             self.feed.publish([seals_entry(round_id, agent_id, seals)], now_ms=now_ms())
 
 
-def _computed(task: _LeasedDecision) -> Forecast:
-    """The answer of a statistical contestant; blind rules are shown no price."""
-    params = task.agent.params
-    context = visible_context(task.market.context, task.decision.track)
+def _computed(leased: _LeasedDecision) -> Forecast:
+    """The answer of a statistical contestant; rules of the blind track are given no price."""
+    params = leased.agent.params
+    shown = visible_context(leased.market.context, leased.decision.track)
     parameters: Mapping[str, float] = params.get("parameters", {})
-    return contestants.forecast(params["rule"], context, parameters=parameters, seed=task.round.seed)
+    return contestants.forecast(params["rule"], shown, parameters=parameters, seed=leased.round.seed)
 
 
-def _row(task: _LeasedDecision, forecast: Forecast, nonce: str) -> dict[str, Any]:
-    decision = task.decision
+def _row(leased: _LeasedDecision, forecast: Forecast, nonce: str) -> dict[str, Any]:
+    decision = leased.decision
     payload = forecasts.payload(
         round_id=decision.round_id,
         ticker=decision.ticker,
         agent_id=decision.agent_id,
         track=decision.track,
-        context_hash=task.market.context_hash,
+        context_hash=leased.market.context_hash,
         forecast=forecast,
         made_at=time_text(datetime.now(UTC)),
         nonce=nonce,

@@ -1,4 +1,7 @@
-"""Ask a model for one forecast: circuit, budget, question, bill. A failure stays a failure: nothing takes its place."""
+"""Ask a model for one forecast: check the circuit, reserve money, send the request, record the bill.
+
+No other answer ever replaces one that failed.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,13 @@ from coliseum.llm.tracing import TraceSpan, span
 from coliseum.observability import emit_metrics
 
 SHORTEST_SECONDS = 5.0
-"""With less time left a model is not asked: it would be paid for and not heard."""
+"""With less time left the model is not asked: its reply would be paid for and come too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelQuestion:
+    """Which agent is asked about which frozen market, for which decision."""
+
     agent: Agent
     decision: Decision
     market: RoundMarket
@@ -40,7 +45,7 @@ class ModelQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOutcome:
-    """How it ended: with a forecast, with a failure, or not asked at all for `reason`."""
+    """How a decision ended: with a forecast, with a failure, or without being asked for `reason`."""
 
     forecast: Forecast | None = None
     attempt: Attempt | None = None
@@ -49,7 +54,7 @@ class ModelOutcome:
 
 
 class Models:
-    """All models, behind one key and one budget."""
+    """All models. They share one API key and one budget."""
 
     def __init__(self, settings: Settings, *, circuits: Circuits, budget: Budget) -> None:
         self._settings = settings
@@ -57,6 +62,7 @@ class Models:
         self._budget = budget
 
     async def ask(self, question: ModelQuestion, *, seconds: float) -> ModelOutcome:
+        """Ask the model within `seconds`. Its failures are in the outcome. Raises SourceError for a store's."""
         agent, decision = question.agent, question.decision
         assert agent.model is not None  # the table holds no model contestant without one
         if self._settings.openrouter_api_key is None:
@@ -68,21 +74,21 @@ class Models:
         if not allowed.go:
             emit_metrics({"model": agent.model}, CircuitOpen=1)
             return ModelOutcome(reason=f"circuit_open:{allowed.reason}")
-        asked = build_prompt(visible_context(question.market.context, decision.track), decision.track)
-        purse = _DecisionBudget(self._budget, question)
-        if not await purse.cover(asked):
+        prompt = build_prompt(visible_context(question.market.context, decision.track), decision.track)
+        money = _DecisionBudget(self._budget, question)
+        if not await money.cover(prompt):
             emit_metrics({"model": agent.model}, BudgetRejected=1)
             return ModelOutcome(reason="budget")
-        return await self._run(question, asked, purse, seconds)
+        return await self._run(question, prompt, money, seconds)
 
     async def _run(
-        self, question: ModelQuestion, asked: Prompt, purse: _DecisionBudget, seconds: float
+        self, question: ModelQuestion, prompt: Prompt, money: _DecisionBudget, seconds: float
     ) -> ModelOutcome:
         agent = question.agent
         assert agent.model is not None
         model = create_agent(
             model=agent.model,
-            system_prompt=asked.system,
+            system_prompt=prompt.system,
             output_type=ForecastReply,
             output_mode=OutputMode(agent.output_mode),
             options=options_of(agent.params),
@@ -93,9 +99,9 @@ class Models:
         started_at, started = datetime.now(UTC), time.monotonic()
         result: AgentResult[ForecastReply] | None = None
         failed: ModelFailed | None = None
-        with span("forecast {agent_id}", **_about(question)) as traced:
+        with span("forecast {agent_id}", **_span_attributes(question)) as traced:
             try:
-                result = await model.run(asked.user, deadline_seconds=seconds, permit=purse.another)
+                result = await model.run(prompt.user, deadline_seconds=seconds, permit=money.another)
             except ModelFailed as error:
                 failed = error
             record: RunRecord | None = failed.record if failed is not None else result.record if result else None
@@ -104,19 +110,19 @@ class Models:
                 started_at=started_at,
                 latency_ms=round((time.monotonic() - started) * 1000),
                 context_hash=question.market.context_hash,
-                bill=bill_of(record, None if failed is None else failed.failure, bound=purse.bound),
-                prompt=asked.text,
+                bill=bill_of(record, None if failed is None else failed.failure, bound=money.bound),
+                prompt=prompt.text,
                 record=record,
                 failure=None if failed is None else failed.failure,
                 problem=None if failed is None else failed.problem[:500],
             )
-            _tell(traced, attempt)
-        _count(agent.model, attempt)
+            _annotate(traced, attempt)
+        _measure_attempt(agent.model, attempt)
         await asyncio.to_thread(self._note, agent.model, failed)
         forecast = None if result is None else result.output.forecast()
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
-    def _note(self, model: str, failed: ModelFailed | None) -> None:
+    def _update_circuit(self, model: str, failed: ModelFailed | None) -> None:
         if failed is None:
             self._circuits.answered(vendor(model))
         else:
@@ -124,7 +130,7 @@ class Models:
 
 
 class _DecisionBudget:
-    """What is set aside for one decision: a request when the round was opened, the rest when it is needed."""
+    """The money of one decision: the first request is reserved when the round opens, more when it is needed."""
 
     def __init__(self, budget: Budget, question: ModelQuestion) -> None:
         self._budget = budget
@@ -133,22 +139,22 @@ class _DecisionBudget:
         self.bound = Decimal(0)
         """The most one request of this decision may cost."""
 
-    async def cover(self, asked: Prompt) -> bool:
-        """Enough for the first request."""
+    async def cover(self, prompt: Prompt) -> bool:
+        """Make sure that the first request is reserved; False where the budget does not allow it."""
         agent = self._question.agent
-        options, characters = options_of(agent.params), len(asked.text)
+        options, characters = options_of(agent.params), len(prompt.text)
         self.bound = request_bound(prices_of(agent.params), characters=characters, max_tokens=options.max_tokens)
         return self.bound <= self._reserved or await self._add(self.bound - self._reserved)
 
     async def another(self) -> bool:
-        """Enough for one more."""
+        """Reserve one more request; False where the budget does not allow it."""
         return await self._add(self.bound)
 
     async def _add(self, amount: Decimal) -> bool:
         return await asyncio.to_thread(self._budget.reserve, self._question.decision.decision_id, amount)
 
 
-def _about(question: ModelQuestion) -> dict[str, str]:
+def _span_attributes(question: ModelQuestion) -> dict[str, str]:
     return {
         "agent_id": question.agent.agent_id,
         "model": question.agent.model or "",
@@ -160,7 +166,7 @@ def _about(question: ModelQuestion) -> dict[str, str]:
     }
 
 
-def _tell(traced: TraceSpan, attempt: Attempt) -> None:
+def _annotate(traced: TraceSpan, attempt: Attempt) -> None:
     record, bill = attempt.record, attempt.bill
     traced.set(
         {
@@ -174,7 +180,7 @@ def _tell(traced: TraceSpan, attempt: Attempt) -> None:
     )
 
 
-def _count(model: str, attempt: Attempt) -> None:
+def _measure_attempt(model: str, attempt: Attempt) -> None:
     record = attempt.record
     emit_metrics(
         {"model": model},

@@ -1,7 +1,6 @@
-"""What a model is asked, per track. Pure; the same context gives the same bytes, so that a repeated request can be
-answered from a cache.
+"""The prompt of a model, per track. Pure: the same context gives the same bytes, so a repeated request can be cached.
 
-Any change of a word here is a change of `VERSION`: forecasts under different prompts are different contestants.
+Raise `VERSION` with every change of a prompt: forecasts under different prompts are different contestants.
 """
 
 from __future__ import annotations
@@ -46,14 +45,14 @@ only for a reason you can name."""
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Instructions that are the same for every market, and the question."""
+    """`system` is the same for all markets of a track; `user` is the question about one market."""
 
     system: str
     user: str
 
     @property
     def text(self) -> str:
-        """Both, as they are stored with an attempt."""
+        """Both parts, as they are stored with an attempt."""
         return f"[prompt {VERSION}]\n{self.system}\n\n{self.user}"
 
 
@@ -73,7 +72,7 @@ def build_prompt(shown: Mapping[str, Any], track: Track) -> Prompt:
 
 
 def _lines(question: Mapping[str, Any]) -> list[str]:
-    told = [
+    rows = [
         ("Title", question["title"]),
         ("Outcome asked about", question.get("subtitle")),
         ("Category", question.get("category")),
@@ -81,7 +80,7 @@ def _lines(question: Mapping[str, Any]) -> list[str]:
         ("More rules", question.get("rules_secondary")),
         ("Other outcomes of the same event", "; ".join(question.get("other_outcomes", ()))),
     ]
-    return [f"{name}: {value}" for name, value in told if value]
+    return [f"{name}: {value}" for name, value in rows if value]
 
 
 def _time(as_of: str, question: Mapping[str, Any]) -> list[str]:
@@ -107,7 +106,7 @@ def _source(source: Mapping[str, str]) -> str:
 
 def _price(shown: Mapping[str, Any]) -> list[str]:
     quote, activity = shown.get("quote") or {}, shown.get("activity") or {}
-    told = [
+    rows = [
         ("YES bid", quote.get("yes_bid")),
         ("YES ask", quote.get("yes_ask")),
         ("Last trade", quote.get("last_price")),
@@ -116,11 +115,11 @@ def _price(shown: Mapping[str, Any]) -> list[str]:
         ("Open interest", activity.get("open_interest")),
         ("Hourly middle, oldest first", " ".join(str(price) for _, price in (shown.get("history") or ())[-24:])),
     ]
-    return [f"{name}: {value}" for name, value in told if value]
+    return [f"{name}: {value}" for name, value in rows if value]
 
 
 def _tag(name: str, lines: Iterable[str], attributes: str = "") -> str:
-    """Fenced material; angle brackets inside it cannot end the fence."""
+    """Text inside an XML tag. Angle brackets of the text are escaped, so that it cannot end the tag."""
     return f"<{name}{attributes}>\n{escape(chr(10).join(lines))}\n</{name}>"
 
 

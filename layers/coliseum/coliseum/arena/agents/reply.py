@@ -1,7 +1,7 @@
-"""The shape in which a model answers, lenient in what costs nothing to mend: a retry is paid for. Pure.
+"""The schema of a model's answer. It accepts what can be corrected safely, because a retry costs money. Pure.
 
-Reasons stand before the number: a model writes from top to bottom. There is no field for confidence; the width of
-the range says it.
+The reasons come before the probability, since a model writes from top to bottom. There is no field for confidence: the
+width of the range shows it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ LARGEST_STAKE = 500
 
 
 LEAST_PERCENT = 2
-"""A bare number from here on is percents."""
+"""A number without a percent sign is a percentage from this value on."""
 
 
 def _unit(value: Any) -> Any:
-    """`"62%"`, `"62 %"`, `62` and `0.62` are the same; what lies between 1 and 2 could be either and is refused."""
+    """`"62%"`, `"62 %"`, `62` and `0.62` are the same; a number between 1 and 2 could be either and is refused."""
     if isinstance(value, bool):
         raise ValueError("a probability is a number")  # noqa: TRY004 - pydantic turns ValueErrors into its own
     if isinstance(value, str):
@@ -45,7 +45,7 @@ def _unit(value: Any) -> Any:
 
 
 def _optional_unit(value: Any) -> Any:
-    """As `_unit`; words for nothing are nothing."""
+    """As `_unit`; an empty text, "null", "none" and "n/a" are None."""
     return None if isinstance(value, str) and value.strip().lower() in {"", "null", "none", "n/a"} else _unit(value)
 
 
@@ -56,13 +56,13 @@ def _clipped(length: int) -> Callable[[Any], Any]:
 def _shortened(items: int, length: int) -> Callable[[Any], Any]:
     def shorten(value: Any) -> Any:
         values = [value] if isinstance(value, str) else value
-        return [_clipped(length)(one) for one in values[:items]] if isinstance(values, list) else values
+        return [_clipped(length)(item) for item in values[:items]] if isinstance(values, list) else values
 
     return shorten
 
 
 def _dollars(value: Any) -> Any:
-    """`"$50"` and `50` are the same; no stake may be negative or beyond the limit."""
+    """`"$50"` and `50` are the same; a stake is limited to 0 to LARGEST_STAKE."""
     if isinstance(value, str):
         value = value.strip().lstrip("$").replace(",", "")
     try:
@@ -109,7 +109,7 @@ class ForecastReply(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _in_one_unit(cls, values: Any) -> Any:
-        """Whoever answers 1, between 1 and 3, means percents: read alone, 1 would be certainty."""
+        """A 1 between a low of 1 and a high of 3 is one percent. Read alone it would be certainty."""
         if not isinstance(values, Mapping):
             return values
         ends = {name: value for name, value in values.items() if name in _ENDS and _is_number(value)}
@@ -118,7 +118,7 @@ class ForecastReply(BaseModel):
         return {**values, **{name: value / 100 for name, value in ends.items() if 1 <= value < LEAST_PERCENT}}
 
     def forecast(self) -> Forecast:
-        """The answer in our words: four places, and a range that holds the probability."""
+        """The answer as a Forecast: four places, and a range that includes the probability."""
         if self.abstain:
             return Forecast(probability=None, rationale=self.rationale)
         probability = _decimal(self.probability)

@@ -1,12 +1,12 @@
 """A paper account as an append-only ledger: every balance is the replay of its rows. Dollars as Decimal. Pure.
 
-Laws, each a property test:
+Invariants, each checked by a property test:
 - cash + cost basis of open positions + fees paid = deposits + realised profit (settlement counts as realised);
 - a row is written once per key; replaying the rows gives the state; reversing a settlement restores it to the cent;
-- cash never falls below 0: positions are paid in full, nothing is borrowed. Only the reversal of an amended result
-  may leave a debt, as the exchange takes back what it had paid; until it is made good nothing is bought.
+- cash never falls below 0, since positions are paid in full. Only the reversal of an amended result may leave a debt,
+  because the exchange takes back what it had paid. Nothing is bought until the debt is covered.
 
-The database keeps the same laws beside the ledger (`arena_book_rows`), so that a wrong row is refused there too.
+The database checks the same invariants beside the ledger (`arena_book_rows`) and refuses a row that breaks them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import Outcome
 
 BASIS_STEP = Decimal("0.000001")
-"""Precision of a partial sale's share of the cost basis; the rest keeps the remainder, so that nothing is lost."""
+"""Precision of a partial sale's share of the cost basis. The remaining position keeps the remainder."""
 
 
 class LedgerRowKind(StrEnum):
@@ -94,7 +94,7 @@ class LedgerState:
 
 
 def replay(rows: Iterable[LedgerRow], start: LedgerState | None = None) -> LedgerState:
-    """The state after `rows`. Raises InvalidInput for a hole in `seq` or a row that contradicts the state."""
+    """The state after `rows`. Raises InvalidInput for a gap in `seq` or a row that contradicts the state."""
     account = start or LedgerState()
     for row in rows:
         account = apply(account, row)
@@ -102,9 +102,9 @@ def replay(rows: Iterable[LedgerRow], start: LedgerState | None = None) -> Ledge
 
 
 def apply(account: LedgerState, row: LedgerRow) -> LedgerState:
-    """The state after one more row."""
+    """The state after one more row. Raises InvalidInput as `replay` does."""
     if row.seq != account.seq + 1:
-        raise InvalidInput("seq", row.seq, f"{account.seq + 1}: a ledger has no holes")
+        raise InvalidInput("seq", row.seq, f"{account.seq + 1}: sequence numbers have no gaps")
     cash = account.cash + row.cash
     if cash < ZERO and (row.kind is LedgerRowKind.BUY or (row.kind is LedgerRowKind.FEE and account.cash >= ZERO)):
         raise InvalidInput("cash", row.cash, f"at most {account.cash} spent: an account borrows nothing")
@@ -138,10 +138,10 @@ def buy(
     fee: Decimal,
     key: str,
 ) -> tuple[LedgerRow, ...]:
-    """Rows of one order: `fills` are (price, contracts) of `side`, `fee` is the order's whole fee.
+    """Rows of one order: `fills` are (price, contracts) of `side` in dollars, `fee` is the order's whole fee.
 
-    Contracts that meet a position of the other side close it: buying NO at p sells YES at 1 - p. What is left
-    opens or adds. The fee is a row of its own. Raises InvalidInput where the account cannot pay.
+    Contracts against a position of the other side close it: buying NO at p sells YES at 1 - p. The others open or add.
+    The fee is a row of its own. Raises InvalidInput where the account cannot pay.
     """
     rows: list[LedgerRow] = []
     state = account
@@ -187,8 +187,8 @@ def buy(
 def settle(account: LedgerState, *, ticker: str, yes_value: Decimal, version: int) -> tuple[LedgerRow, ...]:
     """The row that pays out a position at `yes_value` dollars per YES contract (0, 1 or a scalar between).
 
-    `version` numbers the market's results: settling a version twice writes the same key. No position, no row.
-    The exchange pays whole cents: the rest of a scalar pay-out is cut off.
+    `version` numbers the market's results: settling a version twice writes the same key. Without a
+    position there is no row. The exchange pays whole cents: a scalar pay-out is rounded down.
     """
     position = account.positions.get(ticker)
     if position is None:
@@ -211,7 +211,7 @@ def settle(account: LedgerState, *, ticker: str, yes_value: Decimal, version: in
 
 
 def reverse(settlement: LedgerRow, account: LedgerState) -> tuple[LedgerRow, ...]:
-    """The row that takes `settlement` back, for a result that was amended; the position is there again."""
+    """The row that reverses `settlement` after its result was amended; it restores the position."""
     return (
         LedgerRow(
             seq=account.seq + 1,
@@ -257,11 +257,13 @@ def _settled(account: LedgerState, row: LedgerRow) -> LedgerState:
     ticker, held = _held(account, row)
     if row.contracts != held.contracts or row.cash - row.realized != held.basis:
         raise InvalidInput("row", row.key, f"a pay-out of the whole position, {held.contracts} for {held.basis}")
-    return replace(account, positions={name: one for name, one in account.positions.items() if name != ticker})
+    return replace(
+        account, positions={name: position for name, position in account.positions.items() if name != ticker}
+    )
 
 
 def _reversed(account: LedgerState, row: LedgerRow) -> LedgerState:
-    """What was paid out is held again: pay-out less realised profit is what it had cost."""
+    """The position is restored; its cost was the pay-out minus the realised profit."""
     if row.ticker is None or row.side is None or row.contracts is None or row.ticker in account.positions:
         raise InvalidInput("row", row.key, "the reversal of a settlement in a market without a position")
     position = PaperPosition(row.side, row.contracts, row.realized - row.cash)

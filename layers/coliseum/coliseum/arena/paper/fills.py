@@ -1,4 +1,4 @@
-"""What an order would really have got: a walk through the frozen book, level by level, at most a part of each. Pure."""
+"""The fills that an order would have got: a walk through the frozen book, with a part of each level. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coliseum.trading.markets import Level
 from coliseum.trading.money import CENT, ONE, ZERO
 
 DEPTH_SHARE = Decimal("0.25")
-"""The part of each level's displayed size that a paper order may take: others see the same book."""
+"""The part of each level's displayed size that a paper order may take, since all accounts see the same book."""
 SAFETY = CENT
 """The margin below the forecast at which a level is still taken, on top of the fee."""
 LOT = ONE
@@ -48,14 +48,14 @@ def walk(
     closing: Decimal = ZERO,
     multiplier: Decimal = ONE,
 ) -> Execution:
-    """Buy `closing` contracts, then up to `contracts` more for at most `budget` dollars (fee included), best first.
+    """Buy `closing` contracts, then up to `contracts` more for at most `budget` dollars with fee, best price first.
 
-    The closing ones meet a position of the other side: they bring cash, so no budget binds them. A level is taken
-    while price + fee per contract + 1 cent <= `probability` of the side that is bought, at most a quarter of its
-    size. What is not filled expires. Nothing filled is an Execution without fills.
+    The closing contracts reduce a position of the other side. They bring cash, so the budget does not limit them. A
+    level is taken while price + fee per contract + 1 cent <= `probability` of the bought side, at most a quarter of
+    its size. The rest of the order expires. An order that fills nothing returns an Execution without fills.
     """
     fills: list[tuple[Decimal, Decimal]] = []
-    # The order is charged in whole cents, rounded up once; a cent kept back pays for that.
+    # The charge is rounded up to whole cents once per order: keep one cent back for that.
     money = budget - CENT
     for level in asks:
         cost = level.price + unrounded_fee(price=level.price, count=ONE, multiplier=multiplier)
@@ -77,14 +77,14 @@ def fee_of(fills: Iterable[tuple[Decimal, Decimal]], *, multiplier: Decimal = ON
 
     At whole-cent prices that is the published schedule; at finer ones the fee also fills the price's fraction.
     """
-    taken = list(fills)
-    paid = sum((price * contracts for price, contracts in taken), ZERO)
-    exact = sum((unrounded_fee(price=price, count=count, multiplier=multiplier) for price, count in taken), ZERO)
+    fills = list(fills)
+    paid = sum((price * contracts for price, contracts in fills), ZERO)
+    exact = sum((unrounded_fee(price=price, count=count, multiplier=multiplier) for price, count in fills), ZERO)
     return (paid + exact).quantize(CENT, ROUND_CEILING) - paid
 
 
 def liquidation_value(contracts: Decimal, bid: Decimal | None, *, multiplier: Decimal = ONE) -> Decimal:
-    """What selling the position at the best bid would bring after the fee, in whole cents; without a bid nothing."""
+    """Dollars from selling the position at the best bid after the fee, rounded down to cents; 0 without a bid."""
     if bid is None:
         return ZERO
     fee = unrounded_fee(price=bid, count=contracts, multiplier=multiplier)

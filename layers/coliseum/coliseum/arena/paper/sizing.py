@@ -1,6 +1,6 @@
-"""How much to buy: policies and limits. The contestant says a probability, code says the size. Pure.
+"""How much an account buys: sizing policies and limits. A contestant gives a probability, this file the size. Pure.
 
-Limits and defaults are those of docs/arena.md, "Paper trading"; every refusal has a reason that is stored.
+docs/arena.md, "Paper trading", describes the limits. Every refusal has a reason, which is stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEPOSIT = Decimal(10_000)
 FLAT_STAKE = Decimal(50)
 KELLY_PART = Decimal("0.25")
 LEAST_TOP_UP = Decimal("0.10")
-"""Of what is wanted: a position that is nearly whole is left alone, its last cents would go into fees."""
+"""Share of the wanted position. A smaller difference is not traded, since fees would take it."""
 MINIMUM_EDGE = Decimal("0.02")
 MARKET_SHARE = Decimal("0.05")
 EVENT_SHARE = Decimal("0.10")
@@ -72,7 +72,7 @@ class TradeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingSituation:
-    """What a policy may look at: the frozen market and the account's state, all money in dollars."""
+    """What a policy may look at: the frozen market and the account's state. All money in dollars."""
 
     yes_asks: Sequence[Level]
     no_asks: Sequence[Level]
@@ -84,16 +84,16 @@ class TradingSituation:
     cash: Decimal
     equity: Decimal
     event_exposure: Decimal
-    """Cost basis of all positions in this event, this market's included; likewise below."""
+    """Cost basis of all positions in this event, including this market; the next two are alike."""
     category_exposure: Decimal
     gross_exposure: Decimal
     reduce_only: bool
     held: PaperPosition | None
     """The position in this market."""
     multiplier: Decimal | None = ONE
-    """The series' fee multiplier; None where the fee is not known."""
+    """The series' fee multiplier; None where the fee is unknown."""
     close_margin_seconds: float = CLOSE_MARGIN_SECONDS
-    """No trade later than this before the close; shorter on a sandbox whose markets live for minutes."""
+    """No trade later than this before the close. Shorter on the sandbox, whose markets live for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +111,13 @@ class PaperOrder:
 
 @dataclass(frozen=True, slots=True)
 class NoTrade:
+    """The account does nothing, for this reason."""
+
     reason: TradeReason
 
 
 def stopped(*, equity: Decimal, day_start: Decimal, peak: Decimal) -> str | None:
-    """Why an account may only reduce until the UTC day is over: lost 10 % today, or 25 % from its highest equity."""
+    """Why an account may only reduce until the UTC day ends: "daily_loss" (10 % today) or "drawdown" (25 % from `peak`)."""
     if equity <= peak * (ONE - DRAWDOWN):
         return "drawdown"
     return "daily_loss" if equity <= day_start * (ONE - DAILY_LOSS) else None
@@ -129,10 +131,10 @@ def kelly_fraction(probability: Decimal, cost: Decimal) -> Decimal:
 def size(
     probability: Decimal | None, situation: TradingSituation, policy: Policy, *, stake: Decimal | None = None
 ) -> PaperOrder | NoTrade:
-    """What the account does with a forecast of YES; None is an abstention.
+    """The order of an account for a forecast of YES; a `probability` of None is an abstention.
 
-    A position of the other side is closed whole, whatever the limits say: they bind what is opened. `stake` is the
-    contestant's own wish in dollars, used by the self-sized account alone.
+    A position of the other side is closed completely. The limits apply only to contracts that open or add. `stake` is
+    the contestant's own stake in dollars; only the self-sized account uses it.
     """
     refused = _untradable(probability, situation)
     if refused is not None or probability is None or situation.multiplier is None:
@@ -142,7 +144,7 @@ def size(
         return NoTrade(TradeReason.NO_EDGE)
     held = situation.held
     closing = held.contracts if held is not None and held.side is not side else ZERO
-    opening = _opening(_wish(policy, chance, cost, situation, stake), cost, situation, closing=closing > ZERO)
+    opening = _opening(_wanted_dollars(policy, chance, cost, situation, stake), cost, situation, closing=closing > ZERO)
     if isinstance(opening, NoTrade):
         if not closing:
             return opening
@@ -152,26 +154,29 @@ def size(
 
 
 def _opening(
-    wish: Decimal, cost: Decimal, situation: TradingSituation, *, closing: bool
+    wanted: Decimal, cost: Decimal, situation: TradingSituation, *, closing: bool
 ) -> tuple[Decimal, Decimal] | NoTrade:
-    """(contracts, dollars) by which the position may grow at `cost` each; what a close sets free is free again."""
+    """(contracts, dollars) by which the position may grow at `cost` per contract.
+
+    With `closing` the present position is on the other side: it is sold first, and its cost counts as free.
+    """
     if situation.reduce_only:
         return NoTrade(TradeReason.REDUCE_ONLY)
-    if wish <= ZERO:
+    if wanted <= ZERO:
         return NoTrade(TradeReason.NO_STAKE)
     held = ZERO if situation.held is None else situation.held.basis
     kept, freed = (ZERO, held) if closing else (held, ZERO)
-    if kept > wish * (ONE - LEAST_TOP_UP):
+    if kept > wanted * (ONE - LEAST_TOP_UP):
         return NoTrade(TradeReason.HELD)
     equity = situation.equity
     budget, reason = min(
-        (wish - kept, TradeReason.NO_STAKE),
+        (wanted - kept, TradeReason.NO_STAKE),
         (equity * MARKET_SHARE - kept, TradeReason.MARKET_LIMIT),
         (equity * EVENT_SHARE - (situation.event_exposure - freed), TradeReason.EVENT_LIMIT),
         (equity * CATEGORY_SHARE - (situation.category_exposure - freed), TradeReason.CATEGORY_LIMIT),
         (equity * GROSS_SHARE - (situation.gross_exposure - freed), TradeReason.GROSS_LIMIT),
         (situation.cash, TradeReason.CASH),
-        key=lambda room: room[0],
+        key=lambda limit: limit[0],
     )
     if budget < cost:
         return NoTrade(reason)
@@ -201,7 +206,7 @@ def _untradable(probability: Decimal | None, situation: TradingSituation) -> Tra
 def _better_side(
     probability: Decimal, situation: TradingSituation, multiplier: Decimal
 ) -> tuple[Outcome, Decimal, Decimal]:
-    """(side, its probability, what a contract costs with its fee) of the larger edge; YES where they are equal."""
+    """(side, its probability, cost of a contract with fee) of the side with the larger edge; YES where both are equal."""
 
     def cost(ask: Decimal) -> Decimal:
         return ask + unrounded_fee(price=ask, count=ONE, multiplier=multiplier)
@@ -212,10 +217,10 @@ def _better_side(
     return Outcome.NO, ONE - probability, no
 
 
-def _wish(
+def _wanted_dollars(
     policy: Policy, chance: Decimal, cost: Decimal, situation: TradingSituation, stake: Decimal | None
 ) -> Decimal:
-    """Dollars the policy wants to have in this market: a forecast that is repeated does not bet again."""
+    """Dollars that the policy wants to hold in this market. A position, not an order: a repeated forecast adds nothing."""
     match policy:
         case Policy.FLAT:
             return FLAT_STAKE

@@ -1,4 +1,4 @@
-"""What a round asks about: the exchange's open markets, chosen, and frozen with all that contestants are shown."""
+"""Choose a round's markets from the exchange's open ones, and freeze what contestants are shown of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from coliseum.trading.money import decimal_text
 from coliseum.trading.pages import Page
 
 EVENT_PAGES = 5
-"""Pages of 200 events looked at: the exchange lists more open markets than anyone should scan."""
+"""Pages of 200 events that are read. The exchange lists more open markets than one call could read."""
 HISTORY = timedelta(hours=24)
 PRECEDENT_LIMIT = 200
 
 
 class MarketSource(Protocol):
-    """What is asked of an exchange when a round opens: the real one, or a recording of it."""
+    """The calls to the exchange when a round opens: the real client has them, and the replay's recording."""
 
     def events(self, *, status: Literal["open"], with_markets: bool, limit: int, cursor: str | None) -> Page[Event]: ...
 
@@ -43,7 +43,7 @@ class MarketSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _SeriesFacts:
-    """What is known of a series when a round is opened."""
+    """A series as it is known when a round opens; None where the exchange did not answer."""
 
     precedent: Precedent
     series: Series | None
@@ -59,10 +59,11 @@ def frozen_markets(
     open_for: timedelta,
     exchange: str,
 ) -> list[dict[str, Any]]:
-    """Rows of `arena_round_markets`. The books are read last, so that they are young when the round opens.
+    """The chosen markets as rows of `arena_round_markets`.
 
-    A market must outlive the round and the margin before its close. On the sandbox half of the places go to markets
-    that close soon: who tries it out shall see some settle.
+    A market must stay open for the round and the margin before its close. On the sandbox half of the places go to
+    markets that close soon, so that a developer sees some of them settle. Order books are read last, so that they are
+    recent when the round opens. Raises SourceError where events or books cannot be read.
     """
     events = {event.ticker: event for event in _open_events(kalshi)}
     offers = [
@@ -80,7 +81,9 @@ def frozen_markets(
         least_seconds=open_for.total_seconds() + close_margin_seconds(exchange),
         soonest=wanted // 2 if exchange == "sandbox" else 0,
     )
-    grounds = {name: _ground(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)}
+    series_facts = {
+        name: _read_series_facts(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)
+    }
     histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}
     books = kalshi.order_books([offer.market.ticker for offer in chosen]) if chosen else {}
     as_of = clock()
@@ -91,7 +94,7 @@ def frozen_markets(
             books[offer.market.ticker],
             as_of=as_of,
             event=events[offer.market.event_ticker],
-            ground=grounds[offer.series_ticker],
+            facts=series_facts[offer.series_ticker],
             history=histories[offer.market.ticker],
         )
         for offer in chosen
@@ -106,7 +109,7 @@ def _row(
     *,
     as_of: datetime,
     event: Event,
-    ground: _SeriesFacts,
+    facts: _SeriesFacts,
     history: tuple[Candle, ...],
 ) -> dict[str, Any]:
     market = offer.market
@@ -115,9 +118,9 @@ def _row(
         book,
         as_of=as_of,
         history=history,
-        precedent=ground.precedent,
+        precedent=facts.precedent,
         siblings=[other.subtitle or other.title for other in event.markets if other.ticker != market.ticker],
-        terms=terms(event, ground.series),
+        terms=terms(event, facts.series),
     )
     return {
         "round_id": slot.round_id,
@@ -139,7 +142,7 @@ def _row(
 
 
 def terms(event: Event, series: Series | None) -> Mapping[str, Any]:
-    """What trading costs here; an unknown fee keeps paper accounts out of the market. Pure."""
+    """The costs of trading an event's markets. Paper accounts do not trade where the fee is unknown. Pure."""
     override = event.fee_multiplier_override
     multiplier: Decimal | None = override if override is not None else None if series is None else series.fee_multiplier
     return {
@@ -150,18 +153,18 @@ def terms(event: Event, series: Series | None) -> Mapping[str, Any]:
 
 
 def _open_events(kalshi: MarketSource) -> list[Event]:
-    found: list[Event] = []
+    events: list[Event] = []
     cursor: str | None = None
     for _ in range(EVENT_PAGES):
         page = kalshi.events(status="open", with_markets=True, limit=200, cursor=cursor)
-        found += page.items
+        events += page.items
         cursor = page.cursor
         if not cursor:
             break
-    return found
+    return events
 
 
-def _ground(kalshi: MarketSource, series_ticker: str) -> _SeriesFacts:
+def _read_series_facts(kalshi: MarketSource, series_ticker: str) -> _SeriesFacts:
     return _SeriesFacts(_precedent(kalshi, series_ticker), _series(kalshi, series_ticker))
 
 
@@ -169,7 +172,7 @@ def _precedent(kalshi: MarketSource, series_ticker: str) -> Precedent:
     try:
         settled = kalshi.markets(series_ticker=series_ticker, status="settled", limit=PRECEDENT_LIMIT).items
     except ColiseumError as error:
-        logger().warning("no precedent", extra={"series": series_ticker, "problem": str(error)})
+        logger().warning("earlier markets could not be read", series=series_ticker, problem=str(error))
         return Precedent(0, 0)
     graded = [market.result for market in settled if market.result in {"yes", "no"}]
     return Precedent(yes=graded.count("yes"), resolved=len(graded))
@@ -179,7 +182,7 @@ def _series(kalshi: MarketSource, series_ticker: str) -> Series | None:
     try:
         return kalshi.series(series_ticker)
     except ColiseumError as error:
-        logger().warning("no series", extra={"series": series_ticker, "problem": str(error)})
+        logger().warning("series could not be read", series=series_ticker, problem=str(error))
         return None
 
 
@@ -193,5 +196,5 @@ def _history(kalshi: MarketSource, offer: CandidateMarket, now: datetime) -> tup
             period_minutes=60,
         )
     except ColiseumError as error:
-        logger().warning("no history", extra={"ticker": offer.market.ticker, "problem": str(error)})
+        logger().warning("candles could not be read", ticker=offer.market.ticker, problem=str(error))
         return ()

@@ -125,7 +125,7 @@ def _open(
         exchange=plan.exchange,
     )
     if not frozen:
-        logger().warning("no market to ask about", extra={"round_id": slot.round_id})
+        logger().warning("no suitable market, round not opened", round_id=slot.round_id)
         return False
     agents = [agent for agent in records.agents() if agent.season == slot.season and agent.status == "active"]
     opened_at = clock()

@@ -26,11 +26,11 @@ def choose_markets(
     least_seconds: float = 0.0,
     soonest: int = 0,
 ) -> tuple[CandidateMarket, ...]:
-    """At most `wanted` markets, spread over category, horizon and liquidity; at most `per_event` of one event.
+    """Choose at most `wanted` markets, spread over category, horizon and liquidity, at most `per_event` of one event.
 
-    Each stratum is shuffled by the seed; the strata take turns in an order of the seed. `soonest` places go to the
-    events that close first, one market each, before all turns. Markets without an active status, a quote at most 10
-    cents wide or `least_seconds` left are passed over.
+    Strata are combinations of category, horizon and liquidity. The seed shuffles each stratum and the order of the
+    strata, which then take turns. The first `soonest` places go to the events that close first, one market each.
+    Markets are left out without active status, with a spread above 10 cents, or with less than `least_seconds` left.
     """
     usable = [
         offer
@@ -52,14 +52,14 @@ def choose_markets(
 
 
 def _one_of_each_event(offers: Sequence[CandidateMarket]) -> list[CandidateMarket]:
-    kept: dict[str, CandidateMarket] = {}
+    by_event: dict[str, CandidateMarket] = {}
     for offer in offers:
-        kept.setdefault(offer.market.event_ticker, offer)
-    return list(kept.values())
+        by_event.setdefault(offer.market.event_ticker, offer)
+    return list(by_event.values())
 
 
 def _in_turns(offers: Sequence[CandidateMarket], *, now: datetime, seed: int) -> list[CandidateMarket]:
-    """The offers, one of each stratum after the other."""
+    """The offers in turns: one of each stratum, then the next one of each."""
     strata: defaultdict[tuple[str, str, int], list[CandidateMarket]] = defaultdict(list)
     terciles = _terciles([offer.market.volume_24h for offer in offers])
     for offer in offers:

@@ -1,4 +1,4 @@
-"""Boards made anew where something has changed since their newest report."""
+"""Make new leaderboards where rounds or results have changed since the newest report."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from coliseum.arena.records.arena import ArenaRecords
 from coliseum.arena.reporting.reports import ReportKey, make_report, save_report
 from coliseum.feed.entries import Candidate
 
-LATE = timedelta(days=45)
-"""How long after its end a season's last markets may still be settled."""
+LATE_RESULTS = timedelta(days=45)
+"""How long after its end a season's last markets may still settle."""
 
 
 def make_due_leaderboards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]:
-    """Make and store the boards that are due; the entries that tell of them."""
+    """Make and store the leaderboards that are due. Returns their `leaderboard_changed` entries."""
     entries: list[Candidate] = []
-    for season in sorted({season_of(now - LATE), season_of(now)}):
+    for season in sorted({season_of(now - LATE_RESULTS), season_of(now)}):
         for track in Track:
             if records.report_due(season, track):
                 question = ReportKey(season=season, track=track, as_of=now, known_at=now)

@@ -1,4 +1,4 @@
-"""What the exchange says of markets that were asked about: final results, and quotes while they are traded."""
+"""Read the exchange's state of the rounds' markets: final results, and quotes while they are active."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from coliseum.trading.markets import Market
 from coliseum.trading.money import ONE, ZERO, decimal_text
 
 BATCH = 100
-"""Tickers asked for in one call."""
-TOLD = timedelta(minutes=15)
-"""How long a result is told again: the feed drops repetitions, and the run that recorded it may have been killed."""
+"""Tickers of one request."""
+REPUBLISHED_FOR = timedelta(minutes=15)
+"""How long a result is published again, in case the run that recorded it was killed. The feed drops repetitions."""
 
 
 @dataclass(slots=True)
 class ExchangeUpdate:
-    """What one look at the exchange brought."""
+    """What one read of the exchange gave: new results, current quotes (YES bid, YES ask), and problems."""
 
     recorded: int = 0
     quotes: dict[str, tuple[Decimal | None, Decimal | None]] = field(default_factory=dict)
@@ -33,32 +33,35 @@ class ExchangeUpdate:
 
 
 def record_results(records: ArenaRecords, kalshi: Kalshi) -> ExchangeUpdate:
-    """Record what the exchange has finalised; only `finalized` counts, everything before it may still change.
+    """Record the results of finalized markets. Earlier statuses do not count, since their result may still change.
 
-    A batch that cannot be read, or a market that makes no sense, is left to the next run; the others go on.
+    A batch that cannot be read and a market with a contradictory result are reported and left to the next run.
     """
-    seen = ExchangeUpdate()
+    update = ExchangeUpdate()
     waiting = records.unsettled_tickers()
     known = records.results(waiting)
     for start in range(0, len(waiting), BATCH):
         try:
             markets = _markets(kalshi, waiting[start : start + BATCH])
         except SourceError as error:
-            seen.problems.append(str(error))
-            logger().warning("markets not read", extra={"problem": str(error)})
+            update.problems.append(str(error))
+            logger().warning("markets could not be read", problem=str(error))
             continue
         for market in markets:
-            _take(records, market, known.get(market.ticker, ()), seen)
-    return seen
+            _record(records, market, known.get(market.ticker, ()), update)
+    return update
 
 
 def result_entries(records: ArenaRecords, now: datetime) -> tuple[Candidate, ...]:
-    """The `settled` entries of young results."""
-    return tuple(_entry(result) for result in records.recent_results(since=now - TOLD))
+    """The `settled` entries of recent results."""
+    return tuple(_entry(result) for result in records.recent_results(since=now - REPUBLISHED_FOR))
 
 
 def final_result(market: Market) -> tuple[str, Decimal]:
-    """(result, dollars per YES contract). A scalar result on a binary market is a void at fair price. Pure."""
+    """(result, dollars per YES contract) of a final market. A scalar result of a binary market is a void. Pure.
+
+    Raises SourceMalformed for a final market without a value.
+    """
     match market.result:
         case "yes":
             return "yes", ONE
@@ -70,43 +73,46 @@ def final_result(market: Market) -> tuple[str, Decimal]:
 
 
 def new_result(market: Market, before: Result | None) -> tuple[str, Decimal] | None:
-    """(result, dollars per YES contract) where the market is final and says something new. Pure."""
+    """(result, dollars per YES contract) where the market is final and the result differs from `before`. Pure.
+
+    Raises SourceMalformed for a final market without a value.
+    """
     if market.status != "finalized":
         return None
-    found = final_result(market)
-    return None if before is not None and (before.result, before.value) == found else found
+    result = final_result(market)
+    return None if before is not None and (before.result, before.value) == result else result
 
 
-def _take(records: ArenaRecords, market: Market, before: Sequence[Result], seen: ExchangeUpdate) -> None:
+def _record(records: ArenaRecords, market: Market, before: Sequence[Result], update: ExchangeUpdate) -> None:
     if market.status == "active":
-        seen.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
+        update.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
     try:
         new = new_result(market, before[-1] if before else None)
     except SourceMalformed as error:
-        seen.problems.append(str(error))
-        logger().error("a final market without a result", extra={"ticker": market.ticker, "problem": str(error)})
+        update.problems.append(str(error))
+        logger().error("final market has no result", ticker=market.ticker, problem=str(error))
         return
     if new is None:
         return
     result, value = new
     records.record_result(market.ticker, status=market.status, result=result, value=value, decided_at=market.settled_at)
-    seen.recorded += 1
+    update.recorded += 1
 
 
 def _markets(kalshi: Kalshi, tickers: Sequence[str]) -> list[Market]:
     """The markets, archived ones from the historical tier."""
-    found = list(kalshi.markets(tickers=tickers, limit=1000).items)
-    missing = sorted(set(tickers) - {market.ticker for market in found})
+    markets = list(kalshi.markets(tickers=tickers, limit=1000).items)
+    missing = sorted(set(tickers) - {market.ticker for market in markets})
     if missing:
-        found += _archived(kalshi, missing)
-    return found
+        markets += _archived(kalshi, missing)
+    return markets
 
 
 def _archived(kalshi: Kalshi, tickers: Sequence[str]) -> Iterable[Market]:
     try:
         return kalshi.historical_markets(tickers=tickers, limit=1000).items
     except ColiseumError as error:
-        logger().warning("archived markets not read", extra={"tickers": len(tickers), "problem": str(error)})
+        logger().warning("archived markets could not be read", tickers=len(tickers), problem=str(error))
         return ()
 
 

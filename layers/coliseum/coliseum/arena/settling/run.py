@@ -1,7 +1,7 @@
-"""Settled markets in, paper money out, rounds closed. Every step is idempotent: kill it anywhere, run it again.
+"""One run of the settler. Every step can be repeated, so a run that was killed anywhere is completed by the next one.
 
-Order: results → trades that were missed → pay-outs → marks → rounds → lost decisions → seal roots. Reports are made
-afterwards by `reporting`.
+Order: results → missed trades → pay-outs → marks → closing of rounds → lost decisions → seal roots. Leaderboards follow
+in `settling.leaderboards`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 
 CATCH_UP = 200
-"""Missed forecasts that one run trades at most."""
+"""The most missed forecasts that one run trades."""
 PUBLISHED_AT_ONCE = 200
 
 
@@ -40,7 +40,7 @@ class SettlingReport:
     handed_out: int
     rooted: int
     problems: tuple[str, ...]
-    """Parts that the next run must do."""
+    """What could not be done and is left to the next run."""
 
 
 def run_settler(
@@ -54,53 +54,57 @@ def run_settler(
     enqueue: Enqueue,
 ) -> SettlingReport:
     """One run of the settler."""
-    seen = record_results(records, kalshi)
-    paper.record_quotes(seen.quotes, at=now)
+    update = record_results(records, kalshi)
+    paper.record_quotes(update.quotes, at=now)
     publish(feed, result_entries(records, now), now)
     caught_up = _catch_up(records, paper, feed, now)
     rows = settle_accounts(paper, now=now)
     stopped = mark_accounts(paper, season=season_of(now), also=rows, now=now, exchange=plan.exchange)
-    closed = [one for one in records.rounds(status="open", limit=None) if one.closes_at <= now]
-    for one in closed:
-        _close(records, paper, feed, one, now)
+    closed = [round_ for round_ in records.rounds(status="open", limit=None) if round_.closes_at <= now]
+    for round_ in closed:
+        _close(records, paper, feed, round_, now)
     return SettlingReport(
-        results=seen.recorded,
+        results=update.recorded,
         caught_up=caught_up,
         ledger_rows=sum(rows.values()),
         stopped=stopped,
         rounds_closed=len(closed),
         handed_out=hand_out(records, enqueue, again_seconds=plan.again_seconds),
         rooted=_root(records),
-        problems=tuple(seen.problems),
+        problems=tuple(update.problems),
     )
 
 
 def publish(feed: Feed, entries: tuple[Candidate, ...], now: datetime) -> None:
-    """Publish in portions; what the feed has seen before it drops."""
+    """Publish in batches. The feed drops entries that it has already."""
     for start in range(0, len(entries), PUBLISHED_AT_ONCE):
         feed.publish(entries[start : start + PUBLISHED_AT_ONCE], now_ms=int(now.timestamp() * 1000))
 
 
 def _catch_up(records: ArenaRecords, paper: PaperRecords, feed: Feed, now: datetime) -> int:
-    """Trade the forecasts whose worker was stopped before the accounts had decided."""
+    """Trade the forecasts whose worker stopped before every account had decided. Returns their number."""
     missed = paper.untraded_forecasts()[:CATCH_UP]
     stored = records.forecasts(where=[("forecast_id", "in", missed)], order=()) if missed else ()
-    for forecast in sorted(stored, key=lambda one: (one.created_at, one.forecast_id)):
+    for forecast in sorted(stored, key=lambda forecast: (forecast.created_at, forecast.forecast_id)):
         trade_forecast(records, paper, forecast)
     for round_id in sorted({forecast.round_id for forecast in stored}):
-        if records.round(round_id).status != "open":  # its trades were told without these
+        if records.round(round_id).status != "open":  # its entries were published without these trades
             publish(feed, round_trade_entries(records, paper, round_id), now)
     return len(stored)
 
 
-def _close(records: ArenaRecords, paper: PaperRecords, feed: Feed, one: Round, now: datetime) -> None:
-    """Tell of the round's seals and trades, then close it: stopped in between, it is told again, which is dropped."""
-    publish(feed, (*round_seal_entries(records, one.round_id), *round_trade_entries(records, paper, one.round_id)), now)
-    records.close_round(one.round_id)
+def _close(records: ArenaRecords, paper: PaperRecords, feed: Feed, round_: Round, now: datetime) -> None:
+    """Publish the round's seals and trades, then close it. After a kill in between the feed drops the repetition."""
+    publish(
+        feed,
+        (*round_seal_entries(records, round_.round_id), *round_trade_entries(records, paper, round_.round_id)),
+        now,
+    )
+    records.close_round(round_.round_id)
 
 
 def _root(records: ArenaRecords) -> int:
-    """The Merkle root of every day that is over; how many were made."""
+    """Store the Merkle root of every day that is over. Returns how many were made."""
     days = records.unrooted_days()
     for day in days:
         seals = records.day_seals(day)

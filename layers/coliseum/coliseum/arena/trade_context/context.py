@@ -1,4 +1,4 @@
-"""What the panel last said about a market that the bot has traded. Pure."""
+"""The panel's last forecasts beside a trade of the live bot. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coliseum.trading.money import ONE, decimal_text
 from coliseum.trading.trades import Outcome, Side
 
 POOL = "consensus"
-"""The kind of agent that pools the others."""
+"""The kind of the agent that pools the other forecasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +31,21 @@ class PanelForecast:
     made_at: datetime
 
 
-def trade_context(trade: Mapping[str, Any], entry_id: str, said: Sequence[PanelForecast]) -> dict[str, object] | None:
-    """The panel beside a trade of the feed; None where nobody had spoken before it.
+def trade_context(
+    trade: Mapping[str, Any], entry_id: str, forecasts: Sequence[PanelForecast]
+) -> dict[str, object] | None:
+    """The panel's view of a trade of the feed; None where no forecast was made before it.
 
-    Only what was said before the trade counts. Each agent has one voice, its newest, and its aware one where it
-    spoke twice in a round. `edge` is dollars per contract that the panel expects from the trade.
+    Only forecasts made before the trade count. Of each agent the newest one counts, and of two in a round the aware
+    one. `edge` is the profit that the panel expects, in dollars per contract.
     """
-    voices = _panel(voice for voice in said if voice.made_at.timestamp() <= trade["timestamp"])
-    opinions = [voice for voice in voices if voice.kind != POOL]
+    panel = _panel(forecast for forecast in forecasts if forecast.made_at.timestamp() <= trade["timestamp"])
+    opinions = [forecast for forecast in panel if forecast.kind != POOL]
     if not opinions:
         return None
-    newest = max(opinions, key=lambda voice: voice.made_at)
-    pooled = _pooled(voices, newest)
-    edges = {voice.agent_id: edge for voice in opinions if (edge := _edge(trade, voice.p)) is not None}
+    newest = max(opinions, key=lambda forecast: forecast.made_at)
+    pooled = _pooled(panel, newest)
+    edges = {forecast.agent_id: edge for forecast in opinions if (edge := _edge(trade, forecast.p)) is not None}
     edge = _edge(trade, pooled)
     return {
         "ticker": trade["ticker"],
@@ -60,25 +62,27 @@ def trade_context(trade: Mapping[str, Any], entry_id: str, said: Sequence[PanelF
     }
 
 
-def _panel(said: Iterable[PanelForecast]) -> list[PanelForecast]:
-    """One voice per agent."""
+def _panel(forecasts: Iterable[PanelForecast]) -> list[PanelForecast]:
+    """One forecast per agent."""
     chosen: dict[str, PanelForecast] = {}
-    for voice in sorted(said, key=lambda voice: (voice.round_id, voice.track is Track.AWARE, voice.made_at)):
-        chosen[voice.agent_id] = voice
+    for forecast in sorted(
+        forecasts, key=lambda forecast: (forecast.round_id, forecast.track is Track.AWARE, forecast.made_at)
+    ):
+        chosen[forecast.agent_id] = forecast
     return list(chosen.values())
 
 
-def _pooled(voices: Sequence[PanelForecast], newest: PanelForecast) -> Decimal:
-    """What the consensus agent said in the newest round, else the mean of the panel's log-odds."""
-    pools = [voice.p for voice in voices if voice.kind == POOL and voice.round_id == newest.round_id]
+def _pooled(panel: Sequence[PanelForecast], newest: PanelForecast) -> Decimal:
+    """The consensus agent's forecast of the newest round, else the mean log-odds of the panel."""
+    pools = [forecast.p for forecast in panel if forecast.kind == POOL and forecast.round_id == newest.round_id]
     if pools:
         return pools[0]
-    found = consensus({voice.agent_id: float(voice.p) for voice in voices if voice.kind != POOL})
-    return Decimal(repr(found)).quantize(Decimal("0.0001"))
+    probability = consensus({forecast.agent_id: float(forecast.p) for forecast in panel if forecast.kind != POOL})
+    return Decimal(repr(probability)).quantize(Decimal("0.0001"))
 
 
 def _edge(trade: Mapping[str, Any], p: Decimal) -> Decimal | None:
-    """Dollars per contract: the side's probability against its price. None where the bot does not name the side."""
+    """Dollars per contract: the side's probability minus its price. None where the bot does not name the side."""
     if trade["outcome"] is None:
         return None
     chance = p if trade["outcome"] == Outcome.YES.value else ONE - p
