@@ -1,8 +1,8 @@
 """A forecast, its seal, and the day's Merkle tree over all seals. Pure.
 
-The seal is the sha256 of the payload's canonical JSON. The seal is public at once, the payload when the round closes, so
-anyone can check that a forecast was not changed. A random nonce in the payload prevents that the few digits of a
-probability are found by trying all values.
+The seal is the sha256 of the payload's canonical JSON. It is public at once, the payload when the round closes, so
+anyone can check that a forecast was not changed. A random nonce in the payload keeps the few digits of a
+probability from being found by trying all values.
 """
 
 from __future__ import annotations

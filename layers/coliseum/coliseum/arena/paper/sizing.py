@@ -117,7 +117,7 @@ class NoTrade:
 
 
 def stopped(*, equity: Decimal, day_start: Decimal, peak: Decimal) -> str | None:
-    """Why an account may only reduce until the UTC day ends: "daily_loss" (10 % today) or "drawdown" (25 % from `peak`)."""
+    """Why an account may only reduce until the UTC day ends: daily_loss (10 %) or drawdown (25 % from `peak`)."""
     if equity <= peak * (ONE - DRAWDOWN):
         return "drawdown"
     return "daily_loss" if equity <= day_start * (ONE - DAILY_LOSS) else None
@@ -206,7 +206,7 @@ def _untradable(probability: Decimal | None, situation: TradingSituation) -> Tra
 def _better_side(
     probability: Decimal, situation: TradingSituation, multiplier: Decimal
 ) -> tuple[Outcome, Decimal, Decimal]:
-    """(side, its probability, cost of a contract with fee) of the side with the larger edge; YES where both are equal."""
+    """(side, its probability, cost of a contract with fee) for the larger edge; YES where both are equal."""
 
     def cost(ask: Decimal) -> Decimal:
         return ask + unrounded_fee(price=ask, count=ONE, multiplier=multiplier)
@@ -220,7 +220,7 @@ def _better_side(
 def _wanted_dollars(
     policy: Policy, chance: Decimal, cost: Decimal, situation: TradingSituation, stake: Decimal | None
 ) -> Decimal:
-    """Dollars that the policy wants to hold in this market. A position, not an order: a repeated forecast adds nothing."""
+    """Dollars that the policy wants to hold in this market. It is a position: a repeated forecast adds nothing."""
     match policy:
         case Policy.FLAT:
             return FLAT_STAKE
