@@ -1,7 +1,7 @@
 """A small season of the arena, written by the arena's own code into a real Postgres.
 
-Six markets of six events in a closed round, and one in a round that is still open. Time passes by moving the closed
-round's hours, which nothing but a superuser without triggers can do.
+Six markets of six events in a closed round, and one in a round that is still open. The closed
+round is moved into the past, which only a superuser without triggers can do.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ BOOK = {
     "no": [["0.5500", "400.00"], ["0.5300", "800.00"]],
 }
 SAID = {"sharp": "0.9100", "uniform": "0.5000", "market": "0.4250", "modest": "0.4400"}
-"""What each agent says of every market, where it does not abstain."""
+"""What each agent forecasts for every market, where it does not abstain."""
 BLIND = ("sharp", "uniform", "shy")
 SECRET = Decimal("0.8642")
-"""What `sharp` says in the open round; nothing may tell it."""
+"""What `sharp` forecasts in the open round. No answer may show it."""
 SECRET_TICKER = "KXSECRET-26"
 REASONS = "the weather told me"
 SECRET_REASONS = "a bird told me"
@@ -62,7 +62,7 @@ def agents() -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class World:
-    """What there is to find."""
+    """Ids of what the season contains."""
 
     season: str
     closed: str

@@ -1,4 +1,4 @@
-"""A round that is open now, frozen by hand: what the forecaster finds in the database."""
+"""A round that is open now, with markets frozen by hand, as the forecaster finds it in the database."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AskedRound:
 
 
 def contestants(models: Sequence[str] = MODELS) -> Roster:
-    """The shipped roster with fewer models."""
+    """The roster of the package with fewer models."""
     full = roster()
     return Roster(tuple(row for row in full.models if row["agent_id"] in models), full.others)
 
@@ -58,7 +58,7 @@ def ask(
     tickers: Sequence[str] = (TICKER,),
     title: str = "Will it rain in New York?",
 ) -> AskedRound:
-    """Field everyone, open a round over the markets, and pay nothing for it yet."""
+    """Enrol the roster and open a round over the markets, without reserving money for its models."""
     records, now = ArenaRecords(store), datetime.now(UTC)
     slot = slot_at(now, every=timedelta(minutes=30))
     enroll_roster(records, slot.season, has_key=has_key, contestants=contestants(models))

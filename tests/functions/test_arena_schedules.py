@@ -101,7 +101,7 @@ def received(sqs: SQSClient, url: str) -> list[str]:
     return found
 
 
-def test_the_schedule_opens_a_round_once_and_fields_the_roster(
+def test_the_schedule_opens_a_round_once_and_enrols_the_roster(
     store: Store, sqs: SQSClient, queue_url: str, redis: Redis, prefix: str
 ) -> None:
     first = call(opener, "round_opener.schedule.json")

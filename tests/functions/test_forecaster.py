@@ -42,7 +42,7 @@ logger()  # writes to the stdout of its first call: not that of a test that capt
 
 
 class Killed(BaseException):
-    """The environment is gone: nothing catches this."""
+    """The environment is gone. Nothing catches this."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def openrouter(_server: OpenRouter) -> OpenRouter:
 
 @dataclass
 class World:
-    """Everything around the function, and the function in a new container at every call."""
+    """The function's services, and the function in a new container at every call."""
 
     store: Store
     postgres: PostgresServer
@@ -75,10 +75,10 @@ class World:
         bodies = [one if one.startswith("{") else json.dumps({"decision_id": one}) for one in decisions]
         context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: int(seconds * 1000))
         try:
-            told = app.handler(event(*bodies, received=received), context)
+            answer = app.handler(event(*bodies, received=received), context)
         finally:
             close_container()
-        return len(told["batchItemFailures"])
+        return len(answer["batchItemFailures"])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.dsn) as connection:
@@ -87,20 +87,20 @@ class World:
     def attempts(self, columns: str) -> list[tuple[Any, ...]]:
         return self.rows(f"select {columns} from arena_attempts order by decision_id, attempt")  # noqa: S608
 
-    def told(self) -> list[dict[str, Any]]:
-        """The log."""
+    def published(self) -> list[dict[str, Any]]:
+        """The feed's entries."""
         read = Feed(self.redis, prefix=self.settings["redis_key_prefix"], maxlen=1000).latest(100).reading
         return [{"kind": entry.kind.value, **entry.data} for entry in read.entries]
 
-    def given_up(self, *decisions: str) -> None:
-        """All other decisions have failed: their agents have nothing more to say."""
+    def fail_all_but(self, *decisions: str) -> None:
+        """Let all other decisions fail, so that their agents are finished with the round."""
         kept = ",".join(f"'{one}'" for one in decisions)
         self.postgres.execute(
             f"update arena_decisions set status = 'failed' where decision_id not in ({kept})"  # noqa: S608
         )
 
-    def books(self) -> tuple[Decimal, Decimal]:
-        """(reserved, spent) of the day's budget."""
+    def budget(self) -> tuple[Decimal, Decimal]:
+        """(reserved, spent) dollars of the day's budget."""
         found = self.rows("select reserved_usd, spent_usd from arena_budget")
         return (found[0][0], found[0][1]) if found else (Decimal(0), Decimal(0))
 
@@ -134,7 +134,7 @@ def close_container() -> None:
 # ---------------------------------------------------------------- contestants without a model
 
 
-def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
+def test_a_batch_of_rules_is_sealed_published_and_traded(world: World) -> None:
     asked = ask(world.store)
     wanted = [asked.decision("market", "aware"), asked.decision("base-rate", "blind")]
     assert world.invoke(*wanted) == 0
@@ -144,7 +144,7 @@ def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
     for one in stored.values():
         assert one.seal == seal(one.payload)
         assert json.loads(canonical(one.payload))["ticker"] == TICKER
-    told = world.told()
+    told = world.published()
     assert {(entry["kind"], entry["agent_id"], entry["round_id"], entry["count"]) for entry in told} == {
         ("forecast", name, asked.round_id, 1) for name in stored
     }
@@ -156,13 +156,13 @@ def test_a_batch_of_rules_is_sealed_told_and_traded(world: World) -> None:
     assert {note.decision_id for note in notes} == set(wanted)
 
 
-def test_a_poisonous_message_fails_alone(world: World) -> None:
+def test_a_malformed_message_fails_alone(world: World) -> None:
     asked = ask(world.store)
     assert world.invoke('{"decision_id', asked.decision("market", "aware"), '{"other": 1}') == 2
     assert asked.status("market", "aware")[0] == "done"
 
 
-def test_a_decision_nobody_knows_is_no_failure(world: World) -> None:
+def test_an_unknown_decision_is_no_failure(world: World) -> None:
     assert world.invoke("r-1/X/market/aware") == 0
 
 
@@ -174,7 +174,7 @@ def test_a_message_handed_out_twice_at_once_decides_once(world: World) -> None:
     assert world.attempts("decision_id, attempt, cost_usd, model_requested") == [(wanted, 1, 0, None)]
 
 
-def test_the_consensus_pools_what_the_panel_said(world: World) -> None:
+def test_the_consensus_pools_the_other_forecasts(world: World) -> None:
     asked = ask(world.store)
     panel = ("market", "shrunk-market", "time-decay")
     world.invoke(*(asked.decision(name, "aware") for name in panel))
@@ -252,12 +252,12 @@ KILLS = [(when, name) for name in ("lease", "finish", "publish", "trade") for wh
 
 
 @pytest.mark.parametrize(("when", "name"), KILLS, ids=[f"{when.__name__[1:]}-{name}" for when, name in KILLS])
-def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
+def test_a_decision_that_is_killed_anywhere_and_repeated_leaves_the_same_rows(
     world: World, when: Callable[[str, pytest.MonkeyPatch], None], name: str
 ) -> None:
     asked = ask(world.store, models=(HAIKU,))
     wanted = [asked.decision("base-rate", "blind"), asked.decision(HAIKU, "blind")]
-    world.given_up(*wanted)
+    world.fail_all_but(*wanted)
     for decision in wanted:
         with pytest.MonkeyPatch.context() as patch:
             when(name, patch)
@@ -278,14 +278,14 @@ def test_stopped_anywhere_and_asked_again_it_leaves_the_same_rows(
         "select count(*), count(distinct (account_id, key)) from arena_ledger where kind <> 'deposit'",
     )
     assert kinds[0][0] == kinds[0][1] > 0
-    told = world.told()
+    told = world.published()
     assert sorted(one["forecast_id"] for entry in told for one in entry["forecasts"]) == sorted(wanted)
 
 
 # ---------------------------------------------------------------- models
 
 
-def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None:
+def test_a_models_forecast_is_stored_with_its_prompt_reply_and_cost(world: World) -> None:
     asked = ask(world.store)
     assert world.invoke(asked.decision(HAIKU, "blind"), asked.decision(LUNA, "aware")) == 0
     stored = {one.agent_id: one for one in asked.records.forecasts()}
@@ -305,7 +305,7 @@ def test_a_models_forecast_is_kept_with_all_that_led_to_it(world: World) -> None
     assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
 
 
-def test_a_character_that_no_database_holds_costs_no_forecast(world: World) -> None:
+def test_a_character_that_postgres_cannot_store_does_not_lose_the_forecast(world: World) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, Reply(arguments={**FORECAST, "rationale": "Rain\x00 is likely."}))
     assert world.invoke(asked.decision(HAIKU, "blind")) == 0
@@ -334,7 +334,7 @@ def test_a_blind_model_is_sent_no_price(world: World) -> None:
     assert ["0.31" in text for text in sent] == [False, True]
 
 
-def test_a_passing_failure_comes_back_and_the_third_one_is_final(world: World) -> None:
+def test_a_temporary_failure_is_retried_and_the_third_one_is_final(world: World) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, refusal(429, headers={"Retry-After": "0"}))
     wanted = asked.decision(HAIKU, "blind")
@@ -347,7 +347,7 @@ def test_a_passing_failure_comes_back_and_the_third_one_is_final(world: World) -
     assert asked.records.forecasts() == ()
 
 
-def test_a_passing_failure_may_pass(world: World) -> None:
+def test_a_temporary_failure_may_end(world: World) -> None:
     asked = ask(world.store)
     wanted = asked.decision(HAIKU, "blind")
     world.openrouter.script(SLUG, refusal(503), refusal(503), Reply())
@@ -365,7 +365,7 @@ def test_a_passing_failure_may_pass(world: World) -> None:
         (Reply(content="", finish_reason="content_filter"), "filtered"),
     ],
 )
-def test_a_final_failure_is_recorded_and_never_made_up_for(world: World, reply: Reply, reason: str) -> None:
+def test_a_final_failure_is_stored_and_nothing_replaces_it(world: World, reply: Reply, reason: str) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, reply)
     assert world.invoke(asked.decision(HAIKU, "blind")) == 0
@@ -375,7 +375,7 @@ def test_a_final_failure_is_recorded_and_never_made_up_for(world: World, reply: 
     assert asked.records.agent(HAIKU).status == ("paused" if gone else "active")
 
 
-def test_an_empty_account_stops_everyone(world: World) -> None:
+def test_an_empty_account_pauses_all_models(world: World) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, refusal(402))
     assert world.invoke(asked.decision(HAIKU, "blind")) == 0
@@ -385,7 +385,7 @@ def test_an_empty_account_stops_everyone(world: World) -> None:
     assert world.openrouter.requests_of("openai/gpt-6-luna") == []
 
 
-def test_what_a_models_hosts_can_do_is_remembered(world: World) -> None:
+def test_the_output_mode_that_worked_is_stored(world: World) -> None:
     asked = ask(world.store)
     world.openrouter.script(
         SLUG, refusal(404, "No endpoints found that support tool use"), Reply(content=json.dumps(FORECAST))
@@ -431,7 +431,7 @@ def test_without_a_key_models_wait_and_play_once_there_is_one(world: World) -> N
     assert asked.records.agent(HAIKU).status == "needs_key"
 
 
-def test_a_key_that_vanished_means_no_decision(world: World) -> None:
+def test_a_missing_key_skips_the_decision(world: World) -> None:
     asked = ask(world.store)
     assert world.invoke(asked.decision(HAIKU, "blind"), openrouter_api_key=None) == 0
     assert asked.status(HAIKU, "blind") == ("skipped", 1, "needs_key")
@@ -443,35 +443,37 @@ def _paid(asked: AskedRound, cap: str = "2") -> None:
     Budget(asked.records, cap=Decimal(cap)).fund(models, asked.records.round(asked.round_id))
 
 
-def test_what_was_set_aside_is_given_back_and_the_bill_is_kept(world: World) -> None:
+def test_the_rest_of_a_reservation_is_freed_and_the_bill_counts(world: World) -> None:
     asked = ask(world.store)
     _paid(asked)
-    assert world.books() == (Decimal("0.0078"), Decimal(0))
+    assert world.budget() == (Decimal("0.0078"), Decimal(0))
     everything = [asked.decision(name, track) for name in MODELS for track in ("blind", "aware")]
     assert world.invoke(*everything) == 0
-    assert world.books() == (Decimal(0), Decimal("0.0084"))
+    assert world.budget() == (Decimal(0), Decimal("0.0084"))
 
 
 @pytest.mark.parametrize(
     ("reply", "spent"),
     [(refusal(429, headers={"Retry-After": "0"}), "0"), (Reply(body=b"<html>"), "0.00182")],
 )
-def test_a_failure_settles_its_part_and_the_next_attempt_reserves_anew(world: World, reply: Reply, spent: str) -> None:
+def test_a_failure_uses_its_reservation_and_the_next_attempt_reserves_again(
+    world: World, reply: Reply, spent: str
+) -> None:
     asked = ask(world.store, models=(HAIKU,))
     _paid(asked)
     world.openrouter.script(SLUG, reply, reply, Reply())
     wanted = asked.decision(HAIKU, "blind")
     assert world.invoke(wanted) == 1
-    reserved, counted = world.books()
+    reserved, counted = world.budget()
     assert reserved == Decimal("0.00195"), "the other track's part"
     assert float(counted) == pytest.approx(float(spent), rel=0.2)
     while asked.status(HAIKU, "blind")[0] == "pending":
         world.invoke(wanted, received=2)
     assert asked.status(HAIKU, "blind")[0] == "done"
-    assert world.books()[0] == Decimal("0.00195")
+    assert world.budget()[0] == Decimal("0.00195")
 
 
-def test_beyond_the_budget_nothing_is_asked(world: World) -> None:
+def test_no_model_is_asked_beyond_the_budget(world: World) -> None:
     asked = ask(world.store, models=(HAIKU,))
     _paid(asked, cap="0.001")
     assert asked.status(HAIKU, "blind") == ("skipped", 0, "budget")
@@ -479,7 +481,7 @@ def test_beyond_the_budget_nothing_is_asked(world: World) -> None:
     assert world.openrouter.requests == []
 
 
-def test_where_the_budget_ends_before_another_attempt_none_is_made(world: World) -> None:
+def test_no_attempt_is_made_when_the_budget_is_used_up(world: World) -> None:
     asked = ask(world.store, models=(HAIKU,))
     _paid(asked)
     world.openrouter.script(SLUG, refusal(503))
@@ -491,7 +493,7 @@ def test_where_the_budget_ends_before_another_attempt_none_is_made(world: World)
     assert len(world.openrouter.requests) == asks
 
 
-def test_a_second_request_is_paid_for_or_not_made(world: World) -> None:
+def test_a_second_request_is_reserved_or_not_sent(world: World) -> None:
     asked = ask(world.store, models=(HAIKU,))
     _paid(asked)
     world.openrouter.script(SLUG, Reply(content="Likely."))
@@ -500,7 +502,7 @@ def test_a_second_request_is_paid_for_or_not_made(world: World) -> None:
     assert len(world.openrouter.requests) == 1
 
 
-def test_production_takes_no_forecast_from_this_machine(world: World) -> None:
+def test_a_local_model_address_is_refused_in_production(world: World) -> None:
     asked = ask(world.store)
     with pytest.raises(ConfigurationError, match="OPENROUTER_BASE_URL"):
         world.invoke(asked.decision("market", "aware"), environment="production")

@@ -1,4 +1,4 @@
-"""A small arena over a real database: who plays, rounds of made-up markets, answers, results, and sudden deaths."""
+"""A small arena over a real database: contestants, rounds of invented markets, forecasts, results, killed processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from coliseum.arena.rounds.opening import decisions
 from coliseum.store.client import Store
 from coliseum.trading.markets import OrderBook
 
-PLAYERS: list[dict[str, Any]] = [
+CONTESTANTS: list[dict[str, Any]] = [
     {"agent_id": "market", "kind": "statistical", "name": "Market", "model": None, "tracks": ["aware"]},
     {"agent_id": "uniform", "kind": "statistical", "name": "Uniform", "model": None, "tracks": ["blind"]},
     {"agent_id": "panel", "kind": "consensus", "name": "Panel", "model": None, "tracks": ["blind"]},
@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 
 class DyingStore(Store):
-    """A store whose process is killed right after its `steps`-th write: the database has it, nobody else knows."""
+    """A store whose process is killed right after its `steps`-th write, which the database has stored."""
 
     def __init__(self, living: Store, *, steps: int) -> None:
         self.__dict__.update(living.__dict__)
@@ -80,8 +80,8 @@ def paper(records: ArenaRecords) -> PaperRecords:
 def enrolled(records: ArenaRecords, *, model: bool = False, season: str | None = None) -> str:
     """Enrol the contestants. Returns the season."""
     season = season or season_of(now())
-    players = [{**one, "status": "active", "params": {}} for one in (*PLAYERS, *([MODEL] if model else []))]
-    enroll(records, season, players)
+    contestants = [{**one, "status": "active", "params": {}} for one in (*CONTESTANTS, *([MODEL] if model else []))]
+    enroll(records, season, contestants)
     return season
 
 
@@ -94,7 +94,7 @@ def open_round(
     minutes: float = 10,
     exchange: str = "sandbox",
 ) -> str:
-    """A round of these tickers with everyone active asked; its id. Each `ago` is a slot of its own."""
+    """Open a round of these tickers for all active agents. Returns its id. Each `ago` needs a different slot."""
     opened_at = now() - ago
     slot = slot_at(opened_at, every=timedelta(seconds=1))
     agents = [agent for agent in records.agents() if agent.status == "active"]
@@ -120,12 +120,12 @@ def answer(
     stake: str | None = None,
     traded: bool = True,
 ) -> StoredForecast:
-    """Seal a forecast, and let the accounts trade it."""
+    """Seal a forecast, and let the accounts trade it unless `traded` is false."""
     about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
-    said = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
+    forecast = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
     decision = decision_id(round_id, ticker, agent, track)
     payload = forecasts.payload(
-        **about, context_hash="0" * 64, forecast=said, made_at=time_text(now()), nonce=token_hex(16)
+        **about, context_hash="0" * 64, forecast=forecast, made_at=time_text(now()), nonce=token_hex(16)
     )
     row = {
         **about,
@@ -144,7 +144,7 @@ def answer(
 
 
 def end_round(server: PostgresServer, round_id: str) -> None:
-    """Let the round's time be over, which nobody can order through the gateway."""
+    """Let the round be over now. The gateway's keys cannot do this."""
     behind(server, f"update public.arena_rounds set closes_at = now() where round_id = '{round_id}'")  # noqa: S608 - a test's own id
 
 
@@ -153,8 +153,8 @@ def behind(server: PostgresServer, sql: str) -> None:
     server.execute(f"set session_replication_role = replica; {sql}")
 
 
-def books_of(records: ArenaRecords) -> dict[str, list[tuple[Any, ...]]]:
-    """Every account's ledger, times aside."""
+def ledgers_of(records: ArenaRecords) -> dict[str, list[tuple[Any, ...]]]:
+    """The ledger rows of every account, without times."""
     return {
         book.account.account_id: [
             (entry.row.key, entry.row.kind, entry.row.contracts, entry.row.cash, entry.row.realized)

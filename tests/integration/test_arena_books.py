@@ -1,4 +1,4 @@
-"""Paper accounts against a real database: what is written, once, and by whom."""
+"""Paper accounts against a real database: every row is written once, and only from the newest state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal as D
 
 import pytest
 from tests.fixtures.postgres import PostgresServer
-from tests.integration.arena_world import answer, behind, books_of, enrolled, now, open_round, paper
+from tests.integration.arena_world import answer, behind, enrolled, ledgers_of, now, open_round, paper
 from tests.unit.arena.offers import book
 
 from coliseum.arena.forecasts import Track
@@ -48,7 +48,7 @@ def order(at: AccountSnapshot, ticker: str = "A", contracts: int = 10, key: str 
     return buy(at.state, ticker=ticker, side=Outcome.YES, fills=fills, fee=D("0.18"), key=key)
 
 
-def test_every_player_begins_with_its_deposit_on_accounts_of_its_own(records: ArenaRecords) -> None:
+def test_every_contestant_has_its_own_accounts_with_a_deposit(records: ArenaRecords) -> None:
     season = enrolled(records, model=True)
     found = paper(records).accounts(season=season)
     assert {one.account.account_id: one.account.track for one in found} == {
@@ -63,25 +63,25 @@ def test_every_player_begins_with_its_deposit_on_accounts_of_its_own(records: Ar
         f"{season}/oracle/self_sized": Track.BLIND,
     }
     assert {(one.state.cash, one.state.seq) for one in found} == {(D(10_000), 1)}
-    before = books_of(records)
+    before = ledgers_of(records)
     enrolled(records, model=True)
-    assert books_of(records) == before
+    assert ledgers_of(records) == before
 
 
-def test_a_forecast_becomes_one_trade_per_account_however_often_it_is_told(records: ArenaRecords) -> None:
+def test_a_repeated_forecast_is_traded_once_per_account(records: ArenaRecords) -> None:
     enrolled(records)
     stored = answer(records, open_round(records))
-    first = books_of(records)
+    first = ledgers_of(records)
     notes = paper(records).decisions([stored.forecast_id])
     assert {note.reason for note in notes} == {"traded"}
     for _ in range(3):
         assert trade_forecast(records, paper(records), stored) == notes
-    assert books_of(records) == first
+    assert ledgers_of(records) == first
     state = flat(records).state
     assert (state.cash + state.basis + state.fees, state.positions["A"].side) == (D(10_000), Outcome.YES)
 
 
-def test_the_books_are_the_ledgers_replay(records: ArenaRecords) -> None:
+def test_the_stored_balances_are_the_replay_of_the_ledger(records: ArenaRecords) -> None:
     enrolled(records)
     first, second = open_round(records, ago=timedelta(minutes=2)), open_round(records, ago=timedelta(minutes=1))
     answer(records, first, p="0.70")
@@ -96,13 +96,13 @@ def test_the_books_are_the_ledgers_replay(records: ArenaRecords) -> None:
     assert {LedgerRowKind.CLOSE, LedgerRowKind.REVERSE} < set(kinds)
 
 
-def test_a_refusal_keeps_its_reason_and_stays_one(records: ArenaRecords) -> None:
+def test_a_refusal_is_stored_with_its_reason(records: ArenaRecords) -> None:
     enrolled(records)
     stored = answer(records, open_round(records), p="0.43")
     assert reasons(records, stored.forecast_id) == {"flat": "edge_below_minimum", "quarter_kelly": "edge_below_minimum"}
     abstained = answer(records, open_round(records, ago=timedelta(seconds=9)), p=None)
     assert set(reasons(records, abstained.forecast_id).values()) == {"abstained"}
-    assert all(len(rows) == 1 for rows in books_of(records).values())
+    assert all(len(rows) == 1 for rows in ledgers_of(records).values())
 
 
 def test_an_account_follows_one_track(records: ArenaRecords) -> None:
@@ -160,7 +160,7 @@ def test_forecasters_that_write_one_account_at_a_time_lose_nothing(records: Aren
     assert state == replayed(records, flat(records).account.account_id)
 
 
-def test_who_computed_from_an_old_book_writes_nothing(records: ArenaRecords) -> None:
+def test_rows_computed_from_an_outdated_state_are_not_written(records: ArenaRecords) -> None:
     enrolled(records)
     before = flat(records)
     account = before.account.account_id
@@ -209,7 +209,7 @@ def test_the_database_refuses_rows_that_contradict_the_position(records: ArenaRe
     assert len(paper(records).ledger(account)) == 3
 
 
-def test_an_account_that_nobody_knows_is_refused(records: ArenaRecords) -> None:
+def test_an_unknown_account_is_refused(records: ArenaRecords) -> None:
     enrolled(records)
     note = PaperDecision(
         decision_id="d", account_id="x", reason="traded", side=None, contracts=None, average_price=None, fee=None
@@ -218,7 +218,7 @@ def test_an_account_that_nobody_knows_is_refused(records: ArenaRecords) -> None:
         paper(records).append_rows("2026Q4/nobody/flat", (), after=0, at=now(), decision=note)
 
 
-def test_a_reversal_may_leave_a_debt_and_is_made_good_by_the_next_pay_out(records: ArenaRecords) -> None:
+def test_a_debt_after_a_reversal_is_covered_by_the_next_pay_out(records: ArenaRecords) -> None:
     season = enrolled(records)
     account = f"{season}/uniform/flat"
 
@@ -283,7 +283,7 @@ def test_an_account_that_lost_a_tenth_today_only_reduces_until_tomorrow(records:
     assert mark_accounts(paper(records), season=season, also=(), now=now(), exchange="sandbox") == 0
 
 
-def test_after_a_drawdown_stop_the_height_is_measured_anew(records: ArenaRecords) -> None:
+def test_after_a_drawdown_stop_the_highest_equity_is_measured_again(records: ArenaRecords) -> None:
     season = enrolled(records)
     account = f"{season}/uniform/flat"
     days = [now() - timedelta(days=number) for number in (3, 2, 1)]

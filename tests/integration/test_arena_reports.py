@@ -78,7 +78,7 @@ def test_an_abstention_was_asked_and_not_answered(records: ArenaRecords, world: 
     assert (line["listed"], line["rank"]) == (False, None)
 
 
-def test_the_board_says_what_the_answers_took(records: ArenaRecords, world: World) -> None:
+def test_the_board_shows_the_cost_of_the_answers(records: ArenaRecords, world: World) -> None:
     operations = board_of(records, world).body["operations"]
 
     assert set(operations) == {"sharp", "uniform", "shy"}
@@ -172,7 +172,7 @@ def test_a_void_market_counts_as_answered_and_is_not_graded(records: ArenaRecord
     assert (sharp["offered"], sharp["answered"], sharp["graded"], sharp["coverage"]) == (6, 6, 5, 1.0)
 
 
-def test_what_the_house_skipped_was_never_asked(
+def test_skipped_decisions_count_as_never_asked(
     records: ArenaRecords, fresh: World, postgres_server: PostgresServer
 ) -> None:
     skipped = decision_id(fresh.closed, "KXA1-26", "modest", Track.AWARE)

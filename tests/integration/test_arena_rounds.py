@@ -54,7 +54,7 @@ def statuses(records: ArenaRecords, round_id: str) -> dict[str, tuple[str, str |
     return {one.agent_id: (one.status, one.reason) for one in records.decisions(round_id)}
 
 
-def test_a_slot_has_one_round_whoever_opens_it_twice(records: ArenaRecords) -> None:
+def test_a_slot_has_one_round_when_it_is_opened_twice(records: ArenaRecords) -> None:
     enrolled(records)
     round_id = open_round(records, ["A", "B"])
     held = records.round(round_id)
@@ -72,7 +72,7 @@ def test_a_slot_has_one_round_whoever_opens_it_twice(records: ArenaRecords) -> N
     assert len(before) == 6
 
 
-def test_a_new_quarter_fields_everyone_again_but_the_paused_and_retired(records: ArenaRecords) -> None:
+def test_a_new_quarter_enrols_all_agents_except_paused_and_retired_ones(records: ArenaRecords) -> None:
     enrolled(records, season="2026Q3", model=True)
     records.set_agent_status("market", "retired")
     records.set_agent_status("uniform", "paused")
@@ -103,7 +103,7 @@ def test_a_model_waits_for_its_key_and_plays_when_it_comes(records: ArenaRecords
         records.set_agent_status("nobody", "paused")
 
 
-def test_decisions_are_handed_out_once_and_again_when_nobody_took_them(
+def test_decisions_are_handed_out_again_when_they_stay_unanswered(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
     enrolled(records)
@@ -128,7 +128,7 @@ def test_the_consensus_is_asked_when_the_others_have_answered_or_time_runs_out(r
     assert f"{late}/A/panel/blind" in records.hand_out(again_seconds=600, attempts=3)
 
 
-def test_models_are_asked_when_their_round_is_paid_for(records: ArenaRecords) -> None:
+def test_models_are_asked_once_their_round_is_paid_for(records: ArenaRecords) -> None:
     enrolled(records, model=True)
     round_id = open_round(records)
     assert not [one for one in records.hand_out(again_seconds=600, attempts=3) if "/oracle/" in one]
@@ -156,7 +156,7 @@ def test_a_decision_whose_workers_died_is_handed_out_again_and_fails_after_three
     assert statuses(records, decision.split("/", maxsplit=1)[0])["uniform"] == ("failed", "lease_expired")
 
 
-def test_a_failure_of_a_worker_that_was_given_up_does_not_end_its_successors_decision(
+def test_a_late_failure_of_an_expired_worker_does_not_end_the_next_attempt(
     records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
     enrolled(records)
@@ -171,7 +171,7 @@ def test_a_failure_of_a_worker_that_was_given_up_does_not_end_its_successors_dec
     assert statuses(records, round_id)["uniform"] == ("done", None)
 
 
-def test_closing_a_round_fails_what_is_unanswered(records: ArenaRecords, postgres_server: PostgresServer) -> None:
+def test_closing_a_round_fails_its_unanswered_decisions(records: ArenaRecords, postgres_server: PostgresServer) -> None:
     enrolled(records)
     round_id = open_round(records)
     answer(records, round_id)
@@ -216,7 +216,7 @@ def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
 
 
 @pytest.mark.parametrize("change", [{"nonce": None}, {"nonce": "5" * 31}, {"probability": "0.98"}, {"ticker": "B"}])
-def test_a_seal_that_can_be_guessed_or_covers_something_else_is_refused(
+def test_a_payload_without_a_long_nonce_or_with_other_content_is_refused(
     records: ArenaRecords, store: Store, change: dict[str, Any]
 ) -> None:
     enrolled(records)
@@ -265,7 +265,7 @@ def test_a_round_keeps_its_hours_and_its_rows(records: ArenaRecords, store: Stor
 
 
 @pytest.mark.parametrize("table", list(KEYS))
-def test_what_happened_is_rewritten_by_nobody(
+def test_stored_history_cannot_be_changed_or_deleted(
     records: ArenaRecords, postgres_server: PostgresServer, table: str
 ) -> None:
     """Not even by the database's owner."""
@@ -301,7 +301,7 @@ def test_anyone_sees_seals_at_once_and_contents_when_the_round_is_closed(
     assert len(public.select("public_arena_paper_decisions", "reason")) == 2
 
 
-def test_a_stop_is_public_once_no_round_is_open_that_it_could_betray(
+def test_a_stop_is_public_once_no_round_is_open(
     records: ArenaRecords, postgres_server: PostgresServer, public: Store
 ) -> None:
     season = enrolled(records)
@@ -315,7 +315,9 @@ def test_a_stop_is_public_once_no_round_is_open_that_it_could_betray(
     assert public.select("public_arena_stops", "equity::text") == [{"equity": "9900.00"}]
 
 
-def test_anyone_writes_nothing_and_reads_no_table(records: ArenaRecords, public: Store, store: Store) -> None:
+def test_the_publishable_key_writes_nothing_and_reads_no_table(
+    records: ArenaRecords, public: Store, store: Store
+) -> None:
     enrolled(records)
     answer(records, open_round(records))
     tables = [

@@ -1,4 +1,4 @@
-"""The whole circle against the sandbox exchange, and the same books however often it is killed."""
+"""Opening, answering and settling rounds against the sandbox exchange, also when a process is killed anywhere."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.integration.arena_world import (
     Killed,
     answer,
     behind,
-    books_of,
     end_round,
     enrolled,
+    ledgers_of,
     now,
     paper,
 )
@@ -58,7 +58,7 @@ def records(store: Store) -> ArenaRecords:
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    """Its clock runs with the wall's; nothing moves but what a test does."""
+    """An exchange in real time whose markets only move when a test moves them."""
     running = launch_exchange(tmp_path_factory.mktemp("exchange"), "--still", "--speed", "1", "--no-rate-limits")
     yield running
     running.stop()
@@ -66,9 +66,9 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 
 @pytest.fixture(scope="module")
 def kalshi(exchange: Exchange) -> Iterator[Kalshi]:
-    door = Kalshi(exchange.url)
-    yield door
-    door.close()
+    client = Kalshi(exchange.url)
+    yield client
+    client.close()
 
 
 @pytest.fixture
@@ -99,21 +99,21 @@ def settle(records: ArenaRecords, kalshi: Kalshi, feed: Feed, sent: Messages | N
     )
 
 
-def told(feed: Feed, kind: EntryKind) -> list[dict[str, Any]]:
+def published(feed: Feed, kind: EntryKind) -> list[dict[str, Any]]:
     return [entry.data for entry in feed.latest(1000).reading.entries if entry.kind is kind]
 
 
-def everyone_answers(records: ArenaRecords, round_id: str) -> None:
+def answer_all_rules(records: ArenaRecords, round_id: str) -> None:
     rules = {one["agent_id"]: one["params"] for one in roster().others if one["kind"] == "statistical"}
     for decision in records.decisions(round_id):
         if decision.agent_id not in rules:
             continue
         params = rules[decision.agent_id]
         market = records.round_market(round_id, decision.ticker)
-        said = contestants.forecast(
+        forecast = contestants.forecast(
             params["rule"], visible_context(market.context, decision.track), parameters=params["parameters"], seed=7
         )
-        p = None if said.probability is None else str(said.probability)
+        p = None if forecast.probability is None else str(forecast.probability)
         answer(records, round_id, agent=decision.agent_id, ticker=decision.ticker, track=decision.track, p=p)
 
 
@@ -132,10 +132,10 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
         assert timedelta(0) <= held.opened_at - market.snapshot_at < timedelta(seconds=60)
     assert opened(records, kalshi, sent) == (round_id, 0)
 
-    everyone_answers(records, round_id)
+    answer_all_rules(records, round_id)
     notes = paper(records).decisions([one.forecast_id for one in records.forecasts()])
     assert {"traded", "edge_below_minimum"} <= {note.reason for note in notes}
-    assert told(feed, EntryKind.PAPER_TRADE) == []
+    assert published(feed, EntryKind.PAPER_TRADE) == []
 
     values = dict(zip((one.ticker for one in records.asked_markets([round_id])), "101010", strict=False))
     for ticker, value in values.items():
@@ -144,13 +144,13 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
     end_round(postgres_server, round_id)
     done = settle(records, kalshi, feed)
     assert (done.results, done.rounds_closed, done.problems) == (len(values), 1, ())
-    assert {one["ticker"]: one["result"] for one in told(feed, EntryKind.SETTLED)} == {
+    assert {one["ticker"]: one["result"] for one in published(feed, EntryKind.SETTLED)} == {
         ticker: "yes" if value == "1" else "no" for ticker, value in values.items()
     }
-    trades = [trade for entry in told(feed, EntryKind.PAPER_TRADE) for trade in entry["trades"]]
+    trades = [trade for entry in published(feed, EntryKind.PAPER_TRADE) for trade in entry["trades"]]
     assert len(trades) == len([note for note in notes if note.reason == "traded"]) > 0
     assert _size(feed, EntryKind.PAPER_TRADE) == len({note.account_id.split("/")[1] for note in notes if note.side})
-    seals = {one["seal"] for entry in told(feed, EntryKind.FORECAST) for one in entry["forecasts"]}
+    seals = {one["seal"] for entry in published(feed, EntryKind.FORECAST) for one in entry["forecasts"]}
     assert seals == {one.seal for one in records.forecasts()}
     assert _size(feed, EntryKind.FORECAST) == len({one.agent_id for one in records.forecasts()})
 
@@ -169,10 +169,10 @@ def test_a_round_of_the_sandbox_is_opened_answered_and_settled(
         assert abs(book.state.cash - 10_000 - profit) < D("0.01")
     again = settle(records, kalshi, feed)
     assert (again.results, again.ledger_rows, again.rounds_closed, again.handed_out) == (0, 0, 0, 0)
-    assert sum(entry["count"] for entry in told(feed, EntryKind.PAPER_TRADE)) == len(trades)
+    assert sum(entry["count"] for entry in published(feed, EntryKind.PAPER_TRADE)) == len(trades)
 
 
-def test_an_opening_that_is_killed_anywhere_is_made_good_by_the_next_call(
+def test_an_opening_that_is_killed_anywhere_is_completed_by_the_next_call(
     store: Store, kalshi: Kalshi, postgres_server: PostgresServer
 ) -> None:
     small = replace(PLAN, markets=1)
@@ -195,7 +195,7 @@ def test_an_opening_that_is_killed_anywhere_is_made_good_by_the_next_call(
     assert steps == 5  # field, open, fund, hand out, and nothing more
 
 
-def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
+def test_a_settler_run_that_is_killed_anywhere_and_repeated_gives_the_same_ledgers(
     store: Store, kalshi: Kalshi, exchange: Exchange, redis: Redis, postgres_server: PostgresServer
 ) -> None:
     markets = [one.ticker for one in kalshi.markets(status="open", limit=50).items if one.midpoint is not None][:2]
@@ -216,9 +216,9 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
 
     def outcome(feed: Feed) -> tuple[Any, ...]:
         records = ArenaRecords(store)
-        books = {account: [row[:4] for row in rows] for account, rows in books_of(records).items()}
+        books = {account: [row[:4] for row in rows] for account, rows in ledgers_of(records).items()}
         results = {ticker: [one.result for one in known] for ticker, known in records.results().items()}
-        entries = [*told(feed, EntryKind.SETTLED), *told(feed, EntryKind.PAPER_TRADE)]
+        entries = [*published(feed, EntryKind.SETTLED), *published(feed, EntryKind.PAPER_TRADE)]
         return books, results, [one.status for one in records.rounds()], sorted(map(str, entries))
 
     feed = world()
@@ -238,7 +238,7 @@ def test_a_settling_that_is_killed_anywhere_and_repeated_gives_the_same_books(
     assert 5 < steps < 40
 
 
-def test_a_trade_that_is_caught_up_after_the_close_is_told(
+def test_a_missed_trade_is_published_after_the_close(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:
     enrolled(records)
@@ -248,13 +248,13 @@ def test_a_trade_that_is_caught_up_after_the_close_is_told(
     assert settle(records, kalshi, feed).caught_up == 0  # a worker may still be at it
     behind(postgres_server, "update public.arena_forecasts set created_at = created_at - interval '2 minutes'")
     assert settle(records, kalshi, feed).caught_up == 1
-    (entry,) = told(feed, EntryKind.PAPER_TRADE)
+    (entry,) = published(feed, EntryKind.PAPER_TRADE)
     assert (entry["agent_id"], entry["tickers"], entry["count"]) == ("uniform", ["A"], 2)
     assert {trade["policy"] for trade in entry["trades"]} == {"flat", "quarter_kelly"}
     assert settle(records, kalshi, feed).caught_up == 0
 
 
-def test_an_amended_result_is_paid_anew_and_told(
+def test_an_amended_result_is_paid_again_and_published(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, postgres_server: PostgresServer
 ) -> None:
     enrolled(records)
@@ -268,11 +268,11 @@ def test_an_amended_result_is_paid_anew_and_told(
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
     assert {book.account.account_id: book.state.cash for book in records.paper.accounts()} == first != second
-    assert [one["version"] for one in told(feed, EntryKind.SETTLED)] == [1, 2, 3]
+    assert [one["version"] for one in published(feed, EntryKind.SETTLED)] == [1, 2, 3]
     assert all(book.state.positions == {} for book in records.paper.accounts())
 
 
-def test_the_exchange_being_away_does_not_keep_accounts_and_rounds_waiting(
+def test_accounts_and_rounds_go_on_while_the_exchange_does_not_answer(
     records: ArenaRecords, kalshi: Kalshi, feed: Feed, exchange: Exchange, postgres_server: PostgresServer
 ) -> None:
     enrolled(records)
@@ -317,7 +317,7 @@ def test_a_market_that_is_still_traded_is_quoted_and_not_settled(
 
 def _size(feed: Feed, kind: EntryKind) -> int:
     """Entries, each of which counts what it carries."""
-    entries = told(feed, kind)
+    entries = published(feed, kind)
     assert all(entry["count"] == len(entry.get("trades") or entry["forecasts"]) for entry in entries)
     return len(entries)
 

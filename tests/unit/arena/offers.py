@@ -1,4 +1,4 @@
-"""Markets and books for tests of the choice."""
+"""Open markets and order books for tests."""
 
 from __future__ import annotations
 

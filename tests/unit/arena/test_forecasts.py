@@ -69,7 +69,7 @@ def test_a_forecast_without_a_nonce_of_128_bits_is_not_sealed(nonce: str) -> Non
         sealed(FULL, nonce=nonce)
 
 
-def test_two_seals_of_the_same_forecast_tell_nobody_that_it_is_the_same() -> None:
+def test_two_seals_of_the_same_forecast_differ() -> None:
     assert seal(sealed(FULL)) != seal(sealed(FULL, nonce="6" * 32))
 
 
@@ -90,7 +90,7 @@ def test_no_part_of_a_forecast_can_change_under_its_seal(field: str) -> None:
         {"probability": D("0.5"), "low": D("0.6"), "high": D("0.4")},
     ],
 )
-def test_what_is_no_probability_is_refused(values: dict[str, Any]) -> None:
+def test_a_number_that_is_no_probability_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         Forecast(**values)
 
@@ -98,7 +98,7 @@ def test_what_is_no_probability_is_refused(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "kept"), [("0", "0.0100"), ("1", "0.9900"), ("0.123456", "0.1235"), ("0.5", "0.5000")]
 )
-def test_certainty_is_not_on_offer(given: str, kept: str) -> None:
+def test_a_probability_is_limited_to_one_and_ninety_nine_percent(given: str, kept: str) -> None:
     assert str(clamped(D(given))) == kept
 
 

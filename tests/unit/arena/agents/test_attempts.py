@@ -48,7 +48,7 @@ def record(bill: Bill, *, tokens: int = 100, requests: int = 1, raw: str = "said
         (None, None, FREE),
     ],
 )
-def test_what_may_have_been_billed_unseen_counts_in_full(
+def test_a_request_that_may_have_been_billed_counts_with_its_bound(
     made: RunRecord | None, failure: FailureKind | None, bill: Bill
 ) -> None:
     assert bill_of(made, failure, bound=BOUND) == bill

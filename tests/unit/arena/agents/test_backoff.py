@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from coliseum.arena.agents.backoff import LONGEST_SECONDS, wait_seconds
 
 
-def test_waits_double() -> None:
+def test_the_wait_doubles_with_each_attempt() -> None:
     assert [wait_seconds(attempt=number, retry_after=None, jitter=0) for number in (1, 2, 3)] == [10, 20, 40]
 
 
-def test_the_sources_word_counts_where_it_is_longer() -> None:
+def test_a_longer_retry_after_is_respected() -> None:
     assert wait_seconds(attempt=1, retry_after=77.0, jitter=0) == 77
     assert wait_seconds(attempt=3, retry_after=5.0, jitter=0) == 40
 
 
 @given(st.integers(0, 500), st.none() | st.floats(0, 1e9), st.floats(0, 1, exclude_max=True))
-def test_a_wait_is_neither_nothing_nor_forever(attempt: int, retry_after: float | None, jitter: float) -> None:
+def test_a_wait_is_between_ten_seconds_and_ten_minutes(attempt: int, retry_after: float | None, jitter: float) -> None:
     assert 10 <= wait_seconds(attempt=attempt, retry_after=retry_after, jitter=jitter) <= LONGEST_SECONDS

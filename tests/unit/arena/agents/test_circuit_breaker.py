@@ -56,7 +56,7 @@ def test_a_refused_key_opens_it_at_once() -> None:
 
 
 @given(st.lists(st.floats(0, 300), max_size=30))
-def test_it_survives_being_written_down(pauses: list[float]) -> None:
+def test_a_circuit_is_equal_after_being_stored(pauses: list[float]) -> None:
     circuit, now = Circuit(), NOW
     for pause in pauses:
         now += pause
@@ -66,10 +66,10 @@ def test_it_survives_being_written_down(pauses: list[float]) -> None:
 
 
 @given(st.none() | st.text())
-def test_what_cannot_be_read_is_closed(text: str | None) -> None:
+def test_a_text_that_cannot_be_read_is_a_closed_circuit(text: str | None) -> None:
     assert Circuit.parse(text).verdict(NOW) in set(CircuitVerdict)
 
 
-def test_rubbish_is_a_closed_circuit() -> None:
+def test_any_text_is_read_without_an_error() -> None:
     for text in (None, "", "null", "[]", "{", '{"failures": 3}', '{"open_until": "soon"}'):
         assert Circuit.parse(text) == Circuit()

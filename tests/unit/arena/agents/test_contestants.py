@@ -35,7 +35,7 @@ def test_each_rule_says_what_its_formula_gives(rule: str, probability: str) -> N
     assert said(rule) == D(probability)
 
 
-def test_the_formulas_by_hand() -> None:
+def test_two_formulas_agree_with_a_calculation_by_hand() -> None:
     """base_rate: (12 + 1) / (40 + 1 + 1.5); time_decay: 24 of 60 hours have passed, pull 0.25 * 0.4 in log-odds."""
     assert said("base_rate") == D(repr(13 / 42.5)).quantize(D("0.0001"))
     odds = 0.31 / 0.69 * 2.718281828459045**-0.1
@@ -43,7 +43,7 @@ def test_the_formulas_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rule", ["market", "shrunk_market", "momentum", "mean_reversion", "time_decay"])
-def test_without_a_quote_there_is_nothing_to_go_by(rule: str) -> None:
+def test_a_rule_that_reads_the_price_abstains_without_a_quote(rule: str) -> None:
     made = forecast(rule, context(quote={"probability": None}), parameters={}, seed=7)
     assert made.abstain
     assert made.rationale == f"{rule}: nothing to go by"
@@ -103,5 +103,5 @@ def test_opposite_opinions_pool_to_one_half(p: float) -> None:
     assert consensus({"a": p, "b": 1 - p}) == pytest.approx(0.5)
 
 
-def test_nobody_has_no_consensus() -> None:
+def test_no_forecasts_have_no_consensus() -> None:
     assert consensus({}) is None

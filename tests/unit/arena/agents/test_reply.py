@@ -36,12 +36,12 @@ def reply(**changes: Any) -> ForecastReply:
         (2, 0.02),
     ],
 )
-def test_a_probability_may_be_written_as_people_write_it(written: Any, meant: float) -> None:
+def test_a_probability_may_be_a_number_or_a_percentage(written: Any, meant: float) -> None:
     assert reply(probability=written).probability == pytest.approx(meant)
 
 
 @pytest.mark.parametrize("written", [1.7, -0.2, 101, "likely", None, True, [], "nan", float("inf"), "1.7"])
-def test_what_could_mean_two_things_or_nothing_is_sent_back(written: Any) -> None:
+def test_an_ambiguous_or_meaningless_probability_is_refused(written: Any) -> None:
     with pytest.raises(ValidationError):
         reply(probability=written)
 
@@ -56,7 +56,7 @@ def test_a_one_is_a_percent_where_its_range_is_in_percents(
     assert reply(low=low, probability=written, high=high).probability == pytest.approx(meant)
 
 
-def test_long_texts_are_cut_and_not_sent_back() -> None:
+def test_long_texts_are_cut_and_not_refused() -> None:
     wordy = reply(rationale="x" * 5000, yes_factors=["y" * 500] * 9, no_factors="one", key_uncertainty="z" * 999)
     assert (len(wordy.rationale), len(wordy.key_uncertainty)) == (900, 200)
     assert [len(factor) for factor in wordy.yes_factors] == [160] * 4

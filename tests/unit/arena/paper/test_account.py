@@ -85,11 +85,11 @@ def test_a_settlement_pays_the_held_side_in_whole_cents(side: Outcome, value: st
     assert row.realized == D(paid) - D("5.00")
 
 
-def test_nothing_held_is_nothing_settled() -> None:
+def test_an_account_without_a_position_gets_no_settlement_row() -> None:
     assert settle(funded(), ticker="A", yes_value=ONE, version=1) == ()
 
 
-def test_a_reversal_puts_the_position_back_to_the_cent() -> None:
+def test_a_reversal_restores_the_position_to_the_cent() -> None:
     account = funded()
     held = after(account, order(account, YES, 7, "0.37", "one"))
     rows = settle(held, ticker="A", yes_value=ONE, version=1)
@@ -103,7 +103,7 @@ def test_a_reversal_puts_the_position_back_to_the_cent() -> None:
     )
 
 
-def test_only_a_reversal_may_leave_a_debt_and_nothing_is_bought_until_it_is_made_good() -> None:
+def test_only_a_reversal_may_leave_a_debt_and_nothing_is_bought_until_it_is_covered() -> None:
     account = funded("10")
     account = after(account, order(account, YES, 10, "0.50", "one"))
     rows = settle(account, ticker="A", yes_value=ONE, version=1)

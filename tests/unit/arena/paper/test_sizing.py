@@ -119,7 +119,7 @@ def test_the_self_sized_account_takes_the_contestants_own_stake() -> None:
         assert size(D("0.6"), CALM, policy, stake=D(123)) == size(D("0.6"), CALM, policy)
 
 
-def test_a_position_of_the_other_side_is_closed_whole_and_its_room_is_free_again() -> None:
+def test_a_position_of_the_other_side_is_closed_completely_and_frees_its_limits() -> None:
     full = replace(CALM, **held(NO, 800, 500), cash=D(0))
     order = size(D("0.6"), full, Policy.FLAT)
     assert isinstance(order, PaperOrder)

@@ -27,7 +27,7 @@ def tickers(chosen: tuple[CandidateMarket, ...]) -> list[str]:
         {"hours": 0.9},
     ],
 )
-def test_what_cannot_be_traded_for_the_whole_round_is_passed_over(changes: dict[str, object]) -> None:
+def test_a_market_that_cannot_be_traded_for_the_whole_round_is_left_out(changes: dict[str, object]) -> None:
     good = offer("GOOD", hours=1)
     bad = offer("BAD", **changes)  # type: ignore[arg-type]  # the table above
     chosen = choose_markets([good, bad], now=NOW, seed=1, wanted=5, least_seconds=3600)
@@ -75,12 +75,12 @@ def test_a_choice_follows_from_its_seed_not_from_the_exchanges_order(
     )
 
 
-def test_other_seeds_choose_otherwise() -> None:
+def test_different_seeds_choose_different_markets() -> None:
     offers = [offer(f"T{i}") for i in range(40)]
     assert len({tuple(tickers(choose_markets(offers, now=NOW, seed=seed, wanted=5))) for seed in range(20)}) > 10
 
 
-def test_a_flood_of_one_category_does_not_crowd_out_the_others() -> None:
+def test_many_markets_of_one_category_do_not_crowd_out_the_others() -> None:
     flood = [offer(f"S{i}", category="Sports") for i in range(200)]
     rare = [offer("P1", category="Politics"), offer("C1", category="Crypto"), offer("W1", category="Weather")]
     chosen = choose_markets([*flood, *rare], now=NOW, seed=7, wanted=8)
@@ -93,7 +93,7 @@ def test_horizons_and_liquidity_are_strata_too() -> None:
     assert {"SOON", "DEEP"} < set(tickers(choose_markets([*many, *few], now=NOW, seed=3, wanted=6)))
 
 
-def test_places_may_be_kept_for_what_closes_first() -> None:
+def test_places_can_be_reserved_for_markets_that_close_first() -> None:
     late = [offer(f"LATE{i}", category=f"C{i}", hours=500) for i in range(9)]
     soon = [offer(f"SOON{i}", hours=1 + i / 10, event_ticker="ONE" if i < 3 else f"E{i}") for i in range(6)]
     chosen = tickers(choose_markets([*late, *soon], now=NOW, seed=1, wanted=6, per_event=2, soonest=3))

@@ -27,7 +27,7 @@ def test_every_position_with_a_result_is_paid() -> None:
     assert set(replay(rows, state).positions) == {"C"}
 
 
-def test_an_amended_result_is_taken_back_and_paid_anew() -> None:
+def test_an_amended_result_is_reversed_and_paid_again() -> None:
     held = holding("A")
     (paid,) = settlement_rows(held, [due("A", "1")])
     state = replay([paid], held)
@@ -39,5 +39,5 @@ def test_an_amended_result_is_taken_back_and_paid_anew() -> None:
     assert replay(rows, state).realized == direct.realized
 
 
-def test_what_is_not_held_is_not_paid() -> None:
+def test_a_market_without_a_position_is_not_paid() -> None:
     assert settlement_rows(holding("A"), [due("B", "1")]) == ()

@@ -50,13 +50,13 @@ def test_without_a_consensus_agent_the_panel_is_pooled_in_log_odds() -> None:
     assert found["consensus"] == 0.5
 
 
-def test_only_what_was_said_before_the_trade_counts() -> None:
+def test_only_forecasts_made_before_the_trade_count() -> None:
     late = voice("a", "0.9", made_at=NOW + timedelta(seconds=1))
     assert trade_context(TRADE, "1-1", [late]) is None
     assert trade_context(TRADE, "1-1", []) is None
 
 
-def test_an_agent_has_one_voice_its_newest_and_aware_one() -> None:
+def test_only_the_newest_and_aware_forecast_of_an_agent_counts() -> None:
     said = [
         voice("a", "0.9", round_id="r-0"),
         voice("a", "0.2", track=Track.AWARE),
