@@ -7,7 +7,16 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay, reverse, settle
+from coliseum.arena.paper.account import (
+    LedgerRow,
+    LedgerRowKind,
+    PaperLedgerState,
+    buy,
+    deposit,
+    replay,
+    reverse,
+    settle,
+)
 from coliseum.arena.paper.fills import fee_of
 from coliseum.errors import InvalidInput
 from coliseum.trading.fees import order_fee
@@ -17,18 +26,18 @@ from coliseum.trading.trades import Outcome
 YES, NO = Outcome.YES, Outcome.NO
 
 
-def funded(amount: str = "10000") -> LedgerState:
-    return replay(deposit(LedgerState(), D(amount), key="deposit"))
+def funded(amount: str = "10000") -> PaperLedgerState:
+    return replay(deposit(PaperLedgerState(), D(amount), key="deposit"))
 
 
 def order(
-    account: LedgerState, side: Outcome, count: int, price: str, key: str, *, ticker: str = "A"
+    account: PaperLedgerState, side: Outcome, count: int, price: str, key: str, *, ticker: str = "A"
 ) -> tuple[LedgerRow, ...]:
     fee = order_fee(price=D(price), count=D(count))
     return buy(account, ticker=ticker, side=side, fills=[(D(price), D(count))], fee=fee, key=key)
 
 
-def after(account: LedgerState, rows: Iterable[LedgerRow]) -> LedgerState:
+def after(account: PaperLedgerState, rows: Iterable[LedgerRow]) -> PaperLedgerState:
     return replay(rows, account)
 
 
@@ -194,9 +203,9 @@ class Books(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account = LedgerState()
+        self.account = PaperLedgerState()
         self.rows: list[LedgerRow] = []
-        self.paid: dict[str, tuple[LedgerRow, LedgerState]] = {}
+        self.paid: dict[str, tuple[LedgerRow, PaperLedgerState]] = {}
         self.versions = 0
 
     def _take(self, rows: tuple[LedgerRow, ...]) -> None:

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 import pytest
 
-from coliseum.arena.paper.account import LedgerRow, LedgerState, buy, deposit, replay, reverse, settle
+from coliseum.arena.paper.account import LedgerRow, PaperLedgerState, buy, deposit, replay, reverse, settle
 from coliseum.arena.scoring.money import AccountValue, bets, daily_returns, drawdown, hourly, money_figures
 from coliseum.trading.trades import Outcome
 
@@ -17,10 +17,10 @@ class Ledger:
     """Rows as they are written one after another."""
 
     def __init__(self, amount: str = "100") -> None:
-        self.rows: list[LedgerRow] = list(deposit(LedgerState(), Decimal(amount), key="deposit"))
+        self.rows: list[LedgerRow] = list(deposit(PaperLedgerState(), Decimal(amount), key="deposit"))
 
     @property
-    def state(self) -> LedgerState:
+    def state(self) -> PaperLedgerState:
         return replay(self.rows)
 
     def buy(self, ticker: str, side: Outcome, contracts: str, price: str, fee: str = "0") -> None:

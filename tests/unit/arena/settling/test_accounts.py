@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
-from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, PaperLedgerState, buy, deposit, replay
 from coliseum.arena.paper.records import DueSettlement
 from coliseum.arena.settling.accounts import settlement_rows
 from coliseum.trading.trades import Outcome
@@ -12,8 +12,8 @@ def due(ticker: str, value: str, *, version: int = 1, paid: LedgerRow | None = N
     return DueSettlement(account_id="a", ticker=ticker, version=version, value=D(value), paid=paid)
 
 
-def holding(*tickers: str) -> LedgerState:
-    state = replay(deposit(LedgerState(), D(1000), key="deposit"))
+def holding(*tickers: str) -> PaperLedgerState:
+    state = replay(deposit(PaperLedgerState(), D(1000), key="deposit"))
     for ticker in tickers:
         fills = [(D("0.40"), D(10))]
         state = replay(buy(state, ticker=ticker, side=Outcome.YES, fills=fills, fee=D("0.17"), key=ticker), state)

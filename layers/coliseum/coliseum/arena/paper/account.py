@@ -68,7 +68,7 @@ class PaperPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerState:
+class PaperLedgerState:
     """The state after a ledger's last row."""
 
     seq: int = 0
@@ -93,15 +93,15 @@ class LedgerState:
         return value
 
 
-def replay(rows: Iterable[LedgerRow], start: LedgerState | None = None) -> LedgerState:
+def replay(rows: Iterable[LedgerRow], start: PaperLedgerState | None = None) -> PaperLedgerState:
     """The state after `rows`. Raises InvalidInput for a gap in `seq` or a row that contradicts the state."""
-    account = start or LedgerState()
+    account = start or PaperLedgerState()
     for row in rows:
         account = apply(account, row)
     return account
 
 
-def apply(account: LedgerState, row: LedgerRow) -> LedgerState:
+def apply(account: PaperLedgerState, row: LedgerRow) -> PaperLedgerState:
     """The state after one more row. Raises InvalidInput as `replay` does."""
     if row.seq != account.seq + 1:
         raise InvalidInput("seq", row.seq, f"{account.seq + 1}: sequence numbers have no gaps")
@@ -124,13 +124,13 @@ def apply(account: LedgerState, row: LedgerRow) -> LedgerState:
             return _reversed(account, row)
 
 
-def deposit(account: LedgerState, amount: Decimal, *, key: str) -> tuple[LedgerRow, ...]:
+def deposit(account: PaperLedgerState, amount: Decimal, *, key: str) -> tuple[LedgerRow, ...]:
     """The opening row."""
     return (LedgerRow(seq=account.seq + 1, key=key, kind=LedgerRowKind.DEPOSIT, cash=amount),)
 
 
 def buy(
-    account: LedgerState,
+    account: PaperLedgerState,
     *,
     ticker: str,
     side: Outcome,
@@ -184,7 +184,7 @@ def buy(
     return tuple(rows)
 
 
-def settle(account: LedgerState, *, ticker: str, yes_value: Decimal, version: int) -> tuple[LedgerRow, ...]:
+def settle(account: PaperLedgerState, *, ticker: str, yes_value: Decimal, version: int) -> tuple[LedgerRow, ...]:
     """The row that pays out a position at `yes_value` dollars per YES contract (0, 1 or a scalar between).
 
     `version` numbers the market's results: settling a version twice writes the same key. Without a
@@ -210,7 +210,7 @@ def settle(account: LedgerState, *, ticker: str, yes_value: Decimal, version: in
     )
 
 
-def reverse(settlement: LedgerRow, account: LedgerState) -> tuple[LedgerRow, ...]:
+def reverse(settlement: LedgerRow, account: PaperLedgerState) -> tuple[LedgerRow, ...]:
     """The row that reverses `settlement` after its result was amended; it restores the position."""
     return (
         LedgerRow(
@@ -227,7 +227,7 @@ def reverse(settlement: LedgerRow, account: LedgerState) -> tuple[LedgerRow, ...
     )
 
 
-def _bought(account: LedgerState, row: LedgerRow) -> LedgerState:
+def _bought(account: PaperLedgerState, row: LedgerRow) -> PaperLedgerState:
     ticker, side, contracts = row.ticker, row.side, row.contracts
     if ticker is None or side is None or contracts is None:
         raise InvalidInput("row", row.key, "a purchase with ticker, side and contracts")
@@ -239,7 +239,7 @@ def _bought(account: LedgerState, row: LedgerRow) -> LedgerState:
     return replace(account, positions={**account.positions, ticker: after})
 
 
-def _closed(account: LedgerState, row: LedgerRow) -> LedgerState:
+def _closed(account: PaperLedgerState, row: LedgerRow) -> PaperLedgerState:
     ticker, held = _held(account, row)
     contracts = row.contracts or ZERO
     left = held.contracts - contracts
@@ -253,7 +253,7 @@ def _closed(account: LedgerState, row: LedgerRow) -> LedgerState:
     return replace(account, positions=positions)
 
 
-def _settled(account: LedgerState, row: LedgerRow) -> LedgerState:
+def _settled(account: PaperLedgerState, row: LedgerRow) -> PaperLedgerState:
     ticker, held = _held(account, row)
     if row.contracts != held.contracts or row.cash - row.realized != held.basis:
         raise InvalidInput("row", row.key, f"a pay-out of the whole position, {held.contracts} for {held.basis}")
@@ -262,7 +262,7 @@ def _settled(account: LedgerState, row: LedgerRow) -> LedgerState:
     )
 
 
-def _reversed(account: LedgerState, row: LedgerRow) -> LedgerState:
+def _reversed(account: PaperLedgerState, row: LedgerRow) -> PaperLedgerState:
     """The position is restored; its cost was the pay-out minus the realised profit."""
     if row.ticker is None or row.side is None or row.contracts is None or row.ticker in account.positions:
         raise InvalidInput("row", row.key, "the reversal of a settlement in a market without a position")
@@ -270,7 +270,7 @@ def _reversed(account: LedgerState, row: LedgerRow) -> LedgerState:
     return replace(account, positions={**account.positions, row.ticker: position})
 
 
-def _held(account: LedgerState, row: LedgerRow) -> tuple[str, PaperPosition]:
+def _held(account: PaperLedgerState, row: LedgerRow) -> tuple[str, PaperPosition]:
     ticker = row.ticker or ""
     if ticker not in account.positions or account.positions[ticker].side is not row.side:
         raise InvalidInput("ticker", row.ticker, "a market and side in which the account holds a position")

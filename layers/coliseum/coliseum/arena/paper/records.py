@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, PaperPosition
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, PaperLedgerState, PaperPosition
 from coliseum.arena.paper.sizing import Policy
 from coliseum.arena.records.batches import StoreRecords
 from coliseum.store.client import Condition
@@ -46,7 +46,7 @@ class PaperAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenPosition:
+class OpenPaperPosition:
     """An open position and the last known state of its market, from which limits and marks are computed."""
 
     position: PaperPosition
@@ -63,8 +63,8 @@ class AccountSnapshot:
     """An account with everything that a trading decision needs. All money in dollars."""
 
     account: PaperAccount
-    state: LedgerState
-    open_positions: Mapping[str, OpenPosition]
+    state: PaperLedgerState
+    open_positions: Mapping[str, OpenPaperPosition]
     """By ticker."""
     peak: Decimal | None
     """The highest equity since the last drawdown stop; None where there is no mark since."""
@@ -159,7 +159,7 @@ class PaperRecords(StoreRecords):
         where = _conditions(season=season, agent_id=agent_id, track=None if track is None else track.value)
         rows = self._by_accounts("arena_account_books", _ACCOUNT, where, account_ids, order=("account_id",))
         ids = [row["account_id"] for row in rows]
-        positions: dict[str, dict[str, OpenPosition]] = {}
+        positions: dict[str, dict[str, OpenPaperPosition]] = {}
         for row in self._by_accounts("arena_held", _POSITION, [], ids, order=("account_id", "ticker")):
             positions.setdefault(row["account_id"], {})[row["ticker"]] = _open_position(row)
         return tuple(_account(row, positions.get(row["account_id"], {})) for row in rows)
@@ -301,7 +301,7 @@ def _conditions(**equal: str | None) -> list[Condition]:
     return [(name, "eq", value) for name, value in equal.items() if value is not None]
 
 
-def _account(row: Mapping[str, Any], positions: Mapping[str, OpenPosition]) -> AccountSnapshot:
+def _account(row: Mapping[str, Any], positions: Mapping[str, OpenPaperPosition]) -> AccountSnapshot:
     return AccountSnapshot(
         account=PaperAccount(
             account_id=row["account_id"],
@@ -311,7 +311,7 @@ def _account(row: Mapping[str, Any], positions: Mapping[str, OpenPosition]) -> A
             track=Track(row["track"]),
             deposit=Decimal(row["deposit"]),
         ),
-        state=LedgerState(
+        state=PaperLedgerState(
             seq=row["seq"],
             cash=Decimal(row["cash"]),
             deposits=Decimal(row["deposits"]),
@@ -326,11 +326,11 @@ def _account(row: Mapping[str, Any], positions: Mapping[str, OpenPosition]) -> A
     )
 
 
-def _open_position(row: Mapping[str, Any]) -> OpenPosition:
+def _open_position(row: Mapping[str, Any]) -> OpenPaperPosition:
     side = Outcome(row["side"])
     ask = optional_decimal(row["yes_ask"])
     no_bid = None if ask is None else 1 - ask
-    return OpenPosition(
+    return OpenPaperPosition(
         position=PaperPosition(side, Decimal(row["contracts"]), Decimal(row["basis"])),
         event_ticker=row["event_ticker"],
         category=row["category"],

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, LedgerState, buy, deposit, replay
+from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, PaperLedgerState, buy, deposit, replay
 from coliseum.arena.paper.records import (
     AccountSnapshot,
     DueSettlement,
-    OpenPosition,
+    OpenPaperPosition,
     PaperAccount,
     PaperDecision,
     fee_multiplier,
@@ -33,7 +33,7 @@ class ReplayLedger:
 
     account: PaperAccount
     rows: list[LedgerRow] = field(default_factory=list)
-    state: LedgerState = field(default_factory=LedgerState)
+    state: PaperLedgerState = field(default_factory=PaperLedgerState)
     marks: list[AccountValue] = field(default_factory=list)
     paid: dict[str, LedgerRow] = field(default_factory=dict)
     """The newest settlement of each ticker."""
@@ -42,7 +42,7 @@ class ReplayLedger:
     day_start: Decimal | None = None
     stopped: str | None = None
     """Why the account may only reduce positions today; None if it may trade."""
-    holdings: dict[str, OpenPosition] = field(default_factory=dict)
+    holdings: dict[str, OpenPaperPosition] = field(default_factory=dict)
     """The open positions, with the data of their markets at the last mark."""
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
@@ -122,7 +122,7 @@ class ReplayLedgers:
             ledger.holdings.pop(ticker, None)
             return
         market = self._markets[ticker]
-        ledger.holdings[ticker] = OpenPosition(
+        ledger.holdings[ticker] = OpenPaperPosition(
             position=position,
             event_ticker=market.event_ticker,
             category=market.category,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from coliseum.arena.paper.account import LedgerRow, LedgerState, replay, reverse, settle
+from coliseum.arena.paper.account import LedgerRow, PaperLedgerState, replay, reverse, settle
 from coliseum.arena.paper.records import (
     AccountSnapshot,
     AccountStop,
@@ -35,7 +35,7 @@ def settle_accounts(records: PaperRecords, *, now: datetime) -> dict[str, int]:
     return written
 
 
-def settlement_rows(state: LedgerState, due: Sequence[DueSettlement]) -> tuple[LedgerRow, ...]:
+def settlement_rows(state: PaperLedgerState, due: Sequence[DueSettlement]) -> tuple[LedgerRow, ...]:
     """Pay-outs; for an amended result the reversal of the old pay-out and the new one. Pure.
 
     The key of a pay-out carries the version of the result, so that no version is paid twice.

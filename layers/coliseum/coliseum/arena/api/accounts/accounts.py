@@ -28,7 +28,7 @@ from coliseum.arena.api.accounts.answers import (
 from coliseum.arena.api.accounts.attribution import AttributedOrder, waterfall
 from coliseum.arena.api.public.queries import SOURCE, PageRequest, PublicQueries, Shape
 from coliseum.arena.calendar import season_of
-from coliseum.arena.paper.account import LedgerRow, LedgerState, replay
+from coliseum.arena.paper.account import LedgerRow, PaperLedgerState, replay
 from coliseum.arena.paper.records import ledger_row_from
 from coliseum.arena.records import public as records
 from coliseum.arena.records.public import Table
@@ -126,7 +126,7 @@ def _equal(column: str, value: object) -> Condition:
     return (column, "eq", value)
 
 
-def _replayed(rows: Sequence[LedgerRow]) -> LedgerState:
+def _replayed(rows: Sequence[LedgerRow]) -> PaperLedgerState:
     """The state after the last public row. Raises SourceMalformed for a ledger that contradicts itself."""
     try:
         return replay(rows)
@@ -134,7 +134,7 @@ def _replayed(rows: Sequence[LedgerRow]) -> LedgerState:
         raise SourceMalformed(SOURCE, f"a ledger that cannot be replayed: {error}", field=error.field) from error
 
 
-def _positions(state: LedgerState) -> list[PositionData]:
+def _positions(state: PaperLedgerState) -> list[PositionData]:
     return [
         PositionData(
             ticker=ticker,
