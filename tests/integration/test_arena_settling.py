@@ -267,9 +267,9 @@ def test_an_amended_result_is_paid_again_and_published(
     second = {book.account.account_id: book.state.cash for book in paper(records).accounts()}
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle(records, kalshi, feed)
-    assert {book.account.account_id: book.state.cash for book in records.paper.accounts()} == first != second
+    assert {book.account.account_id: book.state.cash for book in paper(records).accounts()} == first != second
     assert [one["version"] for one in published(feed, EntryKind.SETTLED)] == [1, 2, 3]
-    assert all(book.state.positions == {} for book in records.paper.accounts())
+    assert all(book.state.positions == {} for book in paper(records).accounts())
 
 
 def test_accounts_and_rounds_go_on_while_the_exchange_does_not_answer(

@@ -52,6 +52,7 @@ def warn_when_nearly_spent(records: ArenaRecords) -> bool:
     warning = records.budget_warning(NEARLY_SPENT)
     if warning is None:
         return False
-    logger().warning("daily budget for models is nearly spent", **warning)
+    day, spent, cap = warning["day"], warning["spent_usd"], warning["cap_usd"]
+    logger().warning("daily budget for models is nearly spent", day=day, spent_usd=spent, cap_usd=cap)
     emit_metrics({}, BudgetNearlySpent=1)
     return True

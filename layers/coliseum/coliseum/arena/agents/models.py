@@ -118,7 +118,7 @@ class Models:
             )
             _annotate(traced, attempt)
         _measure_attempt(agent.model, attempt)
-        await asyncio.to_thread(self._note, agent.model, failed)
+        await asyncio.to_thread(self._update_circuit, agent.model, failed)
         forecast = None if result is None else result.output.forecast()
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
