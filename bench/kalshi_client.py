@@ -1,9 +1,9 @@
 """The exchange's clients side by side: `python -m bench.kalshi_client`. CPU time of the client, one page of 1,000 rows.
 
 Every client asks the same local server, in a process of its own, with the same RSA key, and reads the same bytes.
-CPU time leaves waiting out, so our own pacing does not count against us and the server's work not against anybody.
-What comes out differs: our rows carry Decimals, checked directions and aware datetimes; the others leave prices as
-text, pykalshi its times too.
+CPU time leaves out waiting, so neither our own rate limit nor the server's work counts.
+The results differ: our rows have Decimals, checked directions and aware datetimes; the others leave prices as text,
+and pykalshi also its times.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def jobs(url: str, key_file: Path) -> dict[str, dict[str, Job]]:
 
 
 def read(steps: Steps[object], body: bytes) -> object:
-    """Carry a call out with an answer in hand: what remains is the reading."""
+    """Carry out a call with an answer that is already there, so that only reading it takes time."""
     step = next(steps)
     while isinstance(step, Pause):
         step = steps.send(None)

@@ -1,6 +1,6 @@
-"""The door to the trading bot: three GETs, a short time-out, a limited body. Owns httpx.
+"""The client of the trading bot: three GETs with a short time-out and a limited body. Owns httpx.
 
-Nothing is tried again here: the next tick asks anyway.
+Nothing is tried again here, because the poller's next tick asks again anyway.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ TIMEOUT_SECONDS = 2.0
 
 
 class Bot:
-    """The bot's own interface."""
+    """The bot's HTTP interface. Its calls raise SourceError: unavailable, refused, rate limited or malformed."""
 
     def __init__(self, *, status_url: str, trades_url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._status_url = status_url
         self._trades_url = trades_url
         self._health_url = _beside(status_url, "health")
         self._seconds = timeout_seconds
-        # A compressed body could unpack to anything; uncompressed, the limit means what it says.
+        # A small compressed body could unpack to any size, so only uncompressed ones are accepted.
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "coliseum"}
         self._http = httpx.Client(timeout=timeout_seconds, headers=headers)
 
@@ -36,15 +36,15 @@ class Bot:
         return cls(status_url=settings.bot_status_endpoint, trades_url=settings.bot_trades_endpoint)
 
     def health(self) -> BotHealth:
-        """Is it alive, since when, with how many trades."""
+        """Whether the bot is alive, since when, and how many trades it made."""
         return health_from(self._get(self._health_url))
 
     def status(self) -> BotStatus:
-        """Mode, strategy, positions, last error."""
+        """The bot's mode, strategy, positions and last error."""
         return status_from(self._get(self._status_url))
 
     def trades(self) -> BotTrades:
-        """The trades the bot remembers, oldest first, and the rows that are none."""
+        """The trades that the bot lists, oldest first, and the rows that could not be read."""
         return trades_from(self._get(self._trades_url))
 
     def close(self) -> None:
@@ -55,11 +55,11 @@ class Bot:
         end = time.monotonic() + self._seconds
         try:
             with self._http.stream("GET", url) as response:
-                _refuse(response, path)
+                _raise_for_status(response, path)
                 return self._body(response, path, end)
         except httpx.HTTPError as error:
-            told = f"{path}: {type(error).__name__}: {error}".removesuffix(": ")
-            raise SourceUnavailable(SOURCE, told) from error
+            problem = f"{path}: {type(error).__name__}: {error}".removesuffix(": ")
+            raise SourceUnavailable(SOURCE, problem) from error
 
     def _body(self, response: httpx.Response, path: str, end: float) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -76,16 +76,16 @@ class Bot:
         return b"".join(parts)
 
 
-def _refuse(response: httpx.Response, path: str) -> None:
+def _raise_for_status(response: httpx.Response, path: str) -> None:
     status = response.status_code
     if status == 200:
         return
-    told = f"{path} answered {status}"
+    problem = f"{path} answered {status}"
     if status == 429:
-        raise SourceRateLimited(SOURCE, told, status=status)
+        raise SourceRateLimited(SOURCE, problem, status=status)
     if status >= 500:
-        raise SourceUnavailable(SOURCE, told, status=status)
-    raise SourceRefused(SOURCE, told, status=status)
+        raise SourceUnavailable(SOURCE, problem, status=status)
+    raise SourceRefused(SOURCE, problem, status=status)
 
 
 def _beside(url: str, name: str) -> str:

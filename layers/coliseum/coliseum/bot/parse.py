@@ -1,4 +1,4 @@
-"""The bot's answers in our words. Pure and total: a bad trade is a `RejectedTrade`, a bad envelope SourceMalformed."""
+"""The bot's JSON as our own types. Pure. A bad row becomes a `RejectedTrade`; another form raises SourceMalformed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIME = "unix seconds of the years 2000 to 2100 (1698676800.123, not millisecond
 
 @dataclass(frozen=True, slots=True)
 class RejectedTrade:
-    """A row that is no trade, with the reason. The digest (16 hex digits of the row) tells repetitions apart."""
+    """A row that could not be read, with the reason. Equal rows have equal digests (16 hex digits)."""
 
     trade_id: str | None
     problem: str
@@ -32,7 +32,7 @@ class RejectedTrade:
 
 @dataclass(frozen=True, slots=True)
 class BotTrades:
-    """What the bot listed. `trades` are ordered oldest first, whatever the bot's order was."""
+    """What the bot listed. `trades` are oldest first, whatever the bot's order was."""
 
     trades: tuple[Trade, ...]
     rejected: tuple[RejectedTrade, ...]
@@ -40,7 +40,7 @@ class BotTrades:
 
 @dataclass(frozen=True, slots=True)
 class BotHealth:
-    """None is what the bot did not say."""
+    """The bot's answer to /health. None: the bot did not send it."""
 
     alive: bool
     trade_count: int | None
@@ -49,7 +49,7 @@ class BotHealth:
 
 @dataclass(frozen=True, slots=True)
 class IdleReason:
-    """Why the bot leaves markets alone; None where it does not say how many."""
+    """Why the bot does not trade, and in how many markets; None where it does not say how many."""
 
     reason: str
     markets: int | None
@@ -57,10 +57,10 @@ class IdleReason:
 
 @dataclass(frozen=True, slots=True)
 class BotStatus:
-    """What the bot says of itself; `raw` is all of it."""
+    """The bot's answer to /status; `raw` is the whole answer."""
 
     mode: str | None
-    """paper or live, as the bot says it, in lower case."""
+    """paper or live, as the bot sends it, in lower case."""
     strategy: str | None
     positions: tuple[wire.JsonObject, ...] = field(hash=False)
     last_error: str | None
@@ -71,12 +71,12 @@ class BotStatus:
 def trades_from(body: bytes) -> BotTrades:
     """The trades of a list, each once.
 
-    A row that repeats another exactly is dropped; one that repeats its id with other facts is rejected, and the row
-    that stands first in the list is kept. Oldest first by time; of trades at the same time the one that stands later
-    in the list is the older, as the bot lists the newest first - unless the list's times rise, which shows the reverse.
+    A row that repeats another exactly is dropped. A row that repeats an id with other facts is rejected, and the first
+    row of the list is kept. The result is in order of time. The contract lists the newest trade first, so of trades at
+    the same time the later row is the older trade; in a list whose times rise it is the other way round.
     """
     rows = _rows(body)
-    kept: dict[str, tuple[Trade, int]] = {}
+    first_rows: dict[str, tuple[Trade, int]] = {}
     rejected: list[RejectedTrade] = []
     for position, row in enumerate(rows):
         try:
@@ -84,11 +84,11 @@ def trades_from(body: bytes) -> BotTrades:
         except (InvalidInput, RecursionError) as error:
             rejected.append(RejectedTrade(_readable_id(row), str(error), _digest(row)))
             continue
-        first, _ = kept.setdefault(trade.trade_id, (trade, position))
+        first, _ = first_rows.setdefault(trade.trade_id, (trade, position))
         if first.digest() != trade.digest():
-            told = f"trade_id: {trade.trade_id!r} stands twice in one list with different facts; the first is kept"
-            rejected.append(RejectedTrade(trade.trade_id, told, _digest(row)))
-    listed = list(kept.values())
+            problem = f"trade_id: {trade.trade_id!r} stands twice in one list with different facts; the first is kept"
+            rejected.append(RejectedTrade(trade.trade_id, problem, _digest(row)))
+    listed = list(first_rows.values())
     direction = 1 if _rises([trade for trade, _ in listed]) else -1
     listed.sort(key=lambda entry: (entry[0].timestamp, direction * entry[1]))
     return BotTrades(tuple(trade for trade, _ in listed), tuple(rejected))
@@ -104,8 +104,8 @@ def _rows(body: bytes) -> list[Any]:
     envelope = _json(body, "/trades")
     rows = envelope.get("trades") if isinstance(envelope, dict) else envelope
     if not isinstance(rows, list):
-        came = "an object without a list of trades" if isinstance(envelope, dict) else type(envelope).__name__
-        raise SourceMalformed(SOURCE, f"/trades: expected a list or an object with trades, got {came}", field="trades")
+        kind = "an object without a list of trades" if isinstance(envelope, dict) else type(envelope).__name__
+        raise SourceMalformed(SOURCE, f"/trades: expected a list or an object with trades, got {kind}", field="trades")
     return rows
 
 
@@ -118,7 +118,7 @@ def _json(body: bytes, endpoint: str) -> Any:
 
 
 def _integer(digits: str) -> int | str:
-    """An integer no honest bot sends stays text: Python would refuse the whole list because of it."""
+    """A very long integer stays text, so that only its row is rejected: Python would refuse the whole list."""
     return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
@@ -148,7 +148,7 @@ def _required(row: wire.JsonObject, name: str) -> object:
 
 
 def _id_from(value: object, name: str) -> str:
-    """Printable text, so that it may stand in a log line and a Redis key; a whole number is read as its digits."""
+    """Printable text, because ids are used in log lines and Redis keys. A whole number is read as its digits."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
         return str(value)
     if not isinstance(value, str) or not value.strip() or len(value) > wire.MAX_ID_CHARACTERS:
@@ -159,24 +159,24 @@ def _id_from(value: object, name: str) -> str:
 
 
 def _side_from(value: object) -> Side:
-    word = value.upper() if isinstance(value, str) else ""
-    if word not in {"BUY", "SELL"}:
+    name = value.upper() if isinstance(value, str) else ""
+    if name not in {"BUY", "SELL"}:
         raise InvalidInput("side", value, "BUY or SELL")
-    return Side(word)
+    return Side(name)
 
 
 def _outcome_from(value: object) -> Outcome | None:
     """None where the bot does not say which contract it traded."""
     if value is None:
         return None
-    word = value.lower() if isinstance(value, str) else ""
-    if word not in {"yes", "no"}:
+    name = value.lower() if isinstance(value, str) else ""
+    if name not in {"yes", "no"}:
         raise InvalidInput("outcome", value, "yes or no")
-    return Outcome(word)
+    return Outcome(name)
 
 
 def _seconds_from(value: object) -> float:
-    """Unix seconds. A time without an offset could be any of 24 hours and is refused."""
+    """Unix seconds. A time without an offset is ambiguous and refused."""
     seconds: object = value
     if isinstance(value, str):
         try:
@@ -186,13 +186,13 @@ def _seconds_from(value: object) -> float:
         seconds = moment.timestamp() if moment.tzinfo is not None else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise InvalidInput("timestamp", value, _TIME)
-    if not wire.EARLIEST_SECONDS <= seconds < wire.LATEST_SECONDS:  # NaN is in no range
+    if not wire.EARLIEST_SECONDS <= seconds < wire.LATEST_SECONDS:  # also false for NaN
         raise InvalidInput("timestamp", value, _TIME)
     return float(seconds)
 
 
 def _readable_id(row: Any) -> str | None:
-    """The id of a row that is no trade, where that much can be read."""
+    """The id of a rejected row, where it can be read."""
     try:
         return _id_from(row.get("trade_id"), "trade_id") if isinstance(row, dict) else None
     except InvalidInput:
@@ -208,25 +208,25 @@ def _digest(row: Any) -> str:
 
 
 def health_from(body: bytes) -> BotHealth:
-    """Alive is a bot that says so in one of the usual words, or answers without saying how it is."""
+    """The bot's health. It is alive if `status` is one of the usual values or missing. Raises SourceMalformed."""
     raw = _object(body, "/health")
-    word = raw.get("status")
+    status = raw.get("status")
     return BotHealth(
-        alive=word is None or (isinstance(word, str) and word.lower() in wire.ALIVE_WORDS),
+        alive=status is None or (isinstance(status, str) and status.lower() in wire.ALIVE_STATUSES),
         trade_count=_whole(raw.get("trade_count")),
         started_at=_started(raw.get("started_at")),
     )
 
 
 def _started(value: object) -> str | None:
-    """The text that tells one run of the bot from the next; a number is as good as a date for that."""
+    """A text that differs between two runs of the bot; a number serves as well as a date."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)[: wire.MAX_ID_CHARACTERS]
     return _text(value)
 
 
 def status_from(body: bytes) -> BotStatus:
-    """Whatever the bot tells; what it does not tell, or tells in another shape, is None or empty."""
+    """The bot's status. A field that is missing or has another form is None or empty. Raises SourceMalformed."""
     raw = _object(body, "/status")
     mode, positions = _text(raw.get("mode")), raw.get("positions")
     return BotStatus(
@@ -241,9 +241,9 @@ def status_from(body: bytes) -> BotStatus:
 
 def _idle_reasons(value: object) -> tuple[IdleReason, ...]:
     rows = value[: wire.MAX_REASONS] if isinstance(value, list) else []
-    found = [(_text(row), None) if not isinstance(row, dict) else (_text(row.get("reason")), row) for row in rows]
+    reasons = [(_text(row), None) if not isinstance(row, dict) else (_text(row.get("reason")), row) for row in rows]
     return tuple(
-        IdleReason(reason, None if row is None else _whole(row.get("markets"))) for reason, row in found if reason
+        IdleReason(reason, None if row is None else _whole(row.get("markets"))) for reason, row in reasons if reason
     )
 
 
@@ -252,7 +252,7 @@ def _whole(value: object) -> int | None:
 
 
 def _text(value: object, *, most: int = wire.MAX_ID_CHARACTERS) -> str | None:
-    """One line, of reasonable length."""
+    """A text as one printable line of limited length; None where it is empty or no text."""
     if not isinstance(value, str):
         return None
     line = "".join(character if character.isprintable() else " " for character in value).strip()

@@ -1,7 +1,9 @@
-"""What the bot sends, as its contract says it, and how far we follow it. The bot is a stranger: everything is checked.
+"""The bot's JSON, as its contract describes it, and the limits within which we accept it.
+
+The bot is somebody else's program, so every value is checked.
 
 GET /health  {"status": "alive", "trade_count": n, "started_at": RFC 3339}
-GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_error"}, and what it likes to add; we read
+GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_error"} and other fields; of these we read
              "idle_reasons": why nothing is traded, [{"reason": text, "markets": n}] or a list of texts
 GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}
 """
@@ -13,9 +15,9 @@ from typing import Any, TypedDict
 MAX_BODY_BYTES = 5 * 1024 * 1024
 MAX_ID_CHARACTERS = 200
 EARLIEST_SECONDS, LATEST_SECONDS = 946_684_800, 4_102_444_800
-"""Unix seconds of the years 2000 and 2100. A time in milliseconds lies far behind."""
+"""Unix seconds of the years 2000 and 2100. A time in milliseconds lies far beyond and is refused."""
 MAX_REASONS = 20
-ALIVE_WORDS = frozenset({"alive", "healthy", "ok", "running", "up"})
+ALIVE_STATUSES = frozenset({"alive", "healthy", "ok", "running", "up"})
 
 
 class TradeRow(TypedDict, total=False):

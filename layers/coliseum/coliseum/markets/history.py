@@ -1,4 +1,4 @@
-"""Candles as a sparkline: one price per period, without holes once a price is known; and snapshots as candles. Pure."""
+"""Candles as a sparkline, with one price per period and no holes, and stored snapshots as candles. Pure."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Sparkline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A market as it stood at one moment, in dollars and contracts."""
+    """A market at one moment, in dollars and contracts."""
 
     at: datetime
     yes_bid: Decimal | None
     yes_ask: Decimal | None
     last_price: Decimal | None
     volume: Decimal
-    """Everything ever traded."""
+    """Contracts ever traded."""
     open_interest: Decimal
 
 
 def sparkline(candles: Sequence[Candle], *, start: datetime, now: datetime, period: timedelta) -> Sparkline:
-    """The price at each period's end after `start`, and now: the last candle is the one still open.
+    """The price at the end of each period after `start`, and now: the last candle is the one that is still open.
 
-    A period's price is its last trade, else the price before it, else the middle of its last quotes. Periods the
-    exchange left out repeat the price before them; before the first known price there is no point.
+    A period's price is its last trade, else the price before it, else the midpoint of its last quotes. A period without
+    a candle repeats the price before it. Points begin at the first known price.
     """
     by_end = {candle.end: candle for candle in candles}
     known: Decimal | None = None
@@ -69,7 +69,7 @@ def sparkline(candles: Sequence[Candle], *, start: datetime, now: datetime, peri
 
 
 def _ends(start: datetime, now: datetime, period: timedelta) -> list[datetime]:
-    """The ends of the periods after `start`, up to the one that `now` lies in: whole multiples since 1970."""
+    """The ends of the periods after `start`, up to the one that holds `now`: multiples of the period since 1970."""
     seconds = int(period.total_seconds())
     first = (int(start.timestamp()) // seconds + 1) * seconds
     return [datetime.fromtimestamp(at, start.tzinfo) for at in range(first, int(now.timestamp()) + seconds, seconds)]
@@ -87,9 +87,10 @@ def _price(candle: Candle, before: Decimal | None) -> Decimal | None:
 
 
 def candles_from(snapshots: Sequence[Snapshot], *, after: datetime, period: timedelta) -> tuple[Candle, ...]:
-    """What snapshots, oldest first, tell of each period that ends after `after`; earlier ones are its beginning.
+    """Candles from snapshots (oldest first), for the periods that end after `after`.
 
-    Prices and volume are those seen between two snapshots: what came and went in between is not in them.
+    Earlier snapshots give the first candle its previous price and volume. A price that came and went between two
+    snapshots is missing.
     """
     before: Snapshot | None = None
     candles: list[Candle] = []
@@ -120,6 +121,6 @@ def _candle(end: datetime, seen: Sequence[Snapshot], before: Snapshot | None) ->
 
 
 def _end_of(moment: datetime, period: timedelta) -> datetime:
-    """The end of the period that `moment` lies in: a whole multiple since 1970, which belongs to what it ends."""
+    """The end of the period that holds `moment`; a moment on a border belongs to the period that ends there."""
     seconds = int(period.total_seconds())
     return datetime.fromtimestamp(-(-moment.timestamp() // seconds) * seconds, UTC)

@@ -1,4 +1,4 @@
-"""Market data: lists, by category through events, one market with its book and last day, candlesticks."""
+"""Market data: lists of markets, also by category, one market with its order book and last day, candlesticks."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ KALSHI = "kalshi"
 BOOK_DEPTH = 10
 DAY_SECONDS = 86_400
 _WAIT_SECONDS = 5.0
-"""Somebody waits for the answer, and an older one may stand in."""
+"""A reader waits for the answer, and a cached one can replace it."""
 Status = Literal["unopened", "open", "paused", "closed", "settled"]
 Period = Literal[1, 60, 1440]
-_WORDS: dict[Status, frozenset[str]] = {
+_MARKET_STATUSES: dict[Status, frozenset[str]] = {
     "unopened": frozenset({"initialized"}),
     "open": frozenset({"active"}),
     "paused": frozenset({"inactive"}),
     "closed": frozenset({"closed", "determined", "disputed", "amended"}),
     "settled": frozenset({"finalized"}),
 }
-"""What a market may be asked for, and the words it answers with."""
+"""Values of the `status` filter, and the market statuses that each one selects."""
 _EVENTS_PER_PAGE = 200
 _EVENT_PAGES = 5
-"""Pages of events that one request looks through for a category."""
+"""Pages of events that one request reads to find markets of a category."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFacts:
-    """What a market has from its event."""
+    """The fields of an answer that come from the market's event."""
 
     title: str
     category: str | None
@@ -68,7 +68,7 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
-    """One market and what belongs to it; None with a failure where a part did not answer."""
+    """One market with its order book, event and last day. A part that could not be read is None, with a failure."""
 
     market: Market
     book: OrderBook | None
@@ -96,7 +96,7 @@ class Markets:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`store` is opened on its first use: its SDK is slow to import, and seldom needed here."""
+        """`store` is opened on its first use, because its SDK is slow to import and rarely needed here."""
         self._kalshi = kalshi
         self._cache = cache
         self._breaker = breaker
@@ -156,11 +156,11 @@ class Markets:
     ) -> CandlesAnswer:
         """One page of candlesticks, by default of the last day. Raises NotFound.
 
-        Where the exchange is silent, what was kept of a watched market stands in.
+        Where the exchange does not answer, stored snapshots of a watched market replace it.
         """
         filters = {"ticker": ticker, "period": period_minutes, "since": since, "until": until}
         place = {} if cursor is None else decode_cursor("candles", filters, cursor)
-        # By default to the last whole minute, so that everybody asks for the same page.
+        # By default the page ends at the last whole minute, so that all readers share one cached page.
         end = _whole(place, "end", int(self._clock()) // 60 * 60 if until is None else int(until))
         start = _whole(place, "start", end - DAY_SECONDS if since is None else int(since))
         if start >= end:
@@ -172,7 +172,7 @@ class Markets:
         try:
             served = self._cache.get(slot, lambda: self._candles(ticker, start, page_end, period_minutes))
         except SourceError as error:
-            served = self._kept_candles(error, ticker, start, page_end, period_minutes)
+            served = self._stored_candles(error, ticker, start, page_end, period_minutes)
         items = [candle_data(candle) for candle in served.value]
         following = {"start": page_end, "end": end}
         return CandlesAnswer(
@@ -197,16 +197,16 @@ class Markets:
     def _of_category(
         self, status: Status, category: str, limit: int, place: dict[str, Any]
     ) -> tuple[CachedValue[Any], Sequence[MarketData], dict[str, str | None] | None]:
-        """Markets know no category, their events do: look through pages of events until there are enough.
+        """Markets of one category. Only events have a category, so pages of events are read until there are enough.
 
-        The position is the page of events and the last market given from it.
+        The position is the page of events and the last market returned from it.
         """
         cursor, after = _text(place, "cursor"), _text(place, "after")
         items: list[MarketData] = []
         for _ in range(_EVENT_PAGES):
             served = self._categorised(status, cursor)
             found = [row for name, rows in served.value.items if (name or "").casefold() == category for row in rows]
-            fresh = _behind(found, after)
+            fresh = _after(found, after)
             items += fresh[: limit - len(items)]
             if fresh and len(items) == limit and items[-1] is not found[-1]:
                 return served, items, {"cursor": cursor, "after": items[-1].ticker}
@@ -220,20 +220,20 @@ class Markets:
     def _categorised(
         self, status: Status, cursor: str | None
     ) -> CachedValue[Page[tuple[str | None, tuple[MarketData, ...]]]]:
-        """A page of events, each as its category and its markets of that status."""
+        """One page of events, each as its category and its markets of that status."""
         slot = CacheSpec(key=f"events:{status}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_CATEGORISED)
 
         def fetch() -> Page[tuple[str | None, tuple[MarketData, ...]]]:
-            asked = None if status == "paused" else status  # the exchange has no paused events
+            event_status = None if status == "paused" else status  # the exchange has no paused events
             kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
-            page = kalshi.events(status=asked, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
+            page = kalshi.events(status=event_status, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
             return Page(tuple((event.category, _markets_of(event, status)) for event in page.items), page.cursor)
 
         return self._cache.get(slot, fetch)
 
     def _view(self, ticker: str) -> MarketView:
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
-        book_asked = self._threads.submit(kalshi.order_book, ticker)
+        book_future = self._threads.submit(kalshi.order_book, ticker)
         market = kalshi.market(ticker)
         failures: list[Failure] = []
         book, event, line = None, None, None
@@ -243,7 +243,7 @@ class Markets:
         except ColiseumError as error:
             failures.append(_failure(error))
         try:
-            book = book_asked.result()
+            book = book_future.result()
         except ColiseumError as error:
             failures.append(_failure(error))
         return MarketView(market=market, book=book, event=event, line=line, failures=tuple(failures))
@@ -268,10 +268,10 @@ class Markets:
         found = kalshi.candles(event.series_ticker, ticker, start=start, end=end, period_minutes=period_minutes)
         return tuple(candle for candle in found if start < candle.end.timestamp() <= end)
 
-    def _kept_candles(
+    def _stored_candles(
         self, error: SourceError, ticker: str, start: int, end: int, period_minutes: Period
     ) -> CachedValue[tuple[Candle, ...]]:
-        """Candles of our own snapshots; raises `error` where there are none."""
+        """Candles from our own snapshots. Raises `error` where there are none."""
         period = timedelta(minutes=period_minutes)
         first, last = utc_from(start) - max(period, timedelta(hours=1)), utc_from(end)
         try:
@@ -286,11 +286,13 @@ class Markets:
 
 
 def _markets_of(event: Event, status: Status) -> tuple[MarketData, ...]:
-    return tuple(market_data(market, event.category) for market in event.markets if market.status in _WORDS[status])
+    return tuple(
+        market_data(market, event.category) for market in event.markets if market.status in _MARKET_STATUSES[status]
+    )
 
 
-def _behind(found: Sequence[MarketData], after: str | None) -> list[MarketData]:
-    """The markets behind `after`; all of them where it is gone."""
+def _after(found: Sequence[MarketData], after: str | None) -> list[MarketData]:
+    """The markets behind `after`; all of them where it is no longer in the list."""
     tickers = [market.ticker for market in found]
     return list(found[tickers.index(after) + 1 :]) if after in tickers else list(found)
 

@@ -1,4 +1,4 @@
-"""Rows of market snapshots in our words. The only file here that knows columns."""
+"""Rows of the table `market_snapshots` as our own types. The only file of this package that knows its columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = "taken_at,yes_bid::text,yes_ask::text,last_price::text,volume::text,o
 
 
 def snapshots_between(store: Store, ticker: str, start: datetime, end: datetime) -> tuple[Snapshot, ...]:
-    """What was kept of a watched market from `start` to `end`, oldest first; nothing of others."""
+    """The stored snapshots of a market from `start` to `end`, oldest first. Only watched markets have any."""
     where: list[Condition] = [("ticker", "eq", ticker), ("taken_at", "gte", start), ("taken_at", "lte", end)]
     rows = store.select("market_snapshots", _COLUMNS, where=where, order=("taken_at",))
     return tuple(_snapshot(row) for row in rows)

@@ -29,12 +29,12 @@ def markets_of(request: Request) -> Markets:
     return markets
 
 
-Ours = Annotated[Markets, Depends(markets_of)]
+MarketsService = Annotated[Markets, Depends(markets_of)]
 
 
 @router.get("/", summary="Markets")
 def markets(
-    markets: Ours,
+    markets: MarketsService,
     status: Annotated[Status, Query(description="What the markets may be doing.")] = "open",
     category: Category = None,
     limit: Limit = 100,
@@ -45,7 +45,7 @@ def markets(
 
 
 @router.get("/{ticker}", summary="One market")
-def market(ticker: TickerPath, markets: Ours) -> MarketAnswer:
+def market(ticker: TickerPath, markets: MarketsService) -> MarketAnswer:
     """The market with the top of its order book, its spread and the prices of its last 24 hours."""
     return markets.one(ticker)
 
@@ -54,7 +54,7 @@ def market(ticker: TickerPath, markets: Ours) -> MarketAnswer:
 def history(
     request: Request,
     ticker: TickerPath,
-    markets: Ours,
+    markets: MarketsService,
     *,
     period: Annotated[Literal["1m", "1h", "1d"], Query(description="What one candlestick covers.")] = "1h",
     since: Annotated[str | None, Query(max_length=64, description=f"After this moment. {_TIME}")] = None,

@@ -1,4 +1,4 @@
-"""What the exchange says about itself and about our standing there."""
+"""What the exchange says about itself: whether it is open, and where its historical tier begins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeStatus:
-    """Is it open? Trading pauses every Thursday from 3 to 5 in the morning, New York time; reads go on."""
+    """Whether it is open. Trading pauses every Thursday from 03:00 to 05:00 in New York; reads go on."""
 
     exchange_active: bool
     trading_active: bool
@@ -17,7 +17,7 @@ class ExchangeStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoricalCutoff:
-    """What happened before these times lives in the historical tier; the tiers overlap around them."""
+    """Rows from before these times are in the historical tier. Around them, rows are in both tiers."""
 
     markets_settled: datetime
     trades_created: datetime

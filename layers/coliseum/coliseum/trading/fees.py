@@ -1,14 +1,14 @@
 """The exchange's trading fee, and how it rounds. Dollars and contracts as Decimal.
 
-Two laws, both published by Kalshi in 2026:
+Two rules, both published by Kalshi in 2026:
 
 - Fee schedule: `order_fee`. A taker pays rate × multiplier × count × price × (1 − price) with rate 0.07, rounded up
   to the cent on the whole order. A maker pays the same with rate 0.0175, and only where the series' `fee_type` says
-  so; elsewhere nothing. Settlement is free. Decimal only: with binary floats, a third of the published rows come
-  out one cent too dear.
+  so; elsewhere nothing. Settlement is free. Decimal only: with binary floats, a third of the published table's rows
+  come out one cent too high.
 - Fee rounding: `charge_fill`. Each fill's fee is rounded up to $0.0001 (`trade_fee`), and the balance change is
-  floored to the account's precision; the difference is a rounding fee. What an order overpays in this way gathers in
-  its accumulator, and once that exceeds one cent, a cent comes back. So many small fills cost what one large one does.
+  floored to the account's precision; the difference is a rounding fee. The rounding fees of an order add up in its
+  accumulator; once that exceeds one cent, a cent is paid back. So many small fills cost the same as one large fill.
 """
 
 from __future__ import annotations

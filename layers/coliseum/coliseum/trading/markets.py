@@ -1,4 +1,4 @@
-"""Markets, quotes and order books in our words. Prices in dollars per contract, sizes in contracts."""
+"""Markets, order books, candles, balance, positions, settlements. Prices are dollars per contract, sizes contracts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TICKER = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 
 def ticker_from(value: object, *, field: str = "ticker") -> str:
-    """A ticker that may stand in a path, a query, a log line and a Redis key. Raises InvalidInput otherwise."""
+    """A ticker that is safe in a path, a query, a log line and a Redis key. Raises InvalidInput otherwise."""
     if not isinstance(value, str) or not _TICKER.fullmatch(value) or not value.strip("."):
         raise InvalidInput(field, value, "a ticker: up to 100 letters, digits, dots, hyphens and underscores")
     return value
@@ -22,7 +22,7 @@ def ticker_from(value: object, *, field: str = "ticker") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Displayed size at one price."""
+    """The size that rests at one price."""
 
     price: Decimal
     count: Decimal
@@ -53,7 +53,7 @@ class Market:
     title: str
     subtitle: str
     status: str
-    """The exchange's word: initialized, active, inactive, closed, determined, disputed, amended, finalized."""
+    """As the exchange sends it: initialized, active, inactive, closed, determined, disputed, amended, finalized."""
     market_type: str
     yes_bid: Decimal | None
     yes_ask: Decimal | None
@@ -119,7 +119,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangePosition:
-    """What the exchange itself says about one market's position."""
+    """One market's position as the exchange reports it, in dollars and contracts."""
 
     ticker: str
     position: Decimal

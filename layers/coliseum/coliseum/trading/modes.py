@@ -1,4 +1,4 @@
-"""Paper or live: whether the bot's orders cost real money, by whose word and how old. Pure."""
+"""Paper or live: whether the bot's orders cost real money, and since when we know. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BotMode:
-    """The mode as the bot says it, or as it said it last. Where nobody knows there is none: unknown is not paper."""
+    """The mode that the bot reports, or reported last. An unknown mode is None and never paper."""
 
     name: str
-    """paper or live, in the bot's own word."""
+    """paper or live, as the bot sends it."""
     as_of: datetime
-    """When the bot said so."""
+    """When the bot reported it."""
     stale: bool
-    """Not the bot's word of now."""
+    """True: the bot does not answer now, and this is its last report."""
 
 
 def last_mode(status: Mapping[str, Any] | None) -> BotMode | None:
-    """The mode in a published `bot_status`, always stale; None where it holds none."""
+    """The mode in a published `bot_status`, marked as stale; None where there is none."""
     try:
         return BotMode(str(status["mode"]), datetime.fromisoformat(status["mode_as_of"]), True) if status else None
     except (KeyError, TypeError, ValueError):
