@@ -144,7 +144,7 @@ def test_an_entry_that_a_filter_refuses_is_not_written_and_still_moves_the_posit
         await turn()
         stream.publish(3)
         await turn()
-        assert "new_trades" not in dict(wire.heard)
+        assert "new_trades" not in dict(wire.received)
         await beats(wire, "seq", 3)
 
     run(story)
