@@ -1,4 +1,4 @@
-"""An operator's orders: who may give them, what they do, and that they may be repeated."""
+"""Admin commands: who may send them, what they do, and that they can be repeated."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from coliseum.upstash.client import Redis
 
 ARENA = f"{API}/arena"
 TOKEN = "an operator's token: ü"
-OURS = {b"Authorization": f"Bearer {TOKEN}".encode()}
-ORDERS = ["/rounds", "/redrive", "/agents/market/pause", "/agents/market/resume", "/agents/market/retire"]
+ADMIN_HEADERS = {b"Authorization": f"Bearer {TOKEN}".encode()}
+COMMANDS = ["/rounds", "/redrive", "/agents/market/pause", "/agents/market/resume", "/agents/market/retire"]
 
 
 class Queue:
-    """A real queue's URL, and what is on it."""
+    """An SQS queue of the fake server, and its messages."""
 
     def __init__(self) -> None:
         self._sqs = boto3.client("sqs")
         self.url = self._sqs.create_queue(QueueName="decisions")["QueueUrl"]
 
     def take(self) -> list[str]:
-        """All messages' decisions; the queue is empty afterwards."""
-        found: list[str] = []
+        """The decision ids of all messages. The queue is empty afterwards."""
+        decision_ids: list[str] = []
         while True:
             messages = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
             if not messages:
-                return found
+                return decision_ids
             for message in messages:
-                found.append(json.loads(message["Body"])["decision_id"])
+                decision_ids.append(json.loads(message["Body"])["decision_id"])
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
 
@@ -78,7 +78,7 @@ Serve = Callable[..., TestClient]
 def serve(
     exchange_server: Exchange, redis_server: RedisServer, postgres_server: PostgresServer, store: Store, prefix: str
 ) -> Iterator[Serve]:
-    """The app over real servers, with these settings on top."""
+    """Starts the app with real servers and the given settings."""
     opened: list[TestClient] = []
 
     def start(**more: Any) -> TestClient:
@@ -102,8 +102,8 @@ def season(store: Store) -> ArenaRecords:
     return records
 
 
-def obeyed(client: TestClient, path: str, template: str = "") -> Any:
-    response = client.post(ARENA + path, headers=OURS)
+def post(client: TestClient, path: str, template: str = "") -> Any:
+    response = client.post(ARENA + path, headers=ADMIN_HEADERS)
     assert response.status_code == 200, response.text
     content = DOCUMENT["paths"][f"{ARENA}{template or path}"]["post"]["responses"]["200"]["content"]
     schema = {**content["application/json"]["schema"], "components": DOCUMENT["components"]}
@@ -113,8 +113,8 @@ def obeyed(client: TestClient, path: str, template: str = "") -> Any:
 
 def test_without_an_admin_token_the_commands_answer_404(serve: Serve, season: ArenaRecords) -> None:
     client = serve()
-    for path in ORDERS:
-        response = client.post(ARENA + path, headers=OURS)
+    for path in COMMANDS:
+        response = client.post(ARENA + path, headers=ADMIN_HEADERS)
         assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
     assert {agent.status for agent in season.agents()} == {"active", "needs_key"}
 
@@ -123,10 +123,10 @@ def test_a_wrong_token_is_refused_before_anything_else(
     serve: Serve, season: ArenaRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
-    for given in ("", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"):
-        for path in [*ORDERS, "/agents/NOBODY/promote"]:
-            response = client.post(ARENA + path, headers={b"Authorization": given.encode()} if given else {})
-            assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer"), (given, path)
+    for header in ("", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"):
+        for path in [*COMMANDS, "/agents/NOBODY/promote"]:
+            response = client.post(ARENA + path, headers={b"Authorization": header.encode()} if header else {})
+            assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer"), (header, path)
             assert response.headers["content-type"] == "application/problem+json"
             assert TOKEN not in response.text
     assert {agent.status for agent in season.agents()} == {"active", "needs_key"}
@@ -145,33 +145,33 @@ def test_an_agent_can_be_paused_resumed_and_retired_but_not_brought_back(
     serve: Serve, season: ArenaRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
-    told = [
-        obeyed(client, f"/agents/market/{order}", template)
+    answers = [
+        post(client, f"/agents/market/{order}", template)
         for order in ("pause", "pause", "resume", "resume", "retire", "retire")
     ]
-    assert [one["status"] for one in told] == ["paused", "paused", "active", "active", "retired", "retired"]
-    assert [one["changed"] for one in told] == [True, False, True, False, True, False]
+    assert [answer["status"] for answer in answers] == ["paused", "paused", "active", "active", "retired", "retired"]
+    assert [answer["changed"] for answer in answers] == [True, False, True, False, True, False]
     assert season.agent("market").status == "retired"
-    back = client.post(f"{ARENA}/agents/market/resume", headers=OURS)
+    back = client.post(f"{ARENA}/agents/market/resume", headers=ADMIN_HEADERS)
     assert (back.status_code, "has not retired" in back.json()["detail"]) == (400, True)
-    logged = [vars(record) for record in caplog.records if record.message == "operator's order"]
-    assert [one["order"] for one in logged] == ["pause", "pause", "resume", "resume", "retire", "retire"]
-    assert {one["agent_id"] for one in logged} == {"market"}
-    assert len({one["correlation_id"] for one in logged}) == 6
+    logged = [vars(record) for record in caplog.records if record.message == "admin command"]
+    assert [fields["command"] for fields in logged] == ["pause", "pause", "resume", "resume", "retire", "retire"]
+    assert {fields["agent_id"] for fields in logged} == {"market"}
+    assert len({fields["correlation_id"] for fields in logged}) == 6
     assert TOKEN not in str(logged)
 
 
 def test_a_resumed_model_without_a_key_needs_a_key(serve: Serve, season: ArenaRecords) -> None:
     client, template = serve(admin_token=SecretStr(TOKEN)), "/agents/{agent_id}/{order}"
     model = next(agent.agent_id for agent in season.agents() if agent.kind == "llm")
-    obeyed(client, f"/agents/{model}/pause", template)
-    assert obeyed(client, f"/agents/{model}/resume", template)["status"] == "needs_key"
+    post(client, f"/agents/{model}/pause", template)
+    assert post(client, f"/agents/{model}/resume", template)["status"] == "needs_key"
 
 
 def test_an_invalid_command_is_a_problem(serve: Serve, season: ArenaRecords) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
     for path, status in {"nobody/pause": 404, "NOBODY/pause": 422, "market/promote": 422}.items():
-        response = client.post(f"{ARENA}/agents/{path}", headers=OURS)
+        response = client.post(f"{ARENA}/agents/{path}", headers=ADMIN_HEADERS)
         assert (response.status_code, response.json()["status"]) == (status, status)
 
 
@@ -179,15 +179,15 @@ def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
     serve: Serve, queue: Queue, store: Store, redis: Redis, prefix: str
 ) -> None:
     client = serve(admin_token=SecretStr(TOKEN), decisions_queue_url=queue.url, round_interval_seconds=604_800)
-    first, second = obeyed(client, "/rounds"), obeyed(client, "/rounds")
+    first, second = post(client, "/rounds"), post(client, "/rounds")
     decisions = [one.decision_id for one in ArenaRecords(store).decisions(first["round_id"])]
-    given = queue.take()
+    queued = queue.take()
     assert (first["new"], second["new"], second["handed_out"]) == (True, False, 0)
     assert first["round_id"] == second["round_id"]
-    assert len(given) == len(set(given)) == first["handed_out"] > 0
-    assert set(given) < set(decisions), "the consensus waits for the others"
-    again = obeyed(client, "/redrive")
-    assert (sorted(queue.take()), again["handed_out"]) == (sorted(given), len(given))
+    assert len(queued) == len(set(queued)) == first["handed_out"] > 0
+    assert set(queued) < set(decisions), "the consensus waits for the others"
+    again = post(client, "/redrive")
+    assert (sorted(queue.take()), again["handed_out"]) == (sorted(queued), len(queued))
     kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=100).latest(10).reading.entries]
     assert kinds == [EntryKind.ROUND_OPENED]
     assert client.get(f"{ARENA}/rounds").json()["items"][0]["round_id"] == first["round_id"]
@@ -196,5 +196,5 @@ def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
 def test_without_a_queue_a_command_names_the_missing_setting(serve: Serve, season: ArenaRecords) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
     for path in ("/rounds", "/redrive"):
-        response = client.post(ARENA + path, headers=OURS)
+        response = client.post(ARENA + path, headers=ADMIN_HEADERS)
         assert (response.status_code, response.json()["variable"]) == (503, "DECISIONS_QUEUE_URL")

@@ -1,4 +1,4 @@
-"""The arena's public answers against a season in a real Postgres; every answer is as the document promises."""
+"""The public answers of the arena for a season in a real Postgres. Each is checked against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -86,15 +86,15 @@ def test_the_markets_in_play_are_those_of_open_rounds(client: TestClient, world:
 
 def test_what_contestants_saw_is_public_when_the_round_is_closed(client: TestClient, world: World) -> None:
     template = "/rounds/{round_id}/markets/{ticker}"
-    told = get(client, f"/rounds/{world.closed}/markets/{world.tickers[0]}", template)
-    kept = get(client, f"/rounds/{world.open}/markets/{world.secret_ticker}", template)
-    assert told["book"] == arena_world.BOOK
-    assert told["context"]["question"]["ticker"] == world.tickers[0]
-    assert (kept["opened"], kept["book"], kept["context"]) == (False, None, None)
+    closed = get(client, f"/rounds/{world.closed}/markets/{world.tickers[0]}", template)
+    still_open = get(client, f"/rounds/{world.open}/markets/{world.secret_ticker}", template)
+    assert closed["book"] == arena_world.BOOK
+    assert closed["context"]["question"]["ticker"] == world.tickers[0]
+    assert (still_open["opened"], still_open["book"], still_open["context"]) == (False, None, None)
 
 
 def walk(client: TestClient, path: str, **query: Any) -> list[Any]:
-    """All items of a list, three a page."""
+    """All items of a list, read with three items a page."""
     items: list[Any] = []
     cursor: str | None = None
     while True:
@@ -238,9 +238,9 @@ def test_an_account_is_the_replay_of_its_public_ledger(client: TestClient, world
 
 def test_non_trades_have_their_reasons(client: TestClient, world: World) -> None:
     template = "/accounts/{season}/{agent_id}/{policy}/decisions"
-    told = get(client, f"/accounts/{world.season}/modest/flat/decisions", template, action="none")
-    assert {one["reason"] for one in told["items"]} == {"edge_below_minimum"}
-    assert len(told["items"]) == 5
+    decisions = get(client, f"/accounts/{world.season}/modest/flat/decisions", template, action="none")
+    assert {one["reason"] for one in decisions["items"]} == {"edge_below_minimum"}
+    assert len(decisions["items"]) == 5
     shy = get(client, f"/accounts/{world.season}/shy/flat/decisions", template)
     assert {one["reason"] for one in shy["items"]} == {"abstained"}
 

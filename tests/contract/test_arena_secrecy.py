@@ -1,4 +1,4 @@
-"""Nothing that an open round must keep secret leaves by any route or view, and nothing bad gets in."""
+"""No route or view shows the secrets of an open round, and bad input is refused."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def client(postgres_server: PostgresServer) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def secrets(world: World, postgres_server: PostgresServer) -> set[bytes]:
-    """What the open round said, and every number of the trades that followed from it."""
-    told = {str(SECRET).encode(), SECRET_REASONS.encode()}
+    """The forecasts of the open round, and every number of the trades that follow from them."""
+    forecasts = {str(SECRET).encode(), SECRET_REASONS.encode()}
     with psycopg.connect(postgres_server.dsn) as connection:
         rows = connection.execute(_NUMBERS, {"open": world.open}).fetchall()
     numbers = {row[0].encode() for row in rows}
     assert len(numbers) >= 4, "the open round was traded"
-    return told | numbers
+    return forecasts | numbers
 
 
 _NUMBERS = """
@@ -52,7 +52,7 @@ _NUMBERS = """
 
 
 def paths(world: World) -> list[str]:
-    """Every GET route of the arena, about the open round where it can be."""
+    """Every GET route of the arena, with the ids of the open round where it has ids."""
     round_id, ticker, agent, track = world.secret_id.split("/")
     known = {
         "{agent_id}": agent, "{round_id}": round_id, "{ticker}": ticker, "{track}": track, "{seal}": "0" * 64,
@@ -78,9 +78,9 @@ def paths(world: World) -> list[str]:
 
 
 def test_no_route_shows_the_forecasts_of_an_open_round(client: TestClient, world: World, secrets: set[bytes]) -> None:
-    asked = paths(world)
-    assert len(asked) > 30
-    for path in asked:
+    routes = paths(world)
+    assert len(routes) > 30
+    for path in routes:
         assert "{" not in path
         response = client.get(path)
         assert response.status_code in {200, 404}, (path, response.text)
@@ -88,7 +88,7 @@ def test_no_route_shows_the_forecasts_of_an_open_round(client: TestClient, world
 
 
 def test_the_search_for_secrets_finds_public_forecasts(client: TestClient, world: World, secrets: set[bytes]) -> None:
-    """The same search finds what a closed round may tell."""
+    """The same search finds the forecasts of a closed round."""
     body = client.get(f"{ARENA}/forecasts/{world.forecast_id}").content
     assert arena_world.REASONS.encode() in body
     assert b"0.91" in body
@@ -117,8 +117,8 @@ def test_only_the_seal_of_a_forecast_in_an_open_round_is_public(client: TestClie
     body = client.get(f"{ARENA}/forecasts/{world.secret_id}").json()
     check("/arena/forecasts/{seal}", 200, body)
     assert len(body["seal"]) == 64
-    kept = ("probability", "low", "high", "abstain", "payload", "result")
-    assert ([body[name] for name in kept], body["attempts"], body["opened"]) == ([None] * 6, [], False)
+    secret_fields = ("probability", "low", "high", "abstain", "payload", "result")
+    assert ([body[name] for name in secret_fields], body["attempts"], body["opened"]) == ([None] * 6, [], False)
 
 
 def test_a_public_ledger_ends_before_the_first_trade_of_an_open_round(client: TestClient, world: World) -> None:

@@ -75,7 +75,7 @@ def test_a_recorded_exchange_answers_like_the_exchange(recorded: Recorded) -> No
 
 
 def test_markets_are_followed_until_they_are_final_also_after_a_restart(recorded: Recorded) -> None:
-    """A recording goes on: markets that were closed while nobody looked stand in no list of open events any more."""
+    """Markets that closed while no recorder was running are not in the list of open events, and are read anyway."""
     recorded.look()
     started = set(recorded.recorder.waiting)
     recorded.recorder = ExchangeRecorder(recorded.recorder.kalshi, recorded.clock, most_markets=12)

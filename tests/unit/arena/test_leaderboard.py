@@ -15,7 +15,7 @@ LISTED = dict.fromkeys("abcdefgh", 30.0)
 
 
 def panel(levels: dict[str, float], *, events: int = 60, noise: float = 0.02, seed: int = 1) -> list[Cell]:
-    """Agents that know the truth better by `level`: p moves from q towards the outcome."""
+    """Cells of agents whose p moves from q towards the outcome by `level`, plus noise."""
     cells: list[Cell] = []
     for event in range(events):
         world = random.Random(f"{seed}/{event}")
@@ -57,7 +57,7 @@ def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
 
 
 def test_a_tier_ends_where_the_difference_to_its_leader_is_clear() -> None:
-    """Each differs from the next by less than noise tells, the last from the first by more."""
+    """Each agent differs from the next by less than the noise, and the last from the first by more."""
     result = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.25, events=40))
     tiers = [one.tier or 0 for one in result.standings]
     leader: dict[int | None, str] = {}
@@ -74,7 +74,7 @@ def test_a_tier_ends_where_the_difference_to_its_leader_is_clear() -> None:
 
 
 def test_a_tier_is_compared_with_its_leader_and_not_with_neighbours() -> None:
-    """The third cannot be told from the second, but from the leader."""
+    """The third agent is not clearly different from the second one, but from the leader."""
     result = board_of(panel({"a": 0.10, "b": 0.075, "c": 0.05}, noise=0.2, events=40, seed=3))
     interval = {(pair.first, pair.second): pair.interval for pair in result.pairs}["b", "c"]
 

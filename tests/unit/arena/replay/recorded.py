@@ -1,4 +1,4 @@
-"""Recordings made up from a seed: markets whose prices wander towards an outcome that follows them."""
+"""Recordings generated from a seed. Prices are a random walk, and the outcome is drawn from the last price."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERIES = ("KXRAIN", "KXFED", "KXGAME", "KXSONG")
 def rows(
     markets: int = 40, *, seed: int = 1, step: timedelta = timedelta(minutes=30), together: int = 10
 ) -> Iterator[RecordedRow]:
-    """`together` markets live at a time, for half a day each, two to an event."""
+    """`together` markets are open at a time, for half a day each, with two markets in an event."""
     rng = random.Random(seed)
     for ticker in SERIES:
         yield RecordedRow(START, _series(ticker))

@@ -73,7 +73,7 @@ def test_the_digest_covers_every_row() -> None:
     assert recording_from(about_text("kalshi"), dict(texts)).digest == one.digest
 
 
-def told(about: str, **texts: str) -> list[str]:
+def problems_of(about: str, **texts: str) -> list[str]:
     with pytest.raises(UnreadableRecording) as caught:
         recording_from(about, texts)
     return str(caught.value).split("\n")
@@ -93,7 +93,7 @@ def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
         json.dumps({**market, "close_time": 5}),
     ]
     book = {"at": "2026-10-05T00:00:00Z", "ticker": "T", "yes": [["1.00", "5"]], "no": []}
-    problems = told(about_text("kalshi"), markets="\n".join(bad), books=json.dumps(book))
+    problems = problems_of(about_text("kalshi"), markets="\n".join(bad), books=json.dumps(book))
 
     assert problems[0] == "markets.jsonl:1: at: got 'yesterday', expected a time such as 2026-11-21T12:00:00Z"
     assert problems[1:4] == [
@@ -106,7 +106,7 @@ def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
         "markets.jsonl:6: not a JSON object",
         "markets.jsonl:7: at: got [], expected a time such as 2026-11-21T12:00:00Z",
         "markets.jsonl:8: close_time: got 5",
-        "books.jsonl:1: levels: a price between 0 and 1 and a size above 0",
+        "books.jsonl:1: levels: got [['1.00', '5']], expected prices between 0 and 1 and sizes above 0",
     ]
 
 
@@ -114,14 +114,14 @@ def test_every_problem_of_a_recording_is_reported_with_its_line() -> None:
     "about", ["", "{}", '{"format": 2, "exchange": "kalshi"}', '{"format": 1, "exchange": "moon"}']
 )
 def test_a_folder_of_another_kind_is_refused(about: str) -> None:
-    assert told(about, **files(rows(2)))[0].startswith("about.json: expected")
+    assert problems_of(about, **files(rows(2)))[0].startswith("about.json: expected")
 
 
 def test_an_empty_recording_is_refused() -> None:
-    assert told(about_text("kalshi")) == ["markets.jsonl: no rows"]
+    assert problems_of(about_text("kalshi")) == ["markets.jsonl: no rows"]
 
 
 def test_only_the_first_problems_of_a_file_are_reported() -> None:
-    problems = told(about_text("kalshi"), markets="x\n" * (MAX_PROBLEMS + 5))
+    problems = problems_of(about_text("kalshi"), markets="x\n" * (MAX_PROBLEMS + 5))
 
     assert (len(problems), problems[-1]) == (MAX_PROBLEMS + 1, "and 5 more")

@@ -31,7 +31,7 @@ from coliseum.trading.markets import Level, Market, OrderBook
 from coliseum.trading.money import ZERO
 
 PLAN = ReplayPlan(every=timedelta(hours=3), open_for=timedelta(minutes=10), markets=6)
-PLAYERS = tuple(
+CONTESTANTS = tuple(
     ReplayContestant(
         agent_id=row["agent_id"], kind=row["kind"], tracks=tuple(map(Track, row["tracks"])), params=row["params"]
     )
@@ -41,7 +41,7 @@ PLAYERS = tuple(
 
 @cache
 def season() -> ReplaySeason:
-    return play_season(recording(40), PLAYERS, PLAN)
+    return play_season(recording(40), CONTESTANTS, PLAN)
 
 
 @cache
@@ -50,7 +50,7 @@ def outcome() -> ReplayReport:
 
 
 def test_two_replays_of_a_recording_have_the_same_digest() -> None:
-    again = replay_report(recording(40), play_season(recording(40), PLAYERS, PLAN), PLAN, draws=200)
+    again = replay_report(recording(40), play_season(recording(40), CONTESTANTS, PLAN), PLAN, draws=200)
 
     assert again.digest == outcome().digest
     assert json.loads(canonical(again.body))["markets"] == 40
@@ -61,7 +61,7 @@ def test_every_contestant_answers_every_question_of_a_round() -> None:
 
     assert len(season().rounds) == 16
     assert len(season().answers[Track.BLIND]) == len(season().questions[Track.BLIND]) > 0
-    assert {agent for agent, *_ in asked} == {player.agent_id for player in PLAYERS}
+    assert {agent for agent, *_ in asked} == {contestant.agent_id for contestant in CONTESTANTS}
     assert len(asked) == sum(map(len, season().questions.values())) - len(season().markets)  # the consensus plays both
 
 
@@ -75,56 +75,56 @@ def test_the_market_has_a_skill_of_0_and_noise_a_negative_one() -> None:
 
 
 def poisoned(now: datetime, kind: str) -> Recording:
-    """The recording with every row after `now` turned into nonsense that still reads as rows."""
+    """The recording with every row after `now` turned into nonsense that can still be read."""
 
     def nonsense(seen: RecordedRow) -> RecordedRow:
-        thing = seen.item
+        item = seen.item
         if seen.at <= now:
             return seen
-        if isinstance(thing, Market) and kind == "results" and thing.result is not None:
-            return replace(seen, item=replace(thing, result="no" if thing.result == "yes" else "yes"))
-        if isinstance(thing, Market) and kind == "prices" and thing.result is None:
+        if isinstance(item, Market) and kind == "results" and item.result is not None:
+            return replace(seen, item=replace(item, result="no" if item.result == "yes" else "yes"))
+        if isinstance(item, Market) and kind == "prices" and item.result is None:
             low, high = Decimal("0.01"), Decimal("0.02")
-            thing = replace(thing, yes_bid=low, yes_ask=high, volume_24h=Decimal(1), title="poison")
-            return replace(seen, item=thing)
-        if isinstance(thing, RecordedBook) and kind == "prices":
+            item = replace(item, yes_bid=low, yes_ask=high, volume_24h=Decimal(1), title="poison")
+            return replace(seen, item=item)
+        if isinstance(item, RecordedBook) and kind == "prices":
             level = (Level(Decimal("0.01"), Decimal(5)),)
-            return replace(seen, item=RecordedBook(thing.ticker, OrderBook(level, level)))
+            return replace(seen, item=RecordedBook(item.ticker, OrderBook(level, level)))
         return seen
 
-    kept = (nonsense(seen) for seen in rows(40))
-    left = [seen for seen in kept if kind != "gone" or seen.at <= now]
+    changed = (nonsense(seen) for seen in rows(40))
+    left = [seen for seen in changed if kind != "gone" or seen.at <= now]
     extra = planted(now) if kind == "planted" else ()
     return recording_from(about_text("sandbox"), files(chain(extra, left)))
 
 
 def planted(now: datetime) -> Iterator[RecordedRow]:
-    """Of everything that is known by `now`: what was learnt a second later, though it speaks of before."""
+    """For every row up to `now` another one, one second after `now`, with data that would be look-ahead."""
     for seen in rows(40):
         if seen.at <= now:
             yield RecordedRow(now + timedelta(seconds=1), _revealed(seen.item))
 
 
-def _revealed(thing: RecordedItem) -> RecordedItem:
-    match thing:
+def _revealed(item: RecordedItem) -> RecordedItem:
+    match item:
         case Market():
-            return replace(thing, status="finalized", result="yes", settlement_value=Decimal(1), title="told")
+            return replace(item, status="finalized", result="yes", settlement_value=Decimal(1), title="later")
         case RecordedBook(ticker, _):
             return RecordedBook(ticker, OrderBook((Level(Decimal("0.98"), Decimal(5)),), ()))
         case RecordedCandle(ticker, candle):
-            told = Decimal("0.99")
-            return RecordedCandle(ticker, replace(candle, yes_bid_close=told, yes_ask_close=told))
+            price = Decimal("0.99")
+            return RecordedCandle(ticker, replace(candle, yes_bid_close=price, yes_ask_close=price))
         case Event():
-            return replace(thing, mutually_exclusive=False, title="told")
+            return replace(item, mutually_exclusive=False, title="later")
         case Series():
-            return replace(thing, fee_multiplier=Decimal(0))
+            return replace(item, fee_multiplier=Decimal(0))
 
 
 @pytest.mark.parametrize("kind", ["results", "prices", "gone", "planted"])
 def test_later_rows_change_no_earlier_forecast_or_trade(kind: str) -> None:
-    """Up to the very instant of a round's opening, and for everything that contestants are shown."""
+    """This holds up to the time at which a round is opened, and for everything that contestants are shown."""
     now = START + timedelta(hours=18)
-    other = play_season(poisoned(now, kind), PLAYERS, PLAN)
+    other = play_season(poisoned(now, kind), CONTESTANTS, PLAN)
     before = {name for name, held in season().rounds.items() if held.opened_at <= now}
 
     assert {name for name in other.rounds if other.rounds[name].opened_at <= now} == before
@@ -143,7 +143,7 @@ def test_later_rows_change_no_earlier_forecast_or_trade(kind: str) -> None:
 def test_changed_rows_take_effect_when_their_time_has_come(kind: str) -> None:
     now = START + timedelta(hours=18)
 
-    found = play_season(poisoned(now, kind), PLAYERS, PLAN)
+    found = play_season(poisoned(now, kind), CONTESTANTS, PLAN)
 
     assert found.results != season().results
     if kind == "planted":  # shown as active again after their end
@@ -163,11 +163,11 @@ def test_every_ledger_balances() -> None:
 
 
 def test_an_agent_on_both_tracks_has_its_lean_in_the_report() -> None:
-    """Who looks at precedents alone does not lean on a price; a consensus that pools the market does."""
+    """A rule that reads only precedents does not lean on the price. A consensus that pools the market does."""
     both = ReplayContestant(
         agent_id="twin", kind="statistical", tracks=(Track.BLIND, Track.AWARE), params={"rule": "base_rate"}
     )
-    found = play_season(recording(8), [*PLAYERS, both], PLAN)
+    found = play_season(recording(8), [*CONTESTANTS, both], PLAN)
     lean = replay_report(recording(8), found, PLAN, draws=0).body["leans"]
 
     assert set(lean) == {"twin", "consensus"}
@@ -194,8 +194,8 @@ def test_an_amended_result_is_reversed_and_paid_again() -> None:
             turned = "no" if seen.item.result == "yes" else "yes"
             amended.append(RecordedRow(seen.at + timedelta(hours=1), replace(seen.item, result=turned)))
     hourly = replace(PLAN, every=timedelta(hours=1))
-    other = play_season(recording_from(about_text("sandbox"), files(iter(amended))), PLAYERS, hourly)
-    once = play_season(recording(4), PLAYERS, hourly)
+    other = play_season(recording_from(about_text("sandbox"), files(iter(amended))), CONTESTANTS, hourly)
+    once = play_season(recording(4), CONTESTANTS, hourly)
 
     assert {one.version for one in other.results.values()} == {2}
     assert {name: one.result for name, one in other.results.items()} != {
@@ -212,14 +212,14 @@ def test_a_final_market_without_a_result_is_reported_and_not_paid() -> None:
         else seen
         for seen in rows(4)
     ]
-    found = play_season(recording_from(about_text("sandbox"), files(iter(torn))), PLAYERS, PLAN)
+    found = play_season(recording_from(about_text("sandbox"), files(iter(torn))), CONTESTANTS, PLAN)
 
     assert (found.results, len(found.problems)) == ({}, 4)
     assert "is final without a value" in found.problems[0]
 
 
 def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None:
-    """A gambler that always says 0.99 loses a quarter of it all and is stopped."""
+    """An agent that always forecasts 0.99 loses a quarter of its account and is stopped."""
     gambler = ReplayContestant(
         agent_id="gambler",
         kind="statistical",
@@ -245,7 +245,7 @@ def test_an_account_that_lost_too_much_only_reduces_until_the_next_day() -> None
 
 
 def test_the_replay_reports_its_progress() -> None:
-    heard: list[datetime] = []
-    play_season(recording(4), PLAYERS[:1], PLAN, on_slot=heard.append)
+    times: list[datetime] = []
+    play_season(recording(4), CONTESTANTS[:1], PLAN, on_slot=times.append)
 
-    assert heard[:2] == [START, START + timedelta(hours=3)]
+    assert times[:2] == [START, START + timedelta(hours=3)]

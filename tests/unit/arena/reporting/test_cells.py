@@ -70,7 +70,7 @@ def test_failures_and_abstentions_are_cells_without_a_forecast(answers: list[Sco
 
 
 def test_a_market_without_a_result_is_not_graded() -> None:
-    """Its price may move towards the forecast meanwhile, and whoever failed to answer has failed already."""
+    """Its price may move towards the forecast meanwhile, and a missing answer counts already."""
     markets = {("r1", "U"): market(ticker="U"), ("r2", "U"): market("r2", "U", hours=1.5, q="0.55")}
     first, second = cells(
         track=Track.BLIND, markets=markets, questions=[("a", "r1", "U"), ("a", "r2", "U")],
@@ -135,7 +135,7 @@ def test_events_of_a_series_that_overlap_share_a_cluster() -> None:
 
 
 def test_clusters_depend_only_on_what_the_first_round_of_each_event_knew() -> None:
-    """A market that is longer on the board, or moved to another day, may owe it to its outcome."""
+    """That a market is open for longer, or moved to another day, may depend on its outcome."""
     first = [market(ticker="A", close=20), market(ticker="B", hours=25, close=60)]
     later = [market("r2", ticker="A", hours=10, close=40), market("r2", ticker="A2", hours=10, close=90)]
     later[1] = replace(later[1], event_ticker="E-A")
@@ -144,7 +144,7 @@ def test_clusters_depend_only_on_what_the_first_round_of_each_event_knew() -> No
 
 
 def test_a_market_that_ends_early_waits_for_the_evidence_until_its_cluster_is_due() -> None:
-    """Else an event of its cluster that a later round asks for would take back what was published."""
+    """Otherwise an event that a later round adds to the cluster would change published evidence."""
     first, second = market(close=50), replace(market("r2", "U", hours=8, close=60), series_ticker="S")
     asked, results = {("r1", "T"): first}, {"T": result(hours=5)}
 

@@ -1,4 +1,4 @@
-"""Boards of one season, made one after the other while rounds are opened and results come in."""
+"""Reports of one season, made one after the other while rounds are opened and results arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def at(hours: float) -> datetime:
 
 
 def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[ScoredForecast], dict[str, Result]]:
-    """Events of nine series, up to three rounds each; YES ends many of them early, NO may be told late."""
+    """Events of nine series with up to three rounds. YES ends many of them early, and NO may be known late."""
     rng = random.Random(seed)
     markets: dict[MarketKey, AskedMarket] = {}
     answers: list[ScoredForecast] = []
@@ -52,7 +52,7 @@ def season(seed: int) -> tuple[dict[MarketKey, AskedMarket], list[ScoredForecast
 
 
 def stakes(seed: int) -> Iterator[list[float]]:
-    """The agent's running evidence on the board of every hour; rounds are open, and secret, for two."""
+    """The running evidence of the agent in a report for every hour. Rounds are open, and secret, for two hours."""
     markets, answers, results = season(seed)
     rounds = [
         Round(
@@ -76,7 +76,7 @@ def stakes(seed: int) -> Iterator[list[float]]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_later_reports_only_extend_the_evidence_of_earlier_ones(seed: int) -> None:
-    """So no published peak ever shrinks, and no cluster's factor ever changes."""
+    """So a published peak never falls, and the factor of a cluster never changes."""
     before: list[float] = []
     for running in stakes(seed):
         assert running[: len(before)] == pytest.approx(before)

@@ -43,7 +43,7 @@ def test_the_figures_of_every_agent_have_json_types() -> None:
     ],
 )
 def test_a_decision_without_a_forecast_has_a_reason(work: DecisionWork, reason: str) -> None:
-    """Rounds that count are over: what is still pending there will not be answered."""
+    """Only closed rounds count, so a pending question will not be answered."""
     assert work_figures([work])["a"]["failure_rates"] == {reason: 1.0}
 
 

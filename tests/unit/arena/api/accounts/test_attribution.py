@@ -1,4 +1,4 @@
-"""The waterfall: its parts by hand, and the law that they add up."""
+"""The attribution of profit: its parts by hand, and that they add up."""
 
 from __future__ import annotations
 

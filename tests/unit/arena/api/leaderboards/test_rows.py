@@ -1,4 +1,4 @@
-"""What is shown of a stored report."""
+"""The rows that the API shows of a stored report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coliseum.arena.api.leaderboards import rows as lines
+from coliseum.arena.api.leaderboards import rows
 from coliseum.errors import InvalidInput
 
 
@@ -49,30 +49,30 @@ REPORT: dict[str, Any] = {
     ("metric", "order"), [("skill", "abc"), ("brier", "bac"), ("bias", "bac"), ("ece", "acb"), ("graded", "abc")]
 )
 def test_sorting_by_another_metric_never_changes_a_rank(metric: str, order: str) -> None:
-    result = lines.standings(REPORT, metric=metric, slice_name="all")
+    result = rows.standings(REPORT, metric=metric, slice_name="all")
     assert "".join(line.agent_id for line in result) == order
     assert {line.agent_id: line.rank for line in result} == {"a": 1, "b": 2, "c": None}
 
 
 def test_a_slice_shows_its_own_numbers_and_the_overall_rank() -> None:
-    (line,) = lines.standings(REPORT, metric="brier", slice_name="horizon:1-2d")
+    (line,) = rows.standings(REPORT, metric="brier", slice_name="horizon:1-2d")
     assert (line.agent_id, line.rank, line.value) == ("b", 2, 0.10)
-    assert lines.slices(REPORT) == ["all", "horizon:1-2d"]
+    assert rows.slices(REPORT) == ["all", "horizon:1-2d"]
 
 
 def test_an_unknown_metric_or_slice_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidInput, match="one of bias, brier, ece, graded, skill"):
-        lines.standings(REPORT, metric="profit", slice_name="all")
+        rows.standings(REPORT, metric="profit", slice_name="all")
     with pytest.raises(InvalidInput, match="one of all, horizon:1-2d"):
-        lines.calibration(REPORT, slice_name="category:None", agent=None)
+        rows.calibration(REPORT, slice_name="category:None", agent=None)
 
 
 def test_an_empty_report_has_no_rows() -> None:
     empty = {**REPORT, "report": {**REPORT["report"], "standings": [], "report": {"slices": {}}}}
-    assert lines.standings(empty, metric="skill", slice_name="all") == []
-    assert lines.standing_of(REPORT, "nobody") is None
+    assert rows.standings(empty, metric="skill", slice_name="all") == []
+    assert rows.standing_of(REPORT, "nobody") is None
 
 
 def test_pairs_are_those_with_the_agent() -> None:
-    assert [pair.events_needed for pair in lines.pairs(REPORT, agent="b")] == [41]
-    assert lines.pairs(REPORT, agent="c") == []
+    assert [pair.events_needed for pair in rows.pairs(REPORT, agent="b")] == [41]
+    assert rows.pairs(REPORT, agent="c") == []

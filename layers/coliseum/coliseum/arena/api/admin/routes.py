@@ -75,6 +75,6 @@ def redrive(request: Request, operator: OperatorDependency) -> RedriveAnswer:
     return answer
 
 
-def _audit(request: Request, order: str, **subject: Any) -> None:
+def _audit(request: Request, command: str, **subject: Any) -> None:
     """Log the command. The caller is known by the token alone, which must not be logged."""
-    logger().info("operator's order", order=order, correlation_id=request.state.correlation_id, **subject)
+    logger().info("admin command", command=command, correlation_id=request.state.correlation_id, **subject)
