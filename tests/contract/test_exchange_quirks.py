@@ -331,7 +331,7 @@ def test_bodies_that_are_no_json_object_are_refused(exchange: Exchange, content:
 # Switches
 
 
-def test_a_trading_pause_is_told_and_stops_orders_but_not_reads(exchange: Exchange) -> None:
+def test_a_trading_pause_is_reported_and_stops_orders_but_not_reads(exchange: Exchange) -> None:
     ticker = quoted_market(exchange)["ticker"]
     exchange.admin("trading-pause", paused=True)
     assert exchange.get("/exchange/status")["trading_active"] is False
@@ -339,7 +339,7 @@ def test_a_trading_pause_is_told_and_stops_orders_but_not_reads(exchange: Exchan
     assert exchange.call("GET", "/portfolio/fills").status_code == 200
 
 
-def test_the_weekly_pause_is_told_with_its_end_and_ends(tmp_path: Path) -> None:
+def test_the_weekly_pause_is_reported_with_its_end_and_ends(tmp_path: Path) -> None:
     thursday = 1_795_680_000
     own = launch_standing_exchange(tmp_path, "--start", str(thursday + 1800), "--weekly-pause")
     try:

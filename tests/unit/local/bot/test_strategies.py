@@ -45,10 +45,10 @@ def revert(
         now=NOW,
         rules=RULES,
     )
-    return _told(decision)
+    return _summary(decision)
 
 
-def _told(decision: OrderIntent | Idle) -> tuple[str, ...] | str:
+def _summary(decision: OrderIntent | Idle) -> tuple[str, ...] | str:
     if isinstance(decision, Idle):
         return decision.reason
     return (decision.side, decision.outcome, str(decision.count), str(decision.price), decision.book_side)
@@ -100,7 +100,7 @@ def test_each_reason_to_stay_out_has_its_words(shown: Quote, average: str | None
 def test_the_spread_is_quoted_one_step_inside(
     shown: Quote, held: BotPosition | None, expected: tuple[str, ...] | str
 ) -> None:
-    assert _told(spread(shown, holding=held, now=NOW, rules=RULES)) == expected
+    assert _summary(spread(shown, holding=held, now=NOW, rules=RULES)) == expected
 
 
 @given(st.integers(1, 98), st.integers(1, 98), st.integers(-20, 20))

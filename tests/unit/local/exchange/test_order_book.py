@@ -172,7 +172,7 @@ ORDERS = st.builds(
 
 @given(st.lists(ORDERS, max_size=40))
 def test_the_book_is_never_crossed_and_no_contract_is_lost(orders: list[SandboxOrder]) -> None:
-    """Whatever comes: bid below ask, every contract filled, open or canceled, and nobody trades with itself."""
+    """Whatever comes: bid below ask, every contract filled, open or canceled, and no account trades with itself."""
     book = LimitOrderBook()
     filled: dict[str, Decimal] = {}
     for each in orders:

@@ -21,7 +21,7 @@ def _unix(text: str) -> float:
         ("2027-03-18T07:00:00", "2027-03-18T09:00:00"),  # the first of summer
     ],
 )
-def test_the_weekly_pause_is_told_with_its_end(at: str, end: str) -> None:
+def test_the_weekly_pause_has_its_end(at: str, end: str) -> None:
     assert pause_end(_unix(at)) == _unix(end)
 
 

@@ -76,7 +76,7 @@ REFUSALS = [
     ("less than a hundredth", {"count": D("0.001")}, "invalid_order_size", 400),
     ("nothing", {"count": D(0)}, "invalid_order_size", 400),
     ("more than the account can pay", {"count": D(900_000), "price": D("0.99")}, "insufficient_balance", 400),
-    ("a market nobody knows", {"ticker": "KXNOPE"}, "market_not_found", 404),
+    ("an unknown market", {"ticker": "KXNOPE"}, "market_not_found", 404),
     ("an expiry in the past", {"expires": START - 1}, "invalid_order", 400),
     ("reduce only that may rest", {"reduce_only": True, "time_in_force": GTC}, "invalid_order", 400),
     ("reduce only without a position", {"reduce_only": True}, "invalid_order", 400),
@@ -303,7 +303,7 @@ ACTIONS = st.lists(
 def test_whatever_happens_money_and_contracts_are_conserved(
     actions: list[tuple[str, int, int, int, TimeInForce]], seed: int
 ) -> None:
-    """Cash + fees + open pairs stay constant; YES equals NO; positions are the sum of fills; nobody owes cash."""
+    """Cash + fees + open pairs stay constant; YES equals NO; positions are the sum of fills; no account owes cash."""
     venue = new_venue(f"c{seed}", members=("me", "you"))
     money = venue.money()
     picks = Random(seed)
