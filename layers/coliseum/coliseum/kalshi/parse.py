@@ -49,14 +49,15 @@ def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
     try:
-        return msgspec.convert(parts, model)
+        return msgspec.convert(parts, model, strict=False)
     except msgspec.ValidationError as error:
         raise _malformed(str(error), parts, endpoint) from None
 
 
 @cache
 def _decoder(model: type[wire.WireObject]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(model)
+    # Not strict: a number or truth value in another JSON form is read. A price or count must be a text in any case.
+    return msgspec.json.Decoder(model, strict=False)
 
 
 def _without_empty_times(value: Any) -> Any:
