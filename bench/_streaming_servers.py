@@ -218,7 +218,7 @@ _running: set[asyncio.Future[None]] = set()
 
 
 async def obey(publish: Publish) -> None:
-    """Publish as told; each command is answered with this process's CPU seconds and resident bytes."""
+    """Publish on command; each command is answered with this process's CPU seconds and resident bytes."""
     loop, process, number = asyncio.get_running_loop(), psutil.Process(), 0
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         command = json.loads(line)

@@ -97,8 +97,8 @@ def _invoke(decisions: list[str]) -> None:
     context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)
     bodies = [json.dumps({"decision_id": one}) for one in decisions]
     with contextlib.redirect_stdout(io.StringIO()):  # metrics
-        told = app.handler(event(*bodies), context)
-    assert told == {"batchItemFailures": []}, told
+        result = app.handler(event(*bodies), context)
+    assert result == {"batchItemFailures": []}, result
 
 
 def _bare(tickers: list[str], asked: AskedRound, openrouter: OpenRouter) -> None:

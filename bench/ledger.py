@@ -68,7 +68,7 @@ def settlement(ticker: str, contracts: Decimal) -> Settlement:
 
 
 class Collector:
-    """CPU seconds that Python's garbage collector takes: it walks everything alive, whoever made it."""
+    """CPU seconds that Python's garbage collector takes: it visits every living object."""
 
     def __init__(self) -> None:
         self.spent = 0.0

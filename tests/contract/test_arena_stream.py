@@ -105,11 +105,11 @@ def test_the_agents_forecasts_are_published_with_the_bots_trade(
     deaf = (trade("t3", world.secret_ticker), trade("t4", "KXUNKNOWN-1"), trade("t5", other, at=-600))
     publish(redis_server, feed.keys.prefix, (*trades, *deaf))
     project(feed, store)
-    told = [publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
+    published = [publish_trade_contexts(feed, PublicRecords(lambda: store), now=datetime.now(UTC)) for _ in range(2)]
     trading = received(stream, "trading")
     (entry,) = (data for event, data in trading if event == "trade_context")
     contexts = entry["contexts"]
-    assert told == [2, 0]
+    assert published == [2, 0]
     assert (entry["count"], entry["tickers"]) == (2, [asked])
     assert [one["trade_id"] for one in contexts] == ["t1", "t2"]
     assert {(one["ticker"], one["fill_price"], one["agents"]) for one in contexts} == {(asked, "0.5000", 4)}

@@ -90,8 +90,8 @@ def queue_url(  # noqa: PLR0917 - fixtures
 
 
 def call(app: ModuleType, event: str) -> dict[str, Any]:
-    told: dict[str, Any] = app.handler(json.loads((EVENTS / event).read_text()), CONTEXT)
-    return told
+    summary: dict[str, Any] = app.handler(json.loads((EVENTS / event).read_text()), CONTEXT)
+    return summary
 
 
 def received(sqs: SQSClient, url: str) -> list[str]:
@@ -136,8 +136,8 @@ def test_the_settler_closes_the_round_and_publishes_boards_and_trades(  # noqa: 
     answer(records, round_id, agent="base-rate", ticker=ticker, p="0.99")
     exchange_server.admin(f"markets/{ticker}/settle", result="yes")
     end_round(postgres_server, round_id)
-    told = call(settler, "settler.schedule.json")
-    assert (told["results"], told["rounds_closed"], told["problems"], told["boards"]) == (1, 1, (), 2)
+    summary = call(settler, "settler.schedule.json")
+    assert (summary["results"], summary["rounds_closed"], summary["problems"], summary["boards"]) == (1, 1, (), 2)
     reports = store.select("arena_reports", "report", where=[("track", "eq", "blind")], order=("digest",))
     assert [one["report"]["report"]["graded_cells"] for one in reports] == [1], "a run's boards know its own results"
     kinds = [entry.kind for entry in Feed(redis, prefix=prefix, maxlen=1000).latest(100).reading.entries]

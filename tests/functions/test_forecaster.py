@@ -144,11 +144,11 @@ def test_a_batch_of_rules_is_sealed_published_and_traded(world: World) -> None:
     for one in stored.values():
         assert one.seal == seal(one.payload)
         assert json.loads(canonical(one.payload))["ticker"] == TICKER
-    told = world.published()
-    assert {(entry["kind"], entry["agent_id"], entry["round_id"], entry["count"]) for entry in told} == {
+    entries = world.published()
+    assert {(entry["kind"], entry["agent_id"], entry["round_id"], entry["count"]) for entry in entries} == {
         ("forecast", name, asked.round_id, 1) for name in stored
     }
-    assert [entry["forecasts"] for entry in sorted(told, key=lambda entry: str(entry["agent_id"]))] == [
+    assert [entry["forecasts"] for entry in sorted(entries, key=lambda entry: str(entry["agent_id"]))] == [
         [{"forecast_id": one.forecast_id, "ticker": TICKER, "track": one.track.value, "seal": one.seal}]
         for _, one in sorted(stored.items())
     ]
@@ -278,8 +278,8 @@ def test_a_decision_that_is_killed_anywhere_and_repeated_leaves_the_same_rows(
         "select count(*), count(distinct (account_id, key)) from arena_ledger where kind <> 'deposit'",
     )
     assert kinds[0][0] == kinds[0][1] > 0
-    told = world.published()
-    assert sorted(one["forecast_id"] for entry in told for one in entry["forecasts"]) == sorted(wanted)
+    entries = world.published()
+    assert sorted(one["forecast_id"] for entry in entries for one in entry["forecasts"]) == sorted(wanted)
 
 
 # ---------------------------------------------------------------- models

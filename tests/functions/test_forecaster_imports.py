@@ -1,4 +1,4 @@
-"""What the functions load when they start: models' code costs seconds, and only whoever asks a model may pay them."""
+"""What the functions load when they start. Model code costs seconds, and only the forecaster may load it."""
 
 from __future__ import annotations
 

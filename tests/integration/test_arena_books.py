@@ -189,7 +189,7 @@ OF_POSITION = [
 
 
 def test_the_database_refuses_rows_that_contradict_the_account(records: ArenaRecords) -> None:
-    """Whoever computed them: the laws are kept where the rows are."""
+    """The database enforces the rules, whatever computed the rows."""
     enrolled(records)
     account = flat(records).account.account_id
     for row in OF_ACCOUNT:

@@ -85,7 +85,7 @@ def test_the_board_shows_the_cost_of_the_answers(records: ArenaRecords, world: W
     assert (operations["sharp"]["asked"], operations["sharp"]["answered"]) == (6, 6)
     assert operations["shy"]["failure_rates"] == {"abstained": 1.0}
     assert operations["sharp"]["frontier"] is True
-    assert board_of(records, world, Track.AWARE).body["leans"] == {}  # nobody of this season plays both tracks
+    assert board_of(records, world, Track.AWARE).body["leans"] == {}  # no agent of this season plays both tracks
 
 
 def test_slices_carry_what_the_round_froze(records: ArenaRecords, world: World) -> None:

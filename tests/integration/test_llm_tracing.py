@@ -147,6 +147,10 @@ def test_a_hanging_backend_costs_at_most_the_flush_time() -> None:
             assert tracing.flush() is False
             assert time.monotonic() - started < PATIENCE_SECONDS / 2
         finally:
+            # Else the exporter would wait for an answer, and then try again, until its own time is up.
+            sink.close()
             for connection in taken:
+                connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
+            exporter.shutdown()
             tracing.stop()

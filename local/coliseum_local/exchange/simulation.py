@@ -37,7 +37,7 @@ def open_new_exchange(venue: Venue) -> None:
 def advance(venue: Venue, now: float, *, active: bool = True) -> None:
     """Let time pass until `now` (unix seconds).
 
-    Without `active` no odds move, nobody but the members trades, and makers quote each market once.
+    Without `active` no odds move, only the members trade, and makers quote each market once.
     """
     if now - venue.stepped > MAX_STEPS * STEP_SECONDS:
         coarse = max(COARSE_SECONDS, (now - venue.stepped) / MAX_COARSE_STEPS)

@@ -182,12 +182,12 @@ def recording(tmp_path: Path) -> Path:
 def test_a_replay_shows_leaderboards_and_a_digest(tmp_path: Path) -> None:
     folder = recording(tmp_path)
     arguments = ("replay", str(folder), "--every", "10800", "--open-for", "600", "--draws", "50")
-    told, body = coliseum(*arguments), json.loads(coliseum(*arguments, "--json").stdout)
+    result, body = coliseum(*arguments), json.loads(coliseum(*arguments, "--json").stdout)
 
-    assert told.exit_code == 0
-    assert "blind track" in told.stdout
-    assert "/noise/flat" in told.stdout
-    assert f"digest {body['digest']}" in told.stdout
+    assert result.exit_code == 0
+    assert "blind track" in result.stdout
+    assert "/noise/flat" in result.stdout
+    assert f"digest {body['digest']}" in result.stdout
     assert body["markets"] == 8
 
 

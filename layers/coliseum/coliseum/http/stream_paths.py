@@ -132,7 +132,7 @@ _TICKET: Json = {
     },
 }
 
-PATHS: Json = {f"{PREFIX}/sse/{name}": {"get": _stream(name, told)} for name, told in STREAMS.items()} | {
+PATHS: Json = {f"{PREFIX}/sse/{name}": {"get": _stream(name, description)} for name, description in STREAMS.items()} | {
     f"{PREFIX}/sse/stats": {"get": _json("What the streams of one process do", "StreamStats")},
     f"{PREFIX}/sse/clients": {
         "get": _json("Connected clients", "StreamClients", description="No address and no user agent.")

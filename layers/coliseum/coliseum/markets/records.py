@@ -34,5 +34,5 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
             open_interest=Decimal(row["open_interest"]),
         )
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        told = f"a row of market_snapshots: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, told, field="market_snapshots") from error
+        problem = f"a row of market_snapshots: {type(error).__name__}: {error}"
+        raise SourceMalformed(POSTGRES, problem, field="market_snapshots") from error

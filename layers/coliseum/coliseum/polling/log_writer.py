@@ -56,7 +56,7 @@ class LogWriter:
         self._must_load = False
         self._head = None if position.epoch is None else (position.epoch, position.head)
         if self._queue.memory is not EMPTY_CHECKPOINT and position.fence in self._fences:
-            return True  # nobody else has published, so our memory is the newest and what waits is still right
+            return True  # no other poller has published, so our memory is the newest and what waits is still right
         self._fences.start_from(position.fence)
         if position.checkpoint is None and self._queue.memory is not EMPTY_CHECKPOINT:
             self._queue.log_was_emptied()  # Redis lost the log, but this process still has its memory

@@ -39,7 +39,7 @@ def test_the_newest_row_before_the_clock_counts() -> None:
 
 
 def test_rows_after_the_clock_are_not_read() -> None:
-    """One row is held ready, unread; all others stay with whoever has the recording."""
+    """One row is read ahead at most; all others stay in the recording."""
     rows, taken = recording(10).rows, 0
 
     def counted() -> Iterator[RecordedRow]:
