@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.arena.agents.contexts import context
 
-from coliseum.arena.agents.contestants import RULES, consensus, forecast, reads_price
+from coliseum.arena.agents.contestants import (
+    RULES,
+    Context,
+    Parameters,
+    RuleAnswer,
+    consensus,
+    forecast,
+    reads_price,
+)
 from coliseum.arena.forecasts import HIGHEST, LOWEST, Track
 from coliseum.arena.frozen_context import visible_context
 
@@ -62,14 +72,14 @@ def test_noise_differs_between_rounds_and_markets_and_repeats_itself() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_answers_from_what_its_track_shows(rule: str) -> None:
-    track = Track.AWARE if reads_price(RULES[rule]) else Track.BLIND
+    track = Track.AWARE if reads_price(RULES[rule], {}) else Track.BLIND
     shown = forecast(rule, visible_context(context(), track), parameters={}, seed=7)
     assert not shown.abstain
     assert shown == forecast(rule, context(), parameters={}, seed=7)
 
 
 def test_rules_that_read_no_price_answer_the_same_at_every_price() -> None:
-    blind = [rule for rule in RULES.values() if not reads_price(rule)]
+    blind = [rule for rule in RULES.values() if not reads_price(rule, {})]
     assert len(blind) == 3
     cheap, dear = context(quote={"probability": "0.1"}), context(quote={"probability": "0.9"}, history=[])
     for rule in blind:
@@ -86,6 +96,55 @@ def test_every_answer_is_a_clamped_probability_that_explains_itself(
     assert LOWEST <= made.probability <= HIGHEST
     assert made.numbers
     assert made.rationale.startswith(f"{rule}: ")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda context: context.get("history"),
+        lambda context: "quote" in context,
+        lambda context: [part for name, part in context.items() if name == "activity"],
+        lambda context: [*context.values()],
+        lambda context: context.keys() & {"quote"},
+        lambda context: [*context],
+        lambda context: {**context}.get("quote"),
+        json.dumps,
+    ],
+    ids=["get", "in", "items", "values", "keys", "iteration", "unpacking", "json"],
+)
+def test_a_rule_that_looks_at_a_price_without_effect_on_its_answer_is_noticed(read: Callable[[Any], object]) -> None:
+    def rule(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
+        read(context)
+        return 0.5, {}
+
+    assert reads_price(rule, {})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda context: float(context["quote"]["probability"]),
+        lambda context: 1 / len(context),
+        lambda context: 1 / len(json.dumps(dict.copy(context))),
+        lambda context: 0.5 if dict.__contains__(context, "quote") else None,
+        lambda context: 1 / (len(context) - 5),
+    ],
+    ids=["item", "length", "copy", "abstention", "error"],
+)
+def test_a_rule_whose_answer_or_error_depends_on_the_priced_parts_is_noticed(answer: Callable[[Any], Any]) -> None:
+    assert reads_price(lambda context, parameters, seed: (answer(context), {}), {})
+
+
+def test_a_rule_is_judged_with_its_own_parameters() -> None:
+    def blend(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
+        return (float(context["quote"]["probability"]) if parameters["weight"] else 0.5), {}
+
+    assert reads_price(blend, {"weight": 1.0})
+    assert not reads_price(blend, {"weight": 0.0})
+
+
+def test_a_rule_that_fails_without_a_look_at_the_price_reads_none() -> None:
+    assert not reads_price(lambda context, parameters, seed: (parameters["absent"], {}), {})
 
 
 PANEL = st.dictionaries(st.text(min_size=1, max_size=5), st.floats(0.01, 0.99), min_size=1, max_size=8)

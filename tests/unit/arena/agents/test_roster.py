@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coliseum.arena.agents.contestants import RULES
+from coliseum.arena.agents.contestants import RULES, Context, Parameters, RuleAnswer
 from coliseum.arena.agents.roster import BOTH, options_of, parse, prices_of, roster
 from coliseum.errors import InvalidInput
 from coliseum.llm.names import canonical_model
@@ -90,6 +90,17 @@ def test_a_rule_that_reads_no_price_is_refused_on_the_aware_track(monkeypatch: p
     rows = parse(document).others
     assert next(row for row in rows if row["agent_id"] == "always-yes")["tracks"] == ["blind"]
     assert rows[-1]["params"]["leaves_out"] == ["uniform", "noise", "always-yes"]
+
+
+def test_a_rule_is_checked_with_the_parameters_of_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blend(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
+        return (float(context["quote"]["probability"]) if parameters["weight"] else 0.5), {}
+
+    monkeypatch.setitem(RULES, "blend", blend)
+    entry = {"agent_id": "blend", "name": "Blend", "rule": "blend", "about": "A blend", "in_consensus": False}
+    for weight, track in ((1.0, "aware"), (0.0, "blind")):
+        document = {**FILE, "statistical": [{**entry, "track": track, "parameters": {"weight": weight}}]}
+        assert parse(document).others[0]["tracks"] == [track]
 
 
 @pytest.mark.parametrize(

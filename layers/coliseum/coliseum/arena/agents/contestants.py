@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
-from coliseum.arena.forecasts import Forecast, clamped
-from coliseum.arena.frozen_context import PRICED_KEYS
+from coliseum.arena.forecasts import Forecast, Track, clamped
+from coliseum.arena.frozen_context import PRICED_KEYS, visible_context
 from coliseum.trading.money import decimal_text
 
 Context = Mapping[str, Any]
@@ -50,7 +50,7 @@ def forecast(rule: str, context: Context, *, parameters: Parameters, seed: int) 
 
 
 class _RecordingContext(dict[str, Any]):
-    """A context that records which of its top-level parts are read."""
+    """A context that records which of its top-level parts are read. To go through it counts as reading every part."""
 
     def __init__(self, content: Context) -> None:
         super().__init__(content)
@@ -60,26 +60,62 @@ class _RecordingContext(dict[str, Any]):
         self.parts_read.add(name)
         return super().__getitem__(name)
 
+    def __contains__(self, name: object) -> bool:
+        self.parts_read.add(str(name))
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._read_all()
+        return super().__iter__()
+
     def get(self, name: str, default: Any = None) -> Any:
         self.parts_read.add(name)
         return super().get(name, default)
+
+    def keys(self) -> Any:
+        self._read_all()
+        return super().keys()
+
+    def values(self) -> Any:
+        self._read_all()
+        return super().values()
+
+    def items(self) -> Any:
+        self._read_all()
+        return super().items()
+
+    def _read_all(self) -> None:
+        self.parts_read.update(super().keys())
 
 
 _EXAMPLE_CONTEXT: Context = {
     "as_of": "2026-01-01T12:00:00Z",
     "question": {"ticker": "EXAMPLE", "open_time": "2026-01-01T00:00:00Z", "close_time": "2026-01-02T00:00:00Z"},
     "precedent": {"yes": 1, "resolved": 3},
+    "sources": [],
+    "terms": {},
     "quote": {"yes_bid": "0.3000", "yes_ask": "0.3200", "probability": "0.3100", "last_price": "0.3100"},
     "history": [[1767250800, "0.2800"], [1767254400, "0.2900"], [1767258000, "0.3000"]],
     "activity": {"volume_24h": "100.00", "open_interest": "50.00"},
 }
 
 
-def reads_price(rule: Rule) -> bool:
-    """Whether a rule reads a part of the context that only the aware track shows."""
-    context = _RecordingContext(_EXAMPLE_CONTEXT)
-    rule(context, {}, 0)
-    return not context.parts_read.isdisjoint(PRICED_KEYS)
+def reads_price(rule: Rule, parameters: Parameters) -> bool:
+    """Whether a rule, with these parameters, reads a part of the context that only the aware track shows."""
+    recording = _RecordingContext(_EXAMPLE_CONTEXT)
+    answer = _answer_or_error(rule, recording, parameters)
+    if not recording.parts_read.isdisjoint(PRICED_KEYS):
+        return True
+    # A dictionary can be read in ways that are not recorded (its length, a copy): then the answers differ.
+    return answer != _answer_or_error(rule, visible_context(_EXAMPLE_CONTEXT, Track.BLIND), parameters)
+
+
+def _answer_or_error(rule: Rule, context: Context, parameters: Parameters) -> RuleAnswer | str:
+    """The rule's answer, or the text of its error."""
+    try:
+        return rule(context, parameters, 0)
+    except Exception as error:  # noqa: BLE001 - any error is a reaction to the context, to be compared
+        return repr(error)
 
 
 def _market(context: Context, parameters: Parameters, seed: int) -> RuleAnswer:
@@ -154,7 +190,10 @@ RULES: dict[str, Rule] = {
 
 
 def consensus(probabilities: Mapping[str, float]) -> float | None:
-    """The pooled probability, by agent: the mean log-odds (Satopää et al. 2014, without extremising). None for none."""
+    """The mean log-odds of the agents' probabilities, as a probability; None without any.
+
+    Source: Satopää et al. 2014, without extremising.
+    """
     if not probabilities:
         return None
     return _expit(fmean(_logit(value) for value in probabilities.values()))

@@ -93,7 +93,7 @@ def _statistical(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _track(entry: Mapping[str, Any]) -> str:
     """The track of a rule's entry, checked against what the rule reads."""
     rule, track = entry["rule"], entry.get("track")
-    right = Track.AWARE if reads_price(RULES[rule]) else Track.BLIND
+    right = Track.AWARE if reads_price(RULES[rule], entry.get("parameters", {})) else Track.BLIND
     if track != right:
         reads = "a price" if right is Track.AWARE else "no price"
         expected = f'"track": "{right.value}" in the roster entry of rule {rule}, which reads {reads}'
