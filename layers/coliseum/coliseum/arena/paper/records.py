@@ -229,7 +229,8 @@ class PaperRecords(StoreRecords):
             ids=decision_ids,
             order=("decision_id", "account_id"),
         )
-        return tuple(_decision(row) for row in rows)
+        # Postgres orders texts by its collation; callers rely on the order of Python.
+        return tuple(sorted(map(_decision, rows), key=lambda made: (made.decision_id, made.account_id)))
 
     def record_quotes(self, quotes: Mapping[str, tuple[Decimal | None, Decimal | None]], *, at: datetime) -> None:
         """Store the last (YES bid, YES ask) of markets that were active at `at`, in dollars by ticker."""

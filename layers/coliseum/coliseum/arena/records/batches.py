@@ -8,7 +8,7 @@ from typing import Any
 from coliseum.store.client import Condition, Store
 
 BATCH_SIZE = 50
-"""Ids of one request: they travel in its URL."""
+"""Ids of one request, unless the caller says otherwise: they travel in its URL."""
 
 
 class StoreRecords:
@@ -30,10 +30,11 @@ class StoreRecords:
         ids: Iterable[str],
         where: Sequence[Condition] = (),
         order: Sequence[str],
+        batch_size: int = BATCH_SIZE,
     ) -> list[dict[str, Any]]:
         """Rows whose `column` is one of `ids`, in as few requests as fit into URLs. `order` holds within a request."""
         wanted = sorted(set(ids))
-        batches = [wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE)]
+        batches = [wanted[start : start + batch_size] for start in range(0, len(wanted), batch_size)]
         return [
             row
             for batch in batches

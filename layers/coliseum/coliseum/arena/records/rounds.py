@@ -24,6 +24,9 @@ from coliseum.errors import NotFound
 from coliseum.store.client import Condition
 from coliseum.trading.money import decimal_text
 
+ROUNDS_PER_REQUEST = 60
+"""Ids of rounds are short, so more of them fit into a URL than of other ids."""
+
 
 class RoundRecords(StoreRecords):
     """Rounds and their markets."""
@@ -120,6 +123,11 @@ class RoundRecords(StoreRecords):
     def asked_markets(self, round_ids: Iterable[str]) -> tuple[AskedMarket, ...]:
         """All markets of these rounds, without what contestants were shown of them."""
         rows = self._select_by_ids(
-            "arena_asked_markets", ASKED_MARKET_COLUMNS, column="round_id", ids=round_ids, order=("round_id", "ticker")
+            "arena_asked_markets",
+            ASKED_MARKET_COLUMNS,
+            column="round_id",
+            ids=round_ids,
+            order=("round_id", "ticker"),
+            batch_size=ROUNDS_PER_REQUEST,
         )
         return tuple(asked_market_from(row) for row in rows)
