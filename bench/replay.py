@@ -41,12 +41,12 @@ def main() -> None:
     lines = []
     for size in chosen.sizes or ((40,) if chosen.quick else SIZES):
         command = [sys.executable, "-m", "bench.replay", "--worker", str(size)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        whole = found["read"] + found["played"] + found["scored"]
+        measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        whole = measured["read"] + measured["played"] + measured["scored"]
         lines.append([
-            *(f"{found[name]:,}" for name in ("markets", "rows", "rounds", "forecasts", "decisions")),
-            *(f"{seconds:.1f} s" for seconds in (found["read"], found["played"], found["scored"], whole)),
-            f"{found['peak']:,.0f} MiB",
+            *(f"{measured[name]:,}" for name in ("markets", "rows", "rounds", "forecasts", "decisions")),
+            *(f"{seconds:.1f} s" for seconds in (measured["read"], measured["played"], measured["scored"], whole)),
+            f"{measured['peak']:,.0f} MiB",
         ])  # fmt: skip
     machine.show(
         f"A season replayed, with {DRAWS:,} bootstrap draws on each track",

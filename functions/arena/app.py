@@ -1,4 +1,4 @@
-"""The arena function: contestants, forecasts, leaderboards, paper accounts and admin commands."""
+"""The arena function: contestants, forecasts, leaderboards, paper accounts and admin actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from coliseum.arena.api.exports import Exports
 from coliseum.arena.api.leaderboards import routes as leaderboard_routes
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.rounds.opener import RoundOpener
 from coliseum.aws import load_secrets
@@ -52,10 +52,12 @@ def build(settings: Settings) -> FastAPI:
 def _admin_actions(
     settings: Settings, records: Callable[[], ArenaRecords], close: Callable[[Callable[[], None]], object]
 ) -> AdminActions:
-    """The steps of the scheduled functions, as admin commands. Clients are built when a command first needs them."""
+    """The steps of the scheduled functions, as admin actions. Clients are built when an action first needs them."""
 
     @cache
     def opener() -> RoundOpener:
+        # Before the database, so that the error names the queue's setting where both are missing.
+        settings.require("decisions_queue_url")
         built = RoundOpener.from_settings(settings, records())
         close(built.close)
         return built

@@ -18,7 +18,7 @@ from coliseum.arena.agents.decisions import DecisionRunner
 from coliseum.arena.agents.messages import decide_all
 from coliseum.arena.agents.models import Models
 from coliseum.arena.paper.records import PaperRecords
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.aws import load_secrets
 from coliseum.feed.feed import Feed
 from coliseum.llm import tracing

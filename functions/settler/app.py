@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from coliseum import config
 from coliseum.arena.agents.budget import warn_when_nearly_spent
 from coliseum.arena.paper.records import PaperRecords
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.rounds.opening import RoundPlan
 from coliseum.arena.settling.leaderboards import make_due_leaderboards
@@ -65,15 +65,15 @@ def settler() -> Settler:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     parts = settler()
     report = parts.settle(now=datetime.now(UTC))
-    # Read the clock again: a board only knows results that were recorded before its own time.
+    # Read the clock again: a leaderboard only knows results that were recorded before its own time.
     now = datetime.now(UTC)
-    boards = make_due_leaderboards(parts.records, now=now)
-    publish(parts.feed, boards, now)
+    leaderboards = make_due_leaderboards(parts.records, now=now)
+    publish(parts.feed, leaderboards, now)
     contexts = publish_trade_contexts(parts.feed, parts.public, now=now)
     warn_when_nearly_spent(parts.records)
     metrics().add_metric(name="MarketsSettled", unit=MetricUnit.Count, value=report.results)
     metrics().add_metric(name="RoundsClosed", unit=MetricUnit.Count, value=report.rounds_closed)
     metrics().add_metric(name="SettlerProblems", unit=MetricUnit.Count, value=len(report.problems))
-    summary = {**asdict(report), "boards": len(boards), "trade_contexts": contexts}
+    summary = {**asdict(report), "boards": len(leaderboards), "trade_contexts": contexts}
     logger().info("settled", **summary)
     return summary

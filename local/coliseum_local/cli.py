@@ -81,7 +81,7 @@ def score(
             draws=draws,
             own_questions=own_questions,
             last_hours=last_hours,
-            form="json" if as_json else "csv" if as_csv else "board",
+            form="json" if as_json else "csv" if as_csv else "table",
             output=output,
         )
     )

@@ -113,7 +113,7 @@ def _print(report: ReplayReport) -> None:
         f"{recording['from']} to {recording['to']}",
         highlight=False,
     )
-    for track, (scores, leaderboard) in report.boards.items():
+    for track, (scores, leaderboard) in report.leaderboards.items():
         console.print(f"\n{track.value} track", style="bold")
         print_leaderboard(
             scores, leaderboard, ungraded="Nothing is graded: no market of a round was settled in the recording."

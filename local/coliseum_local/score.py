@@ -36,7 +36,7 @@ def score_file(
     form: str,
     output: Path | None,
 ) -> int:
-    """Score and print a file. `form` is board, json or csv.
+    """Score and print a file. `form` is table, json or csv.
 
     Returns the exit code: 0, or 1 after printing the problems of the files to stderr.
     """

@@ -241,8 +241,9 @@ def _function(
 
 
 def _queue_variables(document: Mapping[str, Any], queues: Set[str]) -> dict[str, str]:
-    everyone = [document["Globals"]["Function"], *(one.get("Properties", {}) for one in document["Resources"].values())]
-    declared = [pair for one in everyone for pair in (one.get("Environment") or {}).get("Variables", {}).items()]
+    resources = [resource.get("Properties", {}) for resource in document["Resources"].values()]
+    environments = [part.get("Environment") or {} for part in (document["Globals"]["Function"], *resources)]
+    declared = [pair for environment in environments for pair in environment.get("Variables", {}).items()]
     return {name: value["Ref"] for name, value in declared if isinstance(value, dict) and value.get("Ref") in queues}
 
 

@@ -20,7 +20,7 @@ from coliseum.arena.calendar import RoundSlot, season_of, time_text
 from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import decision_id
 from coliseum.arena.reporting import reports as reporting
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts

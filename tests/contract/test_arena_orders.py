@@ -1,4 +1,4 @@
-"""Admin commands: who may send them, what they do, and that they can be repeated."""
+"""Admin actions: who may send them, what they do, and that they can be repeated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fixtures.redis import RedisServer
 
 from coliseum import aws
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.store.client import Store
@@ -193,7 +193,7 @@ def test_a_round_is_opened_once_and_its_questions_can_be_handed_out_again(
     assert client.get(f"{ARENA}/rounds").json()["items"][0]["round_id"] == first["round_id"]
 
 
-def test_without_a_queue_a_command_names_the_missing_setting(serve: Serve, season: ArenaRecords) -> None:
+def test_without_a_queue_an_admin_action_names_the_missing_setting(serve: Serve, season: ArenaRecords) -> None:
     client = serve(admin_token=SecretStr(TOKEN))
     for path in ("/rounds", "/redrive"):
         response = client.post(ARENA + path, headers=ADMIN_HEADERS)

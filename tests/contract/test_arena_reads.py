@@ -179,7 +179,7 @@ def test_a_board_of_the_past_is_the_one_that_was_known_then(client: TestClient, 
     early = get(client, "/leaderboard", known_at=f"{before[0]:.3f}")
     late = get(client, "/leaderboard", as_of=f"{before[1]:.3f}")
     assert (early["items"], early["report"], early["count"]) == ([], None, 0)
-    assert "No board was published" in early["reason"]
+    assert "No leaderboard was published" in early["reason"]
     assert late["report"]["digest"] == world.digest
     assert get(client, "/leaderboard", season="1999Q1")["reason"] == early["reason"]
 

@@ -13,7 +13,7 @@ from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.agents.roster import Roster, roster
 from coliseum.arena.calendar import slot_at, time_text
 from coliseum.arena.frozen_context import book_json, context_hash
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import decisions
 from coliseum.store.client import Store
 from coliseum.trading.markets import Level, OrderBook

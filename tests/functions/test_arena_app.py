@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from functions.arena.app import build
+from pydantic import SecretStr
 from tests.contract.rest_world import API, check, settings_of
 from tests.fixtures.postgres import PostgresServer
 
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.http.app import lambda_handler
 from coliseum.store.client import Store
 
+TOKEN = "a-token-of-the-operator"
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 
@@ -47,6 +50,14 @@ def test_an_empty_board_says_why_it_is_empty(app: FastAPI) -> None:
     event = json.loads((EVENTS / "arena.http-leaderboard.json").read_text())
     body = json.loads(lambda_handler(app)(event, None)["body"])
     assert "the first comes when a round is closed" in body["reason"]
+
+
+def test_without_queue_and_database_an_admin_action_names_the_queues_setting() -> None:
+    settings = settings_of(admin_token=SecretStr(TOKEN), supabase_url=None, supabase_service_role_key=None)
+    client = TestClient(build(settings), raise_server_exceptions=False)
+    for path in ("rounds", "redrive"):
+        answer = client.post(f"{API}/arena/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert (answer.status_code, answer.json()["variable"]) == (503, "DECISIONS_QUEUE_URL")
 
 
 def test_importing_the_handler_leaves_heavy_packages_alone(root: Path) -> None:

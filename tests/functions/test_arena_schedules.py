@@ -19,7 +19,7 @@ from tests.fixtures.redis import RedisServer
 from tests.integration.arena_world import answer, end_round
 
 from coliseum import aws, config
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.errors import ConfigurationError
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.feed import Feed

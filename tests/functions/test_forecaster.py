@@ -27,7 +27,7 @@ from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.forecasts import canonical, seal
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.errors import ConfigurationError
 from coliseum.feed.feed import Feed
 from coliseum.observability import logger

@@ -18,7 +18,7 @@ from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.frozen_context import CandidateMarket, book_json, build_context, context_hash
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import StoredForecast, decision_id
 from coliseum.arena.rounds.opening import decisions
 from coliseum.store.client import Store

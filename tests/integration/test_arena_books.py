@@ -15,7 +15,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, buy, replay
 from coliseum.arena.paper.records import AccountSnapshot, AccountStop, EquityMark, PaperDecision, WriteOutcome
 from coliseum.arena.paper.trading import liquidation_values, trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.errors import SourceRefused
 from coliseum.store.client import Store

@@ -11,7 +11,7 @@ from tests.fixtures.postgres import _EMPTY, PostgresServer
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import decision_id
 from coliseum.arena.reporting import reports as reporting
 from coliseum.arena.reporting.reports import ReportKey, SeasonReport

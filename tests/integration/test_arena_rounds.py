@@ -18,7 +18,7 @@ from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import season_of, season_span, slot_at
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
 from coliseum.arena.paper.records import AccountStop
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.errors import NotFound, SourceRefused
 from coliseum.store.client import Store
 

@@ -34,7 +34,7 @@ from coliseum.arena.agents.roster import roster
 from coliseum.arena.calendar import season_of
 from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.paper.account import replay
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Round
 from coliseum.arena.rounds.opening import RoundPlan, open_round
 from coliseum.arena.settling.run import SettlingReport, run_settler

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.circuit_breaker import FAILURES, FLEET_SECONDS, OPEN_SECONDS
 from coliseum.arena.agents.circuits import Circuits
+from coliseum.arena.agents.model_circuit import FAILURES, FLEET_SECONDS, OPEN_SECONDS
 from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
 from coliseum.upstash.client import Redis
 

@@ -52,7 +52,7 @@ Trace = Callable[..., list[ReadableSpan]]
 @pytest.fixture
 def trace(question: ModelQuestion, openrouter: OpenRouter, store: Store, redis: Redis, prefix: str) -> Iterator[Trace]:
     """Ask once, with what the model replies and settings; the spans that were made."""
-    from coliseum.arena.records.arena import ArenaRecords
+    from coliseum.arena.records.all_tables import ArenaRecords
 
     exporter = InMemorySpanExporter()
 

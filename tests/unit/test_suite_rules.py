@@ -12,7 +12,7 @@ WITHOUT_A_MODULE = {
     "arena/scoring/test_worked_examples.py": "the numbers of docs/scoring.md against the code",
     "portfolio/test_ledger_against_exchange.py": "the ledger against the sandbox exchange's own books",
     "streaming/test_session_machine.py": "session.py as a state machine",
-    "streaming/test_specification.py": "docs/sse.md against the tests",
+    "streaming/test_specification.py": "docs/sse-specification.md against the tests",
     "test_documents.py": "the documents",
     "test_names.py": "the names of classes and files",
     "test_patterns.py": "the patterns that read outside bytes, over many modules",

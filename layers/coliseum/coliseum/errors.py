@@ -23,7 +23,7 @@ class ColiseumError(Exception):
 
 
 class ConfigurationError(ColiseumError):
-    """A setting is missing or has the wrong form. The message never holds the value."""
+    """A setting is missing or has the wrong form. The message never holds the value of a secret."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable}: {problem}")

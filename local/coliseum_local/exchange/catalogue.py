@@ -358,8 +358,6 @@ TEMPLATES: Mapping[str, EventTemplate] = MappingProxyType(
 )
 """By series."""
 SHORT_SERIES = tuple(each.series.ticker for each in _SHORT_TEMPLATES)
-MIN_OPEN = 24
-"""At least this many markets are open at any time; a test walks through months of the schedule."""
 
 
 def open_indices(template: EventTemplate, now: float) -> range:

@@ -75,14 +75,14 @@ class PolledQueue:
 
     async def _invoke(self, event: events.Event, batch: Sequence[dict[str, Any]]) -> set[str]:
         """The ids of the messages that failed."""
-        everything = {str(message["MessageId"]) for message in batch}
+        sent_ids = {str(message["MessageId"]) for message in batch}
         try:
             answer = await self._environments.invoke(event, request_id=str(uuid.uuid4()))
         except (HandlerFailed, TimedOut, Throttled) as error:
             print(f"queue {self._messages.queue}: {error}", file=sys.stderr)
-            return everything
-        named = {one.get("itemIdentifier") for one in (answer or {}).get("batchItemFailures") or ()}
-        return named if named <= everything else everything  # an id we did not send fails the batch, as on Lambda
+            return sent_ids
+        failed_ids = {failure.get("itemIdentifier") for failure in (answer or {}).get("batchItemFailures") or ()}
+        return failed_ids if failed_ids <= sent_ids else sent_ids  # an id we did not send fails the batch, as on Lambda
 
     def _receive(self) -> list[dict[str, Any]]:
         received = self._sqs.receive_message(
@@ -97,7 +97,9 @@ class PolledQueue:
         return batch
 
     def _delete(self, batch: Sequence[dict[str, Any]]) -> None:
-        entries = [{"Id": str(number), "ReceiptHandle": one["ReceiptHandle"]} for number, one in enumerate(batch)]
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(batch)
+        ]
         self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
     def report(self) -> dict[str, Any]:

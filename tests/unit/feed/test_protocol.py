@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import LogError
-from coliseum.feed.entries import START, EntryId, EntryKind, encode_entry
+from coliseum.feed.entries import START, EntryId
 from coliseum.feed.protocol import (
     FeedKeys,
     Notification,
@@ -24,8 +24,8 @@ KEYS = FeedKeys("python:")
 HEARTBEAT = PollerHeartbeat(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
 META = ["e1", "1000", "2", "1005", '{"status":"online"}']
 ROWS = [
-    ["1000-1", ["d", encode_entry(EntryKind.TRADE, {"n": 1})]],
-    ["1005-2", ["x", "y", "d", encode_entry(EntryKind.TRADE, {"n": 2})]],
+    ["1000-1", ["d", '{"k":"trade","v":{"n":1}}']],
+    ["1005-2", ["x", "y", "d", '{"k":"trade","v":{"n":2}}']],
 ]
 
 

@@ -5,12 +5,16 @@ The bot is somebody else's program, so every value is checked.
 GET /health  {"status": "alive", "trade_count": n, "started_at": RFC 3339}
 GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_error"} and other fields; of these we read
              "idle_reasons": why nothing is traded, [{"reason": text, "markets": n}] or a list of texts
-GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}
+GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}. A trade has
+             "trade_id": text or integer, "ticker": text, "side": BUY or SELL in any case,
+             "quantity": contracts above 0, "price": dollars per contract from 0 to 1 (0.65, not 65),
+             "timestamp": Unix seconds, or RFC 3339 with its offset; and these, which may be missing or null:
+             "outcome": yes or no in any case, "fee": dollars, below 0 for a rebate, "order_id": text or integer
 """
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 MAX_ID_CHARACTERS = 200
@@ -18,26 +22,5 @@ EARLIEST_SECONDS, LATEST_SECONDS = 946_684_800, 4_102_444_800
 """Unix seconds of the years 2000 and 2100. A time in milliseconds lies far beyond and is refused."""
 MAX_REASONS = 20
 ALIVE_STATUSES = frozenset({"alive", "healthy", "ok", "running", "up"})
-
-
-class TradeRow(TypedDict, total=False):
-    """One trade. Only `outcome`, `fee` and `order_id` may be missing or null; unknown keys are ignored."""
-
-    trade_id: str | int
-    ticker: str
-    side: str
-    """BUY or SELL, in any case."""
-    quantity: float | str
-    """Contracts, above 0."""
-    price: float | str
-    """Dollars per contract, 0 to 1: 0.65, not 65."""
-    timestamp: float | str
-    """Unix seconds, or RFC 3339 with its offset."""
-    outcome: str | None
-    """yes or no, in any case."""
-    fee: float | str | None
-    """Dollars; below 0 is a rebate."""
-    order_id: str | int | None
-
 
 JsonObject = dict[str, Any]

@@ -106,11 +106,6 @@ def event_candidate(kind: EntryKind, key: str, data: dict[str, Any]) -> Candidat
     return Candidate(kind=kind, key=f"{kind.value}:{key}", digest="", data=data)
 
 
-def encode_entry(kind: EntryKind, data: dict[str, Any]) -> str:
-    """The entry's JSON text: one line of ASCII, keys in the order of `data`. Raises ValueError for NaN and infinity."""
-    return json.dumps({"k": kind.value, "v": data}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-
-
 def parse_entry(entry_id: str, text: str) -> Entry:
     """The entry from its stream id and JSON text. Raises LogError for anything that this program did not write."""
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
 
-from coliseum.http.paging import ProblemDetails
+from coliseum.http.problems import ProblemDetails
 from coliseum.http.stream_paths import PATHS, SCHEMAS, SECURITY, TAGS
 
 _TAGS = [

@@ -7,18 +7,15 @@ import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from coliseum.errors import InvalidInput
-from coliseum.http.problems import MEDIA_TYPE
 
 MAX_LIMIT = 1000
 MAX_CURSOR = 2048
 TICKER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-Item = TypeVar("Item")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")]
 Cursor = Annotated[
@@ -27,31 +24,6 @@ Cursor = Annotated[
 ]
 TickerPath = Annotated[str, Path(pattern=TICKER_PATTERN, description="The market's ticker.", examples=["PRES24-GOP"])]
 TickerQuery = Annotated[str | None, Query(pattern=TICKER_PATTERN, description="Only this market.")]
-
-
-class ProblemDetails(BaseModel):
-    """What went wrong, in the form of RFC 9457. Further members name the setting, source or parameters."""
-
-    model_config = ConfigDict(extra="allow", title="Problem")
-
-    type: str = Field(
-        description="Always the same for this kind of problem.", examples=["urn:coliseum:problem:not-found"]
-    )
-    title: str = Field(examples=["There is no such thing"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["no market named 'NOPE'"])
-    instance: str = Field(description="The path of the request.", examples=["/api/python/markets/NOPE"])
-    correlation_id: str = Field(
-        default="", description="As in the header X-Correlation-Id and in the log. Streams have none."
-    )
-
-
-_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request cannot be served as it stands.", "content": _PROBLEM},
-    "5XX": {"description": "A system behind this API, or this API itself, failed.", "content": _PROBLEM},
-}
-"""The error responses that every route can give."""
 
 
 def encode_cursor(kind: str, filters: Mapping[str, Any], position: Mapping[str, Any]) -> str:

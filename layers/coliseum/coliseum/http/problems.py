@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from coliseum.errors import (
     ColiseumError,
     ConfigurationError,
@@ -48,6 +50,31 @@ KINDS: dict[type[ColiseumError], ProblemKind] = {
     SourceMalformed: ProblemKind(502, "source-malformed", "A system behind this API answered in an unknown shape"),
     LogError: ProblemKind(502, "feed-broken", "The feed's keys hold something else than the feed"),
 }
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong, in the form of RFC 9457. Further members name the setting, source or parameters."""
+
+    model_config = ConfigDict(extra="allow", title="Problem")
+
+    type: str = Field(
+        description="Always the same for this kind of problem.", examples=["urn:coliseum:problem:not-found"]
+    )
+    title: str = Field(examples=["There is no such thing"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["no market named 'NOPE'"])
+    instance: str = Field(description="The path of the request.", examples=["/api/python/markets/NOPE"])
+    correlation_id: str = Field(
+        default="", description="As in the header X-Correlation-Id and in the log. Streams have none."
+    )
+
+
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request cannot be served as it stands.", "content": _PROBLEM},
+    "5XX": {"description": "A system behind this API, or this API itself, failed.", "content": _PROBLEM},
+}
+"""The error responses that every route can give."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coliseum.http.paging import PROBLEMS
+from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
 
 Json = dict[str, Any]

@@ -315,6 +315,7 @@ def error_from(status: int, body: bytes, *, endpoint: str) -> SourceError:
 
 def _code_and_message(body: bytes) -> tuple[str | None, str]:
     """The code, and code, message and details as one line."""
+    # Four forms: {"error": {code, message, details?}}, {code, message, details}, {"msg": "…"}, {"error": "…"}.
     try:
         outer: Any = json.loads(body)
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ other clients that `python -m bench.kalshi_client` measures.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -284,7 +284,3 @@ class CutoffDocument(WireObject):
     market_settled_ts: Time
     trades_created_ts: Time
     orders_updated_ts: Time
-
-
-ErrorBody = dict[str, Any]
-"""Four shapes: {"error": {code, message, details?}} · {code, message, details} · {"msg": …} · {"error": "…"}."""

@@ -128,8 +128,8 @@ class Markets:
 
     def one(self, ticker: str) -> MarketAnswer:
         """A market with order book and last day. Raises NotFound."""
-        slot = CacheSpec(key=f"market:{ticker}", source=KALSHI, tier=MARKETS, shape=_VIEW)
-        served = self._cache.get(slot, lambda: self._view(ticker))
+        spec = CacheSpec(key=f"market:{ticker}", source=KALSHI, tier=MARKETS, shape=_VIEW)
+        served = self._cache.get(spec, lambda: self._view(ticker))
         view = served.value
         failures = [*view.failures, *([] if served.error is None else [_failure(served.error)])]
         return MarketAnswer(
@@ -166,11 +166,11 @@ class Markets:
         if start >= end:
             raise InvalidInput("since", since, "a moment before `until`")
         page_end = min(end, start + limit * period_minutes * 60)
-        slot = CacheSpec(
+        spec = CacheSpec(
             key=f"candles:{ticker}:{period_minutes}:{start}:{page_end}", source=KALSHI, tier=MARKETS, shape=_CANDLES
         )
         try:
-            served = self._cache.get(slot, lambda: self._candles(ticker, start, page_end, period_minutes))
+            served = self._cache.get(spec, lambda: self._candles(ticker, start, page_end, period_minutes))
         except SourceError as error:
             served = self._stored_candles(error, ticker, start, page_end, period_minutes)
         items = [candle_data(candle) for candle in served.value]
@@ -186,13 +186,13 @@ class Markets:
         )
 
     def _page(self, status: Status, limit: int, cursor: str | None) -> CachedValue[Page[MarketData]]:
-        slot = CacheSpec(key=f"markets:{status}:{limit}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_LIST)
+        spec = CacheSpec(key=f"markets:{status}:{limit}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_LIST)
 
         def fetch() -> Page[MarketData]:
             page = self._kalshi.for_seconds(_WAIT_SECONDS).markets(status=status, limit=limit, cursor=cursor)
             return Page(tuple(market_data(market, None) for market in page.items), page.cursor)
 
-        return self._cache.get(slot, fetch)
+        return self._cache.get(spec, fetch)
 
     def _of_category(
         self, status: Status, category: str, limit: int, place: dict[str, Any]
@@ -221,7 +221,7 @@ class Markets:
         self, status: Status, cursor: str | None
     ) -> CachedValue[Page[tuple[str | None, tuple[MarketData, ...]]]]:
         """One page of events, each as its category and its markets of that status."""
-        slot = CacheSpec(key=f"events:{status}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_CATEGORISED)
+        spec = CacheSpec(key=f"events:{status}:{_digest(cursor)}", source=KALSHI, tier=MARKETS, shape=_CATEGORISED)
 
         def fetch() -> Page[tuple[str | None, tuple[MarketData, ...]]]:
             event_status = None if status == "paused" else status  # the exchange has no paused events
@@ -229,7 +229,7 @@ class Markets:
             page = kalshi.events(status=event_status, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
             return Page(tuple((event.category, _markets_of(event, status)) for event in page.items), page.cursor)
 
-        return self._cache.get(slot, fetch)
+        return self._cache.get(spec, fetch)
 
     def _view(self, ticker: str) -> MarketView:
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
@@ -253,8 +253,8 @@ class Markets:
             event = kalshi.event(event_ticker)
             return EventFacts(title=event.title, category=event.category, series_ticker=event.series_ticker)
 
-        slot = CacheSpec(key=f"event:{event_ticker}", source=KALSHI, tier=EVENTS, shape=_FACTS)
-        return self._cache.get(slot, fetch).value
+        spec = CacheSpec(key=f"event:{event_ticker}", source=KALSHI, tier=EVENTS, shape=_FACTS)
+        return self._cache.get(spec, fetch).value
 
     def _last_day(self, kalshi: Kalshi, series_ticker: str, ticker: str) -> Sparkline:
         end = int(self._clock())

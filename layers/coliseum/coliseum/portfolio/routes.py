@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from coliseum.http.csv_export import csv_response
 from coliseum.http.field_types import seconds_from
-from coliseum.http.paging import PROBLEMS, Cursor, Limit, TickerQuery
+from coliseum.http.paging import Cursor, Limit, TickerQuery
+from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
 from coliseum.portfolio.answers import (
     BalanceAnswer,

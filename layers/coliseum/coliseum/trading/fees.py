@@ -36,14 +36,6 @@ class FeeType(StrEnum):
     """Makers pay on combos alone; on a single market this is `QUADRATIC`."""
 
 
-def fee_type_from(value: str) -> FeeType:
-    """The fee type of that name. `flat` and unknown names are refused: their formula is not published."""
-    try:
-        return FeeType(value)
-    except ValueError:
-        raise InvalidInput("fee_type", value, "one of " + ", ".join(FeeType)) from None
-
-
 class FeeTerms(TypedDict):
     """What a fee depends on: dollars per contract, contracts, the series' scale and type, and the order's role."""
 
@@ -104,11 +96,6 @@ class FillCharge:
     @property
     def net_fee(self) -> Decimal:
         return self.trade_fee + self.rounding_fee - self.rebate
-
-    @property
-    def cash_change(self) -> Decimal:
-        """What the balance really changes by."""
-        return self.balance_change + self.rebate
 
     @property
     def carried(self) -> Decimal:

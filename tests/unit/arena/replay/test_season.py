@@ -66,8 +66,8 @@ def test_every_contestant_answers_every_question_of_a_round() -> None:
 
 
 def test_the_market_has_a_skill_of_0_and_noise_a_negative_one() -> None:
-    _, aware = outcome().boards[Track.AWARE]
-    _, blind = outcome().boards[Track.BLIND]
+    _, aware = outcome().leaderboards[Track.AWARE]
+    _, blind = outcome().leaderboards[Track.BLIND]
     skills = {one.agent: one.scores["skill"] for one in (*aware.standings, *blind.standings)}
 
     assert skills["market"] == 0

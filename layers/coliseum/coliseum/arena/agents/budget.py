@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound
 from coliseum.arena.agents.roster import options_of, prices_of
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent, Round
 from coliseum.observability import emit_metrics, logger
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coliseum.arena.agents.circuit_breaker import FLEET_SECONDS, Circuit, CircuitVerdict
+from coliseum.arena.agents.model_circuit import FLEET_SECONDS, CircuitVerdict, ModelCircuit
 from coliseum.errors import SourceError
 from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
 from coliseum.observability import logger
@@ -39,7 +39,7 @@ class Circuits:
         names = (FLEET, vendor)
         try:
             texts = self._redis.read("MGET", *(self._key(name) for name in names))
-            for name, circuit in zip(names, map(Circuit.parse, texts), strict=True):
+            for name, circuit in zip(names, map(ModelCircuit.parse, texts), strict=True):
                 verdict = circuit.verdict(now)
                 if verdict is CircuitVerdict.STAY or (verdict is CircuitVerdict.PROBE and not self._take_probe(name)):
                     return ModelPermission(go=False, reason=circuit.reason)
@@ -55,7 +55,7 @@ class Circuits:
         name = FLEET if scope is FailureScope.FLEET else vendor
         at_once = FLEET_SECONDS if scope is FailureScope.FLEET else None
         try:
-            before = Circuit.parse(self._redis.read("GET", self._key(name)))
+            before = ModelCircuit.parse(self._redis.read("GET", self._key(name)))
             after = before.failed(now, failure.value, at_once_seconds=at_once)
             self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
             self._redis.command("DEL", self._probe_key(name))

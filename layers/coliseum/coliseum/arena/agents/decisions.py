@@ -27,7 +27,7 @@ from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.notifications import seals_entry
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent, Decision, Round, RoundMarket
 from coliseum.errors import SourceRefused
 from coliseum.feed.feed import Feed, now_ms

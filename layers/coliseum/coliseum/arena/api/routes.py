@@ -23,7 +23,8 @@ from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.exports import ExportName, Exports
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import PageRequest
-from coliseum.http.paging import PROBLEMS, Cursor, Limit, TickerPath, TickerQuery
+from coliseum.http.paging import Cursor, Limit, TickerPath, TickerQuery
+from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
 
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
@@ -38,7 +39,6 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 AgentPath = Annotated[str, Path(pattern=AGENT_PATTERN, examples=["market"])]
 AgentQuery = Annotated[str | None, Query(pattern=AGENT_PATTERN, description="Only this agent.")]
 RoundPath = Annotated[str, Path(pattern=ROUND_PATTERN, examples=["r-20261121T070000Z"])]
-RoundQuery = Annotated[str | None, Query(pattern=ROUND_PATTERN, description="Only this round.")]
 SeasonQuery = Annotated[str | None, Query(pattern=SEASON_PATTERN, description="A quarter such as 2026Q4.")]
 SealPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The forecast's seal.")]
 TrackQuery = Annotated[TrackName | None, Query(description="Only this track.")]

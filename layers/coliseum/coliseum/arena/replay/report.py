@@ -25,7 +25,7 @@ from coliseum.trading.money import decimal_text
 class ReplayReport:
     """The result of a replay."""
 
-    boards: Mapping[Track, tuple[ScoreReport, Leaderboard]]
+    leaderboards: Mapping[Track, tuple[ScoreReport, Leaderboard]]
     """The report and leaderboard of each track with contestants."""
     accounts: Mapping[str, MoneyFigures]
     body: Mapping[str, Any]
@@ -40,7 +40,7 @@ class ReplayReport:
 def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, *, draws: int) -> ReplayReport:
     """Score the season as the live arena does, but without gates, because a recording may cover a few hours only."""
     track_cells = {track: _cells(season, track, recording.end) for track in Track}
-    boards = {
+    leaderboards = {
         track: _leaderboard(season, track, track_cells[track], draws=draws)
         for track in Track
         if season.questions[track]
@@ -63,7 +63,7 @@ def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, 
         "rounds": len(season.rounds),
         "markets": len({ticker for _, ticker in season.markets}),
         "problems": season.problems,
-        "tracks": {track.value: leaderboard_body(*scored) for track, scored in boards.items()},
+        "tracks": {track.value: leaderboard_body(*scored) for track, scored in leaderboards.items()},
         "leans": leans(
             track_cells[Track.BLIND], track_cells[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws
         ),
@@ -72,7 +72,7 @@ def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, 
             for name, figures in accounts.items()
         },
     }
-    return ReplayReport(boards, accounts, body)
+    return ReplayReport(leaderboards, accounts, body)
 
 
 def _cells(season: ReplaySeason, track: Track, end: datetime) -> list[Cell]:

@@ -11,7 +11,7 @@ from typing import Any
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
 from coliseum.arena.reporting.cells import MarketKey, QuestionKey, asked_until, cells
 from coliseum.arena.reporting.ranking import leans, score_and_rank

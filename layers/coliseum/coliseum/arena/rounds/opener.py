@@ -1,4 +1,4 @@
-"""Everything that opening a round needs, wired from the settings: the schedule and the admin command share it."""
+"""Everything that opening a round needs, wired from the settings: the schedule and the admin action share it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import Enqueue, OpeningReport, RoundPlan, hand_out, open_round
 from coliseum.aws import send_batch
 from coliseum.config import Settings

@@ -1,7 +1,7 @@
 """Open a round: choose markets, freeze them, store the round in one transaction, hand out its decisions.
 
 The schedule calls this more often than rounds begin, and the slot decides whether there is work. The next call
-completes what a killed call left undone. A call with nothing to do costs one database request.
+completes what a killed call left undone. A call with nothing to do costs two database requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from coliseum.arena.agents.attempts import MAX_ATTEMPTS
 from coliseum.arena.calendar import RoundSlot, slot_at, time_text
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Agent, Round, decision_id
 from coliseum.arena.rounds.markets import frozen_markets

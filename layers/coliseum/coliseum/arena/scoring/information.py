@@ -32,14 +32,14 @@ class Information:
 
 def information(table: CellTable, pools: Collection[str] = ()) -> dict[str, Information]:
     """The contribution of each agent over its paired cells. `pools`, and agents without a paired cell, are absent."""
-    counts_as_voice = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
-    paired = table.select(table.paired & counts_as_voice[table.agent])
+    counts_in_pool = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)
+    paired = table.select(table.paired & counts_in_pool[table.agent])
     own, market = _log_odds(paired.p), _log_odds(paired.q)
     size = int(paired.question.max()) + 1 if len(paired) else 0
     others = totals(own, paired.question, size)[paired.question] - own
-    voices = counts(paired.question, size)[paired.question] + 1  # agents and the market
-    without = brier(_probability((others + market) / (voices - 1)), paired.y)
-    gained = without - brier(_probability((others + market + own) / voices), paired.y)
+    pool_size = counts(paired.question, size)[paired.question] + 1  # agents and the market
+    without = brier(_probability((others + market) / (pool_size - 1)), paired.y)
+    gained = without - brier(_probability((others + market + own) / pool_size), paired.y)
     level = nest(paired, np.ones(len(paired), dtype=np.bool_))
     values = level.event_values(gained)
     means, errors, events = level.mean(values), level.error(values), level.event_counts()

@@ -147,9 +147,9 @@ def input_hash(table: CellTable) -> str:
     return digest.hexdigest()
 
 
-def seed_of(board: str, table: CellTable) -> int:
+def seed_of(name: str, table: CellTable) -> int:
     """The seed of the bootstrap. It follows from the leaderboard's name and the cells, so that it cannot be chosen."""
-    text = f"{board}\x1f{input_hash(table)}"
+    text = f"{name}\x1f{input_hash(table)}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from coliseum.arena.calendar import season_of
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.reporting.reports import ReportKey, make_report, save_report
 from coliseum.feed.entries import Candidate
 
@@ -20,6 +20,6 @@ def make_due_leaderboards(records: ArenaRecords, *, now: datetime) -> tuple[Cand
     for season in sorted({season_of(now - LATE_RESULTS), season_of(now)}):
         for track in Track:
             if records.report_due(season, track):
-                question = ReportKey(season=season, track=track, as_of=now, known_at=now)
-                entries += save_report(records, make_report(records, question))
+                key = ReportKey(season=season, track=track, as_of=now, known_at=now)
+                entries += save_report(records, make_report(records, key))
     return tuple(entries)

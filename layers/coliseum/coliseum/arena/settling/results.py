@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from coliseum.arena.calendar import time_text
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Result
 from coliseum.errors import ColiseumError, SourceError, SourceMalformed
 from coliseum.feed.entries import Candidate, EntryKind, event_candidate

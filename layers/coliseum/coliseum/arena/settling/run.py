@@ -14,7 +14,7 @@ from coliseum.arena.calendar import season_of
 from coliseum.arena.notifications import round_seal_entries, round_trade_entries
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Round
 from coliseum.arena.rounds.opening import Enqueue, RoundPlan, hand_out
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts

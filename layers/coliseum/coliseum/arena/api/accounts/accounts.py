@@ -36,7 +36,7 @@ from coliseum.arena.scoring.money import AccountValue, money_figures
 from coliseum.errors import InvalidInput, SourceMalformed
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition
-from coliseum.trading.money import ZERO
+from coliseum.trading.money import ZERO, optional_decimal
 from coliseum.trading.trades import Outcome
 
 CURVE_POINTS = 200
@@ -155,17 +155,13 @@ def _attribution(rows: Sequence[records.Row]) -> AttributionData:
             contracts=Decimal(row["contracts"]),
             cost=Decimal(row["cost"]),
             fee=Decimal(row["fee"]),
-            mid=_decimal(row["q"]),
-            yes_bid=_decimal(row["yes_bid"]),
-            yes_ask=_decimal(row["yes_ask"]),
-            forecast=_decimal(row["p"]),
-            value=_decimal(row["value"]),
+            mid=optional_decimal(row["q"]),
+            yes_bid=optional_decimal(row["yes_bid"]),
+            yes_ask=optional_decimal(row["yes_ask"]),
+            forecast=optional_decimal(row["p"]),
+            value=optional_decimal(row["value"]),
         )
         for row in rows
     )
     names = {name: rows[0][name] for name in ("account_id", "agent_id", "policy")}
     return AttributionData(**names, **asdict(parts))
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -17,7 +17,7 @@ from coliseum.arena.api.accounts.answers import (
 )
 from coliseum.arena.api.routes import SEASON_PATTERN, AgentPath, AgentQuery, Page, SeasonQuery
 from coliseum.http.field_types import seconds_from
-from coliseum.http.paging import PROBLEMS
+from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
 
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)

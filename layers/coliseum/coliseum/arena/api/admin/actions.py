@@ -1,4 +1,4 @@
-"""Admin commands. Each can be repeated: the answer gives the present state and whether this call changed it."""
+"""Admin actions. Each can be repeated: the answer gives the present state and whether this call changed it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
-from coliseum.arena.records.arena import ArenaRecords
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent
 from coliseum.arena.rounds.opening import OpeningReport
 from coliseum.errors import InvalidInput
@@ -17,7 +17,7 @@ AgentCommand = Literal["pause", "resume", "retire"]
 
 @dataclass(frozen=True, slots=True)
 class AdminActions:
-    """What the commands need. Each client is built when a command first needs it."""
+    """What the admin actions need. Each client is built when an action first needs it."""
 
     records: Callable[[], ArenaRecords]
     open_round: Callable[[], OpeningReport]
@@ -27,7 +27,7 @@ class AdminActions:
 
 
 class Operator:
-    """Carries out the commands of a caller who has shown the admin token."""
+    """Carries out the admin actions of a caller who has shown the admin token."""
 
     def __init__(self, actions: AdminActions, *, has_key: bool) -> None:
         self._actions = actions

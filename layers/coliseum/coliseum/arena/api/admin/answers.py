@@ -1,4 +1,4 @@
-"""Answers of the admin commands."""
+"""Answers of the admin actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OpenedAnswer(Answer):
 
 
 class AgentStatusAnswer(Answer):
-    """An agent after an admin command."""
+    """An agent after an admin action."""
 
     agent_id: str
     status: Literal["active", "needs_key", "paused", "retired"]

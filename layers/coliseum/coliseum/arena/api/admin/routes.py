@@ -1,4 +1,4 @@
-"""HTTP routes for admin commands. Without the setting ADMIN_TOKEN every one of them answers 404."""
+"""HTTP routes for admin actions. Without the setting ADMIN_TOKEN every one of them answers 404."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from coliseum.arena.api.admin.actions import AgentCommand, Operator
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
 from coliseum.arena.api.routes import AgentPath
-from coliseum.http.paging import PROBLEMS
+from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
 from coliseum.observability import logger
 
@@ -76,5 +76,5 @@ def redrive(request: Request, operator: OperatorDependency) -> RedriveAnswer:
 
 
 def _audit(request: Request, command: str, **subject: Any) -> None:
-    """Log the command. The caller is known by the token alone, which must not be logged."""
+    """Log the admin action. The caller is known by the token alone, which must not be logged."""
     logger().info("admin command", command=command, correlation_id=request.state.correlation_id, **subject)

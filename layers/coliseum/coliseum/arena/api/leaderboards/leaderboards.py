@@ -27,8 +27,8 @@ from coliseum.http.answers import Answer
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition
 
-NO_REPORT = "No board was published for this season and track by then: the first comes when a round is closed."
-NO_ROWS = "The board has no row for this: the agent was not asked."
+NO_REPORT = "No leaderboard was published for this season and track by then: the first comes when a round is closed."
+NO_ROWS = "The leaderboard has no row for this: the agent was not asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,20 +3,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.arena.agents.circuit_breaker import (
+from coliseum.arena.agents.model_circuit import (
     FAILURES,
     FLEET_SECONDS,
     OPEN_SECONDS,
     WINDOW_SECONDS,
-    Circuit,
     CircuitVerdict,
+    ModelCircuit,
 )
 
 NOW = 1_000_000.0
 
 
-def after(failures: int, *, apart: float = 1.0) -> Circuit:
-    circuit = Circuit()
+def after(failures: int, *, apart: float = 1.0) -> ModelCircuit:
+    circuit = ModelCircuit()
     for number in range(failures):
         circuit = circuit.failed(NOW + number * apart, "rate_limited")
     return circuit
@@ -50,26 +50,26 @@ def test_a_failed_probe_opens_it_again() -> None:
 
 
 def test_a_refused_key_opens_it_at_once() -> None:
-    circuit = Circuit().failed(NOW, "key_refused", at_once_seconds=FLEET_SECONDS)
+    circuit = ModelCircuit().failed(NOW, "key_refused", at_once_seconds=FLEET_SECONDS)
     assert circuit.verdict(NOW + FLEET_SECONDS - 1) is CircuitVerdict.STAY
     assert circuit.verdict(NOW + FLEET_SECONDS) is CircuitVerdict.PROBE
 
 
 @given(st.lists(st.floats(0, 300), max_size=30))
 def test_a_circuit_is_equal_after_being_stored(pauses: list[float]) -> None:
-    circuit, now = Circuit(), NOW
+    circuit, now = ModelCircuit(), NOW
     for pause in pauses:
         now += pause
         circuit = circuit.failed(now, "unavailable")
-    assert Circuit.parse(circuit.text()) == circuit
+    assert ModelCircuit.parse(circuit.text()) == circuit
     assert len(circuit.failures) <= FAILURES
 
 
 @given(st.none() | st.text())
 def test_a_text_that_cannot_be_read_is_a_closed_circuit(text: str | None) -> None:
-    assert Circuit.parse(text).verdict(NOW) in set(CircuitVerdict)
+    assert ModelCircuit.parse(text).verdict(NOW) in set(CircuitVerdict)
 
 
 def test_any_text_is_read_without_an_error() -> None:
     for text in (None, "", "null", "[]", "{", '{"failures": 3}', '{"open_until": "soon"}'):
-        assert Circuit.parse(text) == Circuit()
+        assert ModelCircuit.parse(text) == ModelCircuit()

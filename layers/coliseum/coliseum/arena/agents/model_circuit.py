@@ -1,4 +1,4 @@
-"""A circuit breaker for a source that keeps failing: closed → open → one probe → closed, or open again. Pure.
+"""The circuit of models that keep failing: closed → open → one probe → closed, or open again. Pure.
 
 Times are unix seconds.
 """
@@ -24,8 +24,11 @@ class CircuitVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
-    """`failures` are the times of the failures in a row; `open_until` is 0 while closed."""
+class ModelCircuit:
+    """The circuit of one vendor's models, or of all models.
+
+    `failures` are the times of the failures in a row; `open_until` is 0 while closed.
+    """
 
     failures: tuple[float, ...] = ()
     open_until: float = 0.0
@@ -37,21 +40,21 @@ class Circuit:
             return CircuitVerdict.GO
         return CircuitVerdict.STAY if now < self.open_until else CircuitVerdict.PROBE
 
-    def failed(self, now: float, reason: str, *, at_once_seconds: float | None = None) -> Circuit:
+    def failed(self, now: float, reason: str, *, at_once_seconds: float | None = None) -> ModelCircuit:
         """After another failure; `at_once_seconds` opens it without waiting for more of them."""
         recent = tuple(at for at in (*self.failures, now) if now - at <= WINDOW_SECONDS)[-FAILURES:]
         if at_once_seconds is not None:
-            return Circuit(recent, now + at_once_seconds, reason)
+            return ModelCircuit(recent, now + at_once_seconds, reason)
         probed = self.open_until and now >= self.open_until
         if probed or len(recent) >= FAILURES:
-            return Circuit(recent, max(self.open_until, now + OPEN_SECONDS), reason)
-        return Circuit(recent, self.open_until, reason)
+            return ModelCircuit(recent, max(self.open_until, now + OPEN_SECONDS), reason)
+        return ModelCircuit(recent, self.open_until, reason)
 
     def text(self) -> str:
         return json.dumps({"failures": self.failures, "open_until": self.open_until, "reason": self.reason})
 
     @classmethod
-    def parse(cls, text: str | None) -> Circuit:
+    def parse(cls, text: str | None) -> ModelCircuit:
         """A circuit from its text. Text that cannot be read counts as closed: a circuit only saves cost."""
         try:
             value = json.loads(text or "{}")
