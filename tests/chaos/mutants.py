@@ -92,12 +92,19 @@ MUTANTS = (
     Mutant(
         "a publish without an answer is forgotten",
         FENCES,
-        "(*self._tokens[-UNANSWERED_MAX:], token)",
-        "self._tokens",
+        "(*self._unanswered, token)[-UNANSWERED_MAX:]",
+        "self._unanswered",
         CASES,
     ),
     Mutant("newest first", BOT_POLL, "trades=answer.trades[-LIST_MAX:]", "trades=answer.trades[::-1]"),
     Mutant("an emptied log is not refilled", UNPUBLISHED, "        return listed\n", "        return new\n"),
+    Mutant(
+        "an emptied log's checkpoint claims the list that follows",
+        UNPUBLISHED,
+        "forget_trades(memory, {trade.trade_id for trade in listed})",
+        "memory",
+        CASES,
+    ),
     # The difference
     Mutant(
         "no overflow check",

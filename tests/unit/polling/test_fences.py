@@ -51,3 +51,15 @@ def test_a_long_outage_does_not_make_the_request_grow_without_end() -> None:
         history.next_fence(str(number))
 
     assert len(history.next_fence("last").accepted) == UNANSWERED_MAX + 1
+
+
+def test_a_long_outage_does_not_make_the_last_confirmed_fence_foreign() -> None:
+    history = FenceHistory()
+    history.confirm(history.next_fence("confirmed"))
+    for number in range(UNANSWERED_MAX * 3):
+        history.next_fence(str(number))
+
+    assert "confirmed" in history
+    assert history.next_fence("last").accepted[0] == "confirmed"
+    assert str(UNANSWERED_MAX * 3 - 1) in history
+    assert "0" not in history

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from coliseum.feed.entries import Candidate, EntryKind
 from coliseum.polling.candidates import trade_candidate
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade
-from coliseum.polling.publications import Publication
+from coliseum.polling.diff import BotObservation, ListDifference, compare
+from coliseum.polling.publications import Publication, list_publication
 from coliseum.polling.unpublished import UnpublishedQueue, batches, republish_before_list
 from coliseum.trading.trades import Side, Trade
 
@@ -192,3 +193,101 @@ def test_an_entry_without_a_time_stays_behind_the_one_that_it_came_after() -> No
     made = republish_before_list(waiting, (), EMPTY_CHECKPOINT, {})
 
     assert ids((made,)) == [["a", "b", "gap", "c"]]
+
+
+def observation(total: int, *, length: int) -> BotObservation:
+    """The bot's list of at most `length` trades, after `total` trades of its run."""
+    listed = tuple(trade(f"t{number}", float(number + 1)) for number in range(max(0, total - length), total))
+    return BotObservation(
+        trades=listed, rejected=(), run="r", trade_count=total, trade_count_after=total, at_ms=total * 1000
+    )
+
+
+def poll(queue: UnpublishedQueue, seen: BotObservation) -> None:
+    """Queue what a poll of the bot adds, as the poller does."""
+    difference = compare(queue.memory, seen)
+    trades = queue.trades_to_publish(seen.trades, new=difference.trades)
+    queue.add(list_publication(difference, None, trades=trades))
+
+
+def lost_by_a_crash(published: set[str], stored: Checkpoint, seen: BotObservation) -> list[str]:
+    """Listed trades that the log lacks, and that a poller with the stored checkpoint would not publish."""
+    found = {one.trade_id for one in compare(stored, seen).trades}
+    return [one.trade_id for one in seen.trades if one.trade_id not in published | found]
+
+
+def difference_after_a_crash(batch: Publication, seen: BotObservation) -> ListDifference:
+    """What the next poller finds where this batch was the last one that reached the log."""
+    return compare(batch.checkpoint, seen)
+
+
+def test_a_crash_between_the_batches_for_an_emptied_log_loses_no_listed_trade() -> None:
+    queue = UnpublishedQueue()
+    for total in range(100, 700, 100):
+        poll(queue, observation(total, length=100))
+    seen = observation(600, length=100)
+    queue.log_was_emptied()
+    poll(queue, seen)
+    first, second = queue.prepare_batches(size=500)
+    after = difference_after_a_crash(first, seen)
+
+    assert [len(first.entries), len(second.entries)] == [500, 100]
+    assert not first.checkpoint.known.keys() & {one.trade_id for one in seen.trades}
+    assert (after.trades, after.gap) == (seen.trades, None)
+    assert after.checkpoint == second.checkpoint == queue.memory
+
+
+def test_what_an_emptied_log_gets_before_the_bots_list_does_not_claim_the_list() -> None:
+    """The bot does not answer after the log was emptied, so only its status is published."""
+    queue = UnpublishedQueue()
+    poll(queue, observation(250, length=100))
+    queue.prepare_batches()
+    queue.confirm_all()
+    queue.log_was_emptied()
+    status = Candidate(kind=EntryKind.BOT_STATUS, key="offline", digest="", data={})
+    queue.add(Publication((status,), queue.memory))
+    queue.prepare_batches()
+    (batch,) = queue.prepare_batches()
+    after = difference_after_a_crash(batch, observation(250, length=100))
+
+    assert (len(after.trades), after.gap) == (100, None)
+    assert len(queue.memory.known) == 100
+
+
+growths = st.lists(st.integers(1, 9), max_size=4)
+
+
+@given(earlier=growths.filter(bool), waiting=growths, later=growths, emptied=..., status=..., size=st.integers(1, 12))
+def test_whatever_part_of_the_queue_reaches_the_log_the_next_poller_publishes_the_rest(
+    *, earlier: list[int], waiting: list[int], later: list[int], emptied: bool, status: bool, size: int
+) -> None:
+    """Three phases, each with polls of a growing list: published, then waiting, then after the log was emptied."""
+    queue = UnpublishedQueue()
+    published: set[str] = set()
+    total = 0
+
+    def publish_all(seen: BotObservation) -> None:
+        for batch in queue.prepare_batches(size=size):
+            published.update(entry.data["trade_id"] for entry in batch.entries if entry.kind is EntryKind.TRADE)
+            assert lost_by_a_crash(published, batch.checkpoint, seen) == []
+        queue.confirm_all()
+
+    def poll_all(steps: list[int]) -> BotObservation:
+        nonlocal total
+        for growth in steps:
+            total += growth
+            poll(queue, observation(total, length=8))
+        return observation(total, length=8)
+
+    publish_all(poll_all(earlier))
+    seen = poll_all(waiting)
+    if emptied:
+        published.clear()
+        queue.log_was_emptied()
+    if status:
+        entry = Candidate(kind=EntryKind.BOT_STATUS, key="offline", digest="", data={})
+        queue.add(Publication((entry,), queue.memory))
+        publish_all(seen)
+    publish_all(poll_all([*later, 0]))
+
+    assert published >= {one.trade_id for one in observation(total, length=8).trades}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from coliseum.errors import LogError
@@ -72,8 +72,17 @@ class Checkpoint:
 EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={}, answered_ms=None)
 """Before the first contact with the bot."""
 
+# Keys of the stored JSON that differ from the field's name. They stay, because a new release must read the checkpoint
+# of an earlier one:
+#
+#   count     Checkpoint.trade_count
+#   listed    Checkpoint.list_length
+#   ok_ms     Checkpoint.answered_ms
+#   hole      Checkpoint.gap
+#   told_ms   SourceGap.newest_reported_ms, inside `hole`
+#
+# `known` is a list of [trade id, digest, executed_at], with a fourth item 1 where `from_earlier_run` is true.
 _STORED_GAP_KEYS = {"newest_reported_ms": "told_ms"}
-"""Stored names of a gap's fields where they differ from ours. Checkpoints of earlier releases must stay readable."""
 
 
 def newest_reported_ms(known: Mapping[str, KnownTrade]) -> int:
@@ -85,6 +94,26 @@ def keep_newest(known: Mapping[str, KnownTrade], *, at_least: int = 0) -> dict[s
     """The newest `REMEMBERED_TRADES` of `known`, or `at_least` so many: never fewer than the bot's own list has."""
     excess = len(known) - max(REMEMBERED_TRADES, at_least)
     return dict(list(known.items())[max(0, excess) :])
+
+
+def last_list_ids(checkpoint: Checkpoint) -> set[str]:
+    """The ids of the trades in the bot's last list, as far as they are known. `compare` keeps them newest."""
+    # A trade without a digest was reported by the exchange, after the list.
+    reported = [trade_id for trade_id, trade in checkpoint.known.items() if trade.digest]
+    newest = reported[max(0, len(reported) - checkpoint.list_length) :]
+    return {trade_id for trade_id in newest if not trade_id.startswith("!")}
+
+
+def forget_trades(checkpoint: Checkpoint, trade_ids: Collection[str]) -> Checkpoint:
+    """The checkpoint as if the trades with these ids had not been reported yet. Everything else stays."""
+    forgotten = [trade for trade_id, trade in checkpoint.known.items() if trade_id in trade_ids]
+    known = {trade_id: trade for trade_id, trade in checkpoint.known.items() if trade_id not in trade_ids}
+    count = checkpoint.trade_count
+    if count is not None:
+        # The bot counts only what it reported itself in this run. With the full count, the same list would look like a
+        # list that pushed other trades out.
+        count -= sum(bool(trade.digest) and not trade.from_earlier_run for trade in forgotten)
+    return replace(checkpoint, known=known, trade_count=count)
 
 
 def encode(checkpoint: Checkpoint) -> str:

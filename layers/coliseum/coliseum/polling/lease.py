@@ -1,4 +1,7 @@
-"""The poller's heartbeat, which is also its lease: while it lasts, other pollers rest."""
+"""The poller's heartbeat, which is also its lease: while it lasts, other pollers rest.
+
+A report is the sending of a heartbeat.
+"""
 
 from __future__ import annotations
 

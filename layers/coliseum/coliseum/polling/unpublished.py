@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from coliseum.feed.entries import Candidate
-from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade, forget_trades, last_list_ids
 from coliseum.polling.publications import Publication
 from coliseum.trading.trades import Trade
 
@@ -22,8 +23,10 @@ class UnpublishedQueue:
     Invariants:
     - `memory` includes everything that waits, so it may be ahead of the checkpoint in the log.
     - A publication leaves the queue only when the log has confirmed it, or when the memory is replaced as a whole.
-    - No publication's checkpoint includes entries that stand behind it. So whatever part of the queue reaches the
-      log, the checkpoint stored there is true.
+      One exception: for an emptied log, `trades_to_publish` drops the waiting trades that the list repeats.
+    - No batch's checkpoint includes entries that stand behind it, or trades of the bot's list that an emptied log does
+      not have yet. So whatever part of the queue reaches the log, a poller that begins with the checkpoint stored there
+      publishes the rest.
     """
 
     def __init__(self) -> None:
@@ -81,8 +84,16 @@ class UnpublishedQueue:
         return listed
 
     def prepare_batches(self, *, size: int = BATCH_SIZE) -> tuple[Publication, ...]:
-        """What waits, joined into batches of about `size` entries. The last one also stores the newest memory."""
-        self._waiting = batches((*self._waiting, Publication((), self._memory)), size=size)
+        """What waits, joined into batches of about `size` entries. The last one also stores the newest memory.
+
+        While an emptied log waits for the bot's next list, no batch's checkpoint includes the trades of the last list.
+        """
+        waiting = (*self._waiting, Publication((), self._memory))
+        if self._log_was_emptied:
+            # The bot may not answer for a while, and what is published meanwhile must not claim its list.
+            lost_ids = last_list_ids(self._memory)
+            waiting = tuple(replace(each, checkpoint=forget_trades(each.checkpoint, lost_ids)) for each in waiting)
+        self._waiting = batches(waiting, size=size)
         return self._waiting
 
     def confirm_first(self) -> None:
@@ -122,8 +133,10 @@ def republish_before_list(
     """What waits, without the trades that `listed` repeats, in the order of execution.
 
     For a log that was emptied: what waits may be a correction of a trade that the log no longer has, and it stands in
-    the order of publication. `order` decides between trades of the same time.
+    the order of publication. `order` decides between trades of the same time. The checkpoint is `memory` without the
+    trades of the list, which are published behind this: a crash between the two must not make them count as published.
     """
+    listed = tuple(listed)
     in_list = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in listed}
     latest = 0.0
     dated: list[tuple[float, int, Candidate]] = []
@@ -134,4 +147,5 @@ def republish_before_list(
             executed_at = float(entry.at) if entry.at else latest
             dated.append((executed_at, order.get((entry.key, entry.at), len(order)), entry))
     dated.sort(key=lambda row: row[:2])
-    return Publication(tuple(entry for _, _, entry in dated), memory)
+    checkpoint = forget_trades(memory, {trade.trade_id for trade in listed})
+    return Publication(tuple(entry for _, _, entry in dated), checkpoint)
