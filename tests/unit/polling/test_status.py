@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coliseum.bot.parse import status_from
-from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status, rfc3339
+from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status
 
 NOW = 1_700_000_000_000
 PAPER = status_from(b'{"mode": "paper", "strategy": "drift"}')
@@ -72,7 +72,3 @@ def test_a_bot_that_reports_no_mode_has_none_and_no_time_of_it() -> None:
 @pytest.mark.parametrize(("status", "expected"), [(None, False), ({"status": "offline"}, False), (ONLINE, True)])
 def test_a_bot_is_online_when_its_last_status_says_so(status: dict[str, object] | None, expected: bool) -> None:
     assert is_online(status) is expected
-
-
-def test_times_are_in_utc_with_milliseconds() -> None:
-    assert rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"

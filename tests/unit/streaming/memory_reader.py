@@ -29,7 +29,7 @@ class MemoryReader:
     def release(self, wake: Callable[[], None]) -> None:
         self.watchers.discard(wake)
 
-    async def ready(self, seconds: float) -> bool:
+    async def ready(self, seconds: float, *, give_up: Callable[[], bool] = lambda: False) -> bool:
         return True
 
     async def read(self, after: EntryId) -> FeedState:

@@ -10,10 +10,10 @@ from tests.unit.streaming.whatwg import Interpreter
 from tests.unit.streaming.world import BEGAN_MS, Client, World, names, trade_ids
 
 from coliseum.feed.entries import START, EntryId, EntryKind
+from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.encode import KEEPALIVE
 from coliseum.streaming.session import Write
 from coliseum.streaming.subscription import Earliest, Resume, Since
-from coliseum.streaming.view import clock_text
 
 
 @pytest.fixture
@@ -353,8 +353,8 @@ def test_a_heartbeat_comes_every_thirty_seconds_with_what_a_client_needs_to_trus
         "cursor": str(world.head),
         "seq": 1,
         "epoch": "e1",
-        "poll_ok_at": clock_text(BEGAN_MS + 1_000_000),
-        "bot_ok_at": clock_text(BEGAN_MS + 1_000_000),
+        "poll_ok_at": rfc3339(BEGAN_MS + 1_000_000),
+        "bot_ok_at": rfc3339(BEGAN_MS + 1_000_000),
         "lag_ms": 7,
         "delivered": 1,
         "stale": [],

@@ -51,5 +51,5 @@ def _result(name: str, future: Future[Any]) -> ProbeResult:
         return "up"
     if isinstance(error, ColiseumError):
         return "down"
-    logger().error("probe raised an unexpected exception", probe=name, error=f"{type(error).__name__}: {error}")
+    logger().error("probe raised an unexpected exception", probe=name, problem=f"{type(error).__name__}: {error}")
     return "unknown"

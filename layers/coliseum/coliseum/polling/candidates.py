@@ -6,8 +6,8 @@ from typing import Any
 
 from coliseum.bot.parse import RejectedTrade
 from coliseum.feed.entries import Candidate, EntryKind, event_candidate, trade_json
+from coliseum.feed.timestamps import rfc3339
 from coliseum.polling.checkpoint import SourceGap
-from coliseum.polling.status import rfc3339
 from coliseum.trading.trades import Trade, TradeSource
 
 

@@ -6,10 +6,10 @@ One failed poll changes nothing; two in a row make the bot offline, since the fi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from coliseum.bot.parse import BotStatus
+from coliseum.feed.timestamps import rfc3339
 
 OFFLINE_AFTER_FAILURES = 2
 """Failed polls in a row until the bot counts as offline."""
@@ -77,8 +77,3 @@ def _last_mode(before: dict[str, Any] | None) -> dict[str, Any]:
     """The mode in an earlier status. Earlier releases did not store one."""
     status = before or {}
     return {"mode": status.get("mode"), "mode_as_of": status.get("mode_as_of")}
-
-
-def rfc3339(ms: int) -> str:
-    """Unix milliseconds as RFC 3339 text in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,12 +9,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from coliseum.errors import InvalidInput
+from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.connections import AsgiReceive
 from coliseum.streaming.context import StreamContext, StreamRequest
 from coliseum.streaming.responses import HttpResponse, json_response, problem
 from coliseum.streaming.subscription import STREAMS, Selection, Subscription, parse_subscription
 from coliseum.streaming.tickets import LIFETIME_SECONDS, Ticket, parse_ticket
-from coliseum.streaming.view import clock_text
 
 _BODY_BYTES = 16_384
 
@@ -59,7 +59,7 @@ async def issue_ticket(context: StreamContext, request: StreamRequest, receive: 
     ticket = Ticket(wanted.selection, int(time.time()) + LIFETIME_SECONDS)
     return json_response(
         201,
-        {"ticket": ticket.signed(secret.get_secret_value()), "expires_at": clock_text(ticket.expires_at * 1000)},
+        {"ticket": ticket.signed(secret.get_secret_value()), "expires_at": rfc3339(ticket.expires_at * 1000)},
     )
 
 

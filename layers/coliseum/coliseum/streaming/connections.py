@@ -16,12 +16,12 @@ from coliseum.errors import ColiseumError
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import now_ms
 from coliseum.feed.protocol import FeedState
+from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.fanout import FanoutGroup
 from coliseum.streaming.reader import SharedReader
 from coliseum.streaming.session import Fetch, Phase, Session, Wait, Write
 from coliseum.streaming.stats import StreamCounters
 from coliseum.streaming.subscription import Selection
-from coliseum.streaming.view import clock_text
 
 AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -99,6 +99,11 @@ class ClientConnection:
         if waiter is not None and not waiter.done():
             self._leave_group()
             waiter.set_result(None)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has disconnected."""
+        return self._gone
 
     def gone(self) -> None:
         """The client disconnected."""
@@ -248,7 +253,7 @@ class ConnectionRegistry:
             {
                 "id": connection.session.settings.session_id,
                 "stream": connection.session.subscription.stream,
-                "connected_since": clock_text(connection.opened_ms),
+                "connected_since": rfc3339(connection.opened_ms),
                 "last_event_id": _text(connection.session.stats.sent_id),
                 "events_sent": connection.session.stats.events,
             }

@@ -74,12 +74,16 @@ class LogReader:
         self._watchers.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def ready(self, seconds: float) -> bool:
-        """Wait so many seconds for Redis, longer while the process is starting. Returns whether it has answered."""
+    async def ready(self, seconds: float, *, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait so many seconds for Redis, longer while the process is starting. Returns whether it has answered.
+
+        The wait ends early with False when `give_up()` is true, or when the reader stops.
+        """
         view = self._view
         deadline = max(self._loop.time() + seconds, view.redis.first_answer_due)
         while not view.loaded or "redis" in view.stale:
-            if self._loop.time() >= deadline or "redis" in view.stale:
+            stopped = give_up() or not self._watchers.running
+            if stopped or self._loop.time() >= deadline or "redis" in view.stale:
                 return False
             await asyncio.sleep(0.05)
         return True

@@ -62,7 +62,7 @@ class LogSource:
         """Redis refused something or did not answer."""
         self._counters.redis_errors += 1
         if self._health.failed(self._loop.time()):
-            logger().warning("redis does not answer", error=str(error))
+            logger().warning("redis does not answer", problem=str(error))
 
     async def _metered(self, answer: Awaitable[FeedState]) -> FeedState:
         self._counters.redis_commands += READ_COMMANDS

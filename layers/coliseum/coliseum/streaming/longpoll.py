@@ -10,9 +10,10 @@ from typing import Any
 from coliseum.feed.contiguity import Ahead, Reset
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState
+from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.resume import Cursor, cursor_in_ring, first_read, gap_data, read_on
 from coliseum.streaming.subscription import EVENT_NAMES, Subscription
-from coliseum.streaming.view import LogView, clock_text
+from coliseum.streaming.view import LogView
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class LongPoll:
             "epoch": None if cursor is None else cursor.epoch,
             "head": str(view.ring.head),
             "source": "log",
-            "as_of": clock_text(now_ms),
+            "as_of": rfc3339(now_ms),
             "stale": bool(view.stale),
             "stale_sources": sorted(view.stale),
         }

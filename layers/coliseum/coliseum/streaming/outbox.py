@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class Outbox:
     """Events in the order in which they are written.
 
-    Invariant: `written_at` is when bytes were handed to the connection last, keepalives and log entries included.
+    Invariant: `written_at` is when bytes were handed to the connection last, keepalives and log entries included. It
+    lags behind while the session is a member of a `FanoutGroup`, which writes for it, until `Session.add_delivered`.
     """
 
     written_at: float

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coliseum.streaming.timings import AHEAD_RETRY_SECONDS
+
 LONGEST_RETRY_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 0.25
-AHEAD_RETRY_SECONDS = 0.4
 
 
 @dataclass(slots=True)

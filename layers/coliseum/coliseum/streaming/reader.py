@@ -32,8 +32,11 @@ class SharedReader(Protocol):
     def release(self, wake: Callable[[], None]) -> None:
         """Call `wake` no more."""
 
-    async def ready(self, seconds: float) -> bool:
-        """Wait so many seconds for Redis, longer while the process is starting. Returns whether it has answered."""
+    async def ready(self, seconds: float, *, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait so many seconds for Redis, longer while the process is starting. Returns whether it has answered.
+
+        The wait ends early with False when `give_up()` is true, or when the reader stops.
+        """
         ...
 
     async def read(self, after: EntryId) -> FeedState:

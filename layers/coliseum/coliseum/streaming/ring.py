@@ -151,7 +151,7 @@ class Ring:
         self.extend(entries)
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Append the entries that follow the head. Raises ValueError for a hole: the caller must have checked."""
+        """Append the entries that follow the head. Raises ValueError where one is missing: the caller must check."""
         for entry in entries:
             if entry.id.seq != self.head.seq + 1 or entry.id.ms < self.head.ms:
                 raise ValueError(f"entry {entry.id} does not follow {self.head}")

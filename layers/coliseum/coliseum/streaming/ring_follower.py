@@ -9,6 +9,7 @@ from typing import Protocol
 from coliseum.feed.contiguity import Ahead, Continue, Gap, Reading, Reset, follow
 from coliseum.feed.entries import START, Entry, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState, Notification
+from coliseum.streaming.timings import AHEAD_RETRY_SECONDS
 from coliseum.streaming.view import LogView
 
 SEED = 200
@@ -90,7 +91,7 @@ class RingFollower:
                     await self._load("ahead")
                     return
                 # A replica that lags looks like a log that lost its end: only time tells them apart.
-                await asyncio.sleep(min(0.4, self._ahead_seconds / 3))
+                await asyncio.sleep(min(AHEAD_RETRY_SECONDS, self._ahead_seconds / 3))
                 continue
             if isinstance(outcome, Reset):
                 await self._load(outcome.reason)
@@ -140,7 +141,7 @@ class RingFollower:
 
 
 def _newest_run(reading: Reading) -> tuple[EntryId, tuple[Entry, ...]]:
-    """The newest entries without a hole between them, and the id before the first of them."""
+    """The newest entries without a gap between them, and the id before the first of them."""
     entries = reading.entries
     if not entries or entries[-1].id != reading.head:
         return reading.head, ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.feed import now_ms
+from coliseum.feed.timestamps import rfc3339
 from coliseum.observability import logger
 from coliseum.streaming.access import is_operator, issue_ticket, permission, unauthorized
 from coliseum.streaming.connections import AsgiReceive, AsgiSend, ClientConnection
@@ -26,14 +27,12 @@ from coliseum.streaming.subscription import (
     single,
 )
 from coliseum.streaming.tickets import Ticket
-from coliseum.streaming.timings import OPENING_SECONDS
-from coliseum.streaming.view import clock_text
+from coliseum.streaming.timings import AHEAD_RETRY_SECONDS, OPENING_SECONDS
 
 DEADLINE_MARGIN_SECONDS = 10.0
 """A session ends so long before the platform ends the process."""
 LONGEST_POLL_SECONDS = 25.0
 TROUBLE_RETRY_MS = (5_000, 15_000)
-_AHEAD_RETRY_SECONDS = 0.4
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 
 
@@ -84,8 +83,6 @@ async def _stream(
         await send({"type": "http.response.body"})
         return None
     session = Session(subscription, session_settings(context, reader, request, permit), reader.loop.time())
-    if context.draining:
-        session.drain(reader.loop.time())
     connection = ClientConnection(
         session,
         reader,
@@ -99,10 +96,12 @@ async def _stream(
     reader.hold(connection.wake)
     watcher: asyncio.Future[None] | None = None
     try:
-        if subscription.strict and not await reader.ready(OPENING_SECONDS):
+        watcher = _watch_client(request, connection, receive)
+        if subscription.strict and not await reader.ready(
+            OPENING_SECONDS, give_up=lambda: connection.is_gone or context.draining
+        ):
             return problem(503, "the log cannot be read", path=request.shown_path, headers=_RETRY_AFTER)
         await send(_response_start(context, request))
-        watcher = _watch_client(request, connection, receive)
         await _serve(context, connection, send)
     finally:
         reader.release(connection.wake)
@@ -131,6 +130,8 @@ async def _serve(context: StreamContext, connection: ClientConnection, send: Asg
     counters, stats = context.counters, connection.session.stats
     counters.opened += 1
     context.registry.connections.add(connection)
+    if context.draining:  # the drain reached only the connections that were registered at that time
+        connection.session.drain(asyncio.get_running_loop().time())
     reason = "client"
     try:
         reason = await connection.run()
@@ -185,7 +186,7 @@ def _process_report(context: StreamContext, name: str, request: StreamRequest) -
         return refusal
     if context.settings.stream_auth == "ticket" and not is_operator(context, request):
         return unauthorized(request)
-    as_of = clock_text(now_ms())
+    as_of = rfc3339(now_ms())
     registry = context.registry
     if name == "clients":
         items = registry.data()
@@ -219,7 +220,7 @@ async def _events(
     reader.hold(woken.set)
     gone = asyncio.ensure_future(_set_at_disconnect(receive, woken))
     try:
-        if not await reader.ready(OPENING_SECONDS):
+        if not await reader.ready(OPENING_SECONDS, give_up=lambda: gone.done() or context.draining):
             return problem(503, "the log cannot be read", path=request.shown_path, headers=_RETRY_AFTER)
         poll = LongPoll(subscription)
         await _collect(poll, reader, woken, gone, wait_seconds)
@@ -260,7 +261,7 @@ async def _collect(
                 # The log is behind the cursor. A replica that lags catches up; a log that lost its end does not.
                 ahead_until = ahead_until or clock() + reader.timings.ahead_seconds
                 if clock() < ahead_until:
-                    await asyncio.sleep(_AHEAD_RETRY_SECONDS)
+                    await asyncio.sleep(AHEAD_RETRY_SECONDS)
                     continue
                 ring = reader.view.ring
                 poll.restart("ahead", Cursor(ring.head, ring.epoch), reader.view)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from coliseum.feed.contiguity import Ahead, Gap, Reset
 from coliseum.feed.entries import START, EntryId, EntryKind
 from coliseum.feed.protocol import FeedState
+from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.deadlines import Deadlines
 from coliseum.streaming.encode import KEEPALIVE, event, framed, json_bytes
 from coliseum.streaming.outbox import Outbox
@@ -29,7 +30,7 @@ from coliseum.streaming.ring import EncodedBlock, EncodedEntry, FilteredRing, co
 from coliseum.streaming.sources import StaleSource
 from coliseum.streaming.subscription import EVENT_NAMES, Resume, Subscription
 from coliseum.streaming.timings import AHEAD_SECONDS, OPENING_SECONDS, OUTAGE_SECONDS
-from coliseum.streaming.view import LogView, clock_text
+from coliseum.streaming.view import LogView
 
 SNAPSHOT_TRADES = 20
 _RING_RETRY_SECONDS = 0.25
@@ -367,7 +368,7 @@ class Session:
             self._snapshot_due = False
             trades = [encoded.entry.data for encoded in view.ring.newest_trades(selection, SNAPSHOT_TRADES)]
             data = {
-                "as_of": clock_text(wall_ms),
+                "as_of": rfc3339(wall_ms),
                 "epoch": self.epoch,
                 "head": str(self.position),
                 "bot": view.bot,
@@ -384,7 +385,7 @@ class Session:
         announced, self._announced = self._announced, view.stale
         for source, stale in view.stale.items():
             if source not in announced:
-                self._put(event("stale", {"source": source, "last_ok_at": clock_text(stale.since_ms)}))
+                self._put(event("stale", {"source": source, "last_ok_at": rfc3339(stale.since_ms)}))
         for source in sorted(announced.keys() - view.stale.keys()):
             self._put(event("fresh", {"source": source}))
 
@@ -402,8 +403,8 @@ class Session:
             "cursor": cursor,
             "seq": self.position.seq,
             "epoch": self.epoch,
-            "poll_ok_at": clock_text(poller.at if poller else None),
-            "bot_ok_at": clock_text(poller.bot_ok_at if poller else None),
+            "poll_ok_at": rfc3339(poller.at if poller else None),
+            "bot_ok_at": rfc3339(poller.bot_ok_at if poller else None),
             "lag_ms": self.stats.lag_ms,
             "delivered": self.stats.entries,
             "stale": sorted(view.stale),

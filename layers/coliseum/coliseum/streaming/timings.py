@@ -8,6 +8,8 @@ OPENING_SECONDS = 2.0
 """How long a new client waits for an answer of Redis, unless the process is starting (`first_answer_seconds`)."""
 AHEAD_SECONDS = 3.0
 """How long a cursor ahead of the log counts as valid: the replica that answered may lag behind."""
+AHEAD_RETRY_SECONDS = 0.4
+"""Between two reads meanwhile."""
 OUTAGE_SECONDS = 60.0
 REDIS_STALE_SECONDS = 5.0
 

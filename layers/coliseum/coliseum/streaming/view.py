@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from coliseum.feed.entries import EntryId
@@ -36,10 +35,3 @@ class LogView:
         """The oldest entry in memory; Redis may keep older ones."""
         first = self.ring.stretch(self.ring.floor)
         return first[0].entry.id if first else None
-
-
-def clock_text(ms: int | None) -> str | None:
-    """Unix milliseconds as RFC 3339 in UTC, with milliseconds; None stays None."""
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
