@@ -1,4 +1,4 @@
-"""What a request does that waits for the first answer of Redis."""
+"""What a request does that waits for the first answer of Redis while its process drains or its client leaves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from tests.unit.streaming.memory_reader import MemoryReader
 
 from coliseum.config import Settings
 from coliseum.streaming.app import StreamApp
+
+SETTINGS = Settings(
+    _env_file=None, upstash_redis_rest_url="http://127.0.0.1:9", upstash_redis_rest_token=SecretStr("none")
+)
 
 
 class StartingReader(MemoryReader):
@@ -32,12 +36,7 @@ class StartingReader(MemoryReader):
 def test_a_request_that_waits_for_redis_ends_with_a_drain_or_a_disconnect(path: str, query: bytes, end: str) -> None:
     async def story() -> list[int]:
         reader, left, statuses = StartingReader(), asyncio.Event(), list[int]()
-        settings = Settings(
-            _env_file=None,
-            upstash_redis_rest_url="http://127.0.0.1:9",
-            upstash_redis_rest_token=SecretStr("none"),
-        )
-        app = StreamApp(settings, open_reader=lambda: reader)
+        app = StreamApp(SETTINGS, open_reader=lambda: reader)
 
         async def receive() -> MutableMapping[str, Any]:
             await left.wait()
@@ -57,3 +56,34 @@ def test_a_request_that_waits_for_redis_ends_with_a_drain_or_a_disconnect(path: 
         return statuses
 
     assert asyncio.run(story()) == [503]
+
+
+def test_a_strict_stream_that_begins_after_the_drain_is_closed_too() -> None:
+    async def story() -> bytes:
+        app: StreamApp
+        body = b""
+
+        class DrainedReader(MemoryReader):
+            """The process begins to drain while the request waits, and the log can be read."""
+
+            async def ready(self, seconds: float, *, give_up: Callable[[], bool] = lambda: False) -> bool:
+                app.drain()
+                return True
+
+        async def receive() -> MutableMapping[str, Any]:
+            await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            nonlocal body
+            body += message.get("body", b"")
+
+        app = StreamApp(SETTINGS, open_reader=DrainedReader)
+        scope = {"type": "http", "method": "GET", "path": "/sse/trades", "headers": [], "query_string": b"strict=1"}
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await app(scope, receive, send)
+        return body
+
+    body = asyncio.run(story())
+    assert b"event: closing" in body
+    assert b"shutdown" in body
