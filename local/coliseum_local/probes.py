@@ -5,6 +5,7 @@ An error that a function itself answers counts too: it runs, and `make run` show
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ FUNCTION_PATHS = {
     "markets": "/api/python/markets?limit=1",
     "arena": "/api/python/arena/leaderboard",
 }
+"""Cheap questions. Another function is asked at its first route."""
 STREAM_PATH = "/api/python/sse/trading?snapshot=none"
 STATUS_PATH = "/_local/status"
 
@@ -54,10 +56,16 @@ def function_probes(functions: Iterable[LambdaFunction], *, gateway: str) -> dic
         if function.streams:
             found[function.name] = partial(_ask_stream, f"{gateway}{STREAM_PATH}")
         elif function.routes:
-            found[function.name] = partial(_ask_function, f"{gateway}{FUNCTION_PATHS[function.name]}")
+            path = FUNCTION_PATHS.get(function.name) or _path_of(function)
+            found[function.name] = partial(_ask_function, f"{gateway}{path}")
         elif function.schedules:
             found[function.name] = partial(_ask_scheduled, f"{gateway}{STATUS_PATH}", function.name)
     return found
+
+
+def _path_of(function: LambdaFunction) -> str:
+    """The path of the function's first route, with a name in place of each parameter. Any answer will do."""
+    return re.sub(r"\{[^{}]*\}", "probe", function.routes[0].path)
 
 
 def _expect_ok(url: str, headers: Mapping[str, str]) -> str | None:

@@ -293,4 +293,7 @@ def _parsed(text: str) -> Any:
         return text
 
 
-__all__ = ["Follower", "Parser", "StreamEvent", "StreamRefused", "follow", "follow_async"]
+Event = StreamEvent
+"""The name of `StreamEvent` before 0.2.0, for programs that import it."""
+
+__all__ = ["Event", "Follower", "Parser", "StreamEvent", "StreamRefused", "follow", "follow_async"]

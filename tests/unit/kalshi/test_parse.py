@@ -316,8 +316,8 @@ def test_a_long_message_of_an_error_is_cut() -> None:
     assert len(str(parse.error_from(400, text({"msg": "x" * 100_000}), endpoint="GET /x"))) < 400
 
 
-@pytest.mark.parametrize("empty", ["", None])
-def test_an_empty_text_in_a_time_field_is_no_time_and_elsewhere_stays_text(empty: str | None) -> None:
+@pytest.mark.parametrize("empty", ["", None, 0])
+def test_an_empty_value_in_a_time_field_is_no_time_and_elsewhere_stays_text(empty: object) -> None:
     market = _read(wire.WireMarket, payloads.market(updated_time=empty, settlement_ts=empty, result=""))
     assert (market.updated_time, market.settlement_ts, market.result) == (None, None, "")
 
@@ -340,6 +340,10 @@ def test_a_wrong_value_deep_inside_is_named_with_its_index() -> None:
     error = _malformed(wire.BooksDocument, body)
     assert error.field == "orderbooks[0].orderbook_fp.yes_dollars[0][1]"
     assert "(in 'KX-1')" in str(error)
+
+
+def test_a_fill_whose_time_is_0_has_the_time_of_its_other_field() -> None:
+    assert _fill(created_time=0).timestamp == _fill(created_time=None).timestamp
 
 
 def test_every_field_of_a_market_and_a_fill_is_filled_in() -> None:

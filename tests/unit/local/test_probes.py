@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -132,3 +134,12 @@ def test_a_service_is_asked_at_its_own_address_with_its_own_key(
     answers.by_path[path] = (200, b"{}")
     assert probe() is None
     assert answers.requests == [(path, secret)] * 2
+
+
+def test_a_function_without_a_question_of_its_own_is_asked_at_its_first_route(
+    answers: Answers, functions: tuple[LambdaFunction, ...]
+) -> None:
+    arena = next(function for function in functions if function.name == "arena")
+    function_probes([replace(arena, name="history")], gateway=answers.url)["history"]()
+    [(path, _)] = answers.requests
+    assert path == re.sub(r"\{[^{}]*\}", "probe", arena.routes[0].path)

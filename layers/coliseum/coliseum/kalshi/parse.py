@@ -44,7 +44,8 @@ def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
         with suppress(msgspec.ValidationError):
             answer: Document = _decoder(model).decode(body)
             return answer
-        # Either a field is wrong, or an empty text stands where there is no time, which a time field cannot read.
+        # Either a field is wrong, or a value has another JSON form than usual: an empty text or 0 where there is no
+        # time, or a number or truth value as text. A price or count must be a text in any case.
         parts = _without_empty_times(msgspec.json.decode(body))
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
@@ -56,19 +57,14 @@ def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
 
 @cache
 def _decoder(model: type[wire.WireObject]) -> msgspec.json.Decoder[Any]:
-    # Not strict: a number or truth value in another JSON form is read. A price or count must be a text in any case.
-    return msgspec.json.Decoder(model, strict=False)
+    return msgspec.json.Decoder(model)
 
 
 def _without_empty_times(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_empty_times(item) for item in value]
     if isinstance(value, dict):
-        return {
-            name: _without_empty_times(item)
-            for name, item in value.items()
-            if item != "" or name not in _OPTIONAL_TIMES
-        }
+        return {name: _without_empty_times(item) for name, item in value.items() if item or name not in _OPTIONAL_TIMES}
     return value
 
 
