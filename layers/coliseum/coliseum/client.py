@@ -58,11 +58,11 @@ class _NoContent(Exception):
 class Parser:
     """Parses bytes into events by the WHATWG rules, however the bytes are cut. Drops an event that is cut off.
 
-    Invariant: `_rest` is the beginning of a line whose end has not arrived yet.
+    Invariant: `_rest` holds, in pieces, the beginning of a line whose end has not arrived yet.
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._after_cr = False
         self._begun = False
         self._name = ""
@@ -84,17 +84,21 @@ class Parser:
         if self._after_cr and chunk:
             # CR LF is one line end, also where the chunk was cut between the two.
             chunk, self._after_cr = chunk.removeprefix(b"\n"), False
-        data = self._rest + chunk
         if not self._begun:
-            if len(data) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(data):
-                self._rest = data
+            chunk, self._rest = b"".join(self._rest) + chunk, []
+            if len(chunk) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(chunk):
+                self._rest = [chunk]
                 return
-            data, self._begun = data.removeprefix(_BYTE_ORDER_MARK), True
-        parts = re.split(rb"\r\n|\n|\r", data)
-        self._after_cr = data.endswith(b"\r")
-        self._rest = parts.pop()
-        for part in parts:
-            yield part.decode("utf-8", "replace")
+            chunk, self._begun = chunk.removeprefix(_BYTE_ORDER_MARK), True
+        # Only the new bytes are searched and a line is joined once, so that a long line in small chunks stays cheap.
+        first, *others = re.split(rb"\r\n|\n|\r", chunk)
+        self._after_cr = chunk.endswith(b"\r")
+        self._rest.append(first)
+        if others:
+            lines = [b"".join(self._rest), *others[:-1]]
+            self._rest = others[-1:]
+            for line in lines:
+                yield line.decode("utf-8", "replace")
 
     def _field(self, line: str) -> None:
         name, _, value = line.partition(":")

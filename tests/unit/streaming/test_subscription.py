@@ -73,6 +73,11 @@ def test_a_malformed_cursor_is_refused_by_name_and_never_echoed_at_length(cursor
     [
         (b"since=yesterday", "since"),
         (b"since=2026-11-21T12:00:00", "since"),
+        (b"since=2026-11-21T12:00:00%0AZ", "since"),
+        (b"since=2026-11-21x12:00:00Z", "since"),
+        (b"since=2026-02-30T12:00:00Z", "since"),
+        (b"since=0001-01-01T00:00:00%2B01:00", "since"),
+        (b"since=9999-12-31T23:59:59-01:00", "since"),
         (b"since=2026-13-41T12:00:00Z", "since"),
         (b"since=-0m", "since"),
         (b"since=-5y", "since"),
