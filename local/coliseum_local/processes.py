@@ -105,7 +105,7 @@ class ServerProcess:
                 break
             ready: dict[str, Any] = json.loads(line)
             return ready
-        self.stop(grace_seconds=1)
+        self.stop()  # with the whole grace: a server that is killed leaves Valkey or Postgres running
         tail = self._log.read_text(errors="replace").splitlines()[-15:]
         raise RuntimeError(f"{self.module} did not start; the end of {self._log}:\n" + "\n".join(tail))
 

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,22 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
+
+
+async def start_unless_stopped(start: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
+    """Wait for `start`, or for the signal: then `start` is cancelled, and the result is False.
+
+    Raises what `start` raises.
+    """
+    starting, signalled = asyncio.create_task(start), asyncio.create_task(stopping.wait())
+    await asyncio.wait((starting, signalled), return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    starting.cancel()  # does nothing where it has finished
+    await asyncio.wait((starting,))
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
 
 
 def own(state: Path, *, server: str) -> int:

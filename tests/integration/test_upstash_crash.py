@@ -18,6 +18,7 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, until
 
 from coliseum.errors import SourceError, SourceUnavailable
 from coliseum.upstash.client import Redis
+from coliseum_local.processes import ServerProcess
 
 
 @pytest.fixture
@@ -210,3 +211,42 @@ def test_reading_errors_never_shows_a_token(start: Callable[..., RedisServer]) -
     redis.close()
     assert server.token not in str(caught.value)
     assert server.token not in (server.state.parent / "state.log").read_text()
+
+
+SLOW_VALKEY = """#!/bin/sh
+trap 'sleep 2; exit' TERM
+while :; do sleep 0.1; done
+"""
+"""It never answers and takes some time to end, as a Valkey with much data does."""
+SERVER = """
+from pathlib import Path
+import coliseum_local.redis.__main__ as server
+server.find_binary = lambda: Path({binary!r})
+server.main()
+"""
+
+
+def test_a_signal_during_the_start_leaves_no_valkey_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary, state, cancelled = tmp_path / "valkey-server", tmp_path / "state", threading.Event()
+    binary.write_text(SLOW_VALKEY)
+    binary.chmod(0o700)
+    (tmp_path / "slow_redis.py").write_text(SERVER.format(binary=str(binary)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    started: list[psutil.Process] = []
+
+    def cancel() -> None:
+        pid_file = state / "valkey.pid"
+        started.append(psutil.Process(int(until(lambda: pid_file.exists() and pid_file.read_text()))))
+        cancelled.set()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    arguments = ["--port", "0", "--state", str(state)]
+    with pytest.raises(RuntimeError, match="did not start"):
+        ServerProcess("slow_redis", arguments, log=tmp_path / "log", cancelled=cancelled)
+    canceller.join()
+    left = started[0].is_running()
+    if left:
+        started[0].kill()
+    assert not left
+    assert not (state / "valkey.pid").exists()

@@ -14,13 +14,14 @@ from coliseum_local.redis.access import tokens_of
 from coliseum_local.redis.app import UpstashGateway, create_app
 from coliseum_local.redis.backend import Address, Backend
 from coliseum_local.redis.valkey import Valkey, find_binary
-from coliseum_local.serving import Server, listen, own, stop_signal, url_of
+from coliseum_local.serving import Server, listen, own, start_unless_stopped, stop_signal, url_of
 
 DEFAULT_PORT = 8001
 
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Run until a signal."""
+    stopping = stop_signal()  # first: without it a signal would end this process and leave Valkey running
     state: Path = arguments.state
     url = arguments.redis or os.environ.get("REDIS_URL", "")
     valkey = None if url else Valkey(find_binary(), state, fsync=arguments.fsync)
@@ -28,12 +29,11 @@ async def serve(arguments: argparse.Namespace) -> None:
     tokens = tokens_of(state)
     gateway = UpstashGateway(backend, tokens)
     listener = listen(arguments.port)
-    if valkey is not None:
-        await valkey.start()
     try:
+        if valkey is not None and not await start_unless_stopped(valkey.start(), stopping):
+            return
         server = Server(create_app(gateway), listener)
         await server.begin()
-        stopping = stop_signal()
         announce_ready(
             url=url_of(listener),
             token=tokens.token,
