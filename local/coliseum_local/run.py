@@ -35,10 +35,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(root: Path = ROOT) -> int:
     """Start, show, wait for a signal, stop. Returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    dotenv = dotenv_values(root / ".env")
-    variables = merged(os.environ, dotenv, folder=str(root))
     try:
+        dotenv = dotenv_values(root / ".env")
+        variables = merged(os.environ, dotenv, folder=str(root))
         _check(variables)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        return _refuse(f".env: expected UTF-8 text, got the byte 0x{byte:02x}; save the file as UTF-8")
     except ConfigurationError as error:
         return _refuse(str(error))
     for name, meant in misspelt(dotenv, _setting_names(root)).items():
@@ -48,6 +51,11 @@ def run(root: Path = ROOT) -> int:
         state.acquire()
     except StateFolderInUse as held:
         return _refuse(str(held))
+    except OSError as error:
+        return _refuse(
+            f"the state folder {state.path} cannot be made or written ({error.strerror}); "
+            "set COLISEUM_STATE_DIR to another one"
+        )
     try:
         if left := state.clean_up():
             console.print(f"Ended what an earlier run had left: {', '.join(left)}")
@@ -63,7 +71,8 @@ def _check(variables: Mapping[str, str]) -> None:
 
     Raises ConfigurationError.
     """
-    load({name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())})
+    values = {name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())}
+    load(values).require_stream_secrets()
 
 
 def _setting_names(root: Path) -> frozenset[str]:

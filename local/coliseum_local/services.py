@@ -21,7 +21,7 @@ class StackService:
     def port(self, variables: Mapping[str, str]) -> int:
         """Raises ValueError for anything but 0 (any free port) to 65535."""
         text = variables.get(self.port_variable) or str(self.default_port)
-        if not text.isdigit() or int(text) > 65_535:
+        if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
             raise ValueError(f"{self.port_variable}: got {text!r}, expected a port from 0 (any free one) to 65535")
         return int(text)
 

@@ -40,7 +40,10 @@ class StateFolder:
         self._lock: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Hold the folder until `release` or the end of the process. Raises StateFolderInUse."""
+        """Hold the folder until `release` or the end of the process.
+
+        Raises StateFolderInUse, and OSError where the folder cannot be made or written.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
         try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -147,6 +148,20 @@ def test_settings_do_not_change() -> None:
 def test_a_required_setting_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match="SUPABASE_URL: expected a value"):
         Settings(kalshi_api_key="id").require("kalshi_api_key", "supabase_url")
+
+
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [
+        ({}, "ADMIN_TOKEN"),
+        ({"admin_token": "the operator's own token"}, "STREAM_TICKET_SECRET"),
+        ({"stream_ticket_secret": "signs all the tickets"}, "ADMIN_TOKEN"),
+    ],
+)
+def test_streams_by_ticket_need_both_secrets(values: dict[str, Any], missing: str) -> None:
+    Settings(**values).require_stream_secrets()
+    with pytest.raises(ConfigurationError, match=f"{missing}: expected a value"):
+        Settings(stream_auth="ticket", **values).require_stream_secrets()
 
 
 def test_the_cache_prefix_differs_by_exchange_and_account() -> None:

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
             if getattr(self, name) is None:
                 raise ConfigurationError(name.upper(), "expected a value, but it is not set")
 
+    def require_stream_secrets(self) -> None:
+        """Raises ConfigurationError where streams need tickets and a setting that makes or checks these is not set."""
+        if self.stream_auth == "ticket":
+            self.require("admin_token", "stream_ticket_secret")
+
 
 def load(values: Mapping[str, Any] | None = None) -> Settings:
     """Settings from the environment and `.env`, with `values` (by field name) on top.

@@ -61,7 +61,7 @@ def test_a_port_comes_from_its_variable() -> None:
     assert GATEWAY.port({"COLISEUM_PORT": "0"}) == 0
 
 
-@pytest.mark.parametrize("text", ["http", "-1", "65536", "80.5", " 80"])
+@pytest.mark.parametrize("text", ["http", "-1", "65536", "80.5", " 80", "²", "٨٠"])
 def test_a_port_that_is_none_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"COLISEUM_REDIS_PORT: got .* expected a port"):
         REDIS.port({"COLISEUM_REDIS_PORT": text})

@@ -52,8 +52,7 @@ class StreamApp:
         open_reader: Callable[[], SharedReader] | None = None,
     ) -> None:
         """`open_reader` replaces the reader of the log in Redis; it is called inside the loop of the requests."""
-        if settings.stream_auth == "ticket":
-            settings.require("admin_token", "stream_ticket_secret")
+        settings.require_stream_secrets()
         self._settings = settings
         self._timings = timings or ReaderTimings(poll_seconds=settings.poll_interval_seconds)
         self._drain_seconds = drain_seconds
