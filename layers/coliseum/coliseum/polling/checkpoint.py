@@ -154,7 +154,7 @@ def decode(text: str) -> Checkpoint:
             status=None if body["status"] is None else dict(body["status"]),
             gap=None if body["hole"] is None else _decode_gap(body["hole"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LogError(f"checkpoint cannot be read: {type(error).__name__}: {error}") from error
 
 

@@ -61,8 +61,13 @@ def test_every_kind_of_slice_is_named(words: frozenset[str]) -> None:
     assert undocumented([one.name for one in table.dimensions], words) == []
 
 
-def test_every_contestant_has_its_formula(words: frozenset[str]) -> None:
-    assert undocumented(RULES, words) == []
+def test_every_rule_has_a_row_in_the_table_of_contestants(root: Path) -> None:
+    section = (root / "docs" / "scoring.md").read_text().partition("\n## Contestants\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    missing = [
+        rule for rule in RULES if not any(f"`{rule.replace('_', '-')}`" in row or f"`{rule}`" in row for row in rows)
+    ]
+    assert missing == [], "each rule needs a row in docs/scoring.md, Contestants"
 
 
 def test_the_page_is_of_this_version_of_the_rules(root: Path) -> None:
