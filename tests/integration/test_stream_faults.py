@@ -458,7 +458,7 @@ def test_a_lambda_ends_its_session_ten_seconds_before_its_deadline(
     assert events[-1].data["reason"] == "rotate"
     granted = events[0].data["session_max_seconds"]
     assert 0 < granted <= 2.5
-    assert seconds >= granted
+    assert seconds > granted - 0.1  # the client is given tenths of a second
     assert sent[-1]["more_body"] is False
 
 
