@@ -34,6 +34,7 @@ FANOUT = f"{PACKAGE}/streaming/fanout.py"
 CLIENT = f"{PACKAGE}/client.py"
 STREAM = ("tests/unit/streaming",)
 FOLLOWING = ("tests/unit/streaming/test_ring_follower.py",)
+FEED = ("tests/integration/test_feed.py",)
 CASES = ("tests/unit/polling", "tests/unit/projection")
 MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 
@@ -53,7 +54,7 @@ SOUND = Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", (*CASES, *STREA
 MUTANTS = (
     # The publisher's atomic step
     Mutant("dedupe off", LUA, "if added then\n    use = kind", "if true then\n    use = kind"),
-    Mutant("ids follow the clock back", LUA, "local ms = math.max(now, last_ms)", "local ms = now"),
+    Mutant("ids follow the clock back", LUA, "local ms = math.max(now, last_ms)", "local ms = now", FEED),
     Mutant("corrections swallowed", LUA, "use = corrected\n", "use = nil\n"),
     Mutant("reused ids taken for corrections", LUA, "if use and old_boot ~= boot and", "if false and"),
     Mutant(
