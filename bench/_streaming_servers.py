@@ -17,17 +17,13 @@ from typing import Any
 import psutil
 import uvicorn
 from pydantic import SecretStr
+from tests.unit.streaming.memory_reader import MemoryReader
 
 from bench._streaming_load import TICKER
 from coliseum.config import Settings
-from coliseum.errors import SourceUnavailable
-from coliseum.feed.entries import START, Entry, EntryId, EntryKind
-from coliseum.feed.protocol import FeedState
+from coliseum.feed.entries import Entry, EntryId, EntryKind
 from coliseum.streaming.app import StreamApp
 from coliseum.streaming.server import serve
-from coliseum.streaming.timings import ReaderTimings
-from coliseum.streaming.view import LogView
-from coliseum.streaming.watchers import Watchers
 
 Publish = Callable[[dict[str, Any], int], None]
 """Sends one trade, given its number, to every client."""
@@ -91,32 +87,6 @@ async def coliseum_uvicorn() -> tuple[int, Publish]:
     """The same under uvicorn."""
     app, publish = _stream()
     return await _serve(app), publish
-
-
-class MemoryReader:
-    """A reader whose log is this process instead of Redis."""
-
-    def __init__(self) -> None:
-        self.view = LogView(loaded=True)
-        self.view.ring.restart("bench", START)
-        self.timings = ReaderTimings()
-        self.loop = asyncio.get_running_loop()
-        self.watchers = Watchers(start=lambda: None, stop=lambda: None, linger_seconds=3600.0)
-
-    def hold(self, wake: Callable[[], None]) -> None:
-        self.watchers.add(wake)
-
-    def release(self, wake: Callable[[], None]) -> None:
-        self.watchers.discard(wake)
-
-    async def ready(self, seconds: float, *, give_up: Callable[[], bool] = lambda: False) -> bool:
-        return True
-
-    async def read(self, after: EntryId) -> FeedState:
-        raise SourceUnavailable("redis", "this benchmark has none")
-
-    async def close(self) -> None:
-        self.watchers.stop()
 
 
 def _stream() -> tuple[StreamApp, Publish]:
