@@ -7,7 +7,7 @@ file changes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -21,6 +21,11 @@ from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, Prices
 
 BOTH = [track.value for track in Track]
+_MODEL_FIELDS = {"agent_id": str, "name": str, "model": str, "enabled": bool, "prices": dict}
+_OWN_OPTIONS = ("max_tokens", "reasoning", "temperature", "quantizations")
+_RULE_FIELDS = {"agent_id": str, "name": str, "rule": str, "about": str}
+_CONSENSUS_FIELDS = {"agent_id": str, "name": str, "about": str}
+_TYPE_NAMES = {str: "a text", bool: "true or false", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,11 @@ def roster() -> Roster:
 def parse(document: Mapping[str, Any]) -> Roster:
     """The enabled contestants of a roster document.
 
-    Raises InvalidInput for an unknown rule, a model slug without vendor, a repeated id, and a rule whose `track` or
-    `in_consensus` is missing or whose track contradicts what the rule reads.
+    Raises InvalidInput for a field that is missing, unknown or of the wrong type, an unknown rule, a model slug without
+    vendor, a repeated id, and a rule whose track contradicts what the rule reads.
     """
+    for entry in document["models"]:
+        _check_fields(entry, _MODEL_FIELDS, optional=_OWN_OPTIONS)
     models = [_model(entry, document["options"]) for entry in document["models"] if entry["enabled"]]
     others = [_statistical(entry) for entry in document["statistical"]]
     # The stored row of the consensus lists the contestants that it leaves out.
@@ -73,18 +80,37 @@ def options_of(params: Mapping[str, Any]) -> Options:
     )
 
 
+def _check_fields(entry: Mapping[str, Any], required: Mapping[str, type], *, optional: Sequence[str] = ()) -> None:
+    """Raises InvalidInput unless the entry has the `required` fields in their types, and no field beyond `optional`."""
+    place = f"in the roster entry of {entry.get('agent_id', 'a contestant without agent_id')}"
+    for name, kind in required.items():
+        if not isinstance(entry.get(name), kind):
+            raise InvalidInput(name, entry.get(name), f'"{name}", {_TYPE_NAMES[kind]}, {place}')
+    if unknown := sorted(entry.keys() - required.keys() - set(optional)):
+        known = ", ".join((*required, *optional))
+        raise InvalidInput(unknown[0], entry[unknown[0]], f"only the fields {known} {place}")
+
+
 def _model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    own = {name: entry[name] for name in ("max_tokens", "reasoning", "temperature", "quantizations") if name in entry}
+    own = {name: entry[name] for name in _OWN_OPTIONS if name in entry}
     params = {"prices": entry["prices"], "options": {**shared, **own}}
-    prices_of(params), options_of(params)  # an entry that cannot be read fails here, not at the first decision
+    try:
+        prices_of(params), options_of(params)  # an entry that cannot be read fails here, not at the first decision
+    except (KeyError, TypeError, ArithmeticError):
+        expected = f"input and output in US dollars per million tokens as texts, for {entry['agent_id']}"
+        raise InvalidInput("prices", entry["prices"], expected) from None
     row = {"agent_id": entry["agent_id"], "kind": "llm", "name": entry["name"], "tracks": BOTH, "params": params}
     return {**row, "model": canonical_model(entry["model"])}
 
 
 def _statistical(entry: Mapping[str, Any]) -> dict[str, Any]:
+    _check_fields(entry, _RULE_FIELDS, optional=("track", "in_consensus", "parameters"))
     rule = entry["rule"]
     if rule not in RULES:
         raise InvalidInput("rule", rule, f"one of {', '.join(RULES)}")
+    if not isinstance(entry.get("in_consensus"), bool):
+        expected = f'"in_consensus": true or false in the roster entry of rule {rule}'
+        raise InvalidInput("in_consensus", entry.get("in_consensus"), expected)
     params = {"rule": rule, "about": entry["about"], "parameters": entry.get("parameters", {})}
     row = {"agent_id": entry["agent_id"], "kind": "statistical", "name": entry["name"], "model": None}
     return {**row, "tracks": [_track(entry)], "params": params}
@@ -98,13 +124,11 @@ def _track(entry: Mapping[str, Any]) -> str:
         reads = "a price" if right is Track.AWARE else "no price"
         expected = f'"track": "{right.value}" in the roster entry of rule {rule}, which reads {reads}'
         raise InvalidInput("track", track, expected)
-    if not isinstance(entry.get("in_consensus"), bool):
-        expected = f'"in_consensus": true or false in the roster entry of rule {rule}'
-        raise InvalidInput("in_consensus", entry.get("in_consensus"), expected)
     return right.value
 
 
 def _consensus(entry: Mapping[str, Any], left_out: list[str]) -> dict[str, Any]:
+    _check_fields(entry, _CONSENSUS_FIELDS)
     params = {"about": entry["about"], "leaves_out": left_out}
     row = {"agent_id": entry["agent_id"], "kind": "consensus", "name": entry["name"], "model": None}
     return {**row, "tracks": BOTH, "params": params}
