@@ -56,9 +56,7 @@ def _admin_actions(
 
     @cache
     def opener() -> RoundOpener:
-        # Before the database, so that the error names the queue's setting where both are missing.
-        settings.require("decisions_queue_url")
-        built = RoundOpener.from_settings(settings, records())
+        built = RoundOpener.from_settings(settings, records)
         close(built.close)
         return built
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from functools import cache
 from typing import Any
 
@@ -20,10 +21,13 @@ from coliseum.store.client import Store
 def opener() -> RoundOpener:
     """Built once per container. Raises ConfigurationError without DECISIONS_QUEUE_URL."""
     load_secrets()
-    config.settings.require("decisions_queue_url")
-    store = Store.from_settings(config.settings)
-    built = RoundOpener.from_settings(config.settings, ArenaRecords(store))
-    built.on_close(store.close)
+    resources = ExitStack()
+
+    def records() -> ArenaRecords:
+        return ArenaRecords(resources.enter_context(closing(Store.from_settings(config.settings))))
+
+    built = RoundOpener.from_settings(config.settings, records)
+    built.on_close(resources.close)
     return built
 
 

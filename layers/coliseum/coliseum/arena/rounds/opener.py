@@ -34,13 +34,17 @@ class RoundOpener:
         self._resources = ExitStack()
 
     @classmethod
-    def from_settings(cls, settings: Settings, records: ArenaRecords) -> RoundOpener:
-        """An opener with clients of its own. Raises ConfigurationError without DECISIONS_QUEUE_URL."""
+    def from_settings(cls, settings: Settings, records: Callable[[], ArenaRecords]) -> RoundOpener:
+        """An opener with clients of its own. Raises ConfigurationError without DECISIONS_QUEUE_URL.
+
+        `records` is called after that check, so that the error names the queue's setting where the database's is
+        missing as well.
+        """
         settings.require("decisions_queue_url")
         kalshi, redis = Kalshi.from_settings(settings), Redis.from_settings(settings)
         opener = cls(
             settings,
-            records=records,
+            records=records(),
             kalshi=kalshi,
             feed=Feed.from_settings(settings, redis),
             enqueue=partial(send_batch, str(settings.decisions_queue_url)),
