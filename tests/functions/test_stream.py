@@ -213,6 +213,7 @@ def test_a_token_that_the_edge_moved_aside_counts(private: StreamServer) -> None
         *("[]", "{", '{"x": 1}', "x" * 20_000),
         *('{"stream": "nothing"}', '{"stream": []}', '{"stream": null}'),
         *('{"tickers": "A"}', '{"tickers": ["A\\n"]}', '{"tickers": [[]]}'),
+        *('{"tickers": [" "]}', '{"tickers": ["", "A"]}', '{"series": [","]}', '{"events": [""]}'),
     ],
 )
 def test_a_ticket_for_nothing_known_is_refused(private: StreamServer, body: str) -> None:

@@ -78,6 +78,9 @@ def _parse_ticket_request(body: bytes) -> Subscription:
     for name, values in fields.items():
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise InvalidInput(name, values, "a list of strings")
+        if not all(value.strip(" ,") for value in values):
+            # A query skips an empty name. Here it would drop the filter, and the ticket would open every market.
+            raise InvalidInput(name, values, "a list of names, none of them empty")
         query[name] = values
     return parse_subscription(stream, query, None, now_ms=0)
 
