@@ -351,16 +351,17 @@ def test_the_days_root_covers_every_seal_and_is_made_once_the_day_is_over(
     round_id = open_round(records, ["A", "B", "C"])
     seals = [answer(records, round_id, ticker=ticker).seal for ticker in "ABC"]
     assert records.unrooted_days() == ()
-    behind(postgres_server, "update public.arena_forecasts set created_at = created_at - interval '1 day'")
-    yesterday = (now() - timedelta(days=1)).date()
-    assert records.unrooted_days() == (yesterday,)
-    assert set(records.day_seals(yesterday)) == set(seals)
-    records.save_seal_root(yesterday, merkle_root(records.day_seals(yesterday)), 3)
+    # Two days, not one: a day counts as over ten minutes after midnight, and the test may run in those minutes.
+    over = (now() - timedelta(days=2)).date()
+    behind(postgres_server, f"update public.arena_forecasts set created_at = timestamptz '{over} 12:00:00Z'")
+    assert records.unrooted_days() == (over,)
+    assert set(records.day_seals(over)) == set(seals)
+    records.save_seal_root(over, merkle_root(records.day_seals(over)), 3)
     assert records.unrooted_days() == ()
     for one in seals:
         proof = prove(seals, one)
         assert verify(proof)
-        assert proof.root == merkle_root(records.day_seals(yesterday))
+        assert proof.root == merkle_root(records.day_seals(over))
 
 
 def test_the_sealed_payload_survives_the_database(records: ArenaRecords) -> None:
