@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from starlette.exceptions import HTTPException
@@ -21,9 +18,11 @@ from starlette.exceptions import HTTPException
 from coliseum import __version__
 from coliseum.config import Settings
 from coliseum.errors import ColiseumError
+from coliseum.http import documents
 from coliseum.http.correlation import HEADER, CorrelationMiddleware
 from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, ProblemResponse, problem_from, problem_from_status
 from coliseum.http.routes import PREFIX
+from coliseum.http.strict_query import known_parameters_only
 from coliseum.observability import logger, metrics
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -38,19 +37,16 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     app = FastAPI(
         title=title,
         version=__version__,
-        docs_url=f"{PREFIX}/docs",
-        openapi_url=f"{PREFIX}/openapi.json",
-        redoc_url=None,
+        openapi_url=None,  # the routes of the documentation are ours: `documents`
         lifespan=_close_resources_at_end,
         redirect_slashes=False,  # behind CloudFront a redirect would name the wrong host
     )
-    app.openapi = merged_document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
+    app.openapi = documents.merged_document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
     app.state.settings = settings
     app.state.resources = ExitStack()
-    for router in routers:
-        app.include_router(router)
-    for path in ("/docs", "/openapi.json"):
-        app.add_route(path, _redirect_to_prefix, include_in_schema=False)
+    for router in (*routers, documents.router):
+        checked = any(each.dependency is known_parameters_only for each in router.dependencies)
+        app.include_router(router, dependencies=[] if checked else [Depends(known_parameters_only)])
     app.add_exception_handler(ColiseumError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameters)
     app.add_exception_handler(HTTPException, _answer_http_status)
@@ -85,17 +81,6 @@ def lambda_handler(app: FastAPI) -> Handler:
 async def _close_resources_at_end(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.resources.close()
-
-
-@cache
-def merged_document() -> dict[str, Any]:
-    """The OpenAPI document of all functions, read from the package's `openapi.json`."""
-    document: dict[str, Any] = json.loads(files("coliseum.http").joinpath("openapi.json").read_text())
-    return document
-
-
-async def _redirect_to_prefix(request: Request) -> RedirectResponse:
-    return RedirectResponse(PREFIX + request.scope["path"])
 
 
 async def _answer_error(request: Request, error: Exception) -> JSONResponse:

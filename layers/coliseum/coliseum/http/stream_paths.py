@@ -33,6 +33,7 @@ _TEXT: Json = {"type": "string"}
 _START = "`now`, `earliest`, an event id, an RFC 3339 time, or an age such as `-15m`."
 _FILTERS = [
     _query("ticker", "Only these markets: up to 50 tickers joined by commas.", _TEXT, example="PRES24-GOP,KXFED-26"),
+    _query("tickers", "The same as `ticker`; both together mean either.", _TEXT),
     _query("series", "Only markets of these series, joined by commas.", _TEXT),
     _query("events", "Only these events, joined by commas.", _TEXT, example="new_trades"),
 ]

@@ -11,20 +11,24 @@ from typing import Any
 from coliseum.errors import InvalidInput
 from coliseum.feed.timestamps import rfc3339
 from coliseum.streaming.connections import AsgiReceive
-from coliseum.streaming.context import StreamContext, StreamRequest
+from coliseum.streaming.context import StreamContext, StreamRequest, refuse_unknown
 from coliseum.streaming.responses import HttpResponse, json_response, problem
-from coliseum.streaming.subscription import STREAMS, Selection, Subscription, parse_subscription
+from coliseum.streaming.subscription import STREAMS, Selection, Subscription, parse_subscription, single
 from coliseum.streaming.tickets import LIFETIME_SECONDS, Ticket, parse_ticket
 
 _BODY_BYTES = 16_384
 
 
 def permission(context: StreamContext, request: StreamRequest, selection: Selection) -> Ticket | HttpResponse | None:
-    """None where nothing limits the client, else its ticket, or the refusal to respond with."""
+    """None where nothing limits the client, else its ticket, or the refusal to respond with.
+
+    Raises InvalidInput for two tickets.
+    """
+    in_query = single(request.query, "ticket")
     if context.settings.stream_auth == "none" or is_operator(context, request):
         return None
     secret = context.settings.stream_ticket_secret
-    text = request.bearer or next(iter(request.query.get("ticket", ())), None)
+    text = request.bearer or in_query
     ticket = parse_ticket(text, secret.get_secret_value(), now=time.time()) if text and secret else None
     if ticket is None:
         return unauthorized(request)
@@ -53,6 +57,9 @@ async def issue_ticket(context: StreamContext, request: StreamRequest, receive: 
         return refusal
     if not is_operator(context, request):
         return unauthorized(request)
+    refusal = refuse_unknown(request, ())
+    if refusal is not None:
+        return refusal
     wanted = _parse_ticket_request(await _read_body(receive))
     secret = context.settings.stream_ticket_secret
     assert secret is not None  # checked when the app was made

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from coliseum.config import Settings
+from coliseum.http.parameters import parameter_problems
 from coliseum.streaming.connections import SEND_SECONDS, ConnectionRegistry
 from coliseum.streaming.responses import CrossOrigin, HttpResponse, problem
 from coliseum.streaming.stats import StreamCounters
@@ -79,6 +80,16 @@ class StreamContext:
             return None
         allow = (b"allow", ", ".join(allowed).encode())
         return problem(405, f"{request.method} is not allowed here", path=request.shown_path, headers=[allow])
+
+
+def refuse_unknown(request: StreamRequest, known: Collection[str]) -> HttpResponse | None:
+    """The response to a query with parameters that are not `known`; None where the request may go on."""
+    problems = parameter_problems(request.query, known)
+    if not problems:
+        return None
+    errors = [{"field": each.name, "in": "query", "message": each.message} for each in problems]
+    detail = "; ".join(f"{each.name}: {each.message}" for each in problems)
+    return problem(422, detail, path=request.shown_path, more={"errors": errors})
 
 
 def parse_request(scope: Mapping[str, Any], path: str) -> StreamRequest:

@@ -22,6 +22,7 @@ _TITLES = {
     404: "Not Found",
     405: "Method Not Allowed",
     413: "Content Too Large",
+    422: "Unprocessable Content",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -75,14 +76,22 @@ def json_response(status: int, value: Mapping[str, Any], *, cache_control: bytes
     )
 
 
-def problem(status: int, detail: str, *, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpResponse:
-    """Problem details (RFC 9457); `path` is the requested one, shown up to 200 characters."""
+def problem(
+    status: int,
+    detail: str,
+    *,
+    path: str,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    more: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    """Problem details (RFC 9457); `path` is the requested one, shown up to 200 characters. `more`: further members."""
     body = {
         "type": "about:blank",
         "title": _TITLES[status],
         "status": status,
         "detail": detail,
         "instance": path[:200],
+        **(more or {}),
     }
     return HttpResponse(
         status,

@@ -13,13 +13,15 @@ from coliseum.feed.timestamps import rfc3339
 from coliseum.observability import logger
 from coliseum.streaming.access import is_operator, issue_ticket, permission, unauthorized
 from coliseum.streaming.connections import AsgiReceive, AsgiSend, ClientConnection
-from coliseum.streaming.context import READING_METHODS, StreamContext, StreamRequest
+from coliseum.streaming.context import READING_METHODS, StreamContext, StreamRequest, refuse_unknown
 from coliseum.streaming.longpoll import LongPoll
 from coliseum.streaming.reader import SharedReader
 from coliseum.streaming.responses import EVENT_STREAM, Headers, HttpResponse, json_response, problem
 from coliseum.streaming.resume import Cursor
 from coliseum.streaming.session import Session, SessionSettings
 from coliseum.streaming.subscription import (
+    POLL_PARAMETERS,
+    STREAM_PARAMETERS,
     STREAMS,
     Subscription,
     parse_start_point,
@@ -70,7 +72,7 @@ async def _stream(
     context: StreamContext, reader: SharedReader, request: StreamRequest, receive: AsgiReceive, send: AsgiSend
 ) -> HttpResponse | None:
     """Stream events until the end; a response is returned where nothing was sent yet."""
-    refusal = context.refuse_method(request, READING_METHODS)
+    refusal = context.refuse_method(request, READING_METHODS) or refuse_unknown(request, STREAM_PARAMETERS)
     if refusal is not None:
         return refusal
     name, header = request.path.removeprefix("/sse/"), request.header(b"last-event-id")
@@ -186,6 +188,9 @@ def _process_report(context: StreamContext, name: str, request: StreamRequest) -
         return refusal
     if context.settings.stream_auth == "ticket" and not is_operator(context, request):
         return unauthorized(request)
+    refusal = refuse_unknown(request, ())
+    if refusal is not None:
+        return refusal
     as_of = rfc3339(now_ms())
     registry = context.registry
     if name == "clients":
@@ -209,7 +214,7 @@ async def _events(
     context: StreamContext, reader: SharedReader, request: StreamRequest, receive: AsgiReceive
 ) -> HttpResponse:
     """The log as JSON, by long poll."""
-    refusal = context.refuse_method(request, READING_METHODS)
+    refusal = context.refuse_method(request, READING_METHODS) or refuse_unknown(request, POLL_PARAMETERS)
     if refusal is not None:
         return refusal
     subscription, wait_seconds = _parse_poll(request)
@@ -235,7 +240,7 @@ async def _events(
 
 def _parse_poll(request: StreamRequest) -> tuple[Subscription, float]:
     """What `/events` is asked for, and for how many seconds it may wait."""
-    query = {name: values for name, values in request.query.items() if name not in {"since", "last_event_id"}}
+    query = request.query
     stream = single(query, "stream") or "trading"
     if stream not in STREAMS:
         raise InvalidInput("stream", stream[:80], f"one of {', '.join(STREAMS)}")

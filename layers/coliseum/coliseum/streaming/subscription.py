@@ -41,6 +41,11 @@ STREAMS: Mapping[str, frozenset[EntryKind]] = {
 EVENT_NAMES: Mapping[EntryKind, str] = {
     kind: "new_trades" if kind is EntryKind.TRADE else kind.value for kind in EntryKind if kind is not EntryKind.LATER
 }
+_FILTERS = frozenset({"ticker", "tickers", "series", "events", "ticket"})
+STREAM_PARAMETERS = _FILTERS | {"since", "last_event_id", "snapshot", "strict"}
+"""The query parameters of a stream."""
+POLL_PARAMETERS = _FILTERS | {"stream", "after", "wait"}
+"""Those of the long poll."""
 _KINDS = {name: kind for kind, name in EVENT_NAMES.items()}
 
 

@@ -13,6 +13,7 @@ from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, Re
 from coliseum.arena.api.routes import AgentPath
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
+from coliseum.http.strict_query import known_parameters_only
 from coliseum.observability import logger
 
 _bearer = HTTPBearer(scheme_name="operator", auto_error=False)
@@ -37,7 +38,11 @@ def operator_of(request: Request) -> Operator:
 
 
 router = APIRouter(
-    prefix=f"{PREFIX}/arena", tags=["arena operation"], responses=PROBLEMS, dependencies=[Depends(operator_only)]
+    prefix=f"{PREFIX}/arena",
+    tags=["arena operation"],
+    responses=PROBLEMS,
+    # In this order: who may not use these routes learns nothing about their parameters.
+    dependencies=[Depends(operator_only), Depends(known_parameters_only)],
 )
 OperatorDependency = Annotated[Operator, Depends(operator_of)]
 
