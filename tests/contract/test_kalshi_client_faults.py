@@ -217,6 +217,13 @@ def test_the_missing_or_broken_variable_is_named(values: dict[str, object], vari
     client.close()
 
 
+def test_a_key_id_that_no_header_can_carry_is_not_shown() -> None:
+    with _client(in_order(GOOD), Credentials("secret\nkey-id", private_key=pkcs8(ed25519_key()))) as (client, _):
+        with pytest.raises(SourceUnavailable, match="a header that HTTP does not allow") as caught:
+            client.balance()
+        assert "key-id" not in str(caught.value)
+
+
 def test_a_key_file_is_read_where_no_text_is_given(tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     file.write_text(pkcs8(rsa_key()))

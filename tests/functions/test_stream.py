@@ -19,7 +19,7 @@ from coliseum.errors import ConfigurationError
 from coliseum.streaming.app import create_app
 from coliseum.upstash.client import Redis
 
-ADMIN = {"Authorization": "Bearer the operator's own token"}
+ADMIN = {"Authorization": "Bearer the-operators-own-token"}
 ORIGIN = "http://localhost:3000"
 
 
@@ -37,8 +37,8 @@ def private(redis_server: RedisServer) -> Iterator[StreamServer]:
         redis_server,
         "test:stream-private:",
         stream_auth="ticket",
-        admin_token=SecretStr("the operator's own token"),
-        stream_ticket_secret=SecretStr("a secret for signing tickets"),
+        admin_token=SecretStr("the-operators-own-token"),
+        stream_ticket_secret=SecretStr("a-secret-for-signing-tickets"),
     )
     with serving(settings) as running:
         yield running
@@ -242,7 +242,7 @@ def test_private_answers_may_not_be_shared_by_a_cache(private: StreamServer, ser
 def test_tickets_without_a_secret_stop_the_start(redis_server: RedisServer) -> None:
     with pytest.raises(ConfigurationError, match="STREAM_TICKET_SECRET"):
         create_app(
-            settings_for(redis_server, "x:", stream_auth="ticket", admin_token=SecretStr("the operator's own token"))
+            settings_for(redis_server, "x:", stream_auth="ticket", admin_token=SecretStr("the-operators-own-token"))
         )
 
 

@@ -40,6 +40,8 @@ BAD: list[tuple[str, str, str]] = [
     ("POLL_INTERVAL_SECONDS", "nan", "Input should be"),
     ("POLL_INTERVAL_SECONDS", "soon-ish", "Input should be a valid number"),
     ("KALSHI_API_BASE", "ftp://kalshi", "expected an http(s) URL"),
+    ("KALSHI_SUBACCOUNT", "64", "Input should be less than or equal to 63"),
+    ("KALSHI_SUBACCOUNT", "-1", "Input should be greater than or equal to 0"),
     ("OPENROUTER_API_KEY", "sk-proj-hunter2", "expected an OpenRouter key, which starts with sk-or-v1-"),
     ("OPENROUTER_BASE_URL", "openrouter.ai", "expected an http(s) URL"),
     ("OPENROUTER_APP_URL", "my-arena", "expected an http(s) URL"),
@@ -129,6 +131,46 @@ SECRETS = {
 }
 
 
+IN_HEADERS = sorted(SECRETS.keys() - {"kalshi_private_key"})
+UNFIT = {
+    "\u201c{}\u201d": "typographic quotes: type it without quotes",
+    "\u00ab{}\u00bb": "typographic quotes: type it without quotes",
+    "{} and-more": "white space or a control character inside",
+    "{}\nX-Injected:1": "white space or a control character inside",
+    "{}\x07bell": "white space or a control character inside",
+    "{}\u00a0x": "white space or a control character inside",
+    "{}\u200bx": "white space or a control character inside",
+    "{}\u00e9x": "visible ASCII characters, but it holds others",
+}
+"""Forms that no header can carry, and what the error says."""
+
+
+@pytest.mark.parametrize("name", IN_HEADERS)
+@pytest.mark.parametrize("form", UNFIT)
+def test_a_secret_that_no_header_can_carry_is_refused_by_name_and_not_shown(
+    name: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name.upper(), form.format(SECRETS[name]))
+    with pytest.raises(ConfigurationError, match=f"^{name.upper()}: expected .*{UNFIT[form]}") as caught:
+        load()
+    assert SECRETS[name] not in str(caught.value)
+    monkeypatch.delenv(name.upper())
+    with pytest.raises(ConfigurationError, match=f"^{name.upper()}: ") as fetched:
+        config.add_secrets({name.upper(): form.format(SECRETS[name])})
+    assert SECRETS[name] not in str(fetched.value)
+
+
+@pytest.mark.parametrize("name", IN_HEADERS)
+def test_white_space_around_a_secret_is_cut_off(name: str) -> None:
+    config.add_secrets({name.upper(): f" \t{SECRETS[name]}\r\n"})
+    assert getattr(config.settings, name).get_secret_value() == SECRETS[name]
+
+
+def test_a_secret_of_white_space_only_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="LOGFIRE_TOKEN: expected a value, but it holds only white space"):
+        config.add_secrets({"LOGFIRE_TOKEN": " \n"})
+
+
 def test_secrets_do_not_appear_in_repr() -> None:
     settings = Settings.model_validate(SECRETS)
     for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
@@ -154,8 +196,8 @@ def test_a_required_setting_that_is_missing_is_named() -> None:
     ("values", "missing"),
     [
         ({}, "ADMIN_TOKEN"),
-        ({"admin_token": "the operator's own token"}, "STREAM_TICKET_SECRET"),
-        ({"stream_ticket_secret": "signs all the tickets"}, "ADMIN_TOKEN"),
+        ({"admin_token": "the-operators-own-token"}, "STREAM_TICKET_SECRET"),
+        ({"stream_ticket_secret": "signs-all-the-tickets"}, "ADMIN_TOKEN"),
     ],
 )
 def test_streams_by_ticket_need_both_secrets(values: dict[str, Any], missing: str) -> None:
@@ -174,6 +216,11 @@ def test_the_cache_prefix_differs_by_exchange_and_account() -> None:
     }
     assert len(prefixes) == 6
     assert all(prefix.startswith(("a:sandbox:", "a:kalshi:")) and "one" not in prefix for prefix in prefixes)
+
+
+def test_the_cache_prefix_differs_by_subaccount() -> None:
+    prefixes = {Settings(kalshi_api_key="one", kalshi_subaccount=number).cache_prefix for number in (None, 0, 3)}
+    assert len(prefixes) == 3
 
 
 def test_the_processs_settings_are_read_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,26 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+_QUOTES = frozenset("\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u02bc")
+
+
+def _header_text(value: SecretStr) -> SecretStr:
+    """Without the white space around it. A header can carry nothing but visible ASCII, and no error shows the value."""
+    text = value.get_secret_value().strip()
+    if not text:
+        raise ValueError("expected a value, but it holds only white space")
+    if _QUOTES & set(text):
+        raise ValueError("expected visible ASCII characters, but it holds typographic quotes: type it without quotes")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise ValueError("expected one word, but it holds white space or a control character inside")
+    if not text.isascii():
+        raise ValueError("expected visible ASCII characters, but it holds others")
+    return SecretStr(text)
+
+
+HeaderSecret = Annotated[SecretStr, AfterValidator(_header_text)]
+"""A secret that is sent, or compared with what is sent, in an HTTP header."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPENROUTER_KEY_PREFIX = "sk-or-v1-"
 
@@ -46,7 +66,7 @@ class Settings(BaseSettings):
     `/coliseum/production/KALSHI_API_KEY` and so on."""
 
     upstash_redis_rest_url: HttpUrl | None = None
-    upstash_redis_rest_token: SecretStr | None = None
+    upstash_redis_rest_token: HeaderSecret | None = None
     redis_key_prefix: str = Field(default="python:", pattern=r"^[A-Za-z0-9:_.-]*$")
     feed_mode: Literal["doorbell", "poll"] = "doorbell"
     """How streams wait for new entries: by Redis' subscription, or by reading the log every poll interval."""
@@ -54,18 +74,20 @@ class Settings(BaseSettings):
     """How many entries the log keeps."""
 
     supabase_url: HttpUrl | None = None
-    supabase_service_role_key: SecretStr | None = None
+    supabase_service_role_key: HeaderSecret | None = None
 
     bot_status_endpoint: HttpUrl = "http://localhost:9000/status"
     bot_trades_endpoint: HttpUrl = "http://localhost:9000/trades"
     poll_interval_seconds: float = Field(default=3.0, ge=0.2, le=60)
 
     kalshi_api_base: HttpUrl = "https://external-api.kalshi.com/trade-api/v2"
-    kalshi_api_key: SecretStr | None = None
+    kalshi_api_key: HeaderSecret | None = None
     kalshi_rsa_key_path: Path | None = None
     kalshi_private_key: SecretStr | None = None
+    kalshi_subaccount: int | None = Field(default=None, ge=0, le=63)
+    """The subaccount whose data are asked for. None: the key's own, else the primary account."""
 
-    openrouter_api_key: SecretStr | None = None
+    openrouter_api_key: HeaderSecret | None = None
     openrouter_base_url: HttpUrl = "https://openrouter.ai/api/v1"
     openrouter_app_url: HttpUrl | None = None
     """The public address of this installation, for OpenRouter's list of applications."""
@@ -79,15 +101,15 @@ class Settings(BaseSettings):
     round_markets_per_event: int = Field(default=2, ge=1, le=20)
     decisions_queue_url: HttpUrl | None = None
     """The SQS queue from which the forecaster receives decisions."""
-    logfire_token: SecretStr | None = None
+    logfire_token: HeaderSecret | None = None
     logfire_include_content: bool = True
     """Whether traces hold prompts and answers, or only their sizes and costs."""
 
-    admin_token: SecretStr | None = None
+    admin_token: HeaderSecret | None = None
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     """Origins that browsers may call from, separated by commas; * allows any."""
     stream_auth: Literal["none", "ticket"] = "none"
-    stream_ticket_secret: SecretStr | None = None
+    stream_ticket_secret: HeaderSecret | None = None
     sse_session_max_seconds: float = Field(default=240.0, ge=1, le=86_400)
     sse_heartbeat_seconds: float = Field(default=30.0, ge=0.1, le=300)
 
@@ -125,6 +147,8 @@ class Settings(BaseSettings):
         """
         key = self.kalshi_api_key
         account = "public" if key is None else sha256(key.get_secret_value().encode()).hexdigest()[:12]
+        if self.kalshi_subaccount is not None:
+            account += f"-{self.kalshi_subaccount}"
         return f"{self.redis_key_prefix}{self.exchange}:{account}:"
 
     def require(self, *names: str) -> None:

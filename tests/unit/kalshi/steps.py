@@ -10,6 +10,7 @@ from tests.unit.kalshi.payloads import text
 from coliseum.kalshi.account import ExchangeCalls
 from coliseum.kalshi.pacing import RateLimiter
 from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, SendRequest, Steps
+from coliseum.kalshi.subaccounts import Subaccounts
 
 T = TypeVar("T")
 
@@ -17,9 +18,11 @@ T = TypeVar("T")
 class Exchange:
     """`answer` gives the JSON body or a whole `HttpAnswer`; `sent` holds all requests."""
 
-    def __init__(self, answer: Callable[[SendRequest], object]) -> None:
+    def __init__(self, answer: Callable[[SendRequest], object], subaccounts: Subaccounts | None = None) -> None:
         self.sent: list[SendRequest] = []
-        self.calls = ExchangeCalls(CallConditions(RateLimiter(lambda: 0.0), lambda: 1e9, lambda: 0.0))
+        self.subaccounts = subaccounts or Subaccounts()
+        limiter = RateLimiter(lambda: 0.0)
+        self.calls = ExchangeCalls(CallConditions(limiter, lambda: 1e9, lambda: 0.0, self.subaccounts))
         self._answer = answer
 
     def run(self, steps: Steps[T]) -> T:

@@ -7,7 +7,9 @@ from tests.unit.kalshi import payloads
 from tests.unit.kalshi.payloads import fill_number, settlement
 from tests.unit.kalshi.steps import Exchange
 
-from coliseum.kalshi.retry import SendRequest
+from coliseum.errors import SourceRefused
+from coliseum.kalshi.retry import HttpAnswer, SendRequest
+from coliseum.kalshi.subaccounts import Subaccounts
 
 BASE = 1_795_168_800
 CUTOFF = "2026-11-20T10:00:00Z"
@@ -61,15 +63,71 @@ def test_fills_of_one_second_have_one_order() -> None:
     assert [fill.fill_id for fill in exchange.run(exchange.calls.all_fills(since=BASE))] == ["c", "b", "a"]
 
 
-def test_the_subaccount_is_always_sent() -> None:
+def _subaccounts_sent(exchange: Exchange) -> set[str | None]:
+    calls = exchange.calls
+    for steps in (calls.balance(), calls.positions(), calls.fills(), calls.settlements(), calls.all_settlements()):
+        exchange.run(steps)
+    return {dict(step.query).get("subaccount") for step in exchange.sent}
+
+
+def test_the_subaccount_is_left_out_by_default() -> None:
+    assert _subaccounts_sent(Exchange(lambda step: payloads.BODIES[step.path])) == {None}
+
+
+def test_the_subaccount_of_the_setting_is_sent_with_every_call() -> None:
+    exchange = Exchange(lambda step: payloads.BODIES[step.path], subaccounts=Subaccounts(3))
+    assert _subaccounts_sent(exchange) == {"3"}
+
+
+def _account_of(*numbers: int, locked_to: int | None) -> Callable[[SendRequest], object]:
+    """Fills of these subaccounts, the newest first; a locked key is refused any other number."""
+
     def answer(step: SendRequest) -> object:
-        return payloads.BODIES[step.path]
+        wanted = dict(step.query).get("subaccount")
+        if locked_to is not None and wanted not in {None, str(locked_to)}:
+            return HttpAnswer(403, b'{"error":{"code":"forbidden","message":"forbidden"}}')
+        if step.path != "/portfolio/fills":
+            return payloads.CUTOFF if step.path.endswith("cutoff") else payloads.BODIES[step.path]
+        shown = [number for number in numbers if wanted in {None, str(number)}]
+        return payloads.fills(
+            *(fill_number(100 - place) | {"subaccount_number": number} for place, number in enumerate(shown))
+        )
+
+    return answer
+
+
+def test_all_fills_of_a_key_that_is_locked_to_a_subaccount_are_kept() -> None:
+    exchange = Exchange(_account_of(3, 3, locked_to=3))
+    assert [fill.subaccount for fill in exchange.run(exchange.calls.all_fills(since=BASE + 1))] == [3, 3]
+    exchange.run(exchange.calls.fills())
+    assert [dict(step.query).get("subaccount") for step in exchange.sent].count("0") == 1
+    assert exchange.subaccounts.warning is None
+
+
+def test_fills_of_other_subaccounts_are_not_mixed_with_those_of_the_balance_and_that_is_said() -> None:
+    exchange = Exchange(_account_of(0, 2, 0, 5, locked_to=None))
+    assert [fill.subaccount for fill in exchange.run(exchange.calls.all_fills(since=BASE + 1))] == [0, 0]
+    warning = exchange.subaccounts.warning
+    assert warning is not None
+    assert warning.startswith("subaccounts_left_out: the account also traded in subaccount 2, 5")
+    exchange.run(exchange.calls.settlements())
+    assert dict(exchange.sent[-1].query)["subaccount"] == "0"
+
+
+def test_an_account_without_numbered_subaccounts_costs_no_further_call() -> None:
+    exchange = Exchange(_account_of(0, 0, locked_to=None))
+    exchange.run(exchange.calls.fills())
+    assert (len(exchange.sent), exchange.subaccounts.warning) == (1, None)
+
+
+def test_where_the_key_cannot_be_judged_the_fills_are_not_mixed_either() -> None:
+    def answer(step: SendRequest) -> object:
+        answered = _account_of(0, 2, locked_to=None)(step)
+        return HttpAnswer(401, b"{}") if step.path == "/portfolio/positions" else answered
 
     exchange = Exchange(answer)
-    calls = exchange.calls
-    for steps in (calls.balance(), calls.positions(), calls.fills(), calls.settlements()):
-        exchange.run(steps)
-    assert {dict(step.query)["subaccount"] for step in exchange.sent} == {"0"}
+    with pytest.raises(SourceRefused):
+        exchange.run(exchange.calls.fills())
 
 
 def test_positions_are_all_pages() -> None:

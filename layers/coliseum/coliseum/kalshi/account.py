@@ -1,31 +1,36 @@
 """Calls of the account's owner, which are signed: money, positions, fills, settlements. Pure.
 
-Without a `subaccount` the exchange answers balance and positions for subaccount 0, but fills for all subaccounts. So it
-is always sent: otherwise the totals would not agree. `since` and `until` are unix seconds.
+A subaccount is sent only where the setting or the caller names one: a key that is locked to a subaccount gets 403 for
+any other number. Without it the exchange answers balance and positions for the key's own subaccount, else for 0, but
+fills for all of them; `kalshi.subaccounts` keeps the two apart. `since` and `until` are unix seconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Unpack
 
+from coliseum.errors import SourceRefused
 from coliseum.kalshi import parse, wire
 from coliseum.kalshi.pacing import RateLimit
 from coliseum.kalshi.public import PublicCalls
 from coliseum.kalshi.query import MAX_LIMIT, PageRange, Query, TimeRange, maybe_ticker, page, page_range_query, window
 from coliseum.kalshi.request import all_pages, page_of
 from coliseum.kalshi.retry import Steps
+from coliseum.kalshi.subaccounts import PRIMARY
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill
 
 SettlementFilter = Literal["unsettled", "settled", "all"]
+FORBIDDEN = 403
 
 
 class AccountRange(TimeRange, total=False):
-    """Filters of a list of the account's own; the subaccount is 0 by default."""
+    """Filters of a list of the account's own; the subaccount is the setting's by default."""
 
     ticker: str | None
-    subaccount: int
+    subaccount: int | None
 
 
 class AccountPage(AccountRange, PageRange, total=False):
@@ -35,18 +40,18 @@ class AccountPage(AccountRange, PageRange, total=False):
 class ExchangeCalls(PublicCalls):
     """All calls: the public ones and those of the account."""
 
-    def balance(self, *, subaccount: int = 0) -> Steps[Balance]:
+    def balance(self, *, subaccount: int | None = None) -> Steps[Balance]:
         """The account's money. The exchange allows this call once a second."""
-        query: Query = {"subaccount": subaccount}
+        query: Query = {"subaccount": self._subaccount(subaccount)}
         return self._get(
             "/portfolio/balance", wire.WireBalance, parse.balance_from, query=query, limit=RateLimit.BALANCE
         )
 
     def positions(
-        self, *, settlement_status: SettlementFilter = "unsettled", subaccount: int = 0
+        self, *, settlement_status: SettlementFilter = "unsettled", subaccount: int | None = None
     ) -> Steps[tuple[ExchangePosition, ...]]:
         """All positions with that status of settlement."""
-        filters: Query = {"settlement_status": settlement_status, "subaccount": subaccount}
+        filters: Query = {"settlement_status": settlement_status, "subaccount": self._subaccount(subaccount)}
 
         def read(body: wire.PositionsDocument) -> Page[ExchangePosition]:
             return page_of(body.market_positions, parse.position_from, body.cursor)
@@ -59,11 +64,11 @@ class ExchangeCalls(PublicCalls):
 
     def fills(self, **filters: Unpack[AccountPage]) -> Steps[Page[Fill]]:
         """One page of the account's fills, newest first, from the live tier."""
-        return self._fills("/portfolio/fills", _own_page(filters))
+        return self._fills("/portfolio/fills", self._own_page(filters))
 
     def historical_fills(self, **filters: Unpack[AccountPage]) -> Steps[Page[Fill]]:
         """One page of the account's fills, newest first, from the historical tier."""
-        return self._fills("/historical/fills", _own_page(filters))
+        return self._fills("/historical/fills", self._own_page(filters))
 
     def all_fills(
         self,
@@ -71,14 +76,14 @@ class ExchangeCalls(PublicCalls):
         ticker: str | None = None,
         since: int | None = None,
         until: int | None = None,
-        subaccount: int = 0,
+        subaccount: int | None = None,
     ) -> Steps[tuple[Fill, ...]]:
         """Every fill of the window from both tiers, each once, newest first.
 
         The live tier is read first. A fill that moves to the historical tier in between is then read twice; in the
         other order it would be lost.
         """
-        filters = _own({"ticker": ticker, "since": since, "until": until, "subaccount": subaccount})
+        filters = self._own({"ticker": ticker, "since": since, "until": until, "subaccount": subaccount})
         fills = yield from self._every_fill("/portfolio/fills", filters)
         cutoff = yield from self.historical_cutoff()
         if since is None or since <= cutoff.trades_created.timestamp():
@@ -96,18 +101,38 @@ class ExchangeCalls(PublicCalls):
         def read(body: wire.FillsDocument) -> Page[Fill]:
             return page_of(body.fills, lambda row: parse.fill_from(row, endpoint=f"GET {endpoint}"), body.cursor)
 
-        return self._get(endpoint, wire.FillsDocument, read, query=query, limit=RateLimit.READ)
+        received = yield from self._get(endpoint, wire.FillsDocument, read, query=query, limit=RateLimit.READ)
+        numbers = {fill.subaccount for fill in received.items}
+        if query.get("subaccount") is None and self._conditions.subaccounts.undecided(numbers):
+            yield from self._find_own_subaccount(numbers)
+        own = self._conditions.subaccounts.own
+        return Page(tuple(fill for fill in received.items if own(fill.subaccount)), received.cursor)
+
+    def _find_own_subaccount(self, numbers: Iterable[int]) -> Steps[None]:
+        """Whether the key is locked to one subaccount: then the exchange refuses it the positions of subaccount 0."""
+        query: Query = {"limit": 1, "subaccount": PRIMARY}
+        path = "/portfolio/positions"
+        try:
+            yield from self._get(path, wire.PositionsDocument, lambda _: None, query=query, limit=RateLimit.READ)
+        except SourceRefused as error:
+            if error.status != FORBIDDEN:
+                raise
+            self._conditions.subaccounts.locked()
+        else:
+            self._conditions.subaccounts.keep_primary(numbers)
 
     def settlements(self, **filters: Unpack[AccountPage]) -> Steps[Page[Settlement]]:
         """One page of settled positions, newest first. The historical tier has none."""
-        query: Query = _own_page(filters)
+        query: Query = self._own_page(filters)
 
         def read(body: wire.SettlementsDocument) -> Page[Settlement]:
             return page_of(body.settlements, parse.settlement_from, body.cursor)
 
         return self._get("/portfolio/settlements", wire.SettlementsDocument, read, query=query, limit=RateLimit.READ)
 
-    def all_settlements(self, *, since: int | None = None, subaccount: int = 0) -> Steps[tuple[Settlement, ...]]:
+    def all_settlements(
+        self, *, since: int | None = None, subaccount: int | None = None
+    ) -> Steps[tuple[Settlement, ...]]:
         """Every settlement of the window, newest first. A market whose result was amended has several."""
 
         def get_page(cursor: str | None) -> Steps[Page[Settlement]]:
@@ -118,11 +143,12 @@ class ExchangeCalls(PublicCalls):
 
         return all_pages(get_page, identity=identity, endpoint="/portfolio/settlements")
 
+    def _own(self, filters: AccountRange) -> Query:
+        ticker = maybe_ticker("ticker", filters.get("ticker"))
+        return {**window(filters), **ticker, "subaccount": self._subaccount(filters.get("subaccount"))}
 
-def _own(filters: AccountRange) -> Query:
-    ticker = maybe_ticker("ticker", filters.get("ticker"))
-    return {**window(filters), **ticker, "subaccount": filters.get("subaccount", 0)}
+    def _own_page(self, filters: AccountPage) -> Query:
+        return {**page_range_query(filters, form=AccountPage), **self._own(filters)}
 
-
-def _own_page(filters: AccountPage) -> Query:
-    return {**page_range_query(filters, form=AccountPage), **_own(filters)}
+    def _subaccount(self, wanted: int | None) -> int | None:
+        return self._conditions.subaccounts.number if wanted is None else wanted

@@ -24,6 +24,7 @@ from coliseum.kalshi.pacing import RateLimiter
 from coliseum.kalshi.parse import SOURCE
 from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, NoAnswer, SendRequest, Steps
 from coliseum.kalshi.signing import PrivateKey, load_private_key, signed_headers
+from coliseum.kalshi.subaccounts import Subaccounts
 from coliseum.observability import logger, metrics
 
 DEFAULT_SECONDS = 15.0
@@ -96,6 +97,8 @@ class _Body:
 
 
 def _failure(error: httpx.HTTPError) -> NoAnswer:
+    if isinstance(error, httpx.LocalProtocolError):  # its text may hold the header that it refuses: the key's id
+        return NoAnswer("LocalProtocolError: the request has a header that HTTP does not allow")
     return NoAnswer(f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
@@ -119,13 +122,19 @@ class Kalshi:
     """The exchange. One per process; threads share its connections, key and rate limits."""
 
     def __init__(
-        self, base_url: str, credentials: Credentials | None = None, *, jitter: Callable[[], float] = random.random
+        self,
+        base_url: str,
+        credentials: Credentials | None = None,
+        *,
+        jitter: Callable[[], float] = random.random,
+        subaccount: int | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
         self._credentials = credentials or Credentials()
         self._jitter = jitter
         self._rate_limiter = RateLimiter(time.monotonic)
+        self._subaccounts = Subaccounts(subaccount)
         self._caller_time_left: Callable[[], float] | None = None
         self._http = httpx.Client(headers=_HEADERS)
 
@@ -158,7 +167,7 @@ class Kalshi:
             private_key=None if pem is None else pem.get_secret_value(),
             private_key_path=settings.kalshi_rsa_key_path,
         )
-        return cls(settings.kalshi_api_base, credentials, jitter=random.random)
+        return cls(settings.kalshi_api_base, credentials, jitter=random.random, subaccount=settings.kalshi_subaccount)
 
     def within(self, time_left: Callable[[], float]) -> Self:
         """This client for a caller who has `time_left()` seconds. Connections and rate limits are shared."""
@@ -171,13 +180,19 @@ class Kalshi:
         end = time.monotonic() + seconds
         return self.within(lambda: end - time.monotonic())
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know about the account's data, each with its name in front."""
+        warning = self._subaccounts.warning
+        return () if warning is None else (warning,)
+
     def close(self) -> None:
         self._http.close()
 
     def _calls(self) -> ExchangeCalls:
         end = time.monotonic() + DEFAULT_SECONDS
         time_left = self._caller_time_left or (lambda: end - time.monotonic())
-        return ExchangeCalls(CallConditions(self._rate_limiter, time_left, self._jitter))
+        return ExchangeCalls(CallConditions(self._rate_limiter, time_left, self._jitter, self._subaccounts))
 
     def _request(self, step: SendRequest) -> tuple[str, httpx.QueryParams, dict[str, str], httpx.Timeout]:
         """URL, query, headers and time-outs of one attempt, signed now."""

@@ -253,6 +253,7 @@ def fill_from(row: wire.WireFill, *, endpoint: str) -> Fill:
     draft.fee = Decimal(row.fee_cost)
     draft.is_taker = row.is_taker
     draft.timestamp = _unix_seconds(row, endpoint)
+    draft.subaccount = row.subaccount_number or 0
     return freeze(draft, Fill)
 
 

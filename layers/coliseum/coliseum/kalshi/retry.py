@@ -8,12 +8,13 @@ would sleep past the caller's deadline.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from coliseum.errors import NotFound, SourceError, SourceMalformed, SourceRateLimited, SourceUnavailable
 from coliseum.kalshi.pacing import RateLimit, RateLimiter
 from coliseum.kalshi.parse import SOURCE, error_from
+from coliseum.kalshi.subaccounts import Subaccounts
 
 MAX_ATTEMPTS = 4
 FIRST_CEILING_SECONDS = 0.4
@@ -90,6 +91,8 @@ class CallConditions:
     """Seconds until the caller needs an answer."""
     jitter: Callable[[], float]
     """A random number from 0 to 1."""
+    subaccounts: Subaccounts = field(default_factory=Subaccounts)
+    """Those of the client: what one caller learns, all know."""
 
 
 def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Steps[T]:

@@ -243,6 +243,8 @@ class WireFill(WireObject):
     """Deprecated: buy or sell. Says whether the order sold, never the direction."""
     created_time: OptionalTime = None
     ts: UnixSeconds | None = None
+    subaccount_number: int | None = None
+    """None on accounts without numbered subaccounts, which is subaccount 0."""
 
 
 class FillsDocument(WireObject):

@@ -101,6 +101,8 @@ class Fill:
     fee: Decimal
     is_taker: bool
     timestamp: float
+    subaccount: int = 0
+    """The exchange's number; 0 is the primary account."""
 
     @property
     def yes_delta(self) -> Decimal:
