@@ -42,7 +42,7 @@ QUESTION = "from pydantic_ai import Agent; from pydantic_ai.models.openrouter im
 def main() -> None:
     """Print both tables."""
     quick = machine.parser(__doc__).parse_args().quick
-    markets, rounds = (2, 1) if quick else (MARKETS, ROUNDS)
+    markets, rounds = (2, 0) if quick else (MARKETS, ROUNDS)
     cold = measure(str(ROOT / "functions" / "forecaster" / "app.py"), rounds=rounds)
     first = measure(QUESTION, rounds=rounds)
     rows = [

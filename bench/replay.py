@@ -39,7 +39,7 @@ def main() -> None:
         return
     print(machine.description())
     lines = []
-    for size in chosen.sizes or ((40,) if chosen.quick else SIZES):
+    for size in chosen.sizes or ((10,) if chosen.quick else SIZES):
         command = [sys.executable, "-m", "bench.replay", "--worker", str(size)]
         measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         whole = measured["read"] + measured["played"] + measured["scored"]

@@ -351,10 +351,11 @@ def test_the_days_root_covers_every_seal_and_is_made_once_the_day_is_over(
     round_id = open_round(records, ["A", "B", "C"])
     seals = [answer(records, round_id, ticker=ticker).seal for ticker in "ABC"]
     assert records.unrooted_days() == ()
-    # Two days, not one: a day counts as over ten minutes after midnight, and the test may run in those minutes.
-    over = (now() - timedelta(days=2)).date()
-    behind(postgres_server, f"update public.arena_forecasts set created_at = timestamptz '{over} 12:00:00Z'")  # noqa: S608 - own date
-    assert records.unrooted_days() == (over,)
+    # One moment two days ago: a day counts as over ten minutes after midnight, and the test may run in those minutes.
+    long_ago = "update public.arena_forecasts set created_at = date_trunc('day', now(), 'UTC') - interval '36 hours'"
+    behind(postgres_server, long_ago)
+    (over,) = records.unrooted_days()
+    assert over < now().date()
     assert set(records.day_seals(over)) == set(seals)
     records.save_seal_root(over, merkle_root(records.day_seals(over)), 3)
     assert records.unrooted_days() == ()

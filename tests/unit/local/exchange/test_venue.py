@@ -298,7 +298,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(actions=ACTIONS, seed=st.integers(0, 3))
 def test_whatever_happens_money_and_contracts_are_conserved(
     actions: list[tuple[str, int, int, int, TimeInForce]], seed: int
