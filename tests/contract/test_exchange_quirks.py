@@ -290,6 +290,23 @@ def test_positions_of_settled_markets_leave_the_default_view(exchange: Exchange)
     )
 
 
+def test_a_settlement_counts_everything_bought_and_pays_for_what_was_held(exchange: Exchange) -> None:
+    ticker = quoted_market(exchange, lambda each: "KXBTC5M" not in each["ticker"])["ticker"]
+    exchange.order(ticker, "bid", "5.00", "0.99")
+    held = float(exchange.get("/portfolio/positions", ticker=ticker)["market_positions"][0]["position_fp"])
+    side, price = ("ask", "0.01") if held > 0 else ("bid", "0.99")
+    exchange.order(ticker, side, f"{abs(held):.2f}", price)
+    exchange.admin(f"markets/{ticker}/settle", result="yes")
+    row = exchange.get("/portfolio/settlements", ticker=ticker)["settlements"][0]
+    fills = exchange.get("/portfolio/fills", ticker=ticker)["fills"]
+    assert (row["revenue"], row["value"]) == (0, 100)
+    for side in ("yes", "no"):
+        bought = [fill for fill in fills if fill["outcome_side"] == side]
+        cost = sum(float(fill["count_fp"]) * float(fill[f"{side}_price_dollars"]) for fill in bought)
+        assert float(row[f"{side}_count_fp"]) == sum(float(fill["count_fp"]) for fill in bought) > 0
+        assert float(row[f"{side}_total_cost_dollars"]) == pytest.approx(cost)
+
+
 def test_other_subaccounts_are_empty(exchange: Exchange) -> None:
     exchange.order(quoted_market(exchange)["ticker"], "bid", "1.00", "0.99")
     assert exchange.get("/portfolio/fills", subaccount=3)["fills"] == []
@@ -370,7 +387,8 @@ def test_a_result_is_disputed_amended_and_then_paid(exchange: Exchange) -> None:
     exchange.admin("clock", seconds=exchange.get(f"/markets/{ticker}")["market"]["settlement_timer_seconds"] + 1)
     assert exchange.get(f"/markets/{ticker}")["market"]["status"] == "finalized"
     paid = exchange.get("/portfolio/settlements", ticker=ticker)["settlements"][0]
-    assert (paid["market_result"], paid["value"], paid["revenue"]) == ("scalar", 25, int(float(held) * 25))
+    due = int(float(held) * 25)
+    assert (paid["market_result"], paid["value"], paid["revenue"]) == ("scalar", due, due)
 
 
 def test_an_outage_answers_everything_with_the_status(exchange: Exchange) -> None:

@@ -140,16 +140,24 @@ class Settings(BaseSettings):
         return "sandbox" if urlsplit(self.kalshi_api_base).hostname in LOOPBACK else "kalshi"
 
     @property
-    def cache_prefix(self) -> str:
-        """The prefix of cached values.
+    def account_label(self) -> str:
+        """`<exchange>:<account>`, the name under which the account's books are stored.
 
-        It names exchange and account: another account's balance must not be served as an older one of this account.
+        The account is told by a hash of its API key, which says nothing about the key.
         """
         key = self.kalshi_api_key
         account = "public" if key is None else sha256(key.get_secret_value().encode()).hexdigest()[:12]
         if self.kalshi_subaccount is not None:
             account += f"-{self.kalshi_subaccount}"
-        return f"{self.redis_key_prefix}{self.exchange}:{account}:"
+        return f"{self.exchange}:{account}"
+
+    @property
+    def cache_prefix(self) -> str:
+        """The prefix of cached values.
+
+        It names exchange and account: another account's balance must not be served as an older one of this account.
+        """
+        return f"{self.redis_key_prefix}{self.account_label}:"
 
     def require(self, *names: str) -> None:
         """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""

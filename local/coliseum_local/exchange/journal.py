@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from coliseum.errors import ConfigurationError
+from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.candles import SandboxCandle
 from coliseum_local.exchange.change_log import RecordKind
-from coliseum_local.exchange.ledger import AccountPosition, TradingAccount
+from coliseum_local.exchange.ledger import NO_PURCHASES, AccountPosition, Purchases, TradingAccount
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder
@@ -144,8 +145,23 @@ def restore(stored: StoredState, *, now: float) -> Venue | None:
         venue.fills[fill.account_id].append(fill)
     for settlement in rows[RecordKind.SETTLEMENT].values():
         venue.settlements[settlement.account_id].append(settlement)
+    _restore_purchases(venue)
     venue.changes.take()  # restoring is no change: nothing of it must be written again
     return venue
+
+
+def _restore_purchases(venue: Venue) -> None:
+    """Count the members' purchases again from their fills: state files of earlier versions have none."""
+    for account_id in venue.members:
+        bought: dict[str, Purchases] = {}
+        for fill in venue.fills[account_id]:
+            delta = fill.count if fill.side is BookSide.BID else -fill.count
+            bought[fill.ticker] = bought.get(fill.ticker, NO_PURCHASES).with_fill(delta, fill.price)
+        for ticker, position in venue.accounts[account_id].positions.items():
+            position.purchases = bought.get(ticker, NO_PURCHASES)
+        venue.settlements[account_id] = [
+            replace(each, purchases=bought.get(each.ticker, NO_PURCHASES)) for each in venue.settlements[account_id]
+        ]
 
 
 def _venue_row(venue: Venue) -> VenueRow:

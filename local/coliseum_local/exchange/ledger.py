@@ -6,12 +6,35 @@ settlement. A position is signed: above 0 it holds YES, below 0 NO. Buying the o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from coliseum.trading.money import ONE, ZERO
 
 MICRO_DOLLAR = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """What one account ever bought in one market, gross: a sale of YES is a purchase of NO.
+
+    The exchange reports these on a settlement, although pairs of YES and NO were paid out when they met.
+    """
+
+    yes_count: Decimal = ZERO
+    yes_cost: Decimal = ZERO
+    """Dollars, without fees."""
+    no_count: Decimal = ZERO
+    no_cost: Decimal = ZERO
+
+    def with_fill(self, delta: Decimal, price: Decimal) -> Purchases:
+        """These purchases and one fill of `delta` YES contracts (signed) at the YES price."""
+        if delta > ZERO:
+            return replace(self, yes_count=self.yes_count + delta, yes_cost=self.yes_cost + delta * price)
+        return replace(self, no_count=self.no_count - delta, no_cost=self.no_cost - delta * (ONE - price))
+
+
+NO_PURCHASES = Purchases()
 
 
 @dataclass(slots=True)
@@ -31,6 +54,7 @@ class AccountPosition:
     fees: Decimal = ZERO
     updated: float = 0.0
     settled: bool = False
+    purchases: Purchases = NO_PURCHASES
 
     @property
     def average(self) -> Decimal:
@@ -94,6 +118,7 @@ class TradingAccount:
         position.contracts += delta
         position.traded += parts.spent
         position.shares += abs(delta)
+        position.purchases = position.purchases.with_fill(delta, price)
         position.fees += fee
         position.updated = self.updated = now
         self.cash += parts.revenue - fee

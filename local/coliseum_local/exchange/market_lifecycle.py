@@ -300,7 +300,7 @@ def _finalize(venue: Venue, market: SandboxMarket) -> None:
         venue.changes.note(RecordKind.POSITION, key, position if member else None, urgent=member)
         if not member:  # a member's settled position stays, because the API shows it
             del account.positions[market.ticker]
-        elif contracts:
+        else:  # also where nothing was held any more: the exchange reports every market that was traded in
             settlement = AccountSettlement(
                 account_id=account_id,
                 ticker=market.ticker,
@@ -309,6 +309,7 @@ def _finalize(venue: Venue, market: SandboxMarket) -> None:
                 result=market.result,
                 contracts=contracts,
                 cost=cost,
+                purchases=position.purchases,
                 revenue=revenue,
                 yes_value=market.yes_value,
                 fees=position.fees,

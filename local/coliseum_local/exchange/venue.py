@@ -17,7 +17,7 @@ from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
 from coliseum_local.exchange.candles import HOUR, CandleRecorder, SandboxCandle
 from coliseum_local.exchange.change_log import ChangeLog, RecordKind
-from coliseum_local.exchange.ledger import TradingAccount, payout, split_fill
+from coliseum_local.exchange.ledger import NO_PURCHASES, Purchases, TradingAccount, payout, split_fill
 from coliseum_local.exchange.listing import MarketStatus, SandboxEvent, SandboxMarket, SandboxSeries
 from coliseum_local.exchange.order_book import LimitOrderBook, Placement
 from coliseum_local.exchange.orders import (
@@ -59,7 +59,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettlement:
-    """One position of one account that was paid out. In dollars and contracts."""
+    """One market's end for one account that ever traded in it. In dollars and contracts."""
 
     account_id: str
     ticker: str
@@ -67,8 +67,9 @@ class AccountSettlement:
     exchange_index: int
     result: str
     contracts: Decimal
-    """Signed: above 0 YES, below 0 NO."""
+    """Held at the end, signed: above 0 YES, below 0 NO. 0 where the position was closed before."""
     cost: Decimal
+    purchases: Purchases = NO_PURCHASES
     revenue: Decimal
     yes_value: Decimal
     fees: Decimal

@@ -346,18 +346,23 @@ def event_position(event_ticker: str, rows: Iterable[AccountPosition]) -> Body:
 
 
 def settlement(each: AccountSettlement) -> Body:
-    yes, no = max(each.contracts, ZERO), max(-each.contracts, ZERO)
+    """One settled market as recorded rows show it, which differs from the document.
+
+    Counts and costs are everything that was bought on each side, not what was held. A scalar row's `value` is its
+    `revenue`, not cents per YES contract.
+    """
+    bought, revenue = each.purchases, cents(each.revenue)
     return {
         "ticker": each.ticker,
         "event_ticker": each.event_ticker,
         "exchange_index": each.exchange_index,
         "market_result": each.result,
-        "yes_count_fp": contracts(yes),
-        "yes_total_cost_dollars": dollars(each.cost if yes else ZERO, 6),
-        "no_count_fp": contracts(no),
-        "no_total_cost_dollars": dollars(each.cost if no else ZERO, 6),
-        "revenue": cents(each.revenue),
-        "value": cents(each.yes_value),
+        "yes_count_fp": contracts(bought.yes_count),
+        "yes_total_cost_dollars": dollars(bought.yes_cost, 6),
+        "no_count_fp": contracts(bought.no_count),
+        "no_total_cost_dollars": dollars(bought.no_cost, 6),
+        "revenue": revenue,
+        "value": revenue if each.result == "scalar" else cents(each.yes_value),
         "fee_cost": dollars(each.fees, 6),
         "settled_time": rfc3339(each.time),
     }

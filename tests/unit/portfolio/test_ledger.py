@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.portfolio.ledger import BookingKind, Holding, Ledger, add_booking
+from coliseum.portfolio.ledger import Booking, BookingKind, Holding, Ledger, add_booking, standing_bookings
+from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide, Fill, Outcome
@@ -61,6 +65,11 @@ def settlement(ticker: str, contracts: Decimal, value: str, *, result: str = "sc
         fee=Decimal(7),
         settled_at=datetime.fromtimestamp(at, UTC),
     )
+
+
+def same(holdings: dict[str, Holding]) -> dict[str, Holding]:
+    """The holdings without the count of reversals, which tells in which order the fills arrived."""
+    return {ticker: replace(holding, reversals=0) for ticker, holding in holdings.items()}
 
 
 def ledger_of(fills: Iterable[Fill], settlements: Iterable[Settlement] = ()) -> Ledger:
@@ -133,6 +142,105 @@ def test_a_fill_that_arrives_after_the_settlement_is_settled_too() -> None:
     holding = ledger.holdings["KXA-1"]
     assert (holding.contracts, holding.realized, holding.settled) == (ZERO, Decimal("5.60"), True)
     assert ledger.settled == {"KXA-1": Decimal(10)}
+
+
+def test_a_fill_that_arrives_late_is_booked_where_it_belongs() -> None:
+    fills = [fill(1, BookSide.BID, "6", "0.40"), fill(2, BookSide.BID, "4", "0.50"), fill(3, BookSide.ASK, "5", "0.60")]
+    late = ledger_of(fills[1:])
+    late.book_fills(fills)
+    assert same(late.holdings) == same(ledger_of(fills).holdings)
+    assert [booking.fill_id for booking in standing_bookings(late.bookings)] == ["f000001", "f000002", "f000003"]
+
+
+def test_both_halves_of_a_trade_with_oneself_are_booked() -> None:
+    bought = fill(1, BookSide.BID, "5", "0.40", fee="0.02")
+    sold = replace(fill(1, BookSide.ASK, "5", "0.40", fee="0.01"), order_id="other")
+    ledger = ledger_of([bought, sold])
+    ledger.book_fills([sold, bought])
+    assert len(ledger.bookings) == 2
+    assert (ledger.totals().fees, ledger.holdings["KXA-1"].contracts) == (Decimal("0.03"), ZERO)
+
+
+def test_a_fill_that_comes_again_with_other_content_is_a_named_conflict() -> None:
+    first = fill(1, BookSide.BID, "5", "0.40")
+    ledger = ledger_of([first])
+    ledger.book_fills([fill(1, BookSide.BID, "6", "0.40")])
+    assert ledger.holdings["KXA-1"].contracts == Decimal(5)
+    assert str(ledger.conflicts[0]) == (
+        "fill f000001 of order o in KXA-1 was booked with contracts 5 and came again with 6"
+    )
+
+
+def test_two_fills_of_one_page_with_one_identity_and_other_content_are_a_conflict() -> None:
+    ledger = ledger_of([fill(1, BookSide.BID, "5", "0.40"), fill(1, BookSide.BID, "5", "0.41")])
+    assert (len(ledger.bookings), [conflict.field for conflict in ledger.conflicts]) == (1, ["price"])
+
+
+def test_a_booking_says_what_was_opened_what_was_closed_and_at_which_price() -> None:
+    ledger = ledger_of(
+        [fill(1, BookSide.BID, "10", "0.40"), fill(2, BookSide.ASK, "25", "0.55")],
+        [settlement("KXA-1", Decimal(-15), "0", result="no")],
+    )
+    told = [(row.outcome, row.price, row.opened, row.closed) for row in ledger.bookings]
+    assert told == [
+        (Outcome.YES, Decimal("0.40"), Decimal(10), ZERO),
+        (Outcome.NO, Decimal("0.45"), Decimal(15), Decimal(10)),
+        (Outcome.NO, ONE, ZERO, Decimal(15)),
+    ]
+    assert (ledger.bookings[-1].event_ticker, ledger.bookings[-1].result) == ("E", "no")
+
+
+def test_a_fill_for_a_settled_market_needs_the_markets_stored_bookings() -> None:
+    settled = ledger_of([fill(1, BookSide.BID, "10", "0.40")], [settlement("KXA-1", Decimal(10), "1")])
+    with pytest.raises(ValueError, match="KXA-1 is settled"):
+        Ledger(settled.holdings.values()).book_fills([fill(2, BookSide.BID, "1", "0.40")])
+
+
+SETTLED_ROWS = [
+    ("A", BookSide.BID, "132.00", "0.3600", "2.128900"),
+    ("A", BookSide.ASK, "132.00", "0.9200", "0.680100"),
+    ("B", BookSide.BID, "2.00", "0.7000", "0.020000"),
+    ("B", BookSide.ASK, "1.00", "0.9800", "0.010000"),
+    ("C", BookSide.ASK, "1.00", "0.7000", "0.014700"),
+]
+"""Fills of three markets whose settlement rows were seen on the wire: ticker, side, count, YES price, fee."""
+
+
+def settled_row(ticker: str, result: str, counts: tuple[str, str], revenue: str, value: str) -> Settlement:
+    return Settlement(
+        ticker=ticker,
+        event_ticker="E",
+        result=result,
+        yes_count=Decimal(counts[0]),
+        yes_cost=ZERO,
+        no_count=Decimal(counts[1]),
+        no_cost=ZERO,
+        revenue=Decimal(revenue),
+        value=Decimal(value),
+        fee=ZERO,
+        settled_at=datetime.fromtimestamp(10**9, UTC),
+    )
+
+
+def test_settlements_as_seen_on_the_wire_agree_to_the_cent() -> None:
+    """The counts are gross: market A was left before its end, and the scalar row's value repeats its revenue."""
+    rows = [
+        settled_row("A", "yes", ("132.00", "132.00"), "0", "1"),
+        settled_row("B", "yes", ("2.00", "1.00"), "1.00", "1"),
+        settled_row("C", "scalar", ("0.00", "1.00"), "0.82", "0.82"),
+    ]
+    fills = [
+        fill(number, side, count, price, fee=fee, ticker=ticker)
+        for number, (ticker, side, count, price, fee) in enumerate(SETTLED_ROWS)
+    ]
+    ledger = ledger_of(fills, rows)
+    money = {ticker: (holding.realized, holding.fees) for ticker, holding in ledger.holdings.items()}
+    assert money == {
+        "A": (Decimal("73.92"), Decimal("2.8090")),
+        "B": (Decimal("0.58"), Decimal("0.0300")),
+        "C": (Decimal("0.52"), Decimal("0.0147")),
+    }
+    assert find_discrepancies(ledger.holdings, [], rows, ledger.settled) == ()
 
 
 def test_fills_of_one_order_at_one_time_are_booked_best_price_first() -> None:
@@ -232,7 +340,37 @@ def test_a_reversal_restores_the_ledger_to_the_last_digit(
     amended = ledger_of(fills, [settlement(ticker, count, str(first)) for ticker, count in contracts_by_ticker.items()])
     final = [settlement(ticker, count, str(second), at=10**9 + 1) for ticker, count in contracts_by_ticker.items()]
     amended.book_settlements(final)
-    assert amended.holdings == ledger_of(fills, final).holdings
+    assert same(amended.holdings) == same(ledger_of(fills, final).holdings)
+
+
+@given(fills_drawn, st.randoms(use_true_random=False), st.decimals("0", "1", places=2), st.data())
+def test_any_order_of_arrival_and_any_restart_give_the_holdings_of_one_run(
+    rows: list[tuple[str, BookSide, Decimal, Decimal]], rng: Random, value: Decimal, data: st.DataObject
+) -> None:
+    fills = drawn(rows)
+    whole = ledger_of(fills)
+    paid = [settlement(ticker, held.contracts, str(value)) for ticker, held in list(whole.holdings.items())[:2]]
+    whole.book_settlements(paid)
+    arriving = [*fills]
+    rng.shuffle(arriving)
+    holdings: dict[str, Holding] = {}
+    bookings: list[Booking] = []
+    while arriving:
+        size = data.draw(st.integers(1, 15))
+        page, arriving = arriving[:size], arriving[size:]
+        ledger = Ledger(holdings.values(), bookings)
+        ledger.book_fills(page)
+        if data.draw(st.booleans()):
+            ledger.book_settlements(row for row in paid if row.ticker in ledger.holdings)
+        bookings += ledger.bookings
+        holdings = ledger.holdings
+    ledger = Ledger(holdings.values(), bookings)
+    ledger.book_settlements(paid)
+    bookings += ledger.bookings
+    assert same(ledger.holdings) == same(whole.holdings)
+    assert len({booking.key for booking in bookings}) == len(bookings)
+    standing = standing_bookings(bookings)
+    assert sum((row.cash for row in standing), ZERO) == sum((row.cash for row in bookings), ZERO) == whole.totals().cash
 
 
 def test_only_a_pair_bought_below_one_dollar_is_a_riskless_gain() -> None:

@@ -70,7 +70,19 @@ def test_a_settlement_with_another_count_or_payment_is_a_discrepancy() -> None:
     assert (money.field, money.difference) == ("settlement", Decimal("0.50"))
 
 
-def test_a_scalar_value_may_be_off_by_rounding_and_an_unknown_value_is_not_compared() -> None:
-    scalar = replace(PAID, result="scalar", value=Decimal("0.37"), revenue=Decimal("3.74"))
-    assert find_discrepancies({}, [], [scalar], {"S": Decimal(10)}) == ()
-    assert find_discrepancies({}, [], [replace(scalar, value=None)], {"S": Decimal(10)}) == ()
+def test_a_market_that_was_left_before_its_settlement_agrees() -> None:
+    left = replace(PAID, yes_count=Decimal(132), no_count=Decimal(132), revenue=ZERO)
+    assert find_discrepancies({}, [], [left], {"S": ZERO}) == ()
+    partly = replace(PAID, yes_count=Decimal(2), no_count=Decimal(1), revenue=Decimal(1))
+    assert find_discrepancies({}, [], [partly], {"S": Decimal(1)}) == ()
+
+
+def test_a_scalar_payment_is_the_records_revenue_whatever_its_value_says() -> None:
+    scalar = replace(PAID, result="scalar", revenue=Decimal("3.74"), value=Decimal("3.74"))
+    for value in (scalar.value, Decimal("0.37"), None):
+        assert find_discrepancies({}, [], [replace(scalar, value=value)], {"S": Decimal(10)}) == ()
+
+
+def test_a_scalar_payment_of_more_than_a_dollar_a_contract_is_a_discrepancy() -> None:
+    (money,) = find_discrepancies({}, [], [replace(PAID, result="scalar", revenue=Decimal(11))], {"S": Decimal(10)})
+    assert (money.field, money.ours) == ("settlement", Decimal(10))

@@ -88,14 +88,14 @@ class ExchangeCalls(PublicCalls):
         cutoff = yield from self.historical_cutoff()
         if since is None or since <= cutoff.trades_created.timestamp():
             fills += yield from self._every_fill("/historical/fills", filters)
-        by_id = {fill.fill_id: fill for fill in reversed(fills)}
-        return tuple(sorted(by_id.values(), key=lambda fill: (fill.timestamp, fill.fill_id), reverse=True))
+        by_key = {fill.key: fill for fill in reversed(fills)}
+        return tuple(sorted(by_key.values(), key=lambda fill: (fill.timestamp, *fill.key), reverse=True))
 
     def _every_fill(self, endpoint: str, filters: Query) -> Steps[tuple[Fill, ...]]:
         def get_page(cursor: str | None) -> Steps[Page[Fill]]:
             return self._fills(endpoint, {**page(MAX_LIMIT, cursor), **filters})
 
-        return all_pages(get_page, identity=lambda fill: fill.fill_id, endpoint=endpoint)
+        return all_pages(get_page, identity=lambda fill: "/".join(fill.key), endpoint=endpoint)
 
     def _fills(self, endpoint: str, query: Query) -> Steps[Page[Fill]]:
         def read(body: wire.FillsDocument) -> Page[Fill]:

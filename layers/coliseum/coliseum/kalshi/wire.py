@@ -255,6 +255,11 @@ class FillsDocument(WireObject):
 
 
 class WireSettlement(WireObject):
+    """The end of one market in which the account ever traded, whether or not it held anything then.
+
+    Counts and costs are gross: everything bought on each side, although pairs were paid out when they met.
+    """
+
     ticker: str
     event_ticker: str
     market_result: str
@@ -263,10 +268,12 @@ class WireSettlement(WireObject):
     no_count_fp: Count
     no_total_cost_dollars: Dollars
     revenue: Cents
+    """Paid for what was held at the end. The only field that says what was paid."""
     fee_cost: Dollars
     settled_time: Time
     value: Cents | None = None
-    """Cents per YES contract."""
+    """100 or 0 on yes and no. On a scalar row it equals `revenue`: recordings contradict the document, which says
+    cents per YES contract. Never derive a payment from it."""
 
 
 class SettlementsDocument(WireObject):

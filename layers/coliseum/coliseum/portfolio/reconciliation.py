@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from coliseum.portfolio.ledger import Holding
 from coliseum.trading.markets import ExchangePosition, Settlement
-from coliseum.trading.money import CENT, ONE, ZERO
+from coliseum.trading.money import CENT, ZERO
 
 TOLERANCE = CENT
 """Dollars below which a difference of money is rounding. Contracts have no tolerance."""
@@ -38,7 +38,7 @@ def find_discrepancies(
     """Discrepancies by market, of positions and then of settlements.
 
     A market is compared when either side has a position in it. `settled` is what our ledger held, in signed contracts
-    by ticker, when a market was settled.
+    by ticker, when a market was settled: the settlements' own counts are gross, so their difference is compared.
     """
     exchange_rows = {row.ticker: row for row in rows}
     open_tickers = {ticker for ticker, holding in holdings.items() if holding.contracts}
@@ -47,7 +47,7 @@ def find_discrepancies(
         holding = holdings.get(ticker) or Holding(ticker=ticker)
         discrepancies += _compare_position(holding, exchange_rows.get(ticker))
     for settlement in sorted(settlements, key=lambda row: row.ticker):
-        discrepancies += _compare_settlement(settlement, settled.get(settlement.ticker, ZERO))
+        discrepancies += compare_settlement(settlement, settled.get(settlement.ticker, ZERO))
     return tuple(discrepancies)
 
 
@@ -70,19 +70,27 @@ def _compare_position(ours: Holding, row: ExchangePosition | None) -> list[Discr
     return discrepancies
 
 
-def _compare_settlement(settlement: Settlement, ours: Decimal) -> list[Discrepancy]:
-    """Our count against the exchange's. Its payment against its own count times value, where the value is known."""
-    ticker = settlement.ticker
+def compare_settlement(settlement: Settlement, ours: Decimal) -> list[Discrepancy]:
+    """What we held at the end against what the exchange's purchases leave, and its payment against that."""
+    ticker, held = settlement.ticker, settlement.held
     discrepancies: list[Discrepancy] = []
-    count = settlement.yes_count - settlement.no_count
-    if ours != count:
-        discrepancies.append(Discrepancy(ticker=ticker, field="settled_contracts", ours=ours, exchange=count))
-    value = {"yes": ONE, "no": ZERO}.get(settlement.result, settlement.value)
-    if value is not None:
-        due = settlement.yes_count * value + settlement.no_count * (ONE - value)
-        # A scalar value comes in whole cents, so each contract may be half a cent off.
-        tolerance = TOLERANCE if settlement.result in {"yes", "no"} else TOLERANCE + (abs(count) * CENT)
-        if abs(due - settlement.revenue) >= tolerance:
-            payment = Discrepancy(ticker=ticker, field="settlement", ours=due, exchange=settlement.revenue)
-            discrepancies.append(payment)
+    if ours != held:
+        discrepancies.append(Discrepancy(ticker=ticker, field="settled_contracts", ours=ours, exchange=held))
+    due = _due(settlement)
+    if abs(due - settlement.revenue) >= TOLERANCE:
+        payment = Discrepancy(ticker=ticker, field="settlement", ours=due, exchange=settlement.revenue)
+        discrepancies.append(payment)
     return discrepancies
+
+
+def _due(settlement: Settlement) -> Decimal:
+    """Dollars that the exchange owes for what was held: a dollar for each contract that won.
+
+    Of a scalar result no field gives the price (`value` is the payment again), so any payment is right that lies
+    between nothing and a dollar for each contract.
+    """
+    if settlement.result == "yes":
+        return max(settlement.held, ZERO)
+    if settlement.result == "no":
+        return max(-settlement.held, ZERO)
+    return min(max(settlement.revenue, ZERO), abs(settlement.held))

@@ -133,7 +133,11 @@ class ExchangePosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """One settled position, in dollars and contracts."""
+    """The end of one market in which the account traded, in dollars and contracts.
+
+    Counts and costs are gross: everything that was bought on each side. A sale of YES is a purchase of NO, and pairs of
+    both were paid out when they met. `revenue` is what was paid for the rest, which was held at the end.
+    """
 
     ticker: str
     event_ticker: str
@@ -144,6 +148,12 @@ class Settlement:
     no_cost: Decimal
     revenue: Decimal
     value: Decimal | None
-    """Dollars per YES contract."""
+    """As the exchange sends it: 1 or 0 on yes and no, on a scalar row the same as `revenue`. It pays nothing."""
     fee: Decimal
+    """Dollars: the sum of the fees of all fills in this market."""
     settled_at: datetime
+
+    @property
+    def held(self) -> Decimal:
+        """Contracts held at the end, signed: above 0 YES, below 0 NO."""
+        return self.yes_count - self.no_count

@@ -105,6 +105,11 @@ class Fill:
     """The exchange's number; 0 is the primary account."""
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Its identity. Where an account traded with itself, both halves have one `fill_id` and two orders."""
+        return self.fill_id, self.order_id
+
+    @property
     def yes_delta(self) -> Decimal:
         """Signed change of the net YES position."""
         return self.count if self.book_side is BookSide.BID else -self.count
