@@ -31,7 +31,9 @@ def build(settings: Settings) -> FastAPI:
     store = lazy_store(settings, app.state.resources)
     feed = None if redis is None else Feed.from_settings(settings, redis)
     cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
-    portfolio = app.state.portfolio = Portfolio(PortfolioDependencies(kalshi, bot, feed, store, cache, breaker))
+    portfolio = app.state.portfolio = Portfolio(
+        PortfolioDependencies(kalshi, bot, feed, store, cache, breaker, settings.identity)
+    )
     prober = app.state.prober = Prober(
         {
             "database": lambda: store().ping(),

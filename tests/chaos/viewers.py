@@ -94,6 +94,7 @@ class Viewer:
             session_seconds=1.0,
             retry_ms=1,
             trouble_retry_ms=1,
+            identity={},
             ahead_seconds=0.0,
         )
         subscription = Subscription(stream="trading", selection=selection, start=start)

@@ -42,6 +42,8 @@ BAD: list[tuple[str, str, str]] = [
     ("KALSHI_API_BASE", "ftp://kalshi", "expected an http(s) URL"),
     ("KALSHI_SUBACCOUNT", "64", "Input should be less than or equal to 63"),
     ("KALSHI_SUBACCOUNT", "-1", "Input should be greater than or equal to 0"),
+    ("KALSHI_ACCOUNT_NAME", "main account", "String should match pattern"),
+    ("BOT_NAME", "bots/first", "String should match pattern"),
     ("OPENROUTER_API_KEY", "sk-proj-hunter2", "expected an OpenRouter key, which starts with sk-or-v1-"),
     ("OPENROUTER_BASE_URL", "openrouter.ai", "expected an http(s) URL"),
     ("OPENROUTER_APP_URL", "my-arena", "expected an http(s) URL"),
@@ -221,6 +223,58 @@ def test_the_cache_prefix_differs_by_exchange_and_account() -> None:
 def test_the_cache_prefix_differs_by_subaccount() -> None:
     prefixes = {Settings(kalshi_api_key="one", kalshi_subaccount=number).cache_prefix for number in (None, 0, 3)}
     assert len(prefixes) == 3
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "account"),
+    [
+        ("http://127.0.0.1:8003/trade-api/v2", "sandbox", "sandbox/public"),
+        ("http://[::1]:8003/trade-api/v2", "sandbox", "sandbox/public"),
+        ("https://external-api.demo.kalshi.co/trade-api/v2", "demo", "demo/public"),
+        ("https://DEMO-API.kalshi.co/trade-api/v2", "demo", "demo/public"),
+        ("https://external-api.kalshi.com/trade-api/v2", "production", "production/public"),
+        ("https://api.elections.kalshi.com./trade-api/v2", "production", "production/public"),
+        ("https://kalshi.com.example.net/trade-api/v2", "other", "other-kalshi.com.example.net/public"),
+        ("https://notdemo.kalshi.co/trade-api/v2", "other", "other-notdemo.kalshi.co/public"),
+        ("http://sandbox:8003/trade-api/v2", "other", "other-sandbox/public"),
+    ],
+)
+def test_the_host_of_the_base_address_says_which_exchange_it_is(base: str, name: str, account: str) -> None:
+    settings = Settings(kalshi_api_base=base)
+    assert (settings.exchange_name, settings.account_label) == (name, account)
+    assert settings.exchange == ("sandbox" if name == "sandbox" else "kalshi")
+
+
+def test_the_accounts_label_tells_keys_and_subaccounts_apart_and_reveals_no_key() -> None:
+    labels = {
+        Settings(kalshi_api_key=key, kalshi_subaccount=number).account_label
+        for key in (None, "the-first-key", "the-second-key")
+        for number in (None, 0, 2)
+    }
+    assert len(labels) == 9
+    assert not [label for label in labels if "key" in label]
+
+
+def test_a_named_account_keeps_its_label_with_another_key() -> None:
+    labels = {Settings(kalshi_api_key=key, kalshi_account_name="main").account_label for key in (None, "one", "two")}
+    assert labels == {"production/main"}
+
+
+def test_the_same_bot_at_another_address_has_the_same_identity() -> None:
+    here, there = Settings(), Settings(bot_trades_endpoint="http://elsewhere:9000/trades")
+    other = Settings(bot_name="second")
+    assert here.identity == there.identity != other.identity
+
+
+def test_caches_of_the_demo_exchange_and_of_subaccounts_are_their_own() -> None:
+    demo = Settings(kalshi_api_base="https://demo-api.kalshi.co/trade-api/v2")
+    prefixes = {
+        Settings().cache_prefix,
+        demo.cache_prefix,
+        Settings(kalshi_subaccount=0).cache_prefix,
+        Settings(kalshi_subaccount=1).cache_prefix,
+    }
+    assert len(prefixes) == 4
 
 
 def test_the_processs_settings_are_read_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

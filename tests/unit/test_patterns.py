@@ -43,6 +43,8 @@ EXAMPLES: dict[str, str] = {
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
     # settings, keys and names of models
     r"^[A-Za-z0-9:_.-]*$": "python:",
+    r"^[A-Za-z0-9_.-]{1,40}$": "main",
+    r"[^a-z0-9.-]+": ":[]",
     r"-----BEGIN ([A-Z0-9 ]+)-----": "-----BEGIN A KEY-----",
     r"\\r|\\n|\s": "\\n",
     r"^(openai|openai-chat|openai-responses|openrouter):": "openrouter:",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from coliseum.errors import ConfigurationError
+from coliseum.identity import NO_ACCOUNT, ExchangeName, Identity, exchange_at, key_digest
 
 
 def _http_url(value: str) -> str:
@@ -48,8 +48,8 @@ def _header_text(value: SecretStr) -> SecretStr:
 
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header_text)]
 """A secret that is sent, or compared with what is sent, in an HTTP header."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPENROUTER_KEY_PREFIX = "sk-or-v1-"
+_NAME = r"^[A-Za-z0-9_.-]{1,40}$"
 
 
 class Settings(BaseSettings):
@@ -78,6 +78,8 @@ class Settings(BaseSettings):
 
     bot_status_endpoint: HttpUrl = "http://localhost:9000/status"
     bot_trades_endpoint: HttpUrl = "http://localhost:9000/trades"
+    bot_name: str = Field(default="bot", pattern=_NAME)
+    """Names the bot whose trades are stored. Another name begins a history of its own; another address does not."""
     poll_interval_seconds: float = Field(default=3.0, ge=0.2, le=60)
 
     kalshi_api_base: HttpUrl = "https://external-api.kalshi.com/trade-api/v2"
@@ -86,6 +88,8 @@ class Settings(BaseSettings):
     kalshi_private_key: SecretStr | None = None
     kalshi_subaccount: int | None = Field(default=None, ge=0, le=63)
     """The subaccount whose data are asked for. None: the key's own, else the primary account."""
+    kalshi_account_name: str | None = Field(default=None, pattern=_NAME)
+    """Names the account whose data are stored. None: a digest of the key's id, so another key is another account."""
 
     openrouter_api_key: HeaderSecret | None = None
     openrouter_base_url: HttpUrl = "https://openrouter.ai/api/v1"
@@ -137,19 +141,27 @@ class Settings(BaseSettings):
     @property
     def exchange(self) -> Literal["sandbox", "kalshi"]:
         """The label of the arena's rounds: an exchange on this machine is a sandbox."""
-        return "sandbox" if urlsplit(self.kalshi_api_base).hostname in LOOPBACK else "kalshi"
+        return "sandbox" if self.exchange_name == "sandbox" else "kalshi"
+
+    @property
+    def exchange_name(self) -> ExchangeName:
+        """Which exchange this is: with `sandbox` and `demo` no money is real."""
+        return exchange_at(self.kalshi_api_base).name
 
     @property
     def account_label(self) -> str:
-        """`<exchange>:<account>`, the name under which the account's books are stored.
+        """The account, as `<exchange>/<name>`: equal for equal accounts, and without the key's id.
 
-        The account is told by a hash of its API key, which says nothing about the key.
+        Rows of the account's history carry it.
         """
-        key = self.kalshi_api_key
-        account = "public" if key is None else sha256(key.get_secret_value().encode()).hexdigest()[:12]
-        if self.kalshi_subaccount is not None:
-            account += f"-{self.kalshi_subaccount}"
-        return f"{self.exchange}:{account}"
+        name = self.kalshi_account_name or self._key_digest
+        subaccount = "" if self.kalshi_subaccount is None else f"/{self.kalshi_subaccount}"
+        return f"{exchange_at(self.kalshi_api_base).label}/{name}{subaccount}"
+
+    @property
+    def identity(self) -> Identity:
+        """Which bot, exchange and account everything belongs to that is stored under these settings."""
+        return Identity(bot=self.bot_name, exchange=exchange_at(self.kalshi_api_base), account=self.account_label)
 
     @property
     def cache_prefix(self) -> str:
@@ -157,7 +169,17 @@ class Settings(BaseSettings):
 
         It names exchange and account: another account's balance must not be served as an older one of this account.
         """
-        return f"{self.redis_key_prefix}{self.account_label}:"
+        exchange = exchange_at(self.kalshi_api_base)
+        place = "kalshi" if exchange.name == "production" else exchange.label
+        account = self._key_digest
+        if self.kalshi_subaccount is not None:
+            account += f"-{self.kalshi_subaccount}"
+        return f"{self.redis_key_prefix}{place}:{account}:"
+
+    @property
+    def _key_digest(self) -> str:
+        key = self.kalshi_api_key
+        return NO_ACCOUNT if key is None else key_digest(key.get_secret_value())
 
     def require(self, *names: str) -> None:
         """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""

@@ -48,6 +48,13 @@ def test_ready_holds_everything_a_client_needs_to_judge_its_stream(world: World)
     assert (ready["session_max_seconds"], ready["heartbeat_seconds"]) == (240, 30)
 
 
+def test_ready_and_snapshot_say_which_exchange_account_and_bot_the_log_belongs_to(world: World) -> None:
+    """SSE-021, SSE-025."""
+    events = dict(Client(world).pump())
+    assert events["ready"]["identity"] == events["snapshot"]["identity"]
+    assert (events["ready"]["identity"]["exchange"], events["ready"]["identity"]["account"]) == ("sandbox", "sandbox/a")
+
+
 def test_ready_carries_the_time_to_wait_before_reconnecting(world: World) -> None:
     """SSE-015."""
     client = Client(world)

@@ -122,6 +122,7 @@ class Client:
             "session_seconds": 240.0,
             "retry_ms": 1500,
             "trouble_retry_ms": 9000,
+            "identity": {"exchange": "sandbox", "exchange_host": "127.0.0.1", "account": "sandbox/a", "bot": "bot"},
         }
         self.session = Session(subscription, SessionSettings(**{**values, **self.settings}), self.world.now)
         self.bytes_in, self.closed = b"", None

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from coliseum.http.field_types import UtcTime
+from coliseum.identity import ExchangeName
 
 Item = TypeVar("Item")
 
@@ -16,6 +17,18 @@ class Answer(BaseModel):
     """Base of every answer and of its parts: it cannot be changed once it is built."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class IdentityData(Answer):
+    """Which exchange, account and bot everything here belongs to. Data of two of them are never mixed."""
+
+    exchange: ExchangeName = Field(description="With `sandbox` and `demo` no money is real.")
+    exchange_host: str = Field(examples=["external-api.kalshi.com"])
+    account: str | None = Field(
+        description="The account's label, which does not reveal the key. Null without a key.",
+        examples=["production/2bd806c97f0e"],
+    )
+    bot: str = Field(description="BOT_NAME.")
 
 
 class Sourced(Answer):

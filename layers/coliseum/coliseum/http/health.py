@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from coliseum.http.answers import IdentityData
 from coliseum.http.field_types import UtcTime
+from coliseum.identity import Identity
 from coliseum.trading.modes import BotMode
 
 ProbeResult = Literal["up", "down", "unknown"]
@@ -31,10 +33,16 @@ class Health(BaseModel):
     bot_mode_as_of: UtcTime | None = Field(description="When the bot reported the mode.")
     bot_mode_stale: bool = Field(description="True where the bot did not report the mode just now.")
     environment: str
+    identity: IdentityData
 
 
 def health_from(
-    results: Mapping[str, ProbeResult], *, version: str, environment: str, mode: BotMode | None = None
+    results: Mapping[str, ProbeResult],
+    *,
+    version: str,
+    environment: str,
+    identity: Identity,
+    mode: BotMode | None = None,
 ) -> Health:
     """The answer from `results` by part (database, redis, exchange, bot). The exchange may be down in `healthy`."""
     bots: dict[ProbeResult, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
@@ -51,6 +59,7 @@ def health_from(
         bot_mode_as_of=None if mode is None else mode.as_of,
         bot_mode_stale=mode is None or mode.stale,
         environment=environment,
+        identity=IdentityData(**identity.data()),
     )
 
 

@@ -82,7 +82,13 @@ def health(
     """
     results, mode = prober.run()
     response.status_code = http_status(results)
-    return health_from(results, version=__version__, environment=settings.environment, mode=mode)
+    return health_from(
+        results,
+        version=__version__,
+        environment=settings.environment,
+        identity=settings.identity,
+        mode=mode,
+    )
 
 
 router.add_api_route("", about, include_in_schema=False)

@@ -236,6 +236,7 @@ SCHEMAS: Json = {
             "epoch": _nullable(_TEXT),
             "head": _TEXT,
             "stale_sources": _NAMES,
+            "identity": {"$ref": "#/components/schemas/IdentityData"},
         },
     ),
     "TicketWish": _object(

@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from coliseum.http.answers import Answer, Failure, Listing, Sourced
+from coliseum.http.answers import Answer, Failure, IdentityData, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime, utc_from
 from coliseum.portfolio.positions import PortfolioPosition
 from coliseum.portfolio.reconciliation import Discrepancy
@@ -183,6 +183,7 @@ class SummaryAnswer(Answer):
 
     as_of: UtcTime
     stale: bool = Field(description="True where any part is stale or missing.")
+    identity: IdentityData
     balance: Part[BalanceData]
     positions: Part[list[PositionData]]
     recent_trades: Part[list[TradeData]]

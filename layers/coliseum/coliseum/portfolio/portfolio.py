@@ -13,8 +13,10 @@ from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CachedValue
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.feed import Feed
+from coliseum.http.answers import IdentityData
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
+from coliseum.identity import Identity
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.account import AccountPositions, ExchangeAccount
 from coliseum.portfolio.answers import (
@@ -62,6 +64,7 @@ class PortfolioDependencies:
     store: Callable[[], Store]
     cache: Cache
     breaker: CircuitBreaker
+    identity: Identity
 
 
 class Portfolio:
@@ -70,6 +73,7 @@ class Portfolio:
     def __init__(self, dependencies: PortfolioDependencies, *, clock: Callable[[], float] = time.time) -> None:
         kalshi, bot, feed = dependencies.kalshi, dependencies.bot, dependencies.feed
         store, cache, breaker = dependencies.store, dependencies.cache, dependencies.breaker
+        self._identity = IdentityData(**dependencies.identity.data())
         self._store = store
         self._breaker = breaker
         self._clock = clock
@@ -163,6 +167,7 @@ class Portfolio:
         return SummaryAnswer(
             as_of=utc_from(self._clock()),
             stale=any(part.stale for part in (balance_part, positions_part, trades_part, bot)),
+            identity=self._identity,
             balance=balance_part,
             positions=positions_part,
             recent_trades=trades_part,

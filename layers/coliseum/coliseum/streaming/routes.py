@@ -175,6 +175,7 @@ def session_settings(
         session_seconds=seconds,
         retry_ms=rng.randint(*context.retry_ms),
         trouble_retry_ms=rng.randint(*TROUBLE_RETRY_MS),
+        identity=settings.identity.data(),
         ahead_seconds=reader.timings.ahead_seconds,
         outage_seconds=reader.timings.outage_seconds * rng.uniform(1.0, 1.15),
         expires_at=None if ticket is None else now + max(0.0, ticket.expires_at - time.time()),
@@ -230,7 +231,8 @@ async def _events(
         poll = LongPoll(subscription)
         await _collect(poll, reader, woken, gone, wait_seconds)
         public = b"public, max-age=1" if context.settings.stream_auth == "none" else b"no-store"
-        return json_response(200, poll.data(reader.view, now_ms()), cache_control=public)
+        data = {**poll.data(reader.view, now_ms()), "identity": context.settings.identity.data()}
+        return json_response(200, data, cache_control=public)
     except ColiseumError:
         return problem(503, "the log cannot be read", path=request.shown_path, headers=_RETRY_AFTER)
     finally:

@@ -59,6 +59,8 @@ class SessionSettings:
     """How long the client waits before it reconnects after a normal end."""
     trouble_retry_ms: int
     """The same after trouble on the server's side."""
+    identity: Mapping[str, Any]
+    """Which exchange, account and bot the log belongs to, as `ready` and `snapshot` say it."""
     expires_at: float | None = None
     """When the client's ticket ends."""
     comment_seconds: float = 10.0
@@ -299,6 +301,7 @@ class Session:
             },
             "session_max_seconds": round(self.settings.session_seconds, 1),
             "heartbeat_seconds": self.settings.heartbeat_seconds,
+            "identity": self.settings.identity,
         }
         if degraded:
             data["degraded"] = True
@@ -375,6 +378,7 @@ class Session:
                 "trades": trades,
                 "stale": sorted(view.stale),
                 "live": True,
+                "identity": self.settings.identity,
             }
             self._put(event("snapshot", data, event_id=self.position))
             self.stats.sent_id = self.position
