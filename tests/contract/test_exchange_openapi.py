@@ -67,6 +67,8 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exchange,
     resting = exchange.order(market["ticker"], "bid", "3.00", "0.01", time_in_force="good_till_canceled").json()
     exchange.call("DELETE", f"/portfolio/events/orders/{resting['order_id']}")
     exchange.order(market["ticker"], "bid", "3.00", "0.01", time_in_force="good_till_canceled")
+    exchange.admin("withdrawals", amount="12.34", fee="0.10", type="wire")
+    exchange.admin("deposits", amount="5", status="pending")
     for result, value in (("yes", {}), ("scalar", {"value": "0.37"})):
         other = quoted_market(exchange, lambda each: each["ticker"] != market["ticker"])
         assert exchange.order(other["ticker"], "ask", "4.00", "0.01").status_code == 201
@@ -106,6 +108,8 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("/portfolio/positions", {"settlement_status": "all"}, "GetPositionsResponse"),
     ("/portfolio/fills", {}, "GetFillsResponse"),
     ("/portfolio/settlements", {}, "GetSettlementsResponse"),
+    ("/portfolio/deposits", {}, "GetDepositsResponse"),
+    ("/portfolio/withdrawals", {}, "GetWithdrawalsResponse"),
     ("/portfolio/orders", {}, "GetOrdersResponse"),
     ("/portfolio/summary/total_resting_order_value", {}, "GetPortfolioRestingOrderTotalValueResponse"),
     ("/historical/cutoff", {}, "GetHistoricalCutoffResponse"),
@@ -117,6 +121,7 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
 ]
 MUST_SHOW_ROWS = {
     "candlesticks",
+    "deposits",
     "endpoint_costs",
     "event_positions",
     "events",
@@ -127,6 +132,7 @@ MUST_SHOW_ROWS = {
     "series",
     "settlements",
     "trades",
+    "withdrawals",
 }
 
 

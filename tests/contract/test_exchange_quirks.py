@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,31 @@ def test_a_settlement_counts_everything_bought_and_pays_for_what_was_held(exchan
         cost = sum(float(fill["count_fp"]) * float(fill[f"{side}_price_dollars"]) for fill in bought)
         assert float(row[f"{side}_count_fp"]) == sum(float(fill["count_fp"]) for fill in bought) > 0
         assert float(row[f"{side}_total_cost_dollars"]) == pytest.approx(cost)
+
+
+def test_only_an_applied_transfer_changes_the_cash(exchange: Exchange) -> None:
+    def cash() -> Decimal:
+        return Decimal(exchange.get("/portfolio/balance")["balance_dollars"])
+
+    before = cash()
+    exchange.admin("deposits", amount="50.25")
+    exchange.admin("deposits", amount="7", status="failed")
+    exchange.admin("withdrawals", amount="20", fee="1", type="wire")
+    assert cash() - before == Decimal("30.25")
+    newest = exchange.get("/portfolio/deposits", limit=500)["deposits"][:2]
+    assert {(row["status"], row["amount_cents"]) for row in newest} == {("applied", 5025), ("failed", 700)}
+    with pytest.raises(AssertionError, match="409"):
+        exchange.admin("withdrawals", amount="900000000")
+
+
+def test_a_past_of_fills_is_listed_and_leaves_the_position_as_it_was(exchange: Exchange) -> None:
+    ticker = quoted_market(exchange)["ticker"]
+    before = exchange.get("/portfolio/positions", ticker=ticker)["market_positions"]
+    held = before[0]["position_fp"] if before else "0.00"
+    exchange.admin("past-fills", ticker=ticker, pairs=3, first=START - 1000, every=10)
+    listed = exchange.get("/portfolio/fills", ticker=ticker, min_ts=int(START - 1000), max_ts=int(START - 900))["fills"]
+    assert [row["action"] for row in listed] == ["sell", "buy"] * 3
+    assert exchange.get("/portfolio/positions", ticker=ticker)["market_positions"][0]["position_fp"] == held
 
 
 def test_other_subaccounts_are_empty(exchange: Exchange) -> None:

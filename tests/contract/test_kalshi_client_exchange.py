@@ -148,6 +148,9 @@ def test_the_account_is_read_with_either_key(signed: Kalshi, traded: str) -> Non
     assert signed.positions(settlement_status="all")
     assert signed.settlements(limit=5).items is not None
     assert signed.historical_fills(limit=5).items is not None
+    assert all(not row.position for row in signed.historical_positions())
+    assert [(row.kind.value, row.amount, row.is_applied) for row in signed.deposits()] == [("deposit", 10_000, True)]
+    assert signed.withdrawals() == ()
 
 
 def test_fills_show_buys_and_sales_and_add_up_to_the_position(signed: Kalshi, traded: str) -> None:

@@ -1,4 +1,4 @@
-"""The operator's commands under `/_sandbox`: outages, faults, the clock, results of markets.
+"""The operator's commands under `/_sandbox`: outages, faults, the clock, money, results of markets.
 
 They are not part of the API that the sandbox copies from Kalshi. Each needs the operator's bearer token.
 """
@@ -9,16 +9,19 @@ import hmac
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from coliseum.trading.money import ZERO
+from coliseum.trading.transfers import TransferKind
 from coliseum_local.exchange import market_lifecycle
 from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.sandbox import SandboxExchange
+from coliseum_local.exchange.transfers import TransferRequest
 from coliseum_local.exchange.wire import rfc3339
 
 MAX_ADVANCE = 400 * 86_400
@@ -86,6 +89,25 @@ class Cutoff(AdminCommand):
     market_settled: float | None = None
     trades_created: float | None = None
     orders_updated: float | None = None
+
+
+class MoneyMoved(AdminCommand):
+    """A deposit or a withdrawal of the member, in dollars of whole cents. Only an applied one changes the cash."""
+
+    amount: Decimal = Field(gt=0, le=1_000_000_000, decimal_places=2)
+    fee: Decimal = Field(default=ZERO, ge=0, le=1_000_000, decimal_places=2)
+    status: Literal["pending", "applied", "failed", "returned"] = "applied"
+    type: Literal["ach", "wire", "crypto", "debit", "apm"] = "ach"
+
+
+class PastFills(AdminCommand):
+    """A past for the member: in turn one contract bought and sold, `every` seconds apart from unix second `first`."""
+
+    ticker: str
+    pairs: int = Field(ge=1, le=500_000)
+    first: float = Field(ge=0)
+    every: float = Field(gt=0, le=86_400)
+    price: Decimal = Field(default=Decimal("0.5"), gt=0, lt=1, decimal_places=4)
 
 
 class AdminCommandRejected(Exception):
@@ -182,6 +204,9 @@ def routes(sandbox: SandboxExchange) -> list[Route]:
         post("/weekly-pause", Enabled, weekly_pause),
         post("/clock", Advance, clock),
         post("/cutoff", Cutoff, cutoff),
+        post("/deposits", MoneyMoved, lambda _, command: _move_cash(sandbox, TransferKind.DEPOSIT, command)),
+        post("/withdrawals", MoneyMoved, lambda _, command: _move_cash(sandbox, TransferKind.WITHDRAWAL, command)),
+        post("/past-fills", PastFills, lambda _, command: _add_past_fills(sandbox, command)),
         post("/markets/{ticker}/settle", MarketResult, settle),
         post("/markets/{ticker}/amend", MarketResult, amend),
         post("/markets/{ticker}/dispute", AdminCommand, dispute),
@@ -203,6 +228,24 @@ def state(sandbox: SandboxExchange) -> dict[str, Any]:
     }
 
 
+def _move_cash(sandbox: SandboxExchange, kind: TransferKind, command: MoneyMoved) -> None:
+    """Carry out a transfer, or answer 409 where the cash does not cover a withdrawal."""
+    request = TransferRequest(
+        kind=kind, amount=command.amount, fee=command.fee, status=command.status, method=command.type
+    )
+    _if_allowed(lambda: sandbox.venue.move_cash(sandbox.credentials.account_id, request))
+
+
+def _add_past_fills(sandbox: SandboxExchange, command: PastFills) -> None:
+    venue = sandbox.venue
+    if command.ticker not in venue.markets:
+        raise AdminCommandRejected(404, f"no market named {command.ticker!r}")
+    times = [command.first + number * command.every for number in range(2 * command.pairs)]
+    if times[-1] > venue.now:
+        raise AdminCommandRejected(422, "first and every: expected fills that all lie in the past")
+    venue.add_past_fills(sandbox.credentials.account_id, command.ticker, times=times, price=command.price)
+
+
 def _is_operator(sandbox: SandboxExchange, request: Request) -> bool:
     header = request.headers.get("authorization", "")
     return hmac.compare_digest(header.encode(), f"Bearer {sandbox.credentials.admin_token}".encode())
@@ -222,8 +265,8 @@ def _value(command: MarketResult) -> Decimal | None:
     return command.value
 
 
-def _if_allowed(change_market: Callable[[], None]) -> None:
-    """Carry out a change, or answer 409 where the market's status does not allow it."""
+def _if_allowed(change_market: Callable[[], object]) -> None:
+    """Carry out a change, or answer 409 where the present state does not allow it."""
     try:
         change_market()
     except ValueError as error:

@@ -49,6 +49,8 @@ SIGNED: dict[tuple[str, str], Handler] = {
     ("GET", "/portfolio/positions"): portfolio.positions,
     ("GET", "/portfolio/fills"): portfolio.fills,
     ("GET", "/portfolio/settlements"): portfolio.settlements,
+    ("GET", "/portfolio/deposits"): portfolio.deposits,
+    ("GET", "/portfolio/withdrawals"): portfolio.withdrawals,
     ("GET", "/portfolio/orders"): portfolio.orders,
     ("GET", "/portfolio/orders/{order_id}"): portfolio.order,
     ("GET", "/portfolio/summary/total_resting_order_value"): portfolio.resting_value,

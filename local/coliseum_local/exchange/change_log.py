@@ -18,6 +18,7 @@ class RecordKind(StrEnum):
     ORDER = "order"
     FILL = "fill"
     SETTLEMENT = "settlement"
+    TRANSFER = "transfer"
     CANDLE = "candle"
 
 

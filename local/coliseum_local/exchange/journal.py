@@ -24,6 +24,7 @@ from coliseum_local.exchange.listing import SandboxMarket
 from coliseum_local.exchange.market_lifecycle import EventOrigin, restore_event
 from coliseum_local.exchange.orders import AccountFill, SandboxOrder
 from coliseum_local.exchange.outcome_process import ChoiceProcess, NumberProcess
+from coliseum_local.exchange.transfers import AccountTransfer
 from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 
@@ -68,6 +69,7 @@ ADAPTERS: Mapping[RecordKind, TypeAdapter[Any]] = {
     RecordKind.ORDER: TypeAdapter(SandboxOrder),
     RecordKind.FILL: TypeAdapter(AccountFill),
     RecordKind.SETTLEMENT: TypeAdapter(AccountSettlement),
+    RecordKind.TRANSFER: TypeAdapter(AccountTransfer),
     RecordKind.CANDLE: TypeAdapter(SandboxCandle),
 }
 
@@ -145,6 +147,10 @@ def restore(stored: StoredState, *, now: float) -> Venue | None:
         venue.fills[fill.account_id].append(fill)
     for settlement in rows[RecordKind.SETTLEMENT].values():
         venue.settlements[settlement.account_id].append(settlement)
+    for transfer in rows[RecordKind.TRANSFER].values():
+        venue.transfers[transfer.account_id].append(transfer)
+    for fills in venue.fills.values():
+        fills.sort(key=lambda each: each.time)
     _restore_purchases(venue)
     venue.changes.take()  # restoring is no change: nothing of it must be written again
     return venue

@@ -1,4 +1,4 @@
-"""Handlers of a member's calls: balance, positions, fills, settlements, orders, limits."""
+"""Handlers of a member's calls: balance, positions, fills, settlements, transfers, orders, limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide
+from coliseum.trading.transfers import TransferKind
 from coliseum_local.exchange import wire
 from coliseum_local.exchange.errors import bad_request, flat_error, nested_error
 from coliseum_local.exchange.ledger import AccountPosition
@@ -122,7 +123,7 @@ def fills(call: ApiCall) -> Body:
 
 
 def historical_fills(call: ApiCall) -> Body:
-    return _fills(call, "GetHistoricalFills", historical=True)
+    return _fills(call, "GetFillsHistorical", historical=True)
 
 
 def _fills(call: ApiCall, operation: str, *, historical: bool) -> Body:
@@ -157,6 +158,26 @@ def settlements(call: ApiCall) -> Body:
         if each.time >= cutoff and account_filter.holds(each.ticker, each.time)
     ]
     return _list(query, "settlements", rows, key=_settlement_key, body=wire.settlement)
+
+
+def deposits(call: ApiCall) -> Body:
+    return _transfers(call, "deposits", "GetDeposits", TransferKind.DEPOSIT)
+
+
+def withdrawals(call: ApiCall) -> Body:
+    return _transfers(call, "withdrawals", "GetWithdrawals", TransferKind.WITHDRAWAL)
+
+
+def _transfers(call: ApiCall, name: str, operation: str, kind: TransferKind) -> Body:
+    rows = [each for each in call.venue.transfers[call.account_id] if each.request.kind is kind]
+    return _list(
+        call.parameters(operation),
+        name,
+        rows,
+        key=lambda each: (each.created, each.transfer_id),
+        body=wire.transfer,
+        most=500,
+    )
 
 
 def _settlement_key(each: AccountSettlement) -> Key:
@@ -255,9 +276,15 @@ def _averages(done: list[AccountFill]) -> Body:
 
 
 def _list(
-    query: Parameters, name: str, rows: Iterable[T], *, key: Callable[[T], Key], body: Callable[[T], Body]
+    query: Parameters,
+    name: str,
+    rows: Iterable[T],
+    *,
+    key: Callable[[T], Key],
+    body: Callable[[T], Body],
+    most: int = 1000,
 ) -> Body:
-    limit = query.limit(default=100, most=1000, least=1)
+    limit = query.limit(default=100, most=most, least=1)
     shown, following = page(rows, key=key, limit=limit, cursor=query.text("cursor"))
     return {name: [body(each) for each in shown], "cursor": following}
 

@@ -6,10 +6,13 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from coliseum.trading.money import ZERO
+from coliseum.trading.transfers import TransferKind
 from coliseum_local.exchange import simulation
 from coliseum_local.exchange.credentials import SandboxCredentials
 from coliseum_local.exchange.journal import Journal, restore
 from coliseum_local.exchange.rate_limits import CallerLimits
+from coliseum_local.exchange.transfers import TransferRequest
 from coliseum_local.exchange.venue import Venue
 
 FUNDING = Decimal(10_000)
@@ -122,6 +125,9 @@ def open_sandbox(
         venue = Venue(seed=seed, now=start_time)
         simulation.open_new_exchange(venue)
         venue.open_account(credentials.account_id, cash=FUNDING, member=True)
+    if not venue.transfers[credentials.account_id]:  # a new exchange, or a state file of an earlier version
+        funding = TransferRequest(kind=TransferKind.DEPOSIT, amount=FUNDING, fee=ZERO)
+        venue.record_transfer(credentials.account_id, funding)
     clock = Clock(start=venue.now, origin=time.monotonic(), speed=speed)
     sandbox = SandboxExchange(venue=venue, clock=clock, journal=journal, credentials=credentials)
     sandbox.switches.simulate = simulate

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -15,6 +15,7 @@ from uuid import UUID
 from coliseum.trading.fees import CENTICENT, charge_fill, trade_fee
 from coliseum.trading.money import CENT, ONE, ZERO
 from coliseum.trading.trades import BookSide
+from coliseum.trading.transfers import APPLIED, TransferKind
 from coliseum_local.exchange.candles import HOUR, CandleRecorder, SandboxCandle
 from coliseum_local.exchange.change_log import ChangeLog, RecordKind
 from coliseum_local.exchange.ledger import NO_PURCHASES, Purchases, TradingAccount, payout, split_fill
@@ -35,6 +36,7 @@ from coliseum_local.exchange.outcome_process import OutcomeProcess
 from coliseum_local.exchange.ticks import is_valid
 from coliseum_local.exchange.traders import MarketMaker, SimulatedOrder
 from coliseum_local.exchange.trading_hours import pause_end
+from coliseum_local.exchange.transfers import AccountTransfer, TransferRequest
 
 MAX_CONTRACTS = Decimal(1_000_000)
 SIMULATED_CASH = Decimal(10_000_000)
@@ -116,6 +118,7 @@ class Venue:
         """(account, client order id) of every order: an id may be used once."""
         self.fills: dict[str, list[AccountFill]] = {}
         self.settlements: dict[str, list[AccountSettlement]] = {}
+        self.transfers: dict[str, list[AccountTransfer]] = {}
         self.trades: deque[PublicTrade] = deque(maxlen=20_000)
         self.fees_collected = ZERO
         self.paused = False
@@ -137,7 +140,62 @@ class Venue:
             self.members.add(account_id)
             self.fills[account_id] = []
             self.settlements[account_id] = []
+            self.transfers[account_id] = []
         return account
+
+    def move_cash(self, account_id: str, request: TransferRequest) -> AccountTransfer:
+        """Carry out a member's deposit or withdrawal. Raises ValueError for one that the cash does not cover."""
+        account = self.accounts[account_id]
+        if request.status == APPLIED:
+            if request.kind is TransferKind.WITHDRAWAL and request.amount > self.available(account_id):
+                raise ValueError(f"{request.amount} dollars are more than the account may use")
+            account.cash += request.amount if request.kind is TransferKind.DEPOSIT else -request.amount
+            account.updated = self.now
+            self.changes.note(RecordKind.ACCOUNT, account_id, account, urgent=True)
+        return self.record_transfer(account_id, request)
+
+    def record_transfer(self, account_id: str, request: TransferRequest) -> AccountTransfer:
+        """List a transfer whose money the account has already."""
+        transfer = AccountTransfer(
+            transfer_id=self.new_id(),
+            account_id=account_id,
+            request=request,
+            created=self.now,
+            finalized=None if request.status == "pending" else self.now,
+        )
+        self.transfers[account_id].append(transfer)
+        self.changes.note(RecordKind.TRANSFER, transfer.transfer_id, transfer, urgent=True)
+        return transfer
+
+    def add_past_fills(self, account_id: str, ticker: str, *, times: Sequence[float], price: Decimal) -> None:
+        """Give a member a past in one market: one contract bought and sold again, in turn, at unix seconds `times`.
+
+        The position stays as it was where the number of times is even, and the fees are paid.
+        """
+        account, fee = self.accounts[account_id], CENT
+        for number, moment in enumerate(times):
+            side = BookSide.ASK if number % 2 else BookSide.BID
+            delta = ONE if side is BookSide.BID else -ONE
+            account.apply(ticker=ticker, delta=delta, price=price, fee=fee, now=self.now)
+            self.fees_collected += fee
+            fill = AccountFill(
+                fill_id=self.new_id(),
+                order_id=self.new_id(),
+                account_id=account_id,
+                ticker=ticker,
+                side=side,
+                action=Action.SELL if number % 2 else Action.BUY,
+                count=ONE,
+                price=price,
+                fee=fee,
+                is_taker=True,
+                time=moment,
+            )
+            self.fills[account_id].append(fill)
+            self.changes.note(RecordKind.FILL, fill.fill_id, fill, urgent=True)
+        self.fills[account_id].sort(key=lambda each: each.time)
+        self.changes.note(RecordKind.ACCOUNT, account_id, account, urgent=True)
+        self.changes.note(RecordKind.POSITION, f"{account_id}|{ticker}", account.position(ticker), urgent=True)
 
     def reserved(self, account_id: str) -> Decimal:
         """Dollars held back for a member's resting orders. Contracts that would close a position need none."""

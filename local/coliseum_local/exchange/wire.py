@@ -27,6 +27,7 @@ from coliseum_local.exchange.orders import (
     SelfTradePrevention,
 )
 from coliseum_local.exchange.ticks import STRUCTURES
+from coliseum_local.exchange.transfers import AccountTransfer
 from coliseum_local.exchange.venue import AccountSettlement, Venue
 
 Body = dict[str, Any]
@@ -342,6 +343,19 @@ def event_position(event_ticker: str, rows: Iterable[AccountPosition]) -> Body:
         "event_exposure_dollars": dollars(sum((row.cost for row in parts), ZERO), 6),
         "realized_pnl_dollars": dollars(sum((row.realized for row in parts), ZERO), 6),
         "fees_paid_dollars": dollars(sum((row.fees for row in parts), ZERO), 6),
+    }
+
+
+def transfer(each: AccountTransfer) -> Body:
+    """A deposit or a withdrawal. Money is in whole cents here, times are unix seconds."""
+    return {
+        "id": each.transfer_id,
+        "status": each.request.status,
+        "type": each.request.method,
+        "amount_cents": cents(each.request.amount),
+        "fee_cents": cents(each.request.fee),
+        "created_ts": int(each.created),
+        "finalized_ts": None if each.finalized is None else int(each.finalized),
     }
 
 

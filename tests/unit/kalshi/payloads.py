@@ -110,6 +110,19 @@ def position(**changes: object) -> Row:
     return row | changes
 
 
+def transfer(**changes: object) -> Row:
+    row: Row = {
+        "id": "dd1b0f0e-0000-4000-8000-000000000001",
+        "status": "applied",
+        "type": "ach",
+        "amount_cents": 12_345,
+        "fee_cents": 50,
+        "created_ts": 1_795_168_800,
+        "finalized_ts": 1_795_255_200,
+    }
+    return row | changes
+
+
 def settlement(**changes: object) -> Row:
     row: Row = {
         "ticker": "KXRAIN-26NOV21-NYC",
@@ -229,5 +242,8 @@ BODIES: dict[str, Row] = {
         "candlesticks": [historical_candle()],
     },
     "/historical/fills": fills(fill()),
+    "/historical/positions": {"market_positions": [position(position_fp="0.00")], "event_positions": [], "cursor": ""},
+    "/portfolio/deposits": {"deposits": [transfer()], "cursor": ""},
+    "/portfolio/withdrawals": {"withdrawals": [transfer(status="pending", finalized_ts=None)], "cursor": ""},
 }
 """A good answer of every endpoint the client asks."""

@@ -1,4 +1,4 @@
-"""Calls of the account's owner, which are signed: money, positions, fills, settlements. Pure.
+"""Calls of the account's owner, which are signed: money, positions, fills, settlements, transfers. Pure.
 
 A subaccount is sent only where the setting or the caller names one: a key that is locked to a subaccount gets 403 for
 any other number. Without it the exchange answers balance and positions for the key's own subaccount, else for 0, but
@@ -14,13 +14,24 @@ from coliseum.errors import SourceRefused
 from coliseum.kalshi import parse, wire
 from coliseum.kalshi.pacing import RateLimit
 from coliseum.kalshi.public import PublicCalls
-from coliseum.kalshi.query import MAX_LIMIT, PageRange, Query, TimeRange, maybe_ticker, page, page_range_query, window
+from coliseum.kalshi.query import (
+    MAX_LIMIT,
+    MAX_TRANSFERS,
+    PageRange,
+    Query,
+    TimeRange,
+    maybe_ticker,
+    page,
+    page_range_query,
+    window,
+)
 from coliseum.kalshi.request import all_pages, page_of
 from coliseum.kalshi.retry import Steps
 from coliseum.kalshi.subaccounts import PRIMARY
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill
+from coliseum.trading.transfers import Transfer, TransferKind
 
 SettlementFilter = Literal["unsettled", "settled", "all"]
 FORBIDDEN = 403
@@ -50,17 +61,23 @@ class ExchangeCalls(PublicCalls):
     def positions(
         self, *, settlement_status: SettlementFilter = "unsettled", subaccount: int | None = None
     ) -> Steps[tuple[ExchangePosition, ...]]:
-        """All positions with that status of settlement."""
+        """All positions of the live tier with that status of settlement."""
         filters: Query = {"settlement_status": settlement_status, "subaccount": self._subaccount(subaccount)}
+        return self._every_position("/portfolio/positions", filters)
 
+    def historical_positions(self, *, subaccount: int | None = None) -> Steps[tuple[ExchangePosition, ...]]:
+        """All settled positions that left the live tier. A settlement's own record does not move there."""
+        return self._every_position("/historical/positions", {"subaccount": self._subaccount(subaccount)})
+
+    def _every_position(self, endpoint: str, filters: Query) -> Steps[tuple[ExchangePosition, ...]]:
         def read(body: wire.PositionsDocument) -> Page[ExchangePosition]:
             return page_of(body.market_positions, parse.position_from, body.cursor)
 
         def get_page(cursor: str | None) -> Steps[Page[ExchangePosition]]:
             query: Query = {**page(MAX_LIMIT, cursor), **filters}
-            return self._get("/portfolio/positions", wire.PositionsDocument, read, query=query, limit=RateLimit.READ)
+            return self._get(endpoint, wire.PositionsDocument, read, query=query, limit=RateLimit.READ)
 
-        return all_pages(get_page, identity=lambda position: position.ticker, endpoint="/portfolio/positions")
+        return all_pages(get_page, identity=lambda position: position.ticker, endpoint=endpoint)
 
     def fills(self, **filters: Unpack[AccountPage]) -> Steps[Page[Fill]]:
         """One page of the account's fills, newest first, from the live tier."""
@@ -142,6 +159,32 @@ class ExchangeCalls(PublicCalls):
             return f"{row.ticker} {row.settled_at.isoformat()} {row.result} {row.revenue}"
 
         return all_pages(get_page, identity=identity, endpoint="/portfolio/settlements")
+
+    def deposits(self) -> Steps[tuple[Transfer, ...]]:
+        """All deposits, newest first, of every status. They belong to the member, not to a subaccount."""
+
+        def read(body: wire.DepositsDocument) -> Page[Transfer]:
+            return page_of(body.deposits, lambda row: parse.transfer_from(row, TransferKind.DEPOSIT), body.cursor)
+
+        def get_page(cursor: str | None) -> Steps[Page[Transfer]]:
+            query: Query = page(MAX_TRANSFERS, cursor)
+            return self._get("/portfolio/deposits", wire.DepositsDocument, read, query=query, limit=RateLimit.READ)
+
+        return all_pages(get_page, identity=lambda row: row.transfer_id, endpoint="/portfolio/deposits")
+
+    def withdrawals(self) -> Steps[tuple[Transfer, ...]]:
+        """All withdrawals, newest first, of every status."""
+
+        def read(body: wire.WithdrawalsDocument) -> Page[Transfer]:
+            return page_of(body.withdrawals, lambda row: parse.transfer_from(row, TransferKind.WITHDRAWAL), body.cursor)
+
+        def get_page(cursor: str | None) -> Steps[Page[Transfer]]:
+            query: Query = page(MAX_TRANSFERS, cursor)
+            return self._get(
+                "/portfolio/withdrawals", wire.WithdrawalsDocument, read, query=query, limit=RateLimit.READ
+            )
+
+        return all_pages(get_page, identity=lambda row: row.transfer_id, endpoint="/portfolio/withdrawals")
 
     def _own(self, filters: AccountRange) -> Query:
         ticker = maybe_ticker("ticker", filters.get("ticker"))

@@ -157,6 +157,9 @@ class Kalshi:
     historical_markets = _blocking(ExchangeCalls.historical_markets)
     historical_candles = _blocking(ExchangeCalls.historical_candles)
     historical_fills = _blocking(ExchangeCalls.historical_fills)
+    historical_positions = _blocking(ExchangeCalls.historical_positions)
+    deposits = _blocking(ExchangeCalls.deposits)
+    withdrawals = _blocking(ExchangeCalls.withdrawals)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

@@ -24,6 +24,7 @@ from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
 from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement
 from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
 from coliseum.trading.trades import BookSide, Fill, Outcome
+from coliseum.trading.transfers import Transfer, TransferKind
 
 SOURCE = "kalshi"
 Document = TypeVar("Document", bound=wire.WireObject)
@@ -280,6 +281,19 @@ def settlement_from(row: wire.WireSettlement) -> Settlement:
         value=None if row.value is None else row.value * CENT,
         fee=Decimal(row.fee_cost),
         settled_at=row.settled_time,
+    )
+
+
+def transfer_from(row: wire.WireTransfer, kind: TransferKind) -> Transfer:
+    return Transfer(
+        transfer_id=row.id,
+        kind=kind,
+        status=row.status,
+        method=row.type,
+        amount=row.amount_cents * CENT,
+        fee=row.fee_cents * CENT,
+        created_at=datetime.fromtimestamp(row.created_ts, UTC),
+        finalized_at=None if row.finalized_ts is None else datetime.fromtimestamp(row.finalized_ts, UTC),
     )
 
 

@@ -281,6 +281,29 @@ class SettlementsDocument(WireObject):
     cursor: Cursor = None
 
 
+class WireTransfer(WireObject):
+    """A deposit or a withdrawal: both have the same fields."""
+
+    id: str
+    status: str
+    """pending, applied, failed or returned. Only applied ones are in the balance."""
+    type: str
+    amount_cents: Cents
+    fee_cents: Cents
+    created_ts: UnixSeconds
+    finalized_ts: UnixSeconds | None = None
+
+
+class DepositsDocument(WireObject):
+    deposits: list[WireTransfer] | None
+    cursor: Cursor = None
+
+
+class WithdrawalsDocument(WireObject):
+    withdrawals: list[WireTransfer] | None
+    cursor: Cursor = None
+
+
 class WireExchangeStatus(WireObject):
     """Also the body of a 500, 503 or 504 in an outage."""
 
