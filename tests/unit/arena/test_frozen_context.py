@@ -39,6 +39,8 @@ def test_a_quote_is_the_middle_of_a_book_no_wider_than_ten_cents() -> None:
     assert quoted_probability(book("0.40", "0.56")) == D("0.42")
     assert quoted_probability(book("0.40", "0.50")) == D("0.45")
     assert quoted_probability(book("0.40", "0.49")) is None
+    assert quoted_probability(book("0.40", "0.60")) is None
+    assert quoted_probability(book("0.40", "0.65")) is None
     assert quoted_probability(OrderBook((), book().no_bids)) is None
 
 

@@ -77,6 +77,8 @@ def test_what_the_bot_does_not_say_stays_unknown() -> None:
         ("2023-10-30T14:40:00.123Z", 1698676800.123),
         ("2023-10-30T16:40:00+02:00", 1698676800.0),
         (1698676800, 1698676800.0),
+        ("1796062621.75", 1796062621.75),
+        ("1698676800", 1698676800.0),
     ],
 )
 def test_times_are_unix_seconds_or_dates_with_an_offset(written: object, seconds: float) -> None:
@@ -118,6 +120,8 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"order_id": ""}, "order_id: got ''"),
     ({"timestamp": 1698676800123}, "timestamp: got 1698676800123, expected unix seconds"),
     ({"timestamp": 1}, "timestamp: got 1, expected unix seconds"),
+    ({"timestamp": "1698676800123"}, "timestamp: got '1698676800123', expected unix seconds"),
+    ({"timestamp": "١٧٩٦٠٦٢٦٢١"}, "timestamp: got "),
     ({"timestamp": -1e300}, "timestamp: got -1e+300"),
     ({"timestamp": float("nan")}, "timestamp: got nan"),
     ({"timestamp": True}, "timestamp: got True"),

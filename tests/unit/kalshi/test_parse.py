@@ -15,6 +15,7 @@ from coliseum.errors import SourceMalformed, SourceRateLimited, SourceRefused, S
 from coliseum.kalshi import parse, wire
 from coliseum.trading.markets import Level, Market
 from coliseum.trading.money import decimal_text
+from coliseum.trading.pages import RejectedRow
 from coliseum.trading.trades import BookSide, Fill, Outcome, Side
 
 Document = TypeVar("Document", bound=wire.WireObject)
@@ -350,3 +351,117 @@ def test_every_field_of_a_market_and_a_fill_is_filled_in() -> None:
     """They are made without their constructors, which would notice a missing field."""
     for value in (_market(), _fill()):
         assert repr(value)
+
+
+def _rows(*rows: object) -> tuple[list[str], tuple[RejectedRow, ...]]:
+    body = text({"markets": rows, "cursor": "next"})
+    answer, rejected = parse.document_and_rejected(wire.MarketsDocument, body, endpoint="GET /markets")
+    assert answer.cursor == "next"
+    return [row.ticker for row in answer.markets or ()], rejected
+
+
+def _without(row: payloads.Row, *names: str) -> payloads.Row:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("odd", "ticker", "field", "value"),
+    [
+        (payloads.market(ticker="ODD", yes_bid_dollars=None), "ODD", "yes_bid_dollars", "null"),
+        (payloads.market(ticker="ODD", yes_bid_dollars=56), "ODD", "yes_bid_dollars", "56"),
+        (_without(payloads.market(ticker="ODD"), "result"), "ODD", "result", None),
+        (payloads.market(ticker="ODD", close_time="soon\n"), "ODD", "close_time", '"soon\\n"'),
+        (payloads.market(ticker="ODD", volume_fp="x" * 500), "ODD", "volume_fp", '"' + "x" * 56 + "..."),
+        (_without(payloads.market(), "ticker"), "KXRAIN-26NOV21", "ticker", None),
+        (payloads.market(ticker="A\x07", title=None), "A?", "title", "null"),
+        ({}, None, "ticker", None),
+        (None, None, "row", "null"),
+        ([1], None, "row", "[1]"),
+    ],
+)
+def test_an_odd_row_is_left_out_and_named_with_ticker_field_and_value(
+    odd: object, ticker: str | None, field: str, value: str | None
+) -> None:
+    good = [payloads.market(ticker=f"GOOD-{number}") for number in range(22)]
+    tickers, rejected = _rows(*good[:9], odd, *good[9:])
+    assert tickers == [row["ticker"] for row in good]
+    assert [(row.ticker, row.field, row.value) for row in rejected] == [(ticker, field, value)]
+    assert str(rejected[0]).isprintable()
+
+
+def test_a_list_that_is_none_is_refused_as_a_whole() -> None:
+    with pytest.raises(SourceMalformed) as caught:
+        parse.document_and_rejected(wire.MarketsDocument, text({"markets": {"a": 1}}), endpoint="GET /markets")
+    assert caught.value.field == "markets"
+
+
+def test_an_odd_market_inside_an_event_leaves_the_event() -> None:
+    markets = [payloads.market(ticker="GOOD"), payloads.market(ticker="ODD", status=5)]
+    body = text({"events": [payloads.event(markets=markets), payloads.event(event_ticker=7)]})
+    answer, rejected = parse.document_and_rejected(wire.EventsDocument, body, endpoint="GET /events")
+    assert [market.ticker for event in answer.events or () for market in event.markets or ()] == ["GOOD"]
+    assert [(row.ticker, row.field) for row in rejected] == [("ODD", "status"), (None, "event_ticker")]
+
+
+def test_a_row_without_a_name_gets_the_ticker_of_the_request() -> None:
+    body = text({"candlesticks": [payloads.candle(), payloads.candle() | {"end_period_ts": "then"}]})
+    answer, rejected = parse.document_and_rejected(wire.CandlesDocument, body, endpoint="GET /candles", ticker="KXA")
+    assert len(answer.candlesticks or ()) == 1
+    assert [(row.ticker, row.field, row.value) for row in rejected] == [("KXA", "end_period_ts", '"then"')]
+
+
+def test_an_order_book_with_an_odd_level_is_left_out_as_a_whole() -> None:
+    odd = {"ticker": "ODD", "orderbook_fp": payloads.BOOK | {"no_dollars": [["0.5", "1.00"], ["0.6", 3]]}}
+    good = {"ticker": "GOOD", "orderbook_fp": payloads.BOOK}
+    body = text({"orderbooks": [odd, good]})
+    answer, rejected = parse.document_and_rejected(wire.BooksDocument, body, endpoint="GET /books")
+    assert [row.ticker for row in answer.orderbooks or ()] == ["GOOD"]
+    assert [(row.ticker, row.field) for row in rejected] == [("ODD", "orderbook_fp.no_dollars[1][1]")]
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "named"),
+    [
+        (
+            wire.FillsDocument,
+            payloads.fills(payloads.fill(), payloads.fill(fill_id="odd-one", fee_cost=1)),
+            "fills[1].fee_cost: Expected `str`, got `int`: 1 (in 'KXRAIN-26NOV21-NYC', fill_id 'odd-one')",
+        ),
+        (
+            wire.PositionsDocument,
+            {"market_positions": [payloads.position(position_fp=None)]},
+            "market_positions[0].position_fp: Expected `str`, got `null`: null (in 'KXRAIN-26NOV21-NYC')",
+        ),
+        (
+            wire.SettlementsDocument,
+            {"settlements": [_without(payloads.settlement(), "revenue")]},
+            "settlements[0].revenue: field required (in 'KXRAIN-26NOV21-NYC')",
+        ),
+        (wire.WireBalance, payloads.BALANCE | {"balance": "much"}, 'balance: Expected `int`, got `str`: "much"'),
+    ],
+)
+def test_money_is_read_as_a_whole_or_not_and_the_error_names_the_row(
+    model: type[wire.WireObject], body: payloads.Row, named: str
+) -> None:
+    with pytest.raises(SourceMalformed) as caught:
+        parse.document(model, text(body), endpoint="GET /there")
+    assert str(caught.value) == f"kalshi: GET /there: {named}"
+
+
+@pytest.mark.parametrize("written", [1796062621.75, "1796062621.75"])
+@pytest.mark.parametrize("name", ["created_time", "ts"])
+def test_a_time_may_be_a_number_or_the_same_as_text(name: str, written: object) -> None:
+    row = _without(payloads.fill(), "created_time", "ts") | {name: written}
+    answer = parse.document(wire.FillsDocument, text(payloads.fills(row)), endpoint="GET /there")
+    assert [parse.fill_from(row, endpoint="GET /there").timestamp for row in answer.fills or ()] == [1796062621.75]
+
+
+@pytest.mark.parametrize("odd", [1796062621000, "1796062621000", True, -5, "soon", "1e999"])
+def test_a_time_in_another_unit_is_refused(odd: object) -> None:
+    row = _without(payloads.fill(), "created_time") | {"ts": odd}
+    assert _malformed(wire.FillsDocument, payloads.fills(row)).field == "fills[0].ts"
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", -0.5, 1001, True])
+def test_a_fee_multiplier_that_is_no_number_of_use_is_refused(odd: object) -> None:
+    _malformed(wire.SeriesDocument, {"series": payloads.series(fee_multiplier=odd)})

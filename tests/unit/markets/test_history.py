@@ -49,6 +49,7 @@ def test_hours_without_a_trade_and_missing_hours_repeat_the_price_before() -> No
 def test_before_the_first_trade_the_price_is_the_one_before_then_the_middle_of_the_quotes_then_unknown() -> None:
     assert prices(candle(9, previous="0.30"))[0] == (540, "0.30")
     assert prices(candle(9, quotes=("0.10", "0.20")))[0] == (540, "0.15")
+    assert prices(candle(9, quotes=("0.20", "0.10")), candle(10, close="0.5"))[0] == (600, "0.5")
     assert prices(candle(9, quotes=None), candle(11, close="0.5")) == [(660, "0.5"), (720, "0.5"), (750, "0.5")]
 
 

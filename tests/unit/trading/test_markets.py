@@ -71,3 +71,14 @@ def test_tickers_of_the_exchange_pass(ticker: str) -> None:
 def test_a_ticker_that_could_do_harm_in_a_path_or_a_log_does_not(ticker: object) -> None:
     with pytest.raises(InvalidInput, match="ticker: got"):
         ticker_from(ticker)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("0.60", "0.50"), ("0.50", "0.50")])
+def test_a_bid_that_is_not_below_the_ask_is_a_crossed_book_without_a_middle(bid: str, ask: str) -> None:
+    market = _market(Decimal(bid), Decimal(ask))
+    assert (market.crossed, market.midpoint) == (True, None)
+    assert market.spread == Decimal(ask) - Decimal(bid)
+
+
+def test_a_book_with_one_side_is_not_crossed() -> None:
+    assert not _market(Decimal("0.50"), None).crossed

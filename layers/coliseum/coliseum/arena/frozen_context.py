@@ -13,7 +13,7 @@ from typing import Any
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
-from coliseum.trading.money import ONE, decimal_text, optional_text
+from coliseum.trading.money import ONE, ZERO, decimal_text, optional_text
 
 QUOTED_SPREAD = Decimal("0.10")
 """Dollars. A wider book says nothing about the probability: the market is scored for accuracy, not for skill."""
@@ -31,11 +31,11 @@ class CandidateMarket:
 
 
 def quoted_probability(book: OrderBook) -> Decimal | None:
-    """The market's probability: the middle of the book where its spread is at most 10 cents, else None."""
+    """The market's probability: the middle of the book where its spread is above 0 and at most 10 cents, else None."""
     if not book.yes_bids or not book.no_bids:
         return None
     bid, ask = book.yes_bids[0].price, ONE - book.no_bids[0].price
-    return (bid + ask) / 2 if ask - bid <= QUOTED_SPREAD else None
+    return (bid + ask) / 2 if ZERO < ask - bid <= QUOTED_SPREAD else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,10 @@ def build_context(
         "history": [
             [int(candle.end.timestamp()), decimal_text((candle.yes_bid_close + candle.yes_ask_close) / 2, places=4)]
             for candle in history
-            if candle.end <= as_of and candle.yes_bid_close is not None and candle.yes_ask_close is not None
+            if candle.end <= as_of
+            and candle.yes_bid_close is not None
+            and candle.yes_ask_close is not None
+            and candle.yes_bid_close <= candle.yes_ask_close
         ],
         "activity": {
             "volume_24h": decimal_text(market.volume_24h),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from coliseum.trading.trades import Outcome, Side, Trade
 
 SOURCE = "bot"
 _MOST_DIGITS = 18
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _TIME = "unix seconds of the years 2000 to 2100 (1698676800.123, not milliseconds), or RFC 3339 with its offset"
 
 
@@ -178,7 +180,9 @@ def _outcome_from(value: object) -> Outcome | None:
 def _seconds_from(value: object) -> float:
     """Unix seconds. A time without an offset is ambiguous and refused."""
     seconds: object = value
-    if isinstance(value, str):
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # as text, like prices
+        seconds = float(value)
+    elif isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:

@@ -8,7 +8,7 @@ GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_er
 GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}. A trade has
              "trade_id": text or integer, "ticker": text, "side": BUY or SELL in any case,
              "quantity": contracts above 0, "price": dollars per contract from 0 to 1 (0.65, not 65),
-             "timestamp": Unix seconds, or RFC 3339 with its offset; and these, which may be missing or null:
+             "timestamp": Unix seconds, also as text, or RFC 3339 with its offset; and these, which may be missing:
              "outcome": yes or no in any case, "fee": dollars, below 0 for a rebate, "order_id": text or integer
 """
 

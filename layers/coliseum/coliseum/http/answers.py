@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coliseum.http.field_types import UtcTime
 from coliseum.identity import ExchangeName
+from coliseum.trading.pages import RejectedRow
 
 Item = TypeVar("Item")
 
@@ -41,10 +42,20 @@ class Sourced(Answer):
 
 
 class Failure(Answer):
-    """A source that did not answer, or not with what was expected."""
+    """A source that did not answer, or not with what was expected; or one row of its answer that was left out."""
 
     source: str
     problem: str = Field(description="What went wrong, for people.")
+    ticker: str | None = Field(default=None, description="Of the row that was left out, where it names one.")
+    field: str | None = Field(default=None, description="The field that could not be read.")
+    value: str | None = Field(
+        default=None, description="What that field holds, as JSON of at most 60 characters; null where it is missing."
+    )
+
+
+def failure_of_row(source: str, row: RejectedRow) -> Failure:
+    """A row that was left out of an answer of `source`."""
+    return Failure(source=source, problem=str(row), ticker=row.ticker, field=row.field, value=row.value)
 
 
 class Items(BaseModel, Generic[Item]):

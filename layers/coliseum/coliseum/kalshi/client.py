@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -26,11 +27,14 @@ from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, NoA
 from coliseum.kalshi.signing import PrivateKey, load_private_key, signed_headers
 from coliseum.kalshi.subaccounts import Subaccounts
 from coliseum.observability import logger, metrics
+from coliseum.trading.pages import RejectedRow
 
 DEFAULT_SECONDS = 15.0
 CONNECT_SECONDS = 2.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest known answer, a list of all series, is about 18 MB."""
+
+_ROWS_LOGGED = 5
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,12 +112,22 @@ def _report(error: SourceMalformed) -> None:
     metrics().add_metric(name="KalshiMalformed", unit=MetricUnit.Count, value=1)
 
 
+def _report_rows(rejected: Sequence[RejectedRow]) -> None:
+    rows = [asdict(row) for row in rejected[:_ROWS_LOGGED]]
+    logger().warning("rows of a Kalshi answer were left out", count=len(rejected), rows=rows)
+    metrics().add_metric(name="KalshiRowsLeftOut", unit=MetricUnit.Count, value=len(rejected))
+
+
 def _blocking(steps: Callable[Concatenate[ExchangeCalls, P], Steps[T]]) -> Callable[Concatenate[Kalshi, P], T]:
     """A method of `Kalshi` that carries out a method of `ExchangeCalls`."""
 
     @wraps(steps)
     def method(self: Kalshi, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._carry_out(steps(self._calls(), *args, **kwargs))
+        conditions = self._conditions()
+        try:
+            return self._carry_out(steps(ExchangeCalls(conditions), *args, **kwargs))
+        finally:
+            self._note(conditions.rejected)
 
     return method
 
@@ -136,6 +150,7 @@ class Kalshi:
         self._rate_limiter = RateLimiter(time.monotonic)
         self._subaccounts = Subaccounts(subaccount)
         self._caller_time_left: Callable[[], float] | None = None
+        self._left_out: list[RejectedRow] | None = None
         self._http = httpx.Client(headers=_HEADERS)
 
     exchange_status = _blocking(ExchangeCalls.exchange_status)
@@ -176,6 +191,7 @@ class Kalshi:
         """This client for a caller who has `time_left()` seconds. Connections and rate limits are shared."""
         view = copy.copy(self)
         view._caller_time_left = time_left
+        view._left_out = []
         return view
 
     def for_seconds(self, seconds: float) -> Self:
@@ -192,10 +208,21 @@ class Kalshi:
     def close(self) -> None:
         self._http.close()
 
-    def _calls(self) -> ExchangeCalls:
+    @property
+    def left_out(self) -> tuple[RejectedRow, ...]:
+        """Rows that the calls of this view (`within`, `for_seconds`) could not read; the other rows were returned."""
+        return tuple(self._left_out or ())
+
+    def _conditions(self) -> CallConditions:
         end = time.monotonic() + DEFAULT_SECONDS
         time_left = self._caller_time_left or (lambda: end - time.monotonic())
-        return ExchangeCalls(CallConditions(self._rate_limiter, time_left, self._jitter, self._subaccounts))
+        return CallConditions(self._rate_limiter, time_left, self._jitter, self._subaccounts)
+
+    def _note(self, rejected: Sequence[RejectedRow]) -> None:
+        if rejected:
+            _report_rows(rejected)
+            if self._left_out is not None:
+                self._left_out.extend(rejected)
 
     def _request(self, step: SendRequest) -> tuple[str, httpx.QueryParams, dict[str, str], httpx.Timeout]:
         """URL, query, headers and time-outs of one attempt, signed now."""

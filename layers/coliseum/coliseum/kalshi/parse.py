@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -23,6 +25,7 @@ from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
 from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement
 from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
+from coliseum.trading.pages import RejectedRow
 from coliseum.trading.trades import BookSide, Fill, Outcome
 from coliseum.trading.transfers import Transfer, TransferKind
 
@@ -31,34 +34,117 @@ Document = TypeVar("Document", bound=wire.WireObject)
 
 _OPTIONAL_TIMES = frozenset(
     field.encode_name
-    for kind in (wire.WireMarket, wire.WireEvent, wire.WirePosition, wire.WireFill, wire.WireExchangeStatus)
+    for kind in wire.WireObject.__subclasses__()
     for field in msgspec.structs.fields(kind)
     if field.default is None and field.type == wire.OptionalTime
 )
+_SHOWN_CHARACTERS = 60
+_NAMES = ("ticker", "market_ticker", "event_ticker")
+_IDS = ("fill_id", "id")
 _market_draft = drafts_of(Market)
 _fill_draft = drafts_of(Fill)
 
 
 def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
-    """The answer, checked field by field. Raises SourceMalformed that names the endpoint, the field and its ticker."""
+    """The answer, checked field by field: all of it or nothing.
+
+    Raises SourceMalformed that names the endpoint, the field, what it holds, and the row's ticker or id.
+    """
+    with suppress(msgspec.DecodeError):  # also a ValidationError
+        answer: Document = _decoder(model).decode(body)
+        return answer
+    return _convert(_parts(body, endpoint), model, endpoint)
+
+
+def document_and_rejected(
+    model: type[Document], body: bytes, *, endpoint: str, ticker: str | None = None
+) -> tuple[Document, tuple[RejectedRow, ...]]:
+    """The answer without the rows that cannot be read, and those rows; `ticker` is for rows that name none.
+
+    Raises SourceMalformed where more than rows is wrong. An answer without odd rows costs no more than `document`.
+    """
+    with suppress(msgspec.DecodeError):
+        answer: Document = _decoder(model).decode(body)
+        return answer, ()
+    rejected: list[RejectedRow] = []
+    parts = _readable(_parts(body, endpoint), model, endpoint, rejected)
+    named = (row if row.ticker is not None else replace(row, ticker=ticker) for row in rejected)
+    return _convert(parts, model, endpoint), tuple(named)
+
+
+@cache
+def _decoder(model: type[wire.WireObject]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model)
+
+
+def _parts(body: bytes, endpoint: str) -> Any:
+    """The body's JSON, for a second look.
+
+    Either a field is wrong, or a value has another JSON form than usual: an empty text or 0 where there is no time, or
+    a number or truth value as text. A price or count must be a text in any case.
+    """
     try:
-        with suppress(msgspec.ValidationError):
-            answer: Document = _decoder(model).decode(body)
-            return answer
-        # Either a field is wrong, or a value has another JSON form than usual: an empty text or 0 where there is no
-        # time, or a number or truth value as text. A price or count must be a text in any case.
-        parts = _without_empty_times(msgspec.json.decode(body))
+        return _without_empty_times(msgspec.json.decode(body))
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
+
+
+def _convert(parts: Any, model: type[Document], endpoint: str) -> Document:
     try:
         return msgspec.convert(parts, model, strict=False)
     except msgspec.ValidationError as error:
         raise _malformed(str(error), parts, endpoint) from None
 
 
+def _readable(parts: Any, model: type[wire.WireObject], endpoint: str, rejected: list[RejectedRow]) -> Any:
+    """`parts` with only those rows that can be read, in its lists and in the lists of its objects."""
+    if not isinstance(parts, dict):
+        return parts
+    kept = dict(parts)
+    for name, (kind, is_list) in _objects_in(model).items():
+        value = parts.get(name)
+        if is_list and isinstance(value, list):
+            rows = (_readable(row, kind, endpoint, rejected) for row in value)
+            kept[name] = [row for row in rows if _is_readable(row, kind, endpoint, rejected)]
+        elif not is_list:
+            kept[name] = _readable(value, kind, endpoint, rejected) if name in parts else value
+    return {name: value for name, value in kept.items() if name in parts}
+
+
 @cache
-def _decoder(model: type[wire.WireObject]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(model)
+def _objects_in(model: type[wire.WireObject]) -> dict[str, tuple[type[wire.WireObject], bool]]:
+    """The fields that hold an object of ours or a list of them, by their names in JSON."""
+    found: dict[str, tuple[type[wire.WireObject], bool]] = {}
+    for field in msgspec.structs.fields(model):
+        for option in get_args(field.type) if get_origin(field.type) is UnionType else (field.type,):
+            is_list = get_origin(option) is list
+            kind = get_args(option)[0] if is_list else option
+            if isinstance(kind, type) and issubclass(kind, wire.WireObject):
+                found[field.encode_name] = (kind, is_list)
+    return found
+
+
+def _is_readable(row: Any, kind: type[wire.WireObject], endpoint: str, rejected: list[RejectedRow]) -> bool:
+    try:
+        msgspec.convert(row, kind, strict=False)
+    except msgspec.ValidationError as error:
+        field, problem = _field_and_problem(str(error))
+        name = next((row[key] for key in _NAMES if isinstance(row.get(key), str)), None) if _is_object(row) else None
+        rejected.append(
+            RejectedRow(
+                endpoint=endpoint,
+                ticker=None if name is None else _printable(name),
+                field=field or "row",
+                value=_shown(row, field),
+                problem=problem,
+            )
+        )
+        return False
+    return True
+
+
+def _is_object(row: Any) -> bool:
+    return isinstance(row, dict)
 
 
 def _without_empty_times(value: Any) -> Any:
@@ -71,26 +157,62 @@ def _without_empty_times(value: Any) -> Any:
 
 def _malformed(message: str, parts: Any, endpoint: str) -> SourceMalformed:
     """The error for msgspec's message, such as "Expected `str`, got `int` - at `$.markets[1].title`"."""
+    field, problem = _field_and_problem(message)
+    held = _shown(parts, field)
+    held = "" if held is None or problem == _MISSING else f": {held}"
+    text = f"{endpoint}: {field or 'body'}: {problem}{held}{_row_note(field, parts)}"
+    return SourceMalformed(SOURCE, text, field=field or "body")
+
+
+_MISSING = "field required"
+
+
+def _field_and_problem(message: str) -> tuple[str, str]:
+    """The field's path, empty for the whole, and what is wrong with it."""
     problem, _, location = message.partition(" - at `$")
     location = location.rstrip("`")
     missing = re.fullmatch(r"Object missing required field `(\w+)`", problem)
     if missing:
-        location, problem = f"{location}.{missing[1]}", "field required"
-    field = location.removeprefix(".") or "body"
-    return SourceMalformed(SOURCE, f"{endpoint}: {field}: {problem}{_ticker_note(location, parts)}", field=field)
+        location, problem = f"{location}.{missing[1]}", _MISSING
+    return location.removeprefix("."), problem
 
 
-def _ticker_note(location: str, parts: Any) -> str:
-    """The ticker of the innermost object on the way to a field that has one."""
-    note = ""
-    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", location):
+def _steps_to(field: str) -> Iterator[str | int]:
+    for name, index in re.findall(r"(\w+)|\[(\d+)\]", field.replace("[...]", "")):
+        yield int(index) if index else name
+
+
+def _shown(parts: Any, field: str) -> str | None:
+    """What the field holds, as short printable JSON; None where it is missing."""
+    for step in _steps_to(field):
         try:
-            parts = parts[int(index)] if index else parts[name]
+            parts = parts[step]
+        except (LookupError, TypeError):
+            return None
+    try:
+        text = json.dumps(parts)
+    except (ValueError, RecursionError):
+        return "nested too deeply to be written out"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text[:100])
+
+
+def _row_note(field: str, parts: Any) -> str:
+    """The ticker and the id of the innermost object on the way to a field that has them."""
+    name, identity = "", ""
+    for step in _steps_to(field):
+        try:
+            parts = parts[step]
         except (LookupError, TypeError):
             break
-        ticker = parts.get("ticker", parts.get("event_ticker")) if isinstance(parts, dict) else None
-        note = f" (in {ticker[:100]!r})" if isinstance(ticker, str) else note
-    return note
+        if isinstance(parts, dict):
+            name = next((repr(parts[key][:100]) for key in _NAMES if isinstance(parts.get(key), str)), name)
+            identity = next((f"{key} {parts[key][:100]!r}" for key in _IDS if isinstance(parts.get(key), str)), "")
+    named = ", ".join(part for part in (name, identity) if part)
+    return f" (in {named})" if named else ""
 
 
 def market_from(row: wire.WireMarket) -> Market:

@@ -96,7 +96,7 @@ class PublicCalls(Requester):
         def read(body: wire.MarketsDocument) -> Page[Market]:
             return page_of(body.markets, parse.market_from, body.cursor)
 
-        return self._get(endpoint, wire.MarketsDocument, read, query=query)
+        return self._get(endpoint, wire.MarketsDocument, read, query=query, row_by_row=True)
 
     def market(self, ticker: str) -> Steps[Market]:
         """One market, from the historical tier where it is archived. Raises NotFound."""
@@ -132,6 +132,7 @@ class PublicCalls(Requester):
                 wire.BooksDocument,
                 lambda body: {row.ticker: parse.book_from(row.orderbook_fp) for row in body.orderbooks or ()},
                 query={"tickers": unique[start : start + MAX_BOOKS]},
+                row_by_row=True,
             )
         return books
 
@@ -159,7 +160,7 @@ class PublicCalls(Requester):
         def read(body: wire.EventsDocument) -> Page[Event]:
             return page_of(body.events, lambda row: parse.event_from(row, row.markets), body.cursor)
 
-        return self._get("/events", wire.EventsDocument, read, query=query)
+        return self._get("/events", wire.EventsDocument, read, query=query, row_by_row=True)
 
     def event(self, event_ticker: str) -> Steps[Event]:
         """One event with its markets. Raises NotFound."""
@@ -169,6 +170,7 @@ class PublicCalls(Requester):
             lambda body: parse.event_from(body.event, body.markets or body.event.markets),
             parts={"event_ticker": event_ticker},
             missing=("event", event_ticker),
+            row_by_row=True,
         )
 
     def series(self, series_ticker: str) -> Steps[Series]:
@@ -179,6 +181,7 @@ class PublicCalls(Requester):
             lambda body: parse.series_from(body.series),
             parts={"series_ticker": series_ticker},
             missing=("series", series_ticker),
+            row_by_row=True,
         )
 
     def candles(
@@ -234,6 +237,7 @@ class PublicCalls(Requester):
                 parts=parts,
                 query={"start_ts": first, "end_ts": min(end, first + stride), "period_interval": period_minutes},
                 missing=("market", parts["ticker"]),
+                row_by_row=True,
             )
             candles |= {candle.end: candle for candle in part}
         return tuple(candles[end_time] for end_time in sorted(candles))

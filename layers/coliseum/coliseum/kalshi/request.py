@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from coliseum.errors import SourceMalformed
 from coliseum.kalshi import wire
 from coliseum.kalshi.pacing import RateLimit
-from coliseum.kalshi.parse import SOURCE, document
+from coliseum.kalshi.parse import SOURCE, document, document_and_rejected
 from coliseum.kalshi.query import Query, pairs
 from coliseum.kalshi.retry import CallConditions, ExchangeCall, Steps, call_with_retries
 from coliseum.trading.markets import ticker_from
@@ -39,24 +40,44 @@ class Requester:
         limit: RateLimit = RateLimit.PUBLIC,
         missing: tuple[str, str] | None = None,
         also_read: frozenset[int] = frozenset(),
+        row_by_row: bool = False,
     ) -> Steps[T]:
         """GET `endpoint` with `parts` in its placeholders; the answer is read as `model` and converted by `parse`.
 
         `missing` is the kind and the name for NotFound, `also_read` are error statuses whose body may be an answer.
+        With `row_by_row` a row that cannot be read is left out and told to the caller; money is read as a whole.
         Raises InvalidInput for a part that is no ticker.
         """
         tickers = {name: ticker_from(value, field=name) for name, value in (parts or {}).items()}
         name = f"GET {endpoint}"
+
+        def read(body: bytes) -> T:
+            return parse(document(model, body, endpoint=name))
+
         call = ExchangeCall(
             endpoint=name,
             path=endpoint.format_map(tickers),
             query=pairs(query or {}),
-            read=lambda body: parse(document(model, body, endpoint=name)),
+            read=self._rows_reader(name, model, parse, tickers.get("ticker")) if row_by_row else read,
             limit=limit,
             missing=missing,
             also_read=also_read,
         )
         return call_with_retries(call, self._conditions)
+
+    def _rows_reader(
+        self, endpoint: str, model: type[Document], parse: Callable[[Document], T], ticker: str | None
+    ) -> Callable[[bytes], T]:
+        def read(body: bytes) -> T:
+            answer, rejected = document_and_rejected(model, body, endpoint=endpoint, ticker=ticker)
+            result = parse(answer)
+            if rejected:
+                self._conditions.rejected.extend(rejected)
+                if isinstance(result, Page):
+                    return replace(result, rejected=rejected)
+            return result
+
+        return read
 
 
 def page_of(rows: Iterable[Row] | None, parse: Callable[[Row], T], cursor: str | None) -> Page[T]:

@@ -15,6 +15,7 @@ from coliseum.errors import NotFound, SourceError, SourceMalformed, SourceRateLi
 from coliseum.kalshi.pacing import RateLimit, RateLimiter
 from coliseum.kalshi.parse import SOURCE, error_from
 from coliseum.kalshi.subaccounts import Subaccounts
+from coliseum.trading.pages import RejectedRow
 
 MAX_ATTEMPTS = 4
 FIRST_CEILING_SECONDS = 0.4
@@ -93,6 +94,8 @@ class CallConditions:
     """A random number from 0 to 1."""
     subaccounts: Subaccounts = field(default_factory=Subaccounts)
     """Those of the client: what one caller learns, all know."""
+    rejected: list[RejectedRow] = field(default_factory=list)
+    """Rows that these calls left out."""
 
 
 def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Steps[T]:

@@ -25,8 +25,10 @@ Count = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
 """Contracts: "10.50". Every market trades fractions of 0.01."""
 SignedCount = Dollars
 """Contracts with a direction: above 0 YES, below 0 NO."""
-Cents = int
-UnixSeconds = int
+Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)]
+UnixSeconds = Annotated[int, Meta(ge=0, lt=4_102_444_800)] | Annotated[float, Meta(ge=0, lt=4_102_444_800)]
+"""Before the year 2100: a time in milliseconds lies far beyond and is refused."""
+Multiplier = Annotated[float, Meta(ge=0, le=1000)]
 Time = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with its offset."""
 OptionalTime = Time | None
@@ -119,7 +121,7 @@ class WireEvent(WireObject):
     category: str | None = None
     strike_date: OptionalTime = None
     fee_type_override: str | None = None
-    fee_multiplier_override: float | None = None
+    fee_multiplier_override: Multiplier | None = None
     markets: list[WireMarket] | None = None
 
 
@@ -143,7 +145,7 @@ class WireSeries(WireObject):
     title: str
     category: str
     fee_type: str
-    fee_multiplier: float
+    fee_multiplier: Multiplier
     categories: list[str] | None = None
     tags: list[str] | None = None
     frequency: str = ""

@@ -26,7 +26,10 @@ class MarketData(Answer):
     yes_ask: Price | None
     no_bid: Price | None
     no_ask: Price | None
-    spread: Price | None = Field(description="YES ask less YES bid.")
+    spread: Price | None = Field(description="YES ask less YES bid. Below 0 in a crossed book.")
+    crossed: bool = Field(
+        description="True where the bid is not below the ask: a quote is out of date or wrong, and there is no price."
+    )
     last_price: Price | None
     previous_price: Price | None = Field(description="The last price 24 hours ago.")
     volume: Contracts
@@ -41,6 +44,8 @@ class MarketData(Answer):
 
 class MarketsAnswer(Listing[MarketData]):
     """Markets, in the exchange's order."""
+
+    failures: list[Failure] = Field(description="Markets and events that could not be read and were left out.")
 
 
 class LevelData(Answer):
@@ -107,7 +112,9 @@ class CandlesAnswer(Listing[CandleData]):
 
     ticker: str
     period_minutes: int
-    failures: list[Failure] = Field(description="Sources that were asked first and did not answer.")
+    failures: list[Failure] = Field(
+        description="Sources that were asked first and did not answer, and candlesticks that could not be read."
+    )
 
 
 def market_data(market: Market, category: str | None) -> MarketData:
@@ -124,6 +131,7 @@ def market_data(market: Market, category: str | None) -> MarketData:
         no_bid=market.no_bid,
         no_ask=market.no_ask,
         spread=market.spread,
+        crossed=market.crossed,
         last_price=market.last_price,
         previous_price=market.previous_price,
         volume=market.volume,

@@ -83,7 +83,7 @@ def _price(candle: Candle, before: Decimal | None) -> Decimal | None:
     if candle.price_previous is not None:
         return candle.price_previous
     bid, ask = candle.yes_bid_close, candle.yes_ask_close
-    return None if bid is None or ask is None else (bid + ask) / 2
+    return None if bid is None or ask is None or bid > ask else (bid + ask) / 2
 
 
 def candles_from(snapshots: Sequence[Snapshot], *, after: datetime, period: timedelta) -> tuple[Candle, ...]:

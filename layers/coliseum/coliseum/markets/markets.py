@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import EVENTS, MARKETS
-from coliseum.errors import ColiseumError, InvalidInput, SourceError
-from coliseum.http.answers import Failure
+from coliseum.errors import ColiseumError, InvalidInput, SourceError, SourceMalformed
+from coliseum.http.answers import Failure, failure_of_row
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
@@ -35,7 +35,7 @@ from coliseum.markets.records import POSTGRES, snapshots_between
 from coliseum.store.client import Store
 from coliseum.trading.events import Event
 from coliseum.trading.markets import Candle, Market, OrderBook
-from coliseum.trading.pages import Page
+from coliseum.trading.pages import Page, RejectedRow
 
 KALSHI = "kalshi"
 BOOK_DEPTH = 10
@@ -80,7 +80,7 @@ class MarketView:
 _LIST = TypeAdapter(Page[MarketData])
 _VIEW = TypeAdapter(MarketView)
 _FACTS = TypeAdapter(EventFacts)
-_CANDLES = TypeAdapter(tuple[Candle, ...])
+_CANDLES = TypeAdapter(Page[Candle])
 _CATEGORISED = TypeAdapter(Page[tuple[str | None, tuple[MarketData, ...]]])
 
 
@@ -113,16 +113,18 @@ class Markets:
         place = {} if cursor is None else decode_cursor("markets", filters, cursor)
         items: Sequence[MarketData]
         position: dict[str, str | None] | None
+        rejected: Sequence[RejectedRow]
         if category is None:
             served: CachedValue[Any] = self._page(status, limit, _text(place, "cursor"))
-            items, following = served.value.items, served.value.cursor
+            items, following, rejected = served.value.items, served.value.cursor, served.value.rejected
             position = None if following is None else {"cursor": following}
         else:
-            served, items, position = self._of_category(status, category.casefold(), limit, place)
+            served, items, position, rejected = self._of_category(status, category.casefold(), limit, place)
         return MarketsAnswer(
             items=items,
             count=len(items),
             next_cursor=None if position is None else encode_cursor("markets", filters, position),
+            failures=[failure_of_row(KALSHI, row) for row in rejected],
             **served.origin(),
         )
 
@@ -173,7 +175,8 @@ class Markets:
             served = self._cache.get(spec, lambda: self._candles(ticker, start, page_end, period_minutes))
         except SourceError as error:
             served = self._stored_candles(error, ticker, start, page_end, period_minutes)
-        items = [candle_data(candle) for candle in served.value]
+        items = [candle_data(candle) for candle in served.value.items]
+        failures = [failure_of_row(KALSHI, row) for row in served.value.rejected]
         following = {"start": page_end, "end": end}
         return CandlesAnswer(
             ticker=ticker,
@@ -181,7 +184,7 @@ class Markets:
             items=items,
             count=len(items),
             next_cursor=encode_cursor("candles", filters, following) if page_end < end else None,
-            failures=[] if served.error is None else [_failure(served.error)],
+            failures=failures if served.error is None else [_failure(served.error), *failures],
             **served.origin(),
         )
 
@@ -190,32 +193,34 @@ class Markets:
 
         def fetch() -> Page[MarketData]:
             page = self._kalshi.for_seconds(_WAIT_SECONDS).markets(status=status, limit=limit, cursor=cursor)
-            return Page(tuple(market_data(market, None) for market in page.items), page.cursor)
+            return Page(tuple(market_data(market, None) for market in page.items), page.cursor, page.rejected)
 
         return self._cache.get(spec, fetch)
 
     def _of_category(
         self, status: Status, category: str, limit: int, place: dict[str, Any]
-    ) -> tuple[CachedValue[Any], Sequence[MarketData], dict[str, str | None] | None]:
+    ) -> tuple[CachedValue[Any], Sequence[MarketData], dict[str, str | None] | None, Sequence[RejectedRow]]:
         """Markets of one category. Only events have a category, so pages of events are read until there are enough.
 
-        The position is the page of events and the last market returned from it.
+        The position is the page of events and the last market returned from it. Also returns what could not be read.
         """
         cursor, after = _text(place, "cursor"), _text(place, "after")
         items: list[MarketData] = []
+        rejected: list[RejectedRow] = []
         for _ in range(_EVENT_PAGES):
             served = self._categorised(status, cursor)
+            rejected += served.value.rejected
             found = [row for name, rows in served.value.items if (name or "").casefold() == category for row in rows]
             fresh = _after(found, after)
             items += fresh[: limit - len(items)]
             if fresh and len(items) == limit and items[-1] is not found[-1]:
-                return served, items, {"cursor": cursor, "after": items[-1].ticker}
+                return served, items, {"cursor": cursor, "after": items[-1].ticker}, rejected
             cursor, after = served.value.cursor, None
             if cursor is None:
-                return served, items, None
+                return served, items, None, rejected
             if len(items) == limit:
                 break
-        return served, items, {"cursor": cursor}
+        return served, items, {"cursor": cursor}, rejected
 
     def _categorised(
         self, status: Status, cursor: str | None
@@ -227,7 +232,8 @@ class Markets:
             event_status = None if status == "paused" else status  # the exchange has no paused events
             kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
             page = kalshi.events(status=event_status, with_markets=True, limit=_EVENTS_PER_PAGE, cursor=cursor)
-            return Page(tuple((event.category, _markets_of(event, status)) for event in page.items), page.cursor)
+            groups = tuple((event.category, _markets_of(event, status)) for event in page.items)
+            return Page(groups, page.cursor, page.rejected)
 
         return self._cache.get(spec, fetch)
 
@@ -246,6 +252,7 @@ class Markets:
             book = book_future.result()
         except ColiseumError as error:
             failures.append(_failure(error))
+        failures += [failure_of_row(KALSHI, row) for row in kalshi.left_out if row.ticker == ticker]
         return MarketView(market=market, book=book, event=event, line=line, failures=tuple(failures))
 
     def _event(self, kalshi: Kalshi, event_ticker: str) -> EventFacts:
@@ -262,15 +269,16 @@ class Markets:
         candles = kalshi.candles(series_ticker, ticker, start=start, end=end + 3600, period_minutes=60)
         return sparkline(candles, start=utc_from(start), now=utc_from(end), period=timedelta(hours=1))
 
-    def _candles(self, ticker: str, start: int, end: int, period_minutes: Period) -> tuple[Candle, ...]:
+    def _candles(self, ticker: str, start: int, end: int, period_minutes: Period) -> Page[Candle]:
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         event = self._event(kalshi, kalshi.market(ticker).event_ticker)
         found = kalshi.candles(event.series_ticker, ticker, start=start, end=end, period_minutes=period_minutes)
-        return tuple(candle for candle in found if start < candle.end.timestamp() <= end)
+        shown = tuple(candle for candle in found if start < candle.end.timestamp() <= end)
+        return Page(shown, None, tuple(row for row in kalshi.left_out if row.ticker == ticker))
 
     def _stored_candles(
         self, error: SourceError, ticker: str, start: int, end: int, period_minutes: Period
-    ) -> CachedValue[tuple[Candle, ...]]:
+    ) -> CachedValue[Page[Candle]]:
         """Candles from our own snapshots. Raises `error` where there are none."""
         period = timedelta(minutes=period_minutes)
         first, last = utc_from(start) - max(period, timedelta(hours=1)), utc_from(end)
@@ -282,7 +290,9 @@ class Markets:
             raise error
         as_of = seen[-1].at.timestamp()
         candles = candles_from(seen, after=utc_from(start), period=period)
-        return CachedValue(candles, POSTGRES, as_of, max(0.0, self._clock() - as_of), stale=True, error=error)
+        return CachedValue(
+            Page(candles, None), POSTGRES, as_of, max(0.0, self._clock() - as_of), stale=True, error=error
+        )
 
 
 def _markets_of(event: Event, status: Status) -> tuple[MarketData, ...]:
@@ -316,4 +326,8 @@ def _digest(cursor: str | None) -> str:
 
 
 def _failure(error: ColiseumError) -> Failure:
-    return Failure(source=error.source if isinstance(error, SourceError) else KALSHI, problem=str(error))
+    return Failure(
+        source=error.source if isinstance(error, SourceError) else KALSHI,
+        problem=str(error),
+        field=error.field if isinstance(error, SourceMalformed) else None,
+    )

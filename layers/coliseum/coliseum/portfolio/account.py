@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS
-from coliseum.errors import SourceError
+from coliseum.errors import SourceError, SourceMalformed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.portfolio.account_state import AccountState, Bids, LedgerSummary, bids_from
@@ -41,11 +41,9 @@ class AccountPositions:
     positions: tuple[PortfolioPosition, ...]
     state: CachedValue[AccountState]
     failures: tuple[SourceError, ...]
-    """Sources that did not answer; the positions are shown all the same."""
-
-    @property
-    def stale(self) -> bool:
-        return bool(self.failures)
+    """Sources that did not answer, and markets that could not be read; the positions are shown all the same."""
+    stale: bool
+    """A source did not answer."""
 
 
 class ExchangeAccount:
@@ -95,7 +93,8 @@ class ExchangeAccount:
         ledger = state.value.books
         holdings = {} if ledger is None else {holding.ticker: holding for holding in ledger.holdings}
         positions = positions_from(state.value.rows, holdings, bids)
-        return AccountPositions(positions=positions, state=state, failures=tuple(failures))
+        left_out = [SourceMalformed(KALSHI, row.problem, field="market") for row in bids.values() if row.problem]
+        return AccountPositions(positions=positions, state=state, failures=(*failures, *left_out), stale=bool(failures))
 
     def _bids(self, tickers: Iterable[str]) -> CachedValue[tuple[Bids, ...]]:
         wanted = sorted(tickers)
@@ -109,7 +108,11 @@ class ExchangeAccount:
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         for start in range(0, len(tickers), _TICKERS_PER_CALL):
             chunk = tickers[start : start + _TICKERS_PER_CALL]
-            bids += map(bids_from, kalshi.markets(tickers=chunk, limit=len(chunk)).items)
+            page = kalshi.markets(tickers=chunk, limit=len(chunk))
+            bids += map(bids_from, page.items)
+            bids += [
+                Bids(ticker=row.ticker, yes=None, no=None, problem=str(row)) for row in page.rejected if row.ticker
+            ]
         return tuple(bids)
 
     def _fetch(self) -> AccountState:

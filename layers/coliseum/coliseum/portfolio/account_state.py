@@ -41,6 +41,8 @@ class Bids:
     ticker: str
     yes: Decimal | None
     no: Decimal | None
+    problem: str | None = None
+    """Why the market could not be read; then it has no bids here."""
 
 
 def bids_from(market: Market) -> Bids:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from coliseum.errors import InvalidInput
-from coliseum.trading.money import ONE
+from coliseum.trading.money import ONE, ZERO
 
 _TICKER = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
@@ -84,8 +84,16 @@ class Market:
         return None if self.yes_bid is None or self.yes_ask is None else self.yes_ask - self.yes_bid
 
     @property
+    def crossed(self) -> bool:
+        """A bid at or above the ask. The exchange would match the two, so one of them is out of date or wrong."""
+        return self.spread is not None and self.spread <= ZERO
+
+    @property
     def midpoint(self) -> Decimal | None:
-        return None if self.yes_bid is None or self.yes_ask is None else (self.yes_ask + self.yes_bid) / 2
+        """None in a crossed book: its middle is no price."""
+        if self.yes_bid is None or self.yes_ask is None or self.crossed:
+            return None
+        return (self.yes_ask + self.yes_bid) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

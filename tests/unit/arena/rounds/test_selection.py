@@ -24,6 +24,8 @@ def tickers(chosen: tuple[CandidateMarket, ...]) -> list[str]:
         {"yes_bid": None},
         {"yes_ask": None},
         {"yes_ask": D("0.51")},
+        {"yes_ask": D("0.30")},
+        {"yes_ask": D("0.40")},
         {"hours": 0.9},
     ],
 )

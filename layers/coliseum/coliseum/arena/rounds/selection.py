@@ -30,13 +30,15 @@ def choose_markets(
 
     Strata are combinations of category, horizon and liquidity. The seed shuffles each stratum and the order of the
     strata, which then take turns. The first `soonest` places go to the events that close first, one market each.
-    Markets are left out without active status, with a spread above 10 cents, or with less than `least_seconds` left.
+    Markets are left out without active status, with a crossed book or a spread above 10 cents, or with less than
+    `least_seconds` left.
     """
     usable = [
         offer
         for offer in offers
         if offer.market.status == "active"
         and offer.market.spread is not None
+        and not offer.market.crossed
         and offer.market.spread <= QUOTED_SPREAD
         and (offer.market.close_time - now).total_seconds() >= least_seconds
     ]

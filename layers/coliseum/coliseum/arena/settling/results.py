@@ -35,14 +35,14 @@ class ExchangeUpdate:
 def record_results(records: ArenaRecords, kalshi: Kalshi) -> ExchangeUpdate:
     """Record the results of finalized markets. Earlier statuses do not count, since their result may still change.
 
-    A batch that cannot be read and a market with a contradictory result are reported and left to the next run.
+    A batch or market that cannot be read, and one with a contradictory result, are reported and left to the next run.
     """
     update = ExchangeUpdate()
     waiting = records.unsettled_tickers()
     known = records.results(waiting)
     for start in range(0, len(waiting), BATCH):
         try:
-            markets = _markets(kalshi, waiting[start : start + BATCH])
+            markets = _markets(kalshi, waiting[start : start + BATCH], update)
         except SourceError as error:
             update.problems.append(str(error))
             logger().warning("markets could not be read", problem=str(error))
@@ -84,7 +84,7 @@ def new_result(market: Market, before: Result | None) -> tuple[str, Decimal] | N
 
 
 def _record(records: ArenaRecords, market: Market, before: Sequence[Result], update: ExchangeUpdate) -> None:
-    if market.status == "active":
+    if market.status == "active" and not market.crossed:
         update.quotes[market.ticker] = (market.yes_bid, market.yes_ask)
     try:
         new = new_result(market, before[-1] if before else None)
@@ -99,10 +99,12 @@ def _record(records: ArenaRecords, market: Market, before: Sequence[Result], upd
     update.recorded += 1
 
 
-def _markets(kalshi: Kalshi, tickers: Sequence[str]) -> list[Market]:
-    """The markets, archived ones from the historical tier."""
-    markets = list(kalshi.markets(tickers=tickers, limit=1000).items)
-    missing = sorted(set(tickers) - {market.ticker for market in markets})
+def _markets(kalshi: Kalshi, tickers: Sequence[str], update: ExchangeUpdate) -> list[Market]:
+    """The markets, archived ones from the historical tier. One that cannot be read is reported and left out."""
+    page = kalshi.markets(tickers=tickers, limit=1000)
+    markets = list(page.items)
+    update.problems += map(str, page.rejected)
+    missing = sorted(set(tickers) - {market.ticker for market in markets} - {row.ticker for row in page.rejected})
     if missing:
         markets += _archived(kalshi, missing)
     return markets
