@@ -16,6 +16,7 @@ from coliseum.http.app import create_app, lambda_handler
 from coliseum.http.probes import Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
+from coliseum.portfolio.lists import AccountLists
 from coliseum.portfolio.portfolio import Portfolio, PortfolioDependencies
 from coliseum.store.client import lazy_store
 from coliseum.upstash.client import Redis
@@ -34,6 +35,7 @@ def build(settings: Settings) -> FastAPI:
     portfolio = app.state.portfolio = Portfolio(
         PortfolioDependencies(kalshi, bot, feed, store, cache, breaker, settings.identity)
     )
+    app.state.account_lists = AccountLists(kalshi, store, cache, breaker)
     prober = app.state.prober = Prober(
         {
             "database": lambda: store().ping(),

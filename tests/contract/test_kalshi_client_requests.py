@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "all_settlements": ((), {"since": 5}),
     "all_fills": ((), {"ticker": TICKER, "since": 5, "until": 1_795_168_800}),
     "settlements": ((), WINDOW | {"ticker": TICKER}),
+    "resting_orders": ((), {"ticker": TICKER}),
 }
 """Every call with every argument it takes."""
 

@@ -41,6 +41,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "markets-settled": _reads(
         wire.MarketsDocument, lambda body: [parse.market_from(row) for row in body.markets or ()]
     ),
+    "orders": _reads(wire.OrdersDocument, lambda body: [parse.order_from(row) for row in body.orders or ()]),
     "orderbook": _reads(wire.BookDocument, lambda body: parse.book_from(body.orderbook_fp)),
     "positions": _reads(
         wire.PositionsDocument, lambda body: [parse.position_from(row) for row in body.market_positions or ()]
@@ -52,7 +53,6 @@ READERS: dict[str, Callable[[bytes], Any]] = {
 }
 NOT_READ = {
     "account-limits",
-    "orders",
     "trade",
     "trades",
     "create-order-v2-request",

@@ -11,7 +11,8 @@ from tests.contract.rest_world import API, check, client_of, settings_of, with_k
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
-from coliseum.portfolio.trades import FillsCursor, FillsQuery
+from coliseum.portfolio.list_query import ListQuery
+from coliseum.portfolio.trades import FillsCursor
 from coliseum.store.client import Store
 
 URL = f"{API}/portfolio/fills"
@@ -105,7 +106,7 @@ def test_postgres_continues_when_the_exchange_fails_between_two_pages(
 
 
 def test_a_cursor_that_the_exchange_no_longer_knows_is_an_error(client: TestClient) -> None:
-    query = FillsQuery(limit=2, ticker=None, since=None, cursor=None)
+    query = ListQuery(limit=2, ticker=None, since=None, cursor=None)
     forgotten = FillsCursor(at="2026-11-01T00:00:00+00:00", cursor="forgotten", fill_id="x").text(query)
     response = client.get(f"{URL}?limit=2&cursor={forgotten}")
     assert response.status_code == 400

@@ -156,6 +156,31 @@ def event(**changes: object) -> Row:
     return row | changes
 
 
+def order(**changes: object) -> Row:
+    row: Row = {
+        "order_id": "aa1b0f0e-0000-4000-8000-000000000009",
+        "user_id": "bb1b0f0e-0000-4000-8000-000000000001",
+        "client_order_id": "",
+        "ticker": "KXRAIN-26NOV21-NYC",
+        "outcome_side": "no",
+        "book_side": "ask",
+        "type": "limit",
+        "status": "resting",
+        "yes_price_dollars": "0.9600",
+        "no_price_dollars": "0.0400",
+        "fill_count_fp": "1.50",
+        "remaining_count_fp": "8.50",
+        "initial_count_fp": "10.00",
+        "taker_fill_cost_dollars": "0.000000",
+        "maker_fill_cost_dollars": "0.060000",
+        "taker_fees_dollars": "0.000000",
+        "maker_fees_dollars": "0.000000",
+        "created_time": "2026-11-21T12:00:00Z",
+        "expiration_time": None,
+    }
+    return row | changes
+
+
 def series(**changes: object) -> Row:
     row: Row = {
         "ticker": "KXRAIN",
@@ -234,6 +259,7 @@ BODIES: dict[str, Row] = {
     "/portfolio/positions": {"market_positions": [position()], "event_positions": [], "cursor": ""},
     "/portfolio/fills": fills(fill()),
     "/portfolio/settlements": {"settlements": [settlement()], "cursor": ""},
+    "/portfolio/orders": {"orders": [order()], "cursor": ""},
     "/historical/cutoff": CUTOFF,
     "/historical/markets": {"markets": [market(status="finalized", result="yes")], "cursor": ""},
     "/historical/markets/{ticker}": {"market": market(status="finalized", result="yes")},

@@ -6,13 +6,16 @@ import binascii
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
-from typing import Annotated, Any
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Path, Query
 
 from coliseum.errors import InvalidInput
 
+Row = TypeVar("Row")
+Place = tuple[Any, ...]
 MAX_LIMIT = 1000
 MAX_CURSOR = 2048
 TICKER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -44,6 +47,16 @@ def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str,
     except (ValueError, binascii.Error, RecursionError):
         pass
     raise InvalidInput("cursor", text, "`next_cursor` of the page before, with the same filters")
+
+
+def page_behind(items: Iterable[Row], key: Callable[[Row], Place], after: Place | None, limit: int) -> list[Row]:
+    """The first `limit` items in the order of `key`, or those behind the place `after`.
+
+    The place need not be that of an item any more: a list may lose it between two pages.
+    """
+    ordered = sorted(items, key=key)
+    start = 0 if after is None else bisect_right(ordered, after, key=key)
+    return ordered[start : start + limit]
 
 
 _CHECKSUM_BYTES = 9

@@ -1,4 +1,4 @@
-"""Calls of the account's owner, which are signed: money, positions, fills, settlements, transfers. Pure.
+"""Calls of the account's owner, which are signed: money, positions, fills, settlements, orders, transfers. Pure.
 
 A subaccount is sent only where the setting or the caller names one: a key that is locked to a subaccount gets 403 for
 any other number. Without it the exchange answers balance and positions for the key's own subaccount, else for 0, but
@@ -29,6 +29,7 @@ from coliseum.kalshi.request import all_pages, page_of
 from coliseum.kalshi.retry import Steps
 from coliseum.kalshi.subaccounts import PRIMARY
 from coliseum.trading.markets import Balance, ExchangePosition, Settlement
+from coliseum.trading.orders import RestingOrder
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill
 from coliseum.trading.transfers import Transfer, TransferKind
@@ -159,6 +160,31 @@ class ExchangeCalls(PublicCalls):
             return f"{row.ticker} {row.settled_at.isoformat()} {row.result} {row.revenue}"
 
         return all_pages(get_page, identity=identity, endpoint="/portfolio/settlements")
+
+    def resting_orders(
+        self, *, ticker: str | None = None, subaccount: int | None = None
+    ) -> Steps[tuple[RestingOrder, ...]]:
+        """Every order that waits in the book, newest first."""
+        filters: Query = {**self._own({"ticker": ticker, "subaccount": subaccount}), "status": "resting"}
+
+        def get_page(cursor: str | None) -> Steps[Page[RestingOrder]]:
+            return self._orders({**page(MAX_LIMIT, cursor), **filters})
+
+        return all_pages(get_page, identity=lambda order: order.order_id, endpoint="/portfolio/orders")
+
+    def _orders(self, query: Query) -> Steps[Page[RestingOrder]]:
+        def read(body: wire.OrdersDocument) -> wire.OrdersDocument:
+            return body
+
+        body = yield from self._get("/portfolio/orders", wire.OrdersDocument, read, query=query, limit=RateLimit.READ)
+        rows = [(row, row.subaccount_number or PRIMARY) for row in body.orders or ()]
+        numbers = {number for _, number in rows}
+        if query.get("subaccount") is None and self._conditions.subaccounts.undecided(numbers):
+            yield from self._find_own_subaccount(numbers)
+        own = self._conditions.subaccounts.own
+        # An order that was filled since the exchange chose the rows no longer rests.
+        resting = [row for row, number in rows if own(number) and row.status == "resting"]
+        return page_of(resting, parse.order_from, body.cursor)
 
     def deposits(self) -> Steps[tuple[Transfer, ...]]:
         """All deposits, newest first, of every status. They belong to the member, not to a subaccount."""

@@ -168,6 +168,7 @@ class Kalshi:
     all_fills = _blocking(ExchangeCalls.all_fills)
     settlements = _blocking(ExchangeCalls.settlements)
     all_settlements = _blocking(ExchangeCalls.all_settlements)
+    resting_orders = _blocking(ExchangeCalls.resting_orders)
     historical_cutoff = _blocking(ExchangeCalls.historical_cutoff)
     historical_markets = _blocking(ExchangeCalls.historical_markets)
     historical_candles = _blocking(ExchangeCalls.historical_candles)

@@ -25,6 +25,7 @@ from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
 from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement
 from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
+from coliseum.trading.orders import RestingOrder
 from coliseum.trading.pages import RejectedRow
 from coliseum.trading.trades import BookSide, Fill, Outcome
 from coliseum.trading.transfers import Transfer, TransferKind
@@ -416,6 +417,28 @@ def transfer_from(row: wire.WireTransfer, kind: TransferKind) -> Transfer:
         fee=row.fee_cents * CENT,
         created_at=datetime.fromtimestamp(row.created_ts, UTC),
         finalized_at=None if row.finalized_ts is None else datetime.fromtimestamp(row.finalized_ts, UTC),
+    )
+
+
+def order_from(row: wire.WireOrder) -> RestingOrder:
+    """A resting order. Raises SourceMalformed where its direction contradicts itself."""
+    if (row.book_side is BookSide.BID) is not (row.outcome_side is Outcome.YES):
+        problem = f"book_side {row.book_side.value} contradicts outcome_side {row.outcome_side.value}"
+        raise SourceMalformed(SOURCE, f"order {row.order_id} (in {row.ticker!r}): {problem}", field="book_side")
+    return RestingOrder(
+        order_id=row.order_id,
+        client_order_id=row.client_order_id or None,
+        ticker=row.ticker,
+        book_side=row.book_side,
+        outcome=row.outcome_side,
+        yes_price=_price(row.yes_price_dollars),
+        no_price=_price(row.no_price_dollars),
+        remaining=Decimal(row.remaining_count_fp),
+        filled=Decimal(row.fill_count_fp),
+        initial=Decimal(row.initial_count_fp),
+        created_at=row.created_time,
+        updated_at=row.last_update_time,
+        expires_at=row.expiration_time,
     )
 
 

@@ -318,3 +318,28 @@ class CutoffDocument(WireObject):
     market_settled_ts: Time
     trades_created_ts: Time
     orders_updated_ts: Time
+
+
+class WireOrder(WireObject):
+    """An order. The deprecated `side` and `action` mean other things than on fills: never use them."""
+
+    order_id: str
+    ticker: str
+    book_side: BookSide
+    outcome_side: Outcome
+    status: str
+    yes_price_dollars: Price
+    no_price_dollars: Price
+    fill_count_fp: Count
+    remaining_count_fp: Count
+    initial_count_fp: Count
+    client_order_id: str = ""
+    created_time: OptionalTime = None
+    last_update_time: OptionalTime = None
+    expiration_time: OptionalTime = None
+    subaccount_number: int | None = None
+
+
+class OrdersDocument(WireObject):
+    orders: list[WireOrder] | None
+    cursor: Cursor = None

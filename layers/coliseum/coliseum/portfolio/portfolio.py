@@ -36,6 +36,7 @@ from coliseum.portfolio.answers import (
     trade_data,
 )
 from coliseum.portfolio.bot_status import BotStatusReader
+from coliseum.portfolio.list_query import ListQuery
 from coliseum.portfolio.records import POSTGRES, select_snapshots
 from coliseum.portfolio.summary import (
     balance_data,
@@ -44,7 +45,7 @@ from coliseum.portfolio.summary import (
     reconciliation_data,
     totals_data,
 )
-from coliseum.portfolio.trades import FillHistory, FillsQuery, LiveTrades, TradePage
+from coliseum.portfolio.trades import FillHistory, LiveTrades, TradePage
 from coliseum.store.client import Store
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
@@ -105,7 +106,7 @@ class Portfolio:
             **{**account.state.origin(), "stale": account.stale},
         )
 
-    def fills(self, query: FillsQuery) -> FillsAnswer:
+    def fills(self, query: ListQuery) -> FillsAnswer:
         page = self._fills.fills(query)
         return FillsAnswer(**self._list_fields(page), next_cursor=page.next_cursor)
 

@@ -22,10 +22,15 @@ from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 POSTGRES = "postgres"
 KALSHI = "kalshi"
 _TRADE_COLUMNS = (
-    "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled"
+    "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled,"
+    "correction,recorded_at"
 )
 _RECENT_TRADES = 1000
 """The newest trades that are searched for tickers."""
+_SETTLEMENT_COLUMNS = (
+    "ticker,event_ticker,result,yes_count::text,yes_cost::text,no_count::text,no_cost::text,revenue::text,value::text,"
+    "fee::text,settled_at"
+)
 _SNAPSHOT_COLUMNS = "taken_at,cash::text,portfolio_value::text,equity::text,source"
 
 
@@ -46,6 +51,9 @@ class StoredTrade:
 
     trade: Trade
     key: TradeKey
+    correction: bool
+    """It replaces an earlier report of the same trade."""
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +75,31 @@ class StoredSnapshot:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSettlement:
+    """A settlement with its key: its moment as Postgres wrote it, then its ticker."""
+
+    settlement: Settlement
+    at: str
+
+
 def select_trades(
-    store: Store, *, ticker: str | None, since: datetime | None, after: TradeKey | None, limit: int
+    store: Store,
+    *,
+    ticker: str | None,
+    since: datetime | None,
+    after: TradeKey | None,
+    limit: int,
+    until: datetime | None = None,
 ) -> list[StoredTrade]:
-    """At most `limit` trades behind `after`, newest first. Trades that were corrected are left out."""
+    """At most `limit` trades behind `after`, newest first; `until` is exclusive. Corrected trades are left out."""
     filters: list[Condition] = [("corrected_by", "is", None)]
     if ticker is not None:
         filters.append(("ticker", "eq", ticker))
     if since is not None:
         filters.append(("executed_at", "gte", since))
+    if until is not None:
+        filters.append(("executed_at", "lt", until))
     if after is None:
         return _trades(store, filters, limit)
     moment = after.executed_at
@@ -108,7 +132,8 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
             source=TradeSource(row["source"]),
             backfilled=row["backfilled"],
         )
-        return StoredTrade(trade, TradeKey(row["executed_at"], row["event_id"]))
+        key = TradeKey(row["executed_at"], row["event_id"])
+        return StoredTrade(trade, key, bool(row["correction"]), datetime.fromisoformat(row["recorded_at"]))
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
 
@@ -212,6 +237,67 @@ def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
         for settlement in newest.values()
     ]
     return store.upsert("settlements", rows, on_conflict="ticker")
+
+
+def select_settlements(
+    store: Store,
+    *,
+    ticker: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    at: str | None,
+    behind: str | None,
+    inclusive: bool,
+    limit: int,
+) -> list[StoredSettlement]:
+    """At most `limit` settlements, newest first, of one moment by ticker; `until` is exclusive.
+
+    `at` (RFC 3339) leaves out what is newer. At that moment itself come the tickers after `behind`, all of them with
+    `inclusive`, none without either.
+    """
+    filters: list[Condition] = []
+    if ticker is not None:
+        filters.append(("ticker", "eq", ticker))
+    if since is not None:
+        filters.append(("settled_at", "gte", since))
+    if until is not None:
+        filters.append(("settled_at", "lt", until))
+    if at is None:
+        return _settlements(store, filters, limit)
+    if inclusive:
+        return _settlements(store, [*filters, ("settled_at", "lte", at)], limit)
+    same: list[StoredSettlement] = []
+    if behind is not None:
+        same = _settlements(store, [*filters, ("settled_at", "eq", at), ("ticker", "gt", behind)], limit)
+    if len(same) == limit:
+        return same
+    return same + _settlements(store, [*filters, ("settled_at", "lt", at)], limit - len(same))
+
+
+def _settlements(store: Store, where: Sequence[Condition], limit: int) -> list[StoredSettlement]:
+    order = ("settled_at.desc", "ticker")
+    rows = store.select("settlements", _SETTLEMENT_COLUMNS, where=where, order=order, limit=limit)
+    return [StoredSettlement(_settlement(row), str(row["settled_at"])) for row in rows]
+
+
+def _settlement(row: Mapping[str, Any]) -> Settlement:
+    try:
+        return Settlement(
+            ticker=row["ticker"],
+            event_ticker=row["event_ticker"],
+            result=row["result"],
+            yes_count=Decimal(row["yes_count"]),
+            yes_cost=Decimal(row["yes_cost"]),
+            no_count=Decimal(row["no_count"]),
+            no_cost=Decimal(row["no_cost"]),
+            revenue=Decimal(row["revenue"]),
+            value=optional_decimal(row["value"]),
+            fee=Decimal(row["fee"]),
+            settled_at=datetime.fromisoformat(row["settled_at"]),
+        )
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        problem = f"a row of settlements: {type(error).__name__}: {error}"
+        raise SourceMalformed(POSTGRES, problem, field="settlements") from error
 
 
 def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:

@@ -21,8 +21,17 @@ from coliseum.portfolio.answers import (
     SummaryAnswer,
     TradeData,
 )
+from coliseum.portfolio.list_answers import (
+    OrderData,
+    OrdersAnswer,
+    SettlementData,
+    SettlementsAnswer,
+    StoredTradeData,
+    StoredTradesAnswer,
+)
+from coliseum.portfolio.list_query import ListQuery, list_query_from
+from coliseum.portfolio.lists import AccountLists
 from coliseum.portfolio.portfolio import Portfolio
-from coliseum.portfolio.trades import FillsQuery
 
 router = APIRouter(prefix=f"{PREFIX}/portfolio", tags=["portfolio"], responses=PROBLEMS)
 
@@ -44,6 +53,28 @@ def portfolio_of(request: Request) -> Portfolio:
 PortfolioParameter = Annotated[Portfolio, Depends(portfolio_of)]
 
 
+def lists_of(request: Request) -> AccountLists:
+    lists: AccountLists = request.app.state.account_lists
+    return lists
+
+
+ListsParameter = Annotated[AccountLists, Depends(lists_of)]
+
+
+def list_parameters(
+    *,
+    limit: Limit = 100,
+    ticker: TickerQuery = None,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+) -> ListQuery:
+    return list_query_from(limit=limit, ticker=ticker, since=since, until=until, cursor=cursor)
+
+
+ListParameters = Annotated[ListQuery, Depends(list_parameters)]
+
+
 @router.get("/balance", summary="Cash, portfolio value, equity")
 def balance(portfolio: PortfolioParameter) -> BalanceAnswer:
     """At most five seconds old while the exchange answers, at most an hour while it does not."""
@@ -60,17 +91,51 @@ def positions(portfolio: PortfolioParameter) -> PositionsAnswer:
 def fills(
     request: Request,
     portfolio: PortfolioParameter,
-    *,
-    limit: Limit = 100,
-    ticker: TickerQuery = None,
-    since: Since = None,
-    cursor: Cursor = None,
+    query: ListParameters,
     form: Format = "json",
 ) -> FillsAnswer | Response:
     """The account's fills, newest first. `source` is `kalshi`; `cache` or `postgres` where the exchange fails."""
-    query = FillsQuery(limit=limit, ticker=ticker, since=_seconds(since, "since"), cursor=cursor)
     answer = portfolio.fills(query)
     return csv_response(TradeData, answer, request.url, name="fills") if form == "csv" else answer
+
+
+@router.get("/settlements", summary="Settled markets", response_model=SettlementsAnswer, responses=_CSV)
+def settlements(
+    request: Request, lists: ListsParameter, query: ListParameters, form: Format = "json"
+) -> SettlementsAnswer | Response:
+    """What markets paid out, newest first.
+
+    The list begins on the exchange, which lists about two months, and goes on with what was kept in Postgres.
+    `source` is `kalshi`; `postgres` on the pages behind the exchange's, and with `stale` where the exchange fails.
+    Each row has its own `source`.
+    """
+    answer = lists.settlements(query)
+    return csv_response(SettlementData, answer, request.url, name="settlements") if form == "csv" else answer
+
+
+@router.get("/trades", summary="The bot's stored trades", response_model=StoredTradesAnswer, responses=_CSV)
+def stored_trades(
+    request: Request, lists: ListsParameter, query: ListParameters, form: Format = "json"
+) -> StoredTradesAnswer | Response:
+    """Every trade that the poller ever saw, newest first, from Postgres; corrected ones in their last version.
+
+    `/portfolio/trades/live` has what the bot lists now.
+    """
+    answer = lists.trades(query)
+    return csv_response(StoredTradeData, answer, request.url, name="trades") if form == "csv" else answer
+
+
+@router.get("/orders", summary="Resting orders", response_model=OrdersAnswer, responses=_CSV)
+def orders(
+    request: Request, lists: ListsParameter, query: ListParameters, form: Format = "json"
+) -> OrdersAnswer | Response:
+    """Orders that wait in the exchange's book, newest first, with the collateral that they bind.
+
+    `since` and `until` are about the time at which an order was placed. At most five seconds old while the exchange
+    answers, at most an hour while it does not.
+    """
+    answer = lists.orders(query)
+    return csv_response(OrderData, answer, request.url, name="orders") if form == "csv" else answer
 
 
 @router.get("/trades/live", summary="The bot's live trades")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -22,6 +21,7 @@ from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.list_query import ListQuery
 from coliseum.portfolio.records import POSTGRES, StoredTrade, TradeKey, select_trades, trades_from_feed
 from coliseum.store.client import Store
 from coliseum.trading.pages import Page
@@ -34,22 +34,6 @@ _WAIT_SECONDS = 5.0
 _PAGE = TypeAdapter(Page[Fill])
 _FEED_ENTRIES = 1000
 """Entries of the log that are searched for trades."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillsQuery:
-    """Which part of the fill history a request wants."""
-
-    limit: int
-    ticker: str | None
-    since: float | None
-    """Unix seconds, inclusive."""
-    cursor: str | None
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The parameters that must stay the same from page to page."""
-        return {"ticker": self.ticker, "since": self.since}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +52,7 @@ class FillsCursor:
     fill_id: str | None = None
 
     @classmethod
-    def parse(cls, query: FillsQuery) -> FillsCursor | None:
+    def parse(cls, query: ListQuery) -> FillsCursor | None:
         """None on the first page. Raises InvalidInput for a cursor that this API did not issue."""
         if query.cursor is None:
             return None
@@ -81,7 +65,7 @@ class FillsCursor:
             raise InvalidInput("cursor", query.cursor, "`next_cursor` of the page before") from None
         return cursor
 
-    def text(self, query: FillsQuery) -> str:
+    def text(self, query: ListQuery) -> str:
         position = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return encode_cursor("fills", query.filters, position)
 
@@ -122,7 +106,7 @@ class FillHistory:
         self._breaker = breaker
         self._clock = clock
 
-    def fills(self, query: FillsQuery) -> TradePage:
+    def fills(self, query: ListQuery) -> TradePage:
         """One page. Raises InvalidInput for a wrong or expired cursor, SourceError where no source answers."""
         cursor = FillsCursor.parse(query)
         if cursor is not None and cursor.event_id is not None:
@@ -133,11 +117,12 @@ class FillHistory:
         except SourceError as error:
             return self._from_postgres(query, cursor, (error,))
 
-    def _from_exchange(self, query: FillsQuery, cursor: FillsCursor | None) -> TradePage:
+    def _from_exchange(self, query: ListQuery, cursor: FillsCursor | None) -> TradePage:
         fetch = partial(
             self._kalshi.for_seconds(_WAIT_SECONDS).fills,
             ticker=query.ticker,
-            since=None if query.since is None else int(query.since),
+            since=query.exchange_since,
+            until=query.exchange_until,
             limit=query.limit,
             cursor=None if cursor is None else cursor.cursor,
         )
@@ -146,10 +131,8 @@ class FillHistory:
         if cursor is not None and page.items and page.items[0].timestamp > cursor.seconds:
             # The exchange answers a cursor that it has forgotten with the first page, without an error.
             raise InvalidInput("cursor", "an expired one", "a cursor the exchange still knows; begin again without one")
-        since = query.since or 0
         return TradePage(
-            # The exchange takes whole seconds only, so fractions of `since` are applied here.
-            trades=tuple(fill.as_trade() for fill in page.items if fill.timestamp >= since),
+            trades=tuple(fill.as_trade() for fill in page.items if query.holds(fill.timestamp)),
             source=result.source,
             as_of=result.as_of,
             stale=result.stale,
@@ -157,9 +140,9 @@ class FillHistory:
             next_cursor=_exchange_cursor(query, page),
         )
 
-    def _first_page(self, query: FillsQuery, fetch: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
-        """Cached only without `since`: most callers send that query, while each `since` would be a key of its own."""
-        if query.since is not None:
+    def _first_page(self, query: ListQuery, fetch: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
+        """Cached only without times: most callers send that query, while each time would be a key of its own."""
+        if query.since is not None or query.until is not None:
             return self._uncached(fetch)
         spec = CacheSpec(key=f"fills:{query.ticker or ''}:{query.limit}", source=KALSHI, tier=FILLS, shape=_PAGE)
         return self._cache.get(spec, fetch)
@@ -168,7 +151,7 @@ class FillHistory:
         return CachedValue(self._breaker.call(KALSHI, fetch), KALSHI, self._clock(), 0.0)
 
     def _from_postgres(
-        self, query: FillsQuery, cursor: FillsCursor | None, failures: tuple[SourceError, ...]
+        self, query: ListQuery, cursor: FillsCursor | None, failures: tuple[SourceError, ...]
     ) -> TradePage:
         try:
             rows = self._breaker.call(
@@ -176,7 +159,8 @@ class FillHistory:
                 lambda: select_trades(
                     self._store(),
                     ticker=query.ticker,
-                    since=None if query.since is None else utc_from(query.since),
+                    since=query.since_time,
+                    until=query.until_time,
                     after=None if cursor is None else TradeKey(cursor.at, cursor.event_id),
                     limit=query.limit,
                 ),
@@ -195,14 +179,14 @@ class FillHistory:
         )
 
 
-def _exchange_cursor(query: FillsQuery, page: Page[Fill]) -> str | None:
+def _exchange_cursor(query: ListQuery, page: Page[Fill]) -> str | None:
     if page.cursor is None or not page.items:
         return None
     last = page.items[-1]
     return FillsCursor(at=utc_from(last.timestamp).isoformat(), cursor=page.cursor, fill_id=last.fill_id).text(query)
 
 
-def _postgres_cursor(query: FillsQuery, rows: list[StoredTrade]) -> str | None:
+def _postgres_cursor(query: ListQuery, rows: list[StoredTrade]) -> str | None:
     if len(rows) < query.limit:
         return None
     last = rows[-1].key

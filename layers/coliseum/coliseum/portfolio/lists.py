@@ -1,0 +1,160 @@
+"""The account's lists as their routes answer them: settlements, stored trades, resting orders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from coliseum.cache.breaker import CircuitBreaker
+from coliseum.cache.cache import Cache, CacheSpec
+from coliseum.cache.freshness import POSITIONS
+from coliseum.http.field_types import utc_from
+from coliseum.http.paging import page_behind
+from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.list_answers import (
+    OrdersAnswer,
+    SettlementsAnswer,
+    StoredTradesAnswer,
+    collateral_of,
+    order_data,
+    settlement_data,
+    stored_trade_data,
+)
+from coliseum.portfolio.list_query import ListQuery
+from coliseum.portfolio.orders import BoundOrder, bind_orders
+from coliseum.portfolio.records import KALSHI, POSTGRES, TradeKey, select_trades
+from coliseum.portfolio.settlements import SettlementHistory
+from coliseum.portfolio.summary import failures_from
+from coliseum.store.client import Store
+from coliseum.trading.markets import ExchangePosition
+from coliseum.trading.orders import RestingOrder
+
+_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersState:
+    """Resting orders, and the positions that some of them would close, read one after the other."""
+
+    orders: tuple[RestingOrder, ...]
+    positions: tuple[ExchangePosition, ...]
+
+
+_ORDERS = CacheSpec(key="orders", source=KALSHI, tier=POSITIONS, shape=TypeAdapter(OrdersState))
+
+
+class AccountLists:
+    """One per process."""
+
+    def __init__(
+        self,
+        kalshi: Kalshi,
+        store: Callable[[], Store],
+        cache: Cache,
+        breaker: CircuitBreaker,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`store` connects on its first call: its SDK is slow to import."""
+        self._kalshi = kalshi
+        self._store = store
+        self._cache = cache
+        self._breaker = breaker
+        self._clock = clock
+        self._settlements = SettlementHistory(kalshi, store, breaker, clock)
+
+    def settlements(self, query: ListQuery) -> SettlementsAnswer:
+        page = self._settlements.page(query)
+        items = [settlement_data(settlement, source) for settlement, source in page.rows]
+        return SettlementsAnswer(
+            items=items,
+            count=len(items),
+            next_cursor=page.next_cursor,
+            failures=failures_from(page.failures),
+            **{**self._just_read(page.source), "stale": page.stale},
+        )
+
+    def trades(self, query: ListQuery) -> StoredTradesAnswer:
+        """Only Postgres has them. Raises SourceError where it fails, InvalidInput for a foreign cursor."""
+        place = query.place("trades")
+        after = None if place is None else _trade_key(query, place)
+        rows = self._breaker.call(
+            POSTGRES,
+            lambda: select_trades(
+                self._store(),
+                ticker=query.ticker,
+                since=query.since_time,
+                until=query.until_time,
+                after=after,
+                limit=query.limit,
+            ),
+        )
+        items = [stored_trade_data(row) for row in rows]
+        following = None
+        if len(rows) == query.limit:
+            key = rows[-1].key
+            following = query.next_cursor("trades", {"at": key.executed_at, "event_id": key.event_id})
+        return StoredTradesAnswer(items=items, count=len(items), next_cursor=following, **self._just_read(POSTGRES))
+
+    def orders(self, query: ListQuery) -> OrdersAnswer:
+        """All resting orders come in one reading, so that the totals are those of one moment."""
+        place = query.place("orders")
+        after = None if place is None else _order_place(query, place)
+        served = self._cache.get(_ORDERS, self._fetch_orders)
+        positions = {row.ticker: row.position for row in served.value.positions}
+        bound = tuple(each for each in bind_orders(served.value.orders, positions) if _asked_for(query, each))
+        page = page_behind(bound, _newest_first, after, query.limit)
+        more = len(page) == query.limit and page[-1] is not sorted(bound, key=_newest_first)[-1]
+        at, order_id = _newest_first(page[-1]) if page else (0.0, "")
+        return OrdersAnswer(
+            items=[order_data(each) for each in page],
+            count=len(page),
+            next_cursor=query.next_cursor("orders", {"at": at, "order_id": order_id}) if more else None,
+            total_orders=len(bound),
+            total_collateral=collateral_of(bound),
+            failures=failures_from(() if served.error is None else (served.error,)),
+            **served.origin(),
+        )
+
+    def _fetch_orders(self) -> OrdersState:
+        kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
+        orders = kalshi.resting_orders()
+        return OrdersState(orders=orders, positions=kalshi.positions() if orders else ())
+
+    def _just_read(self, source: str) -> dict[str, Any]:
+        """Source, time and age of what was read for this request."""
+        return {"source": source, "as_of": utc_from(self._clock()), "stale": False, "age_seconds": 0.0}
+
+
+def _trade_key(query: ListQuery, place: dict[str, Any]) -> TradeKey:
+    at, event_id = place.get("at"), place.get("event_id")
+    if not isinstance(at, str) or not isinstance(event_id, str):
+        raise query.malformed_cursor()
+    return TradeKey(at, event_id)
+
+
+def _order_place(query: ListQuery, place: dict[str, Any]) -> tuple[float, str]:
+    at, order_id = place.get("at"), place.get("order_id")
+    if not isinstance(at, int | float) or not isinstance(order_id, str):
+        raise query.malformed_cursor()
+    return float(at), order_id
+
+
+def _newest_first(bound: BoundOrder) -> tuple[float, str]:
+    """Sort key. An order without a time comes first; a cursor holds the key as JSON, which has no infinity."""
+    created = bound.order.created_at
+    return (-1e18 if created is None else -created.timestamp()), bound.order.order_id
+
+
+def _asked_for(query: ListQuery, bound: BoundOrder) -> bool:
+    order = bound.order
+    if query.ticker not in {None, order.ticker}:
+        return False
+    # An order without a time is shown wherever no time is asked for.
+    if order.created_at is None:
+        return query.since is None and query.until is None
+    return query.holds(order.created_at.timestamp())
