@@ -62,6 +62,8 @@ class SourceError(ColiseumError):
         self.status = status
         self.code = code
         """The source's own code for the problem, such as an SQLSTATE; None where it gave none."""
+        self.retry_after_seconds: float | None = None
+        """After how many seconds the source allows another call; None where it did not say."""
 
 
 class SourceUnavailable(SourceError):

@@ -41,9 +41,10 @@ class Outage(AdminCommand):
 
 
 class TooManyRequests(AdminCommand):
-    """The next `requests` calls answer 429."""
+    """The next `requests` calls answer 429, with `Retry-After` where `retry_after` is given (seconds or HTTP date)."""
 
     requests: int = Field(ge=0, le=100_000)
+    retry_after: str | None = Field(default=None, max_length=64, pattern="^[ -~]*$")
 
 
 class TradingPause(AdminCommand):
@@ -148,7 +149,7 @@ def routes(sandbox: SandboxExchange) -> list[Route]:
         switches.outage, switches.resume_time = command.active, command.resume_time if command.active else None
 
     def too_many_requests(_: Request, command: TooManyRequests) -> None:
-        switches.too_many_requests = command.requests
+        switches.too_many_requests, switches.retry_after = command.requests, command.retry_after
 
     def rate_limits(_: Request, command: Enabled) -> None:
         switches.rate_limits = command.enabled

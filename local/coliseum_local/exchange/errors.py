@@ -8,10 +8,11 @@ from typing import Any
 class ApiError(Exception):
     """An error answer: its HTTP status and body."""
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
+    def __init__(self, status: int, body: dict[str, Any], *, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
+        self.headers = headers or {}
 
 
 def nested_error(status: int, code: str, *, details: str | None = None, service: str | None = None) -> ApiError:
@@ -55,6 +56,7 @@ def authentication(details: str) -> ApiError:
     return ApiError(401, {"error": body})
 
 
-def too_many_requests() -> ApiError:
-    """A 429, without Retry-After and X-RateLimit headers: Kalshi sends none."""
-    return ApiError(429, {"error": "too many requests"})
+def too_many_requests(retry_after: str | None = None) -> ApiError:
+    """A 429, by default without Retry-After and X-RateLimit headers: Kalshi sends none."""
+    headers = {} if retry_after is None else {"retry-after": retry_after}
+    return ApiError(429, {"error": "too many requests"}, headers=headers)

@@ -70,7 +70,7 @@ def route(sandbox: SandboxExchange, method: str, path: str, handler: Handler, *,
             result = handler(ApiCall(sandbox, request, account_id, content))
             sandbox.flush()
         except ApiError as refusal:
-            return _json(refusal.status, refusal.body)
+            return _json(refusal.status, refusal.body, refusal.headers)
         except OrderRejected as rejection:
             # Recorded answers carry either `details` or `service`, never both.
             service_name = None if rejection.details else "exchange"
@@ -113,7 +113,7 @@ def _admit(sandbox: SandboxExchange, request: Request, method: str, path: str, *
         raise ApiError(503, exchange_status(sandbox))
     if sandbox.switches.too_many_requests > 0:
         sandbox.switches.too_many_requests -= 1
-        raise too_many_requests()
+        raise too_many_requests(sandbox.switches.retry_after)
     caller = f"address:{request.client.host if request.client else ''}"
     if signed:
         key = sandbox.credentials.registered.get(request.headers.get("kalshi-access-key", ""))
@@ -142,10 +142,10 @@ async def _content(request: Request) -> bytes:
     return content
 
 
-def _json(status: int, body: Body) -> Response:
+def _json(status: int, body: Body, headers: dict[str, str] | None = None) -> Response:
     if status == 204:
         return Response(status_code=204)
-    return JSONResponse(body, status_code=status, headers={"cache-control": "no-store"})
+    return JSONResponse(body, status_code=status, headers={"cache-control": "no-store", **(headers or {})})
 
 
 def decoded(content: bytes) -> Body:

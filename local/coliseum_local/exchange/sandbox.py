@@ -48,6 +48,8 @@ class Switches:
     resume_time: str | None = None
     too_many_requests: int = 0
     """This many of the next requests are answered with 429."""
+    retry_after: str | None = None
+    """The header `Retry-After` of these; None sends none, as the exchange does."""
     rate_limits: bool = True
     legacy_fields: bool = True
     latency_seconds: float = 0.0

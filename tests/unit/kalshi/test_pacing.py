@@ -53,3 +53,15 @@ def test_after_a_refusal_the_bucket_counts_as_empty_but_a_queue_stays() -> None:
     assert limiter.reserve(RateLimit.READ) == pytest.approx(0.05)
     limiter.drain(RateLimit.READ)
     assert limiter.reserve(RateLimit.READ) == pytest.approx(0.10)
+
+
+def test_a_block_holds_for_every_bucket_until_it_ends() -> None:
+    now = [0.0]
+    limiter = RateLimiter(lambda: now[0])
+    limiter.block(30.0, "later")
+    limiter.block(5.0, "sooner")
+    assert [limiter.reserve(limit) for limit in RateLimit] == [30.0] * len(RateLimit)
+    now[0] = 12.0
+    assert limiter.blocked() == (18.0, "later")
+    now[0] = 30.0
+    assert (limiter.blocked()[0], limiter.reserve(RateLimit.READ)) == (0.0, 0.0)

@@ -465,3 +465,42 @@ def test_a_time_in_another_unit_is_refused(odd: object) -> None:
 @pytest.mark.parametrize("odd", ["nan", "inf", -0.5, 1001, True])
 def test_a_fee_multiplier_that_is_no_number_of_use_is_refused(odd: object) -> None:
     _malformed(wire.SeriesDocument, {"series": payloads.series(fee_multiplier=odd)})
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (45.2, "this machine's clock is about 45 s ahead of the exchange's"),
+        (-31.0, "this machine's clock is about 31 s behind the exchange's"),
+        (None, "this machine's clock differs from the exchange's"),
+    ],
+)
+def test_a_refused_clock_is_named_with_the_difference(ahead: float | None, said: str) -> None:
+    body = b'{"error":{"code":"header_timestamp_expired","message":"header timestamp expired"}}'
+    error = parse.error_from(401, body, endpoint="GET /there", clock_ahead_seconds=ahead)
+    assert said in str(error)
+    assert error.code == "header_timestamp_expired"
+
+
+def test_the_cash_on_each_shard_is_read() -> None:
+    rows = [{"exchange_index": 0, "balance": "98.0186"}, {"exchange_index": 3, "balance": "0.0000"}]
+    balance = parse.balance_from(_read(wire.WireBalance, payloads.BALANCE | {"balance_breakdown": rows}))
+    assert [(shard.exchange_index, shard.cash) for shard in balance.by_shard or ()] == [
+        (0, Decimal("98.0186")),
+        (3, Decimal(0)),
+    ]
+    without = {name: value for name, value in payloads.BALANCE.items() if name != "balance_breakdown"}
+    assert parse.balance_from(_read(wire.WireBalance, without)).by_shard is None
+
+
+@pytest.mark.parametrize("cents", [98, 98018, 9803, 0])
+def test_a_balance_in_another_unit_is_refused(cents: int) -> None:
+    with pytest.raises(SourceMalformed, match="is not the cents of balance_dollars") as caught:
+        parse.balance_from(_read(wire.WireBalance, payloads.BALANCE | {"balance": cents}))
+    assert caught.value.field == "balance"
+
+
+def test_a_fill_whose_prices_do_not_make_a_dollar_is_refused() -> None:
+    row = _read(wire.WireFill, payloads.fill(yes_price_dollars="0.0056"))
+    with pytest.raises(SourceMalformed, match="do not make 1"):
+        parse.fill_from(row, endpoint="GET /there")

@@ -192,3 +192,55 @@ def test_only_public_calls_go_unsigned() -> None:
 def test_a_driver_that_brings_no_result_is_no_answer() -> None:
     with pytest.raises(SourceUnavailable, match="no answer"):
         World(jitter=0.0).run(_call(), None, None, None, None)
+
+
+def _busy(status: int, seconds: float) -> HttpAnswer:
+    return HttpAnswer(status, b'{"error":"too many requests"}', seconds, "2026-12-01T00:00:30Z")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_waited_for_where_there_is_time(status: int) -> None:
+    world = World(seconds=60, jitter=0.0)
+    assert world.run(_call(), _busy(status, 30.0), GOOD) == "good"
+    assert sum(world.pauses) == pytest.approx(30.0, abs=0.1)
+    assert world.now >= 30.0
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, SourceRateLimited), (503, SourceUnavailable)])
+def test_a_caller_without_that_time_fails_at_once_and_says_until_when(status: int, kind: type[SourceError]) -> None:
+    world = World(seconds=15)
+    with pytest.raises(kind, match="refuses every call until 2026-12-01T00:00:30Z") as caught:
+        world.run(_call(), _busy(status, 30.0))
+    assert (world.sent, world.pauses, caught.value.retry_after_seconds) == (1, [], 30.0)
+
+
+def test_no_other_call_of_the_client_is_made_before_it_ended() -> None:
+    world = World(seconds=15)
+    for limit in RateLimit:
+        with pytest.raises(SourceRateLimited):
+            world.run(_call(limit), _busy(429, 30.0))
+    assert world.sent == 1
+    with pytest.raises(SourceRateLimited, match="until 2026-12-01T00:00:30Z, 30 s from now") as caught:
+        world.run(_call(RateLimit.PUBLIC))
+    assert (caught.value.code, caught.value.retry_after_seconds) == ("retry_after", 30.0)
+
+
+def test_retry_after_of_other_statuses_is_no_rule() -> None:
+    world = World(seconds=15, jitter=0.0)
+    assert world.run(_call(), HttpAnswer(500, b"", 3600.0, "later"), GOOD) == "good"
+
+
+def test_an_outage_with_an_answer_blocks_the_next_call_all_the_same() -> None:
+    world = World(seconds=15)
+    assert world.run(_call(also_read=frozenset({503})), _busy(503, 30.0)).startswith("{")
+    with pytest.raises(SourceRateLimited, match="not asked"):
+        world.run(_call())
+
+
+def test_no_message_speaks_of_negative_seconds() -> None:
+    world = World(seconds=0)
+    world.now = 5.0
+    world.conditions.rate_limiter.drain(RateLimit.READ)
+    with pytest.raises(SourceError) as caught:
+        world.run(_call())
+    assert "-" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -88,6 +89,7 @@ class ProblemResponse:
     correlation_id: str
     more: dict[str, Any] = field(default_factory=dict)
     retry: bool = False
+    retry_after_seconds: int = RETRY_AFTER_SECONDS
 
     @property
     def status(self) -> int:
@@ -106,7 +108,7 @@ class ProblemResponse:
 
     def headers(self) -> dict[str, str]:
         """`Retry-After` where a later attempt may succeed."""
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.retry else {}
+        return {"Retry-After": str(self.retry_after_seconds)} if self.retry else {}
 
 
 def problem_from(error: Exception, *, path: str, correlation_id: str) -> ProblemResponse:
@@ -115,7 +117,9 @@ def problem_from(error: Exception, *, path: str, correlation_id: str) -> Problem
         detail = f"The request could not be answered. The log has the details under {correlation_id}."
         return ProblemResponse(UNEXPECTED, detail, path, correlation_id)
     kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
-    return ProblemResponse(kind, str(error), path, correlation_id, _extension_members(error), error.retryable)
+    asked = error.retry_after_seconds if isinstance(error, SourceError) else None
+    seconds = RETRY_AFTER_SECONDS if asked is None else math.ceil(asked)
+    return ProblemResponse(kind, str(error), path, correlation_id, _extension_members(error), error.retryable, seconds)
 
 
 def problem_from_status(status: int, detail: str, *, path: str, correlation_id: str) -> ProblemResponse:

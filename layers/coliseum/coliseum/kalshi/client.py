@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -21,6 +22,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, SourceMalformed
 from coliseum.kalshi.account import ExchangeCalls
+from coliseum.kalshi.headers import clock_ahead_seconds, retry_after_seconds
 from coliseum.kalshi.pacing import RateLimiter
 from coliseum.kalshi.parse import SOURCE
 from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, NoAnswer, SendRequest, Steps
@@ -31,6 +33,7 @@ from coliseum.trading.pages import RejectedRow
 
 DEFAULT_SECONDS = 15.0
 CONNECT_SECONDS = 2.0
+UNAUTHORIZED = 401
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest known answer, a list of all series, is about 18 MB."""
 
@@ -104,6 +107,14 @@ def _failure(error: httpx.HTTPError) -> NoAnswer:
     if isinstance(error, httpx.LocalProtocolError):  # its text may hold the header that it refuses: the key's id
         return NoAnswer("LocalProtocolError: the request has a header that HTTP does not allow")
     return NoAnswer(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+
+def _answer(response: httpx.Response, body: bytes) -> HttpAnswer:
+    status, now = response.status_code, datetime.now(UTC)
+    ahead = clock_ahead_seconds(response.headers.get("date"), now=now) if status == UNAUTHORIZED else None
+    wait = retry_after_seconds(response.headers.get("retry-after"), now=now)
+    until = "" if wait is None else (now + timedelta(seconds=wait)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return HttpAnswer(status, body, wait, until, ahead)
 
 
 def _report(error: SourceMalformed) -> None:
@@ -255,7 +266,7 @@ class Kalshi:
             with self._http.stream("GET", url, params=query, headers=headers, timeout=timeout) as response:
                 for part in response.iter_bytes():
                     body.add(part)
-                return HttpAnswer(response.status_code, body.bytes())
+                return _answer(response, body.bytes())
         except httpx.HTTPError as error:
             return _failure(error)
 

@@ -36,6 +36,8 @@ class RateLimiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens = {limit: (limit.value.capacity, clock()) for limit in RateLimit}
+        self._blocked_until = float("-inf")
+        self._blocked_text = ""
 
     def reserve(self, limit: RateLimit) -> float:
         """Take a call's tokens; returns the seconds to wait until they are there.
@@ -45,12 +47,25 @@ class RateLimiter:
         with self._lock:
             tokens = self._refilled(limit) - limit.value.cost
             self._tokens[limit] = (tokens, self._clock())
-        return max(0.0, -tokens / limit.value.tokens_per_second)
+            blocked = self._blocked_until - self._clock()
+        return max(0.0, blocked, -tokens / limit.value.tokens_per_second)
 
     def give_back(self, limit: RateLimit) -> None:
         """Return reserved tokens, for a caller who has no time to wait for them."""
         with self._lock:
             self._tokens[limit] = (self._refilled(limit) + limit.value.cost, self._clock())
+
+    def block(self, seconds: float, until: str) -> None:
+        """No call of any bucket for so many seconds: the exchange asked for that. `until` is the same for people."""
+        with self._lock:
+            end = self._clock() + seconds
+            if end > self._blocked_until:
+                self._blocked_until, self._blocked_text = end, until
+
+    def blocked(self) -> tuple[float, str]:
+        """For how many seconds the exchange still wants no call, and until when; 0 where it may be asked."""
+        with self._lock:
+            return max(0.0, self._blocked_until - self._clock()), self._blocked_text
 
     def drain(self, limit: RateLimit) -> None:
         """Empty the bucket: the exchange refused a call, so other programs use the same limit."""

@@ -23,7 +23,7 @@ from coliseum.kalshi import wire
 from coliseum.trading.drafts import drafts_of, freeze
 from coliseum.trading.events import Event, Series
 from coliseum.trading.exchange import ExchangeStatus, HistoricalCutoff
-from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement
+from coliseum.trading.markets import Balance, Candle, ExchangePosition, Level, Market, OrderBook, Settlement, ShardCash
 from coliseum.trading.money import CENT, ONE, ZERO, optional_decimal
 from coliseum.trading.orders import RestingOrder
 from coliseum.trading.pages import RejectedRow
@@ -31,6 +31,8 @@ from coliseum.trading.trades import BookSide, Fill, Outcome
 from coliseum.trading.transfers import Transfer, TransferKind
 
 SOURCE = "kalshi"
+CLOCK_REFUSED = "header_timestamp_expired"
+"""The exchange's code for a signature whose time is too far from its own."""
 Document = TypeVar("Document", bound=wire.WireObject)
 
 _OPTIONAL_TIMES = frozenset(
@@ -334,11 +336,26 @@ def candle_from(row: wire.WireCandle | wire.WireHistoricalCandle) -> Candle:
 
 
 def balance_from(row: wire.WireBalance) -> Balance:
-    """Cash is what can be spent. Whether it still holds the collateral of resting orders is not documented."""
+    """Cash is what can be spent. Whether it still holds the collateral of resting orders is not documented.
+
+    Raises SourceMalformed where `balance` is not the cents of `balance_dollars`: another unit would make both
+    `portfolio_value` and equity wrong.
+    """
+    cash = row.balance * CENT
+    if row.balance_dollars is not None:
+        exact = Decimal(row.balance_dollars)
+        if abs(exact - cash) > CENT:
+            problem = f"balance {row.balance} is not the cents of balance_dollars {row.balance_dollars}"
+            raise SourceMalformed(SOURCE, f"GET /portfolio/balance: {problem}", field="balance")
+        cash = exact
+    shards = row.balance_breakdown
     return Balance(
-        cash=row.balance * CENT if row.balance_dollars is None else Decimal(row.balance_dollars),
+        cash=cash,
         portfolio_value=row.portfolio_value * CENT,
         as_of=datetime.fromtimestamp(row.updated_ts, UTC),
+        by_shard=None
+        if shards is None
+        else tuple(ShardCash(exchange_index=shard.exchange_index, cash=Decimal(shard.balance)) for shard in shards),
     )
 
 
@@ -372,8 +389,12 @@ def fill_from(row: wire.WireFill, *, endpoint: str) -> Fill:
     draft.outcome = row.outcome_side
     draft.sold = row.action == "sell"
     draft.count = Decimal(row.count_fp)
-    draft.yes_price = _price(row.yes_price_dollars)
-    draft.no_price = _price(row.no_price_dollars)
+    yes_price, no_price = _price(row.yes_price_dollars), _price(row.no_price_dollars)
+    if yes_price + no_price != ONE:
+        problem = f"yes_price_dollars {row.yes_price_dollars} and no_price_dollars {row.no_price_dollars} do not make 1"
+        raise SourceMalformed(SOURCE, f"{endpoint}: fill {row.fill_id}: {problem}", field="yes_price_dollars")
+    draft.yes_price = yes_price
+    draft.no_price = no_price
     draft.fee = Decimal(row.fee_cost)
     draft.is_taker = row.is_taker
     draft.timestamp = _unix_seconds(row, endpoint)
@@ -458,15 +479,37 @@ def cutoff_from(row: wire.CutoffDocument) -> HistoricalCutoff:
     )
 
 
-def error_from(status: int, body: bytes, *, endpoint: str) -> SourceError:
-    """The error of an answer, from any of the exchange's four shapes or from none of them (the HTML of a proxy)."""
+def error_from(
+    status: int,
+    body: bytes,
+    *,
+    endpoint: str,
+    clock_ahead_seconds: float | None = None,
+    no_call_until: str | None = None,
+) -> SourceError:
+    """The error of an answer, from any of the exchange's four shapes or from none of them (the HTML of a proxy).
+
+    `clock_ahead_seconds` is how far our clock is ahead of the exchange's, `no_call_until` what `Retry-After` says.
+    """
     code, message = _code_and_message(body)
+    if code == CLOCK_REFUSED:
+        message = f"{message}: {_clock_problem(clock_ahead_seconds)}"
     problem = f"{endpoint} answered {status}" + (f": {message}" if message else "")
+    if no_call_until is not None:
+        problem += f"; with Retry-After it refuses every call until {no_call_until}"
     if status == 429:
         return SourceRateLimited(SOURCE, problem, status=status, code=code or "too_many_requests")
     if status >= 500 or status == 408:
         return SourceUnavailable(SOURCE, problem, status=status, code=code)
     return SourceRefused(SOURCE, problem, status=status, code=code)
+
+
+def _clock_problem(ahead_seconds: float | None) -> str:
+    """The exchange accepts signatures of the last ten seconds or so, so ours is judged by the clock."""
+    if ahead_seconds is None:
+        return "this machine's clock differs from the exchange's"
+    way = "ahead of" if ahead_seconds > 0 else "behind"
+    return f"this machine's clock is about {abs(ahead_seconds):.0f} s {way} the exchange's; set it right"
 
 
 def _code_and_message(body: bytes) -> tuple[str | None, str]:

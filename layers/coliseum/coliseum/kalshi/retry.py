@@ -1,7 +1,8 @@
 """One call as steps: wait for the rate limit, send, try again. Pure: a generator yields what to do, `client` does it.
 
-Every call is a GET, so it is safe to try again. The exchange sends no time with its 429, hence full jitter: a pause
-drawn evenly between 0 and a ceiling that doubles. The library stamina adds jitter on top of the backoff instead, and
+Every call is a GET, so it is safe to try again. Where the exchange sends `Retry-After`, no caller of this client asks
+before that time. Usually its 429 says no time, hence full jitter: a pause drawn evenly between 0 and a ceiling that
+doubles. The library stamina adds jitter on top of the backoff instead, and
 would sleep past the caller's deadline.
 """
 
@@ -21,6 +22,8 @@ MAX_ATTEMPTS = 4
 FIRST_CEILING_SECONDS = 0.4
 LAST_CEILING_SECONDS = 5.0
 ATTEMPT_SECONDS = 5.0
+BUSY = frozenset({429, 503})
+"""Statuses whose `Retry-After` is kept to."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,12 @@ class HttpAnswer:
 
     status: int
     body: bytes
+    retry_after_seconds: float | None = None
+    """What the header `Retry-After` asks for, from now on."""
+    retry_after_until: str = ""
+    """The same as a moment, for messages."""
+    clock_ahead_seconds: float | None = None
+    """How far this machine's clock is ahead of the exchange's; None where that was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Step
         if seconds <= 0:
             raise SourceUnavailable(SOURCE, f"{call.endpoint}: no time left to ask")
         outcome = yield SendRequest(call.path, call.query, call.signed, seconds)
+        asked_pause = _keep_away(outcome, conditions.rate_limiter)
         try:
             return _read(call, outcome)
         except SourceError as error:
@@ -114,10 +124,19 @@ def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Step
             if isinstance(error, SourceRateLimited):
                 conditions.rate_limiter.drain(call.limit)
             pause = conditions.jitter() * min(LAST_CEILING_SECONDS, FIRST_CEILING_SECONDS * 2 ** (attempt - 1))
+            pause = max(pause, asked_pause)
             if pause >= conditions.time_left():
                 raise
         yield Pause(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _keep_away(outcome: AttemptResult, rate_limiter: RateLimiter) -> float:
+    """The seconds for which a 429 or 503 asks for no further call; from now on no caller makes one."""
+    if not isinstance(outcome, HttpAnswer) or outcome.status not in BUSY or outcome.retry_after_seconds is None:
+        return 0.0
+    rate_limiter.block(outcome.retry_after_seconds, outcome.retry_after_until)
+    return outcome.retry_after_seconds
 
 
 def _wait_for_rate_limit(call: ExchangeCall[T], conditions: CallConditions) -> Steps[None]:
@@ -125,10 +144,21 @@ def _wait_for_rate_limit(call: ExchangeCall[T], conditions: CallConditions) -> S
     wait = conditions.rate_limiter.reserve(call.limit)
     if wait >= conditions.time_left():
         conditions.rate_limiter.give_back(call.limit)
-        problem = f"our own rate limit needs {wait:.2f} s more, and {conditions.time_left():.2f} s are left"
+        blocked, until = conditions.rate_limiter.blocked()
+        left = max(0.0, conditions.time_left())
+        if blocked:
+            raise _still_blocked(call.endpoint, blocked, until)
+        problem = f"our own rate limit needs {wait:.2f} s more, and {left:.2f} s are left"
         raise SourceRateLimited(SOURCE, f"{call.endpoint}: {problem}", code="own_pace")
     if wait > 0:
         yield Pause(wait)
+
+
+def _still_blocked(endpoint: str, seconds: float, until: str) -> SourceRateLimited:
+    problem = f"not asked: with Retry-After the exchange refused every call until {until}, {seconds:.0f} s from now"
+    error = SourceRateLimited(SOURCE, f"{endpoint}: {problem}", code="retry_after")
+    error.retry_after_seconds = seconds
+    return error
 
 
 def _read(call: ExchangeCall[T], outcome: AttemptResult) -> T:
@@ -144,4 +174,13 @@ def _read(call: ExchangeCall[T], outcome: AttemptResult) -> T:
             return call.read(outcome.body)
         except SourceMalformed:
             pass  # the usual body of an error, which is read below
-    raise error_from(outcome.status, outcome.body, endpoint=call.endpoint)
+    wait = outcome.retry_after_seconds if outcome.status in BUSY else None
+    error = error_from(
+        outcome.status,
+        outcome.body,
+        endpoint=call.endpoint,
+        clock_ahead_seconds=outcome.clock_ahead_seconds,
+        no_call_until=None if wait is None else outcome.retry_after_until,
+    )
+    error.retry_after_seconds = wait
+    raise error

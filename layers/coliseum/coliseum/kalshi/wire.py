@@ -203,13 +203,22 @@ class HistoricalCandlesDocument(WireObject):
     candlesticks: list[WireHistoricalCandle] | None
 
 
+class WireShardCash(WireObject):
+    exchange_index: int
+    balance: Dollars
+
+
 class WireBalance(WireObject):
-    """`balance` drops fractions of a cent. `balance_dollars` does not; the exchange added it in May 2026."""
+    """`balance` drops fractions of a cent. `balance_dollars` does not; the exchange added it in May 2026.
+
+    `balance_breakdown` is missing where the key is locked to a subaccount.
+    """
 
     balance: Cents
     portfolio_value: Cents
     updated_ts: UnixSeconds
     balance_dollars: Dollars | None = None
+    balance_breakdown: list[WireShardCash] | None = None
 
 
 class WirePosition(WireObject):

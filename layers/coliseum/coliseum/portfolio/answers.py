@@ -16,6 +16,13 @@ from coliseum.trading.trades import Trade
 Data = TypeVar("Data")
 
 
+class ShardCashData(Answer):
+    """The cash on one of the exchange's shards."""
+
+    exchange_index: int = Field(description="0 is the default shard.")
+    cash: Dollars
+
+
 class BalanceData(Answer):
     """The account's money."""
 
@@ -23,10 +30,15 @@ class BalanceData(Answer):
     portfolio_value: Dollars = Field(description="The exchange's value of the open positions.")
     equity: Dollars = Field(description="Cash plus portfolio value.")
     updated_at: UtcTime = Field(description="When the exchange last changed the balance.")
+    balance_breakdown: list[ShardCashData] | None = Field(
+        description="The cash on each shard; null where the exchange does not send it, as for a key of one subaccount."
+    )
 
 
 class BalanceAnswer(Sourced, BalanceData):
     """The account's money, with its source and age."""
+
+    failures: list[Failure] = Field(description="Why it is stale; empty where the exchange answered.")
 
 
 class PositionData(Answer):
@@ -184,6 +196,7 @@ class SummaryAnswer(Answer):
     as_of: UtcTime
     stale: bool = Field(description="True where any part is stale or missing.")
     identity: IdentityData
+    warnings: list[str] = Field(description="What to know about these data, each with its name in front of a colon.")
     balance: Part[BalanceData]
     positions: Part[list[PositionData]]
     recent_trades: Part[list[TradeData]]

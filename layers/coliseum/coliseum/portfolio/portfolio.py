@@ -75,6 +75,7 @@ class Portfolio:
         kalshi, bot, feed = dependencies.kalshi, dependencies.bot, dependencies.feed
         store, cache, breaker = dependencies.store, dependencies.cache, dependencies.breaker
         self._identity = IdentityData(**dependencies.identity.data())
+        self._kalshi = kalshi
         self._store = store
         self._breaker = breaker
         self._clock = clock
@@ -93,7 +94,8 @@ class Portfolio:
 
     def balance(self) -> BalanceAnswer:
         served = self._account.balance()
-        return BalanceAnswer(**balance_data(served.value).model_dump(), **served.origin())
+        failures = failures_from(() if served.error is None else (served.error,))
+        return BalanceAnswer(**balance_data(served.value).model_dump(), failures=failures, **served.origin())
 
     def positions(self) -> PositionsAnswer:
         account = self._account.positions()
@@ -169,6 +171,7 @@ class Portfolio:
             as_of=utc_from(self._clock()),
             stale=any(part.stale for part in (balance_part, positions_part, trades_part, bot)),
             identity=self._identity,
+            warnings=list(self._kalshi.warnings),
             balance=balance_part,
             positions=positions_part,
             recent_trades=trades_part,

@@ -16,6 +16,7 @@ from coliseum.portfolio.answers import (
     IdleData,
     Part,
     ReconciliationData,
+    ShardCashData,
     TotalsData,
     difference_data,
 )
@@ -41,6 +42,9 @@ def balance_data(balance: Balance) -> BalanceData:
         portfolio_value=balance.portfolio_value,
         equity=balance.equity,
         updated_at=balance.as_of,
+        balance_breakdown=None
+        if balance.by_shard is None
+        else [ShardCashData(exchange_index=shard.exchange_index, cash=shard.cash) for shard in balance.by_shard],
     )
 
 

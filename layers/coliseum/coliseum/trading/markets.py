@@ -113,12 +113,22 @@ class Candle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShardCash:
+    """The cash on one of the exchange's shards, in dollars."""
+
+    exchange_index: int
+    cash: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """The account's money, in dollars. Equity is cash plus the exchange's value of the positions."""
 
     cash: Decimal
     portfolio_value: Decimal
     as_of: datetime
+    by_shard: tuple[ShardCash, ...] | None = None
+    """None where the exchange does not send it, which is so for a key that is locked to a subaccount."""
 
     @property
     def equity(self) -> Decimal:
