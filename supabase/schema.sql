@@ -578,6 +578,39 @@ begin
 end $$;
 
 --
+-- Name: history_labels(text, text, text, boolean); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.history_labels(p_account text, p_bot text, p_account_without_key text, p_claim boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    owner public.history_owner;
+    same_account boolean;
+begin
+    if coalesce(p_account = '' or p_bot = '', true) then
+        raise exception 'history_labels needs p_account and p_bot' using errcode = '22023';
+    end if;
+    if p_claim then
+        insert into public.history_owner (account, bot) values (p_account, p_bot) on conflict (only_row) do nothing;
+        update public.history_owner set account = p_account
+        where account = p_account_without_key and account <> p_account and bot = p_bot;
+    end if;
+    select * into owner from public.history_owner;
+    if not found then
+        return jsonb_build_object('account', '', 'bot', '', 'claimed', false);
+    end if;
+    same_account := owner.account = p_account or (owner.account = p_account_without_key and owner.bot = p_bot);
+    return jsonb_build_object(
+        'account', case when same_account then '' else p_account end,
+        'bot', case when same_account and owner.bot = p_bot then '' else p_bot end,
+        'claimed', true
+    );
+end
+$$;
+
+--
 -- Name: ping(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -593,10 +626,10 @@ CREATE FUNCTION public.ping() RETURNS text
 COMMENT ON FUNCTION public.ping() IS 'Answers where the migrations were applied; the health check calls it.';
 
 --
--- Name: project_entries(text, text, bigint, jsonb, bigint); Type: FUNCTION; Schema: public; Owner: -
+-- Name: project_entries(text, text, bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint DEFAULT 0) RETURNS jsonb
+CREATE FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint DEFAULT 0, p_account text DEFAULT ''::text, p_bot text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -618,9 +651,11 @@ begin
             using errcode = '22023';
     end if;
 
-    insert into public.projection_cursor (name, epoch, ms, seq) values (p_name, p_epoch, 0, 0)
-    on conflict (name) do nothing;
-    select * into strict cursor_row from public.projection_cursor where name = p_name for update;
+    insert into public.projection_cursor (name, epoch, ms, seq, account, bot)
+    values (p_name, p_epoch, 0, 0, p_account, p_bot)
+    on conflict (name, account, bot) do nothing;
+    select * into strict cursor_row from public.projection_cursor
+    where name = p_name and account = p_account and bot = p_bot for update;
 
     if cursor_row.epoch <> p_epoch then
         if p_epoch = any (cursor_row.past_epochs) then
@@ -653,18 +688,19 @@ begin
                 using errcode = '22023';
         end if;
         if entry_seq > cursor_row.seq + 1 then
-            insert into public.projection_gaps (epoch, after_seq, lost)
-            values (p_epoch, cursor_row.seq, entry_seq - cursor_row.seq - 1)
+            insert into public.projection_gaps (epoch, after_seq, lost, account, bot)
+            values (p_epoch, cursor_row.seq, entry_seq - cursor_row.seq - 1, p_account, p_bot)
             on conflict do nothing;
         end if;
         if entry ->> 'kind' in ('trade', 'trade_corrected') then
             is_new := private.project_trade(
-                p_epoch, entry_ms, entry_seq, entry -> 'data', entry ->> 'kind' = 'trade_corrected'
+                p_epoch, entry_ms, entry_seq, entry -> 'data', entry ->> 'kind' = 'trade_corrected', p_account, p_bot
             );
         else
-            insert into public.feed_events (epoch, seq, ms, kind, data, published_at)
+            insert into public.feed_events (epoch, seq, ms, kind, data, published_at, account, bot)
             values (
-                p_epoch, entry_seq, entry_ms, entry ->> 'kind', entry -> 'data', to_timestamp(entry_ms / 1000.0)
+                p_epoch, entry_seq, entry_ms, entry ->> 'kind', entry -> 'data', to_timestamp(entry_ms / 1000.0),
+                p_account, p_bot
             )
             on conflict (epoch, seq) do nothing;
             is_new := found;
@@ -677,7 +713,7 @@ begin
     update public.projection_cursor
     set epoch = cursor_row.epoch, ms = cursor_row.ms, seq = cursor_row.seq, past_epochs = cursor_row.past_epochs,
         updated_at = now()
-    where name = p_name;
+    where name = p_name and account = p_account and bot = p_bot;
     return jsonb_build_object(
         'epoch', cursor_row.epoch, 'ms', cursor_row.ms, 'seq', cursor_row.seq, 'inserted', inserted
     );
@@ -685,23 +721,23 @@ end
 $$;
 
 --
--- Name: projection_position(text); Type: FUNCTION; Schema: public; Owner: -
+-- Name: projection_position(text, text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.projection_position(p_name text) RETURNS jsonb
+CREATE FUNCTION public.projection_position(p_name text, p_account text DEFAULT ''::text, p_bot text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
     select jsonb_build_object('epoch', epoch, 'ms', ms, 'seq', seq)
     from public.projection_cursor
-    where name = p_name
+    where name = p_name and account = p_account and bot = p_bot
     $$;
 
 --
--- Name: FUNCTION projection_position(p_name text); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION projection_position(p_name text, p_account text, p_bot text); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.projection_position(p_name text) IS 'The last entry taken over; null where nothing was.';
+COMMENT ON FUNCTION public.projection_position(p_name text, p_account text, p_bot text) IS 'The last entry taken over; null where nothing was.';
 
 --
 -- Name: prune_history(timestamp with time zone, integer); Type: FUNCTION; Schema: public; Owner: -
@@ -721,10 +757,10 @@ begin
     if coalesce(p_now > now() + interval '1 hour' or p_limit < 1, true) then
         raise exception 'prune_history needs p_now that is not in the future and p_limit above 0' using errcode = '22023';
     end if;
-    delete from public.balance_snapshots where taken_at in (
-        select taken_at
+    delete from public.balance_snapshots where (account, taken_at) in (
+        select account, taken_at
         from (
-            select taken_at, lag(taken_at) over (order by taken_at) as earlier
+            select account, taken_at, lag(taken_at) over (partition by account order by taken_at) as earlier
             from public.balance_snapshots where taken_at < thin_before
         ) as aged
         where taken_at < drop_before or private.same_hour(earlier, taken_at)
@@ -1315,7 +1351,8 @@ CREATE TABLE public.balance_snapshots (
     cash numeric NOT NULL,
     portfolio_value numeric NOT NULL,
     equity numeric GENERATED ALWAYS AS ((cash + portfolio_value)) STORED NOT NULL,
-    source text NOT NULL
+    source text NOT NULL,
+    account text DEFAULT ''::text NOT NULL
 );
 
 --
@@ -1332,6 +1369,8 @@ CREATE TABLE public.feed_events (
     data jsonb NOT NULL,
     published_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    account text DEFAULT ''::text NOT NULL,
+    bot text DEFAULT ''::text NOT NULL,
     CONSTRAINT feed_events_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
     CONSTRAINT feed_events_kind_check CHECK ((kind <> ''::text)),
     CONSTRAINT feed_events_ms_check CHECK ((ms >= 0)),
@@ -1343,6 +1382,26 @@ CREATE TABLE public.feed_events (
 --
 
 COMMENT ON TABLE public.feed_events IS 'Every entry of the feed that is not a trade.';
+
+--
+-- Name: history_owner; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.history_owner (
+    only_row boolean DEFAULT true NOT NULL,
+    account text NOT NULL,
+    bot text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT history_owner_account_check CHECK ((account <> ''::text)),
+    CONSTRAINT history_owner_bot_check CHECK ((bot <> ''::text)),
+    CONSTRAINT history_owner_only_row_check CHECK (only_row)
+);
+
+--
+-- Name: TABLE history_owner; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.history_owner IS 'The account and bot whose rows have empty labels: the first that wrote here.';
 
 --
 -- Name: market_snapshots; Type: TABLE; Schema: public; Owner: -
@@ -1380,6 +1439,8 @@ CREATE TABLE public.projection_cursor (
     seq bigint NOT NULL,
     past_epochs text[] DEFAULT '{}'::text[] NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    account text DEFAULT ''::text NOT NULL,
+    bot text DEFAULT ''::text NOT NULL,
     CONSTRAINT projection_cursor_epoch_check CHECK ((epoch <> ''::text)),
     CONSTRAINT projection_cursor_name_check CHECK ((name <> ''::text))
 );
@@ -1399,6 +1460,8 @@ CREATE TABLE public.projection_gaps (
     after_seq bigint NOT NULL,
     lost bigint NOT NULL,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    account text DEFAULT ''::text NOT NULL,
+    bot text DEFAULT ''::text NOT NULL,
     CONSTRAINT projection_gaps_lost_check CHECK ((lost > 0))
 );
 
@@ -1946,6 +2009,7 @@ CREATE TABLE public.settlements (
     fee numeric NOT NULL,
     settled_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    account text DEFAULT ''::text NOT NULL,
     CONSTRAINT settlements_ticker_check CHECK ((ticker <> ''::text))
 );
 
@@ -1976,7 +2040,9 @@ CREATE VIEW public.public_settlements AS
     revenue,
     value,
     fee,
-    settled_at
+    settled_at,
+    COALESCE(NULLIF(account, ''::text), ( SELECT h.account
+           FROM public.history_owner h)) AS account
    FROM public.settlements;
 
 --
@@ -2008,6 +2074,8 @@ CREATE TABLE public.trades (
     correction boolean DEFAULT false NOT NULL,
     corrected_by text,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    account text DEFAULT ''::text NOT NULL,
+    bot text DEFAULT ''::text NOT NULL,
     CONSTRAINT trades_ms_check CHECK ((ms >= 0)),
     CONSTRAINT trades_outcome_check CHECK ((outcome = ANY (ARRAY['yes'::text, 'no'::text]))),
     CONSTRAINT trades_price_check CHECK (((price >= (0)::numeric) AND (price <= (1)::numeric))),
@@ -2055,6 +2123,18 @@ COMMENT ON COLUMN public.trades.correction IS 'This row corrects an earlier repo
 COMMENT ON COLUMN public.trades.corrected_by IS 'event_id of the row that replaces this one; null on rows that count.';
 
 --
+-- Name: COLUMN trades.account; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.trades.account IS 'The exchange account; empty for the account in history_owner.';
+
+--
+-- Name: COLUMN trades.bot; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.trades.bot IS 'BOT_NAME; empty for the bot in history_owner.';
+
+--
 -- Name: public_trades; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2070,7 +2150,11 @@ CREATE VIEW public.public_trades AS
     executed_at,
     source,
     backfilled,
-    correction
+    correction,
+    COALESCE(NULLIF(account, ''::text), ( SELECT h.account
+           FROM public.history_owner h)) AS account,
+    COALESCE(NULLIF(bot, ''::text), ( SELECT h.bot
+           FROM public.history_owner h)) AS bot
    FROM public.trades
   WHERE (corrected_by IS NULL);
 
@@ -2267,7 +2351,7 @@ ALTER TABLE ONLY public.arena_stops
 --
 
 ALTER TABLE ONLY public.balance_snapshots
-    ADD CONSTRAINT balance_snapshots_pkey PRIMARY KEY (taken_at);
+    ADD CONSTRAINT balance_snapshots_pkey PRIMARY KEY (account, taken_at);
 
 --
 -- Name: feed_events feed_events_event_id_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -2284,6 +2368,13 @@ ALTER TABLE ONLY public.feed_events
     ADD CONSTRAINT feed_events_pkey PRIMARY KEY (epoch, seq);
 
 --
+-- Name: history_owner history_owner_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.history_owner
+    ADD CONSTRAINT history_owner_pkey PRIMARY KEY (only_row);
+
+--
 -- Name: market_snapshots market_snapshots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2295,7 +2386,7 @@ ALTER TABLE ONLY public.market_snapshots
 --
 
 ALTER TABLE ONLY public.projection_cursor
-    ADD CONSTRAINT projection_cursor_pkey PRIMARY KEY (name);
+    ADD CONSTRAINT projection_cursor_pkey PRIMARY KEY (name, account, bot);
 
 --
 -- Name: projection_gaps projection_gaps_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -2309,7 +2400,7 @@ ALTER TABLE ONLY public.projection_gaps
 --
 
 ALTER TABLE ONLY public.settlements
-    ADD CONSTRAINT settlements_pkey PRIMARY KEY (ticker);
+    ADD CONSTRAINT settlements_pkey PRIMARY KEY (account, ticker);
 
 --
 -- Name: trades trades_event_id_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -2413,7 +2504,7 @@ CREATE INDEX feed_events_by_age ON public.feed_events USING btree (published_at)
 -- Name: feed_events_by_kind; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX feed_events_by_kind ON public.feed_events USING btree (kind, published_at DESC, epoch DESC, seq DESC);
+CREATE INDEX feed_events_by_kind ON public.feed_events USING btree (account, bot, kind, published_at DESC, epoch DESC, seq DESC);
 
 --
 -- Name: market_snapshots_by_age; Type: INDEX; Schema: public; Owner: -
@@ -2425,7 +2516,7 @@ CREATE INDEX market_snapshots_by_age ON public.market_snapshots USING btree (tak
 -- Name: settlements_newest; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX settlements_newest ON public.settlements USING btree (settled_at DESC, ticker);
+CREATE INDEX settlements_newest ON public.settlements USING btree (account, settled_at DESC, ticker);
 
 --
 -- Name: trades_by_identity; Type: INDEX; Schema: public; Owner: -
@@ -2437,13 +2528,13 @@ CREATE INDEX trades_by_identity ON public.trades USING btree (trade_id, ticker, 
 -- Name: trades_by_ticker; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX trades_by_ticker ON public.trades USING btree (ticker, executed_at DESC, event_id DESC) WHERE (corrected_by IS NULL);
+CREATE INDEX trades_by_ticker ON public.trades USING btree (account, bot, ticker, executed_at DESC, event_id DESC) WHERE (corrected_by IS NULL);
 
 --
 -- Name: trades_newest; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX trades_newest ON public.trades USING btree (executed_at DESC, event_id DESC) WHERE (corrected_by IS NULL);
+CREATE INDEX trades_newest ON public.trades USING btree (account, bot, executed_at DESC, event_id DESC) WHERE (corrected_by IS NULL);
 
 --
 -- Name: arena_attempts arena_attempts_kept; Type: TRIGGER; Schema: public; Owner: -
@@ -2778,6 +2869,12 @@ ALTER TABLE public.balance_snapshots ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.feed_events ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: history_owner; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.history_owner ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: market_snapshots; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -2963,6 +3060,13 @@ GRANT ALL ON FUNCTION public.arena_write_books(p_account text, p_after bigint, p
 REVOKE ALL ON FUNCTION public.arena_write_off(p_decision text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION history_labels(p_account text, p_bot text, p_account_without_key text, p_claim boolean); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.history_labels(p_account text, p_bot text, p_account_without_key text, p_claim boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.history_labels(p_account text, p_bot text, p_account_without_key text, p_claim boolean) TO service_role;
+
+--
 -- Name: FUNCTION ping(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -2970,18 +3074,18 @@ REVOKE ALL ON FUNCTION public.ping() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ping() TO service_role;
 
 --
--- Name: FUNCTION project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint, p_account text, p_bot text); Type: ACL; Schema: public; Owner: -
 --
 
-REVOKE ALL ON FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint) TO service_role;
+REVOKE ALL ON FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint, p_account text, p_bot text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.project_entries(p_name text, p_epoch text, p_after_seq bigint, p_entries jsonb, p_lost bigint, p_account text, p_bot text) TO service_role;
 
 --
--- Name: FUNCTION projection_position(p_name text); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION projection_position(p_name text, p_account text, p_bot text); Type: ACL; Schema: public; Owner: -
 --
 
-REVOKE ALL ON FUNCTION public.projection_position(p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.projection_position(p_name text) TO service_role;
+REVOKE ALL ON FUNCTION public.projection_position(p_name text, p_account text, p_bot text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.projection_position(p_name text, p_account text, p_bot text) TO service_role;
 
 --
 -- Name: FUNCTION prune_history(p_now timestamp with time zone, p_limit integer); Type: ACL; Schema: public; Owner: -
@@ -3163,6 +3267,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.balance_snapshots TO service_r
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feed_events TO service_role;
+
+--
+-- Name: TABLE history_owner; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.history_owner TO service_role;
 
 --
 -- Name: TABLE market_snapshots; Type: ACL; Schema: public; Owner: -

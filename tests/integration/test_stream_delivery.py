@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.fixtures.redis import RedisServer
@@ -26,7 +26,6 @@ from tests.integration.stream_servers import (
 
 from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import now_ms
-from coliseum.feed.protocol import FeedKeys
 from coliseum.upstash.client import Redis
 
 
@@ -356,9 +355,8 @@ def test_a_lost_notification_is_noticed_with_the_pollers_next_heartbeat(
     with serving(settings_for(redis_server, prefix, feed_mode="doorbell"), timings=timings) as server:
         bot.trades()
         each = listen(server).wait("snapshot")
-        silent = publisher(redis, prefix)
+        silent = publisher(cast(Redis, _Muted(redis)), prefix)
         silent.published = list(bot.published)
-        silent.feed.keys = _Muted(prefix)
         silent.trades(2)
         bot.feed.position()
         bot.report()
@@ -400,9 +398,11 @@ def test_the_json_answer_names_what_was_lost_and_what_was_reset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Muted(FeedKeys):
-    """The feed's keys, but with a doorbell channel that no reader listens to."""
+class _Muted:
+    """Redis for a publisher whose doorbell no reader listens to."""
 
-    @property
-    def channel(self) -> str:
-        return f"{self.prefix}unheard"
+    redis: Redis
+
+    def script(self, source: str, keys: Sequence[str], args: Sequence[str | int], *, idempotent: bool) -> Any:
+        unheard = "\n".join(f"{channel}:unheard" for channel in str(args[4]).split("\n"))
+        return self.redis.script(source, keys, [*args[:4], unheard, *args[5:]], idempotent=idempotent)

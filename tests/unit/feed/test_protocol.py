@@ -22,7 +22,7 @@ from coliseum.feed.protocol import (
 
 KEYS = FeedKeys("python:")
 HEARTBEAT = PollerHeartbeat(owner="me", at=1000, fresh_for=9000, bot_ok_at=None, bot={"status": "online"}, until=7000)
-META = ["e1", "1000", "2", "1005", '{"status":"online"}']
+META = ["e1", "1000", "2", "1005", '{"status":"online"}', "sandbox/a/bot"]
 ROWS = [
     ["1000-1", ["d", '{"k":"trade","v":{"n":1}}']],
     ["1005-2", ["x", "y", "d", '{"k":"trade","v":{"n":2}}']],
@@ -58,7 +58,7 @@ def test_newest_first_replies_are_reversed() -> None:
 
 @pytest.mark.parametrize("rows", [[], None])
 def test_nothing_published_is_an_empty_state(rows: Any) -> None:
-    state = parse_state([[None] * 5, None, rows])
+    state = parse_state([[None] * 6, None, rows])
     assert (state.reading.epoch, state.reading.head, state.reading.entries) == (None, START, ())
     assert (state.heartbeat, state.bot) == (None, None)
 

@@ -17,6 +17,7 @@ from coliseum.feed.contiguity import Reading
 from coliseum.feed.entries import FIELD, START, Entry, EntryId, parse_entry
 
 Command = tuple[str | int, ...]
+_META = ("epoch", "base_ms", "seq", "ms", "bot", "owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ class FeedState:
     """None where it has expired or cannot be read."""
     bot: dict[str, Any] | None
     """The data of the `bot_status` entry published last, from `feed:meta`."""
+    owner: str | None = None
+    """The label of the identity that the log belongs to; None where a release without owners wrote it."""
 
 
 def read_commands(keys: FeedKeys, after: EntryId, count: int) -> tuple[Command, ...]:
@@ -137,7 +140,7 @@ def read_commands(keys: FeedKeys, after: EntryId, count: int) -> tuple[Command, 
     """
     start = "-" if after == START else str(after)
     return (
-        ("HMGET", keys.meta, "epoch", "base_ms", "seq", "ms", "bot"),
+        ("HMGET", keys.meta, *_META),
         ("GET", keys.poller),
         ("XRANGE", keys.stream, start, "+", "COUNT", count + 1),
     )
@@ -146,7 +149,7 @@ def read_commands(keys: FeedKeys, after: EntryId, count: int) -> tuple[Command, 
 def latest_commands(keys: FeedKeys, count: int) -> tuple[Command, ...]:
     """One transaction like `read_commands`, but with the newest `count` entries, newest first."""
     return (
-        ("HMGET", keys.meta, "epoch", "base_ms", "seq", "ms", "bot"),
+        ("HMGET", keys.meta, *_META),
         ("GET", keys.poller),
         ("XREVRANGE", keys.stream, "+", "-", "COUNT", count),
     )
@@ -155,7 +158,7 @@ def latest_commands(keys: FeedKeys, count: int) -> tuple[Command, ...]:
 def parse_state(replies: Sequence[Any], *, newest_first: bool = False) -> FeedState:
     """The state from the transaction's replies. Raises LogError where they are not in the feed's form."""
     try:
-        (epoch, base_ms, seq, ms, bot), heartbeat, rows = replies
+        (epoch, base_ms, seq, ms, bot, owner), heartbeat, rows = replies
         entries = tuple(parse_entry(row[0], _field(row[1])) for row in rows or ())
         reading = Reading(
             epoch=epoch,
@@ -163,7 +166,7 @@ def parse_state(replies: Sequence[Any], *, newest_first: bool = False) -> FeedSt
             head=EntryId(int(ms or 0), int(seq or 0)),
             entries=entries[::-1] if newest_first else entries,
         )
-        return FeedState(reading, PollerHeartbeat.parse(heartbeat), json.loads(bot) if bot else None)
+        return FeedState(reading, PollerHeartbeat.parse(heartbeat), json.loads(bot) if bot else None, owner)
     except (ValueError, TypeError, IndexError) as error:
         raise LogError(f"the feed's keys do not hold what the feed writes: {error}") from error
 

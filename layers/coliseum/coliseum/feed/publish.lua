@@ -1,14 +1,22 @@
 -- Dedupe, append, trim, checkpoint and doorbell in one atomic step: no crash point lies between them.
 -- KEYS: 1 stream  2 meta hash  3 seen: zset, identity by time  4 known: hash, identity -> its boot, time and digest
--- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channel
+--       5 to 8 the same for a publisher that is not the owner of the first four; places.py has the same rules
+-- ARGV: 1 now_ms  2 maxlen  3 seen_ttl_ms  4 epoch to start where none is  5 doorbell channels, joined by a line break
 --       6 checkpoint ('' keeps the old)  7 bot state ('' keeps the old)
 --       8 fences the publisher accepts, joined by commas  9 fence it leaves behind ('' = not fenced)
---       10 n, then n times:
+--       10 publisher's label ('' = not checked)  11 its label before it had a key  12 n, then n times:
 --       key  digest  boot  at  kind  kind if corrected ('' = a repetition, whatever its digest)  value JSON
--- Returns: {epoch, head's ms, first seq, last seq, index of each published candidate ...}, or {''} where the fence moved
-local stream, meta, seen, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- Returns: {epoch, head's ms, first seq, last seq, 1 for the second place, index of each published candidate ...},
+--       or {''} where the fence moved
+local place, head = 0, redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'ms', 'fence', 'owner')
+if ARGV[10] ~= '' and head[5] ~= ARGV[10] then
+  local own = redis.call('HMGET', KEYS[6], 'epoch', 'seq', 'ms', 'fence', 'owner')
+  -- A log of its own stays in use, also where the first place has become free in the meantime.
+  if own[1] or (head[1] and head[5] and head[5] ~= ARGV[11]) then place, head = 1, own end
+end
+local stream, meta, seen, known = KEYS[4 * place + 1], KEYS[4 * place + 2], KEYS[4 * place + 3], KEYS[4 * place + 4]
+local channel = string.match(ARGV[5], place == 0 and '^([^\n]*)\n' or '\n([^\n]*)$')
 local now = tonumber(ARGV[1])
-local head = redis.call('HMGET', meta, 'epoch', 'seq', 'ms', 'fence')
 local fence = head[4] or ''
 local accepted = ',' .. ARGV[8] .. ',' .. ARGV[9] .. ','
 if ARGV[9] ~= '' and not string.find(accepted, ',' .. fence .. ',', 1, true) then
@@ -39,8 +47,8 @@ local function recall(text)
   return string.sub(rest, 1, split), string.sub(rest, split + 1, stop), string.sub(rest, stop + 1)
 end
 
-for i = 0, tonumber(ARGV[10]) - 1 do
-  local at = 11 + 7 * i
+for i = 0, tonumber(ARGV[12]) - 1 do
+  local at = 13 + 7 * i
   local key, digest, boot, happened = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind, corrected, value = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   local use = nil
@@ -95,6 +103,7 @@ local fields = { 'seq', string.format('%.0f', seq), 'ms', string.format('%.0f', 
 if ARGV[6] ~= '' then fields[#fields + 1] = 'checkpoint'; fields[#fields + 1] = ARGV[6] end
 if ARGV[7] ~= '' then fields[#fields + 1] = 'bot'; fields[#fields + 1] = ARGV[7] end
 if ARGV[9] ~= '' then fields[#fields + 1] = 'fence'; fields[#fields + 1] = ARGV[9] end
+if ARGV[10] ~= '' then fields[#fields + 1] = 'owner'; fields[#fields + 1] = ARGV[10] end
 redis.call('HSET', meta, unpack(fields))
 
 if #entries > 0 then
@@ -109,9 +118,9 @@ if #entries > 0 then
     .. ',"m":' .. string.format('%.0f', ms) .. ',"s":' .. string.format('%.0f', first)
     .. ',"n":' .. #entries
   if size <= 32768 then bell = bell .. ',"d":[' .. table.concat(entries, ',') .. ']' end
-  redis.call('PUBLISH', ARGV[5], bell .. '}')
+  redis.call('PUBLISH', channel, bell .. '}')
 end
 
-local reply = { epoch, string.format('%.0f', head_ms), string.format('%.0f', first), string.format('%.0f', seq) }
+local reply = { epoch, string.format('%.0f', head_ms), string.format('%.0f', first), string.format('%.0f', seq), place }
 for _, index in ipairs(published) do reply[#reply + 1] = index end
 return reply

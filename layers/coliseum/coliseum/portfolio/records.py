@@ -196,7 +196,7 @@ def insert_balance(store: Store, at: int, balance: Balance, *, source: str) -> i
         "portfolio_value": balance.portfolio_value,
         "source": source,
     }
-    return store.insert("balance_snapshots", [row], ignore_duplicates_on="taken_at")
+    return store.insert("balance_snapshots", [row], ignore_duplicates_on="account,taken_at")
 
 
 def insert_market_snapshots(store: Store, at: int, markets: Sequence[Market]) -> int:
@@ -236,7 +236,7 @@ def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
         }
         for settlement in newest.values()
     ]
-    return store.upsert("settlements", rows, on_conflict="ticker")
+    return store.upsert("settlements", rows, on_conflict="account,ticker")
 
 
 def select_settlements(

@@ -15,7 +15,8 @@ NAME = "history"
 
 def read_cursor(store: Store) -> ProjectionCursor:
     """The cursor in Postgres. Raises SourceError where Postgres fails."""
-    answer = store.rpc("projection_position", {"p_name": NAME})
+    labels = store.labels(claim=True)
+    answer = store.rpc("projection_position", {"p_name": NAME, "p_account": labels.account, "p_bot": labels.bot})
     return _cursor(answer) if answer else ProjectionCursor(None, START)
 
 
@@ -24,6 +25,7 @@ def project_batch(store: Store, batch: ProjectionBatch) -> ProjectionCursor:
 
     Raises SourceRefused where the batch does not follow the cursor.
     """
+    labels = store.labels(claim=True)
     answer = store.rpc(
         "project_entries",
         {
@@ -35,6 +37,8 @@ def project_batch(store: Store, batch: ProjectionBatch) -> ProjectionCursor:
                 for entry in batch.entries
             ],
             "p_lost": batch.lost,
+            "p_account": labels.account,
+            "p_bot": labels.bot,
         },
     )
     return _cursor(answer)

@@ -13,6 +13,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from coliseum.errors import InvalidInput, SourceMalformed, SourceUnavailable
+from coliseum.identity import Identity
+from coliseum.store.labels import LABELLED, RowLabels, row_labels_from
 from coliseum.store.replies import SOURCE, error_from_reply, rows_in
 from coliseum.store.rows import Row, filter_text, json_rows, json_value
 
@@ -31,13 +33,27 @@ MAX_IN_VALUES = 100
 
 
 class Store:
-    """Postgres. Thread-safe. Build it once per process: the import of the SDK alone takes half a second."""
+    """Postgres. Thread-safe. Build it once per process: the import of the SDK alone takes half a second.
 
-    def __init__(self, url: str, key: str, *, timeout_seconds: float = 10.0, connect_seconds: float = 2.0) -> None:
+    With an identity it reads and writes only that identity's rows of the tables in `labels.LABELLED`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        identity: Identity | None = None,
+        timeout_seconds: float = 10.0,
+        connect_seconds: float = 2.0,
+    ) -> None:
+        """Without an identity all rows are seen, and written rows get empty labels."""
         import httpx
         from postgrest.types import CountMethod, ReturnMethod
         from supabase import ClientOptions, create_client
 
+        self._identity = identity
+        self._labels: RowLabels | None = None
         self._exact, self._minimal = CountMethod.exact, ReturnMethod.minimal
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_seconds, connect=connect_seconds),
@@ -61,6 +77,7 @@ class Store:
         return cls(
             settings.supabase_url,
             settings.supabase_service_role_key.get_secret_value(),
+            identity=settings.identity,
             timeout_seconds=timeout_seconds,
         )
 
@@ -79,6 +96,26 @@ class Store:
         with _translate_errors():
             return self._rest.rpc(function, body).execute().data
 
+    def labels(self, *, claim: bool = False) -> RowLabels:
+        """The labels of this identity's rows. `claim` before a write: the first identity to write owns the old rows.
+
+        One call to Postgres in the life of a process. Raises SourceError where it fails.
+        """
+        identity, known = self._identity, self._labels
+        if identity is None:
+            return RowLabels("", "", claimed=False)
+        if known is not None and (known.claimed or not claim):
+            return known
+        arguments = {
+            "p_account": identity.account,
+            "p_bot": identity.bot,
+            "p_account_without_key": identity.account_without_key,
+            "p_claim": claim,
+        }
+        labels = row_labels_from(_retry_once(lambda: self.rpc("history_labels", arguments)))
+        self._labels = labels if labels.claimed else None
+        return labels
+
     def select(
         self,
         table: str,
@@ -95,7 +132,7 @@ class Store:
         InvalidInput. An `in` list of more than `MAX_IN_VALUES` is split into several requests, so it cannot be combined
         with an order or a limit.
         """
-        queries = _split_in_lists(where)
+        queries = _split_in_lists([*self._own_rows(table), *where])
         if len(queries) > 1 and (order or limit is not None):
             raise InvalidInput("where", f"in with more than {MAX_IN_VALUES} values", "no order and no limit beside it")
         return [row for query in queries for row in self._pages(table, columns, query, order, limit)]
@@ -108,7 +145,7 @@ class Store:
         """
         if not rows:
             return 0
-        body = json_rows(rows)
+        body = self._marked(table, rows)
         target = self._rest.from_(table)
         if ignore_duplicates_on is None:
             request = target.insert(body, count=self._exact, returning=self._minimal)
@@ -131,7 +168,7 @@ class Store:
         if not rows:
             return 0
         request = self._rest.from_(table).upsert(
-            json_rows(rows), count=self._exact, returning=self._minimal, on_conflict=on_conflict
+            self._marked(table, rows), count=self._exact, returning=self._minimal, on_conflict=on_conflict
         )
         with _translate_errors():
             return request.execute().count or 0
@@ -147,6 +184,16 @@ class Store:
 
     def close(self) -> None:
         self._http.close()
+
+    def _own_rows(self, table: str) -> list[Condition]:
+        """The conditions that leave only this identity's rows."""
+        return [] if self._identity is None or table not in LABELLED else [*self.labels().conditions(table)]
+
+    def _marked(self, table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """The rows as JSON, with this identity's labels."""
+        if self._identity is not None and table in LABELLED:
+            rows = self.labels(claim=True).mark(table, rows)
+        return json_rows(rows)
 
     def _pages(
         self, table: str, columns: str, where: Sequence[Condition], order: Sequence[str], limit: int | None
