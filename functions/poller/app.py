@@ -60,7 +60,14 @@ def build(settings: config.Settings, *, clock: Callable[[], int] = now_ms) -> Co
     feed = Feed.from_settings(settings, redis)
     cache_of_account = Cache(redis, prefix=settings.cache_prefix, breaker=CircuitBreaker())
     return Container(
-        Poller(bot=bot, feed=feed, exchange=exchange, interval=settings.poll_interval_seconds, clock=clock),
+        Poller(
+            bot=bot,
+            feed=feed,
+            exchange=exchange,
+            interval=settings.poll_interval_seconds,
+            clock=clock,
+            exchange_name=settings.exchange_name,
+        ),
         Projector(feed=feed, store=store),
         HistoryMaintenance(store, exchange, cache_of_account),
         clients,

@@ -25,6 +25,11 @@ DIFF = f"{PACKAGE}/polling/diff.py"
 BOT_POLL = f"{PACKAGE}/polling/bot_poll.py"
 FENCES = f"{PACKAGE}/polling/fences.py"
 LOG_WRITER = f"{PACKAGE}/polling/log_writer.py"
+BACKFILL = f"{PACKAGE}/polling/backfill.py"
+FILL_LOOKUP = f"{PACKAGE}/polling/fill_lookup.py"
+TRACKER = f"{PACKAGE}/polling/status_tracker.py"
+PARSE = f"{PACKAGE}/bot/parse.py"
+BOT_END = "min(seen.at_ms, int(seen.trades[0].timestamp * 1000)) if seen.trades else seen.at_ms"
 UNPUBLISHED = f"{PACKAGE}/polling/unpublished.py"
 PROGRESS = f"{PACKAGE}/projection/progress.py"
 SESSION = f"{PACKAGE}/streaming/session.py"
@@ -36,6 +41,7 @@ STREAM = ("tests/unit/streaming",)
 FOLLOWING = ("tests/unit/streaming/test_ring_follower.py",)
 FEED = ("tests/integration/test_feed.py",)
 CASES = ("tests/unit/polling", "tests/unit/projection")
+BOT = ("tests/unit/bot",)
 MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 
 
@@ -119,6 +125,52 @@ MUTANTS = (
     Mutant("every count trusted", DIFF, " or seen.trade_count <= length:", ":", CASES),
     Mutant("an unsteady count trusted", DIFF, "and seen.trade_count == seen.trade_count_after", "and True", CASES),
     Mutant("memory too small", CHECKPOINT, "max(REMEMBERED_TRADES, at_least)", "50", CASES),
+    # The bot's clock
+    Mutant(
+        "trades in the order of their times",
+        PARSE,
+        "return BotTrades(listed if oldest_first else listed[::-1], ",
+        "return BotTrades(tuple(sorted(listed[::-1], key=lambda trade: trade.timestamp)), ",
+        (*BOT, *MACHINE),
+    ),
+    Mutant(
+        "an emptied log in the order of times",
+        UNPUBLISHED,
+        "    placed.sort(key=lambda row: row[0])",
+        "    placed.sort(key=lambda row: float(row[1].at or 0))",
+    ),
+    Mutant("a gap ends at the bot's time", DIFF, "        to_ms=seen.at_ms,\n", f"        to_ms={BOT_END},\n"),
+    Mutant(
+        "fills are searched from the bot's time on",
+        BACKFILL,
+        "    return max(from_ms - START_MARGIN_MS, *reported, 0)",
+        "    return from_ms",
+    ),
+    Mutant(
+        "zero lost before the exchange's delay", BACKFILL, "lost is None and is_late_enough and", "lost is None and"
+    ),
+    Mutant(
+        "zero lost in an empty window", BACKFILL, "is_late_enough and gap.is_whole and", "is_late_enough and", CASES
+    ),
+    Mutant("the answer before the delay is final", BACKFILL, "gap=rest, final=is_late_enough", "gap=rest, final=True"),
+    Mutant(
+        "no trade of an earlier day proves that ids match",
+        FILL_LOOKUP,
+        "earlier = self._request(self._exchange, earlier_since(begin_ms))",
+        "earlier = fills",
+    ),
+    Mutant(
+        "trades from fills are lost once more",
+        DIFF,
+        "    if supplied:  # published",
+        "    if False:  # published",
+    ),
+    Mutant(
+        "a clock that is ahead is announced at each poll",
+        TRACKER,
+        "is_news = (ahead is None) != (before is None) or",
+        "is_news = ahead is not None or",
+    ),
     # The reader
     Mutant("no gap check", CONTIGUITY, "if first.seq > cursor.seq + 1:", "if False:"),
     Mutant("one gap too large", CONTIGUITY, "Gap(first.seq - 1 - cursor.seq", "Gap(first.seq - cursor.seq"),

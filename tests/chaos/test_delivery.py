@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from tests.chaos.direct import DirectRedis, running_valkey
+from tests.chaos.traded_world import TradedWorld
 from tests.chaos.world import FAULTS, World
 
 SOAK = int(os.environ.get("COLISEUM_SOAK") or 0)
@@ -23,6 +24,8 @@ EXAMPLES = SOAK or (250 if HUNTING else 60)
 container = st.integers(0, 1)
 fault = st.sampled_from(sorted(FAULTS))
 client = st.integers(0, 2)
+error = st.sampled_from([-86_400.0, -3_600.0, -20.0, 0.0, 8.0, 300.0, 18_000.0, 31_536_000.0])
+"""Seconds by which the bot's clock is ahead, from a day behind to a year ahead."""
 burst = st.one_of(st.integers(1, 5), st.integers(1, 130), st.sampled_from([99, 100, 101, 250]))
 
 
@@ -66,6 +69,10 @@ class Delivery(RuleBasedStateMachine):
     def restart_bot(self, keeps_list: bool) -> None:
         self.world.restart_bot(keeps_list=keeps_list)
 
+    @rule(seconds=error)
+    def move_the_bots_clock(self, seconds: float) -> None:
+        self.world.bot.set_clock(seconds)
+
     @rule(number=container, seconds=st.sampled_from([-3600.0, -5.0, 0.0, 5.0, 3600.0]))
     def move_clock(self, number: int, seconds: float) -> None:
         self.world.skew[number] = seconds
@@ -108,6 +115,76 @@ class Delivery(RuleBasedStateMachine):
             self.world.check_losses()
             self.world.check_current()
             self.world.check_viewers()
+            self.world.check_clock()
+
+
+class TradedDelivery(RuleBasedStateMachine):
+    """One world with an exchange per example. What differs from `Delivery` is where lost trades come from."""
+
+    redis: ClassVar[DirectRedis]
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = TradedWorld(self.redis)
+        self.world.poll()
+
+    @rule(number=burst)
+    def trade(self, number: int) -> None:
+        self.world.bot.trade(number)
+
+    @rule(number=container, what=fault)
+    def poll(self, number: int, what: str) -> None:
+        self.world.poll(number, FAULTS[what])
+
+    @rule(number=container, times=st.integers(1, 6))
+    def poll_quietly(self, number: int, times: int) -> None:
+        for _ in range(times):
+            self.world.poll(number)
+
+    @rule(number=burst, restarts=st.booleans())
+    def freeze_while_the_other_publishes(self, number: int, restarts: bool) -> None:
+        def happens() -> None:
+            self.world.bot.trade(number)
+            if restarts:
+                self.world.restart_bot(keeps_list=False)
+                self.world.bot.trade(2)
+            self.world.tick(1)
+
+        self.world.sleep_while(0, happens)
+
+    @rule(keeps_list=st.booleans(), unseen=st.integers(0, 3), seconds=st.none() | error)
+    def restart_bot(self, keeps_list: bool, unseen: int, seconds: float | None) -> None:
+        """The bot trades, is restarted before anybody looks, perhaps with another clock, and trades again."""
+        self.world.bot.trade(unseen)
+        self.world.restart_bot(keeps_list=keeps_list)
+        if seconds is not None:
+            self.world.bot.set_clock(seconds)
+        self.world.bot.trade(unseen)
+
+    @rule(seconds=error)
+    def move_the_bots_clock(self, seconds: float) -> None:
+        self.world.bot.set_clock(seconds)
+
+    @rule(number=container, seconds=st.sampled_from([-5.0, 0.0, 5.0]))
+    def move_clock(self, number: int, seconds: float) -> None:
+        """The exchange refuses requests that are signed at a more different time."""
+        self.world.skew[number] = seconds
+
+    @rule(seconds=st.sampled_from([1.0, 20.0, 120.0, 3_600.0, 7_200.0]))
+    def nobody_looks(self, seconds: float) -> None:
+        self.world.bot.time += seconds
+
+    @rule(bot=st.booleans(), exchange=st.booleans())
+    def go_down(self, bot: bool, exchange: bool) -> None:
+        self.world.bot.down, self.world.exchange.down = bot, exchange
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.settle()
+            self.world.check_losses()
+            self.world.check_current()
+            self.world.check_viewers()
+            self.world.check_clock()
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +196,13 @@ def direct() -> Iterator[DirectRedis]:
 
 
 @pytest.mark.timeout(0 if SOAK else 1200)
-def test_nothing_is_lost_in_silence_published_twice_or_out_of_order(direct: DirectRedis) -> None:
-    Delivery.redis = direct
+@pytest.mark.parametrize("machine", [Delivery, TradedDelivery], ids=["bot alone", "bot and exchange"])
+def test_nothing_is_lost_in_silence_published_twice_or_out_of_order(
+    direct: DirectRedis, machine: type[Delivery | TradedDelivery]
+) -> None:
+    machine.redis = direct
     run_state_machine_as_test(
-        Delivery,
+        machine,
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=40 if SOAK else 25,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
@@ -151,10 +151,12 @@ class World:
             assert index in known, f"trade {index} was corrected before it was published"
         if entry.kind is EntryKind.TRADE:
             assert index not in known, f"trade {index} was published twice"
-            assert not known or cast(int, index) > cast(int, known[-1]), (
-                f"trade {index} was published after trade {known[-1]}"
-            )
+            self._check_order(entry, cast(int, index), published=known)
         self.log.append(LoggedEntry(epoch, entry, index))
+
+    def _check_order(self, entry: Entry, index: int, *, published: Sequence[int | None]) -> None:
+        """`published`: the trades before it in the same log."""
+        assert not published or index > cast(int, published[-1]), f"{entry} came after trade {published[-1]}"
 
     def _truth_of(self, entry: Entry) -> int:
         for index, row in enumerate(self.bot.truth):
@@ -204,6 +206,18 @@ class World:
             assert missing or data["reason"] == "restart" or undecided, (
                 f"a gap was announced where nothing is missing: {data}"
             )
+
+    def check_clock(self) -> None:
+        """Check that a bot's clock that is ahead was announced at most once in each run of the bot and each log."""
+        announced = 0
+        before: dict[str, Any] = {}
+        for one in self.log:
+            if one.entry.kind is EntryKind.BOT_STATUS:
+                ahead = one.entry.data["clock_ahead_seconds"]
+                announced += ahead is not None and before.get("clock_ahead_seconds") != ahead
+                before = one.entry.data
+        logs = len({one.epoch for one in self.log})
+        assert announced <= self.restarts + logs, f"{announced} announcements in {self.restarts + 1} runs"
 
     def check_current(self) -> None:
         """Check that the log's newest price of each listed trade is the bot's."""

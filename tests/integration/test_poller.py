@@ -127,6 +127,9 @@ def test_the_bots_status_says_how_it_trades(bot: ScriptedBot, container: MakePol
         "detail": "paper, scripted",
         "mode": "paper",
         "mode_as_of": "2026-11-18T11:06:43.000Z",
+        "mode_warning": None,
+        "clock_ahead_seconds": None,
+        "unconfirmed": None,
     }
     assert feed.read(START).bot == status
 
@@ -258,7 +261,7 @@ def test_a_restart_is_announced_and_its_reused_ids_are_new_trades(
     assert gap == {
         "reason": "restart",
         "from": "2026-11-18T11:06:43.000Z",
-        "to": "2026-11-18T11:06:44.000Z",
+        "to": "2026-11-18T11:06:46.000Z",
         "lost": None,
         "backfilled": 0,
         "at_least": 0,

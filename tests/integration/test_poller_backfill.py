@@ -171,6 +171,61 @@ def test_a_restart_is_filled_up_to_the_new_start(market: TradedMarket, feed: Fee
     assert (gap["reason"], gap["backfilled"]) == ("restart", 1)
 
 
+@pytest.mark.parametrize("hours", [5, 8760, -24])
+def test_a_wrong_clock_of_the_bot_hides_no_trade_of_a_restart(market: TradedMarket, feed: Feed, hours: int) -> None:
+    """SSE-036: three trades with the bot's time are seen, and three more are lost with its list."""
+    seen = [market.trade() for _ in range(3)]
+    for row in seen:
+        market.bot.trade({**row, "timestamp": row["timestamp"] + hours * 3600})
+    market.tick()
+    unseen = [market.trade() for _ in range(3)]
+    market.bot.rows, market.bot.count, market.bot.started_at = [], 0, "a later start"
+    for _ in range(12):
+        market.tick()
+
+    assert logged_trades(feed) == [
+        *((row["trade_id"], False) for row in seen),
+        *((row["trade_id"], True) for row in unseen),
+    ]
+    first, *_, last = gaps(feed)
+    assert (first["lost"], first["at_least"]) == (None, 0)
+    assert (last["lost"], last["backfilled"]) == (0, 3)
+
+
+def test_a_time_ahead_of_our_clock_is_marked_and_announced_once(market: TradedMarket, feed: Feed) -> None:
+    """SSE-036"""
+    rows = [market.trade() for _ in range(2)]
+    for row in rows:
+        market.bot.trade({**row, "timestamp": row["timestamp"] + 18_000})
+        market.tick()
+
+    entries = feed.read(START, count=500).reading.entries
+    trades = [entry.data for entry in entries if entry.kind is EntryKind.TRADE]
+    statuses = [entry.data["clock_ahead_seconds"] for entry in entries if entry.kind is EntryKind.BOT_STATUS]
+    assert [trade["timestamp"] for trade in trades] == [row["timestamp"] + 18_000 for row in rows]
+    assert all(17_900 < trade["clock_ahead_seconds"] <= 18_000 for trade in trades)
+    assert statuses == [None, trades[0]["clock_ahead_seconds"]]
+
+
+def test_a_live_bots_trades_without_a_fill_are_counted_at_the_end_of_the_minute(
+    market: TradedMarket, feed: Feed
+) -> None:
+    """SSE-037"""
+    market.bot.answers["/status"] = (200, b'{"mode": "live"}')
+    market.bot.trade(market.trade())
+    market.bot.trade({**market.trade(), "trade_id": "never filled"})
+
+    def sleep(seconds: float) -> None:
+        market.now += seconds
+
+    for _ in range(3):
+        market.poller.minute(until=market.now + 58, clock=lambda: market.now, sleep=sleep)
+
+    entries = feed.read(START, count=500).reading.entries
+    statuses = [entry.data["unconfirmed"] for entry in entries if entry.kind is EntryKind.BOT_STATUS]
+    assert statuses == [None, 0, 1]
+
+
 def test_while_the_bot_is_offline_its_trades_come_from_the_exchange(market: TradedMarket, feed: Feed) -> None:
     first = market.trade()
     market.bot.trade(first)

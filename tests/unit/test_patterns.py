@@ -50,7 +50,7 @@ EXAMPLES: dict[str, str] = {
     r"\\r|\\n|\s": "\\n",
     r"^(openai|openai-chat|openai-responses|openrouter):": "openrouter:",
     r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?": "~a.b/C-d:free",
-    # answers of the exchange and the database
+    # answers of the bot, the exchange and the database
     r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)\Z": "0.55",
     r"^-?[0-9]{1,15}(\.[0-9]{1,12})?\Z": "-1.5",
     r"^[0-9]{1,15}(\.[0-9]{1,12})?\Z": "1.5",

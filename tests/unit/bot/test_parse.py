@@ -204,16 +204,33 @@ def _ids(*listed: tuple[str, float]) -> list[str]:
     return [trade.trade_id for trade in _trades(*(_row(trade_id=i, timestamp=1.7e9 + t) for i, t in listed)).trades]
 
 
-def test_trades_come_out_oldest_first_whatever_their_order() -> None:
+def test_trades_come_out_oldest_first_from_a_list_in_either_order() -> None:
     assert _ids(("c", 3), ("b", 2), ("a", 1)) == ["a", "b", "c"]
     assert _ids(("a", 1), ("b", 2), ("c", 3)) == ["a", "b", "c"]
-    assert _ids(("b", 2), ("c", 3), ("a", 1)) == ["a", "b", "c"]
+
+
+def test_the_order_is_the_lists_where_the_bots_clock_jumped() -> None:
+    assert _ids(("c", -3600), ("b", 2), ("a", 1)) == ["a", "b", "c"]
+    assert _ids(("d", 4), ("c", 3), ("b", 31_536_000), ("a", 1)) == ["a", "b", "c", "d"]
+    assert _ids(("d", 4), ("c", 86_403), ("b", 2), ("a", 1)) == ["a", "b", "c", "d"]
 
 
 def test_of_the_same_time_the_later_row_is_older_unless_the_list_rises() -> None:
     assert _ids(("c", 2), ("b", 2), ("a", 1)) == ["a", "b", "c"]
     assert _ids(("b", 1), ("a", 1)) == ["a", "b"]
     assert _ids(("a", 1), ("b", 1), ("c", 2)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", ["1796062621.75", "2026-11-30T12:17:01.750-06:00"])
+def test_a_time_may_be_text(text: str) -> None:
+    assert _one(timestamp=text).timestamp == 1796062621.75
+
+
+@pytest.mark.parametrize("text", ["1796062621750", "1796062621.75s", "-1796062621", "1e9", "9999999999", "١٧٩٦٠٦٢٦٢١"])
+def test_a_text_that_is_no_time_is_rejected(text: str) -> None:
+    read = trades_from(json.dumps([_row(timestamp=text)]).encode())
+
+    assert (read.trades, read.rejected[0].problem.partition(":")[0]) == ((), "timestamp")
 
 
 def test_the_list_may_stand_in_an_object() -> None:

@@ -78,3 +78,12 @@ def test_a_status_is_published_once_for_each_change() -> None:
     assert bot_status_candidate(status).key == bot_status_candidate({**status, "trades": 2}).key
     assert bot_status_candidate(status).key != bot_status_candidate({**status, "since": "2026-11-21T00:00:01.000Z"}).key
     assert bot_status_candidate(status).key != bot_status_candidate({**status, "mode": "live"}).key
+    assert bot_status_candidate(status).key != bot_status_candidate(status, marked_ms=5).key
+
+
+def test_a_trade_says_by_how_much_its_time_is_ahead() -> None:
+    ahead = trade_candidate(replace(TRADE, clock_ahead_seconds=18_000.0), run="r")
+
+    assert (ahead.data["timestamp"], ahead.data["clock_ahead_seconds"]) == (TRADE.timestamp, 18_000.0)
+    assert "clock_ahead_seconds" not in trade_candidate(TRADE, run="r").data
+    assert ahead.digest == trade_candidate(TRADE, run="r").digest

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,8 @@ from coliseum.polling.checkpoint import (
     decode,
     encode,
     keep_newest,
+    reported_ids,
+    supplied_since_list,
 )
 
 names = st.text(min_size=1, max_size=20)
@@ -30,6 +33,8 @@ gaps = st.builds(
     lost=maybe,
     at_least=numbers,
     backfilled=numbers,
+    before_ids=st.lists(names, max_size=3).map(tuple),
+    after_ids=st.lists(names, max_size=3).map(tuple),
 )
 trades = st.builds(KnownTrade, digest=names, executed_at=st.floats(0, 4e9), from_earlier_run=st.booleans())
 checkpoints = st.builds(
@@ -45,6 +50,7 @@ checkpoints = st.builds(
     answered_ms=maybe,
     status=st.none() | st.just({"status": "online", "since": "2026-11-21T00:00:00Z", "trades": 3, "detail": None}),
     gap=st.none() | gaps,
+    oldest_first=st.none() | st.booleans(),
 )
 
 
@@ -107,25 +113,37 @@ STORED = (
 """A checkpoint as release 0.1 stored it. A poller of this release may find it in Redis."""
 
 
-def test_a_checkpoint_of_an_earlier_release_is_read_and_written_with_the_same_text() -> None:
-    checkpoint = decode(STORED)
-
-    assert checkpoint == Checkpoint(
+def test_a_checkpoint_of_an_earlier_release_is_read() -> None:
+    """It recorded the bot's time of its newest trade, which is not used any more."""
+    assert decode(STORED) == Checkpoint(
         run="2026-11-21T00:00:00Z",
         trade_count=7,
         list_length=5,
         known={"a": KnownTrade("d1", 1.5), "b": KnownTrade("", 2.0, from_earlier_run=True)},
         answered_ms=1_700_000_000_000,
         status={"status": "online"},
-        gap=SourceGap(
-            reason="overflow", key="k", from_ms=1, to_ms=2, newest_reported_ms=3, lost=None, at_least=4, backfilled=5
-        ),
+        gap=SourceGap(reason="overflow", key="k", from_ms=1, to_ms=2, lost=None, at_least=4, backfilled=5),
     )
-    assert encode(checkpoint) == STORED
 
 
-def test_a_gap_stored_before_the_newest_trade_was_recorded_is_read() -> None:
-    gap = decode(STORED.replace('"told_ms":3,', "")).gap
+def test_an_earlier_release_can_read_a_checkpoint_of_this_one() -> None:
+    """It builds a gap from all keys of `hole`, so no key may be new there."""
+    gap = SourceGap(reason="overflow", key="k", from_ms=1, to_ms=2, lost=None, before_ids=("a",), after_ids=("b",))
+    stored = json.loads(encode(replace(EMPTY_CHECKPOINT, gap=gap, oldest_first=False)))
 
-    assert gap is not None
-    assert gap.newest_reported_ms == 0
+    assert stored["hole"].keys() <= json.loads(STORED)["hole"].keys()
+    assert (stored["hole_ids"], stored["oldest_first"]) == ([["a"], ["b"]], False)
+
+
+def test_ids_of_the_bot_and_what_only_the_exchange_reported_since_are_told_apart() -> None:
+    known = {
+        "filled": KnownTrade("", 1.0),
+        "a": KnownTrade("d", 9.0),
+        "!bad:1": KnownTrade("d", 0.0),
+        "b": KnownTrade("d", 5.0),
+        "later": KnownTrade("", 6.0),
+    }
+
+    assert reported_ids(known) == ("a", "b")
+    assert supplied_since_list(known) == 1
+    assert supplied_since_list({}) == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, REMEMBERED_TRADES, Checkpoint
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, REMEMBERED_TRADES, Checkpoint, KnownTrade
 from coliseum.polling.diff import BotObservation, ListDifference, compare
 from coliseum.trading.trades import Side, Trade
 
@@ -160,7 +160,7 @@ def test_a_new_start_is_a_restart_and_reused_ids_are_new_trades() -> None:
 
     assert difference.gap is not None
     assert (difference.gap.reason, difference.gap.lost) == ("restart", None)
-    assert (difference.gap.from_ms, difference.gap.to_ms) == (1_700_000_003_500, 1_700_000_005_000)
+    assert (difference.gap.from_ms, difference.gap.to_ms) == (1_700_000_003_500, 1_700_001_000_000)
     assert ids(difference) == ["t1", "t2"]
     assert difference.checkpoint.run == REBOOT
 
@@ -286,3 +286,88 @@ def test_reported_and_missing_trades_together_are_all_trades(rounds: list[tuple[
         checkpoint = difference.checkpoint
 
     assert reported + lost == happened - 1
+
+
+# The bot's clock, which proves nothing
+
+
+@pytest.mark.parametrize("hours", [-24, 5, 8760])
+def test_the_bots_clock_moves_no_gap(hours: int) -> None:
+    off = [trade(number, at=START + number + hours * 3600) for number in (1, 2, 3, 200)]
+    before = known(seen(tuple(off[:3]), count=3, at_ms=1_700_000_010_000))
+    difference = compare(before, seen((off[3],), run=REBOOT, count=1, at_ms=1_700_000_300_000))
+
+    assert difference.gap is not None
+    assert (difference.gap.from_ms, difference.gap.to_ms) == (1_700_000_010_000, 1_700_000_300_000)
+    assert (difference.gap.before_ids, difference.gap.after_ids) == (("t1", "t2", "t3"), ("t200",))
+
+
+def test_a_time_ahead_of_our_clock_is_marked_and_stays_what_the_bot_said() -> None:
+    ahead = trade(2, at=START + 18_000)
+    difference = compare(EMPTY_CHECKPOINT, seen((trade(1), ahead), at_ms=int(START * 1000)))
+
+    assert [one.clock_ahead_seconds for one in difference.trades] == [None, 18_000.0]
+    assert [one.timestamp for one in difference.trades] == [START + 1, START + 18_000]
+    assert difference.clock_ahead_seconds == 18_000.0
+    assert compare(difference.checkpoint, seen((trade(1), ahead), at_ms=int(START * 1000) + 3000)).is_empty
+
+
+def test_a_clock_that_is_behind_is_no_difference() -> None:
+    assert compare(EMPTY_CHECKPOINT, seen((trade(1, at=START - 86_400),))).clock_ahead_seconds is None
+
+
+def oldest_first(*trades: Trade) -> BotObservation:
+    """A list that was taken for one that begins with its oldest trade, because its times rise."""
+    return replace(seen(trades), oldest_first=True)
+
+
+def test_new_trades_beside_a_known_one_show_the_order_of_a_list_whose_times_mislead() -> None:
+    """The bot lists its newest trade first, and its clock goes back at each trade."""
+    first, second, third = trade(1, at=START), trade(2, at=START - 60), trade(3, at=START - 120)
+    difference = compare(known(seen((first,))), oldest_first(third, second, first))
+
+    assert ids(difference) == ["t2", "t3"]
+    assert difference.listed == (first, second, third)
+    assert difference.checkpoint.oldest_first is False
+
+
+def test_an_order_that_was_shown_once_decides_for_a_list_without_a_known_trade() -> None:
+    before = replace(known(seen((), count=0)), oldest_first=False)
+    second, third = trade(2, at=START), trade(3, at=START - 60)
+
+    assert ids(compare(before, oldest_first(third, second))) == ["t2", "t3"]
+    assert ids(compare(replace(before, oldest_first=None), oldest_first(third, second))) == ["t3", "t2"]
+
+
+def test_a_list_that_begins_with_its_oldest_trade_is_recognised_behind_a_jump_of_the_clock() -> None:
+    """Its times no longer rise, so it looked like a list that begins with the newest trade."""
+    first, second, third = trade(1, at=START), trade(2, at=START - 3600), trade(3, at=START - 3599)
+    difference = compare(known(seen((first,))), seen((third, second, first)))
+
+    assert ids(difference) == ["t2", "t3"]
+    assert difference.checkpoint.oldest_first is True
+
+
+def test_what_only_the_exchange_reported_shows_no_order() -> None:
+    before = known(seen((trade(1),)))
+    before = replace(before, known={**before.known, "t3": KnownTrade("", START + 3)})
+    difference = compare(before, seen((trade(2), trade(3)), run=REBOOT))
+
+    assert ids(difference) == ["t2", "t3"]
+    assert difference.checkpoint.oldest_first is None
+
+
+def test_a_row_that_was_rejected_before_shows_no_order() -> None:
+    before = known(seen((trade(8),), rejected=(BAD,)))
+
+    assert ids(compare(before, seen((trade(7), trade(8), trade(9))))) == ["t7", "t9"]
+    assert compare(before, seen((trade(7), trade(8)))).checkpoint.oldest_first is None
+
+
+def test_trades_published_from_fills_while_the_bot_was_offline_are_not_counted_as_lost() -> None:
+    before = known(seen(trades(1, 5), count=5))
+    supplied = {f"t{number}": KnownTrade("", START + number) for number in range(6, 16)}
+    difference = compare(replace(before, known={**before.known, **supplied}), seen(trades(56, 155), count=155))
+
+    assert difference.gap is not None
+    assert (difference.gap.lost, difference.gap.at_least) == (None, 40)

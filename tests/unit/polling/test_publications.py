@@ -120,3 +120,12 @@ def test_a_status_is_an_entry_and_part_of_the_checkpoint() -> None:
     assert [one.kind for one in publication.entries] == [EntryKind.BOT_STATUS]
     assert publication.checkpoint.status == ONLINE
     assert status_publication(EMPTY_CHECKPOINT, None) == Publication((), EMPTY_CHECKPOINT)
+
+
+def test_recovered_trades_come_before_the_list_behind_their_gap_and_the_bots_while_offline_last() -> None:
+    listed = {"a": KnownTrade("d", 1.0), "b": KnownTrade("d", 2.0), "c": KnownTrade("d", 3.0)}
+    before = replace(EMPTY_CHECKPOINT, known=listed, list_length=2, gap=GAP)
+    offline = fills_publication(before, (trade("later", source=TradeSource.KALSHI),)).checkpoint
+    recovery = Recovery(trades=(trade("f", source=TradeSource.KALSHI),), gap=GAP, final=False)
+
+    assert list(late_recovery_publication(offline, recovery).checkpoint.known) == ["a", "f", "b", "c", "later"]

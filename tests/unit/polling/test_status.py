@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coliseum.bot.parse import status_from
-from coliseum.polling.status import FailedPolls, confirm_mode, is_online, offline_status, online_status
+from coliseum.polling.status import FailedPolls, clock_mark, confirm_mode, is_online, offline_status, online_status
 
 NOW = 1_700_000_000_000
 PAPER = status_from(b'{"mode": "paper", "strategy": "drift"}')
@@ -25,6 +25,9 @@ def test_two_failed_polls_are_an_outage_since_the_first() -> None:
         "detail": "timed out",
         "mode": "paper",
         "mode_as_of": "2023-11-14T22:13:20.000Z",
+        "mode_warning": None,
+        "clock_ahead_seconds": None,
+        "unconfirmed": None,
     }
 
 
@@ -72,3 +75,23 @@ def test_a_bot_that_reports_no_mode_has_none_and_no_time_of_it() -> None:
 @pytest.mark.parametrize(("status", "expected"), [(None, False), ({"status": "offline"}, False), (ONLINE, True)])
 def test_a_bot_is_online_when_its_last_status_says_so(status: dict[str, object] | None, expected: bool) -> None:
     assert is_online(status) is expected
+
+
+def test_a_clock_mark_grows_within_a_run_and_ends_with_it() -> None:
+    assert clock_mark(None, None, new_run=False) is None
+    assert clock_mark(None, 20.0, new_run=False) == 20.0
+    assert clock_mark(20.0, None, new_run=False) == 20.0
+    assert clock_mark(20.0, 50.0, new_run=False) == 50.0
+    assert clock_mark(50.0, 20.0, new_run=False) == 50.0
+    assert clock_mark(50.0, 20.0, new_run=True) == 20.0
+    assert clock_mark(50.0, None, new_run=True) is None
+
+
+def test_marks_outlast_an_outage() -> None:
+    marks = {"mode_warning": "w", "clock_ahead_seconds": 5.0, "unconfirmed": 2}
+    offline = offline_status({**ONLINE, **marks}, TWO, problem="timed out")
+    back = online_status(now_ms=NOW + 60_000, trades=1, reported=PAPER, before=offline)
+
+    assert offline is not None
+    assert marks.items() <= offline.items()
+    assert marks.items() <= back.items()

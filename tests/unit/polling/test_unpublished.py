@@ -13,7 +13,7 @@ from coliseum.polling.candidates import trade_candidate
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, KnownTrade
 from coliseum.polling.diff import BotObservation, ListDifference, compare
 from coliseum.polling.publications import Publication, list_publication
-from coliseum.polling.unpublished import UnpublishedQueue, batches, republish_before_list
+from coliseum.polling.unpublished import UnpublishedQueue, batches, extend_order, republish_before_list
 from coliseum.trading.trades import Side, Trade
 
 
@@ -166,14 +166,17 @@ def test_no_batch_claims_trades_of_a_later_batch(sizes: list[int], size: int) ->
     assert sent == total
 
 
-def test_an_emptied_log_gets_what_the_list_has_dropped_in_order_of_time() -> None:
-    """The bot used the id `1` again after a restart."""
-    later, earlier, listed = trade("1", 9.0), trade("1", 5.0), trade("listed")
+def test_an_emptied_log_gets_what_the_list_has_dropped_in_the_order_of_the_lists() -> None:
+    """The bot used the id `1` again after a restart, and its clock went back between the two."""
+    earlier, later, listed = trade("1", 9.0), trade("1", 5.0), trade("listed")
     made = republish_before_list(
-        (publication(later), publication(earlier), publication(listed)), (listed,), EMPTY_CHECKPOINT, {}
+        (publication(later), publication(earlier), publication(listed)),
+        (listed,),
+        EMPTY_CHECKPOINT,
+        {("trade:1", "9.0"): 0, ("trade:1", "5.0"): 1},
     )
 
-    assert [entry.at for entry in made.entries] == ["5.0", "9.0"]
+    assert [entry.at for entry in made.entries] == ["9.0", "5.0"]
 
 
 def test_trades_of_one_moment_keep_the_order_in_which_they_became_known() -> None:
@@ -187,10 +190,11 @@ def test_trades_of_one_moment_keep_the_order_in_which_they_became_known() -> Non
     assert ids(queue.prepare_batches()) == [["z", "z", "a"]]
 
 
-def test_an_entry_without_a_time_stays_behind_the_one_that_it_came_after() -> None:
+def test_an_entry_that_is_no_trade_stays_behind_the_one_that_it_came_after() -> None:
     gap = Candidate(kind=EntryKind.SOURCE_GAP, key="gap", digest="", data={"trade_id": "gap"})
     waiting = (Publication((*entries(B), gap, *entries(C, A)), EMPTY_CHECKPOINT),)
-    made = republish_before_list(waiting, (), EMPTY_CHECKPOINT, {})
+    order = extend_order({}, checkpoint(A, B, C).known)
+    made = republish_before_list(waiting, (), EMPTY_CHECKPOINT, order)
 
     assert ids((made,)) == [["a", "b", "gap", "c"]]
 

@@ -115,6 +115,9 @@ def test_a_bot_without_a_report_is_offline_with_unknown_trades(world: World) -> 
         "detail": "the poller has not reported yet",
         "mode": None,
         "mode_as_of": None,
+        "mode_warning": None,
+        "clock_ahead_seconds": None,
+        "unconfirmed": None,
     }
 
 

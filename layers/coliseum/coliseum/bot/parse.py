@@ -34,10 +34,12 @@ class RejectedTrade:
 
 @dataclass(frozen=True, slots=True)
 class BotTrades:
-    """What the bot listed. `trades` are oldest first, whatever the bot's order was."""
+    """What the bot listed. `trades` are oldest first, as far as the list alone shows the bot's order."""
 
     trades: tuple[Trade, ...]
     rejected: tuple[RejectedTrade, ...]
+    oldest_first: bool = False
+    """The list was taken for one that begins with its oldest trade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +76,26 @@ def trades_from(body: bytes) -> BotTrades:
     """The trades of a list, each once.
 
     A row that repeats another exactly is dropped. A row that repeats an id with other facts is rejected, and the first
-    row of the list is kept. The result is in order of time. The contract lists the newest trade first, so of trades at
-    the same time the later row is the older trade; in a list whose times rise it is the other way round.
+    row of the list is kept. The result has the order of the rows and not that of their times, because the bot's clock
+    may jump. The contract lists the newest trade first; only a list whose times rise from its first row to its last is
+    taken for one that begins with the oldest.
     """
     rows = _rows(body)
-    first_rows: dict[str, tuple[Trade, int]] = {}
+    first_rows: dict[str, Trade] = {}
     rejected: list[RejectedTrade] = []
-    for position, row in enumerate(rows):
+    for row in rows:
         try:
             trade = _trade_from(row)
         except (InvalidInput, RecursionError) as error:
             rejected.append(RejectedTrade(_readable_id(row), str(error), _digest(row)))
             continue
-        first, _ = first_rows.setdefault(trade.trade_id, (trade, position))
+        first = first_rows.setdefault(trade.trade_id, trade)
         if first.digest() != trade.digest():
             problem = f"trade_id: {trade.trade_id!r} stands twice in one list with different facts; the first is kept"
             rejected.append(RejectedTrade(trade.trade_id, problem, _digest(row)))
-    listed = list(first_rows.values())
-    direction = 1 if _rises([trade for trade, _ in listed]) else -1
-    listed.sort(key=lambda entry: (entry[0].timestamp, direction * entry[1]))
-    return BotTrades(tuple(trade for trade, _ in listed), tuple(rejected))
+    listed = tuple(first_rows.values())
+    oldest_first = _rises(listed)
+    return BotTrades(listed if oldest_first else listed[::-1], tuple(rejected), oldest_first)
 
 
 def _rises(trades: Sequence[Trade]) -> bool:

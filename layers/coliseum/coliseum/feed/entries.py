@@ -122,6 +122,8 @@ def trade_json(trade: Trade) -> dict[str, Any]:
     """A trade as the stream shows it: the six fields of the bot's contract, then further ones.
 
     `price` and `quantity` are JSON numbers; `price_dollars` and `quantity_contracts` are the same values as exact text.
+    `timestamp` is what the source said, even where it lies ahead of our clock: `clock_ahead_seconds` then says by how
+    much. It stays because a trade's repetitions and corrections are recognised by it.
     """
     shown: dict[str, Any] = {
         "timestamp": trade.timestamp,
@@ -139,6 +141,8 @@ def trade_json(trade: Trade) -> dict[str, Any]:
     }
     if trade.backfilled:
         shown["backfilled"] = True
+    if trade.clock_ahead_seconds is not None:
+        shown["clock_ahead_seconds"] = trade.clock_ahead_seconds
     return shown
 
 

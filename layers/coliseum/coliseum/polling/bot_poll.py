@@ -54,13 +54,14 @@ class BotPoller:
             trade_count=None if health is None else health.trade_count,
             trade_count_after=None,
             at_ms=now_ms,
+            oldest_first=answer.oldest_first,
         )
         difference = compare(memory, seen)
         listed = len(seen.trades)
         return BotPoll(
             alive=health is None or health.alive,
             trade_count=listed if health is None or health.trade_count is None else health.trade_count,
-            trades=seen.trades,
+            trades=difference.listed,
             difference=self._confirm(difference, seen, memory, health),
             new_run=difference.checkpoint.run != memory.run,
         )

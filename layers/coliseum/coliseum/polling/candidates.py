@@ -55,6 +55,7 @@ def source_gap_candidate(gap: SourceGap, *, late: bool = False) -> Candidate:
     return event_candidate(EntryKind.SOURCE_GAP, key, data)
 
 
-def bot_status_candidate(status: dict[str, Any]) -> Candidate:
-    """The bot went online or offline, or changed between paper and live."""
-    return event_candidate(EntryKind.BOT_STATUS, f"{status['status']}:{status.get('mode')}:{status['since']}", status)
+def bot_status_candidate(status: dict[str, Any], *, marked_ms: int | None = None) -> Candidate:
+    """The bot went online or offline, or changed between paper and live; or a mark changed at `marked_ms`."""
+    key = f"{status['status']}:{status.get('mode')}:{status['since']}"
+    return event_candidate(EntryKind.BOT_STATUS, key if marked_ms is None else f"{key}:{marked_ms}", status)

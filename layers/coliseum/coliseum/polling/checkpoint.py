@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coliseum.errors import LogError
@@ -12,6 +12,8 @@ from coliseum.errors import LogError
 VERSION = 1
 REMEMBERED_TRADES = 300
 """Three times the length of the bot's list, so that an outdated list is still recognised."""
+GAP_NEIGHBOURS = 10
+"""Trades on each side of a gap by whose fills the exchange's own times of that side are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,18 @@ class KnownTrade:
     digest: str
     """Empty where only the exchange reported the trade so far: its details differ from the bot's."""
     executed_at: float
-    """Unix seconds; 0 for a row of the bot's list that was rejected."""
+    """Unix seconds by the clock of the trade's source; 0 for a row of the bot's list that was rejected. It is only
+    ever compared for equality, to tell two trades of one id apart."""
     from_earlier_run: bool = False
     """Reported by an earlier run of the bot. The current run may have used the same id again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceGap:
-    """Trades that the bot no longer reports, because its list overflowed or because it restarted."""
+    """Trades that the bot no longer reports, because its list overflowed or because it restarted.
+
+    `from_ms` and `to_ms` are times of our clock: when the bot answered last before, and when the gap was found.
+    """
 
     reason: str
     """`overflow` or `restart`."""
@@ -36,14 +42,21 @@ class SourceGap:
     """Equal for every observation of the same gap."""
     from_ms: int
     to_ms: int
-    newest_reported_ms: int = 0
-    """Execution time of the newest trade that the bot reported before the gap. No missing trade is older."""
     lost: int | None
-    """Exactly how many trades are missing; None where the bot's own count does not say."""
+    """Exactly how many trades are missing; None where neither the bot's count nor the exchange's fills prove it."""
     at_least: int = 0
     """How many trades are certainly missing where `lost` is None."""
     backfilled: int = 0
     """How many trades the exchange has supplied so far. `lost` does not include them."""
+    before_ids: tuple[str, ...] = ()
+    """The newest trades that the bot reported before the gap. No missing trade is older than they are."""
+    after_ids: tuple[str, ...] = ()
+    """The oldest trades of the list behind the gap. No missing trade is newer than they are."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the time in which trades may be missing is known: it is not where our own clock went back."""
+        return self.from_ms < self.to_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,8 @@ class Checkpoint:
     """The data of the `bot_status` entry published last."""
     gap: SourceGap | None = None
     """A gap that was announced, but that the exchange has not yet given a final answer about."""
+    oldest_first: bool | None = None
+    """Whether the bot's list begins with its oldest trade; None until a new trade beside known ones has shown it."""
 
 
 EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={}, answered_ms=None)
@@ -79,15 +94,28 @@ EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={},
 #   listed    Checkpoint.list_length
 #   ok_ms     Checkpoint.answered_ms
 #   hole      Checkpoint.gap
-#   told_ms   SourceGap.newest_reported_ms, inside `hole`
 #
 # `known` is a list of [trade id, digest, executed_at], with a fourth item 1 where `from_earlier_run` is true.
-_STORED_GAP_KEYS = {"newest_reported_ms": "told_ms"}
+# `hole` has exactly the keys that earlier releases read. What came later stands beside it, where they ignore it:
+#
+#   hole_ids      SourceGap.before_ids and SourceGap.after_ids, two lists
+#   oldest_first  Checkpoint.oldest_first; missing where it is None
+_GAP_KEYS = ("reason", "key", "from_ms", "to_ms", "lost", "at_least", "backfilled")
 
 
-def newest_reported_ms(known: Mapping[str, KnownTrade]) -> int:
-    """Execution time of the newest trade that the bot itself reported, in unix ms; 0 where there is none."""
-    return int(max((trade.executed_at for trade in known.values() if trade.digest), default=0.0) * 1000)
+def reported_ids(known: Mapping[str, KnownTrade]) -> tuple[str, ...]:
+    """The ids of the trades that the bot itself reported, oldest first."""
+    return tuple(trade_id for trade_id, trade in known.items() if trade.digest and not trade_id.startswith("!"))
+
+
+def supplied_since_list(known: Mapping[str, KnownTrade]) -> int:
+    """How many trades only the exchange reported after the bot's last list. Those stand last."""
+    count = 0
+    for trade in reversed(tuple(known.values())):
+        if trade.digest:
+            break
+        count += 1
+    return count
 
 
 def keep_newest(known: Mapping[str, KnownTrade], *, at_least: int = 0) -> dict[str, KnownTrade]:
@@ -118,6 +146,10 @@ def forget_trades(checkpoint: Checkpoint, trade_ids: Collection[str]) -> Checkpo
 
 def encode(checkpoint: Checkpoint) -> str:
     """The checkpoint as one compact line of JSON: about 60 bytes for each remembered trade."""
+    gap = checkpoint.gap
+    later: dict[str, Any] = {} if gap is None else {"hole_ids": [gap.before_ids, gap.after_ids]}
+    if checkpoint.oldest_first is not None:
+        later["oldest_first"] = checkpoint.oldest_first
     return json.dumps(
         {
             "version": VERSION,
@@ -130,7 +162,8 @@ def encode(checkpoint: Checkpoint) -> str:
             ],
             "ok_ms": checkpoint.answered_ms,
             "status": checkpoint.status,
-            "hole": None if checkpoint.gap is None else _encode_gap(checkpoint.gap),
+            "hole": None if gap is None else {name: getattr(gap, name) for name in _GAP_KEYS},
+            **later,
         },
         separators=(",", ":"),
     )
@@ -152,16 +185,14 @@ def decode(text: str) -> Checkpoint:
             },
             answered_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
             status=None if body["status"] is None else dict(body["status"]),
-            gap=None if body["hole"] is None else _decode_gap(body["hole"]),
+            gap=None if body["hole"] is None else _decode_gap(body["hole"], body.get("hole_ids") or ((), ())),
+            oldest_first=body.get("oldest_first"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LogError(f"checkpoint cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _encode_gap(gap: SourceGap) -> dict[str, Any]:
-    return {_STORED_GAP_KEYS.get(name, name): value for name, value in asdict(gap).items()}
-
-
-def _decode_gap(stored: dict[str, Any]) -> SourceGap:
-    names = {stored_name: name for name, stored_name in _STORED_GAP_KEYS.items()}
-    return SourceGap(**{names.get(stored_name, stored_name): value for stored_name, value in stored.items()})
+def _decode_gap(stored: dict[str, Any], ids: Sequence[Sequence[str]]) -> SourceGap:
+    before, after = ids
+    fields = {name: stored[name] for name in _GAP_KEYS if name in stored}
+    return SourceGap(**fields, before_ids=tuple(map(str, before)), after_ids=tuple(map(str, after)))

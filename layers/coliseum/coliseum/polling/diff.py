@@ -6,16 +6,26 @@ The bot keeps its newest trades (100) in memory and counts the trades of its run
 2. Without such a trade, others may have been pushed out (`overflow`) or forgotten (`restart`).
 3. The difference of the counts says how many. Where it is zero there is no gap after all. A count that is not larger
    than the list proves nothing, because a bot might report the list's length as its count.
+4. The bot's clock proves nothing. Trades have the order of the list, a gap has times of our clock, and a time of the
+   bot is only compared for equality. A time ahead of our clock is marked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from coliseum.bot.parse import RejectedTrade
-from coliseum.polling.checkpoint import Checkpoint, KnownTrade, SourceGap, keep_newest, newest_reported_ms
+from coliseum.polling.checkpoint import (
+    GAP_NEIGHBOURS,
+    Checkpoint,
+    KnownTrade,
+    SourceGap,
+    keep_newest,
+    reported_ids,
+    supplied_since_list,
+)
+from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.trades import Trade
 
 FULL_LIST = 100
@@ -27,7 +37,7 @@ class BotObservation:
     """The bot's list and counts, as they were read in one poll."""
 
     trades: tuple[Trade, ...]
-    """Oldest first."""
+    """Oldest first, unless the list looked as if it began at its other end."""
     rejected: tuple[RejectedTrade, ...]
     """Rows of the list that are no valid trades."""
     run: str | None
@@ -37,6 +47,8 @@ class BotObservation:
     trade_count_after: int | None
     """The same count, read shortly after the list. Where both are equal, they belong to exactly this list."""
     at_ms: int
+    oldest_first: bool = False
+    """The list was taken for one that begins with its oldest trade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,10 @@ class ListDifference:
     gap: SourceGap | None
     checkpoint: Checkpoint
     """What is known once all this is published."""
+    listed: tuple[Trade, ...] = ()
+    """The whole list, oldest first."""
+    clock_ahead_seconds: float | None = None
+    """By how much the bot's clock is ahead of ours at least; None where this list does not show it."""
 
     @property
     def is_empty(self) -> bool:
@@ -63,7 +79,10 @@ def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
     rejected = {_rejected_key(row): row for row in seen.rejected}
     restarted = _reports_restart(before.run, seen.run)
     same_run = not _is_unreported(before.run) and seen.run == before.run
-    known = [key for key, trade in listed.items() if _is_same_trade(before.known.get(key), trade, same_run=same_run)]
+    known = {key for key, trade in listed.items() if _is_same_trade(before.known.get(key), trade, same_run=same_run)}
+    trades, oldest_first = _in_order(before, seen, known=known)
+    seen = replace(seen, trades=tuple(_marked(trade, at_ms=seen.at_ms) for trade in trades))
+    listed = {trade.trade_id: trade for trade in seen.trades}
     known_rejected = before.known.keys() & rejected.keys()
     new = tuple(trade for key, trade in listed.items() if not _was_reported(before.known.get(key), trade))
     length = len(listed) + len(rejected)
@@ -83,8 +102,45 @@ def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
             list_length=length,
             known=_merged(before.known, listed, rejected, new_run=new_run),
             answered_ms=seen.at_ms,
+            oldest_first=oldest_first,
         ),
+        listed=seen.trades,
+        clock_ahead_seconds=_clock_ahead(seen),
     )
+
+
+def _in_order(
+    before: Checkpoint, seen: BotObservation, *, known: Collection[str]
+) -> tuple[tuple[Trade, ...], bool | None]:
+    """The list, oldest first, and whether the bot lists its oldest trade first (None where that is not certain).
+
+    New trades stand at the list's newer end. Where no known trade stands beside a new one, an earlier list decides.
+    """
+    # True for a trade that the bot reported before, False for an id that nobody ever reported.
+    sides = [key in known for key in (trade.trade_id for trade in seen.trades) if _shows_order(before, key, known)]
+    is_proven = len(set(sides)) > 1 and sides in (sorted(sides), sorted(sides, reverse=True))
+    oldest_first = before.oldest_first
+    if is_proven:
+        oldest_first = seen.oldest_first != (not sides[0])
+    is_reversed = oldest_first is not None and oldest_first != seen.oldest_first
+    return seen.trades[::-1] if is_reversed else seen.trades, oldest_first
+
+
+def _shows_order(before: Checkpoint, trade_id: str, known: Collection[str]) -> bool:
+    earlier = before.known.get(trade_id)
+    if earlier is not None:  # what only the exchange reported may be newer or older than the bot's own list
+        return trade_id in known and bool(earlier.digest)
+    return not any(key.startswith(f"!{trade_id}:") for key in before.known)  # a row that was rejected before is not new
+
+
+def _marked(trade: Trade, *, at_ms: int) -> Trade:
+    ahead = seconds_ahead(trade.timestamp, now=at_ms / 1000)
+    return trade if ahead is None else replace(trade, clock_ahead_seconds=ahead)
+
+
+def _clock_ahead(seen: BotObservation) -> float | None:
+    differences = (trade.clock_ahead_seconds for trade in seen.trades)
+    return max((difference for difference in differences if difference is not None), default=None)
 
 
 def _is_unreported(run: str) -> bool:
@@ -135,8 +191,7 @@ def _gap(before: Checkpoint, seen: BotObservation, *, restarted: bool, length: i
     lost, at_least = (None, 0) if new_run else _loss(before, seen, length=length)
     if lost == 0:
         return None
-    to_ms = _end_ms(seen, new_run=new_run)
-    start = before.answered_ms if before.answered_ms is not None else to_ms
+    start = seen.at_ms if before.answered_ms is None else before.answered_ms
     oldest = seen.trades[0].trade_id if seen.trades else ""
     last = list(before.known)[-1] if before.known else ""
     identity = f"{before.run}:{seen.run or seen.at_ms}" if new_run else f"{before.run}:{last}:{oldest}"
@@ -144,11 +199,12 @@ def _gap(before: Checkpoint, seen: BotObservation, *, restarted: bool, length: i
     return SourceGap(
         reason=reason,
         key=f"{reason}:{identity}",
-        from_ms=min(start, to_ms),
-        to_ms=to_ms,
-        newest_reported_ms=newest_reported_ms(before.known),
+        from_ms=min(start, seen.at_ms),
+        to_ms=seen.at_ms,
         lost=lost,
         at_least=at_least,
+        before_ids=reported_ids(before.known)[-GAP_NEIGHBOURS:],
+        after_ids=tuple(trade.trade_id for trade in seen.trades[:GAP_NEIGHBOURS]),
     )
 
 
@@ -157,27 +213,12 @@ def _loss(before: Checkpoint, seen: BotObservation, *, length: int) -> tuple[int
     if before.trade_count is None or seen.trade_count is None or seen.trade_count <= length:
         return None, 0
     missing = seen.trade_count - before.trade_count - length
+    supplied = supplied_since_list(before.known)
+    if supplied:  # published while the bot was offline; some may be of another owner of the account
+        return None, max(0, missing - supplied)
     if missing >= 0 and seen.trade_count == seen.trade_count_after:
         return missing, missing
     return None, max(0, missing)
-
-
-def _end_ms(seen: BotObservation, *, new_run: bool) -> int:
-    """The end of the gap in unix ms: the bot's start after a restart, otherwise the list's oldest trade."""
-    end = seen.at_ms
-    if seen.trades:
-        end = min(end, int(seen.trades[0].timestamp * 1000))
-    if new_run and seen.run is not None:
-        end = _start_ms(seen.run, otherwise=end)
-    return end
-
-
-def _start_ms(run: str, *, otherwise: int) -> int:
-    try:
-        started = datetime.fromisoformat(run)
-    except ValueError:
-        return otherwise
-    return otherwise if started.tzinfo is None else int(started.timestamp() * 1000)
 
 
 def _run(before: Checkpoint, seen: BotObservation, *, new_run: bool) -> str:

@@ -30,6 +30,8 @@ class MinuteMetrics:
     """The longest time from a trade's execution, by the bot's clock, to its publish; None without a live trade."""
     waited: bool = False
     """Another poller held the lease."""
+    exchange_problem: str | None = None
+    """Why the exchange gave no fills when it was asked last; None where it did, or was not asked."""
 
     def add(self, tick: TickResult) -> None:
         """Count one more tick."""

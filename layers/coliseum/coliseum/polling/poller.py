@@ -4,8 +4,9 @@ Nothing is lost while Redis is away: publications wait in the queue, and the log
 that publishes its entries. Nothing is published twice: every candidate carries its identity, and the fence refuses a
 poller that worked from a checkpoint which another one has replaced.
 
-The state lies in five parts: `BotPoller` reads the bot, `StatusTracker` follows whether it is online, `FillLookup` asks
-the exchange, `UnpublishedQueue` holds what waits, and `LogWriter` writes it. `Lease` keeps other pollers away.
+The state lies in parts: `BotPoller` reads the bot, `StatusTracker` follows whether it is online, `FillLookup` asks the
+exchange, `FillCheck` looks for a fill of each trade, `UnpublishedQueue` holds what waits, and `LogWriter` writes it.
+`Lease` keeps other pollers away.
 """
 
 from __future__ import annotations
@@ -21,17 +22,11 @@ from coliseum.feed.entries import EntryId
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.polling.backfill import (
-    END_MARGIN_MS,
-    earliest_missing_ms,
-    fills_since_seconds,
-    ids_match,
-    recover,
-    unknown_fills,
-)
+from coliseum.polling.backfill import recover, unknown_fills, window_while_offline
 from coliseum.polling.bot_poll import BotPoller
-from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap, newest_reported_ms
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap
 from coliseum.polling.diff import ListDifference
+from coliseum.polling.fill_check import FillCheck
 from coliseum.polling.fill_lookup import FillLookup
 from coliseum.polling.lease import Lease
 from coliseum.polling.log_writer import LogWriter
@@ -46,6 +41,7 @@ from coliseum.polling.publications import (
 from coliseum.polling.schedule import ReportOutcome, Step, steps
 from coliseum.polling.status_tracker import StatusTracker
 from coliseum.polling.unpublished import UnpublishedQueue
+from coliseum.trading.modes import is_real_money
 from coliseum.trading.trades import Trade
 
 WAITING_ENTRIES_MAX = 5_000
@@ -55,13 +51,24 @@ WAITING_ENTRIES_MAX = 5_000
 class Poller:
     """Publishes the bot's trades and status to the log. One per process; not for two threads at once."""
 
-    def __init__(
-        self, *, bot: Bot, feed: Feed, exchange: Kalshi | None, interval: float, clock: Callable[[], int] = now_ms
+    def __init__(  # what a poller is wired with
+        self,
+        *,
+        bot: Bot,
+        feed: Feed,
+        exchange: Kalshi | None,
+        interval: float,
+        clock: Callable[[], int] = now_ms,
+        exchange_name: str | None = None,
     ) -> None:
-        """`interval`: seconds between ticks. `exchange` is None without an API key for its fills. `clock`: unix ms."""
+        """`interval`: seconds between ticks. `exchange` is None without an API key for its fills. `clock`: unix ms.
+
+        `exchange_name` is compared with the bot's mode; None compares with nothing.
+        """
         self._interval, self._clock = interval, clock
-        self._bot, self._status = BotPoller(bot), StatusTracker()
+        self._bot, self._status = BotPoller(bot), StatusTracker(exchange_name)
         self._fills = FillLookup(exchange, interval=interval)
+        self._fill_check = FillCheck(self._fills, watches_paper=is_real_money(exchange_name))
         self._queue = UnpublishedQueue()
         self._log = LogWriter(feed, self._queue)
         self._lease = Lease(feed, owner=uuid4().hex, interval=interval, clock=clock)
@@ -99,6 +106,9 @@ class Poller:
                 outcome = self._report()
                 totals.redis_errors += outcome.failed
                 totals.waited = totals.waited or outcome.rest_seconds is not None
+        if not totals.waited:
+            self._check_fills()
+        totals.exchange_problem = self._fills.problem
         if self._lease.remaining_ms > self._interval * 1000:  # cut short: there was time for another tick
             self._lease.release(self.memory)
         return totals
@@ -123,6 +133,19 @@ class Poller:
             self._log.load_soon()  # the other poller publishes meanwhile
         return outcome
 
+    def _check_fills(self) -> None:
+        """Compare what the bot listed with the account's fills, and publish what that changes in the bot's status."""
+        now, mode = self._clock(), (self.memory.status or {}).get("mode")
+        check = self._fill_check.run(mode=mode, now_ms=now, tick=self._tick_number)
+        if check is None or self._log.must_load:
+            return
+        self._queue.add(
+            self._status.fills_checked(
+                self.memory, now_ms=now, unconfirmed=check.unconfirmed, newest_fill_ms=check.newest_fill_ms
+            )
+        )
+        self._log.publish(now_ms=now, tick=self._tick_number)
+
     def _poll_bot(self, now: int) -> bool:
         """Queue what the bot's list and status add. Whether the bot answered."""
         try:
@@ -140,6 +163,15 @@ class Poller:
             status = self._status.poll_failed(self.memory, now_ms=now, problem="the bot says that it is not alive")
         self._queue.add(status)
         if poll.difference is not None:
+            self._queue.add(
+                self._status.clock_seen(
+                    self.memory,
+                    now_ms=now,
+                    ahead_seconds=poll.difference.clock_ahead_seconds,
+                    new_run=poll.new_run,
+                )
+            )
+            self._fill_check.note(poll.trades, now_ms=now, is_first=self.memory.answered_ms is None)
             self._queue_difference(poll.difference, poll.trades, now)
         return True
 
@@ -149,10 +181,18 @@ class Poller:
         difference = replace(difference, checkpoint=replace(difference.checkpoint, status=self.memory.status))
         if gap is not None:
             logger().warning("bot trade list has a gap", reason=gap.reason, lost=gap.lost)
-            since = fills_since_seconds(gap.from_ms, self.memory.known)
-            fills = self._fills.fills(since, tick=self._tick_number, urgent=True)
-            if fills is not None:
-                recovery = recover(gap, fills, known=self.memory.known, listed=listed, now_ms=now)
+            known = self.memory.known
+            answer = self._fills.search(
+                gap.from_ms,
+                trade_ids={*known, *(trade.trade_id for trade in listed)},
+                run=difference.checkpoint.run,
+                tick=self._tick_number,
+                urgent=True,
+            )
+            if answer is not None:
+                recovery = recover(
+                    gap, answer.fills, ids_match=answer.ids_match, known=known, listed=listed, now_ms=now
+                )
         trades = self._queue.trades_to_publish(listed, new=difference.trades)
         publication = list_publication(difference, recovery, trades=trades)
         if gap is not None and not self._fills.available:  # without an exchange the gap need not stay open
@@ -173,15 +213,19 @@ class Poller:
             self._queue.add(publication)
 
     def _fills_while_offline(self, memory: Checkpoint, answered_ms: int, now: int) -> Publication | None:
-        fills = self._fills.fills(fills_since_seconds(answered_ms, memory.known), tick=self._tick_number)
-        if not fills or not ids_match(fills, memory.known):
+        known = memory.known
+        answer = self._fills.search(
+            min(answered_ms, now), trade_ids=known.keys(), run=memory.run, tick=self._tick_number
+        )
+        if answer is None or not answer.ids_match:
             return None
-        begin = earliest_missing_ms(answered_ms, newest_reported_ms(memory.known))
-        trades = unknown_fills(fills, known=memory.known, from_ms=begin, to_ms=now + END_MARGIN_MS, backfilled=False)
-        return fills_publication(memory, trades)
+        window = window_while_offline(known, answer.fills, answered_ms=answered_ms, now_ms=now)
+        return fills_publication(memory, unknown_fills(answer.fills, known=known, window=window, backfilled=False))
 
     def _late_recovery(self, memory: Checkpoint, gap: SourceGap, now: int) -> Publication | None:
-        fills = self._fills.fills(fills_since_seconds(gap.from_ms, memory.known), tick=self._tick_number)
-        if fills is None:
+        known = memory.known
+        answer = self._fills.search(gap.from_ms, trade_ids=known.keys(), run=memory.run, tick=self._tick_number)
+        if answer is None:
             return None
-        return late_recovery_publication(memory, recover(gap, fills, known=memory.known, listed=(), now_ms=now))
+        recovery = recover(gap, answer.fills, ids_match=answer.ids_match, known=known, listed=(), now_ms=now)
+        return late_recovery_publication(memory, recovery)

@@ -9,7 +9,7 @@ from typing import Any
 from coliseum.feed.entries import Candidate
 from coliseum.polling import candidates
 from coliseum.polling.backfill import GAP_TIMEOUT_MS, Recovery
-from coliseum.polling.checkpoint import Checkpoint, KnownTrade, keep_newest
+from coliseum.polling.checkpoint import Checkpoint, KnownTrade, keep_newest, supplied_since_list
 from coliseum.polling.diff import ListDifference
 from coliseum.trading.trades import Trade
 
@@ -25,11 +25,14 @@ class Publication:
     checkpoint: Checkpoint
 
 
-def status_publication(checkpoint: Checkpoint, status: dict[str, Any] | None) -> Publication:
-    """The bot's new status; nothing where `status` is None."""
+def status_publication(
+    checkpoint: Checkpoint, status: dict[str, Any] | None, *, marked_ms: int | None = None
+) -> Publication:
+    """The bot's new status; nothing where `status` is None. `marked_ms`: when only a mark of it changed."""
     if status is None:
         return Publication((), checkpoint)
-    return Publication((candidates.bot_status_candidate(status),), replace(checkpoint, status=status))
+    candidate = candidates.bot_status_candidate(status, marked_ms=marked_ms)
+    return Publication((candidate,), replace(checkpoint, status=status))
 
 
 def list_publication(difference: ListDifference, recovery: Recovery | None, *, trades: Iterable[Trade]) -> Publication:
@@ -62,7 +65,8 @@ def late_recovery_publication(before: Checkpoint, recovery: Recovery) -> Publica
 
 def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publication:
     """Trades that the exchange reports while the bot is offline."""
-    return Publication(tuple(_trade_candidates(trades, before)), replace(before, known=_known_with(before, trades)))
+    known = _known_with(before, trades, before=0)
+    return Publication(tuple(_trade_candidates(trades, before)), replace(before, known=known))
 
 
 def without_expired_gap(before: Checkpoint, *, now_ms: int) -> Checkpoint:
@@ -77,10 +81,17 @@ def _trade_candidates(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[C
 
 def _with_recovery(checkpoint: Checkpoint, recovery: Recovery) -> Checkpoint:
     gap = None if recovery.final else recovery.gap
-    return replace(checkpoint, gap=gap, known=_known_with(checkpoint, recovery.trades))
+    since_list = supplied_since_list(checkpoint.known) + checkpoint.list_length
+    known = _known_with(checkpoint, recovery.trades, before=since_list)
+    return replace(checkpoint, gap=gap, known=known)
 
 
-def _known_with(checkpoint: Checkpoint, trades: Iterable[Trade]) -> dict[str, KnownTrade]:
-    """The known trades and those of the exchange, which have no digest: the bot has not reported them."""
-    merged = dict(checkpoint.known) | {trade.trade_id: KnownTrade("", trade.timestamp) for trade in trades}
-    return keep_newest(merged, at_least=checkpoint.list_length)
+def _known_with(checkpoint: Checkpoint, trades: Iterable[Trade], *, before: int) -> dict[str, KnownTrade]:
+    """The known trades and those of the exchange, which have no digest: the bot has not reported them.
+
+    They come before the newest `before` known ones: missing trades are older than the list behind their gap.
+    """
+    known = list(checkpoint.known.items())
+    place = max(0, len(known) - before)
+    supplied = [(trade.trade_id, KnownTrade("", trade.timestamp)) for trade in trades]
+    return keep_newest(dict([*known[:place], *supplied, *known[place:]]), at_least=checkpoint.list_length)

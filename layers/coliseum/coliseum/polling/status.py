@@ -47,7 +47,8 @@ def online_status(
     """
     details = [] if reported is None else [detail for detail in (reported.mode, reported.strategy) if detail]
     status = {"status": "online", "since": rfc3339(now_ms), "trades": trades, "detail": ", ".join(details) or None}
-    return {**status, **(_last_mode(before) if reported is None else _current_mode(reported, now_ms))}
+    mode = _last_mode(before) if reported is None else _current_mode(reported, now_ms)
+    return {**status, **mode, **_marks(before)}
 
 
 def confirm_mode(before: dict[str, Any], reported: BotStatus, *, now_ms: int, trades: int) -> dict[str, Any] | None:
@@ -65,12 +66,27 @@ def offline_status(before: dict[str, Any] | None, failed: FailedPolls, *, proble
         return None
     trades = None if before is None else before["trades"]
     status = {"status": "offline", "since": rfc3339(failed.since_ms), "trades": trades, "detail": problem}
-    return {**status, **_last_mode(before)}
+    return {**status, **_last_mode(before), **_marks(before)}
 
 
 def _current_mode(reported: BotStatus, now_ms: int) -> dict[str, Any]:
     """Paper or live, and when the bot reported it."""
     return {"mode": reported.mode, "mode_as_of": None if reported.mode is None else rfc3339(now_ms)}
+
+
+MARKS = ("mode_warning", "clock_ahead_seconds", "unconfirmed")
+"""Fields of a status that say what is wrong with the bot. They outlast a change between online and offline."""
+
+
+def _marks(before: dict[str, Any] | None) -> dict[str, Any]:
+    """The marks of an earlier status. Earlier releases stored none."""
+    return {name: (before or {}).get(name) for name in MARKS}
+
+
+def clock_mark(before: float | None, seen: float | None, *, new_run: bool) -> float | None:
+    """The largest difference that was seen in this run of the bot, in seconds; None where its clock was never ahead."""
+    values = [value for value in (None if new_run else before, seen) if value is not None]
+    return max(values, default=None)
 
 
 def _last_mode(before: dict[str, Any] | None) -> dict[str, Any]:

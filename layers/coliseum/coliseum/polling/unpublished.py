@@ -75,7 +75,8 @@ class UnpublishedQueue:
     def trades_to_publish(self, listed: tuple[Trade, ...], *, new: tuple[Trade, ...]) -> tuple[Trade, ...]:
         """The trades of a list that have to be queued: the `new` ones, or all `listed` ones for an emptied log.
 
-        For an emptied log the queue first drops what the list repeats, and puts the rest in the order of execution.
+        For an emptied log the queue first drops what the list repeats, and puts the rest in the order of the bot's
+        lists.
         """
         if not self._log_was_emptied:
             return new
@@ -130,22 +131,23 @@ def extend_order(order: TradeOrder, known: Mapping[str, KnownTrade]) -> TradeOrd
 def republish_before_list(
     waiting: Iterable[Publication], listed: Iterable[Trade], memory: Checkpoint, order: TradeOrder
 ) -> Publication:
-    """What waits, without the trades that `listed` repeats, in the order of execution.
+    """What waits, without the trades that `listed` repeats, in the order of the bot's lists.
 
     For a log that was emptied: what waits may be a correction of a trade that the log no longer has, and it stands in
-    the order of publication. `order` decides between trades of the same time. The checkpoint is `memory` without the
-    trades of the list, which are published behind this: a crash between the two must not make them count as published.
+    the order of publication. `order` has the place of each trade; their times are the bot's and prove no order. The
+    checkpoint is `memory` without the trades of the list, which are published behind this: a crash between the two must
+    not make them count as published.
     """
     listed = tuple(listed)
     in_list = {(f"trade:{trade.trade_id}", repr(trade.timestamp)) for trade in listed}
-    latest = 0.0
-    dated: list[tuple[float, int, Candidate]] = []
+    latest = -1
+    placed: list[tuple[int, Candidate]] = []
     for entry in (entry for publication in waiting for entry in publication.entries):
-        # An entry without a time, such as a gap, stays behind the entry that it came after.
-        latest = max(latest, float(entry.at or 0))
+        # An entry that is no trade, such as a gap, stays behind the newest trade that it came after.
+        place = order.get((entry.key, entry.at), latest)
+        latest = max(latest, place)
         if (entry.key, entry.at) not in in_list:
-            executed_at = float(entry.at) if entry.at else latest
-            dated.append((executed_at, order.get((entry.key, entry.at), len(order)), entry))
-    dated.sort(key=lambda row: row[:2])
+            placed.append((place, entry))
+    placed.sort(key=lambda row: row[0])
     checkpoint = forget_trades(memory, {trade.trade_id for trade in listed})
-    return Publication(tuple(entry for _, _, entry in dated), checkpoint)
+    return Publication(tuple(entry for _, entry in placed), checkpoint)

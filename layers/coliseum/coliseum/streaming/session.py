@@ -472,4 +472,7 @@ _UNKNOWN_BOT = {
     "detail": "the poller has not reported yet",
     "mode": None,
     "mode_as_of": None,
+    "mode_warning": None,
+    "clock_ahead_seconds": None,
+    "unconfirmed": None,
 }

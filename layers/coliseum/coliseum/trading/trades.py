@@ -63,11 +63,13 @@ class Trade:
     source: TradeSource = TradeSource.BOT_LIVE
     backfilled: bool = False
     """Supplied later by the exchange, because the bot's list no longer held it."""
+    clock_ahead_seconds: float | None = None
+    """By how much `timestamp` was ahead of our clock when the trade was read; None where it was not."""
 
     def digest(self) -> str:
         """Equal for two reports of one execution with the same facts; different once any fact changed. 16 hex digits.
 
-        `source` and `backfilled` are not included, because they describe the report and not the trade.
+        `source`, `backfilled` and `clock_ahead_seconds` describe the report and not the trade, so they do not count.
         """
         parts = (
             self.trade_id,
