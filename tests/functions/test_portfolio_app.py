@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from functions.portfolio.app import build
 from starlette.testclient import TestClient
 from tests.contract.rest_world import API, Bot, check, client_of, running_bot, settings_of, with_key
-from tests.fixtures.exchange import Exchange
+from tests.fixtures.exchange import Exchange, quoted_market
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 
@@ -169,6 +170,70 @@ def test_the_history_is_paged_oldest_first(client: TestClient, postgres_server: 
     assert seen == [(f"2026-11-01T0{n}:00:00Z", f"101.000{n}") for n in range(1, 7)]
     foreign = client.get(f"{API}/portfolio/history?limit=3&since=2026-11-01T02:00:00Z&cursor=" + "AAAA")
     assert foreign.status_code == 400
+
+
+def test_a_long_history_comes_in_few_points_that_keep_its_ends_and_extremes(
+    client: TestClient, postgres_server: PostgresServer
+) -> None:
+    postgres_server.execute(
+        "truncate balance_snapshots; insert into balance_snapshots (taken_at, cash, portfolio_value, source)"
+        " select timestamptz '2026-11-01T00:00:00Z' + n * interval '5 minutes',"
+        " case n when 1234 then 500 when 2101 then 3 else 100 + n / 10000.0 end, 1, 'kalshi'"
+        " from generate_series(0, 2400) n"
+    )
+    url = f"{API}/portfolio/history"
+    page = client.get(f"{url}?points=40").json()
+    check("/portfolio/history", 200, page)
+    equities = [row["equity"] for row in page["items"]]
+    assert (equities[0], equities[-1], len(equities) <= 40, page["next_cursor"]) == ("101.00", "101.24", True, None)
+    assert {"501.00", "4.00"} <= set(equities)
+    assert len(client.get(f"{url}?points=40&since=2026-11-09T07:00:00Z").json()["items"]) == 13
+    for more in ("limit=5", "cursor=x"):
+        answer = client.get(f"{url}?points=40&{more}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "points")
+    postgres_server.execute("truncate balance_snapshots")
+
+
+def test_todays_change_is_counted_from_the_last_snapshot_before_the_callers_day_began(
+    client: TestClient, postgres_server: PostgresServer
+) -> None:
+    postgres_server.execute(
+        "truncate balance_snapshots; insert into balance_snapshots (taken_at, cash, portfolio_value, source)"
+        " values (now() - interval '25 hours', 10, 2, 'kalshi'), (now() - interval '3 days', 7, 1, 'kalshi'),"
+        " (now() + interval '1 minute', 99, 1, 'kalshi')"
+    )
+    body = client.get(f"{API}/portfolio/summary").json()
+    check("/portfolio/summary", 200, body)
+    today = body["change_today"]
+    assert (today["equity_before"], today["time_zone"], today["error"]) == ("12.00", "UTC", None)
+    assert Decimal(today["change"]) == Decimal(body["balance"]["data"]["equity"]) - 12
+    far_east = client.get(f"{API}/portfolio/summary?tz=Asia/Tokyo").json()["change_today"]
+    assert far_east["day_started_at"][11:16] == "15:00"
+    postgres_server.execute("truncate balance_snapshots")
+    nothing = client.get(f"{API}/portfolio/summary").json()["change_today"]
+    assert (nothing["change"], nothing["error"]) == (None, "no snapshot was taken before today began")
+
+
+@pytest.mark.parametrize("zone", ["", "Europe", "../UTC", "/etc/passwd", "UTC%00", "Nowhere/City", "x" * 65])
+def test_a_time_zone_that_does_not_exist_is_refused_by_name(client: TestClient, zone: str) -> None:
+    answer = client.get(f"{API}/portfolio/summary?tz={zone}")
+    assert answer.status_code in {400, 422}
+    assert answer.json()["errors"][0]["field"] == "tz"
+
+
+def test_a_position_has_its_markets_title_what_its_side_stands_for_and_a_countdown(
+    client: TestClient, exchange_server: Exchange
+) -> None:
+    market = quoted_market(exchange_server)
+    exchange_server.order(market["ticker"], "bid", "1.00", "0.9900")
+    body = client.get(f"{API}/portfolio/positions").json()
+    check("/portfolio/positions", 200, body)
+    (row,) = [row for row in body["items"] if row["ticker"] == market["ticker"]]
+    assert (row["title"], row["event_ticker"]) == (market["title"], market["event_ticker"])
+    meaning = market["yes_sub_title"]
+    assert row["side_meaning"] == (meaning if row["side"] == "yes" else f"not: {meaning}")
+    assert row["closes_in_seconds"] >= 0
+    assert row["crossed"] is False
 
 
 def test_fills_in_postgres_with_equal_times_are_paged_without_loss_or_repetition(

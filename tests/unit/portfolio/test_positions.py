@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coliseum.portfolio.account_state import Bids
 from coliseum.portfolio.ledger import Holding
 from coliseum.portfolio.positions import positions_from, sum_positions
@@ -46,6 +49,41 @@ def test_without_a_bid_value_and_profit_are_unknown_and_so_are_their_sums() -> N
     assert (totals.open_positions, totals.unmarked, totals.exposure) == (2, 1, Decimal("4.40"))
     assert totals.market_value is None
     assert totals.unrealized_pnl is None
+
+
+def test_where_a_mark_is_missing_the_sums_have_bounds() -> None:
+    bids = {"B": Bids(ticker="B", yes=Decimal("0.5"), no=None)}
+    totals = sum_positions(positions_from([row("A", "10", "4.00"), row("B", "1", "0.4")], {}, bids))
+    assert (totals.market_value_low, totals.market_value_high) == (Decimal("0.5"), Decimal("10.5"))
+    assert (totals.unrealized_low, totals.unrealized_high) == (Decimal("-3.9"), Decimal("6.1"))
+
+
+COUNT = st.integers(1, 10_000).map(lambda cents: Decimal(cents) / 100)
+BID = st.none() | st.integers(0, 100).map(lambda cents: Decimal(cents) / 100)
+
+
+@given(st.lists(st.tuples(COUNT, BID, BID), max_size=6))
+def test_whatever_the_missing_marks_are_the_value_lies_within_its_bounds(
+    rows: list[tuple[Decimal, Decimal | None, Decimal | None]],
+) -> None:
+    """The third number of a row is the mark that turns out later, where there is one."""
+    held = [row(f"T{n}", str(count), "1.00") for n, (count, _, _) in enumerate(rows)]
+    now = {f"T{n}": Bids(ticker=f"T{n}", yes=bid, no=None) for n, (_, bid, _) in enumerate(rows)}
+    later = {
+        f"T{n}": Bids(ticker=f"T{n}", yes=bid if bid is not None else after or ZERO, no=None)
+        for n, (_, bid, after) in enumerate(rows)
+    }
+    totals, known = sum_positions(positions_from(held, {}, now)), sum_positions(positions_from(held, {}, later))
+    assert known.market_value is not None
+    assert totals.market_value_low <= known.market_value <= totals.market_value_high
+    assert totals.unmarked or totals.market_value == totals.market_value_low == totals.market_value_high
+
+
+def test_a_position_says_in_words_what_it_pays_on() -> None:
+    words = {"yes_meaning": "Rain", "no_meaning": "not: Rain", "title": "Rain in NYC?", "crossed": True}
+    bids = {name: Bids(ticker=name, yes=None, no=None, **words) for name in ("A", "B")}  # type: ignore[arg-type]  # by name
+    yes, no = positions_from([row("A", "2", "1.00"), row("B", "-2", "0.90")], {}, bids)
+    assert (yes.meaning, no.meaning, yes.title, yes.crossed) == ("Rain", "not: Rain", "Rain in NYC?", True)
 
 
 def test_the_largest_exposure_comes_first_and_equal_ones_by_ticker() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -47,6 +48,21 @@ def test_spread_and_midpoint_need_both_sides() -> None:
     assert (market.spread, market.midpoint) == (Decimal("0.03"), Decimal("0.575"))
     for bid, ask in ((None, Decimal("0.59")), (Decimal("0.56"), None), (None, None)):
         assert (_market(bid, ask).spread, _market(bid, ask).midpoint) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "meaning"),
+    [
+        ("Rain", "Dry", "Dry"),
+        ("Rain", "Rain", "not: Rain"),
+        ("Rain", "", "not: Rain"),
+        ("", "", ""),
+        ("", "Dry", "Dry"),
+    ],
+)
+def test_no_is_named_in_other_words_than_yes(yes: str, no: str, meaning: str) -> None:
+    market = replace(_market(None, None), subtitle=yes, no_subtitle=no)
+    assert market.no_meaning == meaning
 
 
 def test_an_ask_is_the_other_outcomes_bid_seen_from_here() -> None:

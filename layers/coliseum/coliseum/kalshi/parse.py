@@ -230,6 +230,7 @@ def market_from(row: wire.WireMarket) -> Market:
     draft.event_ticker = row.event_ticker
     draft.title = row.title
     draft.subtitle = row.yes_sub_title or row.subtitle
+    draft.no_subtitle = row.no_sub_title
     draft.status = row.status
     draft.market_type = row.market_type
     draft.yes_bid = yes_bid if has_bids else _real_bid(yes_bid)

@@ -67,6 +67,8 @@ class WireMarket(WireObject):
     """Deprecated, still sent."""
     subtitle: str = ""
     yes_sub_title: str = ""
+    no_sub_title: str = ""
+    """Often the same text as `yes_sub_title`."""
     yes_bid_size_fp: Count | None = None
     yes_ask_size_fp: Count | None = None
     previous_price_dollars: Price | None = None

@@ -6,6 +6,7 @@ The field names are part of the cached JSON: renaming one makes every cached val
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from coliseum.portfolio.ledger import Holding, LedgerTotals
@@ -36,14 +37,33 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bids:
-    """The best bids of a market: what its contracts can be sold for now. None where there is no bid."""
+    """The best bids of a market: what its contracts can be sold for now, None where there is no bid. And its names."""
 
     ticker: str
     yes: Decimal | None
     no: Decimal | None
     problem: str | None = None
     """Why the market could not be read; then it has no bids here."""
+    event_ticker: str | None = None
+    title: str | None = None
+    yes_meaning: str | None = None
+    """What a YES contract pays on, in words."""
+    no_meaning: str | None = None
+    close_time: datetime | None = None
+    """When trading ends; a market may close earlier."""
+    crossed: bool | None = None
+    """A bid at or above the ask: one of the two is out of date or wrong."""
 
 
 def bids_from(market: Market) -> Bids:
-    return Bids(ticker=market.ticker, yes=market.yes_bid, no=market.no_bid)
+    return Bids(
+        ticker=market.ticker,
+        yes=market.yes_bid,
+        no=market.no_bid,
+        event_ticker=market.event_ticker,
+        title=market.title or None,
+        yes_meaning=market.subtitle or None,
+        no_meaning=market.no_meaning or None,
+        close_time=market.close_time,
+        crossed=market.crossed,
+    )

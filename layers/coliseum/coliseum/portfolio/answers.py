@@ -56,6 +56,20 @@ class PositionData(Answer):
     )
     market_value: Dollars | None = Field(description="Contracts times mark.")
     unrealized_pnl: Dollars | None = Field(description="Market value less exposure.")
+    event_ticker: str | None = Field(description="Null where the market data did not answer, like the fields below.")
+    title: str | None = Field(description="The market's question.")
+    side_meaning: str | None = Field(
+        description="What `side` stands for, in words: the contracts pay a dollar each if this comes true.",
+        examples=["not: 50° or above"],
+    )
+    close_time: UtcTime | None = Field(description="When trading ends. A market may close earlier.")
+    closes_in_seconds: float | None = Field(
+        ge=0, description="Seconds from this answer to `close_time`; 0 once it is over.", examples=[5400.0]
+    )
+    crossed: bool | None = Field(
+        description="True where the market's bid is not below its ask: one of the two is out of date, so `mark` is "
+        "doubtful."
+    )
 
 
 class PositionsAnswer(Listing[PositionData]):
@@ -161,11 +175,30 @@ class TotalsData(Answer):
     contracts: Contracts | None
     exposure: Dollars | None
     market_value: Dollars | None = Field(description="Of the open positions, at the bid.")
+    market_value_low: Dollars | None = Field(
+        description="A bound where `market_value` is null: a contract without a mark counts 0. Else the same."
+    )
+    market_value_high: Dollars | None = Field(description="The same with a dollar for each contract without a mark.")
     unmarked: int | None = Field(description="Open positions without a bid.")
     realized_pnl: Dollars | None = Field(description="From our ledger: all markets ever traded, before fees.")
     unrealized_pnl: Dollars | None
+    unrealized_low: Dollars | None = Field(description="`market_value_low` less exposure.")
+    unrealized_high: Dollars | None = Field(description="`market_value_high` less exposure.")
     fees: Dollars | None = Field(description="From our ledger: all fees ever paid.")
     net_pnl: Dollars | None = Field(description="Realised plus unrealised, less fees.")
+
+
+class ChangeData(Answer):
+    """What happened to the equity since today began. Deposits and withdrawals of today are part of it."""
+
+    change: Dollars | None = Field(description="Equity now less equity at the last snapshot before today began.")
+    equity_before: Dollars | None
+    snapshot_at: UtcTime | None = Field(
+        description="When that snapshot was taken: long before today where the poller did not run."
+    )
+    day_started_at: UtcTime = Field(description="The start of today in `time_zone`.")
+    time_zone: str = Field(description="As the parameter `tz` named it.", examples=["UTC"])
+    error: str | None = Field(description="Why `change` is null.")
 
 
 class DifferenceData(Answer):
@@ -201,11 +234,14 @@ class SummaryAnswer(Answer):
     positions: Part[list[PositionData]]
     recent_trades: Part[list[TradeData]]
     bot: Part[BotData]
+    change_today: ChangeData
     totals: TotalsData
     reconciliation: ReconciliationData
 
 
-def position_data(position: PortfolioPosition) -> PositionData:
+def position_data(position: PortfolioPosition, *, now: float) -> PositionData:
+    """`now` is unix seconds."""
+    closes = position.close_time
     return PositionData(
         ticker=position.ticker,
         side=position.outcome.value,
@@ -217,6 +253,12 @@ def position_data(position: PortfolioPosition) -> PositionData:
         mark=position.mark,
         market_value=position.market_value,
         unrealized_pnl=position.unrealized_pnl,
+        event_ticker=position.event_ticker,
+        title=position.title,
+        side_meaning=position.meaning,
+        close_time=closes,
+        closes_in_seconds=None if closes is None else round(max(0.0, closes.timestamp() - now), 3),
+        crossed=position.crossed,
     )
 
 

@@ -21,7 +21,7 @@ SEVERAL = "several"
 """The group of a settlement in a market that several strategies traded."""
 
 
-class Grouping(StrEnum):
+class PnlGroup(StrEnum):
     """What profit is summed by."""
 
     MARKET = "market"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
@@ -16,12 +19,14 @@ from coliseum.feed.feed import Feed
 from coliseum.http.answers import IdentityData
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
+from coliseum.http.time_zones import UTC_ZONE, day_start
 from coliseum.identity import Identity
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.account import AccountPositions, ExchangeAccount
 from coliseum.portfolio.answers import (
     BalanceAnswer,
     BalanceData,
+    ChangeData,
     FillsAnswer,
     HistoryAnswer,
     LiveTradesAnswer,
@@ -36,10 +41,18 @@ from coliseum.portfolio.answers import (
     trade_data,
 )
 from coliseum.portfolio.bot_status import BotStatusReader
+from coliseum.portfolio.curve import CurveSampler
 from coliseum.portfolio.list_query import ListQuery
-from coliseum.portfolio.records import POSTGRES, select_snapshots
+from coliseum.portfolio.records import (
+    POSTGRES,
+    BalanceSnapshot,
+    newest_snapshot_before,
+    select_snapshots,
+    snapshot_span,
+)
 from coliseum.portfolio.summary import (
     balance_data,
+    change_data,
     failures_from,
     missing_part,
     reconciliation_data,
@@ -50,6 +63,9 @@ from coliseum.store.client import Store
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
+_SNAPSHOT_SECONDS = 2.0
+"""How long the summary waits for the snapshot that today is compared with."""
+_SNAPSHOTS_PER_READ = 1000
 _RECENT_TRADES = 10
 """How many trades the summary shows."""
 Value = TypeVar("Value")
@@ -99,7 +115,7 @@ class Portfolio:
 
     def positions(self) -> PositionsAnswer:
         account = self._account.positions()
-        items = [position_data(position) for position in account.positions]
+        items = [position_data(position, now=self._clock()) for position in account.positions]
         return PositionsAnswer(
             items=items,
             count=len(items),
@@ -136,25 +152,44 @@ class Portfolio:
                 limit=limit,
             ),
         )
-        items = [snapshot_data(row.snapshot) for row in rows]
         full = len(rows) == limit
+        following = encode_cursor("history", filters, {"after": rows[-1].key}) if full else None
+        return self._history_answer([row.snapshot for row in rows], following)
+
+    def _history_answer(self, rows: Sequence[BalanceSnapshot], next_cursor: str | None) -> HistoryAnswer:
+        items = [snapshot_data(row) for row in rows]
         return HistoryAnswer(
             items=items,
             count=len(items),
-            next_cursor=encode_cursor("history", filters, {"after": rows[-1].key}) if full else None,
+            next_cursor=next_cursor,
             source=POSTGRES,
             as_of=utc_from(self._clock()),
             stale=False,
             age_seconds=0.0,
         )
 
-    def summary(self) -> SummaryAnswer:
-        """All parts, fetched at the same time.
+    def curve(self, *, since: float | None, until: float | None, points: int) -> HistoryAnswer:
+        """The history in `points` snapshots at most, chosen as `portfolio.curve` says. Raises SourceError."""
+        rows = self._breaker.call(
+            POSTGRES,
+            lambda: _sampled(
+                self._store(),
+                None if since is None else utc_from(since),
+                None if until is None else utc_from(until),
+                points,
+            ),
+        )
+        return self._history_answer(rows, None)
+
+    def summary(self, zone: ZoneInfo = UTC_ZONE) -> SummaryAnswer:
+        """All parts, fetched at the same time; `zone` says when today began.
 
         Raises the balance's error where nothing is known but an old bot status from Postgres.
         """
         submit = self._threads.submit
         balance_future, positions_future = submit(self._account.balance), submit(self._account.positions)
+        today_starts = utc_from(day_start(self._clock(), zone))
+        snapshot_future = submit(self._snapshot_before, today_starts)
         trades_future, bot_future = submit(self._live.latest, limit=_RECENT_TRADES), submit(self._bot.part)
         balance, balance_error = _result_or_error(balance_future)
         positions, positions_error = _result_or_error(positions_future)
@@ -176,6 +211,7 @@ class Portfolio:
             positions=positions_part,
             recent_trades=trades_part,
             bot=bot,
+            change_today=self._change_today(snapshot_future, money, today_starts, zone),
             totals=totals_data(
                 money,
                 None if positions is None else positions.positions,
@@ -189,6 +225,27 @@ class Portfolio:
             ),
         )
 
+    def _snapshot_before(self, at: datetime) -> BalanceSnapshot | None:
+        return self._breaker.call(POSTGRES, lambda: newest_snapshot_before(self._store(), at))
+
+    def _change_today(
+        self,
+        snapshot_future: Future[BalanceSnapshot | None],
+        balance: Balance | None,
+        since: datetime,
+        zone: ZoneInfo,
+    ) -> ChangeData:
+        """The rest of the summary does not wait for a database that does not answer."""
+        snapshot: BalanceSnapshot | None = None
+        problem: str | None = None
+        try:
+            snapshot = snapshot_future.result(timeout=_SNAPSHOT_SECONDS)
+        except FutureTimeout:
+            problem = f"{POSTGRES}: no answer within {_SNAPSHOT_SECONDS:g} s"
+        except ColiseumError as error:
+            problem = str(error)
+        return change_data(balance, snapshot, since=since, zone=zone.key, problem=problem)
+
     def _balance_part(self, balance: CachedValue[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
         if balance is None:
             return missing_part(error)
@@ -201,7 +258,7 @@ class Portfolio:
         if account is None:
             return missing_part(error)
         return Part(
-            data=[position_data(position) for position in account.positions],
+            data=[position_data(position, now=self._clock()) for position in account.positions],
             error="; ".join(str(failure) for failure in account.failures) or None,
             **{**account.state.origin(), "stale": account.stale},
         )
@@ -233,6 +290,21 @@ class Portfolio:
             "age_seconds": self._age(page.as_of),
             "failures": failures_from(page.failures),
         }
+
+
+def _sampled(store: Store, since: datetime | None, until: datetime | None, points: int) -> list[BalanceSnapshot]:
+    """Page by page, so that a year of snapshots needs no more memory than a page of them."""
+    span = snapshot_span(store, since=since, until=until)
+    if span is None:
+        return []
+    sampler = CurveSampler(span[0].timestamp(), span[1].timestamp(), points)
+    after: str | None = None
+    while True:
+        rows = select_snapshots(store, since=since, until=until, after=after, limit=_SNAPSHOTS_PER_READ)
+        sampler.add(row.snapshot for row in rows)
+        if len(rows) < _SNAPSHOTS_PER_READ:
+            return sampler.result()
+        after = rows[-1].key
 
 
 def _result_or_error(future: Future[Value]) -> tuple[Value, None] | tuple[None, ColiseumError]:

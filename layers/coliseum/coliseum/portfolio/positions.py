@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from coliseum.portfolio.account_state import Bids
 from coliseum.portfolio.ledger import MICRO_DOLLAR, Holding
 from coliseum.trading.markets import ExchangePosition
-from coliseum.trading.money import ZERO
+from coliseum.trading.money import ONE, ZERO
 from coliseum.trading.trades import Outcome
 
 
@@ -29,6 +30,26 @@ class PortfolioPosition:
     fees_paid: Decimal
     mark: Decimal | None
     """The best bid for this outcome, in dollars per contract: the price of selling now. None without a bid."""
+    event_ticker: str | None = None
+    title: str | None = None
+    """The market's question. None where the market data did not answer, like the fields below."""
+    meaning: str | None = None
+    """What `outcome` stands for, in words."""
+    close_time: datetime | None = None
+    crossed: bool | None = None
+    """The market's bid is not below its ask, so the mark is doubtful."""
+
+    @property
+    def value_low(self) -> Decimal:
+        """The market value; 0 where it is unknown, the least that contracts can be worth."""
+        value = self.market_value
+        return ZERO if value is None else value
+
+    @property
+    def value_high(self) -> Decimal:
+        """The market value; a dollar for each contract where it is unknown, the most that they can be worth."""
+        value = self.market_value
+        return self.contracts * ONE if value is None else value
 
     @property
     def market_value(self) -> Decimal | None:
@@ -66,6 +87,11 @@ def _position(row: ExchangePosition, holding: Holding | None, bids: Bids | None)
         realized_pnl=row.realized_pnl,
         fees_paid=row.fees_paid,
         mark=None if bids is None else (bids.yes if outcome is Outcome.YES else bids.no),
+        event_ticker=None if bids is None else bids.event_ticker,
+        title=None if bids is None else bids.title,
+        meaning=None if bids is None else (bids.yes_meaning if outcome is Outcome.YES else bids.no_meaning),
+        close_time=None if bids is None else bids.close_time,
+        crossed=None if bids is None else bids.crossed,
     )
 
 
@@ -79,6 +105,11 @@ class PositionTotals:
     market_value: Decimal | None
     """None as soon as one position has no mark: a partial sum would be taken for the whole."""
     unrealized_pnl: Decimal | None
+    market_value_low: Decimal
+    """A bound: what the positions are worth at least. The market value itself where every position has a mark."""
+    market_value_high: Decimal
+    unrealized_low: Decimal
+    unrealized_high: Decimal
     unmarked: int
     """Positions without a bid, or whose market data did not answer."""
 
@@ -88,10 +119,16 @@ def sum_positions(positions: Iterable[PortfolioPosition]) -> PositionTotals:
     values = [row.market_value for row in rows if row.market_value is not None]
     gains = [row.unrealized_pnl for row in rows if row.unrealized_pnl is not None]
     complete = len(values) == len(rows)
+    exposure = sum((row.exposure for row in rows), ZERO)
+    low, high = sum((row.value_low for row in rows), ZERO), sum((row.value_high for row in rows), ZERO)
     return PositionTotals(
         open_positions=len(rows),
         contracts=sum((row.contracts for row in rows), ZERO),
-        exposure=sum((row.exposure for row in rows), ZERO),
+        exposure=exposure,
+        market_value_low=low,
+        market_value_high=high,
+        unrealized_low=low - exposure,
+        unrealized_high=high - exposure,
         market_value=sum(values, ZERO) if complete else None,
         unrealized_pnl=sum(gains, ZERO) if complete else None,
         unmarked=len(rows) - len(values),

@@ -161,6 +161,31 @@ def select_snapshots(
     return [StoredSnapshot(_snapshot(row), str(row["taken_at"])) for row in rows]
 
 
+def snapshot_span(store: Store, *, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime] | None:
+    """The times of the oldest and the newest snapshot in this span; None where there is none."""
+    where: list[Condition] = []
+    if since is not None:
+        where.append(("taken_at", "gte", since))
+    if until is not None:
+        where.append(("taken_at", "lt", until))
+    ends = [
+        store.select("balance_snapshots", "taken_at", where=where, order=(order,), limit=1)
+        for order in ("taken_at", "taken_at.desc")
+    ]
+    if not all(ends):
+        return None
+    oldest, newest = (datetime.fromisoformat(str(rows[0]["taken_at"])) for rows in ends)
+    return oldest, newest
+
+
+def newest_snapshot_before(store: Store, at: datetime) -> BalanceSnapshot | None:
+    """The last snapshot that was taken before `at`."""
+    rows = store.select(
+        "balance_snapshots", _SNAPSHOT_COLUMNS, where=[("taken_at", "lt", at)], order=("taken_at.desc",), limit=1
+    )
+    return _snapshot(rows[0]) if rows else None
+
+
 def _snapshot(row: Mapping[str, Any]) -> BalanceSnapshot:
     try:
         return BalanceSnapshot(

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from coliseum.errors import InvalidInput
 from coliseum.http.csv_export import csv_response
-from coliseum.http.field_types import seconds_from
-from coliseum.http.paging import Cursor, Limit, TickerQuery
+from coliseum.http.paging import MAX_LIMIT, Cursor, Limit, TickerQuery
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
+from coliseum.http.time_zones import TimeZone, zone_from
 from coliseum.portfolio.answers import (
     BalanceAnswer,
     FillsAnswer,
@@ -21,6 +22,7 @@ from coliseum.portfolio.answers import (
     SummaryAnswer,
     TradeData,
 )
+from coliseum.portfolio.curve import MAX_POINTS, POINTS_PER_PIECE
 from coliseum.portfolio.list_answers import (
     OrderData,
     OrdersAnswer,
@@ -41,6 +43,11 @@ Until = Annotated[str | None, Query(max_length=64, description=f"Before this mom
 Format = Annotated[
     Literal["json", "csv"],
     Query(alias="format", description="`csv`: the items as a table; the next page is named in the header `Link`."),
+]
+HistoryLimit = Annotated[int | None, Query(ge=1, le=MAX_LIMIT, description="Items per page; 500 without it.")]
+Points = Annotated[
+    int | None,
+    Query(ge=POINTS_PER_PIECE, le=MAX_POINTS, description="The whole span in so many snapshots at most, in one page."),
 ]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
@@ -145,12 +152,12 @@ def live_trades(portfolio: PortfolioParameter, limit: Limit = 100, ticker: Ticke
 
 
 @router.get("/summary", summary="Everything in one call")
-def summary(portfolio: PortfolioParameter) -> SummaryAnswer:
+def summary(portfolio: PortfolioParameter, tz: TimeZone = "UTC") -> SummaryAnswer:
     """Balance, positions, recent trades, bot, totals, and where our ledger and the exchange differ.
 
     Each part can fail alone. The status is 503 only where no part is known.
     """
-    return portfolio.summary()
+    return portfolio.summary(zone_from(tz))
 
 
 @router.get("/history", summary="Equity curve", response_model=HistoryAnswer, responses=_CSV)
@@ -158,18 +165,22 @@ def history(
     request: Request,
     portfolio: PortfolioParameter,
     *,
-    limit: Limit = 500,
+    limit: HistoryLimit = None,
     since: Since = None,
     until: Until = None,
     cursor: Cursor = None,
+    points: Points = None,
     form: Format = "json",
 ) -> HistoryAnswer | Response:
-    """Snapshots of the balance, oldest first."""
-    answer = portfolio.history(
-        since=_seconds(since, "since"), until=_seconds(until, "until"), limit=limit, cursor=cursor
-    )
+    """Snapshots of the balance, oldest first: in pages, or with `points` the whole span in one thinned answer.
+
+    The span is then cut into equal pieces of time; of each piece the first, lowest, highest and last snapshot stay.
+    """
+    query = list_query_from(limit=limit or 500, ticker=None, since=since, until=until, cursor=cursor)
+    if points is None:
+        answer = portfolio.history(since=query.since, until=query.until, limit=query.limit, cursor=cursor)
+    elif limit is not None or cursor is not None:
+        raise InvalidInput("points", points, "no `limit` and no `cursor` beside it: the answer is one page")
+    else:
+        answer = portfolio.curve(since=query.since, until=query.until, points=points)
     return csv_response(SnapshotData, answer, request.url, name="equity") if form == "csv" else answer
-
-
-def _seconds(text: str | None, field: str) -> float | None:
-    return None if text is None else seconds_from(text, field=field)

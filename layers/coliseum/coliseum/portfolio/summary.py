@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from coliseum.portfolio.account_state import AccountState
 from coliseum.portfolio.answers import (
     BalanceData,
     BotData,
+    ChangeData,
     IdleData,
     Part,
     ReconciliationData,
@@ -21,6 +23,7 @@ from coliseum.portfolio.answers import (
     difference_data,
 )
 from coliseum.portfolio.positions import PortfolioPosition, sum_positions
+from coliseum.portfolio.records import BalanceSnapshot
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
 
@@ -81,6 +84,25 @@ def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) 
     )
 
 
+def change_data(
+    balance: Balance | None, snapshot: BalanceSnapshot | None, *, since: datetime, zone: str, problem: str | None
+) -> ChangeData:
+    """`snapshot` is the last one before `since`, the start of today in `zone`. `problem`: why there is none."""
+    if balance is None:
+        problem = "the balance is unknown"
+    elif snapshot is None and problem is None:
+        problem = "no snapshot was taken before today began"
+    known = balance is not None and snapshot is not None
+    return ChangeData(
+        change=balance.equity - snapshot.equity if balance is not None and snapshot is not None else None,
+        equity_before=None if snapshot is None else snapshot.equity,
+        snapshot_at=None if snapshot is None else snapshot.taken_at,
+        day_started_at=since,
+        time_zone=zone,
+        error=None if known else problem,
+    )
+
+
 def totals_data(
     balance: Balance | None, positions: tuple[PortfolioPosition, ...] | None, state: AccountState | None
 ) -> TotalsData:
@@ -97,8 +119,12 @@ def totals_data(
         contracts=None if sums is None else sums.contracts,
         exposure=None if sums is None else sums.exposure,
         market_value=None if sums is None else sums.market_value,
+        market_value_low=None if sums is None else sums.market_value_low,
+        market_value_high=None if sums is None else sums.market_value_high,
         unmarked=None if sums is None else sums.unmarked,
         unrealized_pnl=None if sums is None else sums.unrealized_pnl,
+        unrealized_low=None if sums is None else sums.unrealized_low,
+        unrealized_high=None if sums is None else sums.unrealized_high,
         realized_pnl=None if ledger is None else ledger.realized,
         fees=None if ledger is None else ledger.fees,
         net_pnl=net,

@@ -78,6 +78,15 @@ class Market:
     rules_secondary: str
     price_level_structure: str
     can_close_early: bool | None
+    no_subtitle: str = ""
+    """What NO stands for, as the exchange names it: often the same text as `subtitle`, which is what YES stands for."""
+
+    @property
+    def no_meaning(self) -> str:
+        """What NO stands for, in words that differ from those of YES."""
+        if self.no_subtitle and self.no_subtitle != self.subtitle:
+            return self.no_subtitle
+        return f"not: {self.subtitle}" if self.subtitle else ""
 
     @property
     def spread(self) -> Decimal | None:
