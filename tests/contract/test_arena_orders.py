@@ -27,7 +27,7 @@ from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
 ARENA = f"{API}/arena"
-TOKEN = "an operator's token: ü"
+TOKEN = "an-operators-token-0123"
 ADMIN_HEADERS = {b"Authorization": f"Bearer {TOKEN}".encode()}
 COMMANDS = ["/rounds", "/redrive", "/agents/market/pause", "/agents/market/resume", "/agents/market/retire"]
 

@@ -26,7 +26,7 @@ from coliseum.http.stream_paths import PATHS
 from coliseum.streaming.app import StreamApp, create_app
 from coliseum.streaming.subscription import POLL_PARAMETERS, STREAM_PARAMETERS
 
-TOKEN = "the operator's own token"  # of this test
+TOKEN = "the-operators-own-token"
 BUILDERS: dict[str, Callable[[Settings], FastAPI]] = {
     "portfolio": build_portfolio,
     "markets": build_markets,
@@ -117,7 +117,7 @@ def ask(app: StreamApp, method: str, path: str, query: str, headers: dict[str, s
 
 @pytest.fixture
 def stream() -> StreamApp:
-    secret = SecretStr("a secret for signing tickets")
+    secret = SecretStr("a-secret-for-signing-tickets")
     return create_app(settings_of(stream_auth="ticket", admin_token=SecretStr(TOKEN), stream_ticket_secret=secret))
 
 

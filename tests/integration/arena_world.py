@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from secrets import token_hex
@@ -97,6 +98,9 @@ def open_round(
     """Open a round of these tickers for all active agents. Returns its id. Each `ago` needs a different slot."""
     opened_at = now() - ago
     slot = slot_at(opened_at, every=timedelta(seconds=1))
+    # In the first minutes of a quarter `ago` reaches into the season before, in which no contestant is enrolled.
+    (newest,) = records.store.select("arena_seasons", "season", order=("starts_at.desc",), limit=1)
+    slot = replace(slot, season=max(slot.season, newest["season"]))
     agents = [agent for agent in records.agents() if agent.status == "active"]
     assert records.open_round(
         slot,
