@@ -65,8 +65,8 @@ lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with has
 	$(LOCK) --group sam -o requirements/sam.txt
 	sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 
-soak: $(VENV)/.dev ## look for new failures: RUNS=10000 random histories of faults, then random examples of every property
-	COLISEUM_SOAK=$(or $(RUNS),10000) $(PYTHON) -m pytest tests/chaos/test_delivery.py -q -n 0 $(ARGUMENTS)
+soak: $(VENV)/.dev ## look for new failures: RUNS=10000 random histories of faults, 100,000 ordinary answers, random examples of every property
+	COLISEUM_SOAK=$(or $(RUNS),10000) $(PYTHON) -m pytest tests/chaos/test_delivery.py tests/integration/test_exchange_changes.py -q -n 0 $(ARGUMENTS)
 	$(PYTHON) -m pytest tests/unit -q -m hypothesis --hypothesis-profile=explore -n $(WORKERS) --dist loadfile $(ARGUMENTS)
 
 mutants: $(VENV)/.dev ## break the code on purpose; every break must fail a test

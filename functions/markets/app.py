@@ -9,6 +9,8 @@ from coliseum.aws import load_secrets
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
+from coliseum.feed.exchange_changes import ExchangeChanges
+from coliseum.feed.feed import Feed
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.kalshi.client import Kalshi
 from coliseum.markets import routes
@@ -22,6 +24,8 @@ def build(settings: Settings) -> FastAPI:
     app = create_app(title="Coliseum markets", routers=[routes.router], settings=settings)
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     kalshi = Kalshi.from_settings(settings)
+    if redis is not None:
+        kalshi.on_change(ExchangeChanges.from_settings(settings, redis, Feed.from_settings(settings, redis)).announce)
     breaker = CircuitBreaker()
     cache = Cache(redis, prefix=settings.cache_prefix, breaker=breaker)
     store = lazy_store(settings, app.state.resources)

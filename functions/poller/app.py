@@ -16,6 +16,7 @@ from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
+from coliseum.feed.exchange_changes import ExchangeChanges
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import add_metrics, logger, metrics
@@ -58,6 +59,8 @@ def build(settings: config.Settings, *, clock: Callable[[], int] = now_ms) -> Co
         if client is not None:
             clients.callback(client.close)
     feed = Feed.from_settings(settings, redis)
+    if exchange is not None:
+        exchange.on_change(ExchangeChanges.from_settings(settings, redis, feed).announce)
     cache_of_account = Cache(redis, prefix=settings.cache_prefix, breaker=CircuitBreaker())
     return Container(
         Poller(

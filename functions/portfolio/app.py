@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from coliseum import config
@@ -10,10 +12,11 @@ from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.config import Settings
+from coliseum.feed.exchange_changes import ExchangeChanges, change_json
 from coliseum.feed.feed import Feed
 from coliseum.http import routes as utility
 from coliseum.http.app import create_app, lambda_handler
-from coliseum.http.probes import Prober
+from coliseum.http.probes import Changes, Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
 from coliseum.portfolio.lists import AccountLists
@@ -44,11 +47,21 @@ def build(settings: Settings) -> FastAPI:
             "exchange": lambda: kalshi.for_seconds(1.0).exchange_status(),
         },
         mode=portfolio.bot_mode,
+        changes=_changes(settings, redis, feed, kalshi),
     )
     for resource in (redis, bot, kalshi, portfolio, prober):
         if resource is not None:
             close(resource.close)
     return app
+
+
+def _changes(settings: Settings, redis: Redis | None, feed: Feed | None, kalshi: Kalshi) -> Callable[[], Changes]:
+    """What reads the known changes of the exchange. Those that this process sees are announced from now on."""
+    if redis is None or feed is None:
+        return lambda: tuple(change_json(change) for change in kalshi.changes)
+    changes = ExchangeChanges.from_settings(settings, redis, feed)
+    kalshi.on_change(changes.announce)
+    return lambda: changes.known_or(lambda: kalshi.changes)
 
 
 load_secrets()

@@ -21,6 +21,7 @@ from coliseum.arena.settling.leaderboards import make_due_leaderboards
 from coliseum.arena.settling.run import SettlingReport, publish, run_settler
 from coliseum.arena.trade_context.publishing import publish_trade_contexts
 from coliseum.aws import load_secrets, send_batch
+from coliseum.feed.exchange_changes import ExchangeChanges
 from coliseum.feed.feed import Feed
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
@@ -47,6 +48,7 @@ def settler() -> Settler:
     settings.require("decisions_queue_url")
     store, redis, kalshi = Store.from_settings(settings), Redis.from_settings(settings), Kalshi.from_settings(settings)
     records, feed, resources = ArenaRecords(store), Feed.from_settings(settings, redis), ExitStack()
+    kalshi.on_change(ExchangeChanges.from_settings(settings, redis, feed).announce)
     for client in (store, redis, kalshi):
         resources.callback(client.close)
     settle = partial(

@@ -57,6 +57,13 @@ EXAMPLES: dict[str, str] = {
     r"[0-9A-Z]{5}": "42P01",
     r"Object missing required field `(\w+)`": "Object missing required field `a_b`",
     r"(\w+)|\[(\d+)\]": "[1]",
+    r"cursor|next|page|token": "cursor",
+    r"[0-9]{1,15}(\.[0-9]{1,12})?": "0.55",
+    r"-?[0-9]{1,15}(\.[0-9]{1,12})?": "-1.5",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9]{2}:[0-9]{2})": "2026-11-21T12:00:00.5Z",
+    r"Field validation for '(\w{1,60})' failed on the '\w{1,60}' tag": "Field validation for 'A' failed on the 'b' tag",
+    r"parameter \W?(\w{1,60})\W? (?:is )?(?:required|missing)": "parameter 'a' is required",
+    r"^[ -~]*$": "30",
     # the public client
     r"(\d{1,16})-(\d{1,16})": "10-2",
     r"\r\n|\n|\r": "\r\n",

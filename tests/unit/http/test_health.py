@@ -54,7 +54,7 @@ def test_a_mode_that_cannot_be_read_in_time_is_unknown() -> None:
         forever.wait()
 
     prober = Prober({}, mode=slow, seconds=0.1)
-    assert prober.run() == ({}, None)
+    assert prober.run() == ({}, None, ())
     forever.set()
     prober.close()
 
@@ -77,6 +77,20 @@ def test_probes_run_in_parallel_and_never_raise() -> None:
     probes: dict[str, Probe] = {"database": lambda: None, "redis": down, "bot": broken, "exchange": forever.wait}
     prober = Prober(probes, seconds=2.0)  # time for the three that end, on a busy machine too
     results = {"database": "up", "redis": "down", "bot": "unknown", "exchange": "unknown"}
-    assert prober.run() == (results, None)
+    assert prober.run() == (results, None, ())
     forever.set()
     prober.close()
+
+
+def test_changes_of_the_exchange_are_shown() -> None:
+    change = {
+        "object": "Market",
+        "field": "result",
+        "change": "new_value",
+        "endpoint": "GET /markets",
+        "detail": "one",
+        "depends_on": "payouts",
+        "first_seen": "2026-12-01T00:00:00Z",
+    }
+    shown = health_from(UP, version="1", environment="test", identity=HERE, exchange_changes=[change])
+    assert shown.model_dump(mode="json")["exchange_changes"] == [change]

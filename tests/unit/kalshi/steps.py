@@ -8,6 +8,7 @@ from typing import TypeVar
 from tests.unit.kalshi.payloads import text
 
 from coliseum.kalshi.account import ExchangeCalls
+from coliseum.kalshi.drift import Sentinel
 from coliseum.kalshi.pacing import RateLimiter
 from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, SendRequest, Steps
 from coliseum.kalshi.subaccounts import Subaccounts
@@ -21,8 +22,11 @@ class Exchange:
     def __init__(self, answer: Callable[[SendRequest], object], subaccounts: Subaccounts | None = None) -> None:
         self.sent: list[SendRequest] = []
         self.subaccounts = subaccounts or Subaccounts()
-        limiter = RateLimiter(lambda: 0.0)
-        self.calls = ExchangeCalls(CallConditions(limiter, lambda: 1e9, lambda: 0.0, self.subaccounts))
+        self.sentinel = Sentinel()
+        conditions = CallConditions(
+            RateLimiter(lambda: 0.0), lambda: 1e9, lambda: 0.0, self.subaccounts, sentinel=self.sentinel
+        )
+        self.calls = ExchangeCalls(conditions)
         self._answer = answer
 
     def run(self, steps: Steps[T]) -> T:

@@ -142,9 +142,20 @@ def test_the_presets_are_the_contracts() -> None:
     assert (
         STREAMS["trades"] == STREAMS["portfolio"] == {EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}
     )
-    assert STREAMS["status"] == {EntryKind.BOT_STATUS}
-    assert STREAMS["trading"] == STREAMS["trades"] | {EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT}
+    assert STREAMS["status"] == {EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED}
+    assert STREAMS["trading"] == STREAMS["trades"] | STREAMS["status"] | {EntryKind.TRADE_CONTEXT}
     assert frozenset().union(*STREAMS.values()) == frozenset(EntryKind) - {EntryKind.LATER}
+
+
+def test_status_and_trading_carry_changes_of_the_exchange() -> None:
+    """SSE-038: whatever the ticker filter, because a change concerns every market."""
+    change = entry(None, EntryKind.EXCHANGE_CHANGED)
+    carried = {
+        name
+        for name in STREAMS
+        if parse_subscription(name, parse_query(b"ticker=KXA-1"), None, now_ms=0).selection.takes(change)
+    }
+    assert carried == {"status", "trading"}
 
 
 def entry(ticker: str | None, kind: EntryKind = EntryKind.TRADE) -> Entry:

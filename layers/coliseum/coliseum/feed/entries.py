@@ -30,6 +30,7 @@ class EntryKind(StrEnum):
     SETTLED = "settled"
     LEADERBOARD_CHANGED = "leaderboard_changed"
     TRADE_CONTEXT = "trade_context"
+    EXCHANGE_CHANGED = "exchange_changed"
     LATER = "later"
     """A kind that only a later version of this program knows. It counts for contiguity; readers here skip it."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,22 @@ from coliseum.trading.modes import BotMode
 ProbeResult = Literal["up", "down", "unknown"]
 """`unknown`: the probe did not end in time, or failed with an unexpected exception."""
 SERVICE = "coliseum-api"
+
+
+class ExchangeChangeData(BaseModel):
+    """A field of the exchange's answers that differs from the form that this version knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    object: str = Field(description="The object that has the field.", examples=["Market"])
+    field: str = Field(examples=["yes_bid_dollars"])
+    change: str = Field(
+        description="unknown_field, missing_field, renamed_field, other_type, other_unit, new_value or parameter."
+    )
+    endpoint: str = Field(description="Where it was seen first.", examples=["GET /markets"])
+    detail: str = Field(description="What came, and what was expected.")
+    depends_on: str = Field(description="What in Coliseum depends on the field.")
+    first_seen: UtcTime
 
 
 class Health(BaseModel):
@@ -34,6 +50,9 @@ class Health(BaseModel):
     bot_mode_stale: bool = Field(description="True where the bot did not report the mode just now.")
     environment: str
     identity: IdentityData
+    exchange_changes: list[ExchangeChangeData] = Field(
+        description="Changes of the exchange's interface that this version does not know, oldest first."
+    )
 
 
 def health_from(
@@ -43,6 +62,7 @@ def health_from(
     environment: str,
     identity: Identity,
     mode: BotMode | None = None,
+    exchange_changes: Sequence[Mapping[str, Any]] = (),
 ) -> Health:
     """The answer from `results` by part (database, redis, exchange, bot). The exchange may be down in `healthy`."""
     bots: dict[ProbeResult, Literal["online", "offline", "unknown"]] = {"up": "online", "down": "offline"}
@@ -60,6 +80,7 @@ def health_from(
         bot_mode_stale=mode is None or mode.stale,
         environment=environment,
         identity=IdentityData(**identity.data()),
+        exchange_changes=[ExchangeChangeData(**change) for change in exchange_changes],
     )
 
 

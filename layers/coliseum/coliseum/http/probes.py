@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -11,6 +11,8 @@ from coliseum.http.health import ProbeResult
 from coliseum.observability import logger
 from coliseum.trading.modes import BotMode
 
+Changes = Sequence[Mapping[str, Any]]
+"""Changes of the exchange's interface as JSON objects."""
 Probe = Callable[[], object]
 """Returns when the system answers, raises a ColiseumError when it does not."""
 
@@ -19,24 +21,34 @@ class Prober:
     """Runs probes in parallel; never raises."""
 
     def __init__(
-        self, probes: Mapping[str, Probe], *, mode: Callable[[], BotMode | None] = lambda: None, seconds: float = 4.0
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        mode: Callable[[], BotMode | None] = lambda: None,
+        changes: Callable[[], Changes] = tuple,
+        seconds: float = 4.0,
     ) -> None:
         self._probes = dict(probes)
         self._mode = mode
+        self._changes = changes
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(max_workers=4 * (len(self._probes) + 1), thread_name_prefix="probe")
+        self._threads = ThreadPoolExecutor(max_workers=4 * (len(self._probes) + 2), thread_name_prefix="probe")
 
-    def run(self) -> tuple[dict[str, ProbeResult], BotMode | None]:
-        """The result of each probe, and the bot's mode.
+    def run(self) -> tuple[dict[str, ProbeResult], BotMode | None, Changes]:
+        """The result of each probe, the bot's mode, and the changes of the exchange's interface.
 
         A probe that does not end in time is `unknown`. It cannot be stopped, so it goes on in its thread.
         """
-        mode = self._threads.submit(self._mode)
+        mode, changes = self._threads.submit(self._mode), self._threads.submit(self._changes)
         running = {name: self._threads.submit(probe) for name, probe in self._probes.items()}
-        futures: list[Future[Any]] = [mode, *running.values()]
+        futures: list[Future[Any]] = [mode, changes, *running.values()]
         wait(futures, timeout=self._seconds)
         results = {name: _result(name, future) for name, future in running.items()}
-        return results, mode.result() if _result("mode", mode) == "up" else None
+        return (
+            results,
+            mode.result() if _result("mode", mode) == "up" else None,
+            changes.result() if _result("changes", changes) == "up" else (),
+        )
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

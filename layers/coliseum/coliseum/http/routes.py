@@ -80,7 +80,7 @@ def health(
     The status is 200 while any of them answers, else 503. `degraded` means that one of them is missing.
     The bot's mode comes from the bot, else it is the last one known.
     """
-    results, mode = prober.run()
+    results, mode, changes = prober.run()
     response.status_code = http_status(results)
     return health_from(
         results,
@@ -88,6 +88,7 @@ def health(
         environment=settings.environment,
         identity=settings.identity,
         mode=mode,
+        exchange_changes=changes,
     )
 
 

@@ -12,11 +12,12 @@ TAGS: list[Json] = [{"name": "stream", "description": "The log live: server-sent
 STREAMS = {
     "trading": (
         "`new_trades`, `trade_corrected`, `source_gap` (trades that the bot lost or reported wrongly), `trade_context` "
-        "(what the arena last said about their markets), `bot_status`."
+        "(what the arena last said about their markets), `bot_status`, `exchange_changed` (a change of the exchange's "
+        "interface: `ExchangeChangeData`)."
     ),
     "trades": "`new_trades`, `trade_corrected`, `source_gap`.",
     "portfolio": "The same events as `trades`.",
-    "status": "`bot_status`.",
+    "status": "`bot_status`, `exchange_changed`.",
     "arena": (
         "`round_opened`, `forecast` (an agent's seals), `paper_trade` (its trades, once the round is closed), "
         "`settled`, `leaderboard_changed`."

@@ -22,6 +22,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError, SourceMalformed
 from coliseum.kalshi.account import ExchangeCalls
+from coliseum.kalshi.drift import Sentinel
 from coliseum.kalshi.headers import clock_ahead_seconds, retry_after_seconds
 from coliseum.kalshi.pacing import RateLimiter
 from coliseum.kalshi.parse import SOURCE
@@ -29,6 +30,7 @@ from coliseum.kalshi.retry import AttemptResult, CallConditions, HttpAnswer, NoA
 from coliseum.kalshi.signing import PrivateKey, load_private_key, signed_headers
 from coliseum.kalshi.subaccounts import Subaccounts
 from coliseum.observability import logger, metrics
+from coliseum.trading.exchange import ExchangeChange
 from coliseum.trading.pages import RejectedRow
 
 DEFAULT_SECONDS = 15.0
@@ -139,6 +141,7 @@ def _blocking(steps: Callable[Concatenate[ExchangeCalls, P], Steps[T]]) -> Calla
             return self._carry_out(steps(ExchangeCalls(conditions), *args, **kwargs))
         finally:
             self._note(conditions.rejected)
+            self._tell_changes()
 
     return method
 
@@ -160,6 +163,9 @@ class Kalshi:
         self._jitter = jitter
         self._rate_limiter = RateLimiter(time.monotonic)
         self._subaccounts = Subaccounts(subaccount)
+        self._sentinel = Sentinel()
+        self._changes: list[ExchangeChange] = []
+        self._listeners: list[Callable[[ExchangeChange], object]] = []
         self._caller_time_left: Callable[[], float] | None = None
         self._left_out: list[RejectedRow] | None = None
         self._http = httpx.Client(headers=_HEADERS)
@@ -228,7 +234,27 @@ class Kalshi:
     def _conditions(self) -> CallConditions:
         end = time.monotonic() + DEFAULT_SECONDS
         time_left = self._caller_time_left or (lambda: end - time.monotonic())
-        return CallConditions(self._rate_limiter, time_left, self._jitter, self._subaccounts)
+        return CallConditions(self._rate_limiter, time_left, self._jitter, self._subaccounts, sentinel=self._sentinel)
+
+    @property
+    def changes(self) -> tuple[ExchangeChange, ...]:
+        """The changes of the exchange's interface that this process has seen, oldest first."""
+        return tuple(self._changes)
+
+    def on_change(self, listener: Callable[[ExchangeChange], object]) -> None:
+        """Call `listener` with each change, once per process. It must not raise."""
+        self._listeners.append(listener)
+
+    def _tell_changes(self) -> None:
+        """Log, count and pass on what the sentinel found in the calls before."""
+        for difference in self._sentinel.take_new():
+            first_seen = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            change = ExchangeChange(**asdict(difference), first_seen=first_seen)
+            self._changes.append(change)
+            logger().warning("the exchange changed its interface", **asdict(change))
+            metrics().add_metric(name="ExchangeChanged", unit=MetricUnit.Count, value=1)
+            for listener in self._listeners:
+                listener(change)
 
     def _note(self, rejected: Sequence[RejectedRow]) -> None:
         if rejected:

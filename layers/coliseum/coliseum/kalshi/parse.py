@@ -42,6 +42,7 @@ _OPTIONAL_TIMES = frozenset(
     if field.default is None and field.type == wire.OptionalTime
 )
 _SHOWN_CHARACTERS = 60
+_CURSOR = re.compile(r"cursor|next|page|token", re.IGNORECASE)
 _NAMES = ("ticker", "market_ticker", "event_ticker")
 _IDS = ("fill_id", "id")
 _market_draft = drafts_of(Market)
@@ -55,8 +56,20 @@ def document(model: type[Document], body: bytes, *, endpoint: str) -> Document:
     """
     with suppress(msgspec.DecodeError):  # also a ValidationError
         answer: Document = _decoder(model).decode(body)
+        if getattr(answer, "cursor", "") is None:
+            _refuse_hidden_cursor(body, endpoint)
         return answer
     return _convert(_parts(body, endpoint), model, endpoint)
+
+
+def _refuse_hidden_cursor(body: bytes, endpoint: str) -> None:
+    """Raise where the cursor has got another name. The list would end early, and its sums would be too small."""
+    if b'"cursor"' not in body:
+        names = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        other = next((name for name in names if _CURSOR.search(name)), None)
+        if other is not None:
+            problem = f"the list has no cursor but {_printable(other)}: its next pages cannot be found"
+            raise SourceMalformed(SOURCE, f"{endpoint}: {problem}", field="cursor")
 
 
 def document_and_rejected(

@@ -72,6 +72,7 @@ class Requester:
             answer, rejected = document_and_rejected(model, body, endpoint=endpoint, ticker=ticker)
             result = parse(answer)
             if rejected:
+                self._conditions.sentinel.look(endpoint, body, everything=True)
                 self._conditions.rejected.extend(rejected)
                 if isinstance(result, Page):
                     return replace(result, rejected=rejected)

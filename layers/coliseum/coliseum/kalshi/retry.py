@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from coliseum.errors import NotFound, SourceError, SourceMalformed, SourceRateLimited, SourceUnavailable
+from coliseum.kalshi.drift import Sentinel
 from coliseum.kalshi.pacing import RateLimit, RateLimiter
 from coliseum.kalshi.parse import SOURCE, error_from
 from coliseum.kalshi.subaccounts import Subaccounts
@@ -105,6 +106,8 @@ class CallConditions:
     """Those of the client: what one caller learns, all know."""
     rejected: list[RejectedRow] = field(default_factory=list)
     """Rows that these calls left out."""
+    sentinel: Sentinel = field(default_factory=Sentinel)
+    """Compares the answers with their known form."""
 
 
 def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Steps[T]:
@@ -117,7 +120,7 @@ def call_with_retries(call: ExchangeCall[T], conditions: CallConditions) -> Step
         outcome = yield SendRequest(call.path, call.query, call.signed, seconds)
         asked_pause = _keep_away(outcome, conditions.rate_limiter)
         try:
-            return _read(call, outcome)
+            return _read(call, outcome, conditions.sentinel)
         except SourceError as error:
             if not error.retryable or attempt == MAX_ATTEMPTS:
                 raise
@@ -161,12 +164,12 @@ def _still_blocked(endpoint: str, seconds: float, until: str) -> SourceRateLimit
     return error
 
 
-def _read(call: ExchangeCall[T], outcome: AttemptResult) -> T:
+def _read(call: ExchangeCall[T], outcome: AttemptResult, sentinel: Sentinel) -> T:
     if not isinstance(outcome, HttpAnswer):
         problem = "no answer" if outcome is None else outcome.problem
         raise SourceUnavailable(SOURCE, f"{call.endpoint}: {problem}")
     if outcome.status == 200:
-        return call.read(outcome.body)
+        return _read_and_look(call, outcome.body, sentinel)
     if outcome.status == 404 and call.missing is not None:
         raise NotFound(*call.missing)
     if outcome.status in call.also_read:
@@ -183,4 +186,16 @@ def _read(call: ExchangeCall[T], outcome: AttemptResult) -> T:
         no_call_until=None if wait is None else outcome.retry_after_until,
     )
     error.retry_after_seconds = wait
+    if outcome.status == 400:
+        sentinel.refused(call.endpoint, error.problem)
     raise error
+
+
+def _read_and_look(call: ExchangeCall[T], body: bytes, sentinel: Sentinel) -> T:
+    try:
+        answer = call.read(body)
+    except SourceMalformed:
+        sentinel.look(call.endpoint, body, everything=True)
+        raise
+    sentinel.look(call.endpoint, body)
+    return answer

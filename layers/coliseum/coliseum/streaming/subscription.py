@@ -24,10 +24,10 @@ _MAX_VALUE_CHARACTERS = 4096
 
 _TRADES = (EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP)
 STREAMS: Mapping[str, frozenset[EntryKind]] = {
-    "trading": frozenset({*_TRADES, EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT}),
+    "trading": frozenset({*_TRADES, EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT, EntryKind.EXCHANGE_CHANGED}),
     "trades": frozenset(_TRADES),
     "portfolio": frozenset(_TRADES),
-    "status": frozenset({EntryKind.BOT_STATUS}),
+    "status": frozenset({EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED}),
     "arena": frozenset(
         {
             EntryKind.ROUND_OPENED,

@@ -13,6 +13,7 @@ from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import Enqueue, OpeningReport, RoundPlan, hand_out, open_round
 from coliseum.aws import send_batch
 from coliseum.config import Settings
+from coliseum.feed.exchange_changes import ExchangeChanges
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.upstash.client import Redis
@@ -42,11 +43,13 @@ class RoundOpener:
         """
         settings.require("decisions_queue_url")
         kalshi, redis = Kalshi.from_settings(settings), Redis.from_settings(settings)
+        feed = Feed.from_settings(settings, redis)
+        kalshi.on_change(ExchangeChanges.from_settings(settings, redis, feed).announce)
         opener = cls(
             settings,
             records=records(),
             kalshi=kalshi,
-            feed=Feed.from_settings(settings, redis),
+            feed=feed,
             enqueue=partial(send_batch, str(settings.decisions_queue_url)),
         )
         opener.on_close(kalshi.close)

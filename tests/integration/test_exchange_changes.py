@@ -1,0 +1,160 @@
+"""Changes of the exchange's interface, from the answer to the log and to /health; and no false alarm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from functions.markets.app import build as build_markets
+from functions.portfolio.app import build as build_portfolio
+from tests.contract.rest_world import API, check, client_of, settings_of
+from tests.fixtures.exchange import Exchange, launch_standing_exchange, quoted_market
+from tests.fixtures.redis import RedisServer
+from tests.unit.kalshi import payloads
+from tests.unit.kalshi.stage import Asked, Reply, Stage, reply
+
+from coliseum.feed.entries import EntryKind
+from coliseum.feed.exchange_changes import ExchangeChanges
+from coliseum.feed.feed import Feed
+from coliseum.kalshi.drift import Sentinel
+from coliseum.trading.exchange import ChangeKind, ExchangeChange
+from coliseum.upstash.client import Redis
+
+BASE = "/trade-api/v2"
+CHANGE = ExchangeChange(
+    key="Market.result new_value maybe",
+    endpoint="GET /markets",
+    shape="Market",
+    field="result",
+    change=ChangeKind.NEW_VALUE,
+    detail="maybe",
+    depends_on="the arena's results",
+    first_seen="2026-12-01T00:00:00Z",
+)
+
+
+@contextmanager
+def _renamed_prices() -> Iterator[Stage]:
+    """An exchange that renamed the YES bid."""
+    market = {("yes_bid" if name == "yes_bid_dollars" else name): v for name, v in payloads.market().items()}
+
+    def script(asked: Asked) -> Reply:
+        path = asked.path.removeprefix(BASE)
+        return reply({"markets": [market], "cursor": ""} if path == "/markets" else payloads.BODIES[path])
+
+    with Stage(script).open() as stage:
+        yield stage
+
+
+def _published(server: RedisServer, prefix: str) -> list[dict[str, Any]]:
+    redis = Redis(server.url, server.token)
+    entries = Feed(redis, prefix=prefix, maxlen=100).latest(100).reading.entries
+    redis.close()
+    return [entry.data for entry in entries if entry.kind is EntryKind.EXCHANGE_CHANGED]
+
+
+def test_a_change_of_the_exchange_is_published_once_and_kept_for_health(redis_server: RedisServer, prefix: str) -> None:
+    """SSE-038: two processes see it; a third, which sees nothing, shows it on /health."""
+    with _renamed_prices() as stage:
+        settings = settings_of(prefix=prefix, redis=redis_server, kalshi_api_base=stage.url + BASE)
+        for status in ("open", "closed"):
+            with client_of(build_markets(settings)) as client:
+                body = client.get(f"{API}/markets/?status={status}").json()
+                assert (body["items"], len(body["failures"])) == ([], 1)
+        with client_of(build_portfolio(settings)) as client:
+            answer = client.get(f"{API}/health")
+            check("/health", answer.status_code, answer.json())
+            shown = answer.json()["exchange_changes"]
+    assert [(row["object"], row["field"], row["change"]) for row in shown] == [
+        ("Market", "yes_bid_dollars", "renamed_field")
+    ]
+    assert "marks" in shown[0]["depends_on"]
+    assert _published(redis_server, prefix) == shown
+
+
+def test_a_process_that_was_killed_before_it_kept_a_change_publishes_it_once_all_the_same(
+    redis_server: RedisServer, prefix: str
+) -> None:
+    redis = Redis(redis_server.url, redis_server.token)
+    changes = ExchangeChanges(redis, Feed(redis, prefix=prefix, maxlen=100), key=f"{prefix}exchange-changes")
+    assert changes.announce(CHANGE)
+    redis.command("DEL", f"{prefix}exchange-changes")
+    assert changes.announce(CHANGE)
+    assert not changes.announce(CHANGE)
+    assert [row["field"] for row in changes.known()] == ["result"]
+    redis.close()
+    assert len(_published(redis_server, prefix)) == 1
+
+
+def test_without_redis_health_shows_what_this_process_saw() -> None:
+    with Stage(lambda asked: reply(payloads.STATUS | {"brand_new": 1})).open() as stage:
+        settings = settings_of(kalshi_api_base=stage.url + BASE)
+        with client_of(build_portfolio(settings)) as client:
+            client.get(f"{API}/health")
+            shown = client.get(f"{API}/health").json()["exchange_changes"]
+    assert [(row["object"], row["field"]) for row in shown] == [("ExchangeStatus", "brand_new")]
+
+
+ENDPOINTS = (
+    *("/exchange/status", "/historical/cutoff", "/portfolio/balance", "/portfolio/fills", "/historical/fills"),
+    *("/portfolio/settlements", "/portfolio/orders", "/historical/orders", "/portfolio/deposits"),
+    "/portfolio/withdrawals",
+)
+
+
+def _look_at_all(exchange: Exchange, sentinel: Sentinel, market: dict[str, Any]) -> int:
+    """Ask the sandbox for everything that we know, and look at each answer completely. Returns their number."""
+    count = 0
+
+    def look(template: str, path: str | None = None, **query: Any) -> None:
+        nonlocal count
+        answer = exchange.call("GET", path or template, params=query)
+        if answer.status_code == 200:
+            sentinel.look(f"GET {template}", answer.content, everything=True)
+            count += 1
+
+    for path in ENDPOINTS:
+        look(path)
+    for status in ("unsettled", "settled"):
+        look("/portfolio/positions", settlement_status=status)
+    look("/historical/positions")
+    for status in ("open", "closed", "settled", "unopened", "paused"):
+        look("/markets", status=status, limit=200)
+    look("/historical/markets")
+    look("/events", with_nested_markets="true", limit=50)
+    ticker, event, series = market["ticker"], market["event_ticker"], market["event_ticker"].partition("-")[0]
+    look("/markets/{ticker}", f"/markets/{ticker}")
+    look("/markets/{ticker}/orderbook", f"/markets/{ticker}/orderbook")
+    look("/markets/orderbooks", tickers=ticker)
+    look("/events/{event_ticker}", f"/events/{event}")
+    look("/series/{series_ticker}", f"/series/{series}")
+    end = int(exchange.get("/portfolio/balance")["updated_ts"]) + 3600
+    template = "/series/{series_ticker}/markets/{ticker}/candlesticks"
+    path = f"/series/{series}/markets/{ticker}/candlesticks"
+    look(template, path, start_ts=end - 90_000, end_ts=end, period_interval=60)
+    return count
+
+
+@pytest.mark.slow
+def test_ordinary_answers_are_no_change(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The sandbox's, while time passes, markets settle and orders fill: 100,000 of them in `make soak`."""
+    exchange = launch_standing_exchange(tmp_path_factory.mktemp("ordinary"))
+    exchange.admin("simulation", enabled=True)
+    wanted = 100_000 if os.environ.get("COLISEUM_SOAK") else 150
+    sentinel, count, rounds = Sentinel(), 0, 0
+    try:
+        while count < wanted:
+            if rounds % 10 in {0, 1, 2}:
+                exchange.admin("clock", seconds=1800)
+                exchange.admin("legacy-fields", enabled=rounds % 3 != 2)
+                market = quoted_market(exchange)
+                side, price = ("bid", "0.99") if rounds % 2 else ("ask", "0.01")
+                exchange.order(market["ticker"], side, "1.00", price)
+            count += _look_at_all(exchange, sentinel, market)
+            rounds += 1
+            assert sentinel.take_new() == ()
+    finally:
+        exchange.stop()
