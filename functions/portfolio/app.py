@@ -19,6 +19,7 @@ from coliseum.http.app import create_app, lambda_handler
 from coliseum.http.probes import Changes, Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
+from coliseum.portfolio.bot_reconciliation import BotReconciliation
 from coliseum.portfolio.lists import AccountLists
 from coliseum.portfolio.portfolio import Portfolio, PortfolioDependencies
 from coliseum.store.client import lazy_store
@@ -39,6 +40,7 @@ def build(settings: Settings) -> FastAPI:
         PortfolioDependencies(kalshi, bot, feed, store, cache, breaker, settings.identity)
     )
     app.state.account_lists = AccountLists(kalshi, store, cache, breaker)
+    app.state.bot_reconciliation = BotReconciliation(kalshi, bot, store, breaker)
     prober = app.state.prober = Prober(
         {
             "database": lambda: store().ping(),

@@ -141,10 +141,11 @@ MUTANTS = (
     ),
     Mutant("a gap ends at the bot's time", DIFF, "        to_ms=seen.at_ms,\n", f"        to_ms={BOT_END},\n"),
     Mutant(
-        "fills are searched from the bot's time on",
+        "fills are searched without the margin and beyond the trades around",
         BACKFILL,
         "    return max(from_ms - START_MARGIN_MS, *reported, 0)",
         "    return from_ms",
+        CASES,
     ),
     Mutant(
         "zero lost before the exchange's delay", BACKFILL, "lost is None and is_late_enough and", "lost is None and"

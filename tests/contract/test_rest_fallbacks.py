@@ -208,6 +208,7 @@ def check_health(up: frozenset[str], response: Any) -> None:
     assert response.status_code == (200 if up else 503)
     check_mode(up, body.pop("bot_mode"), body.pop("bot_mode_as_of"), body.pop("bot_mode_stale"))
     assert body.pop("identity")["exchange"] == "sandbox"
+    assert body.pop("bot_mode_warning") is None
     assert body == {
         "status": "healthy" if {"bot", "redis", "postgres"} <= up else "degraded",
         "service": "coliseum-api",

@@ -48,6 +48,10 @@ class Health(BaseModel):
     bot_mode: str | None = Field(description="`paper` or `live`. Null means unknown, not paper.", examples=["paper"])
     bot_mode_as_of: UtcTime | None = Field(description="When the bot reported the mode.")
     bot_mode_stale: bool = Field(description="True where the bot did not report the mode just now.")
+    bot_mode_warning: str | None = Field(
+        description="Why the mode does not fit the exchange: `live` on the sandbox or the demo, or `paper` while real "
+        "money trades."
+    )
     environment: str
     identity: IdentityData
     exchange_changes: list[ExchangeChangeData] = Field(
@@ -78,6 +82,7 @@ def health_from(
         bot_mode=None if mode is None else mode.name,
         bot_mode_as_of=None if mode is None else mode.as_of,
         bot_mode_stale=mode is None or mode.stale,
+        bot_mode_warning=None if mode is None else mode.warning,
         environment=environment,
         identity=IdentityData(**identity.data()),
         exchange_changes=[ExchangeChangeData(**change) for change in exchange_changes],

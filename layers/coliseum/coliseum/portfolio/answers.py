@@ -94,6 +94,9 @@ class TradeData(Answer):
     order_id: str | None
     source: str = Field(description="Where this trade was read from: `bot_live` or `kalshi`.")
     backfilled: bool = Field(description="Read later from the exchange, because the bot no longer listed it.")
+    clock_ahead_seconds: float | None = Field(
+        description="By how much `timestamp`, the bot's own time, was ahead of our clock; null where it was not."
+    )
 
 
 class FillsAnswer(Listing[TradeData]):
@@ -159,6 +162,17 @@ class BotData(Answer):
     )
     mode_as_of: UtcTime | None = Field(description="When the bot reported the mode.")
     mode_stale: bool = Field(description="True where the bot did not report the mode just now.")
+    mode_warning: str | None = Field(
+        description="Why the mode does not fit the exchange: `live` on the sandbox or the demo, or `paper` while real "
+        "money trades."
+    )
+    clock_ahead_seconds: float | None = Field(
+        description="By how much the bot's clock is ahead of ours, as its trades showed it; null where they did not."
+    )
+    unconfirmed: int | None = Field(
+        description="Trades that a live bot listed in the last day and that have no fill on the exchange; null where "
+        "that is not compared. `/portfolio/reconciliation` lists them."
+    )
     strategy: str | None
     last_error: str | None
     trade_count: int | None
@@ -275,6 +289,7 @@ def trade_data(trade: Trade) -> TradeData:
         order_id=trade.order_id,
         source=trade.source.value,
         backfilled=trade.backfilled,
+        clock_ahead_seconds=trade.clock_ahead_seconds,
     )
 
 

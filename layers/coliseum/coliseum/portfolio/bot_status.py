@@ -16,10 +16,10 @@ from coliseum.feed.protocol import FeedState
 from coliseum.http.field_types import utc_from
 from coliseum.portfolio.answers import BotData, Part
 from coliseum.portfolio.records import POSTGRES, newest_bot_status
-from coliseum.portfolio.summary import UNKNOWN_BOT, bot_data, mode_data
+from coliseum.portfolio.summary import UNKNOWN_BOT, bot_data, marks_data, mode_data
 from coliseum.portfolio.trades import BOT_LIVE, last_contact_at, read_feed
 from coliseum.store.client import Store
-from coliseum.trading.modes import BotMode, last_mode
+from coliseum.trading.modes import BotMode, is_real_money, last_mode, mode_warning
 
 
 class BotStatusReader:
@@ -32,7 +32,11 @@ class BotStatusReader:
         store: Callable[[], Store],
         breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
+        *,
+        exchange: str | None = None,
     ) -> None:
+        """`exchange` is the name of the exchange with which the bot's mode is compared."""
+        self._exchange = exchange
         self._bot = bot
         self._feed = feed
         self._store = store
@@ -42,7 +46,10 @@ class BotStatusReader:
     def mode(self) -> BotMode | None:
         """Paper or live; None where no source knows."""
         try:
-            return self._current_mode(self._breaker.call("bot", self._bot.status))
+            status = self._breaker.call("bot", self._bot.status)
+            # Only the poller sees the fills that contradict `paper`.
+            needs_poller = status.mode == "paper" and is_real_money(self._exchange)
+            return self._current_mode(status, self._published() if needs_poller else None)
         except ColiseumError:
             return self._last_known_mode()
 
@@ -52,18 +59,31 @@ class BotStatusReader:
             health = self._breaker.call("bot", self._bot.health)
         except ColiseumError as error:
             return self._from_redis(str(error))
-        status, problem = None, None
+        status, problem, published = None, None, self._published()
         try:
             status = self._breaker.call("bot", self._bot.status)
-            mode = self._current_mode(status)
+            mode = self._current_mode(status, published)
         except ColiseumError as error:
             problem, mode = str(error), self._last_known_mode()
-        data = bot_data(health, status, mode)
+        data = bot_data(health, status, mode, published=published)
         now = utc_from(self._clock())
         return Part(data=data, source=BOT_LIVE, as_of=now, stale=False, age_seconds=0.0, error=problem)
 
-    def _current_mode(self, status: BotStatus) -> BotMode | None:
-        return None if status.mode is None else BotMode(status.mode, utc_from(self._clock()), False)
+    def _current_mode(self, status: BotStatus, published: dict[str, Any] | None) -> BotMode | None:
+        if status.mode is None:
+            return None
+        warning = mode_warning(status.mode, exchange=self._exchange)
+        before = last_mode(published)
+        if warning is None and before is not None and before.name == status.mode:
+            warning = before.warning
+        return BotMode(status.mode, utc_from(self._clock()), False, warning)
+
+    def _published(self) -> dict[str, Any] | None:
+        """The status that the poller published last; None where Redis does not answer."""
+        try:
+            return self._status_in_redis()
+        except ColiseumError:
+            return None
 
     def _last_known_mode(self) -> BotMode | None:
         for read in (self._status_in_redis, self._status_in_postgres):
@@ -110,6 +130,7 @@ class BotStatusReader:
                 "last_error": status.get("detail"),
                 "trade_count": trades if isinstance(trades, int) else None,
                 **mode_data(last_mode(status)),
+                **marks_data(status),
             }
         )
         age = round(max(0.0, self._clock() - as_of), 3)

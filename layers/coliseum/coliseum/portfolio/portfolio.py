@@ -33,6 +33,7 @@ from coliseum.portfolio.answers import (
     Part,
     PositionData,
     PositionsAnswer,
+    ReconciliationData,
     Refusal,
     SummaryAnswer,
     TradeData,
@@ -98,7 +99,7 @@ class Portfolio:
         self._account = ExchangeAccount(kalshi, cache)
         self._fills = FillHistory(kalshi, cache, store, breaker, clock)
         self._live = LiveTrades(bot, feed, kalshi, breaker, clock)
-        self._bot = BotStatusReader(bot, feed, store, breaker, clock)
+        self._bot = BotStatusReader(bot, feed, store, breaker, clock, exchange=dependencies.identity.exchange.name)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
     def close(self) -> None:
@@ -245,6 +246,20 @@ class Portfolio:
         except ColiseumError as error:
             problem = str(error)
         return change_data(balance, snapshot, since=since, zone=zone.key, problem=problem)
+
+    def reconciliation(self) -> ReconciliationData:
+        """Our books against the exchange. Never raises for a source that fails."""
+        balance_future = self._threads.submit(self._account.balance)
+        positions_future = self._threads.submit(self._account.positions)
+        balance, _ = _result_or_error(balance_future)
+        positions, error = _result_or_error(positions_future)
+        state = None if positions is None else positions.state
+        return reconciliation_data(
+            None if balance is None else balance.value,
+            None if state is None else state.value,
+            checked_at=None if state is None else state.as_of,
+            error=error,
+        )
 
     def _balance_part(self, balance: CachedValue[Balance] | None, error: ColiseumError | None) -> Part[BalanceData]:
         if balance is None:

@@ -6,7 +6,7 @@ A list is read page by page: every row comes with its key, and the next page is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from coliseum.errors import InvalidInput, LogError, SourceMalformed
 from coliseum.feed.entries import Entry, EntryKind
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition, Store
+from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.markets import Balance, Market, Settlement
 from coliseum.trading.money import decimal_from, optional_decimal
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
@@ -112,6 +113,26 @@ def select_trades(
     return same + _trades(store, [*filters, ("executed_at", "lt", moment)], limit - len(same))
 
 
+def select_recorded_trades(
+    store: Store, *, ticker: str | None, since: datetime, until: datetime, limit: int
+) -> list[StoredTrade]:
+    """At most `limit` trades that were stored between two moments of our clock, newest first; `until` is exclusive."""
+    filters: list[Condition] = [
+        ("corrected_by", "is", None),
+        ("recorded_at", "gte", since),
+        ("recorded_at", "lt", until),
+    ]
+    if ticker is not None:
+        filters.append(("ticker", "eq", ticker))
+    return _trades(store, filters, limit)
+
+
+def stored_trade_ids(store: Store, trade_ids: Sequence[str]) -> set[str]:
+    """Those of these ids under which some trade is stored."""
+    rows = store.select("trades", "trade_id", where=[("trade_id", "in", list(trade_ids))])
+    return {str(row["trade_id"]) for row in rows}
+
+
 def _trades(store: Store, where: Sequence[Condition], limit: int) -> list[StoredTrade]:
     rows = store.select("trades", _TRADE_COLUMNS, where=where, order=("executed_at.desc", "event_id.desc"), limit=limit)
     return [_stored_trade(row) for row in rows]
@@ -132,8 +153,11 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
             source=TradeSource(row["source"]),
             backfilled=row["backfilled"],
         )
+        recorded_at = datetime.fromisoformat(row["recorded_at"])
+        ahead = seconds_ahead(trade.timestamp, now=recorded_at.timestamp())
+        trade = replace(trade, clock_ahead_seconds=ahead)
         key = TradeKey(row["executed_at"], row["event_id"])
-        return StoredTrade(trade, key, bool(row["correction"]), datetime.fromisoformat(row["recorded_at"]))
+        return StoredTrade(trade, key, bool(row["correction"]), recorded_at)
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
 
@@ -339,19 +363,23 @@ def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:
 
 
 def trades_from_feed(entries: Sequence[Entry]) -> tuple[Trade, ...]:
-    """The trades among the log's entries, newest first. A correction replaces the newest trade with its id."""
-    trades: list[Trade] = []
+    """The trades among the log's entries, newest first. A correction replaces the newest trade with its id.
+
+    The bot's own reports have the log's order and time, because the bot's clock may be wrong. Fills of the exchange,
+    which may have been published late, come in between by the exchange's time.
+    """
+    trades: list[tuple[float, Trade]] = []
     for entry in entries:
-        if entry.kind is EntryKind.TRADE_CORRECTED:
-            corrected = _feed_trade(entry)
-            earlier = [index for index, trade in enumerate(trades) if trade.trade_id == corrected.trade_id]
-            if earlier:
-                trades[earlier[-1]] = corrected
-            else:
-                trades.append(corrected)
-        elif entry.kind is EntryKind.TRADE:
-            trades.append(_feed_trade(entry))
-    return tuple(sorted(trades, key=lambda trade: trade.timestamp)[::-1])
+        if entry.kind not in {EntryKind.TRADE, EntryKind.TRADE_CORRECTED}:
+            continue
+        trade = _feed_trade(entry)
+        at = entry.id.ms / 1000 if trade.source is TradeSource.BOT_LIVE else trade.timestamp
+        earlier = [index for index, (_, other) in enumerate(trades) if other.trade_id == trade.trade_id]
+        if entry.kind is EntryKind.TRADE_CORRECTED and earlier:
+            trades[earlier[-1]] = trades[earlier[-1]][0], trade
+        else:
+            trades.append((at, trade))
+    return tuple(trade for _, trade in sorted(trades, key=lambda row: row[0])[::-1])
 
 
 def _feed_trade(entry: Entry) -> Trade:
@@ -369,6 +397,7 @@ def _feed_trade(entry: Entry) -> Trade:
             order_id=data.get("order_id"),
             source=TradeSource(data.get("source", TradeSource.BOT_LIVE)),
             backfilled=bool(data.get("backfilled", False)),
+            clock_ahead_seconds=data.get("clock_ahead_seconds"),
         )
     except (KeyError, ValueError, TypeError, InvalidInput) as error:
         raise LogError(f"feed entry {entry.id} is not a trade: {type(error).__name__}: {error}") from error

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from coliseum.errors import InvalidInput
 from coliseum.http.csv_export import csv_response
+from coliseum.http.field_types import seconds_from
 from coliseum.http.paging import MAX_LIMIT, Cursor, Limit, TickerQuery
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
@@ -22,6 +23,7 @@ from coliseum.portfolio.answers import (
     SummaryAnswer,
     TradeData,
 )
+from coliseum.portfolio.bot_reconciliation import BotReconciliation
 from coliseum.portfolio.curve import MAX_POINTS, POINTS_PER_PIECE
 from coliseum.portfolio.list_answers import (
     OrderData,
@@ -34,6 +36,11 @@ from coliseum.portfolio.list_answers import (
 from coliseum.portfolio.list_query import ListQuery, list_query_from
 from coliseum.portfolio.lists import AccountLists
 from coliseum.portfolio.portfolio import Portfolio
+from coliseum.portfolio.reconciliation_answers import (
+    BotReconciliationAnswer,
+    ReconciliationRow,
+    reconciliation_table,
+)
 
 router = APIRouter(prefix=f"{PREFIX}/portfolio", tags=["portfolio"], responses=PROBLEMS)
 
@@ -66,6 +73,14 @@ def lists_of(request: Request) -> AccountLists:
 
 
 ListsParameter = Annotated[AccountLists, Depends(lists_of)]
+
+
+def bot_reconciliation_of(request: Request) -> BotReconciliation:
+    checks: BotReconciliation = request.app.state.bot_reconciliation
+    return checks
+
+
+BotReconciliationParameter = Annotated[BotReconciliation, Depends(bot_reconciliation_of)]
 
 
 def list_parameters(
@@ -158,6 +173,40 @@ def summary(portfolio: PortfolioParameter, tz: TimeZone = "UTC") -> SummaryAnswe
     Each part can fail alone. The status is 503 only where no part is known.
     """
     return portfolio.summary(zone_from(tz))
+
+
+@router.get(
+    "/reconciliation",
+    summary="Bot, books and exchange held against each other",
+    response_model=BotReconciliationAnswer,
+    responses=_CSV,
+)
+def reconciliation(
+    request: Request,
+    portfolio: PortfolioParameter,
+    checks: BotReconciliationParameter,
+    *,
+    ticker: TickerQuery = None,
+    since: Since = None,
+    until: Until = None,
+    form: Format = "json",
+) -> BotReconciliationAnswer | Response:
+    """Our books against the exchange, and the bot's stored trades against the account's fills.
+
+    The span is the last day before `until`, or from `since` on, at most 31 days. A trade and a fill belong together by
+    their id, else by their order. What is younger than a minute is not judged. Where a bot on paper has no trade with a
+    fill, nothing is compared. `format=csv` has the three lists of the bot in one table.
+    """
+    answer = checks.answer(
+        since=None if since is None else seconds_from(since, field="since"),
+        until=None if until is None else seconds_from(until, field="until"),
+        ticker=ticker,
+        mode=portfolio.bot_mode(),
+        books=portfolio.reconciliation(),
+    )
+    if form == "json":
+        return answer
+    return csv_response(ReconciliationRow, reconciliation_table(answer), request.url, name="reconciliation")
 
 
 @router.get("/history", summary="Equity curve", response_model=HistoryAnswer, responses=_CSV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -53,8 +54,18 @@ def balance_data(balance: Balance) -> BalanceData:
 
 def mode_data(mode: BotMode | None) -> dict[str, Any]:
     if mode is None:
-        return {"mode": None, "mode_as_of": None, "mode_stale": True}
-    return {"mode": mode.name, "mode_as_of": mode.as_of, "mode_stale": mode.stale}
+        return {"mode": None, "mode_as_of": None, "mode_stale": True, "mode_warning": None}
+    return {"mode": mode.name, "mode_as_of": mode.as_of, "mode_stale": mode.stale, "mode_warning": mode.warning}
+
+
+def marks_data(published: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the poller found wrong with the bot, from the status that it published last; null where nothing is known."""
+    status = published or {}
+    ahead, unconfirmed = status.get("clock_ahead_seconds"), status.get("unconfirmed")
+    return {
+        "clock_ahead_seconds": float(ahead) if isinstance(ahead, int | float) else None,
+        "unconfirmed": unconfirmed if isinstance(unconfirmed, int) else None,
+    }
 
 
 UNKNOWN_BOT = BotData(
@@ -65,15 +76,19 @@ UNKNOWN_BOT = BotData(
     started_at=None,
     idle_reasons=[],
     **mode_data(None),
+    **marks_data(None),
 )
 """Shown where no source knows anything about the bot."""
 
 
-def bot_data(health: BotHealth, status: BotStatus | None, mode: BotMode | None) -> BotData:
-    """`mode` comes from `status` where there is one, else it is the last mode known."""
+def bot_data(
+    health: BotHealth, status: BotStatus | None, mode: BotMode | None, *, published: Mapping[str, Any] | None = None
+) -> BotData:
+    """`mode` comes from `status` where there is one, else it is the last mode known. `published`: by the poller."""
     return BotData(
         status="online" if health.alive else "offline",
         **mode_data(mode),
+        **marks_data(published),
         strategy=None if status is None else status.strategy,
         last_error=None if status is None else status.last_error,
         trade_count=health.trade_count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -24,6 +24,7 @@ from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.list_query import ListQuery
 from coliseum.portfolio.records import POSTGRES, StoredTrade, TradeKey, select_trades, trades_from_feed
 from coliseum.store.client import Store
+from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill, Trade
 
@@ -231,10 +232,11 @@ class LiveTrades:
 
     def _from_bot(self, limit: int, ticker: str | None) -> TradePage:
         answer = self._breaker.call("bot", self._bot.trades)
-        newest_first = answer.trades[::-1]
-        return TradePage(
-            trades=newest_first, source=BOT_LIVE, as_of=self._clock(), stale=False, rejected=answer.rejected
+        now = self._clock()
+        newest_first = tuple(
+            replace(trade, clock_ahead_seconds=seconds_ahead(trade.timestamp, now=now)) for trade in answer.trades[::-1]
         )
+        return TradePage(trades=newest_first, source=BOT_LIVE, as_of=now, stale=False, rejected=answer.rejected)
 
     def _from_feed(self, limit: int, ticker: str | None) -> TradePage:
         state = read_feed(self._feed, self._breaker, _FEED_ENTRIES)

@@ -18,6 +18,8 @@ class BotMode:
     """When the bot reported it."""
     stale: bool
     """True: the bot does not answer now, and this is its last report."""
+    warning: str | None = None
+    """Why the mode does not fit the exchange."""
 
 
 def mode_warning(mode: str | None, *, exchange: str | None, has_fills: bool = False) -> str | None:
@@ -44,6 +46,9 @@ _PLAY_MONEY = {"sandbox": "the sandbox exchange", "demo": "Kalshi's demo exchang
 def last_mode(status: Mapping[str, Any] | None) -> BotMode | None:
     """The mode in a published `bot_status`, marked as stale; None where there is none."""
     try:
-        return BotMode(str(status["mode"]), datetime.fromisoformat(status["mode_as_of"]), True) if status else None
+        if not status or status["mode"] is None:
+            return None
+        as_of, warning = datetime.fromisoformat(status["mode_as_of"]), status.get("mode_warning")
+        return BotMode(str(status["mode"]), as_of, True, None if warning is None else str(warning))
     except (KeyError, TypeError, ValueError):
         return None
