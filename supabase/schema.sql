@@ -14,6 +14,181 @@ CREATE SCHEMA public;
 COMMENT ON SCHEMA public IS 'standard public schema';
 
 --
+-- Name: account_books_append(text, bigint, jsonb, jsonb, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_books_append(p_account text, p_version bigint, p_progress jsonb, p_staged jsonb, p_bookings jsonb, p_done jsonb, p_settlements jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    book public.account_books;
+    conflicts jsonb;
+begin
+    if coalesce(p_account = '' or jsonb_typeof(p_progress) <> 'object', true) then
+        raise exception 'account_books_append needs p_account and p_progress as an object' using errcode = '22023';
+    end if;
+    insert into public.account_books (account) values (p_account) on conflict (account) do nothing;
+    select * into strict book from public.account_books where account = p_account for update;
+    if p_version is distinct from book.version then
+        raise exception 'the books of % stand at version %, the writer read %', p_account, book.version, p_version
+            using errcode = 'PT409', hint = 'Read account_books_read and go on from there.';
+    end if;
+
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'fill_id', s.fill_id, 'order_id', s.order_id, 'ticker', s.ticker,
+        'booked', k.count::text || ' at ' || k.yes_price::text || ', fee ' || k.fee::text,
+        'sent', s.count::text || ' at ' || s.yes_price::text || ', fee ' || s.fee::text
+    )), '[]') into conflicts
+    from jsonb_populate_recordset(null::public.account_fills, p_staged) s
+    join public.account_fills k on k.account = p_account and k.fill_id = s.fill_id and k.order_id = s.order_id
+    where k.is_read
+        and (k.ticker, k.book_side, k.count, k.yes_price, k.fee, k.at)
+            is distinct from (s.ticker, s.book_side, s.count, s.yes_price, s.fee, s.at);
+    insert into public.account_fills as k
+        (account, fill_id, order_id, ticker, book_side, count, yes_price, fee, at, is_read)
+        select p_account, fill_id, order_id, ticker, book_side, count, yes_price, fee, at, true
+        from jsonb_populate_recordset(null::public.account_fills, p_staged)
+    on conflict (account, fill_id, order_id) do update
+        set ticker = excluded.ticker, book_side = excluded.book_side, count = excluded.count,
+            yes_price = excluded.yes_price, fee = excluded.fee, at = excluded.at, is_read = true
+        where not k.is_read;
+
+    with added as (
+        insert into public.account_bookings (
+            account, seq, key, kind, ticker, event_ticker, at, contracts, basis, realized, fees, fill_id, order_id,
+            outcome, price, opened, closed, result, reverses
+        )
+        select p_account, book.last_seq + seq, key, kind, ticker, event_ticker, at, contracts, basis, realized, fees,
+            fill_id, order_id, outcome, price, opened, closed, result, reverses
+        from jsonb_populate_recordset(null::public.account_bookings, p_bookings)
+        order by seq
+        on conflict (account, key) do nothing
+        returning *
+    ), sums as (
+        select ticker, sum(contracts) as contracts, sum(basis) as basis, sum(realized) as realized, sum(fees) as fees,
+            max(at) filter (where kind = 'fill') as last_fill_at,
+            count(*) filter (where kind = 'reversal') as reversals,
+            (array_agg(kind = 'settlement' order by seq desc)
+                filter (where kind = 'settlement' or (kind = 'reversal' and fill_id is null)))[1] as settled
+        from added group by ticker
+    ), held as (
+        insert into public.account_holdings as h
+            (account, ticker, contracts, basis, realized, fees, settled, last_fill_at, reversals)
+            select p_account, ticker, contracts, basis, realized, fees, coalesce(settled, false), last_fill_at,
+                reversals
+            from sums
+        on conflict (account, ticker) do update
+            set contracts = h.contracts + excluded.contracts, basis = h.basis + excluded.basis,
+                realized = h.realized + excluded.realized, fees = h.fees + excluded.fees,
+                settled = coalesce((select s.settled from sums s where s.ticker = excluded.ticker), h.settled),
+                last_fill_at = greatest(h.last_fill_at, excluded.last_fill_at),
+                reversals = h.reversals + excluded.reversals
+        returning 1
+    )
+    select book.last_seq + coalesce(jsonb_array_length(p_bookings), 0),
+        book.fills + count(*) filter (where kind = 'fill')
+            - count(*) filter (where kind = 'reversal' and fill_id is not null)
+    into book.last_seq, book.fills
+    from added;
+
+    delete from public.account_fills f
+    using jsonb_to_recordset(p_done) as d (fill_id text, order_id text)
+    where f.account = p_account and f.fill_id = d.fill_id and f.order_id = d.order_id;
+
+    insert into public.account_settlements (
+        account, ticker, event_ticker, result, yes_count, yes_cost, no_count, no_cost, revenue, value, fee, settled_at,
+        source, held, agrees
+    )
+    select p_account, ticker, event_ticker, result, yes_count, yes_cost, no_count, no_cost, revenue, value, fee,
+        settled_at, source, held, agrees
+    from jsonb_populate_recordset(null::public.account_settlements, p_settlements)
+    on conflict (account, ticker) do update
+        set event_ticker = excluded.event_ticker, result = excluded.result, yes_count = excluded.yes_count,
+            yes_cost = excluded.yes_cost, no_count = excluded.no_count, no_cost = excluded.no_cost,
+            revenue = excluded.revenue, value = excluded.value, fee = excluded.fee, settled_at = excluded.settled_at,
+            source = excluded.source, held = excluded.held, agrees = excluded.agrees;
+
+    update public.account_books
+    set version = book.version + 1, progress = p_progress, last_seq = book.last_seq, fills = book.fills,
+        updated_at = now()
+    where account = p_account;
+    return jsonb_build_object('version', book.version + 1, 'conflicts', conflicts);
+end
+$$;
+
+--
+-- Name: account_books_read(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_books_read(p_account text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with sums as (
+        select coalesce(sum(basis), 0) as basis, coalesce(sum(realized), 0) as realized, coalesce(sum(fees), 0) as fees
+        from public.account_holdings where account = p_account
+    ), waiting as (
+        select count(*) as fills, min(at) as oldest, max(at) as newest from public.account_fills where account = p_account
+    )
+    select jsonb_build_object(
+        'version', b.version, 'progress', b.progress, 'fills', b.fills + w.fills,
+        'oldest', least(w.oldest, (select min(at) from public.account_bookings where account = p_account)),
+        'newest', greatest(w.newest, (select max(last_fill_at) from public.account_holdings where account = p_account)),
+        'totals', jsonb_build_object('basis', s.basis::text, 'realized', s.realized::text, 'fees', s.fees::text),
+        'open', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'ticker', ticker, 'contracts', contracts::text, 'basis', basis::text, 'realized', realized::text,
+                'fees', fees::text, 'settled', settled, 'last_fill_at', last_fill_at, 'reversals', reversals
+            ) order by ticker), '[]')
+            from public.account_holdings where account = p_account and contracts <> 0
+        )
+    )
+    from public.account_books b, sums s, waiting w
+    where b.account = p_account
+    $$;
+
+--
+-- Name: FUNCTION account_books_read(p_account text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.account_books_read(p_account text) IS 'Null where the account has no books yet.';
+
+--
+-- Name: account_books_reset(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_books_reset(p_account text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    book public.account_books;
+begin
+    insert into public.account_books (account) values (p_account) on conflict (account) do nothing;
+    select * into strict book from public.account_books where account = p_account for update;
+    insert into public.account_fills
+        (account, fill_id, order_id, ticker, book_side, count, yes_price, fee, at, is_read)
+        select p_account, b.fill_id, b.order_id, b.ticker, case when b.contracts > 0 then 'bid' else 'ask' end,
+            abs(b.contracts), case when b.contracts > 0 then b.price else 1 - b.price end, b.fees, b.at, false
+        from public.account_bookings b
+        where b.account = p_account and b.kind = 'fill'
+            and not exists (
+                select from public.account_bookings r where r.account = p_account and r.key = b.key || '/reversal'
+            )
+    on conflict (account, fill_id, order_id) do nothing;
+    update public.account_fills set is_read = false where account = p_account;
+    delete from public.account_bookings where account = p_account;
+    delete from public.account_holdings where account = p_account;
+    update public.account_settlements set held = null, agrees = true where account = p_account;
+    update public.account_books
+    set version = book.version + 1, progress = '{}', last_seq = 0, fills = 0, updated_at = now()
+    where account = p_account;
+    return book.version + 1;
+end
+$$;
+
+--
 -- Name: arena_account_for(text, numeric, numeric); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -786,6 +961,195 @@ begin
     return jsonb_build_object('balance_snapshots', balances, 'market_snapshots', markets, 'feed_events', events);
 end
 $$;
+
+--
+-- Name: account_bookings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_bookings (
+    account text NOT NULL,
+    seq bigint NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    ticker text NOT NULL,
+    event_ticker text,
+    at timestamp with time zone NOT NULL,
+    contracts numeric NOT NULL,
+    basis numeric NOT NULL,
+    realized numeric NOT NULL,
+    fees numeric NOT NULL,
+    fill_id text,
+    order_id text,
+    outcome text,
+    price numeric,
+    opened numeric DEFAULT 0 NOT NULL,
+    closed numeric DEFAULT 0 NOT NULL,
+    result text,
+    reverses text,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT account_bookings_check CHECK (((kind = 'reversal'::text) = (reverses IS NOT NULL))),
+    CONSTRAINT account_bookings_closed_check CHECK ((closed >= (0)::numeric)),
+    CONSTRAINT account_bookings_key_check CHECK ((key <> ''::text)),
+    CONSTRAINT account_bookings_kind_check CHECK ((kind = ANY (ARRAY['fill'::text, 'settlement'::text, 'reversal'::text]))),
+    CONSTRAINT account_bookings_opened_check CHECK ((opened >= (0)::numeric)),
+    CONSTRAINT account_bookings_outcome_check CHECK ((outcome = ANY (ARRAY['yes'::text, 'no'::text]))),
+    CONSTRAINT account_bookings_seq_check CHECK ((seq > 0)),
+    CONSTRAINT account_bookings_ticker_check CHECK ((ticker <> ''::text))
+);
+
+--
+-- Name: TABLE account_bookings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_bookings IS 'What each fill and settlement changed. A reversal takes back the booking it names.';
+
+--
+-- Name: COLUMN account_bookings.contracts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_bookings.contracts IS 'Change of the signed position: above 0 YES.';
+
+--
+-- Name: COLUMN account_bookings.basis; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_bookings.basis IS 'Change of the cost of the open contracts, without fees.';
+
+--
+-- Name: account_books; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_books (
+    account text NOT NULL,
+    version bigint DEFAULT 0 NOT NULL,
+    progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    fills bigint DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT account_books_account_check CHECK ((account <> ''::text)),
+    CONSTRAINT account_books_progress_check CHECK ((jsonb_typeof(progress) = 'object'::text))
+);
+
+--
+-- Name: COLUMN account_books.version; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_books.version IS 'Grows with every write. A writer must name the version it has read.';
+
+--
+-- Name: COLUMN account_books.progress; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_books.progress IS 'How far fills and settlements were read and booked; the application''s own form.';
+
+--
+-- Name: COLUMN account_books.fills; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_books.fills IS 'Fills that are booked.';
+
+--
+-- Name: account_fills; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_fills (
+    account text NOT NULL,
+    fill_id text NOT NULL COLLATE pg_catalog."C",
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    ticker text NOT NULL,
+    book_side text NOT NULL,
+    count numeric NOT NULL,
+    yes_price numeric NOT NULL,
+    fee numeric NOT NULL,
+    at timestamp with time zone NOT NULL,
+    is_read boolean DEFAULT true NOT NULL,
+    worse numeric GENERATED ALWAYS AS (
+CASE book_side
+    WHEN 'bid'::text THEN yes_price
+    ELSE (- yes_price)
+END) STORED NOT NULL,
+    CONSTRAINT account_fills_book_side_check CHECK ((book_side = ANY (ARRAY['bid'::text, 'ask'::text]))),
+    CONSTRAINT account_fills_count_check CHECK ((count > (0)::numeric)),
+    CONSTRAINT account_fills_ticker_check CHECK ((ticker <> ''::text)),
+    CONSTRAINT account_fills_yes_price_check CHECK (((yes_price >= (0)::numeric) AND (yes_price <= (1)::numeric)))
+);
+
+--
+-- Name: TABLE account_fills; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_fills IS 'Fills that were read and wait until the list they belong to is whole.';
+
+--
+-- Name: COLUMN account_fills.is_read; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fills.is_read IS 'False for a fill that was booked before a rebuild: what the exchange sends replaces it.';
+
+--
+-- Name: account_holdings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_holdings (
+    account text NOT NULL,
+    ticker text NOT NULL,
+    contracts numeric DEFAULT 0 NOT NULL,
+    basis numeric DEFAULT 0 NOT NULL,
+    realized numeric DEFAULT 0 NOT NULL,
+    fees numeric DEFAULT 0 NOT NULL,
+    settled boolean DEFAULT false NOT NULL,
+    last_fill_at timestamp with time zone,
+    reversals bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT account_holdings_ticker_check CHECK ((ticker <> ''::text))
+);
+
+--
+-- Name: TABLE account_holdings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_holdings IS 'The sum of each market''s bookings.';
+
+--
+-- Name: account_settlements; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_settlements (
+    account text NOT NULL,
+    ticker text NOT NULL,
+    event_ticker text NOT NULL,
+    result text NOT NULL,
+    yes_count numeric NOT NULL,
+    yes_cost numeric NOT NULL,
+    no_count numeric NOT NULL,
+    no_cost numeric NOT NULL,
+    revenue numeric NOT NULL,
+    value numeric,
+    fee numeric NOT NULL,
+    settled_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    held numeric,
+    agrees boolean DEFAULT true NOT NULL,
+    CONSTRAINT account_settlements_source_check CHECK ((source = ANY (ARRAY['exchange'::text, 'kept'::text, 'market'::text, 'position'::text]))),
+    CONSTRAINT account_settlements_ticker_check CHECK ((ticker <> ''::text))
+);
+
+--
+-- Name: TABLE account_settlements; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_settlements IS 'How each market ended, in the version that is booked.';
+
+--
+-- Name: COLUMN account_settlements.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_settlements.source IS 'exchange: its settlement record. kept: a record stored earlier. market: the archived market''s result. position: the archived position.';
+
+--
+-- Name: COLUMN account_settlements.held; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_settlements.held IS 'What our ledger held at the end, signed; null before it is booked.';
 
 --
 -- Name: arena_accounts; Type: TABLE; Schema: public; Owner: -
@@ -2023,7 +2387,7 @@ COMMENT ON COLUMN public.settlements.result IS 'yes, no or scalar, as the exchan
 -- Name: COLUMN settlements.value; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.settlements.value IS 'Dollars per YES contract; null where the exchange gives none.';
+COMMENT ON COLUMN public.settlements.value IS 'As the exchange sends it: 1 or 0 on yes and no, on a scalar result the same as revenue. It pays nothing.';
 
 --
 -- Name: public_settlements; Type: VIEW; Schema: public; Owner: -
@@ -2163,6 +2527,48 @@ CREATE VIEW public.public_trades AS
 --
 
 COMMENT ON VIEW public.public_trades IS 'The trades that count, without order ids. Runs with its owner''s rights on purpose: readers have none on the table.';
+
+--
+-- Name: account_bookings account_bookings_account_key_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_bookings
+    ADD CONSTRAINT account_bookings_account_key_key UNIQUE (account, key);
+
+--
+-- Name: account_bookings account_bookings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_bookings
+    ADD CONSTRAINT account_bookings_pkey PRIMARY KEY (account, seq);
+
+--
+-- Name: account_books account_books_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_books
+    ADD CONSTRAINT account_books_pkey PRIMARY KEY (account);
+
+--
+-- Name: account_fills account_fills_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_fills
+    ADD CONSTRAINT account_fills_pkey PRIMARY KEY (account, fill_id, order_id);
+
+--
+-- Name: account_holdings account_holdings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_holdings
+    ADD CONSTRAINT account_holdings_pkey PRIMARY KEY (account, ticker);
+
+--
+-- Name: account_settlements account_settlements_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_settlements
+    ADD CONSTRAINT account_settlements_pkey PRIMARY KEY (account, ticker);
 
 --
 -- Name: arena_accounts arena_accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -2417,6 +2823,42 @@ ALTER TABLE ONLY public.trades
     ADD CONSTRAINT trades_pkey PRIMARY KEY (epoch, seq);
 
 --
+-- Name: account_bookings_by_ticker; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_bookings_by_ticker ON public.account_bookings USING btree (account, ticker, seq);
+
+--
+-- Name: account_bookings_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_bookings_by_time ON public.account_bookings USING btree (account, at, seq);
+
+--
+-- Name: account_fills_in_order; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_fills_in_order ON public.account_fills USING btree (account, at, order_id, worse, fill_id);
+
+--
+-- Name: account_holdings_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_holdings_open ON public.account_holdings USING btree (account, ticker) WHERE (contracts <> (0)::numeric);
+
+--
+-- Name: account_settlements_disagreeing; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_settlements_disagreeing ON public.account_settlements USING btree (account, ticker) WHERE (NOT agrees);
+
+--
+-- Name: account_settlements_newest; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX account_settlements_newest ON public.account_settlements USING btree (account, settled_at, ticker);
+
+--
 -- Name: arena_decisions_agent_id_round_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2603,6 +3045,34 @@ CREATE TRIGGER arena_seal_roots_kept BEFORE DELETE OR UPDATE ON public.arena_sea
 CREATE TRIGGER arena_stops_kept BEFORE DELETE OR UPDATE ON public.arena_stops FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
 
 --
+-- Name: account_bookings account_bookings_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_bookings
+    ADD CONSTRAINT account_bookings_account_fkey FOREIGN KEY (account) REFERENCES public.account_books(account);
+
+--
+-- Name: account_fills account_fills_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_fills
+    ADD CONSTRAINT account_fills_account_fkey FOREIGN KEY (account) REFERENCES public.account_books(account);
+
+--
+-- Name: account_holdings account_holdings_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_holdings
+    ADD CONSTRAINT account_holdings_account_fkey FOREIGN KEY (account) REFERENCES public.account_books(account);
+
+--
+-- Name: account_settlements account_settlements_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_settlements
+    ADD CONSTRAINT account_settlements_account_fkey FOREIGN KEY (account) REFERENCES public.account_books(account);
+
+--
 -- Name: arena_accounts arena_accounts_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2741,6 +3211,36 @@ ALTER TABLE ONLY public.arena_rounds
 
 ALTER TABLE ONLY public.arena_stops
     ADD CONSTRAINT arena_stops_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.arena_accounts(account_id);
+
+--
+-- Name: account_bookings; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_bookings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: account_books; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_books ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: account_fills; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_fills ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: account_holdings; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_holdings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: account_settlements; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_settlements ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: arena_accounts; Type: ROW SECURITY; Schema: public; Owner: -
@@ -2911,6 +3411,27 @@ ALTER TABLE public.trades ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA public TO anon;
 GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
+
+--
+-- Name: FUNCTION account_books_append(p_account text, p_version bigint, p_progress jsonb, p_staged jsonb, p_bookings jsonb, p_done jsonb, p_settlements jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.account_books_append(p_account text, p_version bigint, p_progress jsonb, p_staged jsonb, p_bookings jsonb, p_done jsonb, p_settlements jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_books_append(p_account text, p_version bigint, p_progress jsonb, p_staged jsonb, p_bookings jsonb, p_done jsonb, p_settlements jsonb) TO service_role;
+
+--
+-- Name: FUNCTION account_books_read(p_account text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.account_books_read(p_account text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_books_read(p_account text) TO service_role;
+
+--
+-- Name: FUNCTION account_books_reset(p_account text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.account_books_reset(p_account text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_books_reset(p_account text) TO service_role;
 
 --
 -- Name: FUNCTION arena_account_for(p_round text, p_reserved numeric, p_spent numeric); Type: ACL; Schema: public; Owner: -
@@ -3093,6 +3614,36 @@ GRANT ALL ON FUNCTION public.projection_position(p_name text, p_account text, p_
 
 REVOKE ALL ON FUNCTION public.prune_history(p_now timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.prune_history(p_now timestamp with time zone, p_limit integer) TO service_role;
+
+--
+-- Name: TABLE account_bookings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_bookings TO service_role;
+
+--
+-- Name: TABLE account_books; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_books TO service_role;
+
+--
+-- Name: TABLE account_fills; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_fills TO service_role;
+
+--
+-- Name: TABLE account_holdings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_holdings TO service_role;
+
+--
+-- Name: TABLE account_settlements; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_settlements TO service_role;
 
 --
 -- Name: TABLE arena_accounts; Type: ACL; Schema: public; Owner: -

@@ -1,4 +1,4 @@
-"""The scheduled poller. Each call is a minute: poll the bot, copy the log to Postgres, maintain the account history."""
+"""The scheduled poller. Each call is a minute: poll the bot, copy the log to Postgres, maintain history and books."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import add_metrics, logger, metrics
 from coliseum.polling.poller import Poller
+from coliseum.portfolio.books_records import stored_books
 from coliseum.portfolio.snapshots import HistoryMaintenance
 from coliseum.projection.projector import Projector
 from coliseum.store.client import Store
@@ -72,7 +73,12 @@ def build(settings: config.Settings, *, clock: Callable[[], int] = now_ms) -> Co
             exchange_name=settings.exchange_name,
         ),
         Projector(feed=feed, store=store),
-        HistoryMaintenance(store, exchange, cache_of_account),
+        HistoryMaintenance(
+            store,
+            exchange,
+            cache_of_account,
+            books=None if store is None else stored_books(lambda: store, settings.account_label),
+        ),
         clients,
     )
 

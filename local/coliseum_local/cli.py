@@ -50,6 +50,26 @@ def redrive(
     raise typer.Exit(redrive_queue(queue_url))
 
 
+books = typer.Typer(help="The account's books: what its fills and settlements changed, kept in Postgres.")
+app.add_typer(books, name="books")
+
+
+@books.command()
+def rebuild() -> None:
+    """Load all fills and settlements again and book them anew. It can be stopped and started again at any time."""
+    from coliseum_local.books import rebuild as rebuild_books
+
+    raise typer.Exit(rebuild_books())
+
+
+@books.command()
+def status() -> None:
+    """Show how far the books are."""
+    from coliseum_local.books import show_status
+
+    raise typer.Exit(show_status())
+
+
 @app.command()
 def score(
     forecasts: Annotated[

@@ -63,7 +63,9 @@ class Session:
 
     def deposits(self) -> Decimal:
         """The balance less what trading changed by our ledger."""
-        return self.account.balance().value.cash - self.ledger().totals.cash
+        totals = self.ledger().totals
+        assert totals is not None
+        return self.account.balance().value.cash - totals.cash
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,7 @@ def test_a_fill_that_comes_again_with_other_content_is_a_named_conflict() -> Non
 
 def test_two_fills_of_one_page_with_one_identity_and_other_content_are_a_conflict() -> None:
     ledger = ledger_of([fill(1, BookSide.BID, "5", "0.40"), fill(1, BookSide.BID, "5", "0.41")])
-    assert (len(ledger.bookings), [conflict.field for conflict in ledger.conflicts]) == (1, ["price"])
+    assert (len(ledger.bookings), [conflict.field for conflict in ledger.conflicts]) == (1, ["YES price"])
 
 
 def test_a_booking_says_what_was_opened_what_was_closed_and_at_which_price() -> None:

@@ -40,3 +40,5 @@ BALANCE = Tier(5, 3600)
 """The exchange allows one balance call per second and account."""
 POSITIONS = Tier(5, 3600)
 FILLS = Tier(5, 86_400)
+TRANSFERS = Tier(60, 3600)
+"""Deposits and withdrawals take days, so a minute is soon enough."""

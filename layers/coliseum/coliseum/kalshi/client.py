@@ -223,6 +223,10 @@ class Kalshi:
         warning = self._subaccounts.warning
         return () if warning is None else (warning,)
 
+    def time_left(self) -> float:
+        """Seconds that the caller of this view has; `DEFAULT_SECONDS`, which each call gets, without a limit."""
+        return DEFAULT_SECONDS if self._caller_time_left is None else self._caller_time_left()
+
     def close(self) -> None:
         self._http.close()
 

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import TypeAdapter
 
+from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CachedValue, CacheSpec
-from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS
-from coliseum.errors import SourceError, SourceMalformed
+from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS, TRANSFERS, Tier
+from coliseum.errors import ConfigurationError, SourceError, SourceMalformed
+from coliseum.http.field_types import utc_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
-from coliseum.portfolio.account_state import AccountState, Bids, LedgerSummary, bids_from
-from coliseum.portfolio.ledger import Ledger
+from coliseum.portfolio.account_state import AccountState, Bids, BooksLoad, LedgerSummary, bids_from
+from coliseum.portfolio.books import AccountBooks
+from coliseum.portfolio.books_storage import BooksInMemory, BooksSnapshot, BooksStorage
 from coliseum.portfolio.positions import PortfolioPosition, positions_from
 from coliseum.portfolio.reconciliation import find_discrepancies
-from coliseum.trading.markets import Balance, ExchangePosition, Settlement
+from coliseum.trading.markets import Balance, ExchangePosition
+from coliseum.trading.transfers import Transfer
 
 KALSHI = "kalshi"
+POSTGRES = "postgres"
 BALANCE_SPEC = CacheSpec(key="balance", source=KALSHI, tier=BALANCE, shape=TypeAdapter(Balance), pace_seconds=1.0)
 _POSITIONS = CacheSpec(key="positions", source=KALSHI, tier=POSITIONS, shape=TypeAdapter(AccountState))
+_LOADING = CacheSpec(key="positions:loading", source=KALSHI, tier=Tier(1, 60), shape=TypeAdapter(AccountState))
+"""The positions while a long history is loaded: each request for them goes on with the load."""
+_TRANSFERS = CacheSpec(key="transfers", source=KALSHI, tier=TRANSFERS, shape=TypeAdapter(tuple[Transfer, ...]))
 _BIDS = TypeAdapter(tuple[Bids, ...])
 _WAIT_SECONDS = 5.0
 """How long a request waits for the exchange before an older value is served."""
 _TICKERS_PER_CALL = 100
-_LAG_SECONDS = 30
-"""The exchange's lists may be this far behind its matching engine."""
-_AMENDED_SECONDS = 7 * 86_400
-"""How long after a settlement we look for a corrected version of it."""
+_BOOKS_SECONDS = 8.0
+"""How long a request may wait for new fills to be booked."""
+_FIRST_SECONDS = 1.5
+"""How long positions wait while a history is loaded: enough for a short one."""
+_LOADING_SECONDS = 3.0
+"""How long the summary goes on with a long load. The rest is for later requests and for the poller."""
 _DISCREPANCIES_LOGGED = 10
 
 
@@ -47,22 +58,27 @@ class AccountPositions:
 
 
 class ExchangeAccount:
-    """The account on the exchange. One per process: it keeps the ledger, so that a refresh reads only new fills."""
+    """The account on the exchange. One per process."""
 
     def __init__(
         self,
         kalshi: Kalshi,
         cache: Cache,
         *,
+        books: AccountBooks | None = None,
+        breaker: CircuitBreaker | None = None,
         fills_since: int | None = None,
         balance_spec: CacheSpec[Balance] = BALANCE_SPEC,
     ) -> None:
-        """`fills_since` (unix seconds) leaves earlier fills out of the ledger; None reads the whole history."""
+        """`books` are those in Postgres. Without them, and while Postgres fails, this process keeps its own.
+
+        `fills_since` (unix seconds) leaves earlier fills out of the process's books; None reads the whole history.
+        """
         self._kalshi = kalshi
         self._cache = cache
-        self._ledger = Ledger()
-        self._settlements: dict[str, Settlement] = {}
-        self._fills_since = fills_since
+        self._stored_books = books
+        self._own_books = AccountBooks(BooksInMemory(), since=fills_since)
+        self._breaker = breaker or CircuitBreaker()
         self._balance_spec = balance_spec
 
     def balance(self) -> CachedValue[Balance]:
@@ -76,12 +92,24 @@ class ExchangeAccount:
         """
         return self._cache.fetch_paced(self._balance_spec, kalshi.balance)
 
-    def positions(self) -> AccountPositions:
+    def transfers(self) -> CachedValue[tuple[Transfer, ...]]:
+        """All deposits and withdrawals, of every status."""
+        return self._cache.get(_TRANSFERS, self._fetch_transfers)
+
+    def _fetch_transfers(self) -> tuple[Transfer, ...]:
+        kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
+        return (*kalshi.deposits(), *kalshi.withdrawals())
+
+    def positions(self, *, load_books: bool = True) -> AccountPositions:
         """Open positions.
 
         They lack marks where the market data does not answer, and come from the cache where the account does not.
+        Without `load_books` they hardly wait while a long history is loaded.
         """
-        state = self._cache.get(_POSITIONS, self._fetch)
+        state = self._cache.get(_POSITIONS, lambda: self._fetch(_FIRST_SECONDS))
+        if load_books and state.value.load is not None and state.value.load.status == "loading":
+            with suppress(SourceError):
+                state = self._cache.get(_LOADING, lambda: self._fetch(_LOADING_SECONDS))
         failures = [] if state.error is None else [state.error]
         bids: dict[str, Bids] = {}
         try:
@@ -115,46 +143,87 @@ class ExchangeAccount:
             ]
         return tuple(bids)
 
-    def _fetch(self) -> AccountState:
+    def _fetch(self, loading_seconds: float) -> AccountState:
         """The exchange's positions, then our ledger."""
         rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
         try:
-            self._update_ledger()
+            books, snapshot = self._extend_books(rows, loading_seconds)
+            load = load_of(snapshot)
+            if load.status == "loading":
+                return AccountState(rows=rows, books=None, problem=load.problem, load=load)
+            ledger = _ledger_summary(books.storage, snapshot, rows)
+            if ledger.differences:
+                # Trading goes on between the two reads, so a first difference may be only that: read positions again.
+                rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
+                ledger = _ledger_summary(books.storage, snapshot, rows)
         except SourceError as error:
-            return AccountState(rows=rows, books=None, problem=str(error))
-        ledger = self._ledger_state(rows)
-        if ledger.differences:
-            # Trading goes on between the two reads, so a first difference may be only that: read the positions again.
-            rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
-            ledger = self._ledger_state(rows)
+            load = BooksLoad(status="unavailable", problem=str(error))
+            return AccountState(rows=rows, books=None, problem=str(error), load=load)
         _report(ledger)
-        return AccountState(rows=rows, books=ledger, problem=None)
+        return AccountState(rows=rows, books=ledger, problem=None, load=load)
 
-    def _update_ledger(self) -> None:
-        """Book what is new since the last call. The first call books the account's whole history."""
-        fills = self._kalshi.all_fills(since=self._fills_since)
-        settlements = self._new_settlements()
-        self._ledger.book_fills(fills)
-        self._settlements |= {row.ticker: row for row in settlements}
-        # All settlements again: one that was taken back because of a late fill must be booked after that fill.
-        self._ledger.book_settlements(self._settlements.values())
-        if fills:
-            self._fills_since = max(self._fills_since or 0, int(fills[0].timestamp) - _LAG_SECONDS)
+    def _extend_books(
+        self, rows: Collection[ExchangePosition], loading_seconds: float
+    ) -> tuple[AccountBooks, BooksSnapshot]:
+        """Book what is new since the last call, in Postgres, or in this process where Postgres does not answer."""
+        live = {row.ticker for row in rows if row.position}
+        loading = self._kalshi.for_seconds(loading_seconds)
+        kalshi = self._kalshi.for_seconds(_BOOKS_SECONDS)
 
-    def _new_settlements(self) -> tuple[Settlement, ...]:
-        """Oldest first, so that the later of two versions replaces the earlier one."""
-        latest = max((row.settled_at.timestamp() for row in self._settlements.values()), default=None)
-        since = None if latest is None else int(latest) - _AMENDED_SECONDS
-        return self._kalshi.all_settlements(since=since)[::-1]
+        def extend(books: AccountBooks) -> BooksSnapshot:
+            return books.extend(kalshi, time_left=kalshi.time_left, loading_time_left=loading.time_left, live=live)
 
-    def _ledger_state(self, rows: tuple[ExchangePosition, ...]) -> LedgerSummary:
-        holdings = self._ledger.holdings
-        tickers = {row.ticker for row in rows} | {ticker for ticker, holding in holdings.items() if holding.contracts}
-        return LedgerSummary(
-            holdings=tuple(holdings[ticker] for ticker in sorted(tickers & set(holdings))),
-            totals=self._ledger.totals(),
-            differences=find_discrepancies(holdings, rows, self._settlements.values(), self._ledger.settled),
-        )
+        stored = self._stored_books
+        if stored is not None:
+            try:
+                return stored, self._breaker.call(POSTGRES, lambda: extend(stored))
+            except ConfigurationError:
+                pass  # no database is configured
+            except SourceError as error:
+                if error.source != POSTGRES:
+                    raise
+                logger().warning("the stored books do not answer, so this process keeps its own", problem=str(error))
+        return self._own_books, extend(self._own_books)
+
+
+def load_of(snapshot: BooksSnapshot) -> BooksLoad:
+    """How far the books are."""
+    progress = snapshot.progress
+    problem = None
+    loading = not progress.complete or progress.walk is not None
+    if loading:
+        problem = f"the books are loading: {snapshot.fills} fills are known so far"
+        if snapshot.oldest is not None:
+            problem += f", back to {utc_from(snapshot.oldest):%Y-%m-%dT%H:%M:%SZ}"
+    elif progress.doubts:
+        problem = "; ".join(progress.doubts)
+    return BooksLoad(
+        status="loading" if loading else "complete",
+        fills=snapshot.fills,
+        oldest=snapshot.oldest,
+        newest=snapshot.newest,
+        problem=problem,
+        doubts=progress.doubts,
+    )
+
+
+def _ledger_summary(
+    storage: BooksStorage, snapshot: BooksSnapshot, rows: Collection[ExchangePosition]
+) -> LedgerSummary:
+    holdings = {holding.ticker: holding for holding in snapshot.open}
+    closed = {row.ticker for row in rows} - holdings.keys()
+    holdings |= {holding.ticker: holding for holding in (storage.holdings(closed) if closed else ())}
+    wrong = storage.disagreeing()
+    return LedgerSummary(
+        holdings=tuple(holdings[ticker] for ticker in sorted(holdings)),
+        totals=None if snapshot.progress.doubts else snapshot.totals,
+        differences=find_discrepancies(
+            holdings,
+            rows,
+            [kept.settlement for kept in wrong],
+            {kept.settlement.ticker: kept.held for kept in wrong if kept.held is not None},
+        ),
+    )
 
 
 def _report(ledger: LedgerSummary) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from coliseum.portfolio.ledger import Holding, LedgerTotals
 from coliseum.portfolio.reconciliation import Discrepancy
@@ -20,8 +21,25 @@ class LedgerSummary:
 
     holdings: tuple[Holding, ...]
     """Only markets with an open position, in our ledger or on the exchange."""
-    totals: LedgerTotals
+    totals: LedgerTotals | None
+    """None where they would be wrong: `BooksLoad.doubts` says why."""
     differences: tuple[Discrepancy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksLoad:
+    """How far the books are."""
+
+    status: Literal["complete", "loading", "unavailable"]
+    """`loading`: a part of the history is not read or booked yet. `unavailable`: a source did not answer."""
+    fills: int | None = None
+    """Fills that are known, booked or not; None where the books could not be read."""
+    oldest: float | None = None
+    """Unix seconds of the oldest known fill."""
+    newest: float | None = None
+    problem: str | None = None
+    doubts: tuple[str, ...] = ()
+    """What is not known although the books are complete: every total over them is None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +51,8 @@ class AccountState:
     """Our ledger; None where the fills or settlements could not be read."""
     problem: str | None
     """Why `books` is None."""
+    load: BooksLoad | None = None
+    """None in values that were cached by an earlier version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,10 +231,31 @@ class ReconciliationData(Answer):
     status: Literal["agrees", "differs", "unknown"]
     differences: list[DifferenceData]
     checked_at: UtcTime | None
+    deposits: Dollars | None = Field(description="Deposits less withdrawals that are in the balance.")
+    deposits_source: Literal["exchange", "implied"] | None = Field(
+        description="`exchange`: the sum of its lists of deposits and withdrawals. `implied`: those lists failed."
+    )
     implied_deposits: Dollars | None = Field(
-        description="Cash less the ledger's change of cash: deposits less withdrawals, less what rests in orders."
+        description="Cash less the ledger's change of cash: deposits less withdrawals, less what rests in orders. "
+        "Null where the exchange's own lists answered, or where the ledger's totals are not known."
     )
     error: str | None
+
+
+class BooksData(Answer):
+    """Our ledger of the account: how far it is loaded."""
+
+    status: Literal["complete", "loading", "unavailable"] = Field(
+        description="`loading`: a part of the account's history is not booked yet, so totals are null."
+    )
+    fills_loaded: int | None = Field(description="Fills that are known, booked or not.")
+    oldest_loaded: UtcTime | None = Field(description="Time of the oldest known fill.")
+    newest_loaded: UtcTime | None
+    problem: str | None = Field(description="Why totals are null; null where they are known.")
+    unknown: list[str] = Field(
+        description="What cannot be known although the books are loaded, such as how an archived market ended. "
+        "While it is not empty, totals over the account's life are null."
+    )
 
 
 class SummaryAnswer(Answer):
@@ -251,6 +272,7 @@ class SummaryAnswer(Answer):
     change_today: ChangeData
     totals: TotalsData
     reconciliation: ReconciliationData
+    books: BooksData
 
 
 def position_data(position: PortfolioPosition, *, now: float) -> PositionData:

@@ -18,7 +18,7 @@ their own. Fees are an expense when they are paid; they are not part of the basi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -194,54 +194,42 @@ class Ledger:
         new = self._new_fills(fills)
         first: dict[str, tuple[float, str, Decimal, str]] = {}
         for fill in new:
-            order = _execution_order(fill)
+            order = execution_order(fill)
             first[fill.ticker] = min(first.get(fill.ticker, order), order)
         for ticker, order in first.items():
             new += [_fill_of(booking) for booking in self._take_back_from(ticker, order)]
-        for fill in sorted(new, key=_execution_order):
+        for fill in sorted(new, key=execution_order):
             self._append(_fill_booking(self._holding(fill.ticker), fill))
 
-    def book_settlements(self, settlements: Iterable[Settlement]) -> None:
-        """Book settlements; call it after `book_fills`. An amended settlement reverses the version before."""
+    def book_settlements(self, settlements: Iterable[Settlement], *, unbooked_fees: Decimal = ZERO) -> None:
+        """Book settlements; call it after `book_fills`. An amended settlement reverses the version before.
+
+        `unbooked_fees` (dollars) are those of fills that are known from no list any more.
+        """
         for settlement in sorted(settlements, key=lambda row: (row.settled_at, row.ticker)):
             version = _version(settlement)
             current = self._settlements.get(settlement.ticker)
+            if current is None and self._holding(settlement.ticker).settled:
+                raise ValueError(f"{settlement.ticker} is settled, so its stored bookings are needed")
             if current is not None and current.key.partition(_REVISION)[0] == version:
                 continue
             if current is not None:
                 self._reverse(current)
                 self._markets[settlement.ticker].remove(current)
-            self._append(_settlement_booking(self._holding(settlement.ticker), settlement, version))
+            booking = _settlement_booking(self._holding(settlement.ticker), settlement, version)
+            self._append(replace(booking, fees=unbooked_fees))
 
     def _new_fills(self, fills: Iterable[Fill]) -> list[Fill]:
         """Fills that are not booked, each once. One that is booked with other content is a conflict."""
         new: dict[tuple[str, str], Fill] = {}
         for fill in fills:
-            booked = self._fills.get(fill.key)
-            if booked is not None:
-                self._compare(fill, contracts=booked.contracts, price=booked.price, fee=booked.fees)
-            elif fill.key in new:
-                first = new[fill.key]
-                self._compare(fill, contracts=first.yes_delta, price=_price_paid(first), fee=first.fee)
-            else:
+            booking = self._fills.get(fill.key)
+            earlier = new.get(fill.key) if booking is None else _fill_of(booking)
+            if earlier is None:
                 new[fill.key] = fill
+            elif (conflict := fill_conflict(earlier, fill)) is not None:
+                self._conflicts.append(conflict)
         return list(new.values())
-
-    def _compare(self, fill: Fill, *, contracts: Decimal, price: Decimal | None, fee: Decimal) -> None:
-        pairs = {"contracts": (contracts, fill.yes_delta), "price": (price, _price_paid(fill)), "fee": (fee, fill.fee)}
-        for field, (booked, sent) in pairs.items():
-            if booked is not None and booked != sent:
-                self._conflicts.append(
-                    FillConflict(
-                        fill_id=fill.fill_id,
-                        order_id=fill.order_id,
-                        ticker=fill.ticker,
-                        field=field,
-                        booked=booked,
-                        sent=sent,
-                    )
-                )
-                return
 
     def _take_back_from(self, ticker: str, order: tuple[float, str, Decimal, str]) -> list[Booking]:
         """Reverse what is booked in a market behind `order`, newest first; returns the fills among it."""
@@ -249,7 +237,7 @@ class Ledger:
         if self._holding(ticker).settled and ticker not in self._settlements:
             raise ValueError(f"{ticker} is settled, so its stored bookings are needed before a fill can be booked")
         fills: list[Booking] = []
-        while market and (market[-1].kind is BookingKind.SETTLEMENT or _execution_order(_fill_of(market[-1])) > order):
+        while market and (market[-1].kind is BookingKind.SETTLEMENT or execution_order(_fill_of(market[-1])) > order):
             booking = market.pop()
             self._reverse(booking)
             if booking.kind is BookingKind.FILL:
@@ -299,7 +287,22 @@ def sum_holdings(holdings: Iterable[Holding]) -> LedgerTotals:
     return LedgerTotals(cash=realized - basis - fees, basis=basis, realized=realized, fees=fees)
 
 
-def _execution_order(fill: Fill) -> tuple[float, str, Decimal, str]:
+def fill_conflict(booked: Fill, sent: Fill) -> FillConflict | None:
+    """The first number in which two reports of one fill differ; None where they agree."""
+    pairs = {
+        "contracts": (booked.yes_delta, sent.yes_delta),
+        "YES price": (booked.yes_price, sent.yes_price),
+        "fee": (booked.fee, sent.fee),
+    }
+    for field, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            return FillConflict(
+                fill_id=sent.fill_id, order_id=sent.order_id, ticker=sent.ticker, field=field, booked=ours, sent=theirs
+            )
+    return None
+
+
+def execution_order(fill: Fill) -> tuple[float, str, Decimal, str]:
     """Sort key. An order's fills may share one timestamp; the order took the best price first."""
     worse = fill.yes_price if fill.book_side is BookSide.BID else -fill.yes_price
     return fill.timestamp, fill.order_id, worse, fill.fill_id
@@ -403,7 +406,7 @@ def _settlement_booking(holding: Holding, settlement: Settlement, version: str) 
         outcome=holding.outcome if held else None,
         price=(settlement.revenue / held).quantize(MICRO_DOLLAR) if held else None,
         closed=held,
-        event_ticker=settlement.event_ticker,
+        event_ticker=settlement.event_ticker or None,
         result=settlement.result,
     )
 

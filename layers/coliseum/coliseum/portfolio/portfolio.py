@@ -41,6 +41,7 @@ from coliseum.portfolio.answers import (
     snapshot_data,
     trade_data,
 )
+from coliseum.portfolio.books_records import stored_books
 from coliseum.portfolio.bot_status import BotStatusReader
 from coliseum.portfolio.curve import CurveSampler
 from coliseum.portfolio.list_query import ListQuery
@@ -53,6 +54,7 @@ from coliseum.portfolio.records import (
 )
 from coliseum.portfolio.summary import (
     balance_data,
+    books_data,
     change_data,
     failures_from,
     missing_part,
@@ -96,7 +98,8 @@ class Portfolio:
         self._store = store
         self._breaker = breaker
         self._clock = clock
-        self._account = ExchangeAccount(kalshi, cache)
+        books = stored_books(store, dependencies.identity.account)
+        self._account = ExchangeAccount(kalshi, cache, books=books, breaker=breaker)
         self._fills = FillHistory(kalshi, cache, store, breaker, clock)
         self._live = LiveTrades(bot, feed, kalshi, breaker, clock)
         self._bot = BotStatusReader(bot, feed, store, breaker, clock, exchange=dependencies.identity.exchange.name)
@@ -115,7 +118,7 @@ class Portfolio:
         return BalanceAnswer(**balance_data(served.value).model_dump(), failures=failures, **served.origin())
 
     def positions(self) -> PositionsAnswer:
-        account = self._account.positions()
+        account = self._account.positions(load_books=False)
         items = [position_data(position, now=self._clock()) for position in account.positions]
         return PositionsAnswer(
             items=items,
@@ -191,10 +194,12 @@ class Portfolio:
         balance_future, positions_future = submit(self._account.balance), submit(self._account.positions)
         today_starts = utc_from(day_start(self._clock(), zone))
         snapshot_future = submit(self._snapshot_before, today_starts)
+        transfers_future = submit(self._account.transfers)
         trades_future, bot_future = submit(self._live.latest, limit=_RECENT_TRADES), submit(self._bot.part)
         balance, balance_error = _result_or_error(balance_future)
         positions, positions_error = _result_or_error(positions_future)
         trades, trades_error = _result_or_error(trades_future)
+        transfers, _ = _result_or_error(transfers_future)
         bot = bot_future.result()
         if balance_error and positions_error and trades_error and bot.source in {None, POSTGRES}:
             raise balance_error
@@ -221,9 +226,11 @@ class Portfolio:
             reconciliation=reconciliation_data(
                 money,
                 None if state is None else state.value,
+                transfers=None if transfers is None or transfers.stale else transfers.value,
                 checked_at=None if state is None else state.as_of,
                 error=positions_error,
             ),
+            books=books_data(None if state is None else state.value, positions_error),
         )
 
     def _snapshot_before(self, at: datetime) -> BalanceSnapshot | None:

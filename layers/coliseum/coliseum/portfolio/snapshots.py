@@ -18,6 +18,7 @@ from coliseum.errors import ColiseumError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.portfolio.account import ExchangeAccount
+from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.records import (
     KALSHI,
     has_balance_since,
@@ -38,6 +39,8 @@ _TRADED_SECONDS = 3 * 86_400
 """How long a market is watched after the bot's last trade in it."""
 _PAID_OUT = "finalized"
 """The status of a market that has no prices any more."""
+_BOOKS_SECONDS = 1.5
+"""With less time left the books wait for the next minute."""
 _EXCHANGE_SECONDS = 5.0
 """How long one call to the exchange may take."""
 _DAY_SECONDS = 86_400
@@ -125,13 +128,16 @@ class HistoryMaintenance:
     A failure costs one point of the history, or delays the day's pruning by a minute.
     """
 
-    def __init__(self, store: Store | None, exchange: Kalshi | None, cache: Cache) -> None:
-        """Without a database nothing is done. Without the exchange's key no snapshot is taken."""
+    def __init__(
+        self, store: Store | None, exchange: Kalshi | None, cache: Cache, *, books: AccountBooks | None = None
+    ) -> None:
+        """Without a database nothing is done. Without the exchange's key no snapshot is taken and nothing is booked."""
+        self._exchange, self._books = exchange, books
         self._snapshots = None if store is None or exchange is None else SnapshotWriter(exchange, store, cache)
         self._pruner = None if store is None else HistoryPruner(store)
 
     def run(self, *, time_left: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
-        """Take the snapshot that is due, then prune. Never raises a ColiseumError; it logs them.
+        """Take the snapshot that is due, prune, then extend the books. Never raises a ColiseumError; it logs them.
 
         `time_left` in seconds, `clock` in unix seconds.
         """
@@ -146,3 +152,19 @@ class HistoryMaintenance:
                 logger().info("old rows deleted", rows_by_table=deleted)
         except ColiseumError as error:
             logger().warning("pruning the history failed", problem=str(error))
+        self._extend_books(time_left)
+
+    def _extend_books(self, time_left: Callable[[], float]) -> None:
+        """Book what is new, or go on with a long load, in the time that is left."""
+        if self._books is None or self._exchange is None or time_left() < _BOOKS_SECONDS:
+            return
+        try:
+            rows = self._exchange.within(time_left).positions()
+            reached = self._books.extend(
+                self._exchange, time_left=time_left, live={row.ticker for row in rows if row.position}
+            )
+        except ColiseumError as error:
+            logger().warning("the books could not be extended; the next minute goes on", problem=str(error))
+            return
+        if reached.progress.walk is not None:
+            logger().info("books are loading", fills=reached.fills)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from coliseum.bot.parse import BotHealth, BotStatus
 from coliseum.errors import ColiseumError, SourceError
@@ -14,6 +14,7 @@ from coliseum.http.field_types import utc_from
 from coliseum.portfolio.account_state import AccountState
 from coliseum.portfolio.answers import (
     BalanceData,
+    BooksData,
     BotData,
     ChangeData,
     IdleData,
@@ -27,6 +28,7 @@ from coliseum.portfolio.positions import PortfolioPosition, sum_positions
 from coliseum.portfolio.records import BalanceSnapshot
 from coliseum.trading.markets import Balance
 from coliseum.trading.modes import BotMode
+from coliseum.trading.transfers import Transfer, net_deposits
 
 
 def missing_part(error: ColiseumError | None) -> Part[Any]:
@@ -147,19 +149,64 @@ def totals_data(
 
 
 def reconciliation_data(
-    balance: Balance | None, state: AccountState | None, *, checked_at: float | None, error: ColiseumError | None
+    balance: Balance | None,
+    state: AccountState | None,
+    *,
+    transfers: tuple[Transfer, ...] | None,
+    checked_at: float | None,
+    error: ColiseumError | None,
 ) -> ReconciliationData:
-    """`unknown` where the positions or our ledger are unknown: nothing was compared, so nothing agrees."""
+    """`unknown` where the positions or our ledger are unknown: nothing was compared, so nothing agrees.
+
+    Deposits come from the exchange's own lists. They are implied by cash and ledger only where the lists failed.
+    """
+    implied = None if transfers is not None else _implied_deposits(balance, state)
+    deposits = implied if transfers is None else net_deposits(transfers)
+    source: Literal["exchange", "implied"] | None = None
+    if deposits is not None:
+        source = "implied" if transfers is None else "exchange"
     ledger = None if state is None else state.books
     if ledger is None or checked_at is None:
         problem = str(error) if state is None else state.problem
         return ReconciliationData(
-            status="unknown", differences=[], checked_at=None, implied_deposits=None, error=problem
+            status="unknown",
+            differences=[],
+            checked_at=None,
+            deposits=deposits,
+            deposits_source=source,
+            implied_deposits=implied,
+            error=problem,
         )
     return ReconciliationData(
         status="differs" if ledger.differences else "agrees",
         differences=[difference_data(row) for row in ledger.differences],
         checked_at=utc_from(checked_at),
-        implied_deposits=None if balance is None else balance.cash - ledger.totals.cash,
+        deposits=deposits,
+        deposits_source=source,
+        implied_deposits=implied,
         error=None,
+    )
+
+
+def _implied_deposits(balance: Balance | None, state: AccountState | None) -> Decimal | None:
+    """Cash less the ledger's change of cash; None where either is unknown."""
+    totals = None if state is None or state.books is None else state.books.totals
+    return None if balance is None or totals is None else balance.cash - totals.cash
+
+
+def books_data(state: AccountState | None, error: ColiseumError | None) -> BooksData:
+    """How far the books are; `unavailable` where not even the positions are known."""
+    load = None if state is None else state.load
+    if load is None:
+        problem = None if error is None else str(error)
+        return BooksData(
+            status="unavailable", fills_loaded=None, oldest_loaded=None, newest_loaded=None, problem=problem, unknown=[]
+        )
+    return BooksData(
+        status=load.status,
+        fills_loaded=load.fills,
+        oldest_loaded=None if load.oldest is None else utc_from(load.oldest),
+        newest_loaded=None if load.newest is None else utc_from(load.newest),
+        problem=load.problem,
+        unknown=list(load.doubts),
     )

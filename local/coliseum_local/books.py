@@ -1,0 +1,126 @@
+"""`coliseum books`: rebuilds the account's books, or shows how far they are.
+
+It works with the exchange and the database of the running system, or else of the settings. A rebuild that is stopped
+is gone on with by the next `coliseum books rebuild`, by the poller and by every request for the account's summary.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from coliseum.config import Settings, load
+from coliseum.errors import ColiseumError, SourceError
+from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.books import AccountBooks
+from coliseum.portfolio.books_records import stored_books
+from coliseum.portfolio.books_storage import BooksSnapshot
+from coliseum.store.client import Store
+from coliseum_local.run import ROOT
+from coliseum_local.state import StateFolder
+from coliseum_local.variables import merged
+
+SLICE_SECONDS = 10.0
+"""How long the books are extended before the progress is shown."""
+FAILURES_MAX = 5
+"""After so many failures in a row the command gives up."""
+PAUSE_SECONDS = 2.0
+
+
+def rebuild(root: Path = ROOT, *, show: Callable[[str], None] = print) -> int:
+    """Reset the books and load them to the end. Returns the exit code."""
+    try:
+        with ExitStack() as resources:
+            books, kalshi = _open(root, resources)
+            if _was_stopped(books.storage.read()):
+                show("going on with a load that was stopped")
+            else:
+                books.rebuild()
+            return _load(books, kalshi, show)
+    except KeyboardInterrupt:
+        show("stopped; the next call goes on")
+        return 130
+    except ColiseumError as error:
+        print(f"not rebuilt: {error}", file=sys.stderr)
+        return 1
+
+
+def show_status(root: Path = ROOT, *, show: Callable[[str], None] = print) -> int:
+    """Print one line. Returns the exit code: 0 where the books are complete."""
+    try:
+        with ExitStack() as resources:
+            books, _ = _open(root, resources)
+            snapshot = books.storage.read()
+    except ColiseumError as error:
+        print(f"unknown: {error}", file=sys.stderr)
+        return 1
+    show(_line(snapshot))
+    return 0 if snapshot.progress.complete and not snapshot.progress.doubts else 1
+
+
+def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> int:
+    failures = 0
+    while True:
+        try:
+            live = {row.ticker for row in kalshi.positions() if row.position}
+            snapshot = books.extend(kalshi, time_left=_for_seconds(SLICE_SECONDS), live=live)
+        except SourceError as error:
+            failures += 1
+            if failures == FAILURES_MAX:
+                raise
+            show(f"{error}; trying again")
+            time.sleep(PAUSE_SECONDS)
+            continue
+        failures = 0
+        show(_line(snapshot))
+        if snapshot.progress.walk is None:
+            return 0 if not snapshot.progress.doubts else 1
+
+
+def _for_seconds(seconds: float) -> Callable[[], float]:
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()
+
+
+def _was_stopped(snapshot: BooksSnapshot) -> bool:
+    """Whether a first load or a rebuild is on its way."""
+    return not snapshot.progress.complete and snapshot.progress.walk is not None
+
+
+def _line(snapshot: BooksSnapshot) -> str:
+    progress = snapshot.progress
+    state = "complete" if progress.complete and progress.walk is None else "loading"
+    span = (
+        ""
+        if snapshot.oldest is None or snapshot.newest is None
+        else (f", from {_time(snapshot.oldest)} to {_time(snapshot.newest)}")
+    )
+    doubts = "".join(f"\nunknown: {doubt}" for doubt in progress.doubts)
+    return f"{state}: {snapshot.fills:,} fills{span}{doubts}"
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _open(root: Path, resources: ExitStack) -> tuple[AccountBooks, Kalshi]:
+    settings = _settings(root)
+    settings.require("kalshi_api_key")
+    kalshi = resources.enter_context(closing(Kalshi.from_settings(settings)))
+    store = resources.enter_context(closing(Store.from_settings(settings)))
+    return stored_books(lambda: store, settings.account_label), kalshi
+
+
+def _settings(root: Path) -> Settings:
+    """The settings, with what the running system uses in their place."""
+    variables: Mapping[str, str] = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
+    state = Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")
+    variables = {**variables, **(StateFolder(state).published() or {})}
+    return load({name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())})
