@@ -2440,6 +2440,7 @@ CREATE TABLE public.trades (
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
     account text DEFAULT ''::text NOT NULL,
     bot text DEFAULT ''::text NOT NULL,
+    strategy text,
     CONSTRAINT trades_ms_check CHECK ((ms >= 0)),
     CONSTRAINT trades_outcome_check CHECK ((outcome = ANY (ARRAY['yes'::text, 'no'::text]))),
     CONSTRAINT trades_price_check CHECK (((price >= (0)::numeric) AND (price <= (1)::numeric))),
@@ -2497,6 +2498,12 @@ COMMENT ON COLUMN public.trades.account IS 'The exchange account; empty for the 
 --
 
 COMMENT ON COLUMN public.trades.bot IS 'BOT_NAME; empty for the bot in history_owner.';
+
+--
+-- Name: COLUMN trades.strategy; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.trades.strategy IS 'As the bot names it, with the trade or in its status; null where it names none.';
 
 --
 -- Name: public_trades; Type: VIEW; Schema: public; Owner: -

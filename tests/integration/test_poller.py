@@ -112,6 +112,7 @@ def test_trades_reach_the_log_once_and_oldest_first(
         "fee": None,
         "order_id": None,
         "source": "bot_live",
+        "strategy": "scripted",
     }
     assert [status["status"] for status in statuses] == ["online"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,17 @@ def test_a_correction_replaces_the_trade(projector: Projector, feed: Feed, store
 
     rows = store.select("trades", "price::text,correction", where=[("corrected_by", "is", None)])
     assert rows == [{"price": "0.6100", "correction": True}]
+
+
+def test_a_trades_strategy_is_kept_and_a_correction_without_one_keeps_it(
+    projector: Projector, feed: Feed, store: Store
+) -> None:
+    named, silent = trade(1), trade(2)
+    feed.publish([replace(named, data=named.data | {"strategy": "scripted"}), silent], now_ms=NOW_MS)
+    head = publish(feed, [], trade(1, price="0.6100"))
+    run(projector, head)
+    rows = store.select("trades", "trade_id,strategy", where=[("corrected_by", "is", None)], order=("seq",))
+    assert {row["trade_id"]: row["strategy"] for row in rows} == {"t1": "scripted", "t2": None}
 
 
 def test_a_log_without_new_entries_costs_no_redis_command(

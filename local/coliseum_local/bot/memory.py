@@ -111,6 +111,7 @@ def trade_from(fill: FillRow, intent: OrderIntent) -> Trade:
         timestamp=fill.time,
         fee=fill.fee,
         order_id=fill.order_id,
+        strategy=intent.strategy,
     )
 
 
@@ -128,6 +129,7 @@ def trade_body(trade: Trade) -> dict[str, Any]:
         "outcome": trade.outcome.value,
         "fee": float(trade.fee),
         "order_id": trade.order_id,
+        "strategy": trade.strategy,
     }
 
 

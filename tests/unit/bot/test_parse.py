@@ -66,6 +66,15 @@ def test_more_facts_are_kept_and_unknown_keys_ignored() -> None:
     assert (trade.side, trade.quantity) == (Side.SELL, Decimal("10.5"))
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("mean reversion", "mean reversion"), (" s ", "s"), ("", None), (7, None), ("a\nb", None), ("x" * 101, None)],
+)
+def test_a_strategy_is_a_label_and_never_costs_the_trade(written: object, read: str | None) -> None:
+    assert _one(strategy=written).strategy == read
+    assert _one(strategy=written).digest() == _one().digest()
+
+
 def test_what_the_bot_does_not_say_stays_unknown() -> None:
     trade = _one(outcome=None, fee=None, order_id=None)
     assert (trade.outcome, trade.fee, trade.order_id) == (None, None, None)

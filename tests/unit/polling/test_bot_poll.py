@@ -37,6 +37,7 @@ class AnsweringBot:
         self.list: BotTrades | None = BotTrades(trades, ())
         self.answers = health or [BotHealth(alive=True, trade_count=len(trades), started_at="run 1")]
         self.health_requests = 0
+        self.strategy: str | None = None
 
     def health(self) -> BotHealth:
         answer = self.answers[min(self.health_requests, len(self.answers) - 1)]
@@ -51,7 +52,9 @@ class AnsweringBot:
         return self.list
 
     def status(self) -> BotStatus:
-        raise SourceUnavailable("bot", "no status")
+        if self.strategy is None:
+            raise SourceUnavailable("bot", "no status")
+        return BotStatus(mode="paper", strategy=self.strategy, positions=(), last_error=None, idle_reasons=(), raw={})
 
 
 def poller(bot: AnsweringBot) -> BotPoller:
@@ -68,6 +71,15 @@ def test_a_poll_has_the_list_and_its_difference() -> None:
     assert poll.difference is not None
     assert poll.difference.trades == poll.trades == (trade(1), trade(2))
     assert (poll.alive, poll.trade_count, poll.new_run) == (True, 2, True)
+
+
+def test_a_new_trade_without_a_strategy_gets_the_one_that_the_status_names() -> None:
+    bot = AnsweringBot(replace(trade(1), strategy="spread"), trade(2))
+    bot.strategy = "reversion"
+    poll = poller(bot).poll(EMPTY_CHECKPOINT, now_ms=NOW)
+
+    assert poll.difference is not None
+    assert [each.strategy for each in poll.difference.trades] == ["spread", "reversion"]
 
 
 def test_a_list_without_news_costs_one_health_request() -> None:

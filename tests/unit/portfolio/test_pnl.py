@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -11,18 +12,18 @@ from hypothesis import strategies as st
 from tests.unit.portfolio.bookings import ENDS, ROWS, START, Row, ledger_from
 from tests.unit.portfolio.test_ledger import fill, ledger_of, settlement
 
-from coliseum.portfolio.ledger import standing_bookings
+from coliseum.portfolio.ledger import Booking, standing_bookings
 from coliseum.portfolio.pnl import (
     SEVERAL,
     UNKNOWN,
+    Gains,
     Group,
+    PnlGroup,
     Strategies,
     by_day,
-    by_event,
-    by_lookup,
     by_market,
-    by_series,
     group_gains,
+    regroup,
     series_of,
     total_gains,
 )
@@ -32,14 +33,31 @@ STRATEGIES = Strategies(
     by_trade={"f000001": "reversion", "f000002": "momentum", "f000003": "momentum"},
     by_ticker={"KXA-1": frozenset({"reversion"}), "KXB-1": frozenset({"reversion", "momentum"})},
 )
-GROUPINGS: dict[str, Group] = {
-    "market": by_market,
-    "event": by_event({"KXA-1": "KXA"}),
-    "series": by_series,
-    "category": by_lookup({"KXA": "Climate"}, lambda booking: series_of(booking.ticker)),
-    "day": by_day(ZoneInfo("America/New_York")),
-    "strategy": STRATEGIES.of,
+EVENTS = {"KXA-1": "KXA", "KXB-1": "KXA"}
+CATEGORIES = {"KXA": "Climate"}
+Gather = Callable[[Iterable[Booking]], dict[str, Gains]]
+
+
+def gather(group: Group) -> Gather:
+    return lambda bookings: group_gains(bookings, group)
+
+
+def gather_markets(name: Callable[[str], str]) -> Gather:
+    return lambda bookings: regroup(group_gains(bookings, by_market), name)
+
+
+GROUPINGS: dict[str, Gather] = {
+    "market": gather(by_market),
+    "event": gather_markets(lambda ticker: EVENTS.get(ticker, UNKNOWN)),
+    "series": gather_markets(series_of),
+    "category": gather_markets(lambda ticker: CATEGORIES.get(series_of(ticker), UNKNOWN)),
+    "day": gather(by_day(ZoneInfo("America/New_York"))),
+    "strategy": gather(STRATEGIES.of),
 }
+
+
+def test_the_table_has_every_grouping() -> None:
+    assert set(GROUPINGS) == set(PnlGroup)
 
 
 @pytest.mark.parametrize("name", list(GROUPINGS))
@@ -48,7 +66,7 @@ def test_the_groups_of_any_grouping_add_up_to_the_ledgers_totals(
     name: str, rows: list[Row], ends: dict[str, int], late: int
 ) -> None:
     ledger = ledger_from(rows, ends, late=late)
-    total, groups = ledger.totals(), group_gains(ledger.bookings, GROUPINGS[name])
+    total, groups = ledger.totals(), GROUPINGS[name](ledger.bookings)
     summed = total_gains(groups.values())
     assert (summed.realized, summed.fees, summed.basis, summed.cash) == (
         total.realized,
@@ -64,9 +82,9 @@ def test_bookings_with_their_reversals_and_without_them_give_the_same_sums(
     rows: list[Row], ends: dict[str, int], late: int
 ) -> None:
     ledger = ledger_from(rows, ends, late=late)
-    for group in GROUPINGS.values():
-        with_reversals = group_gains(ledger.bookings, group)
-        standing = group_gains(standing_bookings(ledger.bookings), group)
+    for gather_groups in GROUPINGS.values():
+        with_reversals = gather_groups(ledger.bookings)
+        standing = gather_groups(standing_bookings(ledger.bookings))
         assert {key: (each.realized, each.settled, each.fees, each.fills) for key, each in standing.items()} == {
             key: (each.realized, each.settled, each.fees, each.fills)
             for key, each in with_reversals.items()
@@ -90,11 +108,6 @@ def test_a_day_is_one_in_the_callers_time_zone(zone: str, day: str) -> None:
     at = START - 9 * 3600  # 2026-11-21 03:00 UTC
     bookings = ledger_of([fill(1, BookSide.BID, "1", "0.5", at=at)]).bookings
     assert list(group_gains(bookings, by_day(ZoneInfo(zone)))) == [day]
-
-
-def test_a_settlement_names_its_event_where_nothing_else_does() -> None:
-    ledger = ledger_of([fill(1, BookSide.BID, "1", "0.5")], [settlement("KXA-1", Decimal(1), "1")])
-    assert set(group_gains(ledger.bookings, by_event({}))) == {UNKNOWN, "E"}
 
 
 def test_a_settlement_belongs_to_the_strategy_of_its_market_if_there_is_one() -> None:

@@ -141,6 +141,7 @@ def _trade_from(row: Any) -> Trade:
         timestamp=_seconds_from(_required(row, "timestamp")),
         fee=None if fee is None else decimal_from(fee, field="fee"),
         order_id=None if order_id is None else _id_from(order_id, "order_id"),
+        strategy=_strategy_from(row.get("strategy")),
     )
 
 
@@ -160,6 +161,13 @@ def _id_from(value: object, name: str) -> str:
     if not value.isprintable():
         raise InvalidInput(name, value, "printable characters only")
     return value
+
+
+def _strategy_from(value: object) -> str | None:
+    """None for anything but a short printable text: a label that cannot be read must not cost the trade."""
+    if not isinstance(value, str) or len(value) > wire.MAX_STRATEGY_CHARACTERS or not value.isprintable():
+        return None
+    return value.strip() or None
 
 
 def _side_from(value: object) -> Side:

@@ -9,7 +9,8 @@ GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}. 
              "trade_id": text or integer, "ticker": text, "side": BUY or SELL in any case,
              "quantity": contracts above 0, "price": dollars per contract from 0 to 1 (0.65, not 65),
              "timestamp": Unix seconds, also as text, or RFC 3339 with its offset; and these, which may be missing:
-             "outcome": yes or no in any case, "fee": dollars, below 0 for a rebate, "order_id": text or integer
+             "outcome": yes or no in any case, "fee": dollars, below 0 for a rebate, "order_id": text or integer,
+             "strategy": text; where a trade has none, the one in /status counts as its strategy
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MAX_ID_CHARACTERS = 200
 EARLIEST_SECONDS, LATEST_SECONDS = 946_684_800, 4_102_444_800
 """Unix seconds of the years 2000 and 2100. A time in milliseconds lies far beyond and is refused."""
 MAX_REASONS = 20
+MAX_STRATEGY_CHARACTERS = 100
 ALIVE_STATUSES = frozenset({"alive", "healthy", "ok", "running", "up"})
 
 JsonObject = dict[str, Any]

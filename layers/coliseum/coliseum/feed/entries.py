@@ -144,6 +144,8 @@ def trade_json(trade: Trade) -> dict[str, Any]:
         shown["backfilled"] = True
     if trade.clock_ahead_seconds is not None:
         shown["clock_ahead_seconds"] = trade.clock_ahead_seconds
+    if trade.strategy is not None:
+        shown["strategy"] = trade.strategy
     return shown
 
 

@@ -62,7 +62,7 @@ class BotPoller:
             alive=health is None or health.alive,
             trade_count=listed if health is None or health.trade_count is None else health.trade_count,
             trades=difference.listed,
-            difference=self._confirm(difference, seen, memory, health),
+            difference=self._with_strategies(self._confirm(difference, seen, memory, health)),
             new_run=difference.checkpoint.run != memory.run,
         )
 
@@ -72,6 +72,16 @@ class BotPoller:
             return self._bot.status()
         except SourceError:
             return None
+
+    def _with_strategies(self, difference: ListDifference | None) -> ListDifference | None:
+        """New trades that name no strategy get the one that the bot names in its status now."""
+        if difference is None or all(trade.strategy is not None for trade in difference.trades):
+            return difference
+        status = self.status()
+        if status is None or status.strategy is None:
+            return difference
+        named = (replace(each, strategy=each.strategy or status.strategy) for each in difference.trades)
+        return replace(difference, trades=tuple(named))
 
     def _confirm(
         self, difference: ListDifference, seen: BotObservation, memory: Checkpoint, health: BotHealth | None

@@ -97,6 +97,7 @@ class TradeData(Answer):
     clock_ahead_seconds: float | None = Field(
         description="By how much `timestamp`, the bot's own time, was ahead of our clock; null where it was not."
     )
+    strategy: str | None = Field(description="The strategy that the bot named with it. Null on the exchange's fills.")
 
 
 class FillsAnswer(Listing[TradeData]):
@@ -312,6 +313,7 @@ def trade_data(trade: Trade) -> TradeData:
         source=trade.source.value,
         backfilled=trade.backfilled,
         clock_ahead_seconds=trade.clock_ahead_seconds,
+        strategy=trade.strategy,
     )
 
 

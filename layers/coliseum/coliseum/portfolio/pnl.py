@@ -78,6 +78,14 @@ def group_gains(bookings: Iterable[Booking], group: Group) -> dict[str, Gains]:
     return groups
 
 
+def regroup(markets: Mapping[str, Gains], name: Callable[[str], str]) -> dict[str, Gains]:
+    """The sums of groups of markets, from the sums of each market; `name` gives a ticker's group."""
+    members: dict[str, list[Gains]] = {}
+    for ticker, gains in markets.items():
+        members.setdefault(name(ticker), []).append(gains)
+    return {group: total_gains(each) for group, each in members.items()}
+
+
 def total_gains(groups: Iterable[Gains]) -> Gains:
     """The sums over these groups."""
     total = Gains()
@@ -108,20 +116,6 @@ def by_market(booking: Booking) -> str:
     return booking.ticker
 
 
-def by_series(booking: Booking) -> str:
-    return series_of(booking.ticker)
-
-
-def by_lookup(groups: Mapping[str, str], key: Callable[[Booking], str]) -> Group:
-    """The group that `groups` has for a booking's `key`, else `UNKNOWN`."""
-    return lambda booking: groups.get(key(booking), UNKNOWN)
-
-
-def by_event(events: Mapping[str, str]) -> Group:
-    """`events` by market ticker. A settlement names its event itself."""
-    return lambda booking: events.get(booking.ticker) or booking.event_ticker or UNKNOWN
-
-
 def by_day(zone: tzinfo) -> Group:
     """The calendar day in `zone`, as `2026-11-21`. A day has 23 or 25 hours where clocks change."""
     return lambda booking: datetime.fromtimestamp(booking.at, UTC).astimezone(zone).date().isoformat()
@@ -134,6 +128,18 @@ class Strategies:
     by_trade: Mapping[str, str]
     """By the trade's id, which may be the fill's or the order's."""
     by_ticker: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def from_trades(cls, trades: Iterable[tuple[str, str | None, str, str]]) -> Strategies:
+        """From trade id, order id, ticker and strategy of each trade that names one."""
+        by_trade: dict[str, str] = {}
+        by_ticker: dict[str, set[str]] = {}
+        for trade_id, order_id, ticker, strategy in trades:
+            by_trade[trade_id] = strategy
+            if order_id is not None:
+                by_trade.setdefault(order_id, strategy)
+            by_ticker.setdefault(ticker, set()).add(strategy)
+        return cls(by_trade, {ticker: frozenset(names) for ticker, names in by_ticker.items()})
 
     def of(self, booking: Booking) -> str:
         """A fill's own strategy: it gets what the fill realised. A settlement's: that of the whole market."""

@@ -24,7 +24,7 @@ POSTGRES = "postgres"
 KALSHI = "kalshi"
 _TRADE_COLUMNS = (
     "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled,"
-    "correction,recorded_at"
+    "correction,recorded_at,strategy"
 )
 _RECENT_TRADES = 1000
 """The newest trades that are searched for tickers."""
@@ -152,6 +152,7 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
             order_id=row["order_id"],
             source=TradeSource(row["source"]),
             backfilled=row["backfilled"],
+            strategy=row["strategy"],
         )
         recorded_at = datetime.fromisoformat(row["recorded_at"])
         ahead = seconds_ahead(trade.timestamp, now=recorded_at.timestamp())
@@ -160,6 +161,13 @@ def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
         return StoredTrade(trade, key, bool(row["correction"]), recorded_at)
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
+
+
+def select_strategies(store: Store) -> list[tuple[str, str | None, str, str]]:
+    """Trade id, order id, ticker and strategy of every trade whose strategy the bot named."""
+    where: list[Condition] = [("corrected_by", "is", None), ("strategy", "neq", "")]
+    rows = store.select("trades", "trade_id,order_id,ticker,strategy", where=where, order=("event_id",))
+    return [(row["trade_id"], row["order_id"], row["ticker"], row["strategy"]) for row in rows]
 
 
 def recently_traded_tickers(store: Store, at: float) -> tuple[str, ...]:
@@ -398,6 +406,7 @@ def _feed_trade(entry: Entry) -> Trade:
             source=TradeSource(data.get("source", TradeSource.BOT_LIVE)),
             backfilled=bool(data.get("backfilled", False)),
             clock_ahead_seconds=data.get("clock_ahead_seconds"),
+            strategy=data.get("strategy"),
         )
     except (KeyError, ValueError, TypeError, InvalidInput) as error:
         raise LogError(f"feed entry {entry.id} is not a trade: {type(error).__name__}: {error}") from error

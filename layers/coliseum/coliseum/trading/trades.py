@@ -65,11 +65,14 @@ class Trade:
     """Supplied later by the exchange, because the bot's list no longer held it."""
     clock_ahead_seconds: float | None = None
     """By how much `timestamp` was ahead of our clock when the trade was read; None where it was not."""
+    strategy: str | None = None
+    """What the bot calls the strategy that made it; None where it names none."""
 
     def digest(self) -> str:
         """Equal for two reports of one execution with the same facts; different once any fact changed. 16 hex digits.
 
-        `source`, `backfilled` and `clock_ahead_seconds` describe the report and not the trade, so they do not count.
+        `source`, `backfilled`, `clock_ahead_seconds` and `strategy` describe the report and not the trade, so they do
+        not count.
         """
         parts = (
             self.trade_id,

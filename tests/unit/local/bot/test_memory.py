@@ -50,6 +50,7 @@ def test_a_trade_says_what_the_bot_meant_with_the_fills_numbers() -> None:
             "outcome": "yes",
             "fee": 0.0104,
             "order_id": "o1",
+            "strategy": "s",
         }
 
 
