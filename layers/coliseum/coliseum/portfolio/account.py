@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,6 +58,14 @@ class AccountPositions:
     """A source did not answer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBooks:
+    """The account's books and how far they are. Unless `load` is complete, sums over their bookings are too small."""
+
+    storage: BooksStorage
+    load: BooksLoad
+
+
 class ExchangeAccount:
     """The account on the exchange. One per process."""
 
@@ -78,6 +87,7 @@ class ExchangeAccount:
         self._cache = cache
         self._stored_books = books
         self._own_books = AccountBooks(BooksInMemory(), since=fills_since)
+        self._own_books_lock = threading.Lock()
         self._breaker = breaker or CircuitBreaker()
         self._balance_spec = balance_spec
 
@@ -99,6 +109,15 @@ class ExchangeAccount:
     def _fetch_transfers(self) -> tuple[Transfer, ...]:
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         return (*kalshi.deposits(), *kalshi.withdrawals())
+
+    def open_books(self) -> OpenBooks:
+        """The books, brought up to date as far as there is time, for profits, lots and other lists of bookings.
+
+        Raises SourceError where the exchange does not answer, or neither Postgres nor this process can keep them.
+        """
+        rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
+        books, snapshot = self._extend_books(rows, _LOADING_SECONDS)
+        return OpenBooks(storage=books.storage, load=load_of(snapshot))
 
     def positions(self, *, load_books: bool = True) -> AccountPositions:
         """Open positions.
@@ -183,7 +202,8 @@ class ExchangeAccount:
                 if error.source != POSTGRES:
                     raise
                 logger().warning("the stored books do not answer, so this process keeps its own", problem=str(error))
-        return self._own_books, extend(self._own_books)
+        with self._own_books_lock:
+            return self._own_books, extend(self._own_books)
 
 
 def load_of(snapshot: BooksSnapshot) -> BooksLoad:

@@ -258,12 +258,15 @@ class Portfolio:
         """Our books against the exchange. Never raises for a source that fails."""
         balance_future = self._threads.submit(self._account.balance)
         positions_future = self._threads.submit(self._account.positions)
+        transfers_future = self._threads.submit(self._account.transfers)
         balance, _ = _result_or_error(balance_future)
         positions, error = _result_or_error(positions_future)
+        transfers, _ = _result_or_error(transfers_future)
         state = None if positions is None else positions.state
         return reconciliation_data(
             None if balance is None else balance.value,
             None if state is None else state.value,
+            transfers=None if transfers is None or transfers.stale else transfers.value,
             checked_at=None if state is None else state.as_of,
             error=error,
         )
