@@ -15,6 +15,8 @@ import httpx
 from coliseum.bot.client import Bot
 from coliseum.bot.parse import BotStatus
 from coliseum.errors import SourceError
+from coliseum.identity import exchange_at
+from coliseum.trading.modes import mode_warning
 from coliseum.trading.trades import Trade
 from coliseum_local.services import GATEWAY, REDIS
 from coliseum_local.supervisor import Supervisor
@@ -39,6 +41,8 @@ class Observation:
     """Paper or live, as the bot last reported it."""
     mode_age_seconds: float | None = None
     """Since the bot last reported it."""
+    mode_warning: str | None = None
+    """Why the mode does not fit the exchange."""
     trades: tuple[Trade, ...] = ()
     """Newest first."""
     gateway: dict[str, Any] | None = None
@@ -69,6 +73,7 @@ class Observer:
         self._bot_problem: str | None = None
         self._mode: str | None = None
         self._mode_at = datetime.now(UTC)
+        self._mode_warning: str | None = None
 
     def close(self) -> None:
         self._client.close()
@@ -88,6 +93,7 @@ class Observer:
             bot_problem=self._bot_problem,
             mode=self._mode,
             mode_age_seconds=None if self._mode is None else (datetime.now(UTC) - self._mode_at).total_seconds(),
+            mode_warning=self._warning(),
             trades=() if trades is None else trades.trades[: -TRADES_SHOWN - 1 : -1],
             gateway=self._ask(f"{gateway}/_local/status"),
             commands=None if meter is None else meter.get("total"),
@@ -107,6 +113,14 @@ class Observer:
             self._mode, self._mode_at = bot.mode, datetime.now(UTC)
         elif health.get("bot_mode") and health.get("bot_mode_as_of"):
             self._mode, self._mode_at = str(health["bot_mode"]), datetime.fromisoformat(health["bot_mode_as_of"])
+        if health:
+            self._mode_warning = health.get("bot_mode_warning")
+
+    def _warning(self) -> str | None:
+        """By the mode alone, otherwise what the system said last: only the poller sees the account's fills."""
+        base = self._supervisor.variables.get("KALSHI_API_BASE")
+        exchange = exchange_at(base).name if base else None
+        return mode_warning(self._mode, exchange=exchange) or self._mode_warning
 
     def _meter(self) -> dict[str, Any] | None:
         redis = next(standing for standing in self._supervisor.standings() if standing.service is REDIS)

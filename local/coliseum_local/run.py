@@ -144,7 +144,9 @@ def _health(observer: Observer) -> str:
     if health is None:
         return "health: the functions do not answer"
     parts = ("status", "database", "redis", "exchange", "bot", "bot_mode")
-    return "health: " + ", ".join(f"{part.replace('_', ' ')} {health[part] or 'not known'}" for part in parts)
+    lines = ", ".join(f"{part.replace('_', ' ')} {health[part] or 'not known'}" for part in parts)
+    warning = health.get("bot_mode_warning")
+    return f"health: {lines}" + (f"; WARNING: {warning}" if warning else "")
 
 
 class _Stop(threading.Event):

@@ -79,7 +79,7 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bot_alive: bool | None = None
+        self._shown_state: tuple[bool, str | None] | None = None
         self._seen: set[str] = set()
         self._looks = 0
 
@@ -93,8 +93,9 @@ class PlainView:
         self._print(text)
 
     def show(self, observation: Observation) -> None:
-        if observation.bot_alive != self._bot_alive:
-            self._bot_alive = observation.bot_alive
+        state = observation.bot_alive, observation.mode_warning
+        if state != self._shown_state:
+            self._shown_state = state
             self._print(f"bot {_bot(observation)}")
         for trade in reversed(observation.trades):
             if trade.trade_id not in self._seen:
@@ -120,7 +121,8 @@ def _facts(observation: Observation) -> Text:
 
 def _bot(observation: Observation) -> str:
     """Always with the mode, paper or live, and with the age of that where the bot does not answer now."""
-    problem = f"; {observation.bot_problem}" if observation.bot_problem else ""
+    problems = (f"WARNING: {observation.mode_warning}" if observation.mode_warning else None, observation.bot_problem)
+    problem = "".join(f"; {text}" for text in problems if text)
     if observation.bot_alive:
         parts = (
             ()

@@ -153,7 +153,13 @@ MUTANTS = (
     Mutant(
         "zero lost in an empty window", BACKFILL, "is_late_enough and gap.is_whole and", "is_late_enough and", CASES
     ),
-    Mutant("the answer before the delay is final", BACKFILL, "gap=rest, final=is_late_enough", "gap=rest, final=True"),
+    Mutant(
+        "the answer before the delay is final",
+        BACKFILL,
+        "gap=rest, final=is_late_enough",
+        "gap=rest, final=True",
+        CASES,
+    ),
     Mutant(
         "no trade of an earlier day proves that ids match",
         FILL_LOOKUP,

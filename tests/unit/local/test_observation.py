@@ -27,7 +27,11 @@ def observer(bot: ScriptedBot) -> Iterator[Observer]:
     from coliseum_local.services import REDIS
 
     system = SimpleNamespace(
-        variables={"BOT_STATUS_ENDPOINT": bot.status_url, "BOT_TRADES_ENDPOINT": bot.trades_url},
+        variables={
+            "BOT_STATUS_ENDPOINT": bot.status_url,
+            "BOT_TRADES_ENDPOINT": bot.trades_url,
+            "KALSHI_API_BASE": "http://127.0.0.1:9/trade-api/v2",
+        },
         url=lambda service: "http://127.0.0.1:9",
         standings=lambda: [ServiceStatus(REDIS, None, "", None)],
     )
@@ -62,3 +66,12 @@ def test_nonsense_is_no_trade_and_the_last_mode_stays_with_its_age(
     assert (seen.bot_alive, seen.trades, seen.mode) == (False, (), "paper")
     assert seen.mode_age_seconds is not None
     assert seen.mode_age_seconds > 0
+
+
+def test_a_live_bot_beside_the_sandbox_is_warned_of_and_one_on_paper_is_not(
+    bot: ScriptedBot, observer: Observer
+) -> None:
+    assert observer.look().mode_warning is None
+    bot.answers = {"/status": (200, b'{"mode": "live"}')}
+
+    assert "sandbox" in (observer.look().mode_warning or "")

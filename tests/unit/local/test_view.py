@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console, ConsoleDimensions
 
@@ -63,6 +64,18 @@ def test_the_live_view_shows_bot_trades_ticks_streams_and_commands() -> None:
     text = sink.getvalue()
     for part in ("online paper drift", "KX-1", "ticks 20", "3 open", "17 commands", "bot runs again"):
         assert part in text
+
+
+def test_a_mode_that_does_not_fit_the_exchange_is_told_when_it_changes() -> None:
+    console, sink = printed()
+    view = PlainView(console)
+    live = replace(SEEN, bot=status_from(b'{"mode": "live"}'), mode_warning="this is the sandbox")
+    for seen in (SEEN, live, live, SEEN):
+        view.show(seen)
+    text = sink.getvalue()
+
+    assert text.count("bot online live; WARNING: this is the sandbox\n") == 1
+    assert text.count("bot online paper drift\n") == 2
 
 
 def test_what_does_not_answer_is_shown_as_unknown() -> None:
