@@ -173,6 +173,13 @@ MUTANTS = (
         "    if False:  # published",
     ),
     Mutant(
+        "the times decide the order of a list beside a known trade",
+        DIFF,
+        "    if is_proven:\n",
+        "    if False:\n",
+        CASES,
+    ),
+    Mutant(
         "a clock that is ahead is announced at each poll",
         TRACKER,
         "is_news = (ahead is None) != (before is None) or",

@@ -79,6 +79,13 @@ def test_what_is_too_young_is_not_judged() -> None:
     assert (comparison.unconfirmed, comparison.unreported, comparison.different) == ((), (), ())
 
 
+def test_a_fill_may_be_given_more_time_until_its_trade_is_stored() -> None:
+    fills = [fill("a", at=NOW - 179), fill("b", at=NOW - 180)]
+
+    assert compare_bot([], fills, now=NOW, report_seconds=180).unreported == (fills[1],)
+    assert compare_bot([], fills, now=NOW).unreported == (fills[0], fills[1])
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "bot", "exchange"),
     [

@@ -32,6 +32,8 @@ MAX_SECONDS = 31 * 86_400.0
 TRADES_MAX = 20_000
 MARGIN_SECONDS = 86_400.0
 """A trade may have been stored so long after its fill, and be searched that much before and after the span."""
+REPORT_SECONDS = 180.0
+"""A fill's trade is in Postgres by then: the log is copied once a minute, after the poller's minute."""
 _WAIT_SECONDS = 15.0
 
 
@@ -111,7 +113,7 @@ class BotReconciliation:
         try:
             fills = self._fills(span, ticker, now)
             reported = self._reported(span, ticker, now)
-            comparison = compare_bot(reported.trades, _needed(fills, reported), now=now)
+            comparison = compare_bot(reported.trades, _needed(fills, reported), now=now, report_seconds=REPORT_SECONDS)
             comparison = self._without_known(_within(span, comparison), reported)
         except ColiseumError as error:
             return _not_compared(common, str(error), failures=(error,))

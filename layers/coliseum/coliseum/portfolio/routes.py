@@ -194,8 +194,9 @@ def reconciliation(
     """Our books against the exchange, and the bot's stored trades against the account's fills.
 
     The span is the last day before `until`, or from `since` on, at most 31 days. A trade and a fill belong together by
-    their id, else by their order. What is younger than a minute is not judged. Where a bot on paper has no trade with a
-    fill, nothing is compared. `format=csv` has the three lists of the bot in one table.
+    their id, else by their order. A trade without a fill is listed after a minute, a fill without a trade after three.
+    Where a bot on paper has no trade with a fill, nothing is compared. `format=csv` has the three lists of the bot in
+    one table.
     """
     answer = checks.answer(
         since=None if since is None else seconds_from(since, field="since"),

@@ -67,11 +67,20 @@ def confirmed_ids(trades: Iterable[Trade], fills: Iterable[Fill]) -> set[str]:
     }
 
 
-def compare_bot(reported: Iterable[ReportedTrade], fills: Iterable[Fill], *, now: float) -> BotComparison:
-    """Trades and fills of the same time, each once. `now` in unix seconds. Lists are newest first."""
+def compare_bot(
+    reported: Iterable[ReportedTrade],
+    fills: Iterable[Fill],
+    *,
+    now: float,
+    report_seconds: float = SETTLING_SECONDS,
+) -> BotComparison:
+    """Trades and fills of the same time, each once. `now` in unix seconds. Lists are newest first.
+
+    A fill counts as unreported once it is `report_seconds` old: trades need some time until they are stored.
+    """
     pairs, trades_left, fills_left = _paired(reported, fills)
     unconfirmed = [row for row in trades_left if now - row.seen_at >= SETTLING_SECONDS]
-    unreported = [fill for fill in fills_left if now - fill.timestamp >= SETTLING_SECONDS]
+    unreported = [fill for fill in fills_left if now - fill.timestamp >= max(SETTLING_SECONDS, report_seconds)]
     differences = [_difference(rows, group) for rows, group in pairs if _is_settled(rows, group, now)]
     different = [difference for difference in differences if difference is not None]
     return BotComparison(
