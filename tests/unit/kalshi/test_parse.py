@@ -437,7 +437,11 @@ def test_an_order_book_with_an_odd_level_is_left_out_as_a_whole() -> None:
             {"settlements": [_without(payloads.settlement(), "revenue")]},
             "settlements[0].revenue: field required (in 'KXRAIN-26NOV21-NYC')",
         ),
-        (wire.WireBalance, payloads.BALANCE | {"balance": "much"}, 'balance: Expected `int`, got `str`: "much"'),
+        (
+            wire.WireBalance,
+            payloads.BALANCE | {"balance": "much"},
+            'balance: Expected `int | float`, got `str`: "much"',
+        ),
     ],
 )
 def test_money_is_read_as_a_whole_or_not_and_the_error_names_the_row(

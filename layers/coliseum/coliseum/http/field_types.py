@@ -22,7 +22,10 @@ def utc_text(time: datetime) -> str:
     """2026-11-21T08:00:00Z, with milliseconds where they are not 0. Raises ValueError for a time without a zone."""
     if time.tzinfo is None:
         raise ValueError(f"{time!r} has no zone")
-    utc = time.astimezone(UTC)
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError:  # at the edge of the calendar, where the offset leads out of it
+        utc = time.replace(tzinfo=UTC)
     return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
 
 

@@ -350,7 +350,7 @@ def _is(*kinds: type) -> Callable[[Any], str | None]:
 
 
 def _word_check(words: frozenset[str]) -> Callable[[Any], str | None]:
-    return lambda value: None if value in words else "word" if isinstance(value, str) else "type"
+    return lambda value: "type" if not isinstance(value, str) else None if value in words else "word"
 
 
 def _number_text(pattern: re.Pattern[str], *, most: float) -> Callable[[Any], str | None]:

@@ -35,6 +35,12 @@ CLOCK_REFUSED = "header_timestamp_expired"
 """The exchange's code for a signature whose time is too far from its own."""
 Document = TypeVar("Document", bound=wire.WireObject)
 
+_TIMES = frozenset(
+    field.encode_name
+    for kind in wire.WireObject.__subclasses__()
+    for field in msgspec.structs.fields(kind)
+    if field.type in {wire.Time, wire.OptionalTime}
+)
 _OPTIONAL_TIMES = frozenset(
     field.encode_name
     for kind in wire.WireObject.__subclasses__()
@@ -42,6 +48,7 @@ _OPTIONAL_TIMES = frozenset(
     if field.default is None and field.type == wire.OptionalTime
 )
 _SHOWN_CHARACTERS = 60
+_YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
 _CURSOR = re.compile(r"cursor|next|page|token", re.IGNORECASE)
 _NAMES = ("ticker", "market_ticker", "event_ticker")
 _IDS = ("fill_id", "id")
@@ -100,7 +107,7 @@ def _parts(body: bytes, endpoint: str) -> Any:
     a number or truth value as text. A price or count must be a text in any case.
     """
     try:
-        return _without_empty_times(msgspec.json.decode(body))
+        return _with_readable_times(msgspec.json.decode(body))
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SourceMalformed(SOURCE, f"{endpoint}: body: no JSON: {error}", field="body") from None
 
@@ -163,12 +170,25 @@ def _is_object(row: Any) -> bool:
     return isinstance(row, dict)
 
 
-def _without_empty_times(value: Any) -> Any:
+def _with_readable_times(value: Any) -> Any:
+    """Without empty times, and with a number of another unit as a text that is no time: it would be read as 1970."""
     if isinstance(value, list):
-        return [_without_empty_times(item) for item in value]
+        return [_with_readable_times(item) for item in value]
     if isinstance(value, dict):
-        return {name: _without_empty_times(item) for name, item in value.items() if item or name not in _OPTIONAL_TIMES}
+        return {
+            name: _no_other_unit(item) if name in _TIMES else _with_readable_times(item)
+            for name, item in value.items()
+            if item or name not in _OPTIONAL_TIMES
+        }
     return value
+
+
+def _no_other_unit(value: Any) -> Any:
+    try:
+        seconds = float(value)
+    except (ValueError, TypeError, OverflowError):
+        return value
+    return value if _YEAR_2000 <= seconds < _YEAR_2100 else f"{value}: no unix time in seconds"
 
 
 def _malformed(message: str, parts: Any, endpoint: str) -> SourceMalformed:
@@ -355,22 +375,32 @@ def balance_from(row: wire.WireBalance) -> Balance:
     Raises SourceMalformed where `balance` is not the cents of `balance_dollars`: another unit would make both
     `portfolio_value` and equity wrong.
     """
-    cash = row.balance * CENT
+    endpoint = "GET /portfolio/balance"
+    cash = _from_cents(row.balance, "balance", endpoint)
+    if 0 < row.updated_ts < _YEAR_2000:
+        raise SourceMalformed(SOURCE, f"{endpoint}: updated_ts: {row.updated_ts} is no unix time", field="updated_ts")
     if row.balance_dollars is not None:
         exact = Decimal(row.balance_dollars)
         if abs(exact - cash) > CENT:
             problem = f"balance {row.balance} is not the cents of balance_dollars {row.balance_dollars}"
-            raise SourceMalformed(SOURCE, f"GET /portfolio/balance: {problem}", field="balance")
+            raise SourceMalformed(SOURCE, f"{endpoint}: {problem}", field="balance")
         cash = exact
     shards = row.balance_breakdown
     return Balance(
         cash=cash,
-        portfolio_value=row.portfolio_value * CENT,
+        portfolio_value=_from_cents(row.portfolio_value, "portfolio_value", endpoint),
         as_of=datetime.fromtimestamp(row.updated_ts, UTC),
         by_shard=None
         if shards is None
         else tuple(ShardCash(exchange_index=shard.exchange_index, cash=Decimal(shard.balance)) for shard in shards),
     )
+
+
+def _from_cents(value: int | float, field: str, place: str) -> Decimal:
+    """Dollars. Raises SourceMalformed for a number with a point: it could be dollars, and would be read as cents."""
+    if isinstance(value, float):
+        raise SourceMalformed(SOURCE, f"{place}: {field}: expected whole cents, got {value}", field=field)
+    return value * CENT
 
 
 def position_from(row: wire.WirePosition) -> ExchangePosition:
@@ -435,8 +465,8 @@ def settlement_from(row: wire.WireSettlement) -> Settlement:
         yes_cost=Decimal(row.yes_total_cost_dollars),
         no_count=Decimal(row.no_count_fp),
         no_cost=Decimal(row.no_total_cost_dollars),
-        revenue=row.revenue * CENT,
-        value=None if row.value is None else row.value * CENT,
+        revenue=_from_cents(row.revenue, "revenue", f"settlement of {row.ticker[:100]!r}"),
+        value=None if row.value is None else _from_cents(row.value, "value", f"settlement of {row.ticker[:100]!r}"),
         fee=Decimal(row.fee_cost),
         settled_at=row.settled_time,
     )
@@ -448,8 +478,8 @@ def transfer_from(row: wire.WireTransfer, kind: TransferKind) -> Transfer:
         kind=kind,
         status=row.status,
         method=row.type,
-        amount=row.amount_cents * CENT,
-        fee=row.fee_cents * CENT,
+        amount=_from_cents(row.amount_cents, "amount_cents", f"transfer {row.id[:100]!r}"),
+        fee=_from_cents(row.fee_cents, "fee_cents", f"transfer {row.id[:100]!r}"),
         created_at=datetime.fromtimestamp(row.created_ts, UTC),
         finalized_at=None if row.finalized_ts is None else datetime.fromtimestamp(row.finalized_ts, UTC),
     )

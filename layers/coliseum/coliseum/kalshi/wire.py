@@ -18,6 +18,8 @@ from msgspec import Meta, Struct
 
 from coliseum.trading.trades import BookSide, Outcome
 
+Name = Annotated[str, Meta(min_length=1)]
+"""Of a market, event or series, or an id: never empty."""
 Price = Annotated[str, Meta(pattern=r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)\Z")]
 """Dollars per contract, 0 to 1: "0.5600". Up to 6 decimals were seen."""
 Dollars = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
@@ -25,9 +27,14 @@ Count = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
 """Contracts: "10.50". Every market trades fractions of 0.01."""
 SignedCount = Dollars
 """Contracts with a direction: above 0 YES, below 0 NO."""
-Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)]
-UnixSeconds = Annotated[int, Meta(ge=0, lt=4_102_444_800)] | Annotated[float, Meta(ge=0, lt=4_102_444_800)]
-"""Before the year 2100: a time in milliseconds lies far beyond and is refused."""
+Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)] | Annotated[float, Meta(ge=-(10**15), le=10**15)]
+"""A whole number. `parse` refuses 10.0, which could be dollars; without the second type it would be read as 10."""
+UnixSeconds = (
+    Annotated[int, Meta(ge=946_684_800, lt=4_102_444_800)] | Annotated[float, Meta(ge=946_684_800, lt=4_102_444_800)]
+)
+"""Of the years 2000 to 2100: a time in another unit lies far outside and is refused."""
+UnixSecondsOrZero = Annotated[int, Meta(ge=0, lt=4_102_444_800)] | Annotated[float, Meta(ge=0, lt=4_102_444_800)]
+"""0 where nothing has happened yet."""
 Multiplier = Annotated[float, Meta(ge=0, le=1000)]
 Time = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with its offset."""
@@ -45,8 +52,8 @@ class WireObject(Struct, gc=False):
 class WireMarket(WireObject):
     """An empty side is quoted as bid "0.0000" or ask "1.0000" with size "0.00"."""
 
-    ticker: str
-    event_ticker: str
+    ticker: Name
+    event_ticker: Name
     market_type: str
     status: str
     """initialized, inactive, active, closed, determined, disputed, amended, finalized: not the values of the filter."""
@@ -104,7 +111,7 @@ class BookDocument(WireObject):
 
 
 class WireTickerBook(WireObject):
-    ticker: str
+    ticker: Name
     orderbook_fp: WireOrderBook
 
 
@@ -115,8 +122,8 @@ class BooksDocument(WireObject):
 class WireEvent(WireObject):
     """`markets` is missing, not empty, where there are none."""
 
-    event_ticker: str
-    series_ticker: str
+    event_ticker: Name
+    series_ticker: Name
     title: str
     mutually_exclusive: bool
     sub_title: str = ""
@@ -143,7 +150,7 @@ class WireSettlementSource(WireObject):
 
 
 class WireSeries(WireObject):
-    ticker: str
+    ticker: Name
     title: str
     category: str
     fee_type: str
@@ -218,13 +225,13 @@ class WireBalance(WireObject):
 
     balance: Cents
     portfolio_value: Cents
-    updated_ts: UnixSeconds
+    updated_ts: UnixSecondsOrZero
     balance_dollars: Dollars | None = None
     balance_breakdown: list[WireShardCash] | None = None
 
 
 class WirePosition(WireObject):
-    ticker: str
+    ticker: Name
     position_fp: SignedCount
     total_traded_dollars: Dollars
     market_exposure_dollars: Dollars
@@ -241,9 +248,9 @@ class PositionsDocument(WireObject):
 class WireFill(WireObject):
     """`book_side` is the direction. The deprecated `side` has different meanings on fills and orders: never use it."""
 
-    fill_id: str
-    order_id: str
-    ticker: str
+    fill_id: Name
+    order_id: Name
+    ticker: Name
     book_side: BookSide
     outcome_side: Outcome
     count_fp: Count
@@ -273,8 +280,8 @@ class WireSettlement(WireObject):
     Counts and costs are gross: everything bought on each side, although pairs were paid out when they met.
     """
 
-    ticker: str
-    event_ticker: str
+    ticker: Name
+    event_ticker: Name
     market_result: str
     yes_count_fp: Count
     yes_total_cost_dollars: Dollars
@@ -297,7 +304,7 @@ class SettlementsDocument(WireObject):
 class WireTransfer(WireObject):
     """A deposit or a withdrawal: both have the same fields."""
 
-    id: str
+    id: Name
     status: str
     """pending, applied, failed or returned. Only applied ones are in the balance."""
     type: str
@@ -334,8 +341,8 @@ class CutoffDocument(WireObject):
 class WireOrder(WireObject):
     """An order. The deprecated `side` and `action` mean other things than on fills: never use them."""
 
-    order_id: str
-    ticker: str
+    order_id: Name
+    ticker: Name
     book_side: BookSide
     outcome_side: Outcome
     status: str
