@@ -15,6 +15,7 @@ from coliseum.config import Settings
 from coliseum.feed.exchange_changes import ExchangeChanges, change_json
 from coliseum.feed.feed import Feed
 from coliseum.http import routes as utility
+from coliseum.http import schema_routes
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.http.probes import Changes, Prober
 from coliseum.kalshi.client import Kalshi
@@ -28,7 +29,7 @@ from coliseum.upstash.client import Redis
 
 def build(settings: Settings) -> FastAPI:
     """The app with its clients, which live as long as the container."""
-    routers = [utility.router, utility.plain_router, routes.router]
+    routers = [utility.router, utility.plain_router, schema_routes.router, routes.router]
     app = create_app(title="Coliseum", routers=routers, settings=settings)
     close = app.state.resources.callback
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)

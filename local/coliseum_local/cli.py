@@ -37,6 +37,16 @@ def invoke(
     raise typer.Exit(invoke_built(function, event))
 
 
+@app.command("check-bot")
+def check_bot(
+    url: Annotated[str, typer.Argument(help="the bot's base address, such as http://localhost:9000")],
+) -> None:
+    """Ask a bot like the poller does, and say row by row what is wrong and what would be right. docs/bot.md."""
+    from coliseum_local.check_bot import check_bot as check
+
+    raise typer.Exit(check(url))
+
+
 @app.command()
 def redrive(
     queue_url: Annotated[

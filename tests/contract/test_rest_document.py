@@ -12,6 +12,7 @@ from coliseum.arena.api.accounts import routes as accounts
 from coliseum.arena.api.admin import routes as admin
 from coliseum.arena.api.leaderboards import routes as leaderboards
 from coliseum.http import routes as utility
+from coliseum.http import schema_routes as schemas
 from coliseum.http.openapi import build_document
 from coliseum.markets import routes as markets
 from coliseum.portfolio import routes as portfolio
@@ -20,7 +21,7 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 
 
 def merged() -> dict[str, Any]:
-    modules = (portfolio, markets, arena, leaderboards, accounts, admin, utility)
+    modules = (portfolio, markets, arena, leaderboards, accounts, admin, utility, schemas)
     return build_document([module.router for module in modules], version=coliseum.__version__)
 
 

@@ -6,7 +6,7 @@ Nothing is tried again here, because the poller's next tick asks again anyway.
 from __future__ import annotations
 
 import time
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -46,6 +46,11 @@ class Bot:
     def trades(self) -> BotTrades:
         """The trades that the bot lists, oldest first, and the rows that could not be read."""
         return trades_from(self._get(self._trades_url))
+
+    def body(self, endpoint: Literal["health", "status", "trades"]) -> bytes:
+        """The answer of one endpoint as it came, for checks."""
+        urls = {"health": self._health_url, "status": self._status_url, "trades": self._trades_url}
+        return self._get(urls[endpoint])
 
     def close(self) -> None:
         self._http.close()

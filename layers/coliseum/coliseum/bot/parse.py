@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -49,6 +50,12 @@ class BotHealth:
     alive: bool
     trade_count: int | None
     started_at: str | None
+    """In the bot's own form, because it tells one run from another."""
+
+    @property
+    def started(self) -> datetime | None:
+        """`started_at` as a time in UTC; None where it is no time with its zone."""
+        return None if self.started_at is None else _moment_from(self.started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def _rises(trades: Sequence[Trade]) -> bool:
 
 
 def _rows(body: bytes) -> list[Any]:
-    envelope = _json(body, "/trades")
+    envelope = json_from(body, "/trades")
     rows = envelope.get("trades") if isinstance(envelope, dict) else envelope
     if not isinstance(rows, list):
         kind = "an object without a list of trades" if isinstance(envelope, dict) else type(envelope).__name__
@@ -113,7 +120,8 @@ def _rows(body: bytes) -> list[Any]:
     return rows
 
 
-def _json(body: bytes, endpoint: str) -> Any:
+def json_from(body: bytes, endpoint: str) -> Any:
+    """The JSON of an answer; very long integers stay text. Raises SourceMalformed that names the endpoint."""
     try:
         return json.loads(body, parse_int=_integer)
     except (ValueError, RecursionError):
@@ -154,6 +162,8 @@ def _required(row: wire.JsonObject, name: str) -> object:
 
 def _id_from(value: object, name: str) -> str:
     """Printable text, because ids are used in log lines and Redis keys. A whole number is read as its digits."""
+    if isinstance(value, float) and value.is_integer() and value < wire.INEXACT_NUMBERS:
+        value = int(value)  # JSON does not tell 3 from 3.0
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
         return str(value)
     if not isinstance(value, str) or not value.strip() or len(value) > wire.MAX_ID_CHARACTERS:
@@ -239,6 +249,20 @@ def _started(value: object) -> str | None:
     return _text(value)
 
 
+def _moment_from(text: str) -> datetime | None:
+    """RFC 3339 with its offset, or unix seconds or milliseconds."""
+    with suppress(ValueError):
+        number = float(text)
+        for seconds in (number, number / 1000):
+            if wire.EARLIEST_SECONDS <= seconds < wire.LATEST_SECONDS:
+                return datetime.fromtimestamp(seconds, UTC)
+        return None
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    return None
+
+
 def status_from(body: bytes) -> BotStatus:
     """The bot's status. A field that is missing or has another form is None or empty. Raises SourceMalformed."""
     raw = _object(body, "/status")
@@ -247,7 +271,7 @@ def status_from(body: bytes) -> BotStatus:
         mode=None if mode is None else mode.lower(),
         strategy=_text(raw.get("strategy")),
         positions=tuple(row for row in positions if isinstance(row, dict)) if isinstance(positions, list) else (),
-        last_error=_text(raw.get("last_error"), most=1000),
+        last_error=_text(raw.get("last_error"), most=wire.MAX_ERROR_CHARACTERS),
         idle_reasons=_idle_reasons(raw.get("idle_reasons")),
         raw=raw,
     )
@@ -262,6 +286,9 @@ def _idle_reasons(value: object) -> tuple[IdleReason, ...]:
 
 
 def _whole(value: object) -> int | None:
+    """A number that is whole, however it is written: 3 or 3.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
@@ -274,7 +301,7 @@ def _text(value: object, *, most: int = wire.MAX_ID_CHARACTERS) -> str | None:
 
 
 def _object(body: bytes, endpoint: str) -> wire.JsonObject:
-    raw = _json(body, endpoint)
+    raw = json_from(body, endpoint)
     if not isinstance(raw, dict):
         raise SourceMalformed(SOURCE, f"{endpoint}: expected an object, got {type(raw).__name__}", field="body")
     return raw

@@ -23,6 +23,11 @@ EARLIEST_SECONDS, LATEST_SECONDS = 946_684_800, 4_102_444_800
 """Unix seconds of the years 2000 and 2100. A time in milliseconds lies far beyond and is refused."""
 MAX_REASONS = 20
 MAX_STRATEGY_CHARACTERS = 100
+MAX_ERROR_CHARACTERS = 1000
+INEXACT_NUMBERS = 2**53
+"""From here on a number with a decimal point may stand for its neighbour, so it is no id."""
+LISTED_TRADES = 100
+"""The contract's length of the list. The poller reads ten times as many."""
 ALIVE_STATUSES = frozenset({"alive", "healthy", "ok", "running", "up"})
 
 JsonObject = dict[str, Any]

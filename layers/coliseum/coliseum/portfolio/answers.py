@@ -177,7 +177,9 @@ class BotData(Answer):
     strategy: str | None
     last_error: str | None
     trade_count: int | None
-    started_at: str | None
+    started_at: UtcTime | None = Field(
+        description="When the bot's run began. Null where the bot does not say it, or not as a time with its zone."
+    )
     idle_reasons: list[IdleData] = Field(description="Why the bot traded nothing in its last round, in its own words.")
 
 

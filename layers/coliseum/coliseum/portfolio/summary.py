@@ -94,7 +94,7 @@ def bot_data(
         strategy=None if status is None else status.strategy,
         last_error=None if status is None else status.last_error,
         trade_count=health.trade_count,
-        started_at=health.started_at,
+        started_at=health.started,
         idle_reasons=[]
         if status is None
         else [IdleData(reason=idle.reason, markets=idle.markets) for idle in status.idle_reasons],
