@@ -21,8 +21,12 @@ from coliseum.http.probes import Changes, Prober
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import routes
 from coliseum.portfolio.bot_reconciliation import BotReconciliation
+from coliseum.portfolio.gains import AccountGains
 from coliseum.portfolio.lists import AccountLists
+from coliseum.portfolio.market_groups import MarketGroups
+from coliseum.portfolio.pnl import Strategies
 from coliseum.portfolio.portfolio import Portfolio, PortfolioDependencies
+from coliseum.portfolio.records import POSTGRES, select_strategies
 from coliseum.store.client import lazy_store
 from coliseum.upstash.client import Redis
 
@@ -40,7 +44,12 @@ def build(settings: Settings) -> FastAPI:
     portfolio = app.state.portfolio = Portfolio(
         PortfolioDependencies(kalshi, bot, feed, store, cache, breaker, settings.identity)
     )
-    app.state.account_lists = AccountLists(kalshi, store, cache, breaker)
+    app.state.account_lists = AccountLists(kalshi, store, cache, breaker, portfolio.account.transfers)
+    app.state.account_gains = AccountGains(
+        portfolio.account,
+        MarketGroups(kalshi, cache),
+        lambda: breaker.call(POSTGRES, lambda: Strategies.from_trades(select_strategies(store()))),
+    )
     app.state.bot_reconciliation = BotReconciliation(kalshi, bot, store, breaker)
     prober = app.state.prober = Prober(
         {

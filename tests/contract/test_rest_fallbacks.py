@@ -47,6 +47,9 @@ CHAINS: dict[str, list[tuple[str, str, bool]]] = {
     "/portfolio/settlements": [("exchange", "kalshi", False), ("postgres", "postgres", True)],
     "/portfolio/trades": [("postgres", "postgres", False)],
     "/portfolio/orders": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/portfolio/deposits": [("exchange", "kalshi", False), ("redis", "cache", True)],
+    "/portfolio/pnl": [("exchange", "kalshi", False), ("postgres", "postgres", True)],
+    "/portfolio/lots": [("exchange", "kalshi", False), ("postgres", "postgres", True)],
     "/portfolio/history": [("postgres", "postgres", False)],
     "/markets/": [("exchange", "kalshi", False), ("redis", "cache", True)],
     "/markets/{ticker}": [("exchange", "kalshi", False), ("redis", "cache", True)],
@@ -218,6 +221,7 @@ def check_health(up: frozenset[str], response: Any) -> None:
         "exchange": "connected" if "exchange" in up else "unavailable",
         "bot": "online" if "bot" in up else "offline",
         "environment": "test",
+        "exchange_changes": [],
     }
 
 

@@ -51,6 +51,8 @@ BAD_INPUTS: dict[str, list[tuple[str, int]]] = {
     "as_of": [("yesterday", 400), ("-1", 400)],
     "known_at": [("2026-11-21", 400)],
     "format": [("xml", 422)],
+    "by": [("month", 422), ("", 422)],
+    "tz": [("Nowhere", 400), ("..%2FUTC", 400), ("x" * 65, 422)],
     "points": [("3", 422), ("2001", 422), ("x", 422)],
     "status": [("maybe", 422)],
     "category": [("", 422)],

@@ -14,11 +14,12 @@ from pydantic import TypeAdapter
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS, TRANSFERS, Tier
-from coliseum.errors import ConfigurationError, SourceError, SourceMalformed
+from coliseum.errors import ConfigurationError, SourceError, SourceMalformed, SourceUnavailable
 from coliseum.http.field_types import utc_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
 from coliseum.portfolio.account_state import AccountState, Bids, BooksLoad, LedgerSummary, bids_from
+from coliseum.portfolio.booked_history import BookedHistory
 from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_storage import BooksInMemory, BooksSnapshot, BooksStorage
 from coliseum.portfolio.positions import PortfolioPosition, positions_from
@@ -180,6 +181,33 @@ class ExchangeAccount:
             return AccountState(rows=rows, books=None, problem=str(error), load=load)
         _report(ledger)
         return AccountState(rows=rows, books=ledger, problem=None, load=load)
+
+    def booked_history(self) -> BookedHistory:
+        """The books, brought up to date; as they stand in Postgres where the exchange does not answer.
+
+        Raises SourceUnavailable while they are loading, else the exchange's error where no kept books replace it.
+        """
+        failures: tuple[SourceError, ...] = ()
+        try:
+            rows = self._breaker.call(KALSHI, lambda: self._kalshi.for_seconds(_WAIT_SECONDS).positions())
+            books, snapshot = self._extend_books(rows, _LOADING_SECONDS)
+        except SourceError as error:
+            books, snapshot = self._kept_books(error)
+            failures = (error,)
+        load = load_of(snapshot)
+        if load.status == "loading":
+            raise SourceUnavailable("books", load.problem or "the books are loading")
+        return BookedHistory(storage=books.storage, progress=snapshot.progress, failures=failures)
+
+    def _kept_books(self, error: SourceError) -> tuple[AccountBooks, BooksSnapshot]:
+        """The books in Postgres. Raises `error` where there are none."""
+        stored = self._stored_books
+        if stored is None:
+            raise error
+        try:
+            return stored, self._breaker.call(POSTGRES, stored.storage.read)
+        except (SourceError, ConfigurationError):
+            raise error from None
 
     def _extend_books(
         self, rows: Collection[ExchangePosition], loading_seconds: float

@@ -187,6 +187,11 @@ class TotalsData(Answer):
     """Sums. Null where a part of the sum is unknown: a partial sum would be taken for the whole."""
 
     equity: Dollars | None
+    equity_less_deposits: Dollars | None = Field(
+        description="Equity less deposits plus withdrawals, by the exchange's own lists: all that was ever gained, "
+        "with the open positions at the exchange's value. Known also where a position has no bid. Null where the lists "
+        "failed."
+    )
     cash: Dollars | None
     open_positions: int | None
     contracts: Contracts | None

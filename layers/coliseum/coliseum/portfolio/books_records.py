@@ -83,6 +83,12 @@ class BooksInPostgres:
                 return
             seq = rows[-1]["seq"]
 
+    def reversed_keys(self, ticker: str | None = None) -> set[str]:
+        where: list[Condition] = [("kind", "eq", BookingKind.REVERSAL.value)]
+        where += [] if ticker is None else [("ticker", "eq", ticker)]
+        rows = self._select("account_bookings", "reverses", where, order=("seq",))
+        return {str(row["reverses"]) for row in rows}
+
     def _recent_bookings(self, since: float) -> list[dict[str, Any]]:
         where: list[Condition] = [("at", "gte", _time(since))]
         return self._select("account_bookings", _BOOKING_COLUMNS, where, order=("at", "seq"))

@@ -94,6 +94,9 @@ class BooksStorage(Protocol):
         Holdings before `since` are not in them: for profits and lots over a time, read from the beginning.
         """
 
+    def reversed_keys(self, ticker: str | None = None) -> set[str]:
+        """The keys of the bookings that a reversal took back, of one market or of all."""
+
     def settlements(self, *, since: float | None = None, tickers: Collection[str] = ()) -> list[KeptSettlement]:
         """Those of `since` (unix seconds) or later, and those of `tickers`."""
 
@@ -155,6 +158,10 @@ class BooksInMemory:
             early = since is not None and booking.at < since
             if not late and not early and ticker in {None, booking.ticker}:
                 yield booking
+
+    def reversed_keys(self, ticker: str | None = None) -> set[str]:
+        of_market = (booking for booking in self._bookings if ticker in {None, booking.ticker})
+        return {booking.reverses for booking in of_market if booking.reverses is not None}
 
     def settlements(self, *, since: float | None = None, tickers: Collection[str] = ()) -> list[KeptSettlement]:
         return [

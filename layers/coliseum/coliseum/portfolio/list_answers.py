@@ -1,4 +1,4 @@
-"""The answers of the account's lists: settlements, stored trades, resting orders."""
+"""The answers of the account's lists: settlements, stored trades, resting orders, deposits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from coliseum.portfolio.orders import BoundOrder
 from coliseum.portfolio.records import StoredTrade
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import ZERO
+from coliseum.trading.transfers import Transfer
 
 
 class SettlementData(Answer):
@@ -84,6 +85,28 @@ class OrdersAnswer(Listing[OrderData]):
     failures: list[Failure] = Field(description="Why older data is served.")
 
 
+class TransferData(Answer):
+    """One deposit or withdrawal."""
+
+    id: str
+    kind: Literal["deposit", "withdrawal"]
+    status: str = Field(description="`pending`, `applied`, `failed` or `returned`. Only `applied` is in the balance.")
+    method: str = Field(description="`ach`, `wire`, `crypto`, `debit` or `apm`.")
+    amount: Dollars = Field(description="Above 0 in both directions.")
+    fee: Dollars = Field(description="Charged for the transfer itself.")
+    created_at: UtcTime
+    finalized_at: UtcTime | None
+
+
+class DepositsAnswer(Listing[TransferData]):
+    """Deposits and withdrawals, newest first."""
+
+    deposited: Dollars = Field(description="The applied deposits of all pages.")
+    withdrawn: Dollars = Field(description="The applied withdrawals of all pages.")
+    net: Dollars = Field(description="`deposited` less `withdrawn`.")
+    failures: list[Failure] = Field(description="Why older data is served.")
+
+
 def settlement_data(settlement: Settlement, source: str) -> SettlementData:
     return SettlementData(
         ticker=settlement.ticker,
@@ -122,6 +145,19 @@ def order_data(bound: BoundOrder) -> OrderData:
         created_at=order.created_at,
         updated_at=order.updated_at,
         expires_at=order.expires_at,
+    )
+
+
+def transfer_data(transfer: Transfer) -> TransferData:
+    return TransferData(
+        id=transfer.transfer_id,
+        kind=transfer.kind.value,
+        status=transfer.status,
+        method=transfer.method,
+        amount=transfer.amount,
+        fee=transfer.fee,
+        created_at=transfer.created_at,
+        finalized_at=transfer.finalized_at,
     )
 
 

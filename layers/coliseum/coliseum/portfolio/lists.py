@@ -1,4 +1,4 @@
-"""The account's lists as their routes answer them: settlements, stored trades, resting orders."""
+"""The account's lists as their routes answer them: settlements, stored trades, resting orders, deposits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from coliseum.cache.breaker import CircuitBreaker
-from coliseum.cache.cache import Cache, CacheSpec
+from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import POSITIONS
 from coliseum.http.field_types import utc_from
 from coliseum.http.paging import page_behind
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.list_answers import (
+    DepositsAnswer,
     OrdersAnswer,
     SettlementsAnswer,
     StoredTradesAnswer,
@@ -23,6 +24,7 @@ from coliseum.portfolio.list_answers import (
     order_data,
     settlement_data,
     stored_trade_data,
+    transfer_data,
 )
 from coliseum.portfolio.list_query import ListQuery
 from coliseum.portfolio.orders import BoundOrder, bind_orders
@@ -32,6 +34,7 @@ from coliseum.portfolio.summary import failures_from
 from coliseum.store.client import Store
 from coliseum.trading.markets import ExchangePosition
 from coliseum.trading.orders import RestingOrder
+from coliseum.trading.transfers import Transfer, TransferKind, net_deposits
 
 _WAIT_SECONDS = 5.0
 
@@ -56,10 +59,12 @@ class AccountLists:
         store: Callable[[], Store],
         cache: Cache,
         breaker: CircuitBreaker,
+        transfers: Callable[[], CachedValue[tuple[Transfer, ...]]],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`store` connects on its first call: its SDK is slow to import."""
+        """`store` connects on its first call: its SDK is slow to import. `transfers` are the account's."""
+        self._transfers = transfers
         self._kalshi = kalshi
         self._store = store
         self._cache = cache
@@ -107,8 +112,8 @@ class AccountLists:
         served = self._cache.get(_ORDERS, self._fetch_orders)
         positions = {row.ticker: row.position for row in served.value.positions}
         bound = tuple(each for each in bind_orders(served.value.orders, positions) if _asked_for(query, each))
-        page = page_behind(bound, _newest_first, after, query.limit)
-        more = len(page) == query.limit and page[-1] is not sorted(bound, key=_newest_first)[-1]
+        page = page_behind(bound, _newest_first, after, query.limit + 1)
+        more, page = len(page) > query.limit, page[: query.limit]
         at, order_id = _newest_first(page[-1]) if page else (0.0, "")
         return OrdersAnswer(
             items=[order_data(each) for each in page],
@@ -116,6 +121,28 @@ class AccountLists:
             next_cursor=query.next_cursor("orders", {"at": at, "order_id": order_id}) if more else None,
             total_orders=len(bound),
             total_collateral=collateral_of(bound),
+            failures=failures_from(() if served.error is None else (served.error,)),
+            **served.origin(),
+        )
+
+    def deposits(self, query: ListQuery) -> DepositsAnswer:
+        """Deposits and withdrawals; the sums are those of all pages. Raises SourceError where none are known."""
+        place = query.place("deposits")
+        after = None if place is None else _transfer_place(query, place)
+        served = self._transfers()
+        rows = [row for row in served.value if query.holds(row.created_at.timestamp())]
+        page = page_behind(rows, _newest_transfer, after, query.limit + 1)
+        more, page = len(page) > query.limit, page[: query.limit]
+        following = dict(zip(("at", "id"), _newest_transfer(page[-1]), strict=True)) if more else None
+        deposited = net_deposits(row for row in rows if row.kind is TransferKind.DEPOSIT)
+        net = net_deposits(rows)
+        return DepositsAnswer(
+            items=[transfer_data(row) for row in page],
+            count=len(page),
+            next_cursor=None if following is None else query.next_cursor("deposits", following),
+            deposited=deposited,
+            withdrawn=deposited - net,
+            net=net,
             failures=failures_from(() if served.error is None else (served.error,)),
             **served.origin(),
         )
@@ -142,6 +169,18 @@ def _order_place(query: ListQuery, place: dict[str, Any]) -> tuple[float, str]:
     if not isinstance(at, int | float) or not isinstance(order_id, str):
         raise query.malformed_cursor()
     return float(at), order_id
+
+
+def _transfer_place(query: ListQuery, place: dict[str, Any]) -> tuple[float, str]:
+    at, transfer_id = place.get("at"), place.get("id")
+    if not isinstance(at, int | float) or not isinstance(transfer_id, str):
+        raise query.malformed_cursor()
+    return float(at), transfer_id
+
+
+def _newest_transfer(row: Transfer) -> tuple[float, str]:
+    """Sort key."""
+    return -row.created_at.timestamp(), row.transfer_id
 
 
 def _newest_first(bound: BoundOrder) -> tuple[float, str]:

@@ -105,6 +105,11 @@ class Portfolio:
         self._bot = BotStatusReader(bot, feed, store, breaker, clock, exchange=dependencies.identity.exchange.name)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="portfolio")
 
+    @property
+    def account(self) -> ExchangeAccount:
+        """For other lists of the same account: its books are kept once per process."""
+        return self._account
+
     def close(self) -> None:
         self._threads.shutdown()
 
@@ -222,6 +227,7 @@ class Portfolio:
                 money,
                 None if positions is None else positions.positions,
                 None if state is None else state.value,
+                None if transfers is None else transfers.value,
             ),
             reconciliation=reconciliation_data(
                 money,

@@ -25,16 +25,21 @@ from coliseum.portfolio.answers import (
 )
 from coliseum.portfolio.bot_reconciliation import BotReconciliation
 from coliseum.portfolio.curve import MAX_POINTS, POINTS_PER_PIECE
+from coliseum.portfolio.gain_answers import LotData, LotsAnswer, PnlAnswer, PnlData
+from coliseum.portfolio.gains import AccountGains, LotStatus
 from coliseum.portfolio.list_answers import (
+    DepositsAnswer,
     OrderData,
     OrdersAnswer,
     SettlementData,
     SettlementsAnswer,
     StoredTradeData,
     StoredTradesAnswer,
+    TransferData,
 )
 from coliseum.portfolio.list_query import ListQuery, list_query_from
 from coliseum.portfolio.lists import AccountLists
+from coliseum.portfolio.pnl import PnlGroup
 from coliseum.portfolio.portfolio import Portfolio
 from coliseum.portfolio.reconciliation_answers import (
     BotReconciliationAnswer,
@@ -94,6 +99,22 @@ def list_parameters(
     return list_query_from(limit=limit, ticker=ticker, since=since, until=until, cursor=cursor)
 
 
+def timed_parameters(
+    *, limit: Limit = 100, since: Since = None, until: Until = None, cursor: Cursor = None
+) -> ListQuery:
+    return list_query_from(limit=limit, ticker=None, since=since, until=until, cursor=cursor)
+
+
+TimedParameters = Annotated[ListQuery, Depends(timed_parameters)]
+By = Annotated[PnlGroup, Query(description="What is summed up. Days are those of `tz`.")]
+
+
+def gains_of(request: Request) -> AccountGains:
+    gains: AccountGains = request.app.state.account_gains
+    return gains
+
+
+GainsParameter = Annotated[AccountGains, Depends(gains_of)]
 ListParameters = Annotated[ListQuery, Depends(list_parameters)]
 
 
@@ -158,6 +179,60 @@ def orders(
     """
     answer = lists.orders(query)
     return csv_response(OrderData, answer, request.url, name="orders") if form == "csv" else answer
+
+
+@router.get("/deposits", summary="Deposits and withdrawals", response_model=DepositsAnswer, responses=_CSV)
+def deposits(
+    request: Request, lists: ListsParameter, query: TimedParameters, form: Format = "json"
+) -> DepositsAnswer | Response:
+    """The exchange's own lists of both, newest first. `since` and `until` are about the time of creation."""
+    answer = lists.deposits(query)
+    return csv_response(TransferData, answer, request.url, name="deposits") if form == "csv" else answer
+
+
+@router.get(
+    "/pnl",
+    summary="Profit by market, day, strategy and more",
+    response_model=PnlAnswer,
+    responses=_CSV,
+)
+def pnl(
+    request: Request,
+    gains: GainsParameter,
+    query: ListParameters,
+    *,
+    by: By = PnlGroup.MARKET,
+    tz: TimeZone = "UTC",
+    form: Format = "json",
+) -> PnlAnswer | Response:
+    """Realised and unrealised profit and fees, closed positions included, from the account's kept books.
+
+    Every fill and settlement of the span belongs to one group, so the groups add up to `totals`. What a fill realised
+    belongs to the moment of that fill, to its market, and to the strategy that made it. Unrealised profit is of now:
+    it is null for days, and where the span has ended. A market's series is the part of its ticker before the first
+    hyphen. While a long history is still being read the answer is 503, and says how far it is.
+    """
+    answer = gains.pnl(query, by=by, zone=zone_from(tz))
+    return csv_response(PnlData, answer, request.url, name=f"pnl-by-{by}") if form == "csv" else answer
+
+
+@router.get("/lots", summary="First-in-first-out lots", response_model=LotsAnswer, responses=_CSV)
+def lots(
+    request: Request,
+    gains: GainsParameter,
+    query: ListParameters,
+    *,
+    status: Annotated[LotStatus, Query(description="Only closed lots, or only those that are still open.")] = "all",
+    form: Format = "json",
+) -> LotsAnswer | Response:
+    """Every purchase with what closed it: price, time, cost, proceeds, fees pro rata, gain and holding period.
+
+    Contracts are matched first in, first out; settlements close lots, too. `since` and `until` are about the closing of
+    closed lots and the opening of open ones. The gains of all closed lots, less cost and fees of the open ones, are the
+    account's whole change of cash by trading. For your records; this is no tax advice.
+    """
+    answer = gains.lots(query, status=status)
+    return csv_response(LotData, answer, request.url, name="lots") if form == "csv" else answer
 
 
 @router.get("/trades/live", summary="The bot's live trades")

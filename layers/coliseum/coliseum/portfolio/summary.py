@@ -121,9 +121,13 @@ def change_data(
 
 
 def totals_data(
-    balance: Balance | None, positions: tuple[PortfolioPosition, ...] | None, state: AccountState | None
+    balance: Balance | None,
+    positions: tuple[PortfolioPosition, ...] | None,
+    state: AccountState | None,
+    transfers: tuple[Transfer, ...] | None,
 ) -> TotalsData:
     """None stands for a source that did not answer: every sum that needs it is null."""
+    gained = None if balance is None or transfers is None else balance.equity - net_deposits(transfers)
     sums = None if positions is None else sum_positions(positions)
     ledger = None if state is None or state.books is None else state.books.totals
     net: Decimal | None = None
@@ -131,6 +135,7 @@ def totals_data(
         net = ledger.realized + sums.unrealized_pnl - ledger.fees
     return TotalsData(
         equity=None if balance is None else balance.equity,
+        equity_less_deposits=gained,
         cash=None if balance is None else balance.cash,
         open_positions=None if sums is None else sums.open_positions,
         contracts=None if sums is None else sums.contracts,
