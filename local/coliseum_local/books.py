@@ -32,6 +32,8 @@ SLICE_SECONDS = 10.0
 FAILURES_MAX = 5
 """After so many failures in a row the command gives up."""
 PAUSE_SECONDS = 2.0
+STORE_SECONDS = 120.0
+"""How long one call of Postgres may take: a reset moves every booked fill."""
 
 
 def rebuild(root: Path = ROOT, *, show: Callable[[str], None] = print) -> int:
@@ -114,7 +116,7 @@ def _open(root: Path, resources: ExitStack) -> tuple[AccountBooks, Kalshi]:
     settings = _settings(root)
     settings.require("kalshi_api_key")
     kalshi = resources.enter_context(closing(Kalshi.from_settings(settings)))
-    store = resources.enter_context(closing(Store.from_settings(settings)))
+    store = resources.enter_context(closing(Store.from_settings(settings, timeout_seconds=STORE_SECONDS)))
     return stored_books(lambda: store, settings.account_label), kalshi
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import pytest
@@ -128,6 +130,38 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(
     with suppress(SourceUnavailable):
         run(CrashingStorage(store, writes=writes, after=after), exchange)
     run(storage, exchange)
+    assert without_reversals(holdings_of(storage)) == whole(exchange)
+    assert summed(storage) == holdings_of(storage)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_interruptions_and_late_fills_end_with_the_holdings_of_one_run(storage: BooksInPostgres, seed: int) -> None:
+    """All fills lie within the seconds by which the exchange's lists may be late, so any of them may come last."""
+    rng = Random(seed)
+    hidden, exchange = history(seed, 60), BooksExchange(page_size=rng.randint(3, 9))
+    rng.shuffle(hidden)
+    while hidden:
+        shown = rng.randint(5, 20)
+        exchange.fills_live += hidden[:shown]
+        hidden = hidden[shown:]
+        steps = partial(next, iter([LONG] * rng.randint(0, 12)), 0.0)
+        books = AccountBooks(storage, clock=lambda: NOW)
+        books.extend(exchange.kalshi(), time_left=steps, live=["KXA-1", "KXB-1", "KXC-1"])
+        assert summed(storage) == holdings_of(storage)
+    run(storage, exchange)
+    assert without_reversals(holdings_of(storage)) == whole(exchange)
+    assert summed(storage) == holdings_of(storage)
+
+
+def test_two_processes_at_once_book_everything_once(storage: BooksInPostgres, store: Store) -> None:
+    exchange = settled_history(5)
+
+    def load(_: int) -> None:
+        for _ in range(20):
+            run(BooksInPostgres(lambda: store, ACCOUNT), exchange)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, range(2)))
     assert without_reversals(holdings_of(storage)) == whole(exchange)
     assert summed(storage) == holdings_of(storage)
 

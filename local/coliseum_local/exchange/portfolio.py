@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from coliseum_local.exchange.venue import AccountSettlement, OrderRequest, Venue
 
 T = TypeVar("T")
 SHARDS = range(4)
+OVERLAP_SECONDS = 3600
+"""For so long fills are in both tiers: who reads both must count each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def _positions(call: ApiCall, query: Parameters, *, settled: bool | None, old: b
         each
         for each in call.venue.accounts[call.account_id].positions.values()
         if (settled is None or each.settled is settled)
-        and (each.settled and each.updated < cutoff) is old
+        and (each.settled and _event_ended(call.venue, each.ticker) < cutoff) is old
         and account_filter.holds(each.ticker, each.updated)
         and all(each.contracts if count == "position" else each.traded for count in counts)
     ]
@@ -116,6 +119,14 @@ def _positions(call: ApiCall, query: Parameters, *, settled: bool | None, old: b
         "market_positions": [wire.position(each, exchange_index=_shard(call, each.ticker)) for each in shown],
         "event_positions": [wire.event_position(ticker, parts) for ticker, parts in by_event.items()],
     }
+
+
+def _event_ended(venue: Venue, ticker: str) -> float:
+    """Unix second at which the event's last market was settled: positions move to the archive by whole events."""
+    markets = venue.events[venue.markets[ticker].event_ticker].markets
+    return max(
+        math.inf if venue.markets[each].settled is None else venue.markets[each].settled or 0 for each in markets
+    )
 
 
 def fills(call: ApiCall) -> Body:
@@ -136,7 +147,7 @@ def _fills(call: ApiCall, operation: str, *, historical: bool) -> Body:
     rows = [
         each
         for each in known[first:]
-        if (each.time < cutoff) is historical
+        if (each.time < cutoff if historical else each.time >= cutoff - OVERLAP_SECONDS)
         and (not order_id or each.order_id == order_id)
         and account_filter.holds(each.ticker, each.time)
     ]

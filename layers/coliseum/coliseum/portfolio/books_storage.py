@@ -123,6 +123,8 @@ class BooksInMemory:
         self._bookings: list[Booking] = []
         self._keys: set[str] = set()
         self._fills: dict[tuple[str, str], Fill] = {}
+        self._newest_first: list[Fill] | None = None
+        """The staged fills, sorted once for many reads; None after new ones were staged."""
         self._settlements: dict[str, KeptSettlement] = {}
         self._booked = 0
         self._oldest: float | None = None
@@ -174,7 +176,12 @@ class BooksInMemory:
         return [kept for _, kept in sorted(self._settlements.items()) if not kept.agrees]
 
     def staged(self, limit: int) -> list[Fill]:
-        return sorted(self._fills.values(), key=execution_order)[:limit]
+        if self._newest_first is None:
+            self._newest_first = sorted(self._fills.values(), key=execution_order, reverse=True)
+        waiting = self._newest_first
+        while waiting and waiting[-1].key not in self._fills:
+            waiting.pop()  # it was booked meanwhile: the oldest are booked first
+        return [fill for fill in waiting[-limit:][::-1] if fill.key in self._fills]
 
     def append(self, version: int, entry: BooksEntry) -> tuple[int, tuple[str, ...]]:
         if version != self._version:
@@ -188,6 +195,7 @@ class BooksInMemory:
         )
         for fill in entry.staged:
             self._fills.setdefault(fill.key, fill)
+            self._newest_first = None
         for booking in entry.bookings:
             self._add(booking)
         for fill in entry.done:
@@ -202,6 +210,7 @@ class BooksInMemory:
             ticker: replace(kept, held=None, agrees=True) for ticker, kept in self._settlements.items()
         }
         self._holdings, self._bookings, self._keys, self._fills = {}, [], set(), {}
+        self._newest_first = None
         self._progress, self._version, self._booked, self._oldest = BooksProgress(), self._version + 1, 0, None
 
     def _add(self, booking: Booking) -> None:
