@@ -82,6 +82,13 @@ def test_deposits_come_from_the_exchanges_own_lists(exchange: Exchange) -> None:
 
 
 @pytest.mark.usefixtures("generous")
+def test_a_subaccounts_deposits_are_implied_because_the_lists_are_of_the_whole_member(exchange: Exchange) -> None:
+    exchange.admin("deposits", amount="250")
+    told = summary_of(exchange, kalshi_subaccount=0)["reconciliation"]
+    assert (told["deposits"], told["deposits_source"], told["implied_deposits"]) == ("10250.00", "implied", "10250.00")
+
+
+@pytest.mark.usefixtures("generous")
 def test_a_new_process_goes_on_with_the_stored_books(
     exchange: Exchange, store: Store, postgres_server: PostgresServer
 ) -> None:

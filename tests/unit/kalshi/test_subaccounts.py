@@ -26,3 +26,10 @@ def test_a_key_of_all_subaccounts_keeps_the_primary_one_and_names_the_others() -
     assert subaccounts.undecided({7})
     subaccounts.keep_primary({7})
     assert "subaccount 2, 7" in (subaccounts.warning or "")
+
+
+def test_only_an_account_without_subaccounts_is_all_that_the_member_has() -> None:
+    locked, several = Subaccounts(), Subaccounts()
+    locked.locked()
+    several.keep_primary({2})
+    assert [one.whole for one in (Subaccounts(), Subaccounts(0), locked, several)] == [True, False, False, False]

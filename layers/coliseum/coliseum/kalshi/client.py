@@ -218,6 +218,11 @@ class Kalshi:
         return self.within(lambda: end - time.monotonic())
 
     @property
+    def is_whole_member(self) -> bool:
+        """False where the account is one of the member's subaccounts: lists of the member then say too much."""
+        return self._subaccounts.whole
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know about the account's data, each with its name in front."""
         warning = self._subaccounts.warning

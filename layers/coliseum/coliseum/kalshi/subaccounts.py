@@ -45,6 +45,11 @@ class Subaccounts:
         return number == self.number or self.number is None or self._locked
 
     @property
+    def whole(self) -> bool:
+        """Whether the account is all that the member has, as far as is known: no subaccount is named or left out."""
+        return self.number is None and not self._locked and not self._others
+
+    @property
     def warning(self) -> str | None:
         """What the operator should know: which subaccounts are left out; None where nothing is."""
         if not self._others:

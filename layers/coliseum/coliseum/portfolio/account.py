@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache, CachedValue, CacheSpec
 from coliseum.cache.freshness import BALANCE, MARKETS, POSITIONS, TRANSFERS, Tier
-from coliseum.errors import ConfigurationError, SourceError, SourceMalformed, SourceUnavailable
+from coliseum.errors import ConfigurationError, SourceError, SourceMalformed, SourceRefused, SourceUnavailable
 from coliseum.http.field_types import utc_from
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger, metrics
@@ -104,10 +104,13 @@ class ExchangeAccount:
         return self._cache.fetch_paced(self._balance_spec, kalshi.balance)
 
     def transfers(self) -> CachedValue[tuple[Transfer, ...]]:
-        """All deposits and withdrawals, of every status."""
+        """All deposits and withdrawals, of every status. Raises SourceError, for a subaccount too."""
         return self._cache.get(_TRANSFERS, self._fetch_transfers)
 
     def _fetch_transfers(self) -> tuple[Transfer, ...]:
+        if not self._kalshi.is_whole_member:
+            problem = "deposits are listed for the member, and this account is one of its subaccounts"
+            raise SourceRefused(KALSHI, problem)
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         return (*kalshi.deposits(), *kalshi.withdrawals())
 

@@ -241,7 +241,8 @@ class ReconciliationData(Answer):
     checked_at: UtcTime | None
     deposits: Dollars | None = Field(description="Deposits less withdrawals that are in the balance.")
     deposits_source: Literal["exchange", "implied"] | None = Field(
-        description="`exchange`: the sum of its lists of deposits and withdrawals. `implied`: those lists failed."
+        description="`exchange`: the sum of its lists of deposits and withdrawals. `implied`: those lists failed, or "
+        "the account is a subaccount, for which the exchange lists none."
     )
     implied_deposits: Dollars | None = Field(
         description="Cash less the ledger's change of cash: deposits less withdrawals, less what rests in orders. "
