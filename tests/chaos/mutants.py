@@ -27,6 +27,7 @@ FENCES = f"{PACKAGE}/polling/fences.py"
 LOG_WRITER = f"{PACKAGE}/polling/log_writer.py"
 BACKFILL = f"{PACKAGE}/polling/backfill.py"
 FILL_LOOKUP = f"{PACKAGE}/polling/fill_lookup.py"
+POLLER = f"{PACKAGE}/polling/poller.py"
 TRACKER = f"{PACKAGE}/polling/status_tracker.py"
 PARSE = f"{PACKAGE}/bot/parse.py"
 BOT_END = "min(seen.at_ms, int(seen.trades[0].timestamp * 1000)) if seen.trades else seen.at_ms"
@@ -165,12 +166,20 @@ MUTANTS = (
         FILL_LOOKUP,
         "earlier = self._request(self._exchange, earlier_since(begin_ms))",
         "earlier = fills",
+        CASES,
+    ),
+    Mutant(
+        "the next gap takes what an open one lacks",
+        POLLER,
+        "late = late_recoveries(difference.checkpoint, answer, now_ms=now)",
+        "late = Publication((), difference.checkpoint)",
     ),
     Mutant(
         "trades from fills are lost once more",
         DIFF,
         "    if supplied:  # published",
         "    if False:  # published",
+        (*CASES, *MACHINE),
     ),
     Mutant(
         "the times decide the order of a list beside a known trade",
@@ -184,6 +193,7 @@ MUTANTS = (
         TRACKER,
         "is_news = (ahead is None) != (before is None) or",
         "is_news = ahead is not None or",
+        (*CASES, *MACHINE),
     ),
     # The reader
     Mutant("no gap check", CONTIGUITY, "if first.seq > cursor.seq + 1:", "if False:"),

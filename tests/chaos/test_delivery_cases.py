@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.chaos.direct import DirectRedis, running_valkey
+from tests.chaos.traded_world import TradedWorld
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
 from coliseum.feed.entries import EntryId, EntryKind
@@ -30,6 +31,19 @@ def world(direct: DirectRedis) -> Iterator[World]:
     world.check_losses()
     world.check_current()
     world.check_viewers()
+
+
+@pytest.fixture
+def traded(direct: DirectRedis) -> Iterator[TradedWorld]:
+    """The same with an exchange, after the bot's first trade."""
+    world = TradedWorld(direct)
+    world.poll()
+    world.bot.trade(1)
+    world.poll()
+    yield world
+    world.settle()
+    world.check_losses()
+    world.check_clock()
 
 
 def published(world: World, kind: EntryKind = EntryKind.TRADE) -> int:
@@ -172,3 +186,50 @@ def test_a_log_emptied_over_a_restart_keeps_the_order_of_what_happened_at_one_mo
     world.poll(0, refuse)
     world.restart_bot(keeps_list=False)
     world.bot.trade(1)
+
+
+def test_a_gap_that_the_exchange_could_not_fill_gets_its_trades_before_the_next_gap(traded: TradedWorld) -> None:
+    """Found by the random test: the second gap took the trades of the first, which went on to say `lost: 50`."""
+    traded.exchange.down = True
+    traded.bot.trade(150)
+    traded.poll()
+    traded.exchange.down = False
+    traded.restart_bot(keeps_list=False)
+    traded.bot.time += 20
+    traded.poll()
+    first, *_ = gaps = [one.entry.data for one in traded.log if one.entry.kind is EntryKind.SOURCE_GAP]
+
+    assert (first["reason"], first["lost"]) == ("overflow", 50)
+    assert [gap["lost"] for gap in gaps if gap["reason"] == "overflow"] == [50, 0]
+    assert {gap["backfilled"] for gap in gaps if gap["reason"] == "restart"} == {0}
+
+
+@pytest.mark.parametrize("error", [-86_400.0, 18_000.0, 31_536_000.0])
+def test_a_bot_with_a_wrong_clock_that_restarts_again_and_again_loses_nothing(
+    traded: TradedWorld, error: float
+) -> None:
+    traded.bot.set_clock(error)
+    for _ in range(3):
+        traded.bot.trade(3)
+        traded.restart_bot(keeps_list=False)
+        traded.poll()
+    traded.settle()
+
+    assert published(traded) == len(traded.bot.truth)
+
+
+def test_trades_published_from_fills_while_the_bot_was_offline_are_not_lost_once_more(traded: TradedWorld) -> None:
+    traded.bot.down = True
+    traded.poll()
+    traded.poll()
+    traded.bot.trade(60)
+    traded.bot.time += 30
+    for _ in range(8):
+        traded.poll()
+    traded.bot.trade(120)
+    traded.bot.down = False
+    traded.exchange.down = True
+    traded.poll()
+
+    (gap,) = [one.entry.data for one in traded.log if one.entry.kind is EntryKind.SOURCE_GAP]
+    assert (gap["lost"], gap["at_least"]) == (None, 20)

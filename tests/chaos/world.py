@@ -208,14 +208,15 @@ class World:
             )
 
     def check_clock(self) -> None:
-        """Check that a bot's clock that is ahead was announced at most once in each run of the bot and each log."""
+        """Check that a clock that is ahead was announced once in each run and log, and no status without a change."""
         announced = 0
-        before: dict[str, Any] = {}
+        before: tuple[str, dict[str, Any]] = ("", {})
         for one in self.log:
             if one.entry.kind is EntryKind.BOT_STATUS:
+                assert (one.epoch, one.entry.data) != before, f"{one.entry} says nothing new"
                 ahead = one.entry.data["clock_ahead_seconds"]
-                announced += ahead is not None and before.get("clock_ahead_seconds") != ahead
-                before = one.entry.data
+                announced += ahead is not None and before[1].get("clock_ahead_seconds") != ahead
+                before = (one.epoch, one.entry.data)
         logs = len({one.epoch for one in self.log})
         assert announced <= self.restarts + logs, f"{announced} announcements in {self.restarts + 1} runs"
 

@@ -49,7 +49,7 @@ checkpoints = st.builds(
     ),
     answered_ms=maybe,
     status=st.none() | st.just({"status": "online", "since": "2026-11-21T00:00:00Z", "trades": 3, "detail": None}),
-    gap=st.none() | gaps,
+    gaps=st.lists(gaps, max_size=3).map(tuple),
     oldest_first=st.none() | st.booleans(),
 )
 
@@ -122,14 +122,14 @@ def test_a_checkpoint_of_an_earlier_release_is_read() -> None:
         known={"a": KnownTrade("d1", 1.5), "b": KnownTrade("", 2.0, from_earlier_run=True)},
         answered_ms=1_700_000_000_000,
         status={"status": "online"},
-        gap=SourceGap(reason="overflow", key="k", from_ms=1, to_ms=2, lost=None, at_least=4, backfilled=5),
+        gaps=(SourceGap(reason="overflow", key="k", from_ms=1, to_ms=2, lost=None, at_least=4, backfilled=5),),
     )
 
 
 def test_an_earlier_release_can_read_a_checkpoint_of_this_one() -> None:
     """It builds a gap from all keys of `hole`, so no key may be new there."""
     gap = SourceGap(reason="overflow", key="k", from_ms=1, to_ms=2, lost=None, before_ids=("a",), after_ids=("b",))
-    stored = json.loads(encode(replace(EMPTY_CHECKPOINT, gap=gap, oldest_first=False)))
+    stored = json.loads(encode(replace(EMPTY_CHECKPOINT, gaps=(gap, gap), oldest_first=False)))
 
     assert stored["hole"].keys() <= json.loads(STORED)["hole"].keys()
     assert (stored["hole_ids"], stored["oldest_first"]) == ([["a"], ["b"]], False)

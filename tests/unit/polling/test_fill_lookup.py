@@ -7,7 +7,8 @@ import pytest
 
 from coliseum.errors import ColiseumError, ConfigurationError, SourceUnavailable
 from coliseum.kalshi.client import Kalshi
-from coliseum.polling.fill_lookup import TIMEOUT_SECONDS, FillAnswer, FillLookup
+from coliseum.polling.backfill import FillAnswer
+from coliseum.polling.fill_lookup import TIMEOUT_SECONDS, FillLookup
 from coliseum.trading.trades import BookSide, Fill, Outcome
 
 NOW = 1_700_000_000

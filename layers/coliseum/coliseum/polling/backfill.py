@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from coliseum.polling.checkpoint import GAP_NEIGHBOURS, KnownTrade, SourceGap, reported_ids
+from coliseum.polling.checkpoint import KnownTrade, SourceGap, reported_ids
 from coliseum.trading.trades import Fill, Trade
 
 START_MARGIN_MS = 30_000
@@ -27,6 +27,14 @@ ID_MATCH_WINDOW_MS = 24 * 3_600_000
 """How far before the gap a trade is searched that both sources know, where the fills of the gap show none."""
 GAP_TIMEOUT_MS = 15 * 60_000
 """A gap that the exchange has not filled after this time stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillAnswer:
+    """All fills of a time, and whether the bot and the exchange name trades by the same ids."""
+
+    fills: tuple[Fill, ...]
+    ids_match: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +76,21 @@ def recover(
     known: Mapping[str, KnownTrade],
     listed: Collection[Trade],
     now_ms: int,
+    before_ids: Collection[str] | None = None,
 ) -> Recovery:
     """The missing trades of `gap` among `fills`. The bot reported `known` and `listed`: not missing.
+
+    `before_ids` are all trades that the bot reported before the gap, where they are still known: the fills of the
+    newest ones, which the gap itself names, may not be visible yet.
 
     That nothing is lost any more is only said where it is proven: the fills are as many as the bot's own count, or the
     time in which trades may be missing is known and the exchange answered after the delay of its lists.
     """
     if not ids_match:
         return Recovery(trades=(), gap=gap, final=True)
-    trades = unknown_fills(fills, known=known, listed=listed, window=_window(gap, fills), backfilled=True)
+    trades = unknown_fills(
+        fills, known=known, listed=listed, window=_window(gap, fills, before_ids or gap.before_ids), backfilled=True
+    )
     is_late_enough = now_ms - gap.to_ms >= FILL_DELAY_MS
     at_least = max(0, gap.at_least - len(trades))
     lost = None if gap.lost is None else max(0, gap.lost - len(trades))
@@ -94,11 +108,11 @@ class FillWindow:
     to_ms: float
 
 
-def _window(gap: SourceGap, fills: Iterable[Fill]) -> FillWindow:
+def _window(gap: SourceGap, fills: Iterable[Fill], before_ids: Collection[str]) -> FillWindow:
     """The gap with its margins, narrowed to between the fills of the trades on its two sides."""
     last_ms = gap.to_ms + CLOCK_DIFFERENCE_MS
     end_ms = min((fill.timestamp * 1000 for fill in fills if fill.fill_id in gap.after_ids), default=last_ms)
-    begin_ms = begin_after(gap.before_ids, fills, from_ms=gap.from_ms)
+    begin_ms = begin_after(before_ids, fills, from_ms=gap.from_ms)
     return FillWindow(from_ms=begin_ms, to_ms=min(end_ms, last_ms) + END_MARGIN_MS)
 
 
@@ -112,8 +126,7 @@ def window_while_offline(
     known: Mapping[str, KnownTrade], fills: Iterable[Fill], *, answered_ms: int, now_ms: int
 ) -> FillWindow:
     """Where the trades of a bot lie that has not answered since `answered_ms`."""
-    newest = reported_ids(known)[-GAP_NEIGHBOURS:]
-    begin_ms = begin_after(newest, fills, from_ms=min(answered_ms, now_ms))
+    begin_ms = begin_after(reported_ids(known), fills, from_ms=min(answered_ms, now_ms))
     return FillWindow(from_ms=begin_ms, to_ms=now_ms + CLOCK_DIFFERENCE_MS + END_MARGIN_MS)
 
 

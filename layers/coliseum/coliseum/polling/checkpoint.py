@@ -12,6 +12,8 @@ from coliseum.errors import LogError
 VERSION = 1
 REMEMBERED_TRADES = 300
 """Three times the length of the bot's list, so that an outdated list is still recognised."""
+OPEN_GAPS_MAX = 5
+"""Gaps that wait for the exchange at the same time, such as of a bot that restarts again and again."""
 GAP_NEIGHBOURS = 10
 """Trades on each side of a gap by whose fills the exchange's own times of that side are found."""
 
@@ -78,8 +80,8 @@ class Checkpoint:
     """The last time the bot answered; None before the first time."""
     status: dict[str, Any] | None = field(default=None, hash=False)
     """The data of the `bot_status` entry published last."""
-    gap: SourceGap | None = None
-    """A gap that was announced, but that the exchange has not yet given a final answer about."""
+    gaps: tuple[SourceGap, ...] = ()
+    """Gaps that were announced, but that the exchange has not yet given a final answer about, oldest first."""
     oldest_first: bool | None = None
     """Whether the bot's list begins with its oldest trade; None until a new trade beside known ones has shown it."""
 
@@ -93,14 +95,25 @@ EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={},
 #   count     Checkpoint.trade_count
 #   listed    Checkpoint.list_length
 #   ok_ms     Checkpoint.answered_ms
-#   hole      Checkpoint.gap
+#   hole      the newest of Checkpoint.gaps
 #
 # `known` is a list of [trade id, digest, executed_at], with a fourth item 1 where `from_earlier_run` is true.
 # `hole` has exactly the keys that earlier releases read. What came later stands beside it, where they ignore it:
 #
 #   hole_ids      SourceGap.before_ids and SourceGap.after_ids, two lists
+#   earlier_holes the other gaps, each as a list of what `hole` holds and what `hole_ids` holds
 #   oldest_first  Checkpoint.oldest_first; missing where it is None
 _GAP_KEYS = ("reason", "key", "from_ms", "to_ms", "lost", "at_least", "backfilled")
+
+
+def with_gap(checkpoint: Checkpoint, gap: SourceGap, *, final: bool) -> Checkpoint:
+    """The checkpoint with this version of a gap: among the open ones, or without it where its answer is `final`."""
+    gaps = [gap if one.key == gap.key else one for one in checkpoint.gaps]
+    if gap not in gaps:
+        gaps.append(gap)
+    if final:
+        gaps.remove(gap)
+    return replace(checkpoint, gaps=tuple(gaps[-OPEN_GAPS_MAX:]))
 
 
 def reported_ids(known: Mapping[str, KnownTrade]) -> tuple[str, ...]:
@@ -146,8 +159,11 @@ def forget_trades(checkpoint: Checkpoint, trade_ids: Collection[str]) -> Checkpo
 
 def encode(checkpoint: Checkpoint) -> str:
     """The checkpoint as one compact line of JSON: about 60 bytes for each remembered trade."""
-    gap = checkpoint.gap
-    later: dict[str, Any] = {} if gap is None else {"hole_ids": [gap.before_ids, gap.after_ids]}
+    encoded = [_encode_gap(gap) for gap in checkpoint.gaps]
+    hole, hole_ids = encoded[-1] if encoded else (None, None)
+    later: dict[str, Any] = {} if hole is None else {"hole_ids": hole_ids}
+    if len(encoded) > 1:
+        later["earlier_holes"] = encoded[:-1]
     if checkpoint.oldest_first is not None:
         later["oldest_first"] = checkpoint.oldest_first
     return json.dumps(
@@ -162,7 +178,7 @@ def encode(checkpoint: Checkpoint) -> str:
             ],
             "ok_ms": checkpoint.answered_ms,
             "status": checkpoint.status,
-            "hole": None if gap is None else {name: getattr(gap, name) for name in _GAP_KEYS},
+            "hole": hole,
             **later,
         },
         separators=(",", ":"),
@@ -185,11 +201,22 @@ def decode(text: str) -> Checkpoint:
             },
             answered_ms=None if body["ok_ms"] is None else int(body["ok_ms"]),
             status=None if body["status"] is None else dict(body["status"]),
-            gap=None if body["hole"] is None else _decode_gap(body["hole"], body.get("hole_ids") or ((), ())),
+            gaps=_decode_gaps(body),
             oldest_first=body.get("oldest_first"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LogError(f"checkpoint cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _encode_gap(gap: SourceGap) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
+    return {name: getattr(gap, name) for name in _GAP_KEYS}, [gap.before_ids, gap.after_ids]
+
+
+def _decode_gaps(body: dict[str, Any]) -> tuple[SourceGap, ...]:
+    if body["hole"] is None:
+        return ()
+    newest = _decode_gap(body["hole"], body.get("hole_ids") or ((), ()))
+    return (*(_decode_gap(stored, ids) for stored, ids in body.get("earlier_holes", ())), newest)
 
 
 def _decode_gap(stored: dict[str, Any], ids: Sequence[Sequence[str]]) -> SourceGap:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from coliseum.errors import ConfigurationError, SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
-from coliseum.polling.backfill import earlier_since, ids_match, recent_since
+from coliseum.polling.backfill import FillAnswer, earlier_since, ids_match, recent_since
 from coliseum.trading.trades import Fill
 
 INTERVAL_SECONDS = 15.0
@@ -18,14 +17,6 @@ TIMEOUT_SECONDS = 6.0
 """For an answer of the exchange. The tick waits for it."""
 EARLIER_INTERVAL_SECONDS = 600.0
 """Between two requests that reach a day back, which may take many pages; an urgent one does not wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class FillAnswer:
-    """All fills of a time, and whether the bot and the exchange name trades by the same ids."""
-
-    fills: tuple[Fill, ...]
-    ids_match: bool
 
 
 class FillLookup:

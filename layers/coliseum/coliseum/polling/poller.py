@@ -24,7 +24,7 @@ from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.polling.backfill import recover, unknown_fills, window_while_offline
 from coliseum.polling.bot_poll import BotPoller
-from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap
+from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap, reported_ids
 from coliseum.polling.diff import ListDifference
 from coliseum.polling.fill_check import FillCheck
 from coliseum.polling.fill_lookup import FillLookup
@@ -34,9 +34,9 @@ from coliseum.polling.metrics import MinuteMetrics, TickResult
 from coliseum.polling.publications import (
     Publication,
     fills_publication,
-    late_recovery_publication,
+    late_recoveries,
     list_publication,
-    without_expired_gap,
+    without_expired_gaps,
 )
 from coliseum.polling.schedule import ReportOutcome, Step, steps
 from coliseum.polling.status_tracker import StatusTracker
@@ -176,37 +176,50 @@ class Poller:
         return True
 
     def _queue_difference(self, difference: ListDifference, listed: tuple[Trade, ...], now: int) -> None:
-        gap, recovery = difference.gap, None
         # The status may have changed since the comparison: the queue's is the newest.
         difference = replace(difference, checkpoint=replace(difference.checkpoint, status=self.memory.status))
-        if gap is not None:
-            logger().warning("bot trade list has a gap", reason=gap.reason, lost=gap.lost)
-            known = self.memory.known
-            answer = self._fills.search(
-                gap.from_ms,
-                trade_ids={*known, *(trade.trade_id for trade in listed)},
-                run=difference.checkpoint.run,
-                tick=self._tick_number,
-                urgent=True,
+        if difference.gap is None:
+            trades = self._queue.trades_to_publish(listed, new=difference.trades)
+            self._queue.add(list_publication(difference, None, trades=trades))
+        else:
+            self._queue_gap(difference, difference.gap, listed, now)
+
+    def _queue_gap(self, difference: ListDifference, gap: SourceGap, listed: tuple[Trade, ...], now: int) -> None:
+        """Queue a list that does not follow the last one, with what the exchange has for it and for earlier gaps."""
+        logger().warning("bot trade list has a gap", reason=gap.reason, lost=gap.lost)
+        before, late, recovery = self.memory, Publication((), difference.checkpoint), None
+        answer = self._fills.search(
+            min(one.from_ms for one in (*before.gaps, gap)),
+            trade_ids={*before.known, *(trade.trade_id for trade in listed)},
+            run=difference.checkpoint.run,
+            tick=self._tick_number,
+            urgent=True,
+        )
+        if answer is not None:
+            late = late_recoveries(difference.checkpoint, answer, now_ms=now)  # what is theirs is not the new gap's
+            recovery = recover(
+                gap,
+                answer.fills,
+                ids_match=answer.ids_match,
+                known=late.checkpoint.known,
+                listed=listed,
+                now_ms=now,
+                before_ids=reported_ids(before.known),
             )
-            if answer is not None:
-                recovery = recover(
-                    gap, answer.fills, ids_match=answer.ids_match, known=known, listed=listed, now_ms=now
-                )
         trades = self._queue.trades_to_publish(listed, new=difference.trades)
-        publication = list_publication(difference, recovery, trades=trades)
-        if gap is not None and not self._fills.available:  # without an exchange the gap need not stay open
-            publication = replace(publication, checkpoint=replace(publication.checkpoint, gap=None))
-        self._queue.add(publication)
+        publication = list_publication(replace(difference, checkpoint=late.checkpoint), recovery, trades=trades)
+        if not self._fills.available:  # without an exchange the gap need not stay open
+            publication = replace(publication, checkpoint=replace(publication.checkpoint, gaps=()))
+        self._queue.add(replace(publication, entries=late.entries + publication.entries))
 
     def _poll_exchange(self, now: int) -> None:
         """Queue fills for a gap that is still open, or in place of a bot that is offline."""
-        memory = without_expired_gap(self.memory, now_ms=now)
+        memory = without_expired_gaps(self.memory, now_ms=now)
         self._queue.remember(memory)
         if memory.answered_ms is not None and self._status.offline:
             publication = self._fills_while_offline(memory, memory.answered_ms, now)
-        elif memory.gap is not None:
-            publication = self._late_recovery(memory, memory.gap, now)
+        elif memory.gaps:
+            publication = self._late_recovery(memory, now)
         else:
             return
         if publication is not None:
@@ -222,10 +235,10 @@ class Poller:
         window = window_while_offline(known, answer.fills, answered_ms=answered_ms, now_ms=now)
         return fills_publication(memory, unknown_fills(answer.fills, known=known, window=window, backfilled=False))
 
-    def _late_recovery(self, memory: Checkpoint, gap: SourceGap, now: int) -> Publication | None:
-        known = memory.known
-        answer = self._fills.search(gap.from_ms, trade_ids=known.keys(), run=memory.run, tick=self._tick_number)
+    def _late_recovery(self, memory: Checkpoint, now: int) -> Publication | None:
+        """What the exchange adds to the gaps that are open; None where it does not answer."""
+        begin = min(gap.from_ms for gap in memory.gaps)
+        answer = self._fills.search(begin, trade_ids=memory.known.keys(), run=memory.run, tick=self._tick_number)
         if answer is None:
             return None
-        recovery = recover(gap, answer.fills, ids_match=answer.ids_match, known=known, listed=(), now_ms=now)
-        return late_recovery_publication(memory, recovery)
+        return late_recoveries(memory, answer, now_ms=now)

@@ -8,8 +8,8 @@ from typing import Any
 
 from coliseum.feed.entries import Candidate
 from coliseum.polling import candidates
-from coliseum.polling.backfill import GAP_TIMEOUT_MS, Recovery
-from coliseum.polling.checkpoint import Checkpoint, KnownTrade, keep_newest, supplied_since_list
+from coliseum.polling.backfill import GAP_TIMEOUT_MS, FillAnswer, Recovery, recover
+from coliseum.polling.checkpoint import Checkpoint, KnownTrade, keep_newest, supplied_since_list, with_gap
 from coliseum.polling.diff import ListDifference
 from coliseum.trading.trades import Trade
 
@@ -44,7 +44,7 @@ def list_publication(difference: ListDifference, recovery: Recovery | None, *, t
     entries: list[Candidate] = []
     if gap is not None and recovery is None:
         entries.append(candidates.source_gap_candidate(gap))
-        checkpoint = replace(checkpoint, gap=gap)
+        checkpoint = with_gap(checkpoint, gap, final=False)
     elif gap is not None and recovery is not None:
         entries.append(candidates.source_gap_candidate(recovery.gap))
         entries += _trade_candidates(recovery.trades, checkpoint)
@@ -57,10 +57,23 @@ def list_publication(difference: ListDifference, recovery: Recovery | None, *, t
 def late_recovery_publication(before: Checkpoint, recovery: Recovery) -> Publication:
     """What a later answer of the exchange adds to a gap announced before; no entries where it says nothing new."""
     checkpoint = _with_recovery(before, recovery)
-    if not recovery.trades and before.gap == recovery.gap:
+    if not recovery.trades and recovery.gap in before.gaps:
         return Publication((), checkpoint)
     announcement = candidates.source_gap_candidate(recovery.gap, late=True)
     return Publication((announcement, *_trade_candidates(recovery.trades, before)), checkpoint)
+
+
+def late_recoveries(before: Checkpoint, answer: FillAnswer, *, now_ms: int) -> Publication:
+    """What one answer of the exchange adds to all gaps that are open, the oldest first."""
+    entries: tuple[Candidate, ...] = ()
+    checkpoint = before
+    for gap in before.gaps:
+        recovery = recover(
+            gap, answer.fills, ids_match=answer.ids_match, known=checkpoint.known, listed=(), now_ms=now_ms
+        )
+        added = late_recovery_publication(checkpoint, recovery)
+        entries, checkpoint = entries + added.entries, added.checkpoint
+    return Publication(entries, checkpoint)
 
 
 def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publication:
@@ -69,10 +82,10 @@ def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publicat
     return Publication(tuple(_trade_candidates(trades, before)), replace(before, known=known))
 
 
-def without_expired_gap(before: Checkpoint, *, now_ms: int) -> Checkpoint:
-    """The checkpoint without its gap where that has been open for longer than `GAP_TIMEOUT_MS`."""
-    gap = before.gap
-    return before if gap is None or now_ms - gap.to_ms <= GAP_TIMEOUT_MS else replace(before, gap=None)
+def without_expired_gaps(before: Checkpoint, *, now_ms: int) -> Checkpoint:
+    """The checkpoint without the gaps that have been open for longer than `GAP_TIMEOUT_MS`."""
+    gaps = tuple(gap for gap in before.gaps if now_ms - gap.to_ms <= GAP_TIMEOUT_MS)
+    return before if gaps == before.gaps else replace(before, gaps=gaps)
 
 
 def _trade_candidates(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[Candidate]:
@@ -80,10 +93,9 @@ def _trade_candidates(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[C
 
 
 def _with_recovery(checkpoint: Checkpoint, recovery: Recovery) -> Checkpoint:
-    gap = None if recovery.final else recovery.gap
     since_list = supplied_since_list(checkpoint.known) + checkpoint.list_length
     known = _known_with(checkpoint, recovery.trades, before=since_list)
-    return replace(checkpoint, gap=gap, known=known)
+    return with_gap(replace(checkpoint, known=known), recovery.gap, final=recovery.final)
 
 
 def _known_with(checkpoint: Checkpoint, trades: Iterable[Trade], *, before: int) -> dict[str, KnownTrade]:
