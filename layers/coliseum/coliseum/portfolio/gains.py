@@ -45,6 +45,7 @@ from coliseum.portfolio.records import KALSHI, POSTGRES
 from coliseum.portfolio.summary import failures_from
 from coliseum.trading.money import ZERO
 
+_OF_NO_DAY = OpenPositions(unknown="unrealised profit is of now and belongs to no day")
 LotStatus = Literal["all", "closed", "open"]
 
 
@@ -80,11 +81,12 @@ class AccountGains:
         place = query.place(kind)
         after = None if place is None else _pnl_place(query, by, place)
         history = self._account.booked_history()
-        positions, failures = self._open_positions(query, by)
+        positions, failures = self._open_positions(query)
         grouped = self._grouped(query, by, zone, history, positions.positions)
         held = OpenPositions(positions=positions.positions, group=grouped.group_position, unknown=positions.unknown)
         doubts = history.doubts(query.ticker)
-        rows = pnl_rows(grouped.gains, held, doubts)
+        in_rows = _OF_NO_DAY if by is PnlGroup.DAY else held
+        rows = pnl_rows(grouped.gains, in_rows, doubts)
         page = page_behind(rows, lambda row: _pnl_key(by, row.group), after, query.limit + 1)
         more, page = len(page) > query.limit, page[: query.limit]
         return PnlAnswer(
@@ -129,10 +131,8 @@ class AccountGains:
             **self._origin(history),
         )
 
-    def _open_positions(self, query: ListQuery, by: PnlGroup) -> tuple[OpenPositions, tuple[ColiseumError, ...]]:
+    def _open_positions(self, query: ListQuery) -> tuple[OpenPositions, tuple[ColiseumError, ...]]:
         """The positions of now, or why they do not belong to what is asked for."""
-        if by is PnlGroup.DAY:
-            return OpenPositions(unknown="unrealised profit is of now and belongs to no day"), ()
         if query.until is not None and query.until <= self._clock():
             return OpenPositions(unknown="unrealised profit is of now, and the span ends before"), ()
         try:

@@ -100,7 +100,7 @@ def _row(name: str, gains: Gains, positions: list[PortfolioPosition], unknown: s
     marked = unknown is None and not sums.unmarked
     reasons = [*doubted, *([] if unknown is None else [unknown])]
     if unknown is None and sums.unmarked:
-        reasons.append(f"{sums.unmarked} open positions have no bid")
+        reasons.append(f"open positions without a bid: {sums.unmarked}")
     return PnlRow(
         group=name,
         realized=None if doubted else gains.realized,
