@@ -189,6 +189,27 @@ end
 $$;
 
 --
+-- Name: applied_migrations(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.applied_migrations() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return (select array_agg(version order by version) from supabase_migrations.schema_migrations);
+exception when undefined_table or invalid_schema_name or insufficient_privilege then
+    return null;
+end
+$$;
+
+--
+-- Name: FUNCTION applied_migrations(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.applied_migrations() IS 'Versions of the applied migrations; null where they were applied without Supabase''s history table.';
+
+--
 -- Name: arena_account_for(text, numeric, numeric); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -3439,6 +3460,13 @@ GRANT ALL ON FUNCTION public.account_books_read(p_account text) TO service_role;
 
 REVOKE ALL ON FUNCTION public.account_books_reset(p_account text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_books_reset(p_account text) TO service_role;
+
+--
+-- Name: FUNCTION applied_migrations(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.applied_migrations() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.applied_migrations() TO service_role;
 
 --
 -- Name: FUNCTION arena_account_for(p_round text, p_reserved numeric, p_spent numeric); Type: ACL; Schema: public; Owner: -

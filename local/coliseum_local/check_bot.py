@@ -44,7 +44,7 @@ def check_bot(
         return 1
     bot = Bot(status_url=f"{base}/status", trades_url=f"{base}/trades", timeout_seconds=seconds)
     try:
-        findings = _look(bot, clock)
+        findings = look(bot, clock)
     finally:
         bot.close()
     _print(findings, show)
@@ -69,7 +69,7 @@ def _base(url: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def _look(bot: Bot, clock: Callable[[], float]) -> list[Finding]:
+def look(bot: Bot, clock: Callable[[], float] = time.time) -> list[Finding]:
     """Health, list, health and list again, as two polls do, and the status once."""
     findings: list[Finding] = []
     health = _ask(bot, "health", findings)

@@ -37,6 +37,14 @@ def invoke(
     raise typer.Exit(invoke_built(function, event))
 
 
+@app.command()
+def doctor() -> None:
+    """Check a whole installation: settings, keys, clock, bot, exchange, Redis, Postgres, models."""
+    from coliseum_local.doctor import doctor as examine
+
+    raise typer.Exit(examine())
+
+
 @app.command("check-bot")
 def check_bot(
     url: Annotated[str, typer.Argument(help="the bot's base address, such as http://localhost:9000")],

@@ -132,6 +132,17 @@ def test_the_output_is_plain_lines_when_it_is_no_terminal(stack: Stack) -> None:
         assert f"│ {service}" in text
 
 
+def test_the_doctor_finds_the_running_system_in_order(stack: Stack) -> None:
+    command = [sys.executable, "-m", "coliseum_local", "doctor"]
+    done = subprocess.run(
+        command, env=environment(stack.state), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    assert (done.returncode, "failed  " in done.stdout) == (0, False), done.stdout + done.stderr
+    for part in ("settings", "exchange", "account", "redis", "postgres", "bot"):
+        assert f"ok       {part}: " in done.stdout
+    assert stack.variables["UPSTASH_REDIS_REST_TOKEN"] not in done.stdout
+
+
 def test_a_second_start_is_refused_and_names_the_first(stack: Stack) -> None:
     second = run_once(stack.state)
     assert second.returncode == 1
