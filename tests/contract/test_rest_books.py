@@ -108,16 +108,19 @@ def _label(store: Store) -> str:
     return str(row["account"])
 
 
+@pytest.mark.parametrize("stored", [True, False])
 def test_a_busy_accounts_positions_are_there_at_once_and_its_books_say_how_far_they_are(
-    exchange: Exchange, store: Store, postgres_server: PostgresServer
+    exchange: Exchange, store: Store, postgres_server: PostgresServer, stored: bool
 ) -> None:
+    """In Postgres, and in the process where Postgres does not answer."""
     del store
+    servers = {"postgres": postgres_server} if stored else {}
     ticker = quoted_market(exchange)["ticker"]
     exchange.order(ticker, "bid", "5.00", "0.9900")
     other = quoted_market(exchange, lambda market: market["ticker"] != ticker)["ticker"]
     exchange.admin("past-fills", ticker=other, pairs=10_000, first=START - 900_000, every=20)
     exchange.admin("latency", seconds=0.4)
-    with client_of(build(settings_of(exchange=exchange, postgres=postgres_server, **with_key(exchange)))) as client:
+    with client_of(build(settings_of(exchange=exchange, **servers, **with_key(exchange)))) as client:
         begun = time.monotonic()
         positions = client.get(f"{API}/portfolio/positions").json()
         assert time.monotonic() - begun < 12
