@@ -9,17 +9,23 @@ from typing import Any
 
 import pytest
 from functions.markets.app import build as build_markets
+from functions.poller.app import build as build_poller
 from functions.portfolio.app import build as build_portfolio
+from pydantic import SecretStr
 from tests.contract.rest_world import API, check, client_of, settings_of
 from tests.fixtures.exchange import Exchange, launch_standing_exchange, quoted_market
 from tests.fixtures.redis import RedisServer
 from tests.unit.kalshi import payloads
 from tests.unit.kalshi.stage import Asked, Reply, Stage, reply
 
+from coliseum.arena.records.all_tables import ArenaRecords
+from coliseum.arena.rounds.opener import RoundOpener
 from coliseum.feed.entries import EntryKind
 from coliseum.feed.exchange_changes import ExchangeChanges
 from coliseum.feed.feed import Feed
+from coliseum.kalshi.client import Kalshi
 from coliseum.kalshi.drift import Sentinel
+from coliseum.store.client import Store
 from coliseum.trading.exchange import ChangeKind, ExchangeChange
 from coliseum.upstash.client import Redis
 
@@ -87,6 +93,25 @@ def test_a_process_that_was_killed_before_it_kept_a_change_publishes_it_once_all
     assert [row["field"] for row in changes.known()] == ["result"]
     redis.close()
     assert len(_published(redis_server, prefix)) == 1
+
+
+def test_every_function_that_asks_the_exchange_passes_its_changes_on(
+    redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening: list[object] = []
+    monkeypatch.setattr(Kalshi, "on_change", lambda self, listener: listening.append(listener))
+    settings = settings_of(
+        prefix=prefix,
+        redis=redis_server,
+        decisions_queue_url="http://127.0.0.1:1/q",
+        kalshi_api_key=SecretStr("key-id"),
+    )
+    for build in (build_markets, build_portfolio):
+        with client_of(build(settings)):
+            pass
+    build_poller(settings).clients.close()
+    RoundOpener.from_settings(settings, lambda: ArenaRecords(Store.from_settings(settings))).close()
+    assert len(listening) == 4
 
 
 def test_without_redis_health_shows_what_this_process_saw() -> None:

@@ -33,3 +33,12 @@ def test_only_an_account_without_subaccounts_is_all_that_the_member_has() -> Non
     locked.locked()
     several.keep_primary({2})
     assert [one.whole for one in (Subaccounts(), Subaccounts(0), locked, several)] == [True, False, False, False]
+
+
+def test_a_warning_is_new_once_and_again_where_another_subaccount_is_found() -> None:
+    subaccounts = Subaccounts()
+    assert subaccounts.take_new_warning() is None
+    subaccounts.keep_primary({0, 2})
+    assert [subaccounts.take_new_warning() is None for _ in range(2)] == [False, True]
+    subaccounts.keep_primary({7})
+    assert "2, 7" in (subaccounts.take_new_warning() or "")

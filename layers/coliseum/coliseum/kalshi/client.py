@@ -142,6 +142,7 @@ def _blocking(steps: Callable[Concatenate[ExchangeCalls, P], Steps[T]]) -> Calla
         finally:
             self._note(conditions.rejected)
             self._tell_changes()
+            self._log_warning()
 
     return method
 
@@ -253,6 +254,12 @@ class Kalshi:
     def on_change(self, listener: Callable[[ExchangeChange], object]) -> None:
         """Call `listener` with each change, once per process. It must not raise."""
         self._listeners.append(listener)
+
+    def _log_warning(self) -> None:
+        """Log what was learnt about the account's subaccounts, once."""
+        warning = self._subaccounts.take_new_warning()
+        if warning is not None:
+            logger().warning("the account's subaccounts are kept apart", warning=warning)
 
     def _tell_changes(self) -> None:
         """Log, count and pass on what the sentinel found in the calls before."""

@@ -20,6 +20,7 @@ class Subaccounts:
         self.number = number
         self._locked = number is not None
         self._others: frozenset[int] = frozenset()
+        self._told: frozenset[int] = frozenset()
 
     def undecided(self, numbers: Iterable[int]) -> bool:
         """Whether these numbers of fills raise a question that nobody has answered: are they of our subaccount?"""
@@ -48,6 +49,13 @@ class Subaccounts:
     def whole(self) -> bool:
         """Whether the account is all that the member has, as far as is known: no subaccount is named or left out."""
         return self.number is None and not self._locked and not self._others
+
+    def take_new_warning(self) -> str | None:
+        """The warning, where it has become another one since the last call."""
+        if self._others == self._told:
+            return None
+        self._told = self._others
+        return self.warning
 
     @property
     def warning(self) -> str | None:
