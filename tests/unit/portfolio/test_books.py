@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -15,7 +15,7 @@ from tests.unit.portfolio.books_exchange import NOW, BooksExchange, fill, positi
 from coliseum.errors import SourceUnavailable
 from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_storage import BooksEntry, BooksInMemory, BooksMoved, BooksSnapshot
-from coliseum.portfolio.ledger import Holding, Ledger, add_booking
+from coliseum.portfolio.ledger import Booking, Holding, Ledger, add_booking
 from coliseum.trading.money import ZERO
 from coliseum.trading.trades import BookSide, Fill
 
@@ -105,6 +105,35 @@ def test_a_run_without_news_writes_nothing() -> None:
     books, exchange = books_of(), BooksExchange(fills_live=list(HISTORY))
     version = run(books, exchange).version
     assert run(books, exchange).version == version
+
+
+class WatchedStorage(BooksInMemory):
+    """Notes for which markets all bookings were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_whole: list[str] = []
+
+    def bookings(self, *, since: float | None, settled: Collection[str]) -> list[Booking]:
+        self.read_whole += settled
+        return super().bookings(since=since, settled=settled)
+
+
+def test_a_settled_markets_bookings_are_read_again_only_for_a_new_fill_of_it() -> None:
+    storage = WatchedStorage()
+    exchange = BooksExchange(
+        fills_live=[fill("f", NOW - 5000)], settled=[settlement("KXA-1", Decimal(5), at=NOW - 9000)]
+    )
+    books = books_of(storage)
+    run(books, exchange)
+    run(books, exchange)
+    assert storage.read_whole == []
+    exchange.fills_live.append(fill("late", NOW - 5010))
+    exchange.settled = []
+    run(books, exchange)
+    assert "KXA-1" in storage.read_whole
+    (held,) = storage.holdings(["KXA-1"])
+    assert (held.settled, held.contracts, held.realized) == (True, ZERO, Decimal("1.00"))
 
 
 def test_more_fills_in_one_second_than_a_page_holds_are_all_read() -> None:

@@ -227,7 +227,11 @@ class BooksRun:
         known = [holding.last_fill_at for holding in holdings if holding.last_fill_at is not None]
         if not settled and all(moment < first for moment in known):
             return Ledger(holdings)  # all of them are newer than what is booked
-        return Ledger(holdings, self.storage.bookings(since=first, settled=settled))
+        bookings = self.storage.bookings(since=first, settled=())
+        booked = {(booking.fill_id, booking.order_id) for booking in bookings}
+        # A new fill of a settled market takes its settlement back, which may be older than the fills of this page.
+        late = settled & {fill.ticker for fill in fills if fill.key not in booked}
+        return Ledger(holdings, self.storage.bookings(since=first, settled=late) if late else bookings)
 
     # Settlements
 
