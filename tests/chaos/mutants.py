@@ -175,6 +175,13 @@ MUTANTS = (
         "late = Publication((), difference.checkpoint)",
     ),
     Mutant(
+        "a fill counts for one of two gaps only",
+        f"{PACKAGE}/polling/publications.py",
+        "known=before.known, listed=()",
+        "known=checkpoint.known, listed=()",
+        MACHINE[:1],
+    ),
+    Mutant(
         "trades from fills are lost once more",
         DIFF,
         "    if supplied:  # published",

@@ -233,3 +233,16 @@ def test_trades_published_from_fills_while_the_bot_was_offline_are_not_lost_once
 
     (gap,) = [one.entry.data for one in traded.log if one.entry.kind is EntryKind.SOURCE_GAP]
     assert (gap["lost"], gap["at_least"]) == (None, 20)
+
+
+def test_a_fill_within_the_margins_of_two_gaps_is_lost_in_neither(traded: TradedWorld) -> None:
+    """Found by the random test: an overflow soon after a restart, while the exchange does not answer."""
+    traded.exchange.down = True
+    traded.bot.trade(1)
+    traded.restart_bot(keeps_list=False)
+    traded.poll()
+    traded.bot.trade(103)
+    traded.poll()
+    traded.settle()
+
+    assert published(traded) == len(traded.bot.truth)

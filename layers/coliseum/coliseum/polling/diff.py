@@ -23,7 +23,6 @@ from coliseum.polling.checkpoint import (
     SourceGap,
     keep_newest,
     reported_ids,
-    supplied_since_list,
 )
 from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.trades import Trade
@@ -213,8 +212,8 @@ def _loss(before: Checkpoint, seen: BotObservation, *, length: int) -> tuple[int
     if before.trade_count is None or seen.trade_count is None or seen.trade_count <= length:
         return None, 0
     missing = seen.trade_count - before.trade_count - length
-    supplied = supplied_since_list(before.known)
-    if supplied:  # published while the bot was offline; some may be of another owner of the account
+    supplied = sum(not trade.digest and not trade.from_earlier_run for trade in before.known.values())
+    if supplied:  # published from fills, some perhaps of this very gap, or of another owner of the account
         return None, max(0, missing - supplied)
     if missing >= 0 and seen.trade_count == seen.trade_count_after:
         return missing, missing

@@ -37,6 +37,7 @@ from coliseum.polling.publications import (
     late_recoveries,
     list_publication,
     without_expired_gaps,
+    without_known,
 )
 from coliseum.polling.schedule import ReportOutcome, Step, steps
 from coliseum.polling.status_tracker import StatusTracker
@@ -196,16 +197,17 @@ class Poller:
             urgent=True,
         )
         if answer is not None:
-            late = late_recoveries(difference.checkpoint, answer, now_ms=now)  # what is theirs is not the new gap's
+            late = late_recoveries(difference.checkpoint, answer, now_ms=now)
             recovery = recover(
                 gap,
                 answer.fills,
                 ids_match=answer.ids_match,
-                known=late.checkpoint.known,
+                known=before.known,
                 listed=listed,
                 now_ms=now,
                 before_ids=reported_ids(before.known),
             )
+            recovery = without_known(recovery, late.checkpoint)
         trades = self._queue.trades_to_publish(listed, new=difference.trades)
         publication = list_publication(replace(difference, checkpoint=late.checkpoint), recovery, trades=trades)
         if not self._fills.available:  # without an exchange the gap need not stay open

@@ -64,16 +64,24 @@ def late_recovery_publication(before: Checkpoint, recovery: Recovery) -> Publica
 
 
 def late_recoveries(before: Checkpoint, answer: FillAnswer, *, now_ms: int) -> Publication:
-    """What one answer of the exchange adds to all gaps that are open, the oldest first."""
+    """What one answer of the exchange adds to all gaps that are open, the oldest first.
+
+    The margins of two gaps may overlap. A fill in both is published once and counts for both: otherwise the second one
+    would go on to call it lost.
+    """
     entries: tuple[Candidate, ...] = ()
     checkpoint = before
     for gap in before.gaps:
-        recovery = recover(
-            gap, answer.fills, ids_match=answer.ids_match, known=checkpoint.known, listed=(), now_ms=now_ms
-        )
-        added = late_recovery_publication(checkpoint, recovery)
+        recovery = recover(gap, answer.fills, ids_match=answer.ids_match, known=before.known, listed=(), now_ms=now_ms)
+        added = late_recovery_publication(checkpoint, without_known(recovery, checkpoint))
         entries, checkpoint = entries + added.entries, added.checkpoint
     return Publication(entries, checkpoint)
+
+
+def without_known(recovery: Recovery, checkpoint: Checkpoint) -> Recovery:
+    """The recovery without trades that were added to the checkpoint since. What they count for the gap stays."""
+    trades = tuple(trade for trade in recovery.trades if trade.trade_id not in checkpoint.known)
+    return replace(recovery, trades=trades)
 
 
 def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publication:
