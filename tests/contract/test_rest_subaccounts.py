@@ -37,7 +37,7 @@ def _portfolio(*numbers: int, locked_to: int | None = None, **settings: Any) -> 
             return reply(payloads.fills(*reversed(rows)))
         return reply(payloads.BODIES.get(path, {}), 200 if path in payloads.BODIES else 404)
 
-    key = {"kalshi_api_key": SecretStr("key-id"), "kalshi_private_key": SecretStr(pkcs8(ed25519_key()))}
+    key: dict[str, Any] = {"kalshi_api_key": SecretStr("key-id"), "kalshi_private_key": SecretStr(pkcs8(ed25519_key()))}
     with Stage(script).open() as stage:
         with client_of(build(settings_of(kalshi_api_base=stage.url + BASE, **key, **settings))) as client:
             yield client, stage

@@ -79,3 +79,10 @@ def test_the_instance_is_always_a_valid_uri() -> None:
 def test_an_http_status_without_an_error_is_a_problem_too() -> None:
     assert problem_from_status(405, "no", path="/", correlation_id="").kind.title == "Method Not Allowed"
     assert problem_from_status(499, "no", path="/", correlation_id="").kind.slug == "http-499"
+
+
+@pytest.mark.parametrize(("asked", "header"), [(None, "5"), (29.2, "30"), (600.0, "600")])
+def test_the_time_that_a_source_asks_for_is_passed_on(asked: float | None, header: str) -> None:
+    error = SourceRateLimited("kalshi", "429")
+    error.retry_after_seconds = asked
+    assert problem_from(error, path="/", correlation_id="c").headers() == {"Retry-After": header}

@@ -13,7 +13,7 @@ from tests.unit.kalshi.payloads import Row, text
 from tests.unit.kalshi.steps import Exchange
 
 from coliseum.errors import SourceError
-from coliseum.kalshi.drift import CALLS, MAX_KNOWN, Sentinel
+from coliseum.kalshi.drift import CALLS, COMPLETELY, MAX_KNOWN, Sentinel
 from coliseum.kalshi.known_fields import UNUSED
 from coliseum.kalshi.retry import HttpAnswer
 from coliseum.trading.exchange import ChangeKind
@@ -206,6 +206,14 @@ def test_an_answer_that_is_left_out_in_part_is_looked_at_completely() -> None:
     assert [(one.field, one.change.value) for one in exchange.sentinel.take_new()] == [
         ("yes_bid_dollars", "other_type")
     ]
+
+
+def test_answers_that_stay_unreadable_are_not_all_looked_at_completely() -> None:
+    sentinel, looked = Sentinel(), 0
+    for number in range(200):
+        sentinel.look("GET /markets", text(_markets(**{f"field_{number}": 1})), everything=True)
+        looked += len(sentinel.take_new())
+    assert COMPLETELY < looked < 20
 
 
 def test_money_that_is_refused_is_looked_at_completely() -> None:

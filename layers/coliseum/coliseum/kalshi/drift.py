@@ -5,7 +5,8 @@ answers with `known_fields` and remembers what it found, so that each change is 
 
 It looks at the first answer of each endpoint, and then at so few bytes that looking stays below a twentieth of parsing:
 of a list at its first row and one more, which is another one each time. A change that shows in few rows can be missed
-until such a row is looked at. An answer that could not be parsed, or only without some rows, is looked at completely.
+until such a row is looked at. An answer that could not be parsed, or only without some rows, is looked at completely,
+unless such answers keep coming.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SHARE = 0.01
 """The part of all parsed bytes that is looked at."""
 CALLS = 50
 """A small answer is looked at once in so many calls."""
+COMPLETELY = 5
+"""So many answers of an endpoint that could not be read are looked at completely, then one in `CALLS`."""
 MAX_KNOWN = 200
 """Differences that are remembered. More of them would be no change of some fields but another interface."""
 MAX_ROWS = 2000
@@ -76,7 +79,8 @@ class Sentinel:
         if state is None:
             state = self._seen.setdefault(endpoint, _Endpoint())
         if everything:
-            self._note(endpoint, _everything(shape, body))
+            if state.is_due_completely():
+                self._note(endpoint, _everything(shape, body))
         elif state.is_due(len(body)):
             looked, found = _sample(shape, body, state.calls)
             state.spent(looked)
@@ -125,11 +129,17 @@ class _Endpoint:
         self.calls = 0
         self._credit = 0.0
         self._cost = 0
+        self._unreadable = 0
 
     def is_due(self, size: int) -> bool:
         self.calls += 1
         self._credit += size * SHARE
         return self.calls % CALLS == 1 or 0 < self._cost <= self._credit
+
+    def is_due_completely(self) -> bool:
+        """True for the first answers that could not be read, and for one in so many: a row may stay odd for days."""
+        self._unreadable += 1
+        return self._unreadable <= COMPLETELY or self._unreadable % CALLS == 0
 
     def spent(self, looked: int) -> None:
         self._cost = looked
