@@ -114,13 +114,13 @@ def test_a_busy_accounts_positions_are_there_at_once_and_its_books_say_how_far_t
 ) -> None:
     """In Postgres, and in the process where Postgres does not answer."""
     del store
-    servers = {"postgres": postgres_server} if stored else {}
+    settings = settings_of(exchange=exchange, postgres=postgres_server if stored else None, **with_key(exchange))
     ticker = quoted_market(exchange)["ticker"]
     exchange.order(ticker, "bid", "5.00", "0.9900")
     other = quoted_market(exchange, lambda market: market["ticker"] != ticker)["ticker"]
     exchange.admin("past-fills", ticker=other, pairs=10_000, first=START - 900_000, every=20)
     exchange.admin("latency", seconds=0.4)
-    with client_of(build(settings_of(exchange=exchange, **servers, **with_key(exchange)))) as client:
+    with client_of(build(settings)) as client:
         begun = time.monotonic()
         positions = client.get(f"{API}/portfolio/positions").json()
         assert time.monotonic() - begun < 12
