@@ -189,6 +189,42 @@ end
 $$;
 
 --
+-- Name: account_gains(text, text, timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with sums as (
+        select
+            case when p_zone is null then ticker else to_char(at at time zone p_zone, 'YYYY-MM-DD') end as name,
+            max(event_ticker) as event_ticker,
+            sum(realized) as realized,
+            coalesce(sum(realized) filter (where fill_id is null), 0) as settled,
+            sum(fees) as fees,
+            sum(basis) as basis,
+            count(*) filter (where kind = 'fill')
+                - count(*) filter (where kind = 'reversal' and fill_id is not null) as fills,
+            array_agg(distinct ticker) as tickers,
+            min(at) as first_at,
+            max(at) as last_at
+        from public.account_bookings
+        where account = p_account
+            and (p_since is null or at >= p_since)
+            and (p_until is null or at < p_until)
+            and (p_ticker is null or ticker = p_ticker)
+        group by 1
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'group', name, 'event_ticker', event_ticker, 'realized', realized::text, 'settled', settled::text,
+        'fees', fees::text, 'basis', basis::text, 'fills', fills, 'tickers', tickers, 'first_at', first_at,
+        'last_at', last_at
+    ) order by name), '[]')
+    from sums
+    $$;
+
+--
 -- Name: applied_migrations(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -3460,6 +3496,13 @@ GRANT ALL ON FUNCTION public.account_books_read(p_account text) TO service_role;
 
 REVOKE ALL ON FUNCTION public.account_books_reset(p_account text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_books_reset(p_account text) TO service_role;
+
+--
+-- Name: FUNCTION account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text) TO service_role;
 
 --
 -- Name: FUNCTION applied_migrations(); Type: ACL; Schema: public; Owner: -

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from coliseum.errors import SourceError
 from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.books_storage import BooksStorage
 from coliseum.portfolio.ledger import Booking, BookingKind
+from coliseum.portfolio.pnl import NamedGains
 from coliseum.portfolio.pnl_rows import Doubts
 
 
@@ -26,6 +28,12 @@ class BookedHistory:
     ) -> Iterator[Booking]:
         """All bookings of this time and market in their order, reversals among them. Times are unix seconds."""
         return self.storage.all_bookings(since=since, until=until, ticker=ticker)
+
+    def gains(
+        self, *, zone: ZoneInfo | None, since: float | None, until: float | None, ticker: str | None
+    ) -> list[NamedGains]:
+        """Sums by market, or by day in `zone`. They come in one answer, however long the history is."""
+        return self.storage.gains(zone=zone, since=since, until=until, ticker=ticker)
 
     def standing(self, *, ticker: str | None = None) -> Iterator[Booking]:
         """The executions of all time in the order of the ledger: no reversal, and nothing that one took back."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,6 +16,7 @@ from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.books_storage import BooksEntry, BooksMoved, BooksSnapshot, KeptSettlement
 from coliseum.portfolio.ledger import Booking, BookingKind, Holding, LedgerTotals
+from coliseum.portfolio.pnl import Gains, NamedGains
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import ONE, optional_decimal
@@ -82,6 +84,19 @@ class BooksInPostgres:
             if len(rows) < _PAGE:
                 return
             seq = rows[-1]["seq"]
+
+    def gains(
+        self, *, zone: ZoneInfo | None, since: float | None, until: float | None, ticker: str | None
+    ) -> list[NamedGains]:
+        arguments = {
+            "p_account": self._account,
+            "p_zone": None if zone is None else zone.key,
+            "p_since": None if since is None else _time(since),
+            "p_until": None if until is None else _time(until),
+            "p_ticker": ticker,
+        }
+        rows = self._store().rpc("account_gains", arguments)
+        return [_parsed("account_gains", gains_from, row) for row in rows]
 
     def reversed_keys(self, ticker: str | None = None) -> set[str]:
         where: list[Condition] = [("kind", "eq", BookingKind.REVERSAL.value)]
@@ -236,6 +251,21 @@ def booking_from(row: Mapping[str, Any]) -> Booking:
         result=row["result"],
         reverses=row["reverses"],
     )
+
+
+def gains_from(row: Mapping[str, Any]) -> NamedGains:
+    """One of the sums that `account_gains` answers."""
+    gains = Gains(
+        realized=Decimal(row["realized"]),
+        settled=Decimal(row["settled"]),
+        fees=Decimal(row["fees"]),
+        basis=Decimal(row["basis"]),
+        fills=int(row["fills"]),
+        tickers=set(row["tickers"]),
+        first_at=_seconds(row["first_at"]),
+        last_at=_seconds(row["last_at"]),
+    )
+    return NamedGains(str(row["group"]), gains, row["event_ticker"])
 
 
 def _booking_row(booking: Booking, seq: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.ledger import (
@@ -19,6 +20,7 @@ from coliseum.portfolio.ledger import (
     fill_conflict,
     sum_holdings,
 )
+from coliseum.portfolio.pnl import NamedGains, by_day, by_market, named_gains
 from coliseum.trading.markets import Settlement
 from coliseum.trading.trades import Fill
 
@@ -94,6 +96,11 @@ class BooksStorage(Protocol):
         Holdings before `since` are not in them: for profits and lots over a time, read from the beginning.
         """
 
+    def gains(
+        self, *, zone: ZoneInfo | None, since: float | None, until: float | None, ticker: str | None
+    ) -> list[NamedGains]:
+        """Sums over the bookings of a span, by market, or by day in `zone`. Times are unix seconds."""
+
     def reversed_keys(self, ticker: str | None = None) -> set[str]:
         """The keys of the bookings that a reversal took back, of one market or of all."""
 
@@ -160,6 +167,12 @@ class BooksInMemory:
             early = since is not None and booking.at < since
             if not late and not early and ticker in {None, booking.ticker}:
                 yield booking
+
+    def gains(
+        self, *, zone: ZoneInfo | None, since: float | None, until: float | None, ticker: str | None
+    ) -> list[NamedGains]:
+        bookings = self.all_bookings(since=since, until=until, ticker=ticker)
+        return named_gains(bookings, by_market if zone is None else by_day(zone))
 
     def reversed_keys(self, ticker: str | None = None) -> set[str]:
         of_market = (booking for booking in self._bookings if ticker in {None, booking.ticker})

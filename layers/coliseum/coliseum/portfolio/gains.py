@@ -33,8 +33,6 @@ from coliseum.portfolio.pnl import (
     Gains,
     PnlGroup,
     Strategies,
-    by_day,
-    by_market,
     group_gains,
     regroup,
     series_of,
@@ -150,13 +148,15 @@ class AccountGains:
         history: BookedHistory,
         positions: Iterable[PortfolioPosition],
     ) -> GroupedGains:
-        bookings = history.bookings(since=query.since, until=query.until, ticker=query.ticker)
-        if by is PnlGroup.DAY:
-            return GroupedGains(group_gains(bookings, by_day(zone)), None)
         if by is PnlGroup.STRATEGY:
-            return self._by_strategy(bookings)
+            return self._by_strategy(history.bookings(since=query.since, until=query.until, ticker=query.ticker))
+        zone_of_days = zone if by is PnlGroup.DAY else None
+        named = history.gains(zone=zone_of_days, since=query.since, until=query.until, ticker=query.ticker)
+        if by is PnlGroup.DAY:
+            return GroupedGains({each.name: each.gains for each in named}, None)
         events = {each.ticker: each.event_ticker for each in positions if each.event_ticker is not None}
-        markets = group_gains(_noting_events(bookings, events), by_market)
+        events |= {each.name: each.event_ticker for each in named if each.event_ticker is not None}
+        markets = {each.name: each.gains for each in named}
         name, failures = self._names(by, markets.keys() | {each.ticker for each in positions}, events)
         return GroupedGains(regroup(markets, name), lambda position: name(position.ticker), failures)
 
@@ -230,14 +230,6 @@ class LotSums:
             self.gain = None
         else:
             self.gain += lot.gain
-
-
-def _noting_events(bookings: Iterable[Booking], events: dict[str, str]) -> Iterator[Booking]:
-    """The bookings, while the events that settlements name are written into `events`."""
-    for booking in bookings:
-        if booking.event_ticker is not None:
-            events[booking.ticker] = booking.event_ticker
-        yield booking
 
 
 def _pnl_key(by: PnlGroup, group: str) -> Place:

@@ -67,6 +67,16 @@ class Gains:
         self.last_at = booking.at if self.last_at is None else max(self.last_at, booking.at)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedGains:
+    """The sums of one market or day."""
+
+    name: str
+    gains: Gains
+    event_ticker: str | None
+    """As a settlement among the bookings names it; None where none does. Of a day it says nothing."""
+
+
 Group = Callable[[Booking], str]
 
 
@@ -76,6 +86,20 @@ def group_gains(bookings: Iterable[Booking], group: Group) -> dict[str, Gains]:
     for booking in bookings:
         groups.setdefault(group(booking), Gains()).add(booking)
     return groups
+
+
+def named_gains(bookings: Iterable[Booking], group: Group) -> list[NamedGains]:
+    """The sums of each group, with an event that its bookings name."""
+    events: dict[str, str] = {}
+
+    def noted(booking: Booking) -> str:
+        name = group(booking)
+        if booking.event_ticker is not None:
+            events[name] = max(booking.event_ticker, events.get(name, ""))
+        return name
+
+    groups = group_gains(bookings, noted)
+    return [NamedGains(name, groups[name], events.get(name)) for name in sorted(groups)]
 
 
 def regroup(markets: Mapping[str, Gains], name: Callable[[str], str]) -> dict[str, Gains]:
