@@ -13,6 +13,7 @@ from tests.chaos.truth import TICKERS, TruthfulBot
 from tests.chaos.viewers import StreamProcess, Viewer
 
 from coliseum.bot.client import Bot
+from coliseum.config import Settings
 from coliseum.errors import SourceUnavailable
 from coliseum.feed.entries import START, Entry, EntryKind
 from coliseum.feed.feed import Feed
@@ -53,7 +54,8 @@ class World:
     """Trades before this index may be missing: no poller ran, or log and checkpoint were lost together."""
 
     def __post_init__(self) -> None:
-        self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000)
+        identity = Settings(_env_file=None).identity
+        self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000, identity=identity)
         self.skew = [0.0, 0.0]
         self.pollers = [self._container(0), self._container(1)]
         self.stream = StreamProcess(self.redis, self.feed.keys.prefix)

@@ -251,7 +251,8 @@ def _chosen(place: LogPlace, replies: Sequence[Any]) -> bool:
         raise LogError(f"feed:meta: expected epoch and owner twice, got {str(replies)[:200]!r}") from error
     changed = place.choose(first, own)
     if changed and place.keys is place.own:
-        logger().info("the first log belongs to another identity", owner=first.owner, own=place.owner)
+        # Intended with a second bot or account; but a replaced key of the same account looks the same.
+        logger().warning("the first log belongs to another identity", owner=first.owner, own=place.owner)
     return changed
 
 
