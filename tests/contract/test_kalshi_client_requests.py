@@ -91,7 +91,7 @@ def _names(of: type) -> set[str]:
 
 
 def test_the_client_makes_every_call_and_the_table_has_them_all() -> None:
-    own = {"close", "within", "for_seconds", "time_left", "from_settings"}
+    own = {"close", "within", "for_seconds", "time_left", "from_settings", "on_change"}
     assert _names(Kalshi) - own == _names(ExchangeCalls) == set(ARGUMENTS)
 
 
