@@ -13,7 +13,7 @@ from functions.poller.app import build as build_poller
 from functions.portfolio.app import build as build_portfolio
 from pydantic import SecretStr
 from tests.contract.rest_world import API, check, client_of, settings_of
-from tests.fixtures.exchange import Exchange, launch_standing_exchange, quoted_market
+from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.redis import RedisServer
 from tests.unit.kalshi import payloads
 from tests.unit.kalshi.stage import Asked, Reply, Stage, reply
@@ -177,7 +177,7 @@ def test_ordinary_answers_are_no_change(tmp_path_factory: pytest.TempPathFactory
             if rounds % 10 in {0, 1, 2}:
                 exchange.admin("clock", seconds=1800)
                 exchange.admin("legacy-fields", enabled=rounds % 3 != 2)
-                market = quoted_market(exchange)
+                market = exchange.get("/markets", status="open", limit=1)["markets"][0]
                 side, price = ("bid", "0.99") if rounds % 2 else ("ask", "0.01")
                 exchange.order(market["ticker"], side, "1.00", price)
             count += _look_at_all(exchange, market)
