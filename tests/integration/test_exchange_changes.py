@@ -166,6 +166,7 @@ def _look_at_all(exchange: Exchange, market: dict[str, Any]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)  # `make soak` looks at a hundred thousand
 def test_ordinary_answers_are_no_change(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The sandbox's, while time passes, markets settle and orders fill: 100,000 of them in `make soak`."""
     exchange = launch_standing_exchange(tmp_path_factory.mktemp("ordinary"))
