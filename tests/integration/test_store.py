@@ -85,8 +85,8 @@ def test_a_condition_finds_its_rows_with_any_characters(store: Store, condition:
 def test_an_insert_says_how_many_rows_it_wrote_and_repeats_harmlessly(store: Store) -> None:
     rows = [settlement("A"), settlement("B")]
 
-    assert store.insert("settlements", rows, ignore_duplicates_on="ticker") == 2
-    assert store.insert("settlements", [*rows, settlement("C")], ignore_duplicates_on="ticker") == 1
+    assert store.insert("settlements", rows, ignore_duplicates_on="account,ticker") == 2
+    assert store.insert("settlements", [*rows, settlement("C")], ignore_duplicates_on="account,ticker") == 1
     assert store.insert("settlements", []) == 0
 
 
@@ -103,7 +103,7 @@ def test_a_plain_insert_refuses_a_duplicate_by_its_code(store: Store) -> None:
 def test_an_upsert_overwrites_only_the_columns_it_was_given(store: Store) -> None:
     store.insert("settlements", [settlement("A", value=Decimal("0.5"))])
 
-    assert store.upsert("settlements", [settlement("A", result="no")], on_conflict="ticker") == 1
+    assert store.upsert("settlements", [settlement("A", result="no")], on_conflict="account,ticker") == 1
     assert store.select("settlements", "result,value::text") == [{"result": "no", "value": "0.5"}]
 
 
