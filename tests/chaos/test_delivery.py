@@ -19,7 +19,7 @@ SOAK = int(os.environ.get("COLISEUM_SOAK") or 0)
 
 HUNTING = bool(os.environ.get("DELIVERY_HUNT"))
 """Stop at the first failure instead of searching for a smaller one."""
-EXAMPLES = SOAK or (250 if HUNTING else 60)
+EXAMPLES = SOAK or (250 if HUNTING else 30)
 
 container = st.integers(0, 1)
 fault = st.sampled_from(sorted(FAULTS))
