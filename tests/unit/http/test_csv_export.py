@@ -60,3 +60,9 @@ def test_the_next_page_is_named_in_a_header() -> None:
     response = csv_response(Row, page, url, name="fills")
     assert response.headers["link"] == '</api/python/portfolio/fills?format=csv&cursor=abc>; rel="next"'
     assert response.headers["content-disposition"] == 'attachment; filename="fills.csv"'
+
+
+def test_a_formula_of_digits_alone_is_quoted_and_a_signed_number_is_not() -> None:
+    names = ["=65", "@5", "-²", "-1.50", "+3"]
+    table = read(csv_text(Row, [Row(name=name, money=Decimal(1), note=None) for name in names]))
+    assert [row[0] for row in table[1:]] == ["'=65", "'@5", "'-²", "-1.50", "+3"]

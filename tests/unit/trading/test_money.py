@@ -128,3 +128,9 @@ def test_an_unknown_number_stays_unknown_both_ways() -> None:
     assert optional_text(None) is None
     assert optional_decimal("0.0175") == Decimal("0.0175")
     assert optional_text(Decimal("0.5"), places=4) == "0.5000"
+
+
+@pytest.mark.parametrize("text", ["1_000", "0_5", "١٢", "０.５"])
+def test_a_number_is_written_in_plain_digits(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        decimal_from(text, field="amount")

@@ -57,4 +57,5 @@ def _cell(value: object) -> object:
 
 
 def _is_signed_number(text: str) -> bool:
-    return text[1:].replace(".", "", 1).isdigit()
+    digits = text[1:].replace(".", "", 1)
+    return text[:1] in {"+", "-"} and digits.isascii() and digits.isdigit()

@@ -21,15 +21,17 @@ def decimal_from(value: object, *, field: str) -> Decimal:
     """An exact Decimal from a string, an int or a JSON number; `field` is the name for the error.
 
     A float is read by its shortest decimal form, so that 0.65 is 0.65 and not 0.65000000000000002. Raises InvalidInput
-    for NaN, infinities, booleans, other types, and numbers of more than 15 whole digits or 30 decimals.
+    for NaN, infinities, booleans, other types, numbers of more than 15 whole digits or 30 decimals, and texts with `_`
+    or digits beyond ASCII, which Decimal alone would read.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise InvalidInput(field, value, "a decimal number")
     if isinstance(value, int) and abs(value) >= 10**_MAX_WHOLE_DIGITS:
         raise InvalidInput(field, "a huge integer", f"at most {_MAX_WHOLE_DIGITS} digits")
     text = str(value).strip()
+    plain = len(text) <= _MAX_TEXT and text.isascii() and "_" not in text
     try:
-        number = Decimal(text if len(text) <= _MAX_TEXT else "")
+        number = Decimal(text if plain else "")
     except InvalidOperation:
         raise InvalidInput(field, value, "a decimal number") from None
     exponent = number.as_tuple().exponent
