@@ -16,6 +16,7 @@ NOW = datetime(2026, 12, 1, 0, 0, 45, tzinfo=UTC)
     [
         ("30", 30.0),
         (" 30 ", 30.0),
+        ("3.5", 3.5),
         ("Tue, 01 Dec 2026 00:01:00 GMT", 15.0),
         ("Tue, 01 Dec 2026 00:01:00 -0000", 15.0),
         ("86400", MAX_PAUSE_SECONDS),
@@ -25,7 +26,7 @@ NOW = datetime(2026, 12, 1, 0, 0, 45, tzinfo=UTC)
         ("", None),
         ("0", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.", 1.0),
         ("soon", None),
         ("Tue, 01 Dec 2026 00:00:00 GMT", None),
         ("\u0663\u0660", None),

@@ -11,11 +11,14 @@ MAX_CLOCK_SECONDS = 10 * 366 * 86_400.0
 
 
 def retry_after_seconds(text: str | None, *, now: datetime) -> float | None:
-    """`Retry-After` as seconds from `now`: a number of seconds or an HTTP date. None where it asks for no pause."""
+    """`Retry-After` as seconds from `now`: a number of seconds or an HTTP date. None where it asks for no pause.
+
+    The standard allows whole seconds only; a fraction is kept to as well, since ignoring it would call too soon.
+    """
     if text is None:
         return None
     text = text.strip()
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.replace(".", "", 1).isdigit():
         seconds = float(text[:12])
     else:
         moment = _http_date(text)
