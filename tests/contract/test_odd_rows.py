@@ -12,16 +12,21 @@ import pytest
 from functions.markets.app import build
 from starlette.testclient import TestClient
 from tests.contract.rest_world import API, check, client_of, settings_of
+from tests.integration.arena_world import answer, enrolled, open_round
 from tests.unit.kalshi import payloads
 from tests.unit.kalshi.keys import ed25519_key, pkcs8
 from tests.unit.kalshi.stage import Asked, Stage, reply
 
 from coliseum.arena.calendar import slot_at
+from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.markets import frozen_markets
+from coliseum.arena.settling.results import record_results
 from coliseum.cache.breaker import CircuitBreaker
 from coliseum.cache.cache import Cache
 from coliseum.kalshi.client import Credentials, Kalshi
 from coliseum.portfolio.account import ExchangeAccount
+from coliseum.portfolio.snapshots import SnapshotWriter
+from coliseum.store.client import Store
 
 BASE = "/trade-api/v2"
 GOOD = [payloads.market(ticker=f"GOOD-{number:02d}") for number in range(22)]
@@ -137,3 +142,35 @@ def test_positions_keep_their_marks_where_one_market_is_odd() -> None:
     assert {row.ticker: row.mark for row in account.positions} == {"GOOD-00": Decimal("0.41"), "ODD": None}
     assert ["ODD was left out: yes_bid_dollars" in str(failure) for failure in account.failures] == [True]
     assert not account.stale
+
+
+def test_the_settler_records_the_other_results_and_reports_the_odd_market(store: Store) -> None:
+    records = ArenaRecords(store)
+    enrolled(records)
+    round_id = open_round(records, ["GOOD", "ODD"])
+    for ticker in ("GOOD", "ODD"):
+        answer(records, round_id, ticker=ticker)
+    ended = {"status": "finalized", "result": "yes", "settlement_value_dollars": "1.0000"}
+    rows = [payloads.market(ticker="GOOD", **ended), payloads.market(ticker="ODD", **ended, yes_bid_dollars=None)]
+    with _exchange({"/markets": {"markets": rows, "cursor": ""}}) as stage:
+        kalshi = Kalshi(stage.url + BASE)
+        update = record_results(records, kalshi)
+        kalshi.close()
+    assert (update.recorded, set(records.results(["GOOD", "ODD"]))) == (1, {"GOOD"})
+    assert ["ODD was left out: yes_bid_dollars" in problem for problem in update.problems] == [True]
+
+
+def test_a_snapshot_leaves_the_odd_market_out_and_is_taken_all_the_same(store: Store) -> None:
+    held = [payloads.position(ticker=ticker) for ticker in ("GOOD-00", "ODD")]
+    bodies = {
+        "/portfolio/positions": {"market_positions": held, "event_positions": [], "cursor": ""},
+        "/markets": {"markets": [GOOD[0], ODD], "cursor": ""},
+    }
+    with _exchange(bodies) as stage:
+        kalshi = Kalshi(stage.url + BASE, Credentials("key-id", private_key=pkcs8(ed25519_key())))
+        writer = SnapshotWriter(kalshi, store, Cache(None, prefix="", breaker=CircuitBreaker()))
+        counts = writer.take(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
+        kalshi.close()
+    assert counts is not None
+    assert (counts.balances, counts.markets, counts.settlements) == (1, 1, 1)
+    assert [row["ticker"] for row in store.select("market_snapshots", "ticker")] == ["GOOD-00"]
