@@ -6,26 +6,22 @@ is gone on with by the next `coliseum books rebuild`, by the poller and by every
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from coliseum.config import Settings, load
+from coliseum.config import load
 from coliseum.errors import ColiseumError, SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_records import stored_books
 from coliseum.portfolio.books_storage import BooksSnapshot
 from coliseum.store.client import Store
+from coliseum_local.installation import read_installation
 from coliseum_local.run import ROOT
-from coliseum_local.state import StateFolder
-from coliseum_local.variables import merged
 
 SLICE_SECONDS = 10.0
 """How long the books are extended before the progress is shown."""
@@ -72,7 +68,7 @@ def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> i
     while True:
         try:
             live = {row.ticker for row in kalshi.positions() if row.position}
-            snapshot = books.extend(kalshi, time_left=_for_seconds(SLICE_SECONDS), live=live)
+            snapshot = books.extend(kalshi, time_left=kalshi.for_seconds(SLICE_SECONDS).time_left, live=live)
         except SourceError as error:
             failures += 1
             if failures == FAILURES_MAX:
@@ -84,11 +80,6 @@ def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> i
         show(_line(snapshot))
         if snapshot.progress.walk is None:
             return 0 if not snapshot.progress.doubts else 1
-
-
-def _for_seconds(seconds: float) -> Callable[[], float]:
-    end = time.monotonic() + seconds
-    return lambda: end - time.monotonic()
 
 
 def _was_stopped(snapshot: BooksSnapshot) -> bool:
@@ -113,16 +104,8 @@ def _time(seconds: float) -> str:
 
 
 def _open(root: Path, resources: ExitStack) -> tuple[AccountBooks, Kalshi]:
-    settings = _settings(root)
+    settings = load(read_installation(root).setting_values)
     settings.require("kalshi_api_key")
     kalshi = resources.enter_context(closing(Kalshi.from_settings(settings)))
     store = resources.enter_context(closing(Store.from_settings(settings, timeout_seconds=STORE_SECONDS)))
     return stored_books(lambda: store, settings.account_label), kalshi
-
-
-def _settings(root: Path) -> Settings:
-    """The settings, with what the running system uses in their place."""
-    variables: Mapping[str, str] = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
-    state = Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")
-    variables = {**variables, **(StateFolder(state).published() or {})}
-    return load({name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())})

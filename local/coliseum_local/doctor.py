@@ -18,7 +18,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
-from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from coliseum.bot.client import Bot
@@ -33,10 +32,10 @@ from coliseum.llm.client import check_base_url
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 from coliseum_local.check_bot import look
+from coliseum_local.installation import read_installation
 from coliseum_local.postgres.migrations import MIGRATIONS, migrations_in
 from coliseum_local.run import ROOT
-from coliseum_local.state import StateFolder
-from coliseum_local.variables import merged, misspelt
+from coliseum_local.variables import misspelt
 
 CHECK_SECONDS = 15.0
 """How long one check may take; all run at the same time."""
@@ -76,12 +75,12 @@ def doctor(
 ) -> int:
     """Check the installation whose settings the environment and `.env` in `root` hold. Returns the exit code."""
     try:
-        values, wrong_names = _values(root, environment)
-        settings = load(values)
-    except (ConfigurationError, UnicodeDecodeError) as error:
-        problem = str(error) if isinstance(error, ConfigurationError) else ".env is not UTF-8 text"
-        show(f"{Status.FAILED.value:8} settings: {problem}. Correct it: .env.example explains each setting")
+        installation = read_installation(root, environment)
+        settings = load(installation.setting_values)
+    except ConfigurationError as error:
+        show(f"{Status.FAILED.value:8} settings: {error}. Correct it: .env.example explains each setting")
         return 1
+    wrong_names = misspelt(installation.dotenv, frozenset(name.upper() for name in Settings.model_fields))
     advice = "; ".join(f"{name} is no setting, {meant} is" for name, meant in wrong_names.items())
     about = f"{settings.environment}, {settings.identity.label}"
     first = Diagnosis(Status.WARNING if advice else Status.OK, about, advice)
@@ -118,20 +117,6 @@ def _run(check: Check, settings: Settings, answer: queue.Queue[Diagnosis]) -> No
         answer.put(Diagnosis(Status.FAILED, str(error), "Check the address, the network and the key"))
     except Exception as error:  # noqa: BLE001  # one check that fails in a new way must not hide the others
         answer.put(Diagnosis(Status.FAILED, f"the check itself failed: {type(error).__name__}", "Report it"))
-
-
-def _values(root: Path, environment: Mapping[str, str]) -> tuple[dict[str, str | None], dict[str, str]]:
-    """The installation's settings by field name, and names in `.env` that are no setting but look like one."""
-    dotenv = dotenv_values(root / ".env")
-    variables = merged(environment, dotenv, folder=str(root))
-    running = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")).published() or {}
-    variables |= running
-    values: dict[str, str | None] = {
-        name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())
-    }
-    if "KALSHI_RSA_KEY_PATH" in running:
-        values["kalshi_private_key"] = None  # the sandbox's key replaces the user's own
-    return values, misspelt(dotenv, frozenset(name.upper() for name in Settings.model_fields))
 
 
 def _line(name: str, diagnosis: Diagnosis, settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -12,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from dotenv import dotenv_values
-
+from coliseum.errors import ConfigurationError
 from coliseum_local.emulator import CannotEmulate, Emulator, find_emulator
 from coliseum_local.gateway.__main__ import CLOUD_ONLY
+from coliseum_local.installation import read_installation
 from coliseum_local.run import ROOT
 from coliseum_local.services import BOT, EXCHANGE, POSTGRES, QUEUE, REDIS
 from coliseum_local.state import PUBLISHED, StateFolder
 from coliseum_local.supervisor import CannotStart, Supervisor
 from coliseum_local.template import LambdaFunction, Template
-from coliseum_local.variables import LOCAL_AWS, Variables, merged
+from coliseum_local.variables import LOCAL_AWS, Variables
 
 BUNDLE = Path(".aws-sam/host")
 SHORT_STREAM = {"SSE_SESSION_MAX_SECONDS": "5"}
@@ -41,7 +40,7 @@ def invoke(name: str, event: Path, *, root: Path = ROOT) -> int:
             variables = variables_of(function) | SHORT_STREAM | LOCAL_AWS | servers
             with Emulator(function, bundle=root / BUNDLE, emulator=emulator, variables=variables) as environment:
                 answer = environment.invoke(json.loads(event.read_text()))
-    except (CannotEmulate, CannotStart, LookupError, json.JSONDecodeError) as error:
+    except (CannotEmulate, CannotStart, ConfigurationError, LookupError, json.JSONDecodeError) as error:
         print(error, file=sys.stderr)
         return 1
     if isinstance(answer, str) and STREAMS in function.variables:
@@ -64,17 +63,16 @@ def variables_of(function: LambdaFunction) -> Variables:
 @contextmanager
 def _servers(root: Path) -> Iterator[Variables]:
     """The variables of the running system, or of servers that live as long as this."""
-    variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
-    running = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")).published()
-    if running is not None:
-        yield running
+    installation = read_installation(root)
+    if installation.running is not None:
+        yield dict(installation.running)
         return
     any_port = {service.port_variable: "0" for service in (REDIS, POSTGRES, EXCHANGE, QUEUE, BOT)}
     with tempfile.TemporaryDirectory(prefix="coliseum-invoke-") as folder:
         supervisor = Supervisor(
             root=root,
             state=StateFolder(Path(folder)),
-            variables=variables | any_port,
+            variables=installation.variables | any_port,
             report=lambda text: print(text, file=sys.stderr),
         )
         try:

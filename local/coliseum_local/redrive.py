@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from dotenv import dotenv_values
 
+from coliseum.errors import ConfigurationError
+from coliseum_local.installation import read_installation
 from coliseum_local.queue import sqs_at
 from coliseum_local.run import ROOT
-from coliseum_local.state import StateFolder
-from coliseum_local.variables import merged
 
 HIDDEN_SECONDS = 30
 """How long a dead letter is ours while it is moved."""
@@ -26,7 +24,7 @@ def redrive(queue_url: str | None, root: Path = ROOT) -> int:
     try:
         sqs, source = _queue(queue_url, root)
         moved = move(sqs, source=dead_letters_of(sqs, source), target=source)
-    except (LookupError, ClientError, BotoCoreError) as error:
+    except (LookupError, ConfigurationError, ClientError, BotoCoreError) as error:
         print(f"not redriven: {error}", file=sys.stderr)
         return 1
     print(f"{moved} handed out again")
@@ -59,12 +57,11 @@ def move(sqs: Any, *, source: str, target: str) -> int:
 
 def _queue(queue_url: str | None, root: Path) -> tuple[Any, str]:
     """A client and the queue: the one named, or that of the running system."""
-    variables = merged(os.environ, dotenv_values(root / ".env"), folder=str(root))
     if queue_url is not None:
         return boto3.client("sqs"), queue_url
-    state = Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum")
-    running = StateFolder(state).published() or {}
-    url = running.get("DECISIONS_QUEUE_URL") or variables.get("DECISIONS_QUEUE_URL")
+    installation = read_installation(root)
+    running = installation.running or {}
+    url = running.get("DECISIONS_QUEUE_URL") or installation.variables.get("DECISIONS_QUEUE_URL")
     if not url:
         raise LookupError("no system runs here and DECISIONS_QUEUE_URL is not set; name the queue with --queue-url")
     endpoint = running.get("AWS_ENDPOINT_URL_SQS")

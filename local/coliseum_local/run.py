@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from dotenv import dotenv_values
 from rich.console import Console
 
 from coliseum.config import Settings, load
 from coliseum.errors import ConfigurationError
+from coliseum_local.installation import read_dotenv, state_folder
 from coliseum_local.observation import Observer
 from coliseum_local.probes import function_probes, service_probe
 from coliseum_local.services import GATEWAY, StackService
@@ -36,17 +36,14 @@ def run(root: Path = ROOT) -> int:
     """Start, show, wait for a signal, stop. Returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     try:
-        dotenv = dotenv_values(root / ".env")
+        dotenv = read_dotenv(root)
         variables = merged(os.environ, dotenv, folder=str(root))
         _check(variables)
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        return _refuse(f".env: expected UTF-8 text, got the byte 0x{byte:02x}; save the file as UTF-8")
     except ConfigurationError as error:
         return _refuse(str(error))
     for name, meant in misspelt(dotenv, _setting_names(root)).items():
         console.print(f"{name} in .env is no setting and changes nothing; {meant} is one", highlight=False)
-    state = StateFolder(Path(variables.get("COLISEUM_STATE_DIR") or root / ".coliseum"))
+    state = state_folder(root, variables)
     try:
         state.acquire()
     except StateFolderInUse as held:

@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+from coliseum.identity import LOOPBACK
+
 Variables = dict[str, str]
 LOCAL_AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
 """boto3 needs these; a server on this machine does not check them."""
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def merged(environment: Mapping[str, str], dotenv: Mapping[str, str | None], *, folder: str) -> Variables:

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from coliseum import config
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError
+from coliseum.identity import LOOPBACK
 from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, OutputMode, Prices
@@ -34,7 +35,6 @@ Output = TypeVar("Output")
 Permit = Callable[[], Awaitable[bool]]
 """Called before each request of a run except the first. False: the budget has no room for one more."""
 APP_TITLE = "Coliseum"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @overload
