@@ -1,7 +1,7 @@
 """`coliseum books`: rebuilds the account's books, or shows how far they are.
 
 It works with the exchange and the database of the running system, or else of the settings. A rebuild that is stopped
-is gone on with by the next `coliseum books rebuild`, by the poller and by every request for the account's summary.
+is continued by the next `coliseum books rebuild`, by the poller and by every request for the account's summary.
 """
 
 from __future__ import annotations

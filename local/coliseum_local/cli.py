@@ -74,7 +74,7 @@ app.add_typer(books, name="books")
 
 @books.command()
 def rebuild() -> None:
-    """Load all fills and settlements again and book them anew. It can be stopped and started again at any time."""
+    """Load all fills and settlements again and book them again. It can be stopped and started again at any time."""
     from coliseum_local.books import rebuild as rebuild_books
 
     raise typer.Exit(rebuild_books())

@@ -14,8 +14,8 @@ revoke all on public.history_owner from public, anon, authenticated;
 grant select, insert, update, delete on public.history_owner to service_role;
 
 -- The labels of this account's and bot's rows, {"account", "bot"}. With p_claim the first caller becomes the owner of
--- the rows with empty labels. Without it the answer is `"claimed": false` as long as nobody is: then they are shown to
--- whoever asks. p_account_without_key: the label before the account's key was set, whose rows are taken over.
+-- the rows with empty labels. Without it the answer is `"claimed": false` until there is an owner: then every
+-- identity that asks sees them. p_account_without_key: the label before the account's key was set, whose rows are taken over.
 create function public.history_labels(p_account text, p_bot text, p_account_without_key text, p_claim boolean)
     returns jsonb
     language plpgsql security definer

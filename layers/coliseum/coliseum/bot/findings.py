@@ -64,7 +64,7 @@ def health_findings(body: bytes) -> list[Finding]:
         found.append(Finding(Severity.ERROR, place, text))
     if health.trade_count is None:
         text = _missing(raw, "trade_count", "a whole number of 0 or more: how many trades this run made")
-        found.append(Finding(Severity.WARNING, place, f"{text}. Without it nobody knows how many trades were lost"))
+        found.append(Finding(Severity.WARNING, place, f"{text}. Without it the number of lost trades is unknown"))
     if health.started_at is None:
         text = _missing(raw, "started_at", "the time when this run began, such as 2026-11-21T07:00:00Z")
         found.append(Finding(Severity.WARNING, place, f"{text}. Without it a restart is only guessed"))
@@ -84,7 +84,7 @@ def status_findings(body: bytes) -> list[Finding]:
     found: list[Finding] = []
     if status.mode is None:
         text = _missing(status.raw, "mode", "paper or live")
-        found.append(Finding(Severity.WARNING, place, f"{text}. Without it nobody knows whether money is real"))
+        found.append(Finding(Severity.WARNING, place, f"{text}. Without it it is unknown whether the money is real"))
     elif status.mode not in _MODES:
         found.append(Finding(Severity.WARNING, place, f"mode: got {status.mode!r}; right is paper or live"))
     for name, kind in (("strategy", str), ("positions", list), ("last_error", str), ("idle_reasons", list)):

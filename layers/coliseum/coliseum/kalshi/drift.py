@@ -1,7 +1,7 @@
 """Whether the exchange's answers still have the form that we know. Pure.
 
 Kalshi changes its interface about once a month, without a new version. `Sentinel` compares samples of every endpoint's
-answers with `known_fields` and remembers what it found, so that each change is told once per process.
+answers with `known_fields` and remembers what it found, so that each change is reported once per process.
 
 It looks at the first answer of each endpoint, and then at so few bytes that looking stays below a twentieth of parsing:
 of a list at its first row and one more, which is another one each time. A change that shows in few rows can be missed

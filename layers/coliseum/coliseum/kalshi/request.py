@@ -45,7 +45,7 @@ class Requester:
         """GET `endpoint` with `parts` in its placeholders; the answer is read as `model` and converted by `parse`.
 
         `missing` is the kind and the name for NotFound, `also_read` are error statuses whose body may be an answer.
-        With `row_by_row` a row that cannot be read is left out and told to the caller; money is read as a whole.
+        With `row_by_row` a row that cannot be read is left out and reported to the caller. Money is read as a whole.
         Raises InvalidInput for a part that is no ticker.
         """
         tickers = {name: ticker_from(value, field=name) for name, value in (parts or {}).items()}

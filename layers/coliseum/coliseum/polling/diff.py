@@ -115,7 +115,7 @@ def _in_order(
 
     New trades stand at the list's newer end. Where no known trade stands beside a new one, an earlier list decides.
     """
-    # True for a trade that the bot reported before, False for an id that nobody ever reported.
+    # True for a trade that the bot reported before, False for an id that was never reported.
     sides = [key in known for key in (trade.trade_id for trade in seen.trades) if _shows_order(before, key, known)]
     is_proven = len(set(sides)) > 1 and sides in (sorted(sides), sorted(sides, reverse=True))
     oldest_first = before.oldest_first

@@ -189,8 +189,9 @@ class TotalsData(Answer):
     equity: Dollars | None
     equity_less_deposits: Dollars | None = Field(
         description="Equity less deposits plus withdrawals, by the exchange's own lists: all that was ever gained, "
-        "with the open positions at the exchange's value. Known also where a position has no bid. Null where the lists "
-        "failed."
+        "with the open positions at the exchange's value. Known also where a position has no bid. Where the exchange "
+        "takes the collateral of resting orders out of the cash, that is missing here too: `/portfolio/orders` has it "
+        "as `total_collateral`. Null where the lists failed."
     )
     cash: Dollars | None
     open_positions: int | None

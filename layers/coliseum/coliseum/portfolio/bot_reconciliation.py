@@ -152,7 +152,7 @@ class BotReconciliation:
             trades = self._breaker.call("bot", self._bot.trades).trades
         except ColiseumError:
             raise error from None
-        # Nobody knows when they were first listed, so none is too young.
+        # When they were first listed is unknown, so none counts as too young.
         reported = tuple(ReportedTrade(trade, 0.0) for trade in trades if ticker in {None, trade.ticker})
         return _Reported("bot_live", reported, frozenset(), (error,))
 

@@ -30,7 +30,7 @@ class RowLabels:
     account: str
     bot: str
     claimed: bool
-    """False while nobody has written yet: then rows with empty labels belong to whoever writes first."""
+    """False until an identity has written: then rows with empty labels belong to the first one that writes."""
 
     def conditions(self, table: str) -> list[tuple[str, Literal["eq"], str]]:
         """The conditions that rows of `table` fulfil when they are this identity's."""
