@@ -61,12 +61,17 @@ class CachedValue(Generic[Value]):
 
     def origin(self) -> dict[str, Any]:
         """Source, time, age and staleness, by the field names that every answer uses."""
-        return {
-            "source": self.source,
-            "as_of": datetime.fromtimestamp(self.as_of, UTC),
-            "stale": self.stale,
-            "age_seconds": round(self.age_seconds, 3),
-        }
+        return origin_of(self.source, as_of=self.as_of, age_seconds=self.age_seconds, stale=self.stale)
+
+
+def origin_of(source: str, *, as_of: float, age_seconds: float = 0.0, stale: bool = False) -> dict[str, Any]:
+    """The same for data that were read for this answer; `as_of` in unix seconds."""
+    return {
+        "source": source,
+        "as_of": datetime.fromtimestamp(as_of, UTC),
+        "stale": stale,
+        "age_seconds": round(age_seconds, 3),
+    }
 
 
 class Cache:

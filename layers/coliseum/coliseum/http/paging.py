@@ -59,6 +59,14 @@ def page_behind(items: Iterable[Row], key: Callable[[Row], Place], after: Place 
     return ordered[start : start + limit]
 
 
+def page_and_more(
+    items: Iterable[Row], key: Callable[[Row], Place], after: Place | None, limit: int
+) -> tuple[list[Row], bool]:
+    """`page_behind`, and whether further items follow."""
+    page = page_behind(items, key, after, limit + 1)
+    return page[:limit], len(page) > limit
+
+
 _CHECKSUM_BYTES = 9
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 PRIMARY = 0
-MOST = 63
-"""The highest number that the exchange gives."""
 
 
 class Subaccounts:
@@ -20,10 +18,10 @@ class Subaccounts:
         self.number = number
         self._locked = number is not None
         self._others: frozenset[int] = frozenset()
-        self._told: frozenset[int] = frozenset()
+        self._warned: frozenset[int] = frozenset()
 
     def undecided(self, numbers: Iterable[int]) -> bool:
-        """Whether these numbers of fills raise a question that nobody has answered: are they of our subaccount?"""
+        """Whether it is still unknown if fills with these numbers are of our subaccount."""
         return not self._locked and any(self.is_new(number) for number in numbers)
 
     def is_new(self, number: int) -> bool:
@@ -52,9 +50,9 @@ class Subaccounts:
 
     def take_new_warning(self) -> str | None:
         """The warning, where it has become another one since the last call."""
-        if self._others == self._told:
+        if self._others == self._warned:
             return None
-        self._told = self._others
+        self._warned = self._others
         return self.warning
 
     @property

@@ -24,11 +24,10 @@ from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_storage import BooksInMemory, BooksSnapshot, BooksStorage
 from coliseum.portfolio.positions import PortfolioPosition, positions_from
 from coliseum.portfolio.reconciliation import find_discrepancies
+from coliseum.portfolio.records import KALSHI, POSTGRES
 from coliseum.trading.markets import Balance, ExchangePosition
 from coliseum.trading.transfers import Transfer
 
-KALSHI = "kalshi"
-POSTGRES = "postgres"
 BALANCE_SPEC = CacheSpec(key="balance", source=KALSHI, tier=BALANCE, shape=TypeAdapter(Balance), pace_seconds=1.0)
 _POSITIONS = CacheSpec(key="positions", source=KALSHI, tier=POSITIONS, shape=TypeAdapter(AccountState))
 _LOADING = CacheSpec(key="positions:loading", source=KALSHI, tier=Tier(1, 60), shape=TypeAdapter(AccountState))
@@ -57,14 +56,6 @@ class AccountPositions:
     """Sources that did not answer, and markets that could not be read; the positions are shown all the same."""
     stale: bool
     """A source did not answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBooks:
-    """The account's books and how far they are. Unless `load` is complete, sums over their bookings are too small."""
-
-    storage: BooksStorage
-    load: BooksLoad
 
 
 class ExchangeAccount:
@@ -113,15 +104,6 @@ class ExchangeAccount:
             raise SourceRefused(KALSHI, problem)
         kalshi = self._kalshi.for_seconds(_WAIT_SECONDS)
         return (*kalshi.deposits(), *kalshi.withdrawals())
-
-    def open_books(self) -> OpenBooks:
-        """The books, brought up to date as far as there is time, for profits, lots and other lists of bookings.
-
-        Raises SourceError where the exchange does not answer, or neither Postgres nor this process can keep them.
-        """
-        rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
-        books, snapshot = self._extend_books(rows, _LOADING_SECONDS)
-        return OpenBooks(storage=books.storage, load=load_of(snapshot))
 
     def positions(self, *, load_books: bool = True) -> AccountPositions:
         """Open positions.

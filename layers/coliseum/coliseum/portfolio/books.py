@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from coliseum.errors import SourceError
 from coliseum.kalshi.client import Kalshi
+from coliseum.kalshi.parse import SOURCE as KALSHI
 from coliseum.portfolio.books_ends import EndSearch, find_endings, positions_without_fills
 from coliseum.portfolio.books_progress import (
     BooksProgress,
@@ -37,7 +38,6 @@ from coliseum.trading.markets import Settlement
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill
 
-KALSHI = "kalshi"
 PAGE = 1000
 """Rows of one page, and bookings of one transaction."""
 PAGE_SECONDS = 0.75

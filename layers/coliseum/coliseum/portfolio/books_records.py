@@ -17,12 +17,12 @@ from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.books_storage import BooksEntry, BooksMoved, BooksSnapshot, KeptSettlement
 from coliseum.portfolio.ledger import Booking, BookingKind, Holding, LedgerTotals
 from coliseum.portfolio.pnl import Gains, NamedGains
+from coliseum.portfolio.records import POSTGRES
 from coliseum.store.client import Condition, Store
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import ONE, optional_decimal
 from coliseum.trading.trades import BookSide, Fill, Outcome
 
-POSTGRES = "postgres"
 _MOVED = "PT409"
 """The code with which the SQL function refuses a writer whose view is outdated."""
 _PROGRESS = TypeAdapter(BooksProgress)

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from coliseum.cache.cache import origin_of
 from coliseum.errors import ColiseumError
-from coliseum.http.field_types import utc_from
-from coliseum.http.paging import Place, page_behind
+from coliseum.http.paging import Place, page_and_more
 from coliseum.portfolio.account import ExchangeAccount
 from coliseum.portfolio.booked_history import BookedHistory
 from coliseum.portfolio.gain_answers import (
@@ -85,8 +85,7 @@ class AccountGains:
         doubts = history.doubts(query.ticker)
         in_rows = _OF_NO_DAY if by is PnlGroup.DAY else held
         rows = pnl_rows(grouped.gains, in_rows, doubts)
-        page = page_behind(rows, lambda row: _pnl_key(by, row.group), after, query.limit + 1)
-        more, page = len(page) > query.limit, page[: query.limit]
+        page, more = page_and_more(rows, lambda row: _pnl_key(by, row.group), after, query.limit)
         return PnlAnswer(
             by=by.value,
             time_zone=zone.key,
@@ -186,8 +185,7 @@ class AccountGains:
 
     def _origin(self, history: BookedHistory) -> dict[str, Any]:
         stale = bool(history.failures)
-        source = POSTGRES if stale else KALSHI
-        return {"source": source, "as_of": utc_from(self._clock()), "stale": stale, "age_seconds": 0.0}
+        return origin_of(POSTGRES if stale else KALSHI, as_of=self._clock(), stale=stale)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,10 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from coliseum.cache.breaker import CircuitBreaker
-from coliseum.cache.cache import Cache, CachedValue, CacheSpec
+from coliseum.cache.cache import Cache, CachedValue, CacheSpec, origin_of
 from coliseum.cache.freshness import POSITIONS
-from coliseum.http.field_types import utc_from
-from coliseum.http.paging import page_behind
+from coliseum.http.paging import page_and_more
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.list_answers import (
     DepositsAnswer,
@@ -80,7 +79,7 @@ class AccountLists:
             count=len(items),
             next_cursor=page.next_cursor,
             failures=failures_from(page.failures),
-            **{**self._just_read(page.source), "stale": page.stale},
+            **origin_of(page.source, as_of=self._clock(), stale=page.stale),
         )
 
     def trades(self, query: ListQuery) -> StoredTradesAnswer:
@@ -103,17 +102,17 @@ class AccountLists:
         if len(rows) == query.limit:
             key = rows[-1].key
             following = query.next_cursor("trades", {"at": key.executed_at, "event_id": key.event_id})
-        return StoredTradesAnswer(items=items, count=len(items), next_cursor=following, **self._just_read(POSTGRES))
+        origin = origin_of(POSTGRES, as_of=self._clock())
+        return StoredTradesAnswer(items=items, count=len(items), next_cursor=following, **origin)
 
     def orders(self, query: ListQuery) -> OrdersAnswer:
         """All resting orders come in one reading, so that the totals are those of one moment."""
         place = query.place("orders")
-        after = None if place is None else _order_place(query, place)
+        after = None if place is None else _timed_place(query, place, "order_id")
         served = self._cache.get(_ORDERS, self._fetch_orders)
         positions = {row.ticker: row.position for row in served.value.positions}
         bound = tuple(each for each in bind_orders(served.value.orders, positions) if _asked_for(query, each))
-        page = page_behind(bound, _newest_first, after, query.limit + 1)
-        more, page = len(page) > query.limit, page[: query.limit]
+        page, more = page_and_more(bound, _newest_first, after, query.limit)
         at, order_id = _newest_first(page[-1]) if page else (0.0, "")
         return OrdersAnswer(
             items=[order_data(each) for each in page],
@@ -128,11 +127,10 @@ class AccountLists:
     def deposits(self, query: ListQuery) -> DepositsAnswer:
         """Deposits and withdrawals; the sums are those of all pages. Raises SourceError where none are known."""
         place = query.place("deposits")
-        after = None if place is None else _transfer_place(query, place)
+        after = None if place is None else _timed_place(query, place, "id")
         served = self._transfers()
         rows = [row for row in served.value if query.holds(row.created_at.timestamp())]
-        page = page_behind(rows, _newest_transfer, after, query.limit + 1)
-        more, page = len(page) > query.limit, page[: query.limit]
+        page, more = page_and_more(rows, _newest_transfer, after, query.limit)
         following = dict(zip(("at", "id"), _newest_transfer(page[-1]), strict=True)) if more else None
         deposited = net_deposits(row for row in rows if row.kind is TransferKind.DEPOSIT)
         net = net_deposits(rows)
@@ -152,10 +150,6 @@ class AccountLists:
         orders = kalshi.resting_orders()
         return OrdersState(orders=orders, positions=kalshi.positions() if orders else ())
 
-    def _just_read(self, source: str) -> dict[str, Any]:
-        """Source, time and age of what was read for this request."""
-        return {"source": source, "as_of": utc_from(self._clock()), "stale": False, "age_seconds": 0.0}
-
 
 def _trade_key(query: ListQuery, place: dict[str, Any]) -> TradeKey:
     at, event_id = place.get("at"), place.get("event_id")
@@ -164,18 +158,12 @@ def _trade_key(query: ListQuery, place: dict[str, Any]) -> TradeKey:
     return TradeKey(at, event_id)
 
 
-def _order_place(query: ListQuery, place: dict[str, Any]) -> tuple[float, str]:
-    at, order_id = place.get("at"), place.get("order_id")
-    if not isinstance(at, int | float) or not isinstance(order_id, str):
+def _timed_place(query: ListQuery, place: dict[str, Any], identity: str) -> tuple[float, str]:
+    """The sort key of the last row, from a cursor that names its id `identity`."""
+    at, row_id = place.get("at"), place.get(identity)
+    if not isinstance(at, int | float) or not isinstance(row_id, str):
         raise query.malformed_cursor()
-    return float(at), order_id
-
-
-def _transfer_place(query: ListQuery, place: dict[str, Any]) -> tuple[float, str]:
-    at, transfer_id = place.get("at"), place.get("id")
-    if not isinstance(at, int | float) or not isinstance(transfer_id, str):
-        raise query.malformed_cursor()
-    return float(at), transfer_id
+    return float(at), row_id
 
 
 def _newest_transfer(row: Transfer) -> tuple[float, str]:

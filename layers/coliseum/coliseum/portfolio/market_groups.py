@@ -10,8 +10,8 @@ from coliseum.cache.cache import Cache, CacheSpec
 from coliseum.cache.freshness import EVENTS
 from coliseum.errors import ColiseumError
 from coliseum.kalshi.client import Kalshi
+from coliseum.portfolio.records import KALSHI
 
-KALSHI = "kalshi"
 _TICKERS_PER_CALL = 100
 _WAIT_SECONDS = 5.0
 """How long a request waits for all names together. What is missing then is `unknown`, with the reason."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
-from coliseum.cache.cache import Cache, CachedValue
+from coliseum.cache.cache import Cache, CachedValue, origin_of
 from coliseum.errors import ColiseumError, InvalidInput
 from coliseum.feed.feed import Feed
 from coliseum.http.answers import IdentityData
@@ -171,10 +171,7 @@ class Portfolio:
             items=items,
             count=len(items),
             next_cursor=next_cursor,
-            source=POSTGRES,
-            as_of=utc_from(self._clock()),
-            stale=False,
-            age_seconds=0.0,
+            **origin_of(POSTGRES, as_of=self._clock()),
         )
 
     def curve(self, *, since: float | None, until: float | None, points: int) -> HistoryAnswer:

@@ -22,13 +22,12 @@ from coliseum.http.field_types import utc_from
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.list_query import ListQuery
-from coliseum.portfolio.records import POSTGRES, StoredTrade, TradeKey, select_trades, trades_from_feed
+from coliseum.portfolio.records import KALSHI, POSTGRES, StoredTrade, TradeKey, select_trades, trades_from_feed
 from coliseum.store.client import Store
 from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.pages import Page
 from coliseum.trading.trades import Fill, Trade
 
-KALSHI = "kalshi"
 BOT_LIVE = "bot_live"
 _WAIT_SECONDS = 5.0
 """How long a request waits for the exchange before the next source is asked."""
