@@ -5,7 +5,7 @@ import json
 import pytest
 
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
-from coliseum.store.replies import error_from_reply, rows_in
+from coliseum.store.replies import error_from_reply, parse_row, rows_in
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,14 @@ def test_a_long_message_is_cut() -> None:
 def test_anything_but_a_list_of_rows_is_malformed(data: object) -> None:
     with pytest.raises(SourceMalformed, match="trades"):
         rows_in(data, "trades")
+
+
+@pytest.mark.parametrize("row", [{}, {"n": None}, {"n": "x"}, [], None])
+def test_a_row_of_another_form_names_its_table(row: object) -> None:
+    with pytest.raises(SourceMalformed, match="a row of numbers: ") as refusal:
+        parse_row("numbers", lambda value: int(value["n"]), row)
+    assert refusal.value.field == "numbers"
+
+
+def test_a_row_of_the_right_form_is_parsed() -> None:
+    assert parse_row("numbers", lambda value: int(value["n"]), {"n": "7"}) == 7

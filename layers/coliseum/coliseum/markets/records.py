@@ -7,12 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from coliseum.errors import SourceMalformed
 from coliseum.markets.history import Snapshot
 from coliseum.store.client import Condition, Store
+from coliseum.store.replies import SOURCE, parse_row
 from coliseum.trading.money import optional_decimal
 
-POSTGRES = "postgres"
+POSTGRES = SOURCE
 _COLUMNS = "taken_at,yes_bid::text,yes_ask::text,last_price::text,volume::text,open_interest::text"
 
 
@@ -20,19 +20,15 @@ def snapshots_between(store: Store, ticker: str, start: datetime, end: datetime)
     """The stored snapshots of a market from `start` to `end`, oldest first. Only watched markets have any."""
     where: list[Condition] = [("ticker", "eq", ticker), ("taken_at", "gte", start), ("taken_at", "lte", end)]
     rows = store.select("market_snapshots", _COLUMNS, where=where, order=("taken_at",))
-    return tuple(_snapshot(row) for row in rows)
+    return tuple(parse_row("market_snapshots", _snapshot, row) for row in rows)
 
 
 def _snapshot(row: Mapping[str, Any]) -> Snapshot:
-    try:
-        return Snapshot(
-            at=datetime.fromisoformat(row["taken_at"]),
-            yes_bid=optional_decimal(row["yes_bid"]),
-            yes_ask=optional_decimal(row["yes_ask"]),
-            last_price=optional_decimal(row["last_price"]),
-            volume=Decimal(row["volume"]),
-            open_interest=Decimal(row["open_interest"]),
-        )
-    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        problem = f"a row of market_snapshots: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, problem, field="market_snapshots") from error
+    return Snapshot(
+        at=datetime.fromisoformat(row["taken_at"]),
+        yes_bid=optional_decimal(row["yes_bid"]),
+        yes_ask=optional_decimal(row["yes_ask"]),
+        last_price=optional_decimal(row["last_price"]),
+        volume=Decimal(row["volume"]),
+        open_interest=Decimal(row["open_interest"]),
+    )

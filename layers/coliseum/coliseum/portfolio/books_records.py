@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from coliseum.errors import SourceMalformed, SourceRefused
+from coliseum.errors import SourceRefused
 from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.books_storage import BooksEntry, BooksMoved, BooksSnapshot, KeptSettlement
 from coliseum.portfolio.ledger import Booking, BookingKind, Holding, LedgerTotals
 from coliseum.portfolio.pnl import Gains, NamedGains
-from coliseum.portfolio.records import POSTGRES
+from coliseum.portfolio.records import SETTLEMENT_COLUMNS, settlement_from, settlement_row
 from coliseum.store.client import Condition, Store
+from coliseum.store.replies import parse_row
 from coliseum.trading.markets import Settlement
 from coliseum.trading.money import ONE, optional_decimal
 from coliseum.trading.trades import BookSide, Fill, Outcome
@@ -31,13 +32,9 @@ _BOOKING_COLUMNS = (
     "price::text,opened::text,closed::text,result,reverses"
 )
 _HOLDING_COLUMNS = "ticker,contracts::text,basis::text,realized::text,fees::text,settled,last_fill_at,reversals"
-_SETTLEMENT_COLUMNS = (
-    "ticker,event_ticker,result,yes_count::text,yes_cost::text,no_count::text,no_cost::text,revenue::text,value::text,"
-    "fee::text,settled_at,source,held::text,agrees"
-)
+_KEPT_COLUMNS = f"{SETTLEMENT_COLUMNS},source,held::text,agrees"
 _FILL_COLUMNS = "fill_id,order_id,ticker,book_side,count::text,yes_price::text,fee::text,at"
 _PAGE = 1000
-Value = TypeVar("Value")
 
 
 class BooksInPostgres:
@@ -49,13 +46,13 @@ class BooksInPostgres:
 
     def read(self) -> BooksSnapshot:
         row = self._store().rpc("account_books_read", {"p_account": self._account})
-        return _parsed("account_books_read", _snapshot_from, row or None)
+        return parse_row("account_books_read", _snapshot_from, row or None)
 
     def holdings(self, tickers: Collection[str]) -> list[Holding]:
         if not tickers:
             return []
         rows = self._select("account_holdings", _HOLDING_COLUMNS, [("ticker", "in", sorted(tickers))])
-        return [_parsed("account_holdings", holding_from, row) for row in rows]
+        return [parse_row("account_holdings", holding_from, row) for row in rows]
 
     def known_tickers(self) -> set[str]:
         return {str(row["ticker"]) for row in self._select("account_holdings", "ticker", [], order=("ticker",))}
@@ -65,7 +62,7 @@ class BooksInPostgres:
         for ticker in settled:
             of_ticker = self._select("account_bookings", _BOOKING_COLUMNS, [("ticker", "eq", ticker)], order=("seq",))
             rows |= {row["seq"]: row for row in of_ticker}
-        return [_parsed("account_bookings", booking_from, rows[seq]) for seq in sorted(rows)]
+        return [parse_row("account_bookings", booking_from, rows[seq]) for seq in sorted(rows)]
 
     def all_bookings(
         self, *, since: float | None = None, until: float | None = None, ticker: str | None = None
@@ -80,7 +77,7 @@ class BooksInPostgres:
                 "account_bookings", _BOOKING_COLUMNS, [*where, ("seq", "gt", seq)], order=("seq",), limit=_PAGE
             )
             for row in rows:
-                yield _parsed("account_bookings", booking_from, row)
+                yield parse_row("account_bookings", booking_from, row)
             if len(rows) < _PAGE:
                 return
             seq = rows[-1]["seq"]
@@ -96,7 +93,7 @@ class BooksInPostgres:
             "p_ticker": ticker,
         }
         rows = self._store().rpc("account_gains", arguments)
-        return [_parsed("account_gains", gains_from, row) for row in rows]
+        return [parse_row("account_gains", gains_from, row) for row in rows]
 
     def reversed_keys(self, ticker: str | None = None) -> set[str]:
         where: list[Condition] = [("kind", "eq", BookingKind.REVERSAL.value)]
@@ -112,22 +109,22 @@ class BooksInPostgres:
         rows: dict[str, dict[str, Any]] = {}
         if since is not None:
             where: list[Condition] = [("settled_at", "gte", _time(since))]
-            recent = self._select("account_settlements", _SETTLEMENT_COLUMNS, where, order=("settled_at", "ticker"))
+            recent = self._select("account_settlements", _KEPT_COLUMNS, where, order=("settled_at", "ticker"))
             rows |= {row["ticker"]: row for row in recent}
         missing = sorted(set(tickers) - set(rows))
         if missing:
-            named = self._select("account_settlements", _SETTLEMENT_COLUMNS, [("ticker", "in", missing)])
+            named = self._select("account_settlements", _KEPT_COLUMNS, [("ticker", "in", missing)])
             rows |= {row["ticker"]: row for row in named}
-        return [_parsed("account_settlements", kept_from, rows[ticker]) for ticker in sorted(rows)]
+        return [parse_row("account_settlements", kept_from, rows[ticker]) for ticker in sorted(rows)]
 
     def disagreeing(self) -> list[KeptSettlement]:
-        rows = self._select("account_settlements", _SETTLEMENT_COLUMNS, [("agrees", "is", False)], order=("ticker",))
-        return [_parsed("account_settlements", kept_from, row) for row in rows]
+        rows = self._select("account_settlements", _KEPT_COLUMNS, [("agrees", "is", False)], order=("ticker",))
+        return [parse_row("account_settlements", kept_from, row) for row in rows]
 
     def staged(self, limit: int) -> list[Fill]:
         order = ("at", "order_id", "worse", "fill_id")
         rows = self._select("account_fills", _FILL_COLUMNS, [], order=order, limit=limit)
-        return [_parsed("account_fills", staged_fill_from, row) for row in rows]
+        return [parse_row("account_fills", staged_fill_from, row) for row in rows]
 
     def append(self, version: int, entry: BooksEntry) -> tuple[int, tuple[str, ...]]:
         arguments = {
@@ -145,7 +142,7 @@ class BooksInPostgres:
             if error.code == _MOVED:
                 raise BooksMoved from error
             raise
-        return _parsed("account_books_append", _written, answer)
+        return parse_row("account_books_append", _written, answer)
 
     def reset(self) -> None:
         self._store().rpc("account_books_reset", {"p_account": self._account})
@@ -174,19 +171,9 @@ def stored_books(store: Callable[[], Store], account: str) -> AccountBooks:
 
 def select_kept_settlements(store: Store, tickers: Collection[str]) -> list[Settlement]:
     """Settlement records that the poller stored before there were books. One that several accounts have is left out."""
-    columns = _SETTLEMENT_COLUMNS.partition(",source")[0]
-    rows = store.select("settlements", columns, where=[("ticker", "in", sorted(tickers))])
+    rows = store.select("settlements", SETTLEMENT_COLUMNS, where=[("ticker", "in", sorted(tickers))])
     times = Counter(row["ticker"] for row in rows)
-    return [_parsed("settlements", settlement_from, row) for row in rows if times[row["ticker"]] == 1]
-
-
-def _parsed(table: str, parse: Callable[[Any], Value], row: Any) -> Value:
-    """`parse(row)`. Raises SourceMalformed that names the table for a row of another form."""
-    try:
-        return parse(row)
-    except (KeyError, ValueError, TypeError, ArithmeticError, ValidationError) as error:
-        problem = f"a row of {table}: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, problem, field=table) from error
+    return [parse_row("settlements", settlement_from, row) for row in rows if times[row["ticker"]] == 1]
 
 
 def _snapshot_from(row: Mapping[str, Any] | None) -> BooksSnapshot:
@@ -298,41 +285,8 @@ def kept_from(row: Mapping[str, Any]) -> KeptSettlement:
     )
 
 
-def settlement_from(row: Mapping[str, Any]) -> Settlement:
-    """A row of `account_settlements` or `settlements`, with its numbers as texts."""
-    return Settlement(
-        ticker=row["ticker"],
-        event_ticker=row["event_ticker"],
-        result=row["result"],
-        yes_count=Decimal(row["yes_count"]),
-        yes_cost=Decimal(row["yes_cost"]),
-        no_count=Decimal(row["no_count"]),
-        no_cost=Decimal(row["no_cost"]),
-        revenue=Decimal(row["revenue"]),
-        value=optional_decimal(row["value"]),
-        fee=Decimal(row["fee"]),
-        settled_at=datetime.fromisoformat(row["settled_at"]),
-    )
-
-
 def _settlement_row(kept: KeptSettlement) -> dict[str, Any]:
-    row = kept.settlement
-    return {
-        "ticker": row.ticker,
-        "event_ticker": row.event_ticker,
-        "result": row.result,
-        "yes_count": row.yes_count,
-        "yes_cost": row.yes_cost,
-        "no_count": row.no_count,
-        "no_cost": row.no_cost,
-        "revenue": row.revenue,
-        "value": row.value,
-        "fee": row.fee,
-        "settled_at": row.settled_at,
-        "source": kept.source,
-        "held": kept.held,
-        "agrees": kept.agrees,
-    }
+    return {**settlement_row(kept.settlement), "source": kept.source, "held": kept.held, "agrees": kept.agrees}
 
 
 def staged_fill_from(row: Mapping[str, Any]) -> Fill:

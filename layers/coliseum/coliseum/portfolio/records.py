@@ -15,12 +15,13 @@ from coliseum.errors import InvalidInput, LogError, SourceMalformed
 from coliseum.feed.entries import Entry, EntryKind
 from coliseum.http.field_types import utc_from
 from coliseum.store.client import Condition, Store
+from coliseum.store.replies import SOURCE, parse_row
 from coliseum.trading.clocks import seconds_ahead
 from coliseum.trading.markets import Balance, Market, Settlement
 from coliseum.trading.money import decimal_from, optional_decimal
 from coliseum.trading.trades import Outcome, Side, Trade, TradeSource
 
-POSTGRES = "postgres"
+POSTGRES = SOURCE
 KALSHI = "kalshi"
 _TRADE_COLUMNS = (
     "event_id,trade_id,ticker,side,outcome,quantity::text,price::text,fee::text,order_id,executed_at,source,backfilled,"
@@ -28,7 +29,7 @@ _TRADE_COLUMNS = (
 )
 _RECENT_TRADES = 1000
 """The newest trades that are searched for tickers."""
-_SETTLEMENT_COLUMNS = (
+SETTLEMENT_COLUMNS = (
     "ticker,event_ticker,result,yes_count::text,yes_cost::text,no_count::text,no_cost::text,revenue::text,value::text,"
     "fee::text,settled_at"
 )
@@ -135,32 +136,29 @@ def stored_trade_ids(store: Store, trade_ids: Sequence[str]) -> set[str]:
 
 def _trades(store: Store, where: Sequence[Condition], limit: int) -> list[StoredTrade]:
     rows = store.select("trades", _TRADE_COLUMNS, where=where, order=("executed_at.desc", "event_id.desc"), limit=limit)
-    return [_stored_trade(row) for row in rows]
+    return [parse_row("trades", _stored_trade, row) for row in rows]
 
 
 def _stored_trade(row: Mapping[str, Any]) -> StoredTrade:
-    try:
-        trade = Trade(
-            trade_id=row["trade_id"],
-            ticker=row["ticker"],
-            side=Side(row["side"]),
-            outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
-            quantity=Decimal(row["quantity"]),
-            price=Decimal(row["price"]),
-            timestamp=datetime.fromisoformat(row["executed_at"]).timestamp(),
-            fee=optional_decimal(row["fee"]),
-            order_id=row["order_id"],
-            source=TradeSource(row["source"]),
-            backfilled=row["backfilled"],
-            strategy=row["strategy"],
-        )
-        recorded_at = datetime.fromisoformat(row["recorded_at"])
-        ahead = seconds_ahead(trade.timestamp, now=recorded_at.timestamp())
-        trade = replace(trade, clock_ahead_seconds=ahead)
-        key = TradeKey(row["executed_at"], row["event_id"])
-        return StoredTrade(trade, key, bool(row["correction"]), recorded_at)
-    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        raise SourceMalformed(POSTGRES, f"a row of trades: {type(error).__name__}: {error}", field="trades") from error
+    trade = Trade(
+        trade_id=row["trade_id"],
+        ticker=row["ticker"],
+        side=Side(row["side"]),
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        quantity=Decimal(row["quantity"]),
+        price=Decimal(row["price"]),
+        timestamp=datetime.fromisoformat(row["executed_at"]).timestamp(),
+        fee=optional_decimal(row["fee"]),
+        order_id=row["order_id"],
+        source=TradeSource(row["source"]),
+        backfilled=row["backfilled"],
+        strategy=row["strategy"],
+    )
+    recorded_at = datetime.fromisoformat(row["recorded_at"])
+    ahead = seconds_ahead(trade.timestamp, now=recorded_at.timestamp())
+    trade = replace(trade, clock_ahead_seconds=ahead)
+    key = TradeKey(row["executed_at"], row["event_id"])
+    return StoredTrade(trade, key, bool(row["correction"]), recorded_at)
 
 
 def select_strategies(store: Store) -> list[tuple[str, str | None, str, str]]:
@@ -190,7 +188,7 @@ def select_snapshots(
     if after is not None:
         where.append(("taken_at", "gt", after))
     rows = store.select("balance_snapshots", _SNAPSHOT_COLUMNS, where=where, order=("taken_at",), limit=limit)
-    return [StoredSnapshot(_snapshot(row), str(row["taken_at"])) for row in rows]
+    return [StoredSnapshot(parse_row("balance_snapshots", _snapshot, row), str(row["taken_at"])) for row in rows]
 
 
 def snapshot_span(store: Store, *, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime] | None:
@@ -215,21 +213,17 @@ def newest_snapshot_before(store: Store, at: datetime) -> BalanceSnapshot | None
     rows = store.select(
         "balance_snapshots", _SNAPSHOT_COLUMNS, where=[("taken_at", "lt", at)], order=("taken_at.desc",), limit=1
     )
-    return _snapshot(rows[0]) if rows else None
+    return parse_row("balance_snapshots", _snapshot, rows[0]) if rows else None
 
 
 def _snapshot(row: Mapping[str, Any]) -> BalanceSnapshot:
-    try:
-        return BalanceSnapshot(
-            taken_at=datetime.fromisoformat(row["taken_at"]),
-            cash=Decimal(row["cash"]),
-            portfolio_value=Decimal(row["portfolio_value"]),
-            equity=Decimal(row["equity"]),
-            source=row["source"],
-        )
-    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        problem = f"a row of balance_snapshots: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, problem, field="balance_snapshots") from error
+    return BalanceSnapshot(
+        taken_at=datetime.fromisoformat(row["taken_at"]),
+        cash=Decimal(row["cash"]),
+        portfolio_value=Decimal(row["portfolio_value"]),
+        equity=Decimal(row["equity"]),
+        source=row["source"],
+    )
 
 
 def newest_bot_status(store: Store) -> dict[str, Any] | None:
@@ -277,23 +271,25 @@ def insert_market_snapshots(store: Store, at: int, markets: Sequence[Market]) ->
 def upsert_settlements(store: Store, settlements: Sequence[Settlement]) -> int:
     """Write the newest version of each market's settlement; `settlements` come newest first."""
     newest = {settlement.ticker: settlement for settlement in reversed(settlements)}
-    rows = [
-        {
-            "ticker": settlement.ticker,
-            "event_ticker": settlement.event_ticker,
-            "result": settlement.result,
-            "yes_count": settlement.yes_count,
-            "yes_cost": settlement.yes_cost,
-            "no_count": settlement.no_count,
-            "no_cost": settlement.no_cost,
-            "revenue": settlement.revenue,
-            "value": settlement.value,
-            "fee": settlement.fee,
-            "settled_at": settlement.settled_at,
-        }
-        for settlement in newest.values()
-    ]
+    rows = [settlement_row(settlement) for settlement in newest.values()]
     return store.upsert("settlements", rows, on_conflict="account,ticker")
+
+
+def settlement_row(settlement: Settlement) -> dict[str, Any]:
+    """The columns that `settlements` and `account_settlements` share."""
+    return {
+        "ticker": settlement.ticker,
+        "event_ticker": settlement.event_ticker,
+        "result": settlement.result,
+        "yes_count": settlement.yes_count,
+        "yes_cost": settlement.yes_cost,
+        "no_count": settlement.no_count,
+        "no_cost": settlement.no_cost,
+        "revenue": settlement.revenue,
+        "value": settlement.value,
+        "fee": settlement.fee,
+        "settled_at": settlement.settled_at,
+    }
 
 
 def select_settlements(
@@ -333,28 +329,25 @@ def select_settlements(
 
 def _settlements(store: Store, where: Sequence[Condition], limit: int) -> list[StoredSettlement]:
     order = ("settled_at.desc", "ticker")
-    rows = store.select("settlements", _SETTLEMENT_COLUMNS, where=where, order=order, limit=limit)
-    return [StoredSettlement(_settlement(row), str(row["settled_at"])) for row in rows]
+    rows = store.select("settlements", SETTLEMENT_COLUMNS, where=where, order=order, limit=limit)
+    return [StoredSettlement(parse_row("settlements", settlement_from, row), str(row["settled_at"])) for row in rows]
 
 
-def _settlement(row: Mapping[str, Any]) -> Settlement:
-    try:
-        return Settlement(
-            ticker=row["ticker"],
-            event_ticker=row["event_ticker"],
-            result=row["result"],
-            yes_count=Decimal(row["yes_count"]),
-            yes_cost=Decimal(row["yes_cost"]),
-            no_count=Decimal(row["no_count"]),
-            no_cost=Decimal(row["no_cost"]),
-            revenue=Decimal(row["revenue"]),
-            value=optional_decimal(row["value"]),
-            fee=Decimal(row["fee"]),
-            settled_at=datetime.fromisoformat(row["settled_at"]),
-        )
-    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        problem = f"a row of settlements: {type(error).__name__}: {error}"
-        raise SourceMalformed(POSTGRES, problem, field="settlements") from error
+def settlement_from(row: Mapping[str, Any]) -> Settlement:
+    """A row of `settlements` or `account_settlements`, with its numbers as texts."""
+    return Settlement(
+        ticker=row["ticker"],
+        event_ticker=row["event_ticker"],
+        result=row["result"],
+        yes_count=Decimal(row["yes_count"]),
+        yes_cost=Decimal(row["yes_cost"]),
+        no_count=Decimal(row["no_count"]),
+        no_cost=Decimal(row["no_cost"]),
+        revenue=Decimal(row["revenue"]),
+        value=optional_decimal(row["value"]),
+        fee=Decimal(row["fee"]),
+        settled_at=datetime.fromisoformat(row["settled_at"]),
+    )
 
 
 def prune_history(store: Store, at: float, *, limit: int) -> dict[str, int]:

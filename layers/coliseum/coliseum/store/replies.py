@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from coliseum.errors import SourceError, SourceMalformed, SourceRateLimited, SourceRefused, SourceUnavailable
 
 SOURCE = "postgres"
+Value = TypeVar("Value")
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 _RETRYABLE_CLASSES = ("08", "40", "53", "57", "58", "XX")
 """SQLSTATE classes of a server in trouble, not of a wrong request: connection, serialization, resources, shutdown and
@@ -36,6 +38,14 @@ def rows_in(data: object, table: str) -> list[dict[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise SourceMalformed(SOURCE, f"{table}: expected a list of rows, got {str(data)[:80]!r}", field=table)
     return data
+
+
+def parse_row(table: str, parse: Callable[[Any], Value], row: Any) -> Value:
+    """`parse(row)`. Raises SourceMalformed that names the table for a row of another form."""
+    try:
+        return parse(row)
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise SourceMalformed(SOURCE, f"a row of {table}: {type(error).__name__}: {error}", field=table) from error
 
 
 def _is_retryable(status: int, code: str | None) -> bool:
