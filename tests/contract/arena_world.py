@@ -23,6 +23,7 @@ from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import decision_id
 from coliseum.arena.reporting import reports as reporting
+from coliseum.arena.season_cells.rows import ReportKey
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.store.client import Store
 
@@ -116,7 +117,7 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
     made_at = datetime.now(UTC)
     digests = []
     for track in Track:
-        question = reporting.ReportKey(season=season, track=track, as_of=made_at, known_at=made_at)
+        question = ReportKey(season=season, track=track, as_of=made_at, known_at=made_at)
         board = reporting.make_report(records, question, draws=200)
         reporting.save_report(records, board)
         digests.append(board.digest)

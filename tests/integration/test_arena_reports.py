@@ -14,7 +14,8 @@ from coliseum.arena.leaderboard import Gates
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import decision_id
 from coliseum.arena.reporting import reports as reporting
-from coliseum.arena.reporting.reports import ReportKey, SeasonReport
+from coliseum.arena.reporting.reports import SeasonReport
+from coliseum.arena.season_cells.rows import ReportKey
 from coliseum.feed.entries import EntryKind
 from coliseum.store.client import Store
 

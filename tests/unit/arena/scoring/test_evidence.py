@@ -12,7 +12,8 @@ from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, build_table, table_from_cells
-from coliseum.arena.scoring.evidence import BAR, EventSpan, clusters, evidence, pair_evidence
+from coliseum.arena.scoring.event_spans import EventSpan, clusters
+from coliseum.arena.scoring.evidence import BAR, evidence, pair_evidence
 
 
 def cell(event: str, p: float, q: float | None, y: int | None, **more: object) -> Cell:

@@ -13,11 +13,11 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import NO_GATES, Leaderboard, leaderboard_body
 from coliseum.arena.replay.recording import Recording
 from coliseum.arena.replay.season import ReplayPlan, ReplaySeason
-from coliseum.arena.reporting.cells import cells
 from coliseum.arena.reporting.ranking import leans, score_and_rank
 from coliseum.arena.scoring.cells import Cell
 from coliseum.arena.scoring.money import MoneyFigures, money_figures
 from coliseum.arena.scoring.report import ScoreReport, digest_of
+from coliseum.arena.season_cells.cells import cells
 from coliseum.trading.money import decimal_text
 
 

@@ -1,4 +1,4 @@
-"""Cells, the unit of scoring: one agent's forecast of one market in one window. Tables hold them as columns. Pure."""
+"""Tables that hold cells as columns. Pure."""
 
 from __future__ import annotations
 
@@ -11,60 +11,14 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
+from coliseum.arena.scoring.cell import STRUCTURES as STRUCTURES  # noqa: PLC0414  # who makes tables finds it here
+from coliseum.arena.scoring.cell import Cell as Cell  # noqa: PLC0414
 from coliseum.arena.scoring.slices import Dimension, dimensions
 from coliseum.errors import InvalidInput
 
-STRUCTURES = ("exclusive", "exhaustive", "above", "below")
-"""How the markets of an event relate: at most one is YES; exactly one is YES and all of them are here; a ladder of
-"more than `strike`"; a ladder of "less than `strike`"."""
 NUMBERS = ("p", "q", "y", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close", "strike", "due_at",
            "settled_at", "noise")  # fmt: skip
 _PROBABILITIES = ("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One agent's forecast of one market in one window."""
-
-    agent: str
-    event: str
-    """The markets of one event are weighted together."""
-    market: str
-    window: str
-    """The round, or another label of the time at which forecast and price were taken. Labels must sort by time."""
-    p: float | None
-    """The forecast probability of YES, 0 to 1. None: the agent was asked and gave no valid answer."""
-    q: float | None = None
-    """The market's probability at the same time. None: there was no usable quote."""
-    y: int | None = None
-    """1: YES. 0: NO. None: void, scalar or not settled, so the cell is not graded."""
-    category: str | None = None
-    horizon: str | None = None
-    """The time until the market's close: a label such as `3-12h`."""
-    track: str | None = None
-    volume: float | None = None
-    """Contracts traded in 24 hours. It sorts the cells into terciles of liquidity."""
-    outcomes: int | None = None
-    """The number of markets of the event."""
-    cluster: str | None = None
-    """Dependent events share a cluster; evidence multiplies over clusters. None: the event is its own cluster."""
-    yes_ask: float | None = None
-    no_ask: float | None = None
-    q_1h: float | None = None
-    """The market's probability one hour later; the next two are one day later and at the close."""
-    q_24h: float | None = None
-    q_close: float | None = None
-    structure: str | None = None
-    """The structure of the event, one of `STRUCTURES`."""
-    strike: float | None = None
-    """The market's threshold on a ladder (`above`, `below`)."""
-    due_at: float | None = None
-    """Unix seconds of the scheduled end as known when the agent was asked; infinite while it is in the future. It
-    orders the evidence, so it must not depend on the outcome."""
-    settled_at: float | None = None
-    """Unix seconds at which the outcome was known. It distinguishes a void market from an open one."""
-    noise: float | None = None
-    """Variance of the replicates of which `p` is the mean. None: the agent was asked once."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from coliseum.arena.calendar import season_of
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.all_tables import ArenaRecords
-from coliseum.arena.reporting.reports import ReportKey, make_report, save_report
+from coliseum.arena.reporting.reports import make_report, save_report
+from coliseum.arena.season_cells.rows import ReportKey
 from coliseum.feed.entries import Candidate
 
 LATE_RESULTS = timedelta(days=45)

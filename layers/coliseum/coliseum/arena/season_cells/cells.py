@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from coliseum.arena.calendar import horizon_label
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
-from coliseum.arena.scoring.cells import Cell
-from coliseum.arena.scoring.evidence import EventSpan, clusters
+from coliseum.arena.scoring.cell import Cell
+from coliseum.arena.scoring.event_spans import EventSpan, clusters
 from coliseum.trading.money import ONE
 
 MarketKey = tuple[str, str]

@@ -9,7 +9,7 @@ import pytest
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import AskedMarket, Result, ScoredForecast
-from coliseum.arena.reporting.cells import EventCluster, cells, event_clusters, later_prices
+from coliseum.arena.season_cells.cells import EventCluster, cells, event_clusters, later_prices
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 LATER = START + timedelta(hours=100)

@@ -11,9 +11,9 @@ import pytest
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
-from coliseum.arena.reporting.cells import MarketKey, asked_until, cells
 from coliseum.arena.scoring.cells import table_from_cells
 from coliseum.arena.scoring.evidence import evidence
+from coliseum.arena.season_cells.cells import MarketKey, asked_until, cells
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 
