@@ -53,7 +53,7 @@ def agents() -> list[dict[str, Any]]:
             "tracks": ["blind"] if name in BLIND else ["aware"],
             "status": "active",
             "output_mode": "auto",
-            "params": {"rule": "uniform"},
+            "params": {"rule": "base_rate"},
         }
         for name in [*SAID, SHY]
     ]

@@ -47,7 +47,7 @@ def test_more_skill_ranks_first() -> None:
 
 def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
     cells = panel({"a": 0.1}, noise=0)
-    twins = [*cells, *(replace(cell, agent="b") for cell in cells), *panel({"c": 0.0}, noise=0)]
+    twins = [*cells, *(replace(cell, agent="b") for cell in cells), *panel({"c": -0.01}, noise=0)]
 
     assert lines(board_of(twins), "agent", "rank", "tier", "best_probability") == [
         ("a", 1, 1, 0.5),

@@ -1,9 +1,10 @@
 """Ranks the agents of a report, with rank intervals, tiers and pairs. Pure.
 
 The rank is the competition rank by paired skill against the market. An agent is in the tier of the agents before it
-while the paired interval of its difference to the tier's leader contains 0. An agent is listed when it passes the gates
-(coverage, events, days). Before that it is provisional: it comes after the listed agents and has no rank, rank interval
-or P(best). Profit does not affect ranks.
+while the paired interval of its difference to the tier's leader contains 0. An agent is listed when it competes
+and passes the gates (coverage, events, days). Before that it is provisional: it comes after the listed agents and has
+no rank, rank interval or P(best). Neither have agents that copy the price, nor references (`scoring.roles`). Profit
+does not affect ranks.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
 from coliseum.arena.scoring.intervals import LEAST_EVENTS, BootstrapDifference, ranks
 from coliseum.arena.scoring.report import ScoreReport
+from coliseum.arena.scoring.roles import Role, role_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,9 @@ class AgentStanding:
     """The gates that the agent does not pass, as text."""
     separated: str | None
     """`above` or `below` the market, if evidence or the interval shows it."""
+    role: Role
+    role_reason: str | None
+    """Why an agent is a copy or a reference. None for competitors."""
     scores: Mapping[str, Any]
 
 
@@ -82,20 +87,24 @@ class Leaderboard:
     """The ranked agents of a report, and all pairs of them."""
 
     standings: tuple[AgentStanding, ...]
-    """Listed agents by skill, then provisional agents by skill, then agents without a skill."""
+    """Listed agents by skill, then all others by skill, then agents without a skill."""
     pairs: tuple[AgentPair, ...]
     """Every pair of agents, in order of their names."""
 
 
-def rank_agents(report: ScoreReport, *, days: Mapping[str, float], gates: Gates) -> Leaderboard:
+def rank_agents(
+    report: ScoreReport, *, days: Mapping[str, float], gates: Gates, references: Mapping[str, str] | None = None
+) -> Leaderboard:
     """Rank the agents of a report.
 
-    `days` is the time between the first and last round of each agent; agents without an entry have 0.
+    `days` is the time between the first and last round of each agent; agents without an entry have 0. `references` are
+    the agents that are shown for comparison only, each with the reason in words.
     """
     scores = report.scores()
     missing = {agent: unmet_gates(values, days.get(agent, 0.0), gates) for agent, values in scores.items()}
+    roles = {agent: role_of(agent, values, references or {}) for agent, values in scores.items()}
     by_skill = sorted(scores, key=lambda agent: _by_skill(scores[agent], agent))
-    listed = [agent for agent in by_skill if not missing[agent]]
+    listed = [agent for agent in by_skill if not missing[agent] and roles[agent].role is Role.COMPETITOR]
     pairs = pairwise(report)
     tiers, odds = _tiers(listed, pairs), _odds(report, listed)
     standings = tuple(
@@ -110,9 +119,11 @@ def rank_agents(report: ScoreReport, *, days: Mapping[str, float], gates: Gates)
             listed=agent in tiers,
             missing=missing[agent],
             separated=separated(scores[agent]),
+            role=roles[agent].role,
+            role_reason=roles[agent].reason,
             scores=scores[agent],
         )
-        for agent in [*listed, *(agent for agent in by_skill if missing[agent])]
+        for agent in [*listed, *(agent for agent in by_skill if agent not in listed)]
     )
     return Leaderboard(standings, pairs)
 

@@ -188,6 +188,13 @@ RULES: dict[str, Rule] = {
     "noise": _noise,
 }
 
+REFERENCES: Mapping[str, str] = {
+    "market": "the market's own price",
+    "uniform": "says 0.5 to every question",
+    "noise": "says a random number",
+}
+"""Rules that are shown for comparison only and are not ranked, each with the reason in words."""
+
 
 def consensus(probabilities: Mapping[str, float]) -> float | None:
     """The mean log-odds of the agents' probabilities, as a probability; None without any.

@@ -97,6 +97,7 @@ def _leaderboard(
         days={},
         gates=NO_GATES,
         pools=season.pools,
+        references=season.references,
         draws=draws,
     )
 

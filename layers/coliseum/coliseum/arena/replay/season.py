@@ -32,6 +32,7 @@ from coliseum.arena.records.rows import (
 from coliseum.arena.replay.exchange import RecordedExchange
 from coliseum.arena.replay.ledgers import ReplayLedgers
 from coliseum.arena.replay.recording import Recording
+from coliseum.arena.reporting.ranking import references_among
 from coliseum.arena.rounds.markets import frozen_markets
 from coliseum.arena.settling.results import new_result
 from coliseum.errors import SourceMalformed
@@ -70,6 +71,8 @@ class ReplaySeason:
     ledgers: ReplayLedgers
     pools: frozenset[str]
     """Agents that pool the forecasts of the others."""
+    references: Mapping[str, str]
+    """Agents that are shown for comparison only, each with the reason."""
     rounds: dict[str, Round] = field(default_factory=dict)
     markets: dict[Key, AskedMarket] = field(default_factory=dict)
     questions: dict[Track, list[tuple[str, str, str]]] = field(default_factory=lambda: {track: [] for track in Track})
@@ -91,7 +94,9 @@ def play_season(
     """Play the whole recording. `on_slot` is called with the simulated time of each slot."""
     name = season_of(recording.start)
     pools = frozenset(contestant.agent_id for contestant in contestants if contestant.kind == "consensus")
-    season = ReplaySeason(name, recording.exchange, ReplayLedgers(_accounts(contestants, name)), pools)
+    references = references_among((contestant.agent_id, contestant.params) for contestant in contestants)
+    ledgers = ReplayLedgers(_accounts(contestants, name))
+    season = ReplaySeason(name, recording.exchange, ledgers, pools, references)
     exchange = RecordedExchange(recording.rows)
     for slot in _slots(recording, plan):
         now = slot.starts_at

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from coliseum.arena.agents.contestants import REFERENCES
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, Leaderboard, rank_agents, unmet_gates
 from coliseum.arena.scoring.anchoring import anchoring
 from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.intervals import SLICE_DRAWS
 from coliseum.arena.scoring.report import ScoreReport, ScoreRules, score, seed_of
+from coliseum.arena.scoring.roles import Role, role_of
 
 
 def score_and_rank(
@@ -23,9 +25,11 @@ def score_and_rank(
     days: Mapping[str, float],
     gates: Gates,
     pools: Iterable[str],
+    references: Mapping[str, str],
     draws: int,
 ) -> tuple[ScoreReport, Leaderboard]:
-    """Score the cells and rank the agents. `pools` are the agents that pool the forecasts of others.
+    """Score the cells and rank the agents. `pools` are the agents that pool the forecasts of others, `references`
+    those that are shown for comparison only, each with the reason.
 
     Common events are those of the listed agents. On the sandbox the last hours count, because its markets are open for
     minutes only.
@@ -37,9 +41,18 @@ def score_and_rank(
         draws=draws,
         slice_draws=min(draws, SLICE_DRAWS),
         rules=replace(_rules(sandbox), pools=frozenset(pools)),
-        listed=lambda agent, values: not unmet_gates(values, days.get(agent, 0.0), gates),
+        listed=lambda agent, values: (
+            not unmet_gates(values, days.get(agent, 0.0), gates)
+            and role_of(agent, values, references).role is Role.COMPETITOR
+        ),
     )
-    return report, rank_agents(report, days=days, gates=gates)
+    return report, rank_agents(report, days=days, gates=gates, references=references)
+
+
+def references_among(agents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """The references among (agent, its stored parameters), each with the reason."""
+    rules = {agent: str(parameters.get("rule")) for agent, parameters in agents}
+    return {agent: REFERENCES[rule] for agent, rule in rules.items() if rule in REFERENCES}
 
 
 def leans(

@@ -10,7 +10,7 @@ from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
 from coliseum.arena.records.all_tables import ArenaRecords
-from coliseum.arena.reporting.ranking import leans, score_and_rank
+from coliseum.arena.reporting.ranking import leans, references_among, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
@@ -45,7 +45,7 @@ def make_report(
     rows = _season_rows(records, key)
     answers = rows.answers(records.scored_forecasts(rows.rounds, key.track))
     work = records.decision_work(rows.rounds, key.track)
-    gates = gates or (SANDBOX_GATES if rows.is_sandbox else Gates())
+    gates, agents = gates or (SANDBOX_GATES if rows.is_sandbox else Gates()), records.agents()
     track_cells = rows.cells(key.track, answers, [(item.agent_id, item.round_id, item.ticker) for item in work])
     report, leaderboard = score_and_rank(
         track_cells,
@@ -54,7 +54,8 @@ def make_report(
         sandbox=rows.is_sandbox,
         days=rows.days(answers),
         gates=gates,
-        pools=[agent.agent_id for agent in records.agents() if agent.kind == "consensus"],
+        pools=[agent.agent_id for agent in agents if agent.kind == "consensus"],
+        references=references_among((agent.agent_id, agent.params) for agent in agents),
         draws=draws,
     )
     body: dict[str, Any] = {

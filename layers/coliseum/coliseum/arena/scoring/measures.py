@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring import brier as scores
-from coliseum.arena.scoring import calibration, intervals, returns, skill
+from coliseum.arena.scoring import calibration, intervals, returns, roles, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.nesting import NestedGroups, nest
@@ -151,6 +151,9 @@ class DimensionScores:
             "log_clipped": self._count(table.graded & scores.clip_outside(table.p)),
             "direction_decided": self._count(side),
             "direction_right": self._count(skill.right_side(table)),
+            "priced_forecasts": self._count(table.answered & table.quoted),
+            "own": self._count(roles.own_forecasts(table)),
+            "half": self._count(table.p == roles.HALF),
         }
 
     @cached_property
@@ -225,6 +228,8 @@ class DimensionScores:
             name: int(value) if name in _WHOLE else number(float(value)) for name, value in values.items()
         }
         right, decided = row.pop("direction_right"), row["direction_decided"]
+        row["own_forecasts"] = _share(row.pop("own"), row["priced_forecasts"])
+        row["half_forecasts"] = _share(row.pop("half"), row["answered"])
         row["coverage"] = row["answered"] / row["offered"]
         row["brier_index"] = None if row["brier"] is None else scores.brier_index(row["brier"])
         row["direction_interval"] = wilson(right, decided)
@@ -296,6 +301,7 @@ class DimensionScores:
 _WHOLE = frozenset({
     "offered", "answered", "graded", "paired", "events", "skill_events", "log_clipped", "direction_decided",
     "direction_right", "pm_roi_bets", "replicated", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
+    "priced_forecasts", "own", "half",
 })  # fmt: skip
 """Metrics that are counts, and so whole numbers in a report."""
 
@@ -310,6 +316,10 @@ def _bin_numbers(one: calibration.Bin) -> dict[str, Any]:
         "observed": one.observed,
         "interval": one.interval,
     }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _mean(groups: NestedGroups, values: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -24,6 +24,12 @@ class StandingData(Answer):
     listed: bool
     missing: list[str] = Field(description="What keeps a provisional agent from being listed.")
     separated: str | None = Field(description="`above` or `below` the market, if the difference is more than luck.")
+    role: Literal["competitor", "reference", "copy"] | None = Field(
+        default=None,
+        description="Only competitors are ranked. `reference`: shown for comparison, such as the market's own price. "
+        "`copy`: repeats the market's price. Null in leaderboards of before engine 2.0.0.",
+    )
+    role_reason: str | None = Field(default=None, description="Why an agent is a reference or a copy.")
     value: float | None = Field(description="The requested metric in the requested slice.")
     scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
     operations: dict[str, Any] | None = Field(

@@ -57,6 +57,8 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
             listed=standing["listed"],
             missing=list(standing["missing"]),
             separated=standing["separated"],
+            role=standing.get("role"),
+            role_reason=standing.get("role_reason"),
             value=_number(scores.get(standing["agent"], {}).get(metric)),
             scores=scores.get(standing["agent"], {}),
             operations=report["report"].get("operations", {}).get(standing["agent"]),
