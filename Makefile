@@ -16,7 +16,7 @@ find_python  = $(call try_pythons,$(PYTHONS_313) python3.12 python3.11 $$HOME/.p
 find_313     = $(call try_pythons,$(PYTHONS_313))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema openapi bench package invoke lock soak mutants cost clean
+.PHONY: help run test check format schema openapi bench package invoke lock soak simulate mutants cost clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -68,6 +68,9 @@ lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with has
 soak: $(VENV)/.dev ## look for new failures: RUNS=10000 random histories of faults, 100,000 ordinary answers, random examples of every property
 	COLISEUM_SOAK=$(or $(RUNS),10000) $(PYTHON) -m pytest tests/chaos/test_delivery.py tests/integration/test_exchange_changes.py -q -n 0 $(ARGUMENTS)
 	$(PYTHON) -m pytest tests/unit -q -m hypothesis --hypothesis-profile=explore -n $(WORKERS) --dist loadfile $(ARGUMENTS)
+
+simulate: $(VENV)/.dev ## simulate the statistics of the board: ARGUMENTS=sequence picks one, without it the names are listed
+	$(PYTHON) -m tests.simulation $(ARGUMENTS)
 
 mutants: $(VENV)/.dev ## break the code on purpose; every break must fail a test
 	$(PYTHON) -m tests.chaos.mutants $(ARGUMENTS)

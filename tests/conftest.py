@@ -35,7 +35,7 @@ os.environ.update(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files that take longest first, so that no worker is left alone with one of them at the end."""
-    folders = ("e2e", "chaos", "integration", "contract", "functions", "unit")
+    folders = ("e2e", "chaos", "integration", "contract", "functions", "simulation", "unit")
 
     def order(item: pytest.Item) -> tuple[bool, int]:
         folder = item.path.relative_to(ROOT / "tests").parts[0]

@@ -6,13 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.unit.arena.scoring import reference
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, build_table, table_from_cells
-from coliseum.arena.scoring.event_spans import EventSpan, clusters
 from coliseum.arena.scoring.evidence import BAR, evidence, pair_evidence
 
 
@@ -50,6 +47,13 @@ def test_an_event_counts_only_with_the_agent_s_first_window() -> None:
 
 def test_dependent_events_share_one_factor() -> None:
     rows = [cell(f"e{i}", 0.8, 0.5, 1, cluster="rain") for i in range(5)]
+
+    assert log10_of(*rows) == pytest.approx(math.log10(1.6))
+
+
+def test_clusters_that_share_an_event_are_one_factor() -> None:
+    rows = [cell("e1", 0.8, 0.5, 1, cluster="c1"), cell("e1", 0.8, 0.5, 1, market="n", cluster="c2"),
+            cell("e2", 0.8, 0.5, 1, cluster="c2")]  # fmt: skip
 
     assert log10_of(*rows) == pytest.approx(math.log10(1.6))
 
@@ -183,31 +187,3 @@ def share_above_the_bar(rows: Sequence[tuple[str, str, str, float, float, int | 
         )
     )  # fmt: skip
     return sum((one.peak or 0.0) >= math.log10(BAR) for one in result.values()) / len(set(agent))
-
-
-spans = st.lists(
-    st.tuples(st.sampled_from(["rain", "fed"]), st.integers(0, 20), st.integers(0, 5)), min_size=1, max_size=12
-)
-
-
-@given(spans)
-def test_events_of_a_series_that_overlap_in_chains_are_one_cluster(rows: list[tuple[str, int, int]]) -> None:
-    lives = [EventSpan(event=f"e{i:02}", series=s, start=a, end=a + length) for i, (s, a, length) in enumerate(rows)]
-    result = clusters(lives)
-    for one in lives:
-        for other in lives:
-            overlap = one.series == other.series and one.start < other.end and other.start < one.end
-            if overlap:
-                assert result[one.event] == result[other.event]
-            if one.series != other.series:
-                assert result[one.event] != result[other.event]
-
-
-def test_a_cluster_ends_where_no_event_overlaps() -> None:
-    lives = [
-        EventSpan(event="mon", series="rain", start=0, end=2),
-        EventSpan(event="tue", series="rain", start=1, end=3),
-        EventSpan(event="wed", series="rain", start=3, end=4),
-    ]
-
-    assert clusters(lives) == {"mon": "mon", "tue": "mon", "wed": "wed"}

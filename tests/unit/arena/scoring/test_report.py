@@ -207,7 +207,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from_cells(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "6e3d38f278a8cc66a5f0afd7a0558e8333df1dfe6b2ddd245df45eae17acf29d"
+DIGEST = "6a9ba1fa22b3059548465b4d258acb1351b3a2627269e05e407129c749221859"
 
 
 @pytest.mark.parametrize(

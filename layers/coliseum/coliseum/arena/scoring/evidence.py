@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Floats, counts, ratio, totals
 from coliseum.arena.scoring.brier import log_of_outcome
 from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.clusters import due_order, first_bets, first_windows
 
 FLOOR = 0.01
 """p and q are clipped to [0.01, 0.99]. Clipping q can only lower the expectation of E."""
@@ -53,16 +54,9 @@ class Evidence:
 
 def evidence(table: CellTable) -> dict[str, Evidence]:
     """The evidence of each agent against the market. Agents without a settled bet that counts are absent."""
-    order = _order(table)
-    bets = table.select(table.answered & table.quoted)
-    bets = bets.select(_first_windows(bets.agent * len(table.events) + bets.event, bets.window))
-    place, size = order.place[bets.cluster], len(table.clusters)
-    waits = order.waits(bets, place)
-    # Each agent's bets count up to its first cluster with a bet that is not over.
-    limit = np.full(len(table.agents), size)
-    np.minimum.at(limit, bets.agent[waits], place[waits])
-    counted = place < limit[bets.agent]
-    bets, place = bets.select(counted), place[counted]
+    order, bets, size = due_order(table), first_bets(table), len(table.clusters)
+    bets = bets.select(order.counted(bets))
+    place = order.place[bets.cluster]
     owners, group = np.unique(bets.agent * size + place, return_inverse=True)
     log = np.where(bets.resolved, log_of_outcome(bets.p, bets.y, FLOOR) - log_of_outcome(bets.q, bets.y, FLOOR), 0.0)
     factor = totals(log, group, len(owners)) / counts(group, len(owners)) / math.log(10)
@@ -81,7 +75,7 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
     It uses the first window of each event that both answered, in the same order of clusters as `evidence`. Pairs
     without a settled bet are absent.
     """
-    order = _order(table)
+    order = due_order(table)
     answers = table.select(table.answered)
     questions, first_row, question = np.unique(answers.question, return_index=True, return_inverse=True)
     asked = answers.rows(first_row)
@@ -94,43 +88,9 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
         for second in range(first + 1, len(table.agents)):
             difference = log[first] - log[second]
             both = np.flatnonzero(~np.isnan(difference))
-            both = both[_first_windows(asked.event[both], asked.window[both])]
+            both = both[first_windows(asked.event[both], asked.window[both])]
             both = both[place[both] < place[both[waits[both]]].min(initial=size)]
             if asked.resolved[both].any():
                 factors = ratio(totals(difference[both], place[both], size), counts(place[both], size))
                 result[first, second] = float(np.nansum(factors) / math.log(10))
     return result
-
-
-@dataclass(frozen=True)
-class _DueOrder:
-    """The clusters in order of their due times; clusters due at the same time in order of their names."""
-
-    place: Codes
-    """The place of each cluster in this order."""
-    due_at: Floats
-    """Unix seconds by place: infinite if unknown or in the future, NaN everywhere in a table without times."""
-
-    def waits(self, rows: CellTable, place: Codes) -> Mask:
-        """Marks rows whose bet is not over. In a table without times, a market without an outcome counts as void."""
-        settled = rows.resolved | ~np.isnan(rows.settled_at)
-        due_at = self.due_at[place]
-        return np.asarray(np.isinf(due_at) | (~settled & ~np.isnan(due_at)))
-
-
-def _order(table: CellTable) -> _DueOrder:
-    """The order by `due_at`, or else by `settled_at`. A cluster is due when the last of its markets is."""
-    times = next((column for column in (table.due_at, table.settled_at) if not np.isnan(column).all()), None)
-    latest = np.full(len(table.clusters), np.nan if times is None else -np.inf)
-    if times is not None:
-        np.maximum.at(latest, table.cluster, np.where(np.isnan(times), np.inf, times))
-    order = np.argsort(latest, kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return _DueOrder(place, latest[order])
-
-
-def _first_windows(owner: Codes, window: Codes) -> Mask:
-    """Marks the rows in the first window of their owner. The rows are in order of (owner, window)."""
-    new = np.concatenate([np.ones(min(1, len(owner)), dtype=np.bool_), owner[1:] != owner[:-1]])
-    return np.asarray(window == window[np.flatnonzero(new)][np.cumsum(new) - 1])

@@ -13,6 +13,7 @@ from coliseum.arena.scoring import brier as scores
 from coliseum.arena.scoring import calibration, intervals, returns, roles, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.clusters import event_clusters
 from coliseum.arena.scoring.nesting import NestedGroups, nest
 from coliseum.arena.scoring.proportions import wilson
 
@@ -118,6 +119,10 @@ class DimensionScores:
     def skill_matrix(self, label: str) -> Floats:
         """The skill of each agent in each event of the slice; NaN where the agent has no paired cell."""
         return self.pairs.matrix(self.event_skill, self._labels.index(label))
+
+    def skill_clusters(self, label: str) -> Codes:
+        """The cluster code of each column of `skill_matrix`. Columns with the same code depend on each other."""
+        return event_clusters(self._table)[self.pairs.events(self._labels.index(label))]
 
     def resampled(self, label: str, *, pairs: bool = False) -> intervals.BootstrapDraws:
         """The bootstrap of the skills in the slice. It is drawn once."""

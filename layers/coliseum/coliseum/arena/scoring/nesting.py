@@ -67,10 +67,15 @@ class NestedGroups:
         """The number of events, for each (agent, part)."""
         return counts(self.group, self.agents * self.parts)
 
+    def events(self, part: int) -> Codes:
+        """The codes of the events that have a value in one part, ascending: the columns of `matrix`."""
+        return np.unique(self.event[self.group % self.parts == part])
+
     def matrix(self, event_values: Floats, part: int) -> Floats:
         """An agents x events matrix of one part; NaN where an agent has no value. Events are in canonical order."""
         mine = self.group % self.parts == part
-        events, column = np.unique(self.event[mine], return_inverse=True)
+        events = self.events(part)
+        column = np.searchsorted(events, self.event[mine])
         filled = np.full((self.agents, len(events)), np.nan)
         filled[self.group[mine] // self.parts, column] = event_values[mine]
         return filled

@@ -25,9 +25,9 @@ from coliseum.arena.scoring.information import information
 from coliseum.arena.scoring.measures import CellScores, DimensionScores, score_cells
 from coliseum.arena.scoring.slices import Dimension
 
-ENGINE_VERSION = "1.3.0"
+ENGINE_VERSION = "2.0.0"
 """Changes when a number can change for the same input."""
-RULES_VERSION = "coliseum-rules-2"
+RULES_VERSION = "coliseum-rules-3"
 """Changes when a rule of docs/scoring.md changes."""
 PLACES = 12
 """Decimal places of floats in canonical JSON."""
