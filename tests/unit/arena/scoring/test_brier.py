@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.arithmetic import Floats, natural_log
-from coliseum.arena.scoring.brier import baseline_score, brier, brier_index, clip_outside, log_score, peer_score
+from coliseum.arena.scoring.brier import (
+    baseline_score,
+    brier,
+    brier_index,
+    clip_outside,
+    fractional,
+    log_loss,
+    log_of_payoff,
+    log_score,
+    peer_score,
+)
 from coliseum.arena.scoring.cells import table_from_cells
 
 inside = st.floats(0.01, 0.99)
@@ -73,3 +83,37 @@ def test_peer_scores_of_a_question_add_up_to_0(seed: int) -> None:
 @pytest.mark.parametrize(("score", "index"), [(0.0, 100.0), (0.25, 50.0), (1.0, 0.0)])
 def test_the_brier_index_runs_from_100_to_0(score: float, index: float) -> None:
     assert brier_index(score) == index
+
+
+def test_a_fraction_has_the_cross_entropy_as_log_score() -> None:
+    """A market that resolved to 0.25: a quarter of the score of YES and three quarters of that of NO."""
+    wanted = -(0.25 * math.log(0.6) + 0.75 * math.log(0.4))
+
+    assert log_score(column(0.6), column(0.25))[0] == pytest.approx(wanted, rel=1e-15)
+
+
+@given(inside, inside)
+def test_the_fraction_itself_has_the_best_log_score(y: float, p: float) -> None:
+    best, other = log_score(column(y, p), column(y, y))
+
+    assert best <= other + 1e-15
+
+
+def test_only_values_between_no_and_yes_are_fractions() -> None:
+    assert fractional(column(0, 1, 0.5, math.nan, 1e-9)).tolist() == [False, False, True, False, True]
+
+
+def test_the_log_loss_clips_far_beyond_the_log_score() -> None:
+    p, y = column(0.5, 0.0, 0.0004), column(1, 1, 1)
+
+    assert log_loss(p, y, log_score(p, y)) == pytest.approx([math.log(2), -math.log(1e-15), -math.log(0.0004)])
+
+
+@given(inside, inside, st.floats(0, 1))
+def test_a_bet_at_a_right_price_is_fair_whatever_the_fractions(p: float, q: float, spread: float) -> None:
+    """The outcomes y1 and y2 have the mean q, so the mean of the stakes is 1."""
+    low, high = q * spread, q + (1 - q) * spread
+    weight = 1.0 if high == low else (high - q) / (high - low)
+    paid = [math.exp(log_of_payoff(column(p), column(q), column(y), 0.01)[0]) for y in (low, high)]
+
+    assert weight * paid[0] + (1 - weight) * paid[1] == pytest.approx(1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
@@ -13,6 +14,10 @@ from coliseum.arena.scoring import calibration
 from coliseum.arena.scoring.arithmetic import Floats
 
 forecasts = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
+
+
+def column(*values: float) -> Floats:
+    return np.array(values, dtype=np.float64)
 
 
 def columns(rows: list[tuple[float, bool]]) -> tuple[Floats, Floats]:
@@ -140,3 +145,47 @@ def test_fifty_cells_are_enough_for_a_regression() -> None:
 
     assert calibration.platt(np.array(p), np.array(y)) is not None
     assert calibration.platt(np.array(p[:49]), np.array(y[:49])) is None
+
+
+def test_kalshibench_s_edges_put_three_tenths_a_bin_lower_and_lose_a_forecast_of_1() -> None:
+    """By hand: bins [0.2, 0.3...04) with 0.25 and 0.3, [0.3...04, 0.4) with 0.35; 1.0 is in none, but is counted."""
+    errors = calibration.linspace_errors(column(0.25, 0.3, 0.35, 1.0), column(0, 1, 0, 0))
+
+    assert errors is not None
+    assert errors.expected == pytest.approx((2 * abs(0.275 - 0.5) + 0.35) / 4)
+    assert errors.maximum == pytest.approx(0.35)
+    assert errors.lost == 1
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_a_forecast_on_an_edge_is_in_numpy_s_bin(p: float) -> None:
+    """A neighbour in the middle of each bin shows in which of them the forecast is."""
+    low = next(low for low, high in pairwise(np.linspace(0, 1, 11).tolist()) if low <= p < high)
+    neighbour = low + 0.05
+    rows = np.sort(column(p, neighbour))
+    outcomes = np.where(rows == p, 1.0, 0.0)
+    errors = calibration.linspace_errors(rows, outcomes)
+
+    assert errors is not None
+    assert errors.expected == pytest.approx(abs((p + neighbour) / 2 - 0.5))
+
+
+def test_forecasts_of_1_alone_are_in_no_bin() -> None:
+    assert calibration.linspace_errors(column(1.0, 1.0), column(1, 0)) == calibration.LinspaceErrors(0.0, 0.0, 2)
+    assert calibration.linspace_errors(column(), column()) is None
+
+
+def test_murphy_s_parts_add_up_for_fractions_too() -> None:
+    p, y = column(0.1, 0.15, 0.5, 0.9), column(0.35, 0, 0.5, 1)
+    parts = calibration.decomposition(p, y)
+
+    assert parts is not None
+    assert parts.uncertainty == pytest.approx(np.var(y))
+    total = parts.reliability - parts.resolution + parts.uncertainty + parts.remainder
+    assert total == pytest.approx(np.square(p - y).mean())
+
+
+def test_fractions_are_neither_yes_nor_no_for_the_auc() -> None:
+    with_fraction = calibration.area_under_curve(column(0.1, 0.3, 0.6, 0.9), column(0, 0.5, 0.9, 1))
+
+    assert with_fraction == calibration.area_under_curve(column(0.1, 0.9), column(0, 1)) == 1.0

@@ -22,6 +22,8 @@ def cell(**more: Any) -> Cell:
         ([cell(q_24h=-1)], "q_24h"),
         ([cell(yes_ask=1.5)], "yes_ask"),
         ([cell(y=2)], "y"),
+        ([cell(y=-0.1)], "y"),
+        ([cell(y=0.35), cell(agent="b", y=0.36)], "y"),
         ([cell(), cell()], "cell"),
         ([cell(y=1), cell(agent="b", y=0)], "y"),
         ([cell(y=1), cell(window="2", y=0)], "y"),

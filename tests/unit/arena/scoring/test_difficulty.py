@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.difficulty import adjusted_brier
 
 
-def cell(agent: str, question: int, p: float, y: int) -> Cell:
+def cell(agent: str, question: int, p: float, y: float) -> Cell:
     return Cell(agent=agent, event=f"e{question}", market="m", window="1", p=p, y=y)
 
 
@@ -47,6 +48,14 @@ def test_an_agent_that_always_forecasts_one_half_has_an_adjusted_brier_score_of_
     result = adjusted_brier(table_from_cells(cells))
 
     assert result["flip"] == pytest.approx(0.25, abs=1e-9)
+
+
+def test_one_half_has_one_quarter_also_if_outcomes_are_fractions() -> None:
+    cells = [replace(c, y=0.25 if c.event < "e2" else c.y) for c in incomplete(5) if c.agent != "c"]
+    questions = {c.event: c.y or 0 for c in cells}
+    cells += [cell("flip", int(event[1:]), 0.5, y) for event, y in questions.items()]
+
+    assert adjusted_brier(table_from_cells(cells))["flip"] == pytest.approx(0.25, abs=1e-9)
 
 
 def test_an_agent_with_hard_questions_gains_from_the_adjustment() -> None:

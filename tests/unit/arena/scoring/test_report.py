@@ -37,15 +37,20 @@ def close(result: object, wanted: float | None) -> bool:
     return isinstance(result, float) and math.isclose(result, wanted, rel_tol=1e-12, abs_tol=1e-12)
 
 
+@pytest.mark.parametrize("fractions", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_every_slice_agrees_with_a_reference_in_plain_python(seed: int) -> None:
-    cells = random_cells(seed)
+def test_every_slice_agrees_with_a_reference_in_plain_python(seed: int, *, fractions: bool) -> None:
+    cells = random_cells(seed, fractions=fractions)
     report = report_of(cells)
+    vectors = {agent: reference.vectors(cells, agent) for agent in report.agents}
     for name, wanted in _slices(cells).items():
         scores = report.scores(name)
         assert sorted(scores) == sorted({cell.agent for cell in wanted})
         for agent, numbers in scores.items():
-            _compare(numbers, [cell for cell in wanted if cell.agent == agent])
+            own = [cell for cell in wanted if cell.agent == agent]
+            _compare(numbers, own)
+            _compare_published(numbers, own)
+            _compare_vectors(numbers, vectors[agent], {(cell.event, cell.window) for cell in own})
 
 
 def _slices(cells: list[Cell]) -> dict[str, list[Cell]]:
@@ -69,7 +74,7 @@ def _compare(numbers: dict[str, Any], own: list[Cell]) -> None:
         "brier_market_weighted": reference.mean(map(reference.brier, graded)),
         "brier_strict": reference.mean(
             reference.event_values(
-                own, lambda c: c.y is not None, lambda c: 0.25 if c.p is None else reference.brier(c)
+                own, lambda c: c.y is not None, lambda c: reference.brier(replace(c, p=0.5) if c.p is None else c)
             ).values()
         ),
         "log": reference.mean(reference.event_values(own, reference.graded, reference.log_score).values()),
@@ -99,9 +104,43 @@ def _compare(numbers: dict[str, Any], own: list[Cell]) -> None:
     assert [part["count"] for part in numbers["bins"]] == [len(part) for part in reference.bins(own)]
 
 
+def _compare_published(numbers: dict[str, Any], own: list[Cell]) -> None:
+    """The numbers of other boards, and those whose formula a fraction as outcome changes."""
+    rows = [cell for cell in own if reference.graded(cell)]
+    linspace, parts = reference.linspace_errors(own) or (None, None, 0), reference.murphy(own)
+    share, decided = reference.direction(own)
+    wanted: dict[str, float | None] = {
+        **reference.classification(own),
+        "log_loss": reference.mean(reference.cross_entropy(cell, 1e-15) for cell in rows),
+        "ece_linspace": linspace[0],
+        "mce_linspace": linspace[1],
+        "direction": share,
+    }
+    for place, name in enumerate(("reliability", "resolution", "uncertainty")):
+        wanted[f"murphy_{name}"] = None if parts is None else parts[place]
+    for name, value in wanted.items():
+        assert close(numbers[name], value), name
+    assert numbers["linspace_lost"] == linspace[2]
+    assert numbers["direction_decided"] == decided
+    assert numbers["fractional"] == sum(cell.y not in {0, 1} for cell in rows)
+
+
+def _compare_vectors(
+    numbers: dict[str, Any],
+    vectors: dict[tuple[str, str], tuple[float, float | None]],
+    asked: set[tuple[str, str]],
+) -> None:
+    own = {key: value for key, value in vectors.items() if key in asked}
+
+    assert close(numbers["brier_sum"], reference.by_event({key: value[0] for key, value in own.items()}))
+    assert close(numbers["spherical"], reference.by_event({key: value[1] for key, value in own.items()}))
+    assert numbers["complete_events"] == len({event for event, _ in own})
+
+
+@pytest.mark.parametrize("fractions", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_peer_scores_agree_with_the_reference(seed: int) -> None:
-    cells = random_cells(seed)
+def test_peer_scores_agree_with_the_reference(seed: int, *, fractions: bool) -> None:
+    cells = random_cells(seed, fractions=fractions)
     for agent, numbers in report_of(cells).scores().items():
         assert close(numbers["peer"], reference.peer(cells, agent))
 
@@ -143,7 +182,7 @@ def test_numbers_agree_with_an_independent_engine(seed: int) -> None:
     assert compared == 16
 
 
-def _resolution(outcome: int | None) -> Resolution:
+def _resolution(outcome: float | None) -> Resolution:
     return Resolution.VOID if outcome is None else Resolution.YES if outcome else Resolution.NO
 
 
@@ -207,7 +246,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from_cells(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "6a9ba1fa22b3059548465b4d258acb1351b3a2627269e05e407129c749221859"
+DIGEST = "a4e905cdcfc97c8ce1e976d44747784b4d9b9f16aa6452e303755dde7871c1c3"
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,10 @@ def test_the_return_on_investment_is_profit_over_cost() -> None:
 
     assert numbers["pm_roi"] == pytest.approx((0.2 * 0.5 - 0.3 * 0.5) / (0.5 * 0.5))
     assert numbers["pm_roi_bets"] == 2
+
+
+def test_a_fraction_pays_both_sides() -> None:
+    """A dollar split 0.6 and 0.4 at the prices 0.5 and 0.5 buys 1.2 YES and 0.8 NO, and YES pays 0.25."""
+    table = table_from_cells([Cell(agent="a", event="e", market="m", window="1", p=0.6, q=0.5, y=0.25)])
+
+    assert gross_return(table, 1.0) == pytest.approx([1.2 * 0.25 + 0.8 * 0.75])

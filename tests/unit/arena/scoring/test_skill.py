@@ -9,7 +9,7 @@ from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 
 
-def table_of(*rows: tuple[float | None, float | None, int | None]) -> CellTable:
+def table_of(*rows: tuple[float | None, float | None, float | None]) -> CellTable:
     return table_from_cells(
         Cell(agent="a", event=f"e{i}", market="m", window="1", p=p, q=q, y=y) for i, (p, q, y) in enumerate(rows)
     )
@@ -26,10 +26,14 @@ def table_of(*rows: tuple[float | None, float | None, int | None]) -> CellTable:
         (0.7, None, 1, False, False),
         (0.7, 0.5, None, False, False),
         (None, 0.5, 1, False, False),
+        (0.7, 0.5, 0.6, True, True),  # a fraction above the price
+        (0.3, 0.5, 0.6, True, False),
+        (0.7, 0.5, 0.5, False, False),  # the price itself came out: no side was right
+        (0.7, 1.0, 1, True, False),
     ],
 )
 def test_a_forecast_takes_a_side_if_it_is_more_than_two_cents_from_the_market(
-    p: float | None, q: float | None, y: int | None, takes: bool, right: bool
+    p: float | None, q: float | None, y: float | None, takes: bool, right: bool
 ) -> None:
     table = table_of((p, q, y))
 
@@ -71,3 +75,8 @@ def test_a_provisional_agent_removes_no_event_from_the_common_ones() -> None:
     ]  # fmt: skip
     none = skill.common_events(values, np.array([False] * 3))
     assert np.array_equal(none, skill.common_events(values, np.array([True] * 3)), equal_nan=True)
+
+
+def test_a_missing_answer_counts_as_one_half_for_fractions_too() -> None:
+    """The market said 0.4 and the outcome is 0.2: it loses 0.04, and one half would lose 0.09."""
+    assert skill.strict_difference(table_of((None, 0.4, 0.2))) == pytest.approx([0.04 - 0.09])

@@ -9,12 +9,14 @@ from coliseum.arena.scoring.cells import CellTable
 
 LOG_FLOOR = 0.001
 """Log scores clip p to [0.001, 0.999]. The number of clipped cells is reported."""
-COIN_FLIP = 0.25
-"""The Brier score of p = 0.5 for either outcome. A missing answer costs this in the strict columns."""
+LOSS_FLOOR = 1e-15
+"""`log_loss` clips p to [1e-15, 1 - 1e-15], as KalshiBench and scikit-learn do."""
+COIN_FLIP = 0.5
+"""The forecast that the strict columns put in the place of a missing answer."""
 
 
 def brier(p: Floats, y: Floats) -> Floats:
-    """(p - y)^2: 0 is perfect, 1 is certain and wrong (Brier 1950, one-outcome form)."""
+    """(p - y)^2: 0 is perfect, 1 is certain and wrong (Brier 1950, one-outcome form). `y` may be a fraction."""
     return np.square(p - y)
 
 
@@ -28,19 +30,55 @@ def clip_outside(p: Floats, floor: float = LOG_FLOOR) -> Mask:
     return np.asarray((p < floor) | (p > 1 - floor))
 
 
+def fractional(y: Floats) -> Mask:
+    """Marks the outcomes between NO and YES, such as a market that resolved to 0.35. NaN is not marked."""
+    return np.asarray((y > 0) & (y < 1))
+
+
 def probability_of_outcome(p: Floats, y: Floats) -> Floats:
-    """p where the outcome is YES, 1 - p where it is NO."""
+    """p where the outcome is YES, 1 - p where it is NO. It has no meaning for a fraction."""
     return np.where(y == 1, p, 1 - p)
 
 
 def log_of_outcome(p: Floats, y: Floats, floor: float = LOG_FLOOR) -> Floats:
-    """ln of the clipped probability of the outcome."""
-    return natural_log(probability_of_outcome(np.clip(p, floor, 1 - floor), y))
+    """ln of the clipped probability of the outcome. For a fraction y: y ln p + (1 - y) ln(1 - p)."""
+    inside = np.clip(p, floor, 1 - floor)
+    result = natural_log(probability_of_outcome(inside, y))
+    rows = np.flatnonzero(fractional(y))
+    if len(rows):
+        share, inside = y[rows], inside[rows]
+        result[rows] = share * natural_log(inside) + (1 - share) * natural_log(1 - inside)
+    return result
 
 
 def log_score(p: Floats, y: Floats, floor: float = LOG_FLOOR) -> Floats:
-    """-ln of the clipped probability of the outcome (Good 1952). 0 is perfect."""
+    """-ln of the clipped probability of the outcome (Good 1952), the cross-entropy for a fraction. 0 is perfect.
+
+    A forecast p = y has the lowest score that a fraction y allows: its entropy, which is above 0.
+    """
     return -log_of_outcome(p, y, floor)
+
+
+def log_loss(p: Floats, y: Floats, log: Floats) -> Floats:
+    """The log score with the clip of `LOSS_FLOOR`. `log` is the log score of each row."""
+    clipped = np.flatnonzero(clip_outside(p))
+    result = log.copy()
+    result[clipped] = log_score(p[clipped], y[clipped], LOSS_FLOOR)
+    return result
+
+
+def log_of_payoff(p: Floats, q: Floats, y: Floats, floor: float) -> Floats:
+    """ln of what a stake of 1 becomes that is split p on YES and 1 - p on NO at the prices q and 1 - q, all clipped.
+
+    A YES contract pays y and a NO contract 1 - y. So the stake becomes y p/q + (1 - y) (1 - p)/(1 - q), whose mean is
+    1 if q is the mean of y.
+    """
+    result = log_of_outcome(p, y, floor) - log_of_outcome(q, y, floor)
+    rows = np.flatnonzero(fractional(y))
+    if len(rows):
+        paid, bet, price = y[rows], *(np.clip(part[rows], floor, 1 - floor) for part in (p, q))
+        result[rows] = natural_log(paid * bet / price + (1 - paid) * (1 - bet) / (1 - price))
+    return result
 
 
 def baseline_score(log: Floats) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats
+from coliseum.arena.scoring.brier import fractional
 from coliseum.arena.scoring.proportions import wilson
 
 BINS = 10
@@ -32,9 +33,9 @@ class Bin:
     forecast: float | None
     """Mean forecast."""
     observed: float | None
-    """Share of YES."""
+    """Mean outcome: the share of YES."""
     interval: tuple[float, float] | None
-    """95 % Wilson interval of `observed`."""
+    """95 % Wilson interval of `observed`. Too wide if outcomes are fractions, which vary less than YES and NO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,34 @@ def histograms(p: Floats, y: Floats, group: Codes, size: int, bins: int = BINS) 
     return [Histogram(*rows) for rows in zip(*columns, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class LinspaceErrors:
+    """Calibration errors over the bins of `numpy.linspace(0, 1, 11)`, as KalshiBench and others compute them."""
+
+    expected: float
+    maximum: float
+    lost: int
+    """Forecasts of exactly 1, which are in no bin: each bin excludes its upper edge. They dilute `expected`."""
+
+
+def linspace_errors(p: Floats, y: Floats, bins: int = BINS) -> LinspaceErrors | None:
+    """ECE and MCE with the edges of `numpy.linspace`: low <= p < high. `p` ascends. None without forecasts.
+
+    Its edges are multiples of 0.1 in binary, so 0.3 is below the edge 0.30000000000000004 and falls into the bin below.
+    """
+    if not len(p):
+        return None
+    edges = np.searchsorted(p, np.linspace(0, 1, bins + 1), side="left")
+    filled = np.flatnonzero(edges[1:] > edges[:-1])
+    lost = len(p) - int(edges[-1])
+    if not len(filled):
+        return LinspaceErrors(0.0, 0.0, lost)
+    starts, end = edges[filled], int(edges[-1])
+    gaps = np.abs(np.add.reduceat(p[:end], starts) - np.add.reduceat(y[:end], starts))
+    sizes = edges[filled + 1] - starts
+    return LinspaceErrors(float(gaps.sum() / len(p)), float((gaps / sizes).max()), lost)
+
+
 def adaptive_error(p: Floats, y: Floats, bins: int = BINS) -> float | None:
     """ECE over bins of equal mass (Nixon et al. 2019). `p` ascends; equal forecasts stay in one bin."""
     if not len(p):
@@ -115,8 +144,10 @@ def adaptive_error(p: Floats, y: Floats, bins: int = BINS) -> float | None:
 def area_under_curve(p: Floats, y: Floats) -> float | None:
     """The chance that a YES market got a higher forecast than a NO market; a tie counts half.
 
-    `p` ascends. None if all outcomes are equal.
+    `p` ascends. Fractions are neither YES nor NO, so they are left out. None if all outcomes are equal.
     """
+    whole = ~fractional(y)
+    p, y = p[whole], y[whole]
     positives = float(y.sum())
     negatives = len(y) - positives
     if not positives or not negatives:
@@ -129,7 +160,10 @@ def area_under_curve(p: Floats, y: Floats) -> float | None:
 
 
 def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | None:
-    """Murphy's three terms over uniform bins, and the remainder inside the bins. They give the Brier score exactly."""
+    """Murphy's three terms over uniform bins, and the remainder inside the bins. They give the Brier score exactly.
+
+    The uncertainty is the variance of the outcomes: base (1 - base) for YES and NO, less for fractions.
+    """
     if not len(p):
         return None
     index = bin_index(p, bins)
@@ -142,14 +176,16 @@ def decomposition(p: Floats, y: Floats, bins: int = BINS) -> Decomposition | Non
     apart = float((weight * np.square(observed - base)).sum())
     inside_p, inside_y = p - forecast[index], y - observed[index]
     remainder = float((np.square(inside_p) - 2 * inside_p * inside_y).mean())
-    return Decomposition(off, apart, base * (1 - base), remainder)
+    uncertainty = base * (1 - base) - float((y * (1 - y)).mean())
+    return Decomposition(off, apart, uncertainty, remainder)
 
 
 def platt(p: Floats, y: Floats) -> tuple[float, float] | None:
     """(intercept, slope) of a logistic regression of y on logit p. (0, 1) is calibrated, a slope below 1 overconfident.
 
     Newton's method (Platt 1999, without label smoothing) on p clipped to [0.001, 0.999]. None below 50 cells, with only
-    one outcome, with equal forecasts, and where the forecasts separate the outcomes.
+    one outcome, with equal forecasts, and where the forecasts separate the outcomes. Fractions enter as
+    quasi-likelihood (Papke & Wooldridge 1996).
     """
     if len(p) < PLATT_MINIMUM:
         return None

@@ -23,8 +23,9 @@ class Cell:
     """The forecast probability of YES, 0 to 1. None: the agent was asked and gave no valid answer."""
     q: float | None = None
     """The market's probability at the same time. None: there was no usable quote."""
-    y: int | None = None
-    """1: YES. 0: NO. None: void, scalar or not settled, so the cell is not graded."""
+    y: float | None = None
+    """1: YES. 0: NO. Between them: the value of a market that resolved to a fraction. None: void or not settled, so the
+    cell is not graded. The arena does not grade scalar settlements (docs/scoring.md)."""
     category: str | None = None
     horizon: str | None = None
     """The time until the market's close: a label such as `3-12h`."""

@@ -120,7 +120,7 @@ def build_table(
 ) -> CellTable:
     """Build a table from columns of equal length, with rows in any order; NaN and "" mean absent.
 
-    Raises InvalidInput for a probability outside [0, 1], an outcome other than 0 and 1, a market with two outcomes, and
+    Raises InvalidInput for a probability or an outcome outside [0, 1], a market with two outcomes, and
     two answers of one agent to one market in one window. The caller must decide which of the answers counts.
     """
     length = len(agent)
@@ -222,9 +222,10 @@ def _check_numbers(columns: Mapping[str, Floats]) -> None:
         if bad.any():
             raise InvalidInput(name, float(column[bad][0]), "a probability between 0 and 1, or nothing")
     y = columns["y"]
-    bad = ~np.isnan(y) & (y != 0) & (y != 1)
+    with np.errstate(invalid="ignore"):
+        bad = (y < 0) | (y > 1)
     if bad.any():
-        raise InvalidInput("y", float(y[bad][0]), "1, 0, or nothing for void and unsettled markets")
+        raise InvalidInput("y", float(y[bad][0]), "1, 0, a fraction between them, or nothing for void and open markets")
 
 
 def _check_outcomes(events: Sequence[str], event: Codes, markets: Sequence[str], market: Codes, y: Floats) -> None:
@@ -239,7 +240,8 @@ def _check_outcomes(events: Sequence[str], event: Codes, markets: Sequence[str],
     if len(bad):
         row = int(bad[0])
         name = f"{events[event[row]]}/{markets[market[row]]}"
-        raise InvalidInput("y", name, "one outcome per market; this one is both YES and NO")
+        shown = sorted((outcome[asked[row]], y[row]))
+        raise InvalidInput("y", name, f"one outcome per market; this one has {shown[0]:g} and {shown[1]:g}")
 
 
 def _check_unique(ordered: Codes, order: Codes, names: tuple[Sequence[str], ...]) -> None:

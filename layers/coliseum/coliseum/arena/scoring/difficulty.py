@@ -7,9 +7,11 @@ import math
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import counts, totals
-from coliseum.arena.scoring.brier import brier
+from coliseum.arena.scoring.brier import COIN_FLIP, brier
 from coliseum.arena.scoring.cells import CellTable
 
+COIN_FLIP_SCORE = 0.25
+"""The adjusted score of an agent that always forecasts 0.5."""
 PLACES = 9
 """Results are rounded to these places, because the last bits of LAPACK's least squares differ between machines."""
 
@@ -19,7 +21,8 @@ def adjusted_brier(table: CellTable) -> dict[str, float]:
 
     brier_ij = a_i + b_j by least squares over the cells of all agents i and questions j. a_i is shifted so that an
     agent that always forecasts 0.5 has 0.25. Empty if all agents answered the same questions, where nothing needs
-    adjusting, and if the agents fall into groups without a common question, which cannot be compared.
+    adjusting, and if the agents fall into groups without a common question, which cannot be compared. A question with a
+    fraction as outcome may be easier or harder for 0.5 than 0.25; the shift takes its share of that too.
     """
     graded = table.select(table.graded)
     labels, question = np.unique(graded.question, return_inverse=True)
@@ -39,5 +42,8 @@ def adjusted_brier(table: CellTable) -> dict[str, float]:
     if rank < len(active) - 1:
         return {}
     difficulty = mean - (answered @ effect) / per_question
-    shifted = effect + math.fsum(difficulty.tolist()) / len(labels)
+    outcome = np.zeros(len(labels))
+    outcome[question] = graded.y
+    coin_flips = brier(np.full(len(labels), COIN_FLIP), outcome)
+    shifted = effect + math.fsum((difficulty - (coin_flips - COIN_FLIP_SCORE)).tolist()) / len(labels)
     return {table.agents[code]: round(float(value), PLACES) for code, value in zip(active, shifted, strict=True)}

@@ -13,12 +13,16 @@ from coliseum.arena.scoring import brier as scores
 from coliseum.arena.scoring import calibration, intervals, returns, roles, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.classification import Answers, answers_of, classification
 from coliseum.arena.scoring.clusters import event_clusters
 from coliseum.arena.scoring.nesting import NestedGroups, nest
+from coliseum.arena.scoring.outcome_vectors import VectorScores, vector_scores
 from coliseum.arena.scoring.proportions import wilson
 
 RATIO_MINIMUM = 30
 """Below so many cells the Brier skill scores (`bss_…`) are not reported."""
+_LEAST_VARIANCE = 1e-12
+"""A smaller variance of the outcomes is a rounding error: they are all equal."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class CellScores:
     brier_strict: Floats
     market_brier: Floats
     log: Floats
+    log_loss: Floats
     baseline: Floats
     peer: Floats
     difference: Floats
@@ -38,6 +43,8 @@ class CellScores:
     gross: Mapping[float, Floats]
     profit: Floats
     cost: Floats
+    vectors: VectorScores
+    answers: Answers
     by_p: Codes
     """Graded rows in order of ascending forecast."""
 
@@ -54,9 +61,10 @@ def score_cells(table: CellTable) -> CellScores:
     return CellScores(
         table=table,
         brier=error,
-        brier_strict=np.where(table.answered, error, scores.COIN_FLIP),
+        brier_strict=np.where(table.answered, error, scores.brier(np.full(len(y), scores.COIN_FLIP), y)),
         market_brier=scores.brier(table.q, y),
         log=log,
+        log_loss=scores.log_loss(np.nan_to_num(p), y, log),
         baseline=scores.baseline_score(log),
         peer=scores.peer_score(table, log),
         difference=skill.paired_difference(table),
@@ -65,6 +73,8 @@ def score_cells(table: CellTable) -> CellScores:
         gross=gross,
         profit=profit,
         cost=cost,
+        vectors=vector_scores(table),
+        answers=answers_of(table),
         by_p=graded[np.argsort(p[graded], kind="stable")],
     )
 
@@ -142,7 +152,14 @@ class DimensionScores:
     @cached_property
     def columns(self) -> dict[str, Floats]:
         """One number for each (agent, slice), by metric."""
-        return {**self._counted, **self._nested_graded, **self._nested_paired, **self._pooled}
+        return {
+            **self._counted,
+            **self._nested_graded,
+            **self._nested_vectors,
+            **self._nested_paired,
+            **self._pooled,
+            **classification(self._measures.answers, np.where(self._sliced, self._group, -1), self._size),
+        }
 
     @cached_property
     def _counted(self) -> dict[str, Floats]:
@@ -153,6 +170,7 @@ class DimensionScores:
             "answered": self._count(table.answered),
             "graded": self._count(table.graded),
             "paired": self._count(table.paired),
+            "fractional": self._count(table.graded & scores.fractional(table.y)),
             "log_clipped": self._count(table.graded & scores.clip_outside(table.p)),
             "direction_decided": self._count(side),
             "direction_right": self._count(skill.right_side(table)),
@@ -174,6 +192,20 @@ class DimensionScores:
             "log": _mean(graded, mine.log),
             "baseline": _mean(graded, mine.baseline),
             "peer": _mean(peers, mine.peer),
+        }
+
+    @cached_property
+    def _nested_vectors(self) -> dict[str, Floats]:
+        """Event-weighted means of the scores of whole events. A slice has an event if it has a market of it."""
+        vectors = self._measures.vectors
+        complete = self._nest(vectors.complete)
+        with_length = (
+            complete if bool((vectors.with_length == vectors.complete).all()) else self._nest(vectors.with_length)
+        )
+        return {
+            "brier_sum": _mean(complete, vectors.brier_sum),
+            "spherical": _mean(with_length, vectors.spherical),
+            "complete_events": complete.event_counts(),
         }
 
     @cached_property
@@ -201,13 +233,16 @@ class DimensionScores:
         graded, paired = table.graded, table.paired
         own, market = self._total(mine.brier, paired), self._total(mine.market_brier, paired)
         brier = self._total(mine.brier, graded)
-        base = ratio(self._total(table.y, graded), count["graded"])
+        base = self._mean_of(table.y, graded)
+        variance = base * (1 - base) - self._mean_of(table.y * (1 - table.y), graded)
+        variance = np.where(variance > _LEAST_VARIANCE, variance, 0.0)
         cost = self._total(mine.cost, graded)
         return {
             "brier_market_weighted": ratio(brier, count["graded"]),
+            "log_loss": self._mean_of(mine.log_loss, graded),
             "skill_market_weighted": ratio(self._total(mine.difference, paired), count["paired"]),
             "bss_market": _enough(1 - ratio(own, market), count["paired"]),
-            "bss_base": _enough(1 - ratio(ratio(brier, count["graded"]), base * (1 - base)), count["graded"]),
+            "bss_base": _enough(1 - ratio(ratio(brier, count["graded"]), variance), count["graded"]),
             "sharpness": ratio(self._total(np.abs(table.p - 0.5), graded), count["graded"]),
             "bias": ratio(self._total(table.p - table.y, graded), count["graded"]),
             "direction": ratio(count["direction_right"], count["direction_decided"]),
@@ -255,11 +290,14 @@ class DimensionScores:
 
     def _calibrated(self, group: int) -> dict[str, Any]:
         p, y = self._by_forecast[group]
-        histogram = self._histograms[group]
+        histogram, linspace = self._histograms[group], calibration.linspace_errors(p, y)
         line, parts = calibration.platt(p, y), calibration.decomposition(p, y)
         return {
             "ece": histogram.expected_error,
             "mce": histogram.maximum_error,
+            "ece_linspace": None if linspace is None else linspace.expected,
+            "mce_linspace": None if linspace is None else linspace.maximum,
+            "linspace_lost": 0 if linspace is None else linspace.lost,
             "ace": calibration.adaptive_error(p, y),
             "platt_intercept": None if line is None else line[0],
             "platt_slope": None if line is None else line[1],
@@ -304,9 +342,9 @@ class DimensionScores:
 
 
 _WHOLE = frozenset({
-    "offered", "answered", "graded", "paired", "events", "skill_events", "log_clipped", "direction_decided",
-    "direction_right", "pm_roi_bets", "replicated", "clv_1h_cells", "clv_24h_cells", "clv_close_cells",
-    "priced_forecasts", "own", "half",
+    "offered", "answered", "graded", "paired", "fractional", "events", "skill_events", "complete_events", "log_clipped",
+    "direction_decided", "direction_right", "pm_roi_bets", "replicated",
+    "clv_1h_cells", "clv_24h_cells", "clv_close_cells", "priced_forecasts", "own", "half",
 })  # fmt: skip
 """Metrics that are counts, and so whole numbers in a report."""
 

@@ -30,10 +30,13 @@ def yes_share(p: Floats, q: Floats, gamma: float) -> Floats:
 
 
 def gross_return(table: CellTable, gamma: float) -> Floats:
-    """What one dollar per market returns; 1 is break-even. NaN where the price is 0 or 1 or unknown."""
+    """What one dollar per market returns; 1 is break-even. NaN where the price is 0 or 1 or unknown.
+
+    A YES contract pays y and a NO contract 1 - y, also for a fraction.
+    """
     q = np.where((table.q > 0) & (table.q < 1), table.q, np.nan)
     share = yes_share(table.p, q, gamma)
-    return np.asarray(np.where(table.y == 1, share / q, (1 - share) / (1 - q)))
+    return np.asarray(table.y * (share / q) + (1 - table.y) * ((1 - share) / (1 - q)))
 
 
 def buyable(table: CellTable) -> Mask:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats, Mask
-from coliseum.arena.scoring.brier import COIN_FLIP, brier
+from coliseum.arena.scoring.brier import COIN_FLIP, brier, fractional
 from coliseum.arena.scoring.cells import CellTable
 
 DEAD_BAND = 0.02
@@ -27,7 +27,7 @@ def paired_difference(table: CellTable) -> Floats:
 
 def strict_difference(table: CellTable) -> Floats:
     """The paired difference, with a missing answer counted as 0.5."""
-    return np.where(table.answered, paired_difference(table), brier(table.q, table.y) - COIN_FLIP)
+    return brier(table.q, table.y) - brier(np.where(table.answered, table.p, COIN_FLIP), table.y)
 
 
 def common_events(by_event: Floats, agents: Mask) -> Floats:
@@ -42,14 +42,19 @@ def common_events(by_event: Floats, agents: Mask) -> Floats:
 
 
 def takes_side(table: CellTable) -> Mask:
-    """Marks paired cells whose forecast is outside the dead band around the market price."""
+    """Marks paired cells whose forecast is outside the dead band around the market price.
+
+    A fraction that equals the price is on no side of it, so such cells are left out.
+    """
     with np.errstate(invalid="ignore"):
-        return np.asarray(table.paired & (np.abs(table.p - table.q) > DEAD_BAND + _ROUNDING))
+        outside = np.abs(table.p - table.q) > DEAD_BAND + _ROUNDING
+    return np.asarray(table.paired & outside & ~(fractional(table.y) & (table.y == table.q)))
 
 
 def right_side(table: CellTable) -> Mask:
-    """Marks cells that take a side and have the outcome on that side."""
-    return np.asarray(takes_side(table) & ((table.p > table.q) == (table.y == 1)))
+    """Marks cells that take a side and have the outcome on that side of the price."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(takes_side(table) & (edge(table) > 0))
 
 
 def edge(table: CellTable) -> Floats:
