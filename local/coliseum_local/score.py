@@ -13,14 +13,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from coliseum.arena.leaderboard import NO_GATES, AgentStanding, Leaderboard, leaderboard_body, rank_agents
+from coliseum.arena import readings
+from coliseum.arena.leaderboard import (
+    NO_GATES,
+    AgentStanding,
+    Leaderboard,
+    leaderboard_body,
+    rank_agents,
+    standing_body,
+)
 from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
 from coliseum.arena.scoring.files.parse import forecasts_from
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
+from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
 from coliseum_local.text_files import UnreadableFile, text_of
 
-WIDTH = 150
+WIDTH = 170
 """Characters of a line if the output is not a terminal."""
 
 UNGRADED = "Nothing is graded: no line has an outcome (column y, or --outcomes FILE)."
@@ -88,17 +97,26 @@ def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded
         title="{graded_cells:,} graded forecasts of {questions:,} questions in {events:,} events".format(**body),
         title_justify="left",
     )
-    for column in ("rank", "tier", "agent", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "market", "strict",
-                   "log", "ECE", "log10 E", "coverage"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "agent" else "right")
+    for column in ("rank", "tier", "agent", "verdict", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "market",
+                   "strict", "log", "ECE", "log10 E", "coverage"):  # fmt: skip
+        table.add_column(column, justify="left" if column == "agent" else "right", no_wrap=column != "agent")
     for standing in leaderboard.standings:
         table.add_row(*_row(standing))
     console.print(table)
+    _print_words(console, report, leaderboard)
     if not body["graded_cells"]:
         console.print(ungraded, highlight=False)
     elif not body["paired_cells"]:
         console.print("No agent is ranked: skill needs the market's probability (column q).")
     console.print(f"engine {body['engine_version']}, rules {body['rules_version']}", highlight=False)
+
+
+def _print_words(console: Console, report: ScoreReport, leaderboard: Leaderboard) -> None:
+    """Print what the numbers of each agent say, and why some of them are missing."""
+    for standing in leaderboard.standings:
+        told = standing_body(standing, report)
+        sentences = " ".join(told["explanation"].values())
+        console.print(f"{standing.agent}: {told['reading']}. {sentences}", highlight=False, markup=False)
 
 
 def _row(standing: AgentStanding) -> list[str]:
@@ -108,8 +126,11 @@ def _row(standing: AgentStanding) -> list[str]:
         _text(standing.rank, "d"),
         _text(standing.tier, "d"),
         escape(standing.agent),
+        readings.reading(scores, role=standing.role).verdict.value
+        if standing.role is Role.COMPETITOR
+        else standing.role,
         _text(scores["skill"], "+.4f"),
-        "" if interval is None else f"{interval[0]:+.4f} .. {interval[1]:+.4f}",
+        readings.interval_text(interval),
         _text(scores["skill_events"], ",d"),
         _text(standing.best_probability, ".0%"),
         "" if ranks is None else f"{ranks[0]}-{ranks[1]}",

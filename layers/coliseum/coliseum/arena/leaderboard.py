@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from coliseum.arena import readings
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.evidence import BAR
@@ -128,15 +129,30 @@ def rank_agents(
     return Leaderboard(standings, pairs)
 
 
-def leaderboard_body(report: ScoreReport, ranked: Leaderboard) -> dict[str, Any]:
+def leaderboard_body(
+    report: ScoreReport, ranked: Leaderboard, *, operations: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """The leaderboard and its report, ready for JSON. The digest of a leaderboard covers this.
 
     The keys are the field names of `AgentStanding` and `AgentPair`, so renaming a field changes every digest.
+    `operations` are figures by agent, which say why forecasts are missing.
     """
-    standings = [
-        {name: value for name, value in asdict(standing).items() if name != "scores"} for standing in ranked.standings
-    ]
+    standings = [standing_body(standing, report, operations) for standing in ranked.standings]
     return {"standings": standings, "pairs": [asdict(pair) for pair in ranked.pairs], "report": report.body}
+
+
+def standing_body(
+    standing: AgentStanding, report: ScoreReport, operations: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """One standing with what its numbers say in words, ready for JSON."""
+    fields = {name: value for name, value in asdict(standing).items() if name != "scores"}
+    told = readings.words(
+        fields,
+        standing.scores,
+        operations=(operations or {}).get(standing.agent),
+        is_pool=standing.agent in report.body["rules"]["pools"],
+    )
+    return {**fields, **told}
 
 
 def pairwise(report: ScoreReport) -> tuple[AgentPair, ...]:

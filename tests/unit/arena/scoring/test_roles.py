@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from coliseum.arena.scoring.roles import Role
 PRICES = [round(0.03 + 0.94 * place / 199, 4) for place in range(200)]
 
 
-def said(agent: str, forecasts: list[float | None], prices: list[float | None] | None = None) -> list[Cell]:
+def said(agent: str, forecasts: Sequence[float | None], prices: Sequence[float | None] | None = None) -> list[Cell]:
     """One cell per event, at the prices from 0.03 to 0.97 or those given. Every third event is YES."""
     return [
         Cell(agent=agent, event=f"e{place:03}", market="m", window="1", p=p, q=q, y=int(place % 3 == 0))

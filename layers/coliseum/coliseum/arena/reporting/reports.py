@@ -58,14 +58,15 @@ def make_report(
         references=references_among((agent.agent_id, agent.params) for agent in agents),
         draws=draws,
     )
+    operations = with_value_for_money(work_figures(work), report.scores())
     body: dict[str, Any] = {
         "season": key.season,
         "track": key.track.value,
         "exchange": rows.exchange,
         "rounds": len(rows.rounds),
         "gates": asdict(gates),
-        **leaderboard_body(report, leaderboard),
-        "operations": with_value_for_money(work_figures(work), report.scores()),
+        **leaderboard_body(report, leaderboard, operations=operations),
+        "operations": operations,
     }
     if key.track is Track.AWARE:
         blind_answers = rows.answers(records.scored_forecasts(rows.rounds, Track.BLIND))

@@ -30,6 +30,17 @@ class StandingData(Answer):
         "`copy`: repeats the market's price. Null in leaderboards of before engine 2.0.0.",
     )
     role_reason: str | None = Field(default=None, description="Why an agent is a reference or a copy.")
+    verdict: Literal["better", "worse", "undecided", "unknown"] = Field(
+        description="Against the market, from the confidence sequence, which holds at every look."
+    )
+    reading: str = Field(description="The verdict in words.", examples=["worse than the market"])
+    explanation: dict[str, str] = Field(
+        description="What the row's numbers mean and why some are missing, by the name of the number: `interval`, "
+        "`sequence`, `detectable`, `evidence`, `rank`, `tier`, `rank_interval`, `best_probability`, `coverage`."
+    )
+    noise: bool | None = Field(
+        default=None, description="Whether the interval of the skill holds 0. Null: no interval."
+    )
     value: float | None = Field(description="The requested metric in the requested slice.")
     scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
     operations: dict[str, Any] | None = Field(

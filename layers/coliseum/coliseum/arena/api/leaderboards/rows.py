@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from coliseum.arena import readings
 from coliseum.arena.api.leaderboards.answers import CalibrationBin, CalibrationData, PairData, ReportStamp, StandingData
 from coliseum.errors import InvalidInput
 
@@ -47,8 +48,10 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
     known = sorted({name for numbers in scores.values() for name, value in numbers.items() if _is_number(value)})
     if scores and metric not in known and metric != DEFAULT_METRIC:
         raise InvalidInput("metric", metric, "one of " + ", ".join(known))
+    whole = _slice(report, ALL)
     rows = [
         StandingData(
+            **_words(report, standing, whole.get(standing["agent"], {})),
             agent_id=standing["agent"],
             rank=standing["rank"],
             tier=standing["tier"],
@@ -70,6 +73,20 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
     if (metric, slice_name) == (DEFAULT_METRIC, ALL):
         return rows
     return sorted(rows, key=lambda row: (row.value is None, _sort_key(metric, row.value), row.agent_id))
+
+
+def _words(report: StoredReport, standing: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a standing as they were published; for reports of before there were any, from their numbers."""
+    body, agent = report["report"], standing["agent"]
+    told = {name: standing[name] for name in ("verdict", "reading", "explanation") if name in standing}
+    if not told:
+        told = readings.words(
+            standing,
+            scores,
+            operations=body.get("operations", {}).get(agent),
+            is_pool=agent in body["report"].get("rules", {}).get("pools", ()),
+        )
+    return {**told, "noise": readings.is_noise(scores.get("skill_interval"))}
 
 
 def calibration(report: StoredReport, *, slice_name: str, agent: str | None) -> list[CalibrationData]:
