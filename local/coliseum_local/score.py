@@ -23,10 +23,10 @@ from coliseum.arena.leaderboard import (
     standing_body,
 )
 from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
-from coliseum.arena.scoring.files.parse import forecasts_from
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
+from coliseum_local.forecast_files.parse import forecasts_from
 from coliseum_local.text_files import UnreadableFile, text_of
 
 WIDTH = 170

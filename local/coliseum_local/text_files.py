@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from coliseum.arena.scoring.files.rows import FileText
 from coliseum.errors import InvalidInput
+from coliseum_local.forecast_files.rows import FileText
 
 _GZIP = b"\x1f\x8b"
 _KINDS = (

@@ -121,7 +121,7 @@ def test_provisional_agents_come_last_and_have_no_rank() -> None:
 
 
 def test_an_agent_without_paired_cells_comes_last_and_has_no_rank() -> None:
-    cells = [*panel({"a": -0.1}), Cell(agent="b", event="e0", market="m", window="1", p=0.5, q=None, y=None)]
+    cells = [*panel({"a": -0.1}), Cell(agent="b", event="own", market="m", window="1", p=0.5, q=None, y=None)]
     result = board_of(cells)
 
     assert lines(result, "agent", "rank") == [("a", 1), ("b", None)]

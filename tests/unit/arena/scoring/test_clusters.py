@@ -79,7 +79,7 @@ def test_joined_clusters_have_one_place_and_are_due_with_the_last_market() -> No
 def test_the_bets_that_count_are_those_of_the_first_answered_window() -> None:
     cell = Cell(agent="a", event="e", market="m", window="1", p=0.8, q=None, y=1)
     table = table_from_cells([cell, replace(cell, window="2", q=0.5), replace(cell, window="3", q=0.5),
-                              replace(cell, window="1", q=0.5, agent="b", p=None),
+                              replace(cell, window="1", agent="b", p=None),
                               replace(cell, window="3", q=0.5, agent="b")])  # fmt: skip
     bets = first_bets(table)
 

@@ -11,10 +11,10 @@ from coliseum.arena.agents.contestants import RULES
 from coliseum.arena.leaderboard import AgentPair, AgentStanding
 from coliseum.arena.scoring.anchoring import Anchoring
 from coliseum.arena.scoring.cells import Cell, table_from_cells
-from coliseum.arena.scoring.files.values import COLUMNS
 from coliseum.arena.scoring.money import MoneyFigures
 from coliseum.arena.scoring.operations import Operations
 from coliseum.arena.scoring.report import RULES_VERSION, score
+from coliseum_local.forecast_files.values import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,8 @@ def test_the_page_is_of_this_version_of_the_rules(root: Path) -> None:
 
 
 def test_the_worked_example_of_the_page_comes_out(root: Path) -> None:
-    from coliseum.arena.scoring.files.parse import forecasts_from
-    from coliseum.arena.scoring.files.rows import FileText
+    from coliseum_local.forecast_files.parse import forecasts_from
+    from coliseum_local.forecast_files.rows import FileText
 
     text = (root / "docs" / "scoring.md").read_text()
     lines = re.findall(r"^    (agent,.*|a,e\d,.*)$", text, flags=re.MULTILINE)

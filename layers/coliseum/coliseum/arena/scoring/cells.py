@@ -13,6 +13,7 @@ import numpy as np
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
 from coliseum.arena.scoring.cell import STRUCTURES as STRUCTURES  # noqa: PLC0414  # who makes tables finds it here
 from coliseum.arena.scoring.cell import Cell as Cell  # noqa: PLC0414
+from coliseum.arena.scoring.consistency import LEVELS, disagreements, level_name
 from coliseum.arena.scoring.slices import Dimension, dimensions
 from coliseum.errors import InvalidInput
 
@@ -120,8 +121,9 @@ def build_table(
 ) -> CellTable:
     """Build a table from columns of equal length, with rows in any order; NaN and "" mean absent.
 
-    Raises InvalidInput for a probability or an outcome outside [0, 1], a market with two outcomes, and
-    two answers of one agent to one market in one window. The caller must decide which of the answers counts.
+    Raises InvalidInput for a probability or an outcome outside [0, 1], rows that disagree about what their question,
+    market or event has once (see `consistency.LEVELS`; the message names both rows), and two answers of one agent to
+    one market in one window. The caller must decide which of the answers counts.
     """
     length = len(agent)
     columns = {name: _floats(numbers.get(name), length) for name in NUMBERS} | {
@@ -136,16 +138,19 @@ def build_table(
         labels[f"{name}s"], codes[name] = coded(column)
     labels["clusters"], codes["cluster"] = (labels["events"], codes["event"]) if cluster is None else coded(cluster)
     codes["structure"] = _structures(structure, length)
-    _check_outcomes(labels["events"], codes["event"], labels["markets"], codes["market"], columns["y"])
     key = _key((codes["agent"], codes["event"], codes["window"], codes["market"]))
     order = np.argsort(key, kind="stable")
     _check_unique(key[order], order, (agent, event, market, window))
+    counted = {"volume": _floats(volume, length), "outcomes": _floats(outcomes, length)}
     slices = dimensions(
         category=category, horizon=horizon, track=track,
-        volume=None if volume is None else _floats(volume, length),
-        outcomes=None if outcomes is None else _floats(outcomes, length),
+        volume=None if volume is None else counted["volume"],
+        outcomes=None if outcomes is None else counted["outcomes"],
         q=columns["q"],
     )  # fmt: skip
+    named = {one.name: one.code for one in slices if one.name in LEVELS and one.name not in counted}
+    texts = {"category": category, "horizon": horizon, "structure": structure, "cluster": cluster}
+    _check_consistent(codes, columns | counted | named, (agent, event, market, window), texts)
     ordered: dict[str, Any] = {name: _rows_of(column, order) for name, column in (codes | columns).items()}
     return CellTable(
         **labels,
@@ -228,20 +233,34 @@ def _check_numbers(columns: Mapping[str, Floats]) -> None:
         raise InvalidInput("y", float(y[bad][0]), "1, 0, a fraction between them, or nothing for void and open markets")
 
 
-def _check_outcomes(events: Sequence[str], event: Codes, markets: Sequence[str], market: Codes, y: Floats) -> None:
-    """Raises InvalidInput if a market has two outcomes. Markets of different events may share a name."""
-    owner = np.zeros(len(markets), dtype=np.int64)
-    owner[market] = event
-    asked = market if bool((owner[market] == event).all()) else _joined(event, market)
-    known = np.flatnonzero(~np.isnan(y))
-    outcome = np.zeros(int(asked.max()) + 1 if len(asked) else 0)
-    outcome[asked[known]] = y[known]
-    bad = known[outcome[asked[known]] != y[known]]
-    if len(bad):
-        row = int(bad[0])
-        name = f"{events[event[row]]}/{markets[market[row]]}"
-        shown = sorted((outcome[asked[row]], y[row]))
-        raise InvalidInput("y", name, f"one outcome per market; this one has {shown[0]:g} and {shown[1]:g}")
+def _check_consistent(
+    codes: Mapping[str, Codes],
+    columns: Mapping[str, Any],
+    names: tuple[Sequence[str], ...],
+    labels: Mapping[str, Sequence[str] | None],
+) -> None:
+    """Raises InvalidInput if two rows disagree about what their question, market or event has only once."""
+    for found in disagreements(codes, {**columns, **{name: codes[name] for name in ("structure", "cluster")}}):
+        row, first = int(found.rows[0]), int(found.first[0])
+        values = labels.get(found.column)
+        values = columns[found.column] if values is None else values
+        raise InvalidInput(
+            found.column,
+            f"{shown(values[row])} in {_row_name(names, row)}",
+            f"one value for each {level_name(found.column)}: it is {shown(values[first])} in {_row_name(names, first)}",
+        )
+
+
+def shown(value: object) -> str:
+    """A value of a column for a message: a number without needless digits, `nothing` for an absent one."""
+    if isinstance(value, str):
+        return value or "nothing"
+    number = float(value)  # type: ignore[arg-type]  # the columns hold texts and numbers only
+    return "nothing" if math.isnan(number) else repr(number).removesuffix(".0")
+
+
+def _row_name(names: tuple[Sequence[str], ...], row: int) -> str:
+    return "/".join(str(column[row]) for column in names)
 
 
 def _check_unique(ordered: Codes, order: Codes, names: tuple[Sequence[str], ...]) -> None:
@@ -250,7 +269,7 @@ def _check_unique(ordered: Codes, order: Codes, names: tuple[Sequence[str], ...]
         row = int(order[twice[0] + 1])
         raise InvalidInput(
             "cell",
-            "/".join(str(column[row]) for column in names),
+            _row_name(names, row),
             "one forecast per agent, event, market and window (keep the last valid one)",
         )
 

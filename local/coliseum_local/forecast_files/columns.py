@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.files.problems import FileProblems
-from coliseum.arena.scoring.files.rows import FileText, portions
-from coliseum.arena.scoring.files.values import READERS, Reader, problem_text
+from coliseum_local.forecast_files.problems import FileProblems
+from coliseum_local.forecast_files.rows import FileText, portions
+from coliseum_local.forecast_files.values import READERS, Reader, problem_text
 
 CACHED_TEXTS = 200_000
 """Texts of a column whose values are cached at most."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from coliseum.arena.scoring.files.problems import FileProblems
+from coliseum_local.forecast_files.problems import FileProblems
 
 PORTION = 50_000
 """Rows that are in memory as texts at a time."""

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
-from coliseum.arena.scoring.files.columns import Columns
-from coliseum.arena.scoring.files.problems import FileProblems
+from coliseum_local.forecast_files.columns import Columns
+from coliseum_local.forecast_files.problems import FileProblems
 
 
 def merge_replicates(columns: Columns, file: str, problems: FileProblems) -> Columns:

@@ -16,7 +16,6 @@ A file of outcomes has `market` and `y`, and optionally `event` and the other co
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Mask, counts, totals
-from coliseum.arena.scoring.cells import CellTable, build_table
-from coliseum.arena.scoring.files.columns import Columns, columns_of, filled
-from coliseum.arena.scoring.files.problems import FileProblem, FileProblems
-from coliseum.arena.scoring.files.replicates import merge_replicates
-from coliseum.arena.scoring.files.rows import FileText
-from coliseum.arena.scoring.files.values import COLUMNS, READERS
+from coliseum.arena.scoring.arithmetic import Mask
+from coliseum.arena.scoring.cells import CellTable, build_table, coded, shown
+from coliseum.arena.scoring.consistency import LEVELS, disagreements
 from coliseum.errors import InvalidInput
+from coliseum_local.forecast_files.columns import Columns, columns_of, filled
+from coliseum_local.forecast_files.problems import FileProblem, FileProblems
+from coliseum_local.forecast_files.replicates import merge_replicates
+from coliseum_local.forecast_files.rows import FileText
+from coliseum_local.forecast_files.values import COLUMNS, READERS
 
 REQUIRED = ("agent", "market", "p")
 OUTCOME_COLUMNS = (
@@ -145,18 +145,10 @@ def _table(columns: Columns, file: str, problems: FileProblems) -> CellTable | N
         message = f"agent: got {len(table.agents):,} agents, expected at most {MAX_AGENTS}: every pair is compared"
         problems.add(file, 0, message)
         return None
-    if _partly_graded(table) or _lacks_strike(columns).any():
+    if _lacks_strike(columns).any():
         _contradictions(columns, file, problems)
         return None
     return table
-
-
-def _partly_graded(table: CellTable) -> bool:
-    """Whether some market has an outcome in one line and none in another."""
-    market = np.unique(table.event * len(table.markets) + table.market, return_inverse=True)[1]
-    size = int(market.max()) + 1
-    known = totals(table.resolved, market, size)
-    return bool(((known > 0) & (known < counts(market, size))).any())
 
 
 def _lacks_strike(columns: Columns) -> Mask:
@@ -168,24 +160,34 @@ def _lacks_strike(columns: Columns) -> Mask:
 def _contradictions(columns: Columns, file: str, problems: FileProblems) -> None:
     """Add the problems that show only when a line is compared with earlier ones."""
     answered: dict[tuple[str, ...], int] = {}
-    decided: dict[tuple[str, str], tuple[float, int]] = {}
     keys = zip(*(columns.labels[name] for name in ("agent", "event", "market", "window")), strict=True)
-    rows = zip(columns.lines, keys, columns.numbers["y"].tolist(), _lacks_strike(columns).tolist(), strict=True)
-    for line, key, y, lacks_strike in rows:
-        agent, event, market, window = key
+    for line, key, lacks_strike in zip(columns.lines, keys, _lacks_strike(columns).tolist(), strict=True):
+        agent, _, market, window = key
         first = answered.setdefault(key, line)
         if first != line:
             message = (
                 f"{agent} answered {market} in window {window!r} already in line {first}: keep the last valid answer"
             )
             problems.add(file, line, message)
-        outcome, outcome_line = decided.setdefault((event, market), (y, line))
-        if _shown(outcome) != _shown(y):
-            message = f"y: {market} has {_shown(y)} here and {_shown(outcome)} in line {outcome_line}"
-            problems.add(file, line, message)
         if lacks_strike:
             problems.add(file, line, f"strike: a market of a ladder needs one, and {market} has none")
+    _disagreements(columns, file, problems)
 
 
-def _shown(outcome: float) -> str:
-    return "no outcome" if math.isnan(outcome) else f"{outcome:g}"
+def _disagreements(columns: Columns, file: str, problems: FileProblems) -> None:
+    """Add the lines that give a question, a market or an event another value than an earlier line."""
+    codes = {name: coded(columns.labels[name])[1] for name in columns.labels}
+    for found in disagreements(codes, {**columns.numbers, **codes}):
+        values = columns.labels.get(found.column, columns.numbers.get(found.column))
+        assert values is not None
+        for row, first in zip(found.rows.tolist(), found.first.tolist(), strict=True):
+            name = _level_text(columns, found.column, row)
+            message = f"{found.column}: {name} has {shown(values[row])} here and {shown(values[first])} in line "
+            problems.add(file, columns.lines[row], f"{message}{columns.lines[first]}")
+
+
+def _level_text(columns: Columns, column: str, row: int) -> str:
+    """What the column belongs to, with its names."""
+    names = {name: columns.labels[name][row] for name in LEVELS[column]}
+    own = names.get("market", f"event {names['event']}")
+    return own if "window" not in names else f"{own} in window {names['window']!r}"

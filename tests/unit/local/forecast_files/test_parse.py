@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
-from coliseum.arena.scoring.files import columns, rows
-from coliseum.arena.scoring.files.parse import MAX_AGENTS, ParsedForecasts, forecasts_from
-from coliseum.arena.scoring.files.problems import MAX_PROBLEMS
-from coliseum.arena.scoring.files.rows import FileText
-from coliseum.arena.scoring.files.values import COLUMNS
 from coliseum.arena.scoring.report import input_hash
+from coliseum_local.forecast_files import columns, rows
+from coliseum_local.forecast_files.parse import MAX_AGENTS, ParsedForecasts, forecasts_from
+from coliseum_local.forecast_files.problems import MAX_PROBLEMS
+from coliseum_local.forecast_files.rows import FileText
+from coliseum_local.forecast_files.values import COLUMNS
 
 
 def text(name: str, content: str) -> FileText:
@@ -146,7 +146,16 @@ def test_every_problem_of_a_file_is_reported_with_its_line() -> None:
         ("agent,market,p,settled_at\na,m,1,today\n", "expected a time as 2026-11-21T12:00:00Z, or unix seconds"),
         ("agent,market,p\na,m,0.5\nb,m,0.5\na,m,0.6\n", "f.csv:4: a answered m in window '1' already in line 2"),
         ("agent,market,p,y\na,m,1,1\nb,m,1,0\n", "f.csv:3: y: m has 0 here and 1 in line 2"),
-        ("agent,market,p,y\na,m,1,1\nb,m,1,\n", "f.csv:3: y: m has no outcome here and 1 in line 2"),
+        ("agent,market,p,y\na,m,1,1\nb,m,1,\n", "f.csv:3: y: m has nothing here and 1 in line 2"),
+        (
+            "agent,market,p,q\na,m,1,0.5\nb,m,1,0.7\n",
+            "f.csv:3: q: m in window '1' has 0.7 here and 0.5 in line 2",
+        ),
+        ("agent,market,p,q\na,m,1,0.5\nb,m,1,\n", "f.csv:3: q: m in window '1' has nothing here and 0.5 in line 2"),
+        (
+            "agent,event,market,p,outcomes\na,e,m,1,2\nb,e,n,1,3\n",
+            "f.csv:3: outcomes: event e in window '1' has 3 here and 2 in line 2",
+        ),
         ("agent,market,p\n", "f.csv: the file has no forecast"),
         ("", "f.csv: the file has no forecast"),
     ],

@@ -6,9 +6,9 @@ from statistics import variance
 
 import pytest
 
-from coliseum.arena.scoring.files.parse import ParsedForecasts, forecasts_from
-from coliseum.arena.scoring.files.rows import FileText
 from coliseum.arena.scoring.report import score
+from coliseum_local.forecast_files.parse import ParsedForecasts, forecasts_from
+from coliseum_local.forecast_files.rows import FileText
 
 HEADER = "agent,market,p,q,y,replicate\n"
 
