@@ -121,6 +121,19 @@ def standard_error(values: Iterable[float]) -> float | None:
     return stdev(rows) / math.sqrt(len(rows)) if len(rows) > 1 else None
 
 
+def cluster_error(values: Mapping[str, float], cells: Iterable[Cell]) -> float | None:
+    """Standard error of the mean of event values, by cluster."""
+    cluster = {cell.event: cell.cluster or cell.event for cell in cells}
+    if len({cluster[event] for event in values}) < 2:
+        return None
+    centre = fmean(values.values())
+    sums: defaultdict[str, float] = defaultdict(float)
+    for event, value in values.items():
+        sums[cluster[event]] += value - centre
+    factor = len(sums) / (len(sums) - 1)
+    return math.sqrt(factor * sum(one * one for one in sums.values())) / len(values)
+
+
 def bins(cells: Iterable[Cell]) -> list[list[Cell]]:
     result: list[list[Cell]] = [[] for _ in range(10)]
     for cell in cells:

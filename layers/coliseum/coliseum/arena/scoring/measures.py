@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring import brier as scores
-from coliseum.arena.scoring import calibration, intervals, returns, roles, skill
+from coliseum.arena.scoring import calibration, intervals, line_interval, returns, roles, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
+from coliseum.arena.scoring.bets import skill_bets
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.classification import Answers, answers_of, classification
 from coliseum.arena.scoring.clusters import event_clusters
@@ -97,6 +99,7 @@ class DimensionScores:
         self._sliced = own >= 0
         self._group = table.agent * len(labels) + np.maximum(own, 0)
         self._size = len(table.agents) * len(labels)
+        self._line_draws = line_interval.DRAWS if part is None else line_interval.SLICE_DRAWS
         self._drawn: dict[str, intervals.BootstrapDraws] = {}
 
     def scores(self, label: str, common: Mask) -> dict[str, dict[str, Any]]:
@@ -105,14 +108,15 @@ class DimensionScores:
         `common` marks the agents whose shared events are the common ones (`skill_common`).
         """
         part = self._labels.index(label)
-        draws, shared = self.resampled(label), skill.common_events(self.skill_matrix(label), common)
+        shared = skill.common_events(self.skill_matrix(label), common)
+        clusters = self.skill_clusters(label)
         result: dict[str, dict[str, Any]] = {}
         for code, agent in enumerate(self._table.agents):
             group = code * len(self._labels) + part
             if self.columns["offered"][group]:
                 result[agent] = {
                     **self._row(group),
-                    **self._skill_row(group, draws.means[:, code], shared[code]),
+                    **self._skill_row(group, shared[code], clusters),
                     **self._calibrated(group),
                 }
         return result
@@ -132,7 +136,7 @@ class DimensionScores:
 
     def skill_clusters(self, label: str) -> Codes:
         """The cluster code of each column of `skill_matrix`. Columns with the same code depend on each other."""
-        return event_clusters(self._table)[self.pairs.events(self._labels.index(label))]
+        return self._event_cluster[self.pairs.events(self._labels.index(label))]
 
     def resampled(self, label: str, *, pairs: bool = False) -> intervals.BootstrapDraws:
         """The bootstrap of the skills in the slice. It is drawn once."""
@@ -140,6 +144,16 @@ class DimensionScores:
             matrix = self.skill_matrix(label)
             self._drawn[label] = intervals.bootstrap(matrix, seed=self._seed, draws=self._draws, pairs=pairs)
         return self._drawn[label]
+
+    @cached_property
+    def _event_cluster(self) -> Codes:
+        return event_clusters(self._table)
+
+    @cached_property
+    def _intervals(self) -> list[line_interval.LineInterval]:
+        """The interval of the skill of each (agent, slice)."""
+        bets = skill_bets(self.pairs, self._table, self._event_cluster)
+        return line_interval.line_intervals(bets, seed=self._seed, draws=min(self._draws, self._line_draws))
 
     @cached_property
     def pairs(self) -> NestedGroups:
@@ -218,8 +232,9 @@ class DimensionScores:
         bets = paired if bool((bought == table.paired).all()) else self._nest(bought)
         return {
             "skill": paired.mean(self.event_skill),
-            "skill_se": paired.error(self.event_skill),
+            "skill_se": paired.error(self.event_skill, self._event_cluster),
             "skill_events": paired.event_counts(),
+            "skill_clusters": paired.cluster_counts(self._event_cluster),
             "market_brier": _mean(paired, mine.market_brier),
             "skill_strict": _mean(strict, mine.difference_strict),
             "edge": _mean(paired, mine.edge),
@@ -275,17 +290,20 @@ class DimensionScores:
         row["direction_interval"] = wilson(right, decided)
         return row
 
-    def _skill_row(self, group: int, replicates: Floats, shared: Floats) -> dict[str, Any]:
+    def _skill_row(self, group: int, shared: Floats, clusters: Codes) -> dict[str, Any]:
         mean, error = float(self.columns["skill"][group]), float(self.columns["skill_se"][group])
-        events = int(self.columns["skill_events"][group])
-        common = shared[~np.isnan(shared)]
-        deviation = float(common.std(ddof=1)) / float(np.sqrt(len(common))) if len(common) > 1 else None
+        events, count = int(self.columns["skill_events"][group]), int(self.columns["skill_clusters"][group])
+        common, line = ~np.isnan(shared), self._intervals[group]
+        needed = skill.events_needed(mean, error, events)
         return {
-            "skill_interval": intervals.percentile_interval(replicates) if events >= intervals.LEAST_EVENTS else None,
-            "skill_events_needed": skill.events_needed(mean, error, events),
-            "skill_common": float(common.mean()) if len(common) else None,
-            "skill_common_se": deviation,
-            "skill_common_events": len(common),
+            "skill_interval": line.interval,
+            "skill_interval_reason": line.reason,
+            "expected_outcomes": line.expected_outcomes,
+            "skill_events_needed": needed,
+            "skill_clusters_needed": None if needed is None else math.ceil(needed * count / events),
+            "skill_common": float(shared[common].mean()) if common.any() else None,
+            "skill_common_se": number(skill.cluster_error(shared[common], clusters[common])),
+            "skill_common_events": int(common.sum()),
         }
 
     def _calibrated(self, group: int) -> dict[str, Any]:
@@ -342,8 +360,8 @@ class DimensionScores:
 
 
 _WHOLE = frozenset({
-    "offered", "answered", "graded", "paired", "fractional", "events", "skill_events", "complete_events", "log_clipped",
-    "direction_decided", "direction_right", "pm_roi_bets", "replicated",
+    "offered", "answered", "graded", "paired", "fractional", "events", "skill_events", "skill_clusters",
+    "complete_events", "log_clipped", "direction_decided", "direction_right", "pm_roi_bets", "replicated",
     "clv_1h_cells", "clv_24h_cells", "clv_close_cells", "priced_forecasts", "own", "half",
 })  # fmt: skip
 """Metrics that are counts, and so whole numbers in a report."""

@@ -30,6 +30,15 @@ class Grouping:
         gathered = values if self.order is None else values[self.order]
         return np.asarray(np.add.reduceat(gathered, self.starts) / self.sizes)
 
+    def places(self) -> Codes:
+        """The group of each row, by its place in `starts`."""
+        owner = np.repeat(np.arange(len(self.starts)), self.sizes)
+        if self.order is None:
+            return owner
+        places = np.empty_like(owner)
+        places[self.order] = owner
+        return places
+
 
 @dataclass(frozen=True)
 class NestedGroups:
@@ -55,13 +64,40 @@ class NestedGroups:
         size = self.agents * self.parts
         return ratio(totals(event_values, self.group, size), counts(self.group, size))
 
-    def error(self, event_values: Floats) -> Floats:
-        """stdev(ddof 1)/sqrt(n) of the event values, for each (agent, part); NaN below two events."""
+    def row_events(self) -> Codes:
+        """The place of each selected row's event value in `event_values`."""
+        return self.event_level.places()[self.window_level.places()]
+
+    def row_weights(self) -> Floats:
+        """The weight of each selected row in the mean of its event. The weights of an event add up to 1."""
+        window = self.window_level.places()
+        return 1.0 / (self.window_level.sizes[window] * self.event_level.sizes[self.event_level.places()[window]])
+
+    def error(self, event_values: Floats, cluster: Codes | None = None) -> Floats:
+        """Standard error of the mean of the event values, by cluster, for each (agent, part); NaN below two clusters.
+
+        sqrt(G/(G - 1) sum of R^2)/n, where R is the sum of a cluster's deviations from the mean, G the number of
+        clusters and n that of events (Cameron and Miller 2015, equation 10). `cluster` has the cluster of each event
+        code. Without it each event is its own cluster, and the error is stdev(ddof 1)/sqrt(n).
+        """
         size = self.agents * self.parts
-        off = np.square(event_values - self.mean(event_values)[self.group])
-        number = counts(self.group, size)
-        variance = ratio(totals(off, self.group, size), np.maximum(number - 1, 0))
-        return np.sqrt(ratio(variance, number))
+        off = event_values - self.mean(event_values)[self.group]
+        owner = self.group
+        if cluster is not None:
+            owner, off = self._cluster_sums(off, cluster)
+        number, events = counts(owner, size), counts(self.group, size)
+        variance = ratio(number * totals(np.square(off), owner, size), np.maximum(number - 1, 0))
+        return np.sqrt(variance) / np.maximum(events, 1)
+
+    def cluster_counts(self, cluster: Codes) -> Floats:
+        """The number of clusters, for each (agent, part)."""
+        return counts(self._cluster_sums(np.zeros(len(self.group)), cluster)[0], self.agents * self.parts)
+
+    def _cluster_sums(self, event_values: Floats, cluster: Codes) -> tuple[Codes, Floats]:
+        """(The (agent, part), the sum) of each cluster of each (agent, part)."""
+        clusters = int(cluster.max(initial=0)) + 1
+        keys, owner = np.unique(self.group * clusters + cluster[self.event], return_inverse=True)
+        return keys // clusters, totals(event_values, owner, len(keys))
 
     def event_counts(self) -> Floats:
         """The number of events, for each (agent, part)."""

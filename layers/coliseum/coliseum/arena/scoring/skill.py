@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, Mask
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, totals
 from coliseum.arena.scoring.brier import COIN_FLIP, brier, fractional
 from coliseum.arena.scoring.cells import CellTable
 
@@ -71,9 +71,19 @@ def events_needed(mean: float, error: float, events: int) -> int | None:
     """The total number of events needed to see a mean of this size at 5 % (two-sided) with 80 % power.
 
     (z_0.975 + z_0.8)^2 variance / mean^2. `error` is the standard error of the mean. None below two events, for a mean
-    of 0, and for a number of 1e9 or more.
+    of 0, for outcomes without any spread (which say nothing about the spread to come), and for a number of 1e9 or more.
     """
-    if events < 2 or math.isnan(error) or mean == 0:
+    if events < 2 or math.isnan(error) or error < _ROUNDING or mean == 0:
         return None
     needed = (_Z_TWO_SIDED + _Z_POWER) ** 2 * error**2 * events / mean**2
     return max(2, math.ceil(needed)) if needed < 1e9 else None
+
+
+def cluster_error(values: Floats, cluster: Codes) -> float:
+    """Standard error of the mean of event values, by cluster (see `NestedGroups.error`). NaN below two clusters."""
+    _, owner = np.unique(cluster, return_inverse=True)
+    number = int(owner.max(initial=-1)) + 1
+    if number < 2:
+        return math.nan
+    sums = totals(values - values.mean(), owner, number)
+    return math.sqrt(number / (number - 1) * float(np.square(sums).sum())) / len(values)
