@@ -11,6 +11,7 @@ from pydantic import PlainSerializer, WithJsonSchema
 
 from coliseum.errors import InvalidInput
 from coliseum.trading.money import decimal_text
+from coliseum.trading.timestamps import moment_from
 
 _DECIMAL = r"^-?[0-9]+\.[0-9]+$"
 _UNIX_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
@@ -40,19 +41,12 @@ def seconds_from(text: str, *, field: str) -> float:
     Raises InvalidInput that names `field` for anything else, and for times outside 1970 to 9999.
     """
     try:
-        seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else _rfc3339(text)
-    except ValueError:
+        seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else moment_from(text).timestamp()
+    except (ValueError, OverflowError):
         seconds = -1.0
     if not 0 <= seconds <= _LATEST:
         raise InvalidInput(field, text, "an RFC 3339 time such as 2026-11-21T08:00:00Z, or unix seconds")
     return seconds
-
-
-def _rfc3339(text: str) -> float:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("no zone")
-    return time.timestamp()
 
 
 def _price_text(value: Decimal) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs
 
 from coliseum.errors import InvalidInput
 from coliseum.feed.entries import Entry, EntryId, EntryKind
+from coliseum.trading.timestamps import moment_from
 
 MAX_NAMES = 50
 """Tickers or series in one filter."""
 _TICKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _AGE = re.compile(r"-([1-9]\d{0,6})(s|m|h|d)", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[-+ ]\d{2}:?\d{2})", re.ASCII)
-"""RFC 3339. `datetime.fromisoformat` alone takes any character between date and time, and other forms of ISO 8601."""
 _AGE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_VALUE_CHARACTERS = 4096
 
@@ -164,12 +164,8 @@ def parse_start_point(field: str, text: str, now_ms: int) -> StartPoint:
     age = _AGE.fullmatch(text)
     if age is not None:
         return Since(max(0, now_ms - 1000 * int(age[1]) * _AGE_SECONDS[age[2]]))
-    if _TIME.fullmatch(text):
-        try:
-            moment = datetime.fromisoformat(text.upper().replace(" ", "+"))  # `+` arrives as a blank in a query
-            return Since(max(0, int(moment.astimezone(UTC).timestamp() * 1000)))
-        except (ValueError, OverflowError):  # no such day, or outside the calendar in UTC
-            raise InvalidInput(field, text[:80], START_POINTS) from None
+    with suppress(ValueError, OverflowError):  # OverflowError: outside the calendar in UTC
+        return Since(max(0, int(moment_from(text).astimezone(UTC).timestamp() * 1000)))
     try:
         return Resume(EntryId.parse(text[:80]))
     except InvalidInput:
