@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+from importlib.resources import files
 from itertools import product
 from zoneinfo import ZoneInfo
 
+import pytest
 from tests.unit.portfolio.bookings import START, Row, ledger_from
 
 from coliseum.portfolio.booked_history import BookedHistory
@@ -45,6 +49,31 @@ def test_postgres_and_the_pure_functions_agree_on_every_sum(store: Store) -> Non
         question = {"since": since, "until": until, "ticker": ticker}
         ours, theirs = (each.gains(zone=zone, **question) for each in (memory, kept))  # type: ignore[arg-type]  # by name
         assert ours == theirs, (zone, question)
+
+
+def zone_named(key: str, *, like: str) -> ZoneInfo:
+    """A zone that this machine knows and Postgres does not."""
+    with files("tzdata.zoneinfo").joinpath(like).open("rb") as file:
+        return ZoneInfo.from_file(file, key=key)
+
+
+@pytest.mark.parametrize(
+    "zone", [ZoneInfo("CET"), ZoneInfo("EET"), ZoneInfo("EST5EDT"), zone_named("Europe/New_City", like="Asia/Tokyo")]
+)
+def test_days_in_summer_are_right_in_zones_that_postgres_reads_otherwise_or_does_not_know(
+    store: Store, zone: ZoneInfo
+) -> None:
+    """Postgres takes CET for an abbreviation: one hour before UTC in summer, too."""
+    half_past_midnight = datetime(2026, 7, 14, 0, 30, tzinfo=zone).timestamp()
+    bookings = tuple(
+        replace(booking, at=half_past_midnight + number * 1200)
+        for number, booking in enumerate(ledger_from(HISTORY, {}).bookings, -3)
+    )
+    memory, kept = booked(BooksInMemory(), bookings), booked(BooksInPostgres(lambda: store, "a"), bookings)
+    question = {"since": None, "until": None, "ticker": None}
+    theirs = kept.gains(zone=zone, **question)
+    assert theirs == memory.gains(zone=zone, **question)
+    assert [each.name for each in theirs] == ["2026-07-13", "2026-07-14"]
 
 
 def test_the_lots_are_made_of_the_same_executions_in_both(store: Store) -> None:

@@ -11,7 +11,21 @@ from coliseum.http.time_zones import day_start, zone_from
 
 
 @pytest.mark.parametrize(
-    "text", ["", "America", "../UTC", "/etc/passwd", "UTC\n", "UTC\0", "x" * 300, "+02:00", "Nowhere/City", "localtime"]
+    "text",
+    [
+        "",
+        "America",
+        "../UTC",
+        "/etc/passwd",
+        "UTC\n",
+        "UTC\0",
+        "x" * 300,
+        "+02:00",
+        "Nowhere/City",
+        "localtime",
+        "posix/UTC",
+        "right/UTC",
+    ],
 )
 def test_a_name_that_is_no_zone_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidInput, match="America/New_York"):

@@ -22,11 +22,13 @@ TimeZone = Annotated[
 UTC_ZONE = ZoneInfo("UTC")
 _DEPENDS_ON_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
 """Files beside the zones on some machines. They name no zone, so days would differ from machine to machine."""
+_FOLDERS = ("posix/", "right/")
+"""Copies of all zones that only some machines have. Those under `right/` count leap seconds."""
 
 
 def zone_from(text: str, *, field: str = "tz") -> ZoneInfo:
     """The zone of this name. Raises InvalidInput that names `field`."""
-    if text in _DEPENDS_ON_THE_MACHINE:
+    if text in _DEPENDS_ON_THE_MACHINE or text.startswith(_FOLDERS):
         raise InvalidInput(field, text, "a time zone such as UTC or America/New_York")
     try:
         return ZoneInfo(text)

@@ -16,7 +16,7 @@ from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_progress import BooksProgress
 from coliseum.portfolio.books_storage import BooksEntry, BooksMoved, BooksSnapshot, KeptSettlement
 from coliseum.portfolio.ledger import Booking, BookingKind, Holding, LedgerTotals
-from coliseum.portfolio.pnl import Gains, NamedGains
+from coliseum.portfolio.pnl import Gains, NamedGains, by_day, named_gains
 from coliseum.portfolio.records import SETTLEMENT_COLUMNS, settlement_from, settlement_row
 from coliseum.store.client import Condition, Store
 from coliseum.store.replies import parse_row
@@ -26,6 +26,8 @@ from coliseum.trading.trades import BookSide, Fill, Outcome
 
 _MOVED = "PT409"
 """The code with which the SQL function refuses a writer whose view is outdated."""
+_NO_SUCH_ZONE = "22023"
+"""Postgres' code for a time zone that its release of the zones does not have."""
 _PROGRESS = TypeAdapter(BooksProgress)
 _BOOKING_COLUMNS = (
     "seq,key,kind,ticker,event_ticker,at,contracts::text,basis::text,realized::text,fees::text,fill_id,order_id,outcome,"
@@ -85,6 +87,8 @@ class BooksInPostgres:
     def gains(
         self, *, zone: ZoneInfo | None, since: float | None, until: float | None, ticker: str | None
     ) -> list[NamedGains]:
+        if zone is not None and not _is_known_to_postgres(zone):
+            return self._gains_by_day(zone, since=since, until=until, ticker=ticker)
         arguments = {
             "p_account": self._account,
             "p_zone": None if zone is None else zone.key,
@@ -92,8 +96,19 @@ class BooksInPostgres:
             "p_until": None if until is None else _time(until),
             "p_ticker": ticker,
         }
-        rows = self._store().rpc("account_gains", arguments)
+        try:
+            rows = self._store().rpc("account_gains", arguments)
+        except SourceRefused as error:
+            if zone is None or error.code != _NO_SUCH_ZONE:
+                raise
+            return self._gains_by_day(zone, since=since, until=until, ticker=ticker)
         return [parse_row("account_gains", gains_from, row) for row in rows]
+
+    def _gains_by_day(
+        self, zone: ZoneInfo, *, since: float | None, until: float | None, ticker: str | None
+    ) -> list[NamedGains]:
+        """The sums by day in a zone that Postgres does not know as we do. All bookings of the span are read."""
+        return named_gains(self.all_bookings(since=since, until=until, ticker=ticker), by_day(zone))
 
     def reversed_keys(self, ticker: str | None = None) -> set[str]:
         where: list[Condition] = [("kind", "eq", BookingKind.REVERSAL.value)]
@@ -174,6 +189,11 @@ def select_kept_settlements(store: Store, tickers: Collection[str]) -> list[Sett
     rows = store.select("settlements", SETTLEMENT_COLUMNS, where=[("ticker", "in", sorted(tickers))])
     times = Counter(row["ticker"] for row in rows)
     return [parse_row("settlements", settlement_from, row) for row in rows if times[row["ticker"]] == 1]
+
+
+def _is_known_to_postgres(zone: ZoneInfo) -> bool:
+    """Not a short name such as CET: Postgres reads it as an abbreviation of a fixed offset, without summer time."""
+    return zone.key == "UTC" or "/" in zone.key
 
 
 def _snapshot_from(row: Mapping[str, Any] | None) -> BooksSnapshot:
