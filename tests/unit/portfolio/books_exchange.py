@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.client import Kalshi
@@ -81,6 +81,9 @@ class BooksExchange:
     archived_positions: list[ExchangePosition] = field(default_factory=list)
     markets_by_ticker: dict[str, Market] = field(default_factory=dict)
     page_size: int = 1000
+    until_is: Literal["second", "moment", "end"] = "second"
+    """What the end of a window includes: its whole second, its moment, or nothing of it. The official document does
+    not say which."""
     calls_left: int | None = None
     """So many calls are answered, the others fail."""
     calls: list[str] = field(default_factory=list)
@@ -140,9 +143,14 @@ class BooksExchange:
         wanted = [
             row
             for row in sorted(rows, key=key, reverse=True)
-            if (since is None or int(key(row)[0]) >= since) and (until is None or int(key(row)[0]) <= until)
+            if (since is None or int(key(row)[0]) >= since) and (until is None or self._is_before(key(row)[0], until))
         ]
         start = 0 if cursor is None else int(cursor)
         shown = wanted[start : start + min(self.page_size, filters["limit"])]
         more = start + len(shown) < len(wanted)
         return Page(tuple(shown), str(start + len(shown)) if more else None)
+
+    def _is_before(self, at: float, until: float) -> bool:
+        if self.until_is == "second":
+            return int(at) <= until
+        return at <= until if self.until_is == "moment" else at < until

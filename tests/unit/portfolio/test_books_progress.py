@@ -19,13 +19,13 @@ from coliseum.portfolio.books_progress import (
 
 
 def test_the_next_page_begins_with_the_whole_second_of_the_last_row() -> None:
-    assert Walk().behind(oldest=1000.75, cursor="more") == Walk(until=1000)
+    assert Walk().behind(oldest=1000.75, cursor="more") == Walk(until=1001)
 
 
 def test_a_second_that_fills_a_page_is_walked_by_cursor() -> None:
-    walk = Walk(until=1000).behind(oldest=1000.25, cursor="more")
-    assert walk == Walk(until=1000, cursor="more")
-    assert walk.behind(oldest=999.5, cursor="again") == Walk(until=999)
+    walk = Walk(until=1001).behind(oldest=1000.25, cursor="more")
+    assert walk == Walk(until=1001, cursor="more")
+    assert walk.behind(oldest=999.5, cursor="again") == Walk(until=1000)
 
 
 def test_a_page_without_rows_of_ours_is_walked_by_cursor() -> None:
@@ -34,7 +34,7 @@ def test_a_page_without_rows_of_ours_is_walked_by_cursor() -> None:
 
 def test_a_cursor_that_repeats_is_an_error_and_not_an_endless_walk() -> None:
     with pytest.raises(SourceMalformed, match="same cursor twice"):
-        Walk(until=1000, cursor="more").behind(oldest=1000.25, cursor="more")
+        Walk(until=1001, cursor="more").behind(oldest=1000.25, cursor="more")
 
 
 def test_a_pass_begins_behind_what_is_booked_and_overlaps_by_the_lists_delay() -> None:

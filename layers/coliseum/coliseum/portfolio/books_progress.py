@@ -43,7 +43,7 @@ class Walk:
     since: int | None = None
     """The oldest fill that is wanted; None is all."""
     until: int | None = None
-    """The newest row of the next page; None is the newest that there is."""
+    """The next page has rows before this moment, perhaps also of its second; None is the newest that there is."""
     cursor: str | None = None
     """The exchange's cursor, needed only where one second has more rows than a page."""
     newest: float | None = None
@@ -58,10 +58,12 @@ class Walk:
     def behind(self, *, oldest: float | None, cursor: str) -> Walk:
         """The place of the page behind one whose oldest row is of `oldest`. Raises SourceMalformed where pages repeat.
 
-        The next page begins with that row's whole second, so rows may come twice but none is left out.
+        The next page begins with that row's whole second, so rows may come twice but none is left out. The exchange
+        lists what is "before" a moment and does not say whether that includes its second, so the next second is named.
         """
-        if oldest is not None and (self.until is None or int(oldest) < self.until):
-            return replace(self, until=int(oldest), cursor=None)
+        until = None if oldest is None else int(oldest) + 1
+        if until is not None and (self.until is None or until < self.until):
+            return replace(self, until=until, cursor=None)
         if cursor == self.cursor:
             raise SourceMalformed("kalshi", f"the list of {self.stage} sent the same cursor twice", field="cursor")
         return replace(self, cursor=cursor)
