@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from coliseum.errors import ColiseumError, SourceError
 from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.books import AccountBooks
 from coliseum.portfolio.books_records import stored_books
-from coliseum.portfolio.books_storage import BooksSnapshot
+from coliseum.portfolio.books_storage import BooksSnapshot, unexplained_ends
 from coliseum.store.client import Store
 from coliseum_local.installation import read_installation
 from coliseum_local.run import ROOT
@@ -56,11 +56,12 @@ def show_status(root: Path = ROOT, *, show: Callable[[str], None] = print) -> in
         with ExitStack() as resources:
             books, _ = _open(root, resources)
             snapshot = books.storage.read()
+            doubts = _doubts(books, snapshot)
     except ColiseumError as error:
         print(f"unknown: {error}", file=sys.stderr)
         return 1
-    show(_line(snapshot))
-    return 0 if snapshot.progress.complete and not snapshot.progress.doubts else 1
+    show(_line(snapshot, doubts))
+    return 0 if snapshot.progress.complete and not doubts else 1
 
 
 def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> int:
@@ -69,6 +70,7 @@ def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> i
         try:
             live = {row.ticker for row in kalshi.positions() if row.position}
             snapshot = books.extend(kalshi, time_left=kalshi.for_seconds(SLICE_SECONDS).time_left, live=live)
+            doubts = _doubts(books, snapshot)
         except SourceError as error:
             failures += 1
             if failures == FAILURES_MAX:
@@ -77,9 +79,9 @@ def _load(books: AccountBooks, kalshi: Kalshi, show: Callable[[str], None]) -> i
             time.sleep(PAUSE_SECONDS)
             continue
         failures = 0
-        show(_line(snapshot))
+        show(_line(snapshot, doubts))
         if snapshot.progress.walk is None:
-            return 0 if not snapshot.progress.doubts else 1
+            return 0 if not doubts else 1
 
 
 def _was_stopped(snapshot: BooksSnapshot) -> bool:
@@ -87,7 +89,12 @@ def _was_stopped(snapshot: BooksSnapshot) -> bool:
     return not snapshot.progress.complete and snapshot.progress.walk is not None
 
 
-def _line(snapshot: BooksSnapshot) -> str:
+def _doubts(books: AccountBooks, snapshot: BooksSnapshot) -> tuple[str, ...]:
+    """Why totals over the books are unknown."""
+    return (*snapshot.progress.doubts, *unexplained_ends(books.storage.disagreeing()).values())
+
+
+def _line(snapshot: BooksSnapshot, doubts: Iterable[str]) -> str:
     progress = snapshot.progress
     state = "complete" if progress.complete and progress.walk is None else "loading"
     span = (
@@ -95,8 +102,8 @@ def _line(snapshot: BooksSnapshot) -> str:
         if snapshot.oldest is None or snapshot.newest is None
         else (f", from {_time(snapshot.oldest)} to {_time(snapshot.newest)}")
     )
-    doubts = "".join(f"\nunknown: {doubt}" for doubt in progress.doubts)
-    return f"{state}: {snapshot.fills:,} fills{span}{doubts}"
+    unknown = "".join(f"\nunknown: {doubt}" for doubt in doubts)
+    return f"{state}: {snapshot.fills:,} fills{span}{unknown}"
 
 
 def _time(seconds: float) -> str:

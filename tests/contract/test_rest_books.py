@@ -16,8 +16,10 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.waiting import until
 
+from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import account
 from coliseum.store.client import Store
+from coliseum.trading.pages import Page
 
 DAY = 86_400
 
@@ -70,6 +72,28 @@ def test_what_the_live_tier_forgot_is_in_the_totals(
     assert body["books"]["unknown"] == []
     assert Decimal(body["totals"]["realized_pnl"]) == count - cost
     assert store.select("account_settlements", "ticker,source") == [{"ticker": ticker, "source": "market"}]
+
+
+@pytest.mark.usefixtures("generous")
+def test_profit_of_a_market_that_was_settled_with_fills_that_nobody_lists_is_unknown_until_they_come(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticker = str(quoted_market(exchange)["ticker"])
+    exchange.order(ticker, "bid", "5.00", "0.9900")
+    exchange.admin(f"markets/{ticker}/settle", result="yes")
+    listed = Kalshi.fills
+    monkeypatch.setattr(Kalshi, "fills", lambda *_, **__: Page((), None))
+    with client_of(build(settings_of(exchange=exchange, **with_key(exchange)))) as client:
+        told = client.get(f"{API}/portfolio/pnl").json()
+        (row,) = told["items"]
+        assert (row["realized_pnl"], told["totals"]["realized_pnl"]) == (None, None)
+        reason = f"{ticker}: it was settled with 5.00 contracts, and its fills leave 0.00"
+        assert row["reasons"][0].startswith(reason)
+        body = client.get(f"{API}/portfolio/summary").json()
+        assert body["totals"]["realized_pnl"] is None
+        assert body["books"]["unknown"][0].startswith(reason)
+        monkeypatch.setattr(Kalshi, "fills", listed)
+        assert client.get(f"{API}/portfolio/pnl").json()["items"][0]["realized_pnl"] is not None
 
 
 @pytest.mark.usefixtures("generous")

@@ -15,6 +15,7 @@ from tests.contract.rest_world import API, check, client_of, settings_of, with_k
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
+from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio import account
 from coliseum.store.client import Store
 
@@ -119,6 +120,25 @@ def test_the_groups_add_up_to_the_totals_and_to_those_of_the_summary(client: Tes
     assert sum(row["fills"] for row in page["items"]) == page["totals"]["fills"]
     if by != "day":
         assert total(page["items"], "net_pnl") == Decimal(page["totals"]["net_pnl"]) == Decimal(summary["net_pnl"])
+
+
+def test_a_new_process_asks_the_exchange_once_for_its_profit(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("positions", "fills", "settlements"):
+        call = getattr(Kalshi, name)
+
+        def counted(*arguments: Any, name: str = name, call: Any = call, **named: Any) -> Any:
+            calls.append(name)
+            return call(*arguments, **named)
+
+        monkeypatch.setattr(Kalshi, name, counted)
+    assert client.get(f"{API}/portfolio/pnl").json()["totals"]["net_pnl"] is not None  # the books are loaded
+    calls.clear()
+    with client_of(build(client.app.state.settings)) as another:  # type: ignore[attr-defined]  # FastAPI's
+        assert another.get(f"{API}/portfolio/pnl").json()["totals"]["net_pnl"] is not None
+    assert sorted(calls) == ["fills", "positions", "settlements"]
 
 
 def test_closed_and_settled_markets_are_rows_too(client: TestClient, exchange: Exchange) -> None:

@@ -189,3 +189,10 @@ def test_a_process_without_a_turn_gives_up_and_does_not_call_the_source(redis: R
     clock.now += 10
     redis.command("SET", f"{prefix}cache:paced:turn", "1", "PX", 60_000)
     assert cache.get(PACED, source).stale
+
+
+def test_a_value_that_was_read_in_another_way_is_fresh_without_a_call() -> None:
+    source = Source()
+    cache = cache_of(None, "test:", Clock())
+    cache.keep(NUMBER, 42)
+    assert (cache.get(NUMBER, source).value, source.calls) == (42, 0)

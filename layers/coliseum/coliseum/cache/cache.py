@@ -113,6 +113,11 @@ class Cache:
             except SourceError as error:
                 return self._stale(spec, entry, error)
 
+    def keep(self, spec: CacheSpec[Value], value: Value) -> None:
+        """Answer the next `get` of this process with a value that was read just now in another way."""
+        entry = CacheEntry(value, self._clock())
+        self._memory.put(spec.key, entry, size=len(serialize_entry(entry, spec.shape)))
+
     def fetch_paced(self, spec: CacheSpec[Value], fetch: Callable[[], Value]) -> Value:
         """The source's value of this moment, at the pace of all processes. It is not cached. One Redis command.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,13 @@ from coliseum.observability import logger, metrics
 from coliseum.portfolio.account_state import AccountState, Bids, BooksLoad, LedgerSummary, bids_from
 from coliseum.portfolio.booked_history import BookedHistory
 from coliseum.portfolio.books import AccountBooks
-from coliseum.portfolio.books_storage import BooksInMemory, BooksSnapshot, BooksStorage
+from coliseum.portfolio.books_storage import (
+    BooksInMemory,
+    BooksSnapshot,
+    BooksStorage,
+    KeptSettlement,
+    unexplained_ends,
+)
 from coliseum.portfolio.positions import PortfolioPosition, positions_from
 from coliseum.portfolio.reconciliation import find_discrepancies
 from coliseum.portfolio.records import KALSHI, POSTGRES
@@ -153,29 +159,38 @@ class ExchangeAccount:
         rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
         try:
             books, snapshot = self._extend_books(rows, loading_seconds)
-            load = load_of(snapshot)
-            if load.status == "loading":
-                return AccountState(rows=rows, books=None, problem=load.problem, load=load)
-            ledger = _ledger_summary(books.storage, snapshot, rows)
-            if ledger.differences:
-                # Trading goes on between the two reads, so a first difference may be only that: read positions again.
-                rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
-                ledger = _ledger_summary(books.storage, snapshot, rows)
+            return self._state(rows, books, snapshot)
         except SourceError as error:
             load = BooksLoad(status="unavailable", problem=str(error))
             return AccountState(rows=rows, books=None, problem=str(error), load=load)
+
+    def _state(self, rows: tuple[ExchangePosition, ...], books: AccountBooks, snapshot: BooksSnapshot) -> AccountState:
+        """The positions with our ledger, compared. Raises SourceError."""
+        wrong = books.storage.disagreeing()
+        load = load_of(snapshot, unexplained_ends(wrong))
+        if load.status == "loading":
+            return AccountState(rows=rows, books=None, problem=load.problem, load=load)
+        ledger = _ledger_summary(books.storage, snapshot, rows, wrong)
+        if ledger.differences:
+            # Trading goes on between the two reads, so a first difference may be only that: read positions again.
+            rows = self._kalshi.for_seconds(_WAIT_SECONDS).positions()
+            ledger = _ledger_summary(books.storage, snapshot, rows, wrong)
         _report(ledger)
         return AccountState(rows=rows, books=ledger, problem=None, load=load)
 
-    def booked_history(self) -> BookedHistory:
+    def booked_history(self, *, keep_positions: bool = False) -> BookedHistory:
         """The books, brought up to date; as they stand in Postgres where the exchange does not answer.
 
-        Raises SourceUnavailable while they are loading, else the exchange's error where no kept books replace it.
+        With `keep_positions` the next call of `positions` answers with the positions of this reading. Raises
+        SourceUnavailable while the books are loading, else the exchange's error where no kept books replace it.
         """
         failures: tuple[SourceError, ...] = ()
         try:
             rows = self._breaker.call(KALSHI, lambda: self._kalshi.for_seconds(_WAIT_SECONDS).positions())
             books, snapshot = self._extend_books(rows, _LOADING_SECONDS)
+            if keep_positions:
+                with suppress(SourceError):  # `positions` then asks itself, and says what failed
+                    self._cache.keep(_POSITIONS, self._state(rows, books, snapshot))
         except SourceError as error:
             books, snapshot = self._kept_books(error)
             failures = (error,)
@@ -219,37 +234,40 @@ class ExchangeAccount:
             return self._own_books, extend(self._own_books)
 
 
-def load_of(snapshot: BooksSnapshot) -> BooksLoad:
-    """How far the books are."""
+def load_of(snapshot: BooksSnapshot, unexplained: Mapping[str, str] | None = None) -> BooksLoad:
+    """How far the books are. `unexplained` are settled markets whose fills are not known, with the reason."""
     progress = snapshot.progress
+    doubts = (*progress.doubts, *(unexplained or {}).values())
     problem = None
     loading = not progress.complete or progress.walk is not None
     if loading:
         problem = f"the books are loading: {snapshot.fills} fills are known so far"
         if snapshot.oldest is not None:
             problem += f", back to {utc_from(snapshot.oldest):%Y-%m-%dT%H:%M:%SZ}"
-    elif progress.doubts:
-        problem = "; ".join(progress.doubts)
+    elif doubts:
+        problem = "; ".join(doubts)
     return BooksLoad(
         status="loading" if loading else "complete",
         fills=snapshot.fills,
         oldest=snapshot.oldest,
         newest=snapshot.newest,
         problem=problem,
-        doubts=progress.doubts,
+        doubts=doubts,
     )
 
 
 def _ledger_summary(
-    storage: BooksStorage, snapshot: BooksSnapshot, rows: Collection[ExchangePosition]
+    storage: BooksStorage,
+    snapshot: BooksSnapshot,
+    rows: Collection[ExchangePosition],
+    wrong: Collection[KeptSettlement],
 ) -> LedgerSummary:
     holdings = {holding.ticker: holding for holding in snapshot.open}
     closed = {row.ticker for row in rows} - holdings.keys()
     holdings |= {holding.ticker: holding for holding in (storage.holdings(closed) if closed else ())}
-    wrong = storage.disagreeing()
     return LedgerSummary(
         holdings=tuple(holdings[ticker] for ticker in sorted(holdings)),
-        totals=None if snapshot.progress.doubts else snapshot.totals,
+        totals=None if snapshot.progress.doubts or unexplained_ends(wrong) else snapshot.totals,
         differences=find_discrepancies(
             holdings,
             rows,

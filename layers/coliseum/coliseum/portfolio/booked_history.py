@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from coliseum.errors import SourceError
 from coliseum.portfolio.books_progress import BooksProgress
-from coliseum.portfolio.books_storage import BooksStorage
+from coliseum.portfolio.books_storage import BooksStorage, unexplained_ends
 from coliseum.portfolio.ledger import Booking, BookingKind
 from coliseum.portfolio.pnl import NamedGains
 from coliseum.portfolio.pnl_rows import Doubts
@@ -43,8 +43,9 @@ class BookedHistory:
                 yield booking
 
     def doubts(self, ticker: str | None = None) -> Doubts:
-        """What is not known, of all markets or of one."""
-        by_ticker = {**self.progress.unknown_ends, **self.progress.archive_doubts}
+        """What is not known, of all markets or of one. Raises SourceError where the storage does not answer."""
+        unexplained = unexplained_ends(self.storage.disagreeing())
+        by_ticker = {**unexplained, **self.progress.unknown_ends, **self.progress.archive_doubts}
         if ticker is not None:
             by_ticker = {name: reason for name, reason in by_ticker.items() if name == ticker}
         return Doubts(by_ticker=by_ticker, general=self.progress.conflicts)

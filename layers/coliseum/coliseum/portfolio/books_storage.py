@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -22,6 +22,7 @@ from coliseum.portfolio.ledger import (
 )
 from coliseum.portfolio.pnl import NamedGains, by_day, by_market, named_gains
 from coliseum.trading.markets import Settlement
+from coliseum.trading.money import decimal_text
 from coliseum.trading.trades import Fill
 
 EndSource = Literal["exchange", "kept", "market", "position"]
@@ -42,6 +43,19 @@ class KeptSettlement:
     """Signed contracts; None before it is booked."""
     agrees: bool
     """Whether our count and the exchange's payment agree with the record."""
+
+
+def unexplained_ends(settlements: Iterable[KeptSettlement]) -> dict[str, str]:
+    """Markets that were settled with other contracts than the known fills leave, each with what is not known then.
+
+    Such fills are late or listed nowhere, so nobody knows what the contracts cost: the market's profit would be wrong.
+    """
+    return {
+        kept.settlement.ticker: f"{kept.settlement.ticker}: it was settled with {decimal_text(kept.settlement.held)} "
+        f"contracts, and its fills leave {decimal_text(kept.held)}; what the difference cost is unknown"
+        for kept in settlements
+        if kept.held is not None and kept.held != kept.settlement.held
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

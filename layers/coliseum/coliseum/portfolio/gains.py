@@ -78,7 +78,7 @@ class AccountGains:
         kind = f"pnl:{by}:{zone.key}"
         place = query.place(kind)
         after = None if place is None else _pnl_place(query, by, place)
-        history = self._account.booked_history()
+        history = self._account.booked_history(keep_positions=True)
         positions, failures = self._open_positions(query)
         grouped = self._grouped(query, by, zone, history, positions.positions)
         held = OpenPositions(positions=positions.positions, group=grouped.group_position, unknown=positions.unknown)
