@@ -752,6 +752,47 @@ begin
 end $$;
 
 --
+-- Name: arena_stamp_attempt(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_stamp_attempt() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.recorded_at := clock_timestamp();
+  return new;
+end $$;
+
+--
+-- Name: arena_work_known(text[], text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'agent_id', d.agent_id, 'round_id', d.round_id, 'ticker', d.ticker,
+      'status', case when d.finished_at <= p_known then d.status else 'pending' end,
+      'reason', case when d.finished_at <= p_known then d.reason end,
+      'p', f.p::text, 'attempts', d.attempt,
+      'latency_ms', t.latency_ms, 'tokens', t.tokens, 'cost_usd', t.cost_usd::text
+    ) order by d.decision_id), '[]')
+  from public.arena_decisions d
+  left join public.arena_forecasts f on f.forecast_id = d.decision_id and f.created_at <= p_known
+  left join lateral (
+    select (array_agg(o.latency_ms order by o.attempt desc))[1] as latency_ms,
+           sum(o.input_tokens + o.output_tokens) as tokens,
+           case when bool_and(o.cost_usd is not null) then sum(o.cost_usd) end as cost_usd
+    from public.arena_attempts o
+    where o.decision_id = d.decision_id
+      and coalesce(o.recorded_at, o.started_at + make_interval(secs => o.latency_ms / 1000.0)) <= p_known
+  ) t on true
+  where d.round_id = any(p_rounds) and d.track = p_track and d.status <> 'skipped'
+$$;
+
+--
 -- Name: arena_write_books(text, bigint, jsonb, jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1389,6 +1430,7 @@ CREATE TABLE public.arena_attempts (
     cost_source text,
     error_class text,
     error_detail text,
+    recorded_at timestamp with time zone,
     CONSTRAINT arena_attempts_cost_source_check CHECK ((cost_source = ANY (ARRAY['billed'::text, 'estimated'::text, 'bound'::text])))
 );
 
@@ -1735,35 +1777,6 @@ CREATE VIEW public.arena_waiting_tickers AS
                   WHERE (o.ticker = m.ticker)))))));
 
 --
--- Name: arena_work; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.arena_work AS
- SELECT d.decision_id,
-    d.round_id,
-    d.ticker,
-    d.agent_id,
-    d.track,
-    d.status,
-    d.reason,
-    f.p,
-    d.attempt AS attempts,
-    t.latency_ms,
-    t.tokens,
-    t.cost_usd
-   FROM ((public.arena_decisions d
-     LEFT JOIN public.arena_forecasts f ON ((f.forecast_id = d.decision_id)))
-     LEFT JOIN LATERAL ( SELECT (array_agg(o.latency_ms ORDER BY o.attempt DESC))[1] AS latency_ms,
-            sum((o.input_tokens + o.output_tokens)) AS tokens,
-                CASE
-                    WHEN bool_and((o.cost_usd IS NOT NULL)) THEN sum(o.cost_usd)
-                    ELSE NULL::numeric
-                END AS cost_usd
-           FROM public.arena_attempts o
-          WHERE (o.decision_id = d.decision_id)) t ON (true))
-  WHERE (d.status <> 'skipped'::text);
-
---
 -- Name: balance_snapshots; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2042,7 +2055,8 @@ CREATE VIEW public.public_arena_agents AS
     tracks,
     status,
     season,
-    created_at
+    created_at,
+    (params ->> 'rule'::text) AS rule
    FROM public.arena_agents;
 
 --
@@ -2069,7 +2083,10 @@ CREATE VIEW public.public_arena_attempts AS
     t.output_tokens,
     t.cost_usd,
     t.cost_source,
-    t.error_class
+    t.error_class,
+    r.season,
+    r.closes_at,
+    COALESCE(t.recorded_at, (t.started_at + make_interval(secs => (((t.latency_ms)::numeric / 1000.0))::double precision))) AS recorded_at
    FROM ((public.arena_attempts t
      JOIN public.arena_decisions d USING (decision_id))
      JOIN public.arena_rounds r ON ((r.round_id = d.round_id)))
@@ -2093,7 +2110,9 @@ CREATE VIEW public.public_arena_decisions AS
             ELSE NULL::text
         END AS reason,
     d.created_at,
-    d.finished_at
+    d.finished_at,
+    r.season,
+    r.closes_at
    FROM (public.arena_decisions d
      JOIN public.arena_rounds r USING (round_id));
 
@@ -2129,7 +2148,9 @@ CREATE VIEW public.public_arena_forecasts AS
         CASE
             WHEN (r.closes_at <= now()) THEN f.payload
             ELSE NULL::jsonb
-        END AS payload
+        END AS payload,
+    r.season,
+    r.closes_at
    FROM (public.arena_forecasts f
      JOIN public.arena_rounds r USING (round_id));
 
@@ -2176,7 +2197,10 @@ CREATE VIEW public.public_arena_markets AS
         CASE
             WHEN (r.closes_at <= now()) THEN m.book
             ELSE NULL::jsonb
-        END AS book
+        END AS book,
+    r.season,
+    (1 + COALESCE(jsonb_array_length((m.context #> '{question,other_outcomes}'::text[])), 0)) AS outcomes,
+    COALESCE(((m.context #>> '{terms,mutually_exclusive}'::text[]))::boolean, false) AS mutually_exclusive
    FROM ((public.arena_round_markets m
      JOIN public.arena_rounds r USING (round_id))
      LEFT JOIN LATERAL ( SELECT s.result,
@@ -2347,6 +2371,25 @@ CREATE VIEW public.public_arena_seal_roots AS
     leaves,
     created_at
    FROM public.arena_seal_roots;
+
+--
+-- Name: public_arena_season_results; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.public_arena_season_results AS
+ SELECT a.season,
+    s.ticker,
+    s.version,
+    s.status,
+    s.result,
+    s.value,
+    s.decided_at,
+    s.recorded_at
+   FROM (( SELECT DISTINCT r.season,
+            m.ticker
+           FROM (public.arena_round_markets m
+             JOIN public.arena_rounds r USING (round_id))) a
+     JOIN public.arena_results s USING (ticker));
 
 --
 -- Name: public_arena_standings; Type: VIEW; Schema: public; Owner: -
@@ -3049,6 +3092,12 @@ CREATE INDEX trades_newest ON public.trades USING btree (account, bot, executed_
 CREATE TRIGGER arena_attempts_kept BEFORE DELETE OR UPDATE ON public.arena_attempts FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
 
 --
+-- Name: arena_attempts arena_attempts_stamped; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_attempts_stamped BEFORE INSERT ON public.arena_attempts FOR EACH ROW EXECUTE FUNCTION public.arena_stamp_attempt();
+
+--
 -- Name: arena_forecasts arena_forecasts_sealed; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3646,6 +3695,19 @@ REVOKE ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_out
 GRANT ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_output_mode text) TO service_role;
 
 --
+-- Name: FUNCTION arena_stamp_attempt(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_stamp_attempt() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone) TO service_role;
+
+--
 -- Name: FUNCTION arena_write_books(p_account text, p_after bigint, p_rows jsonb, p_note jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3880,12 +3942,6 @@ GRANT SELECT ON TABLE public.arena_untraded TO service_role;
 GRANT SELECT ON TABLE public.arena_waiting_tickers TO service_role;
 
 --
--- Name: TABLE arena_work; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT ON TABLE public.arena_work TO service_role;
-
---
 -- Name: TABLE balance_snapshots; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4064,6 +4120,14 @@ GRANT SELECT ON TABLE public.public_arena_rounds TO service_role;
 GRANT SELECT ON TABLE public.public_arena_seal_roots TO anon;
 GRANT SELECT ON TABLE public.public_arena_seal_roots TO authenticated;
 GRANT SELECT ON TABLE public.public_arena_seal_roots TO service_role;
+
+--
+-- Name: TABLE public_arena_season_results; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.public_arena_season_results TO anon;
+GRANT SELECT ON TABLE public.public_arena_season_results TO authenticated;
+GRANT SELECT ON TABLE public.public_arena_season_results TO service_role;
 
 --
 -- Name: TABLE public_arena_standings; Type: ACL; Schema: public; Owner: -

@@ -14,7 +14,8 @@ from coliseum.arena.api.accounts.accounts import AccountQueries
 from coliseum.arena.api.admin import routes as admin_routes
 from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import Arena
-from coliseum.arena.api.exports import Exports
+from coliseum.arena.api.exports import routes as export_routes
+from coliseum.arena.api.exports.exports import Exports
 from coliseum.arena.api.leaderboards import routes as leaderboard_routes
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
@@ -26,7 +27,7 @@ from coliseum.config import Settings
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.store.client import Store
 
-ROUTERS = (routes.router, leaderboard_routes.router, account_routes.router, admin_routes.router)
+ROUTERS = (routes.router, leaderboard_routes.router, export_routes.router, account_routes.router, admin_routes.router)
 
 
 def build(settings: Settings) -> FastAPI:
@@ -43,7 +44,7 @@ def build(settings: Settings) -> FastAPI:
     app.state.leaderboards = LeaderboardQueries(queries)
     app.state.accounts = AccountQueries(queries)
     app.state.arena = Arena(queries, app.state.leaderboards)
-    app.state.exports = Exports(queries)
+    app.state.exports = Exports(queries, app.state.leaderboards)
     actions = _admin_actions(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
     app.state.operator = Operator(actions, has_key=settings.openrouter_api_key is not None)
     return app

@@ -4,6 +4,7 @@ ColiseumError
 ├── ConfigurationError        a setting is missing or malformed; names the variable
 ├── InvalidInput              the caller's input is refused; names field, value, expected form
 ├── NotFound                  the thing asked for does not exist
+├── TooLarge                  the answer does not fit into one response
 ├── SourceError               a system outside Coliseum failed
 │   ├── SourceUnavailable     no usable answer (network, 5xx, time-out); retryable
 │   ├── SourceRefused         it refused the request (401, 403, 4xx); not retryable
@@ -50,6 +51,10 @@ class NotFound(ColiseumError):
         super().__init__(f"no {kind} named {name!r}")
         self.kind = kind
         self.name = name
+
+
+class TooLarge(ColiseumError):
+    """The answer does not fit into one response. The message says how to get it in parts."""
 
 
 class SourceError(ColiseumError):

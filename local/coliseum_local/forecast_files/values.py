@@ -108,6 +108,11 @@ def _unix_seconds(text: str) -> float:
         raise ValueError("a time as 2026-11-21T12:00:00Z, or unix seconds") from None
 
 
+def _due_time(text: str) -> float:
+    """As `_unix_seconds`; `inf` means that the market's cluster was not due yet when the file was made."""
+    return math.inf if text.lower() == "inf" else _unix_seconds(text)
+
+
 def _finite(text: str) -> float | None:
     """The number, or None if the text is not a finite number."""
     try:
@@ -125,5 +130,6 @@ READERS: dict[str, Reader] = {
     "y": Reader(_outcome, math.nan),
     "outcomes": Reader(_count, math.nan),
     "structure": Reader(_structure, ""),
-    **dict.fromkeys(("due_at", "settled_at"), Reader(_unix_seconds, math.nan)),
+    "due_at": Reader(_due_time, math.nan),
+    "settled_at": Reader(_unix_seconds, math.nan),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Response
@@ -26,9 +26,12 @@ def csv_response(shape: type[Row], page: Listing[Row], url: URL, *, name: str) -
 
 def next_link(page: Items[Any], url: URL) -> dict[str, str]:
     """The `Link` header to the next page (RFC 8288); empty on the last page."""
-    if page.next_cursor is None:
-        return {}
-    following = url.include_query_params(cursor=page.next_cursor)
+    return {} if page.next_cursor is None else cursor_link(page.next_cursor, url)
+
+
+def cursor_link(cursor: str, url: URL) -> dict[str, str]:
+    """The `Link` header to the request's address with another cursor."""
+    following = url.include_query_params(cursor=cursor)
     return {"Link": f'<{following.path}?{following.query}>; rel="next"'}
 
 
@@ -37,11 +40,22 @@ def csv_text(shape: type[Row], rows: Sequence[Row]) -> str:
 
     An object or list is written as JSON with sorted keys.
     """
+    return csv_header(shape) + "".join(map(csv_line, rows))
+
+
+def csv_header(shape: type[BaseModel]) -> str:
+    """The line with the names of the columns."""
+    return _line(shape.model_fields)
+
+
+def csv_line(row: BaseModel) -> str:
+    """The line of one row."""
+    return _line(map(_cell, row.model_dump(mode="json").values()))
+
+
+def _line(values: Iterable[object]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(shape.model_fields), lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.model_dump(mode="json").items()})
+    csv.writer(out, lineterminator="\r\n").writerow(values)
     return out.getvalue()
 
 

@@ -30,6 +30,11 @@ def utc_text(time: datetime) -> str:
     return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
 
 
+def exact_utc_text(time: datetime) -> str:
+    """As `utc_text`, but with all six places of a second where they are not 0."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def utc_from(seconds: float) -> datetime:
     """Unix seconds as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -68,6 +73,19 @@ UtcTime = Annotated[
     PlainSerializer(utc_text, return_type=str),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "examples": ["2026-11-21T08:00:00Z"]},
+        mode="serialization",
+    ),
+]
+ExactUtcTime = Annotated[
+    datetime,
+    PlainSerializer(exact_utc_text, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": "To the microsecond, so that rows can be compared with it.",
+            "examples": ["2026-11-21T08:00:00.123456Z"],
+        },
         mode="serialization",
     ),
 ]

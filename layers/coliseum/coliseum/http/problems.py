@@ -21,6 +21,7 @@ from coliseum.errors import (
     SourceRateLimited,
     SourceRefused,
     SourceUnavailable,
+    TooLarge,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -44,6 +45,7 @@ KINDS: dict[type[ColiseumError], ProblemKind] = {
     ConfigurationError: ProblemKind(503, "not-configured", "A setting that this needs is missing or wrong"),
     InvalidInput: ProblemKind(400, "invalid-input", "The request is refused as it stands"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
+    TooLarge: ProblemKind(413, "too-large", "The answer does not fit into one response"),
     SourceError: ProblemKind(502, "source-failed", "A system behind this API failed"),
     SourceUnavailable: ProblemKind(503, "source-unavailable", "A system behind this API gives no answer"),
     SourceRateLimited: ProblemKind(503, "source-busy", "A system behind this API asks us to come back later"),

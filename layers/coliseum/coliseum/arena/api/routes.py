@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from coliseum.arena.api.answers import (
     AgentAnswer,
@@ -20,7 +20,6 @@ from coliseum.arena.api.answers import (
     SealsAnswer,
 )
 from coliseum.arena.api.arena import Arena
-from coliseum.arena.api.exports import ExportName, Exports
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import PageRequest
 from coliseum.http.paging import Cursor, Limit, TickerPath, TickerQuery
@@ -32,10 +31,6 @@ router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
 AGENT_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ROUND_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SEASON_PATTERN = r"^[0-9]{4}Q[1-4]$"
-_EXPORTED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}}}}
-}
-
 AgentPath = Annotated[str, Path(pattern=AGENT_PATTERN, examples=["market"])]
 AgentQuery = Annotated[str | None, Query(pattern=AGENT_PATTERN, description="Only this agent.")]
 RoundPath = Annotated[str, Path(pattern=ROUND_PATTERN, examples=["r-20261121T070000Z"])]
@@ -47,11 +42,6 @@ TrackQuery = Annotated[TrackName | None, Query(description="Only this track.")]
 def arena_of(request: Request) -> Arena:
     arena: Arena = request.app.state.arena
     return arena
-
-
-def exports_of(request: Request) -> Exports:
-    exports: Exports = request.app.state.exports
-    return exports
 
 
 def paging(limit: Limit = 100, cursor: Cursor = None) -> PageRequest:
@@ -158,17 +148,3 @@ def seals(
 ) -> SealsAnswer:
     """All leaves of the day's Merkle tree, in order, and its root: provisional until it is published after the day."""
     return reader.seals(day, page)
-
-
-@router.get("/exports/{name}.{form}", summary="Everything public", response_class=Response, responses=_EXPORTED)
-def exports(
-    request: Request,
-    exporter: Annotated[Exports, Depends(exports_of)],
-    *,
-    name: ExportName,
-    form: Literal["csv", "jsonl"],
-    limit: Limit = 1000,
-    cursor: Cursor = None,
-) -> Response:
-    """A page of the table as a file. The header `Link` holds the address of the next page. Column order is fixed."""
-    return exporter.page(name, form, PageRequest(limit=limit, cursor=cursor), request.url)

@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.batches import StoreRecords
+from coliseum.arena.records.batches import BATCH_SIZE, StoreRecords
 from coliseum.arena.records.rows import (
     DECISION_COLUMNS,
-    DECISION_WORK_COLUMNS,
     FORECAST_COLUMNS,
     SCORED_FORECAST_COLUMNS,
     Decision,
@@ -47,17 +46,20 @@ class DecisionRecords(StoreRecords):
         due = self._store.rpc("arena_hand_out", {"p_again": again_seconds, "p_attempts": attempts})
         return tuple(due)
 
-    def decision_work(self, round_ids: Iterable[str], track: Track) -> tuple[DecisionWork, ...]:
-        """Decisions that were put to agents in these rounds, and their cost. Skipped decisions are left out."""
-        rows = self._select_by_ids(
-            "arena_work",
-            DECISION_WORK_COLUMNS,
-            column="round_id",
-            ids=round_ids,
-            where=[("track", "eq", track.value)],
-            order=("decision_id",),
+    def decision_work(self, round_ids: Iterable[str], track: Track, *, known_at: datetime) -> tuple[DecisionWork, ...]:
+        """Decisions that were put to agents in these rounds, and their cost, as they were known at that time.
+
+        Skipped decisions are left out. A decision that was not finished then is pending.
+        """
+        wanted = sorted(set(round_ids))
+        arguments = {"p_track": track.value, "p_known": known_at.isoformat()}
+        return tuple(
+            decision_work_from(row)
+            for start in range(0, len(wanted), BATCH_SIZE)
+            for row in self._store.rpc(
+                "arena_work_known", {"p_rounds": wanted[start : start + BATCH_SIZE], **arguments}
+            )
         )
-        return tuple(decision_work_from(row) for row in rows)
 
     def lease_decision(self, decision_id: str, *, seconds: int) -> Decision | None:
         """Take the decision for `seconds`. None where it is finished, taken by another worker, or its round is over."""

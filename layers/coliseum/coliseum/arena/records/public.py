@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from coliseum.arena.records.rows import ASKED_MARKET_COLUMNS, SCORED_FORECAST_COLUMNS
 from coliseum.errors import InvalidInput
 from coliseum.store.client import Condition, Operator, Store
 
@@ -36,7 +37,7 @@ class Table:
         return {name: row[name] for name in self.key_columns}
 
 
-AGENTS = Table("public_arena_agents", "agent_id,kind,name,model,tracks,status,season,created_at", ("agent_id",))
+AGENTS = Table("public_arena_agents", "agent_id,kind,name,model,tracks,status,season,created_at,rule", ("agent_id",))
 TOTALS = Table(
     "public_arena_agent_totals",
     "agent_id,decisions,failures,attempts,cost_usd::text,cost_unknown,input_tokens,output_tokens,"
@@ -54,22 +55,27 @@ MARKETS = Table(
     ("market_id",),
 )
 FROZEN = Table(MARKETS.view, f"{MARKETS.columns},context,book", MARKETS.key)
+MARKET_ROWS = Table(MARKETS.view, f"{FROZEN.columns},season,outcomes,mutually_exclusive", MARKETS.key)
+ASKED_MARKETS = Table(MARKETS.view, f"market_id,{ASKED_MARKET_COLUMNS}", MARKETS.key)
 FORECASTS = Table(
     "public_arena_forecasts",
     "forecast_id,seal,round_id,ticker,agent_id,track,created_at,opened,p::text,low::text,high::text,abstain",
     ("forecast_id.desc",),
 )
 SEALED = Table(FORECASTS.view, f"{FORECASTS.columns},payload", FORECASTS.key)
-SEAL_ROOTS = Table("public_arena_seal_roots", "day,root,leaves", ("day",))
+FORECAST_ROWS = Table(FORECASTS.view, f"{SEALED.columns},season,closes_at", FORECASTS.key)
+SCORED_FORECASTS = Table(FORECASTS.view, f"forecast_id,{SCORED_FORECAST_COLUMNS}", ("forecast_id",))
+SEALS = Table(FORECASTS.view, "seal,forecast_id,created_at", ("seal",))
+SEAL_ROOTS = Table("public_arena_seal_roots", "day,root,leaves,created_at", ("day",))
 DECISIONS = Table(
     "public_arena_decisions",
-    "decision_id,round_id,ticker,agent_id,track,status,attempt,opened,reason,created_at,finished_at",
+    "decision_id,round_id,ticker,agent_id,track,status,attempt,opened,reason,created_at,finished_at,season,closes_at",
     ("decision_id.desc",),
 )
 ATTEMPTS = Table(
     "public_arena_attempts",
     "decision_id,attempt,started_at,latency_ms,model_requested,model_served,host,output_mode,context_hash,prompt,"
-    "raw_reply,input_tokens,output_tokens,cost_usd::text,cost_source,error_class",
+    "raw_reply,input_tokens,output_tokens,cost_usd::text,cost_source,error_class,recorded_at,season,track,closes_at",
     ("decision_id", "attempt"),
 )
 RESULTS = Table(
@@ -77,6 +83,7 @@ RESULTS = Table(
     "ticker,version,status,result,value::text,decided_at,recorded_at",
     ("ticker", "version"),
 )
+SEASON_RESULTS = Table("public_arena_season_results", RESULTS.columns, RESULTS.key)
 BOT_TRADES = Table("public_trades", "event_id,executed_at", ("executed_at.desc", "event_id.desc"))
 ACCOUNTS = Table(
     "public_arena_accounts",

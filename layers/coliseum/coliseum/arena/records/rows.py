@@ -32,6 +32,8 @@ class Agent:
     season: str
     output_mode: str
     params: Mapping[str, Any]
+    created_at: datetime | None = None
+    """When it first took part; None where that was not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,7 @@ class Result:
         return {"yes": 1, "no": 0}.get(self.result)
 
 
-AGENT_COLUMNS = "agent_id,kind,name,model,tracks,status,season,output_mode,params"
+AGENT_COLUMNS = "agent_id,kind,name,model,tracks,status,season,output_mode,params,created_at"
 ROUND_COLUMNS = "round_id,slot,season,opened_at,closes_at,status,exchange,seed,markets,funded_at"
 ROUND_MARKET_COLUMNS = (
     "round_id,ticker,event_ticker,series_ticker,category,title,close_time,context,context_hash,book,"
@@ -191,7 +193,6 @@ ASKED_MARKET_COLUMNS = (
 DECISION_COLUMNS = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason,reserved_usd::text"
 FORECAST_COLUMNS = "forecast_id,seal,round_id,ticker,agent_id,track,p::text,payload,created_at"
 SCORED_FORECAST_COLUMNS = "round_id,ticker,agent_id,p::text,created_at"
-DECISION_WORK_COLUMNS = "agent_id,round_id,ticker,status,reason,p::text,attempts,latency_ms,tokens,cost_usd::text"
 RESULT_COLUMNS = "ticker,version,result,value::text,decided_at,recorded_at"
 
 
@@ -201,7 +202,14 @@ def decision_id(round_id: str, ticker: str, agent_id: str, track: Track) -> str:
 
 
 def agent_from(row: Mapping[str, Any]) -> Agent:
-    return Agent(**{**row, "tracks": tuple(Track(name) for name in row["tracks"])})
+    created_at = row.get("created_at")
+    return Agent(
+        **{
+            **row,
+            "tracks": tuple(Track(name) for name in row["tracks"]),
+            "created_at": None if created_at is None else _moment(created_at),
+        }
+    )
 
 
 def round_from(row: Mapping[str, Any]) -> Round:

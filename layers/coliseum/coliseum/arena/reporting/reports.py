@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
 from coliseum.arena.records.all_tables import ArenaRecords
+from coliseum.arena.records.rows import Agent, AskedMarket, DecisionWork, Result, Round, ScoredForecast
 from coliseum.arena.reporting.ranking import leans, references_among, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.scoring.intervals import DRAWS
@@ -35,8 +37,30 @@ class SeasonReport:
         return digest_of(self.body)
 
 
+class ReportSource(Protocol):
+    """Where the rows of a report come from: the arena's tables, or exports of them."""
+
+    def rounds(self, *, season: str, limit: None) -> Sequence[Round]:
+        """All rounds of a season."""
+        ...
+
+    def asked_markets(self, round_ids: Iterable[str]) -> Sequence[AskedMarket]: ...
+
+    def results(self, tickers: Iterable[str]) -> Mapping[str, Sequence[Result]]:
+        """All versions per ticker, oldest first."""
+        ...
+
+    def scored_forecasts(self, round_ids: Iterable[str], track: Track) -> Sequence[ScoredForecast]: ...
+
+    def decision_work(
+        self, round_ids: Iterable[str], track: Track, *, known_at: datetime
+    ) -> Sequence[DecisionWork]: ...
+
+    def agents(self) -> Sequence[Agent]: ...
+
+
 def make_report(
-    records: ArenaRecords, key: ReportKey, *, draws: int = DRAWS, gates: Gates | None = None
+    records: ReportSource, key: ReportKey, *, draws: int = DRAWS, gates: Gates | None = None
 ) -> SeasonReport:
     """Score and rank a season. Only closed rounds count, because the forecasts of open rounds are secret.
 
@@ -44,8 +68,8 @@ def make_report(
     """
     rows = _season_rows(records, key)
     answers = rows.answers(records.scored_forecasts(rows.rounds, key.track))
-    work = records.decision_work(rows.rounds, key.track)
-    gates, agents = gates or (SANDBOX_GATES if rows.is_sandbox else Gates()), records.agents()
+    work = records.decision_work(rows.rounds, key.track, known_at=key.known_at)
+    gates, agents = gates or (SANDBOX_GATES if rows.is_sandbox else Gates()), _known_agents(records.agents(), key)
     track_cells = rows.cells(key.track, answers, [(item.agent_id, item.round_id, item.ticker) for item in work])
     report, leaderboard = score_and_rank(
         track_cells,
@@ -75,10 +99,15 @@ def make_report(
     return SeasonReport(key, report, body)
 
 
-def _season_rows(records: ArenaRecords, key: ReportKey) -> SeasonRows:
+def _season_rows(records: ReportSource, key: ReportKey) -> SeasonRows:
     opened = records.rounds(season=key.season, limit=None)
     markets = records.asked_markets(closed_rounds(opened, key))
     return season_rows(opened, markets, records.results({market.ticker for market in markets}), key)
+
+
+def _known_agents(agents: Iterable[Agent], key: ReportKey) -> list[Agent]:
+    """The agents without those that came after the report."""
+    return [agent for agent in agents if agent.created_at is None or agent.created_at <= key.known_at]
 
 
 def save_report(records: ArenaRecords, season_report: SeasonReport) -> tuple[Candidate, ...]:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from coliseum.arena.calendar import horizon_label
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
+from coliseum.arena.records.rows import AskedMarket, Result, ScoredForecast
 from coliseum.arena.scoring.cell import Cell
 from coliseum.arena.scoring.event_spans import EventSpan, clusters
 from coliseum.trading.money import ONE
@@ -131,7 +132,20 @@ def event_clusters(markets: Iterable[AskedMarket]) -> dict[str, EventCluster]:
     return {event: EventCluster(name, due_at[name]) for event, name in names.items()}
 
 
-def asked_until(rounds: Iterable[Round], now: datetime) -> datetime:
+class RoundTimes(Protocol):
+    """What a report needs to know of a round."""
+
+    @property
+    def round_id(self) -> str: ...
+    @property
+    def slot(self) -> datetime: ...
+    @property
+    def closes_at(self) -> datetime: ...
+    @property
+    def exchange(self) -> str: ...
+
+
+def asked_until(rounds: Iterable[RoundTimes], now: datetime) -> datetime:
     """The time until which all questions are known to the report: open rounds are secret, so it is before the first."""
     return min([now, *(round_.slot for round_ in rounds if round_.slot <= now < round_.closes_at)])
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coliseum.arena.forecasts import Track
-from coliseum.arena.records.rows import AskedMarket, Result, Round, ScoredForecast
+from coliseum.arena.records.rows import AskedMarket, Result, ScoredForecast
 from coliseum.arena.scoring.cell import Cell
-from coliseum.arena.season_cells.cells import MarketKey, QuestionKey, asked_until, cells
+from coliseum.arena.season_cells.cells import MarketKey, QuestionKey, RoundTimes, asked_until, cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class SeasonRows:
     """What both tracks of a report are made of: closed rounds, their markets and results."""
 
     key: ReportKey
-    rounds: Mapping[str, Round]
+    rounds: Mapping[str, RoundTimes]
     markets: Mapping[MarketKey, AskedMarket]
     results: Mapping[str, Result]
     questions_until: datetime
@@ -67,13 +67,13 @@ class SeasonRows:
         return {agent: (max(times) - min(times)).total_seconds() / 86_400 for agent, times in slots.items()}
 
 
-def closed_rounds(opened: Iterable[Round], key: ReportKey) -> dict[str, Round]:
+def closed_rounds(opened: Iterable[RoundTimes], key: ReportKey) -> dict[str, RoundTimes]:
     """The rounds of the season that were closed at `known_at`. The forecasts of all others are secret."""
     return {round_.round_id: round_ for round_ in opened if round_.closes_at <= key.known_at}
 
 
 def season_rows(
-    opened: Sequence[Round],
+    opened: Sequence[RoundTimes],
     markets: Iterable[AskedMarket],
     versions: Mapping[str, Sequence[Result]],
     key: ReportKey,

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from coliseum.arena.api.public.answers import Probability, TrackName
 from coliseum.http.answers import Answer, Listing, Sourced
-from coliseum.http.field_types import UtcTime
+from coliseum.http.field_types import ExactUtcTime, UtcTime
 
 
 class StandingData(Answer):
@@ -65,8 +65,8 @@ class ReportStamp(Answer):
 
     season: str
     track: TrackName
-    as_of: UtcTime = Field(description="It counts results that were decided until this time.")
-    known_at: UtcTime = Field(description="It counts rows that were recorded until this time.")
+    as_of: ExactUtcTime = Field(description="It counts results that were decided until this time.")
+    known_at: ExactUtcTime = Field(description="It counts rows that were recorded until this time.")
     digest: str = Field(description="sha256 of the report's canonical JSON.")
     input_hash: str
     engine_version: str

@@ -63,7 +63,7 @@ class LeaderboardQueries:
     def leaderboard(
         self, report_filter: ReportFilter, *, metric: str, slice_name: str, paging: PageRequest
     ) -> LeaderboardAnswer:
-        report = self._report(report_filter)
+        report = self.report(report_filter)
         items = [] if report is None else rows.standings(report, metric=metric, slice_name=slice_name)
         return LeaderboardAnswer(
             **self._of_report("leaderboard", report, items, {"metric": metric, "slice": slice_name}, paging),
@@ -75,7 +75,7 @@ class LeaderboardQueries:
     def calibration(
         self, report_filter: ReportFilter, *, slice_name: str, agent: str | None, paging: PageRequest
     ) -> CalibrationAnswer:
-        report = self._report(report_filter)
+        report = self.report(report_filter)
         items = [] if report is None else rows.calibration(report, slice_name=slice_name, agent=agent)
         return CalibrationAnswer(
             **self._of_report("calibration", report, items, {"agent": agent, "slice": slice_name}, paging),
@@ -86,7 +86,7 @@ class LeaderboardQueries:
     def separability(
         self, report_filter: ReportFilter, *, agent: str | None, paging: PageRequest
     ) -> SeparabilityAnswer:
-        report = self._report(report_filter)
+        report = self.report(report_filter)
         items = [] if report is None else rows.pairs(report, agent=agent)
         return SeparabilityAnswer(**self._of_report("separability", report, items, {"agent": agent}, paging))
 
@@ -104,16 +104,21 @@ class LeaderboardQueries:
         """The agent's row on the newest leaderboard of each track on which it has one."""
         boards: list[AgentBoard] = []
         for track in tracks:
-            report = self._report(ReportFilter(season=season, track=track))
+            report = self.report(ReportFilter(season=season, track=track))
             row = None if report is None else rows.standing_of(report, agent_id)
             if report is not None and row is not None:
                 boards.append(AgentBoard(report=rows.stamp(report), standing=row))
         return boards
 
-    def _report(self, report_filter: ReportFilter) -> StoredReport | None:
+    def report(self, report_filter: ReportFilter) -> StoredReport | None:
+        """The newest published report that fits; None if there is none."""
         season: Condition = ("season", "eq", report_filter.season or self._season())
         order = ("known_at.desc", "as_of.desc", "created_at.desc", "digest")
         return self._queries.rows.one(records.REPORTS, [season, *report_filter.where], newest=order)
+
+    def report_with(self, digest: str) -> StoredReport | None:
+        """The published report with this digest; None if there is none."""
+        return self._queries.rows.one(records.REPORTS, [("digest", "eq", digest)])
 
     def _season(self) -> str:
         return season_of(utc_from(self._queries.clock()))

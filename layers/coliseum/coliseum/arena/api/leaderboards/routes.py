@@ -28,6 +28,12 @@ Slice = Annotated[
 ]
 
 
+AsOf = Annotated[str | None, Query(max_length=64, description=f"The leaderboard as it was at this time. {_TIME}")]
+KnownAt = Annotated[
+    str | None, Query(max_length=64, description=f"Only with what was recorded until this time. {_TIME}")
+]
+
+
 def leaderboards_of(request: Request) -> LeaderboardQueries:
     queries: LeaderboardQueries = request.app.state.leaderboards
     return queries
@@ -36,12 +42,8 @@ def leaderboards_of(request: Request) -> LeaderboardQueries:
 def report_filter(
     track: Annotated[TrackName, Query(description="Each track has a ranking of its own.")] = "blind",
     season: SeasonQuery = None,
-    as_of: Annotated[
-        str | None, Query(max_length=64, description=f"The leaderboard as it was at this time. {_TIME}")
-    ] = None,
-    known_at: Annotated[
-        str | None, Query(max_length=64, description=f"Only with what was recorded until this time. {_TIME}")
-    ] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
 ) -> ReportFilter:
     return ReportFilter(
         track=track,
