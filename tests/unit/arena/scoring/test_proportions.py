@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.arena.scoring.proportions import wilson
+from coliseum.arena.scoring.proportions import student_quantile, wilson
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,8 @@ def test_wilson_intervals_of_the_literature(successes: int, trials: int, wanted:
 
 def test_no_trials_have_no_interval() -> None:
     assert wilson(0, 0) is None
+
+
+@pytest.mark.parametrize(("freedom", "wanted"), [(8, 2.3060), (9, 2.2622), (29, 2.0452), (99, 1.9842), (1e9, 1.9600)])
+def test_quantiles_of_student_as_in_the_tables(freedom: float, wanted: float) -> None:
+    assert student_quantile(freedom) == pytest.approx(wanted, abs=1e-4)

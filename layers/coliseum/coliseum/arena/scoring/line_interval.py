@@ -30,6 +30,8 @@ from coliseum.arena.scoring.proportions import student_quantile
 DRAWS = 499
 SLICE_DRAWS = 199
 """Draws for the intervals of slices. Their ends are a little less exact; no rank depends on them."""
+LEAST_DRAWS = 39
+"""With fewer draws, no draw is beyond the 97.5 % point."""
 LEVEL = 0.95
 LEAST_CLUSTERS = 10
 """Below so many clusters in which forecast and price differ there is no interval."""
@@ -116,7 +118,9 @@ def line_intervals(bets: Bets, *, seed: int, draws: int = DRAWS) -> list[LineInt
     """
     sums = _sums(bets)
     facts = _facts(sums)
-    reasons = [_reason(facts, group) if draws else "no draws were asked for" for group in range(sums.groups)]
+    words = _BETWEEN_AGENTS if bets.between_agents else _AGAINST_PRICE
+    few = None if draws >= LEAST_DRAWS else f"{draws} draws, and an interval needs {LEAST_DRAWS}"
+    reasons = [few or _reason(facts, group, words) for group in range(sums.groups)]
     shown = np.array([reason is None for reason in reasons], dtype=np.bool_)
     expanded = shown & facts.expands
     ends = _expansion_ends(facts)
@@ -239,18 +243,22 @@ def _moments(sums: _Sums, theta: float) -> tuple[Floats, Floats]:
     return sums.total(variance), sums.total(variance * jump * (1 - 2 * chance))
 
 
-def _reason(facts: _Facts, group: int) -> str | None:
+_AGAINST_PRICE = ("no settled forecast with a price", "every forecast equals the price", "forecast and price differ")
+_BETWEEN_AGENTS = ("no common event", "all their forecasts are equal", "their forecasts differ")
+
+
+def _reason(facts: _Facts, group: int, words: tuple[str, str, str]) -> str | None:
     """Why the group has no interval, in words. None if it has one."""
     clusters, moving = int(facts.clusters[group]), int(facts.moving[group])
     noun = "cluster" if clusters == 1 else "clusters"
     if not clusters:
-        return "no settled forecast with a price"
+        return words[0]
     if not moving:
-        return "every forecast equals the price"
+        return words[1]
     if clusters < LEAST_CLUSTERS:
         return f"{clusters} {noun}, and an interval needs {LEAST_CLUSTERS}"
     if moving < LEAST_CLUSTERS:
-        return f"forecast and price differ in {moving} of {clusters} clusters, and an interval needs {LEAST_CLUSTERS}"
+        return f"{words[2]} in {moving} of {clusters} clusters, and an interval needs {LEAST_CLUSTERS}"
     if facts.largest[group] > LARGEST_SHARE:
         return f"one cluster has {facts.largest[group]:.0%} of the events, and an interval allows {LARGEST_SHARE:.0%}"
     expected = facts.expected[group]
