@@ -2410,7 +2410,10 @@ CREATE VIEW public.public_arena_standings AS
     (((numbers.own -> 'skill_interval'::text) ->> 0))::double precision AS skill_low,
     (((numbers.own -> 'skill_interval'::text) ->> 1))::double precision AS skill_high,
     ((numbers.own ->> 'skill_events'::text))::integer AS events,
-    ((numbers.own ->> 'log10_evidence'::text))::double precision AS log10_evidence
+    ((numbers.own ->> 'log10_evidence'::text))::double precision AS log10_evidence,
+    (((numbers.own -> 'skill_sequence'::text) ->> 0))::double precision AS skill_sequence_low,
+    (((numbers.own -> 'skill_sequence'::text) ->> 1))::double precision AS skill_sequence_high,
+    ((numbers.own ->> 'skill_sequence_clusters'::text))::integer AS skill_sequence_clusters
    FROM ((public.arena_reports p
      CROSS JOIN LATERAL jsonb_array_elements((p.report -> 'standings'::text)) line(value))
      CROSS JOIN LATERAL ( SELECT (p.report #> ARRAY['report'::text, 'slices'::text, 'all'::text, (line.value ->> 'agent'::text)]) AS own) numbers);
@@ -4133,9 +4136,9 @@ GRANT SELECT ON TABLE public.public_arena_season_results TO service_role;
 -- Name: TABLE public_arena_standings; Type: ACL; Schema: public; Owner: -
 --
 
+GRANT SELECT ON TABLE public.public_arena_standings TO service_role;
 GRANT SELECT ON TABLE public.public_arena_standings TO anon;
 GRANT SELECT ON TABLE public.public_arena_standings TO authenticated;
-GRANT SELECT ON TABLE public.public_arena_standings TO service_role;
 
 --
 -- Name: TABLE public_arena_stops; Type: ACL; Schema: public; Owner: -

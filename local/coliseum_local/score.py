@@ -178,7 +178,7 @@ def _flat_rows(report: ScoreReport, leaderboard: Leaderboard) -> Iterator[dict[s
 
 def _numbers(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in numbers.items():
-        if name.endswith("interval"):
+        if name.endswith("interval") or name == "skill_sequence":
             yield from _ends(name, value).items()
         elif not isinstance(value, list | dict):
             yield name, value

@@ -168,19 +168,42 @@ def test_without_draws_there_are_ranks_but_no_rank_intervals() -> None:
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
-        ({"log10_evidence": 1.31}, "above"),
-        ({"log10_evidence": 1.29}, None),
-        ({"log10_evidence": 0.2, "log10_evidence_peak": 1.4}, "above"),
-        ({"log10_evidence": -5.0, "skill_interval": [0.01, 0.02]}, "above"),
-        ({"log10_evidence": 0.0, "skill_interval": [-0.02, -0.01]}, "below"),
-        ({"log10_evidence": 0.0, "skill_interval": [0.0, 0.01]}, None),
-        ({"log10_evidence": None, "skill_interval": None}, None),
+        ({"skill_sequence": [0.001, 0.02]}, "above"),
+        ({"skill_sequence": [-0.02, -0.001]}, "below"),
+        ({"skill_sequence": [-0.01, 0.02]}, None),
+        ({"skill_sequence": [0.0, 0.01]}, None),
+        ({"skill_sequence": [0.0, 0.0]}, None),
+        ({"skill_sequence": None, "log10_evidence": 9.0, "log10_evidence_peak": 9.0, "skill_interval": [1, 2]}, None),
+        ({"skill_sequence": [-0.1, 0.1], "log10_evidence_peak": 9.0, "skill_interval": [0.01, 0.02]}, None),
+        ({"log10_evidence": 9.0}, None),
     ],
 )
-def test_only_evidence_or_an_interval_without_0_separates_from_the_market(
+def test_only_the_bounds_that_hold_at_every_look_separate_from_the_market(
     values: dict[str, Any], wanted: str | None
 ) -> None:
     assert separated(values) == wanted
+
+
+def test_a_wrong_price_does_not_put_a_worse_agent_above_the_market() -> None:
+    """YES comes in 10 %, the price says 2 %, the agent 22 %: the evidence against the price is not skill."""
+    cells = [
+        Cell(
+            agent="overbold", event=f"e{i}", market="m", window="1", p=0.22, q=0.02, y=int(i % 10 == 9), due_at=float(i)
+        )
+        for i in range(1500)
+    ]
+    (line,) = board_of(cells, draws=0).standings
+
+    assert line.scores["log10_evidence_peak"] > 1.31
+    assert line.scores["skill"] < 0
+    assert (line.separated, line.scores["above_last"]) == (None, None)
+
+
+def test_an_agent_that_is_always_right_is_above_and_its_rival_below() -> None:
+    cells = panel({"good": 0.2, "bad": -0.2}, events=200)
+    result = {one.agent: one.separated for one in board_of(cells, draws=0).standings}
+
+    assert result == {"good": "above", "bad": "below"}
 
 
 def test_an_empty_report_gives_an_empty_leaderboard() -> None:

@@ -19,7 +19,6 @@ import numpy as np
 from coliseum.arena import readings
 from coliseum.arena.scoring import skill
 from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.evidence import BAR
 from coliseum.arena.scoring.intervals import LEAST_EVENTS, BootstrapDifference, ranks
 from coliseum.arena.scoring.report import ScoreReport
 from coliseum.arena.scoring.roles import Role, role_of
@@ -54,7 +53,7 @@ class AgentStanding:
     missing: tuple[str, ...]
     """The gates that the agent does not pass, as text."""
     separated: str | None
-    """`above` or `below` the market, if evidence or the interval shows it."""
+    """`above` or `below` the market, if the bounds of the mean skill that hold at every look exclude 0 now."""
     role: Role
     role_reason: str | None
     """Why an agent is a copy or a reference. None for competitors."""
@@ -75,7 +74,7 @@ class AgentPair:
     events_needed: int | None
     """Total number of events needed to see this difference with 80 % power."""
     log10_evidence: float | None
-    """Of betting on the first agent at the prices of the second. 1.3 refutes the second at 5 %, at any time."""
+    """Of betting on the first agent at the prices of the second. From 1.3 on, the second is not exactly right (5 %)."""
 
 
 _RankOdds = tuple[tuple[int, int] | None, float | None]
@@ -171,16 +170,13 @@ def pairwise(report: ScoreReport) -> tuple[AgentPair, ...]:
 def separated(values: Mapping[str, Any]) -> str | None:
     """`above` or `below` the market, or None if neither is shown.
 
-    `above` needs an E that has ever reached 20, or an interval above 0. `below` needs an interval below 0.
+    It rests on the confidence sequence alone, which holds at every look. Evidence says only that the price is not
+    exactly right, and an interval is valid for one look.
     """
-    peak = values.get("log10_evidence_peak")
-    evidence = values.get("log10_evidence") if peak is None else peak
-    if evidence is not None and evidence >= math.log10(BAR):
-        return "above"
-    interval = values.get("skill_interval")
-    if interval is None or interval[0] <= 0 <= interval[1]:
+    bounds = values.get("skill_sequence")
+    if bounds is None or bounds[0] <= 0 <= bounds[1]:
         return None
-    return "above" if interval[0] > 0 else "below"
+    return "above" if bounds[0] > 0 else "below"
 
 
 def _pair(

@@ -112,7 +112,8 @@ ORDERS = Table(
 )
 STANDINGS = Table(
     "public_arena_standings",
-    "as_of,known_at,digest,agent_id,rank,tier,listed,separated,skill,skill_low,skill_high,events,log10_evidence",
+    "as_of,known_at,digest,agent_id,rank,tier,listed,separated,skill,skill_low,skill_high,events,log10_evidence,"
+    "skill_sequence_low,skill_sequence_high,skill_sequence_clusters",
     ("known_at", "digest", "agent_id"),
 )
 REPORTS = Table(

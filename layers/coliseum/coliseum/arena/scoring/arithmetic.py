@@ -2,7 +2,8 @@
 
 Three rules:
 - Sums run over rows in the canonical order of the table, by `bincount` and `add.reduceat`, whose order is fixed.
-- Logarithms use additions, multiplications and divisions only. The system's `log` may differ in the last bit.
+- Logarithms and exponentials use additions, multiplications and divisions only. The system's `log` and `exp` may differ
+  in the last bit.
 - Matrix products are taken of whole numbers only, because BLAS chooses the order (`intervals.weighted_sums`).
 """
 
@@ -18,7 +19,10 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 LN2 = 0.6931471805599453
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+"""ln 2 in two parts (fdlibm). Products of the first with whole numbers up to 2^20 are exact."""
 _ODD = tuple(1 / (2 * n + 1) for n in range(12))
+_INVERSE_FACTORIALS = tuple(1 / math.factorial(n) for n in range(15))
 
 
 def natural_log(x: Floats) -> Floats:
@@ -36,6 +40,31 @@ def natural_log(x: Floats) -> Floats:
         series *= z
         series += odd
     return np.asarray((exponent - low) * LN2 + 2 * s * series)
+
+
+def exponential_parts(x: Floats) -> tuple[Floats, Codes]:
+    """(m, e) with exp(x) = m 2^e and m between 0.7 and 1.42, to about 4e-16. So nothing overflows.
+
+    With e = x / ln 2, rounded: m = exp(x - e ln 2), as a series of 15 terms.
+    """
+    exponent = np.rint(x / LN2)
+    rest = (x - exponent * _LN2_HIGH) - exponent * _LN2_LOW
+    series = np.full_like(rest, _INVERSE_FACTORIALS[-1])
+    for term in reversed(_INVERSE_FACTORIALS[:-1]):
+        series *= rest
+        series += term
+    return series, exponent.astype(np.int64)
+
+
+def scaled(mantissa: Floats, exponent: Codes) -> Floats:
+    """mantissa 2^exponent, 0 or infinity where it leaves the range of floats."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.ldexp(mantissa, np.clip(exponent, -5000, 5000).astype(np.int32)))
+
+
+def exponential(x: Floats) -> Floats:
+    """exp of finite numbers."""
+    return scaled(*exponential_parts(x))
 
 
 def totals(values: Floats | Mask, group: Codes, size: int) -> Floats:

@@ -47,6 +47,8 @@ class DueOrder:
     """The place of each cluster code in this order. Joined clusters have the same place."""
     due_at: Floats
     """Unix seconds by place: infinite if unknown or in the future, NaN everywhere in a table without times."""
+    by: str
+    """What orders the clusters: `due_at`, or else `settled_at`, or else `name`."""
 
     def waits(self, rows: CellTable, place: Codes) -> Mask:
         """Marks rows whose bet is not over. In a table without times, a market without an outcome counts as void."""
@@ -65,7 +67,9 @@ class DueOrder:
 
 def due_order(table: CellTable) -> DueOrder:
     """The order by `due_at`, or else by `settled_at`. A cluster is due when the last of its markets is."""
-    times = next((column for column in (table.due_at, table.settled_at) if not np.isnan(column).all()), None)
+    columns = {"due_at": table.due_at, "settled_at": table.settled_at}
+    by = next((name for name, column in columns.items() if not np.isnan(column).all()), "name")
+    times = columns.get(by)
     joined = joined_clusters(table)
     latest = np.full(len(joined), np.nan if times is None else -np.inf)
     if times is not None:
@@ -73,7 +77,7 @@ def due_order(table: CellTable) -> DueOrder:
     order = np.argsort(latest, kind="stable")
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return DueOrder(place[joined], latest[order])
+    return DueOrder(place[joined], latest[order], by)
 
 
 def first_windows(owner: Codes, window: Codes) -> Mask:

@@ -1,8 +1,9 @@
-"""Evidence against the claim that the market is right. It can be checked every day. Pure.
+"""Evidence that the price is not exactly right. It can be checked every day. Pure.
 
 An agent bets against the market: each cluster of dependent events multiplies its stake by p_outcome / q_outcome. If the
 market is right, this is a fair game, and the product reaches 20 with at most 5 % chance, whenever one stops
-(Ville 1939). For this only the outcomes may decide what a bet is worth. Three rules ensure it:
+(Ville 1939). A wrong price can be shown by an agent that is worse than it, so this is no claim about skill: see
+`confidence_sequence`. For E only the outcomes may decide what a bet is worth. Three rules ensure it:
 
 - An event counts with the first window in which the agent answered it. The number of later ones may depend on the
   outcome.
@@ -28,7 +29,7 @@ from coliseum.arena.scoring.clusters import due_order, first_bets, first_windows
 FLOOR = 0.01
 """p and q are clipped to [0.01, 0.99]. Clipping q can only lower the expectation of E."""
 BAR = 20.0
-"""An E of this size refutes the market at 5 %, however often E is checked."""
+"""An E of this size says at 5 % that the price is not exactly right, however often E is checked."""
 
 
 @dataclass(frozen=True)

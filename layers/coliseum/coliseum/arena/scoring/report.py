@@ -18,11 +18,13 @@ from coliseum.arena.scoring import intervals
 from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.brier import brier_index
 from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.clusters import due_order
 from coliseum.arena.scoring.coherence import coherence
 from coliseum.arena.scoring.difficulty import adjusted_brier
 from coliseum.arena.scoring.evidence import evidence, pair_evidence
 from coliseum.arena.scoring.information import information
 from coliseum.arena.scoring.measures import CellScores, DimensionScores, score_cells
+from coliseum.arena.scoring.skill_claims import skill_claims
 from coliseum.arena.scoring.slices import Dimension
 
 ENGINE_VERSION = "2.0.0"
@@ -108,6 +110,7 @@ def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice
         "engine_version": ENGINE_VERSION,
         "rules_version": RULES_VERSION,
         "rules": {"left_out": sorted(rules.left_out), "pools": sorted(rules.pools)},
+        "cluster_order": due_order(table).by,
         "input_hash": input_hash(table),
         "seed": seed,
         "draws": draws,
@@ -181,9 +184,9 @@ def _has_skill(_: str, values: Mapping[str, Any]) -> bool:
 def _with_overall_numbers(
     scores: dict[str, dict[str, Any]], table: CellTable, rules: ScoreRules
 ) -> dict[str, dict[str, Any]]:
-    """Add what is computed over all cells only: adjusted Brier score, evidence, information, coherence."""
+    """Add what is computed over all cells only: adjusted Brier, evidence, bounds of skill, information, coherence."""
     adjusted, stakes, coherences = adjusted_brier(table), evidence(table), coherence(table)
-    contributions = information(table, rules.pools)
+    contributions, claims = information(table, rules.pools), skill_claims(table)
     for agent, numbers in scores.items():
         value, stake = adjusted.get(agent), stakes.get(agent)
         contribution, fit = contributions.get(agent), coherences.get(agent)
@@ -192,6 +195,7 @@ def _with_overall_numbers(
         numbers["log10_evidence"] = None if stake is None else stake.final
         numbers["log10_evidence_peak"] = None if stake is None else stake.peak
         numbers["evidence_clusters"] = 0 if stake is None else len(stake.log10)
+        numbers.update(claims[agent])
         numbers["information"] = None if contribution is None else contribution.mean
         numbers["information_se"] = None if contribution is None else contribution.error
         numbers["coherence_sets"] = 0 if fit is None else fit.sets

@@ -23,7 +23,10 @@ class StandingData(Answer):
     )
     listed: bool
     missing: list[str] = Field(description="What keeps a provisional agent from being listed.")
-    separated: str | None = Field(description="`above` or `below` the market, if the difference is more than luck.")
+    separated: str | None = Field(
+        description="`above` or `below` the market, if `skill_sequence`, the bounds of the mean skill that hold at "
+        "every look, exclude 0 now. Evidence (`log10_evidence`) does not count here."
+    )
     role: Literal["competitor", "reference", "copy"] | None = Field(
         default=None,
         description="Only competitors are ranked. `reference`: shown for comparison, such as the market's own price. "
@@ -155,8 +158,16 @@ class EvidenceData(Answer):
     known_at: UtcTime
     digest: str
     log10_evidence: float | None = Field(
-        description="log10 of the e-value against the market. 1.30 or more refutes the market at 5 %, at any time."
+        description="log10 of the e-value against the price. 1.30 or more says at 5 %, at any time, that the price is "
+        "not exactly right. It does not say that the agent is better than the price."
     )
+    skill_sequence_low: float | None = Field(
+        description="95 % bounds of the mean skill over the settled clusters, valid at every look. Null in "
+        "leaderboards of earlier rules, and where the report says why."
+    )
+    skill_sequence_high: float | None
+    skill_sequence_clusters: int | None = Field(description="Number of clusters of events in the bounds.")
+    separated: str | None = Field(description="`above` or `below` the market, by the rules of that leaderboard.")
     skill: float | None
     skill_low: float | None
     skill_high: float | None
@@ -166,6 +177,6 @@ class EvidenceData(Answer):
 
 
 class EvidenceAnswer(Listing[EvidenceData]):
-    """History of evidence, skill and rank, oldest first."""
+    """History of evidence, skill with its bounds, and rank, oldest first."""
 
     reason: str | None = Field(description="Why there are no items.")

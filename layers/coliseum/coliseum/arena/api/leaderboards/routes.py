@@ -90,9 +90,9 @@ def separability(
     return reader.separability(report, agent=agent, paging=page)
 
 
-@router.get("/evidence", summary="How evidence against the market grew")
+@router.get("/evidence", summary="How evidence and bounds of skill moved")
 def evidence(
     reader: LeaderboardReader, report: ReportParameters, page: Page, agent: AgentQuery = None
 ) -> EvidenceAnswer:
-    """log10 of each agent's e-value on every published leaderboard, oldest first, with its skill and rank then."""
+    """Of every published leaderboard, oldest first: each agent's e-value against the price, skill, bounds, and rank."""
     return reader.evidence(report, agent=agent, paging=page)

@@ -14,8 +14,8 @@ ALL = "all"
 DEFAULT_METRIC = "skill"
 LOWER_IS_BETTER = frozenset({
     "brier", "brier_strict", "brier_market_weighted", "brier_adjusted", "market_brier", "log", "log_clipped", "ece",
-    "mce", "ace", "skill_se", "information_se", "murphy_reliability", "coherence_sum_gap", "dutch_book_cents",
-    "coherence_ladder_violations",
+    "mce", "ace", "skill_se", "skill_detectable", "information_se", "murphy_reliability", "coherence_sum_gap",
+    "dutch_book_cents", "coherence_ladder_violations",
 })  # fmt: skip
 NEARER_ZERO_IS_BETTER = frozenset({"bias", "platt_intercept"})
 CALIBRATION = (
