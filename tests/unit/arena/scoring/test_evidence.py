@@ -13,7 +13,7 @@ from coliseum.arena.scoring.cells import Cell, build_table, table_from_cells
 from coliseum.arena.scoring.evidence import BAR, evidence, pair_evidence
 
 
-def cell(event: str, p: float, q: float | None, y: int | None, **more: object) -> Cell:
+def cell(event: str, p: float, q: float | None, y: float | None, **more: object) -> Cell:
     return replace(Cell(agent="a", event=event, market="m", window="1", p=p, q=q, y=y), **more)  # type: ignore[arg-type]
 
 
@@ -94,9 +94,10 @@ def test_settlement_times_replace_due_times_and_without_times_there_is_no_peak()
     assert untimed.final == pytest.approx(math.log10(3 * 0.1 / 0.7))
 
 
+@pytest.mark.parametrize("fractions", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_evidence_agrees_with_a_reference_in_plain_python(seed: int) -> None:
-    cells = random_cells(seed)
+def test_evidence_agrees_with_a_reference_in_plain_python(seed: int, *, fractions: bool) -> None:
+    cells = random_cells(seed, fractions=fractions)
     agents = sorted({one.agent for one in cells})
     result, pairs = evidence(table_from_cells(cells)), pair_evidence(table_from_cells(cells))
 
@@ -105,6 +106,13 @@ def test_evidence_agrees_with_a_reference_in_plain_python(seed: int) -> None:
         for further, other in enumerate(agents[place + 1 :], start=place + 1):
             against = reference.log10_evidence(cells, agent, other)
             assert pairs[place, further] == pytest.approx((against or [math.nan])[-1])
+
+
+def test_a_fraction_pays_for_both_sides() -> None:
+    """0.8 on YES at 0.5 and 0.2 on NO at 0.5; YES pays 0.25 and NO 0.75."""
+    stake = evidence(table_from_cells([cell("e1", 0.8, 0.5, 0.25)]))["a"].final
+
+    assert stake == pytest.approx(math.log10(0.25 * 0.8 / 0.5 + 0.75 * 0.2 / 0.5))
 
 
 def test_an_agent_without_paired_cells_has_no_evidence() -> None:

@@ -11,7 +11,8 @@ market is right, this is a fair game, and the product reaches 20 with at most 5 
 - A cluster counts when all clusters that were due before it are settled, because YES may be known earlier than NO.
 
 Inside a cluster the geometric mean is taken: however the events depend on each other, its expectation is at most 1
-(Hölder). A void market returns the stake. Given the past, clusters are assumed to be independent of each other.
+(Hölder). A void market returns the stake, and a market that resolved to a fraction y pays y for YES and 1 - y for NO:
+that is fair too, if the price is the mean of y. Given the past, clusters are assumed to be independent of each other.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, counts, ratio, totals
-from coliseum.arena.scoring.brier import log_of_outcome
+from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, ratio, totals
+from coliseum.arena.scoring.brier import fractional, log_of_outcome, log_of_payoff
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order, first_bets, first_windows
 
@@ -59,7 +60,7 @@ def evidence(table: CellTable) -> dict[str, Evidence]:
     bets = bets.select(order.counted(bets))
     place = order.place[bets.cluster]
     owners, group = np.unique(bets.agent * size + place, return_inverse=True)
-    log = np.where(bets.resolved, log_of_outcome(bets.p, bets.y, FLOOR) - log_of_outcome(bets.q, bets.y, FLOOR), 0.0)
+    log = np.where(bets.resolved, log_of_payoff(bets.p, bets.q, bets.y, FLOOR), 0.0)
     factor = totals(log, group, len(owners)) / counts(group, len(owners)) / math.log(10)
     graded = np.flatnonzero(counts(group[bets.resolved], len(owners)))
     agent, place = owners[graded] // max(1, size), owners[graded] % max(1, size)
@@ -83,11 +84,11 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
     log = np.full((len(table.agents), len(questions)), np.nan)
     log[answers.agent, question] = np.where(answers.resolved, log_of_outcome(answers.p, answers.y, FLOOR), 0.0)
     place, size = order.place[asked.cluster], len(table.clusters)
-    waits = order.waits(asked, place)
+    waits, split = order.waits(asked, place), _SplitBets(answers, question, asked)
     result: dict[tuple[int, int], float] = {}
     for first in range(len(table.agents)):
         for second in range(first + 1, len(table.agents)):
-            difference = log[first] - log[second]
+            difference = split.with_fractions(log[first] - log[second], first, second)
             both = np.flatnonzero(~np.isnan(difference))
             both = both[first_windows(asked.event[both], asked.window[both])]
             both = both[place[both] < place[both[waits[both]]].min(initial=size)]
@@ -95,3 +96,21 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
                 factors = ratio(totals(difference[both], place[both], size), counts(place[both], size))
                 result[first, second] = float(np.nansum(factors) / math.log(10))
     return result
+
+
+class _SplitBets:
+    """What bets between two agents become where the outcome is a fraction, so that it pays for both sides."""
+
+    def __init__(self, answers: CellTable, question: Codes, asked: CellTable) -> None:
+        self._columns = np.flatnonzero(fractional(asked.y))
+        self._y = asked.y[self._columns]
+        self._p = np.full((len(asked.agents), len(self._columns)), np.nan)
+        if len(self._columns):
+            rows = np.flatnonzero(fractional(answers.y))
+            self._p[answers.agent[rows], np.searchsorted(self._columns, question[rows])] = answers.p[rows]
+
+    def with_fractions(self, log: Floats, first: int, second: int) -> Floats:
+        """The logarithms of the factors, with those of the fractions put in; NaN where one of the two is absent."""
+        if len(self._columns):
+            log[self._columns] = log_of_payoff(self._p[first], self._p[second], self._y, FLOOR)
+        return log

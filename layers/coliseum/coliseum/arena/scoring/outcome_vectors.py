@@ -35,7 +35,8 @@ class VectorScores:
 def vector_scores(table: CellTable) -> VectorScores:
     """Score the vector of every agent, event and window."""
     rows = np.flatnonzero(table.graded)
-    result = VectorScores(*(np.full(len(table), np.nan) for _ in range(2)), np.zeros(len(table), dtype=np.bool_))
+    absent = np.full(len(table), np.nan)
+    result = VectorScores(absent, absent.copy(), np.zeros(len(table), dtype=np.bool_))
     if not len(rows):
         return result
     pair = table.event * len(table.windows) + table.window
