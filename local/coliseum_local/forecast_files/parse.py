@@ -4,10 +4,11 @@ Columns of a file of forecasts (the first three are required):
 
     agent, market, p          the probability of YES (empty: asked, but not answered)
     event, window             what the market belongs to (default: itself); when the agent was asked (default: once)
-    y                         1, 0, yes, no, true, false; empty, void or scalar: not graded
+    y                         1, 0, yes, no, true, false, or a fraction; empty, void or scalar: not graded
     q, yes_ask, no_ask        the market's probability and its asks at that time, in dollars
     q_1h, q_24h, q_close      its probability later
-    category, horizon, track, volume, outcomes, cluster, structure, strike
+    category, group, horizon, track, volume, outcomes, cluster, structure, strike
+    role                      human or reference: the agent is shown, but not ranked
     due_at, settled_at        the scheduled end; when the outcome was known: RFC 3339 or unix seconds
     replicate                 a label for each of several answers to one question; their mean is scored
 
@@ -38,6 +39,7 @@ OUTCOME_COLUMNS = (
     "y",
     "event",
     "category",
+    "group",
     "cluster",
     "structure",
     "strike",
@@ -189,5 +191,7 @@ def _disagreements(columns: Columns, file: str, problems: FileProblems) -> None:
 def _level_text(columns: Columns, column: str, row: int) -> str:
     """What the column belongs to, with its names."""
     names = {name: columns.labels[name][row] for name in LEVELS[column]}
+    if "agent" in names:
+        return names["agent"]
     own = names.get("market", f"event {names['event']}")
     return own if "window" not in names else f"{own} in window {names['window']!r}"

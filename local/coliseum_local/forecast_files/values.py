@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
-from coliseum.arena.scoring.cells import STRUCTURES, Cell
+from coliseum.arena.scoring.cell import ROLES, STRUCTURES, Cell
 
 COLUMNS = (*(field.name for field in fields(Cell) if field.name != "noise"), "replicate")
 """A file has a row for each replicate of a question. `noise` is computed from them."""
@@ -52,9 +52,10 @@ def _label(text: str) -> str:
 
 
 def _outcome(text: str) -> float:
-    if text.lower() not in OUTCOMES:
-        raise ValueError("1, 0, yes, no, or nothing for void and unsettled markets")
-    return OUTCOMES[text.lower()]
+    value = OUTCOMES.get(text.lower(), _finite(text))
+    if value is None or not (math.isnan(value) or 0 <= value <= 1):
+        raise ValueError("1, 0, yes, no, a fraction between 0 and 1, or nothing for void and unsettled markets")
+    return value
 
 
 def _probability(text: str) -> float:
@@ -88,6 +89,12 @@ def _count(text: str) -> float:
     if value is None or (text and (not 1 <= value <= _LARGEST_OUTCOMES or value != int(value))):
         raise ValueError("a whole number above 0")
     return value
+
+
+def _role(text: str) -> str:
+    if text and text not in ROLES:
+        raise ValueError("one of " + ", ".join(ROLES) + ", or nothing for a competitor")
+    return text
 
 
 def _structure(text: str) -> str:
@@ -132,4 +139,5 @@ READERS: dict[str, Reader] = {
     "structure": Reader(_structure, ""),
     "due_at": Reader(_due_time, math.nan),
     "settled_at": Reader(_unix_seconds, math.nan),
+    "role": Reader(_role, ""),
 }

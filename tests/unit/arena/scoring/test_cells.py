@@ -125,3 +125,26 @@ def test_every_column_belongs_to_the_answer_or_to_what_is_asked() -> None:
     answer = {"agent", "event", "market", "window", "p", "noise", "track"}
 
     assert LEVELS.keys() | answer == {one.name for one in fields(Cell)}
+
+
+def test_an_agent_has_one_role() -> None:
+    table = table_from_cells([cell(agent="b", role="human"), cell(agent="a")])
+
+    assert table.role_by_agent == {"b": "human"}
+    assert table_from_cells([cell()]).roles == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ([cell(role="robot")], "role: got 'robot', expected one of human, reference"),
+        (
+            [cell(role="human"), cell(market="n")],
+            "role: got 'nothing in a/e/n/1', expected one value for each agent: it is human in a/e/m/1",
+        ),
+        ([cell(group="x"), cell(agent="b", group="y")], "group"),
+    ],
+)
+def test_contradictory_roles_and_groups_are_refused(cells: list[Cell], wanted: str) -> None:
+    with pytest.raises(InvalidInput, match=wanted):
+        table_from_cells(cells)

@@ -42,8 +42,8 @@ def test_the_rows_that_differ_from_the_first_of_their_key_are_found(rows: Any, c
 
 
 def test_a_level_is_named_in_words() -> None:
-    assert [level_name(name) for name in ("q", "y", "outcomes")] == [
-        "event, window and market", "event and market", "event and window",
+    assert [level_name(name) for name in ("q", "y", "outcomes", "role")] == [
+        "event, window and market", "event and market", "event and window", "agent",
     ]  # fmt: skip
 
 

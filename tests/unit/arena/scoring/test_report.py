@@ -256,7 +256,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from_cells(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "a9b21c4a7dc8704a47061b1e08cc62f6e00392957fecab0950c56f3096cc5f43"
+DIGEST = "6551809f309047717ee459336082d2053c25048e8d23460dbe5ac31b0a2f4fde"
 
 
 @pytest.mark.parametrize(
@@ -463,3 +463,18 @@ def _leaves(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [leaf for part in value for leaf in _leaves(part)]
     return [value]
+
+
+def test_there_is_no_interval_of_the_skill_if_an_outcome_is_a_fraction() -> None:
+    """The interval draws YES and NO. The skill itself is known."""
+    cells = [
+        Cell(agent="a", event=f"e{i:03}", market="m", window="1", p=q + 0.1, q=q, y=i % 2)
+        for i, q in enumerate([0.3, 0.4, 0.5, 0.6] * 20)
+    ]
+    whole = report_of(cells, draws=200).scores()["a"]
+    split = report_of([replace(cells[0], y=0.4), *cells[1:]], draws=200).scores()["a"]
+
+    assert whole["skill_interval"] is not None
+    assert split["skill_interval"] is None
+    assert split["skill_interval_reason"].startswith("one outcome is a fraction between NO and YES")
+    assert split["skill"] is not None

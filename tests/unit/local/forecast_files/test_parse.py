@@ -106,7 +106,8 @@ def test_every_problem_of_a_file_is_reported_with_its_line() -> None:
         'f.csv:2: p: got "1.5", expected a probability between 0 and 1, or nothing',
         'f.csv:4: agent: got "", expected a name',
         'f.csv:4: p: got "x", expected a probability between 0 and 1, or nothing',
-        'f.csv:4: y: got "maybe", expected 1, 0, yes, no, or nothing for void and unsettled markets',
+        'f.csv:4: y: got "maybe", expected 1, 0, yes, no, a fraction between 0 and 1, '
+        "or nothing for void and unsettled markets",
         'f.csv:4: strike: got "high", expected a number',
         "f.csv:5: 3 values for 5 columns",
         'f.csv:6: p: got "nan", expected a probability between 0 and 1, or nothing',

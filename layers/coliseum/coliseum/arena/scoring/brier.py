@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import LN2, Floats, Mask, counts, natural_log, ratio, totals
+from coliseum.arena.scoring.arithmetic import LN2, Floats, Mask, natural_log, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
 
 LOG_FLOOR = 0.001
@@ -86,16 +88,18 @@ def baseline_score(log: Floats) -> Floats:
     return np.asarray(100 * (1 - log / LN2))
 
 
-def peer_score(table: CellTable, log: Floats) -> Floats:
+def peer_score(table: CellTable, log: Floats, pools: Collection[str] = ()) -> Floats:
     """100 (ln p_i - mean of the others' ln p_j) per graded cell; NaN where no other agent answered (Metaculus).
 
-    `log` is the log score of each row. The scores of one question add up to 0.
+    `log` is the log score of each row. The scores of one question add up to 0. Agents in `pools` are made of the
+    others' forecasts, so they have a score, but are not among the others.
     """
     graded = table.graded
-    question = table.question[graded]
+    question, own = table.question[graded], -log[graded]
+    counted = np.array([agent not in pools for agent in table.agents], dtype=np.bool_)[table.agent[graded]]
     size = int(question.max()) + 1 if len(question) else 0
-    answers = counts(question, size)[question]
-    total = totals(-log[graded], question, size)[question]
+    answers = totals(counted, question, size)[question] - counted
+    total = totals(np.where(counted, own, 0.0), question, size)[question] - np.where(counted, own, 0.0)
     result = np.full(len(table), np.nan)
-    result[graded] = 100 * (-log[graded] - ratio(total + log[graded], answers - 1))
+    result[graded] = 100 * (own - ratio(total, answers))
     return result

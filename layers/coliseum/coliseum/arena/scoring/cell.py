@@ -8,6 +8,9 @@ STRUCTURES = ("exclusive", "exhaustive", "above", "below")
 """How the markets of an event relate: at most one is YES; exactly one is YES and all of them are here; a ladder of
 "more than `strike`"; a ladder of "less than `strike`"."""
 
+ROLES = ("human", "reference")
+"""Agents that are scored and shown beside the competitors: people, and anything else to compare with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -27,6 +30,10 @@ class Cell:
     """1: YES. 0: NO. Between them: the value of a market that resolved to a fraction. None: void or not settled, so the
     cell is not graded. The arena does not grade scalar settlements (docs/scoring.md)."""
     category: str | None = None
+    group: str | None = None
+    """The group of the question for macro-averages, such as `market` or `dataset`."""
+    role: str | None = None
+    """Why the agent is not ranked as a competitor, one of `ROLES`. None: it competes."""
     horizon: str | None = None
     """The time until the market's close: a label such as `3-12h`."""
     track: str | None = None

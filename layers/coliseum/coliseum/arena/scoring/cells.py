@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
+from coliseum.arena.scoring.cell import ROLES
 from coliseum.arena.scoring.cell import STRUCTURES as STRUCTURES  # noqa: PLC0414  # who makes tables finds it here
 from coliseum.arena.scoring.cell import Cell as Cell  # noqa: PLC0414
 from coliseum.arena.scoring.consistency import LEVELS, disagreements, level_name
@@ -55,9 +56,16 @@ class CellTable:
     noise: Floats
     dimensions: tuple[Dimension, ...]
     """The ways to slice the table."""
+    roles: tuple[str, ...] = ()
+    """The role of each agent, one of `ROLES` or "" for a competitor. Empty if all agents compete."""
 
     def __len__(self) -> int:
         return len(self.p)
+
+    @property
+    def role_by_agent(self) -> dict[str, str]:
+        """The role of each agent that has one."""
+        return {agent: role for agent, role in zip(self.agents, self.roles, strict=True) if role} if self.roles else {}
 
     @cached_property
     def answered(self) -> Mask:
@@ -93,7 +101,7 @@ class CellTable:
     def rows(self, rows: Codes) -> CellTable:
         """The rows with these indexes, in the given order, with the same codes."""
         parts = tuple(replace(dimension, code=dimension.code[rows]) for dimension in self.dimensions)
-        columns = {name: _rows_of(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
+        columns: dict[str, Any] = {name: _rows_of(getattr(self, name), rows) for name in (*_CODED, *NUMBERS)}
         return replace(self, dimensions=parts, **columns)
 
 
@@ -113,6 +121,8 @@ def build_table(
     category: Sequence[str] | None = None,
     horizon: Sequence[str] | None = None,
     track: Sequence[str] | None = None,
+    group: Sequence[str] | None = None,
+    role: Sequence[str] | None = None,
     volume: Column | None = None,
     outcomes: Column | None = None,
     cluster: Sequence[str] | None = None,
@@ -143,17 +153,20 @@ def build_table(
     _check_unique(key[order], order, (agent, event, market, window))
     counted = {"volume": _floats(volume, length), "outcomes": _floats(outcomes, length)}
     slices = dimensions(
-        category=category, horizon=horizon, track=track,
+        category=category, horizon=horizon, track=track, group=group,
         volume=None if volume is None else counted["volume"],
         outcomes=None if outcomes is None else counted["outcomes"],
         q=columns["q"],
     )  # fmt: skip
     named = {one.name: one.code for one in slices if one.name in LEVELS and one.name not in counted}
-    texts = {"category": category, "horizon": horizon, "structure": structure, "cluster": cluster}
-    _check_consistent(codes, columns | counted | named, (agent, event, market, window), texts)
+    if role is not None:
+        named["role"] = coded(role)[1]
+    texts = {"category": category, "horizon": horizon, "group": group, "structure": structure, "cluster": cluster}
+    _check_consistent(codes, columns | counted | named, (agent, event, market, window), texts | {"role": role})
     ordered: dict[str, Any] = {name: _rows_of(column, order) for name, column in (codes | columns).items()}
     return CellTable(
         **labels,
+        roles=_roles(role, codes["agent"], len(labels["agents"])),
         dimensions=tuple(replace(dimension, code=dimension.code[order]) for dimension in slices),
         **ordered,
     )
@@ -173,7 +186,9 @@ def table_from_cells(cells: Iterable[Cell]) -> CellTable:
     return build_table(**columns)
 
 
-_TEXTS = frozenset({"agent", "event", "market", "window", "category", "horizon", "track", "cluster", "structure"})
+_TEXTS = frozenset({
+    "agent", "event", "market", "window", "category", "horizon", "track", "group", "role", "cluster", "structure"
+})  # fmt: skip
 
 
 def with_unanswered_questions(whole: CellTable) -> CellTable:
@@ -189,12 +204,31 @@ def with_unanswered_questions(whole: CellTable) -> CellTable:
         return whole
     rows = np.concatenate([np.arange(len(whole)), first[missing]])
     agents = np.concatenate([whole.agent, agent])
-    columns = {name: _rows_of(getattr(whole, name), rows) for name in (*_CODED, *NUMBERS)}
+    columns: dict[str, Any] = {name: _rows_of(getattr(whole, name), rows) for name in (*_CODED, *NUMBERS)}
     columns["agent"] = agents
     columns["p"] = np.concatenate([whole.p, np.full(len(agent), np.nan)])
     order = np.argsort(_key((agents, columns["event"], columns["window"], columns["market"])), kind="stable")
     parts = tuple(replace(dimension, code=dimension.code[rows][order]) for dimension in whole.dimensions)
     return replace(whole, dimensions=parts, **{name: _rows_of(column, order) for name, column in columns.items()})
+
+
+def reordered(parts: Sequence[CellTable], *, agents: tuple[str, ...], roles: tuple[str, ...]) -> CellTable:
+    """The rows of several tables in canonical order. All of them have the codes of the first, and agents as given."""
+    first = parts[0]
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_CODED, *NUMBERS)
+    }
+    order = np.argsort(_key(tuple(columns[name] for name in ("agent", "event", "window", "market"))), kind="stable")
+    dimensions_of = [
+        np.concatenate([part.dimensions[place].code for part in parts])[order] for place in range(len(first.dimensions))
+    ]
+    return replace(
+        first,
+        agents=agents,
+        roles=roles,
+        dimensions=tuple(replace(one, code=code) for one, code in zip(first.dimensions, dimensions_of, strict=True)),
+        **{name: column[order] for name, column in columns.items()},
+    )
 
 
 def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
@@ -282,6 +316,21 @@ def _structures(labels: Sequence[str] | None, length: int) -> Codes:
     if unknown:
         raise InvalidInput("structure", unknown[0], "one of " + ", ".join(STRUCTURES) + ", or nothing")
     return np.fromiter((index[label] for label in labels), dtype=np.int64, count=length)
+
+
+def _roles(column: Sequence[str] | None, agent: Codes, agents: int) -> tuple[str, ...]:
+    """The role of each agent. All rows of an agent have the same one. Raises InvalidInput for an unknown role."""
+    if column is None:
+        return ()
+    names, code = coded(column)
+    unknown = sorted(set(names) - {"", *ROLES})
+    if unknown:
+        raise InvalidInput("role", unknown[0], "one of " + ", ".join(ROLES) + ", or nothing for a competitor")
+    if not any(names):
+        return ()
+    of_agent = np.zeros(agents, dtype=np.int64)
+    of_agent[agent] = code
+    return tuple(names[place] for place in of_agent.tolist())
 
 
 def _key(codes: tuple[Codes, ...]) -> Codes:

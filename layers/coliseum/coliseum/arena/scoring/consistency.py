@@ -18,20 +18,22 @@ from coliseum.arena.scoring.arithmetic import Codes
 QUESTION = ("event", "window", "market")
 MARKET = ("event", "market")
 ROUND = ("event", "window")
+AGENT = ("agent",)
 
 LEVELS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close"), QUESTION),
-    **dict.fromkeys(("category", "horizon", "volume", "due_at", "cluster"), QUESTION),
+    **dict.fromkeys(("category", "group", "horizon", "volume", "due_at", "cluster"), QUESTION),
     **dict.fromkeys(("y", "settled_at", "strike"), MARKET),
     **dict.fromkeys(("structure", "outcomes"), ROUND),
+    "role": AGENT,
 }
-"""What each column belongs to. A new column that does not describe the agent or its answer gets a line here."""
+"""What each column belongs to. A new column that does not describe the answer gets a line here."""
 
 
 def level_name(column: str) -> str:
-    """What the column has one value for, such as `event, window and market`."""
+    """What the column has one value for, such as `event, window and market` or `agent`."""
     *others, last = LEVELS[column]
-    return f"{', '.join(others)} and {last}"
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Disagreement:
 def disagreements(keys: Mapping[str, Codes], columns: Mapping[str, Any]) -> Iterator[Disagreement]:
     """Every column of `LEVELS` in which rows disagree, in the order of `LEVELS`.
 
-    `keys` are the codes of event, window and market, `columns` numbers (NaN: absent) or codes, all of equal length.
+    `keys` are the codes of agent, event, window and market, `columns` numbers (NaN: absent) or codes. All have equal
+    lengths.
     """
     for level in dict.fromkeys(LEVELS.values()):
         names = [name for name in columns if LEVELS.get(name) == level and not _is_constant(columns[name])]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,8 +51,11 @@ class CellScores:
     """Graded rows in order of ascending forecast."""
 
 
-def score_cells(table: CellTable) -> CellScores:
-    """Every score of each cell. It has no meaning where the cell is not graded or not paired."""
+def score_cells(table: CellTable, pools: Collection[str] = ()) -> CellScores:
+    """Every score of each cell. It has no meaning where the cell is not graded or not paired.
+
+    `pools` are the agents that pool the forecasts of others.
+    """
     p, y = table.p, np.nan_to_num(table.y)
     error = scores.brier(p, y)
     log = scores.log_score(np.nan_to_num(p), y)
@@ -68,7 +71,7 @@ def score_cells(table: CellTable) -> CellScores:
         log=log,
         log_loss=scores.log_loss(np.nan_to_num(p), y, log),
         baseline=scores.baseline_score(log),
-        peer=scores.peer_score(table, log),
+        peer=scores.peer_score(table, log, pools),
         difference=skill.paired_difference(table),
         difference_strict=skill.strict_difference(table),
         edge=skill.edge(table),
@@ -293,7 +296,7 @@ class DimensionScores:
     def _skill_row(self, group: int, shared: Floats, clusters: Codes) -> dict[str, Any]:
         mean, error = float(self.columns["skill"][group]), float(self.columns["skill_se"][group])
         events, count = int(self.columns["skill_events"][group]), int(self.columns["skill_clusters"][group])
-        common, line = ~np.isnan(shared), self._intervals[group]
+        common, line = ~np.isnan(shared), self._interval(group)
         needed = skill.events_needed(mean, error, events)
         return {
             "skill_interval": line.interval,
@@ -305,6 +308,19 @@ class DimensionScores:
             "skill_common_se": number(skill.cluster_error(shared[common], clusters[common])),
             "skill_common_events": int(common.sum()),
         }
+
+    def _interval(self, group: int) -> line_interval.LineInterval:
+        """The interval of the skill. It draws YES and NO, so there is none if an outcome is a fraction."""
+        fractions = int(self._paired_fractions[group])
+        line = self._intervals[group]
+        if not fractions:
+            return line
+        some = "one outcome is a fraction" if fractions == 1 else f"{fractions:,} outcomes are fractions"
+        return replace(line, interval=None, reason=f"{some} between NO and YES; the interval is for YES and NO only")
+
+    @cached_property
+    def _paired_fractions(self) -> Floats:
+        return self._count(self._table.paired & scores.fractional(self._table.y))
 
     def _calibrated(self, group: int) -> dict[str, Any]:
         p, y = self._by_forecast[group]

@@ -8,24 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from coliseum.arena.scoring import intervals
 from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.brier import brier_index
+from coliseum.arena.scoring.brier import brier_index, fractional
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order
 from coliseum.arena.scoring.coherence import coherence
+from coliseum.arena.scoring.crowds import pool_names, with_pools
 from coliseum.arena.scoring.difficulty import adjusted_brier
 from coliseum.arena.scoring.evidence import evidence, pair_evidence
+from coliseum.arena.scoring.groups import GroupMeans, group_means
 from coliseum.arena.scoring.information import information
 from coliseum.arena.scoring.measures import CellScores, DimensionScores, score_cells
 from coliseum.arena.scoring.skill_claims import skill_claims
-from coliseum.arena.scoring.slices import Dimension
+from coliseum.arena.scoring.slices import GROUP, Dimension
 
 ENGINE_VERSION = "2.0.0"
 """Changes when a number can change for the same input."""
@@ -43,7 +45,12 @@ class ScoreRules:
     left_out: frozenset[str] = frozenset({"0-3h"})
     """Horizons that have their own slice and count nowhere else: in the last hours the outcome may be known already."""
     pools: frozenset[str] = frozenset()
-    """Agents that pool the forecasts of others. The pool of `information` leaves them out."""
+    """Agents that pool the forecasts of others. They are not among the others of `information`, `peer` and
+    `brier_adjusted`."""
+    crowds: frozenset[str] = frozenset()
+    """Kinds of `crowds.POOLS` that are added to the agents of the table, as further `pools`."""
+    crowd_of: frozenset[str] | None = None
+    """The agents that the crowds pool. None: all."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +94,25 @@ def score(
     agents with a skill.
     """
     rules = rules or ScoreRules()
-    headline = table.select(_headline(table, rules))
     body = _header(table, rules, seed=seed, draws=draws, slice_draws=slice_draws)
-    measures = score_cells(headline)
+    table = with_pools(table, rules.crowds, rules.crowd_of)
+    rules = replace(rules, pools=rules.pools | set(pool_names(rules.crowds)))
+    headline = table.select(_headline(table, rules))
+    measures = score_cells(headline, rules.pools)
     whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
     resampled = whole.resampled(ALL, pairs=True) if draws else None
-    common = whole.agents_that(listed or _has_skill, ALL)
+    common = whole.agents_that(_competing(table, rules, listed or _has_skill), ALL)
     body["rules"]["common_of"] = [agent for agent, counts in zip(table.agents, common, strict=True) if counts]
+    everything = Dimension(ALL, (ALL,), np.zeros(len(headline), dtype=np.int64))
     body["slices"][ALL] = _with_overall_numbers(whole.scores(ALL, common), headline, rules)
-    for dimension, cut in _sliced(table, headline, measures) if slices else ():
+    _add_groups(body["slices"][ALL], group_means(measures, everything), ALL, table.agents)
+    for dimension, cut in _sliced(table, headline, measures, rules) if slices else ():
         part = DimensionScores(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
+        groups = None if dimension.name == GROUP else group_means(cut, dimension)
         for label in dimension.labels:
             scores = part.scores(label, common)
             if scores:
+                _add_groups(scores, groups, label, table.agents)
                 body["slices"][f"{dimension.name}:{label}"] = scores
     return ScoreReport(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
 
@@ -109,7 +122,11 @@ def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice
     return {
         "engine_version": ENGINE_VERSION,
         "rules_version": RULES_VERSION,
-        "rules": {"left_out": sorted(rules.left_out), "pools": sorted(rules.pools)},
+        "rules": {
+            "left_out": sorted(rules.left_out),
+            "pools": sorted(rules.pools | set(pool_names(rules.crowds))),
+            "crowd_of": None if rules.crowd_of is None else sorted(rules.crowd_of),
+        },
         "cluster_order": due_order(table).by,
         "input_hash": input_hash(table),
         "seed": seed,
@@ -119,6 +136,7 @@ def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice
         "answered_cells": int(table.answered.sum()),
         "graded_cells": int(table.graded.sum()),
         "paired_cells": int(table.paired.sum()),
+        "fractional_cells": int((table.graded & fractional(table.y)).sum()),
         "events": len(table.events),
         "questions": int(table.question.max()) + 1 if len(table) else 0,
         "slices": {},
@@ -139,7 +157,8 @@ def input_hash(table: CellTable) -> str:
     """sha256 over the cells in canonical order, in hex. The order in which cells were given does not matter."""
     labels = [table.agents, table.events, table.markets, table.windows, table.clusters]
     slices = [[dimension.name, dimension.labels] for dimension in table.dimensions]
-    digest = hashlib.sha256(json.dumps([labels, slices]).encode())
+    roles = [table.roles] if table.roles else []
+    digest = hashlib.sha256(json.dumps([labels, slices, *roles]).encode())
     codes = (table.agent, table.event, table.market, table.window, table.cluster, table.structure)
     for code in (*codes, *(dimension.code for dimension in table.dimensions)):
         digest.update(code.astype("<i4").tobytes())
@@ -167,14 +186,34 @@ def _headline(table: CellTable, rules: ScoreRules) -> np.ndarray:
     return keep
 
 
-def _sliced(table: CellTable, headline: CellTable, measures: CellScores) -> Iterator[tuple[Dimension, CellScores]]:
+def _sliced(
+    table: CellTable, headline: CellTable, measures: CellScores, rules: ScoreRules
+) -> Iterator[tuple[Dimension, CellScores]]:
     """Every dimension and the cells that it slices: all cells for the horizons, the headline's cells otherwise."""
     for dimension in headline.dimensions:
         if dimension.name != "horizon":
             yield dimension, measures
     for dimension in table.dimensions:
         if dimension.name == "horizon":
-            yield dimension, measures if len(table) == len(headline) else score_cells(table)
+            yield dimension, measures if len(table) == len(headline) else score_cells(table, rules.pools)
+
+
+def _add_groups(
+    scores: Mapping[str, dict[str, Any]], groups: GroupMeans | None, label: str, agents: Sequence[str]
+) -> None:
+    """Add the means of the groups and their macro-averages to the numbers of each agent, if the table has groups."""
+    if groups is not None:
+        for agent, row in zip(agents, groups.rows(label), strict=True):
+            if agent in scores:
+                scores[agent].update(row)
+
+
+def _competing(
+    table: CellTable, rules: ScoreRules, listed: Callable[[str, Mapping[str, Any]], bool]
+) -> Callable[[str, Mapping[str, Any]], bool]:
+    """Whether an agent is listed and competes: no crowd that was added, no human and no other reference."""
+    others = {*pool_names(rules.crowds), *table.role_by_agent}
+    return lambda agent, numbers: agent not in others and listed(agent, numbers)
 
 
 def _has_skill(_: str, values: Mapping[str, Any]) -> bool:
@@ -185,7 +224,7 @@ def _with_overall_numbers(
     scores: dict[str, dict[str, Any]], table: CellTable, rules: ScoreRules
 ) -> dict[str, dict[str, Any]]:
     """Add what is computed over all cells only: adjusted Brier, evidence, bounds of skill, information, coherence."""
-    adjusted, stakes, coherences = adjusted_brier(table), evidence(table), coherence(table)
+    adjusted, stakes, coherences = adjusted_brier(table, rules.pools), evidence(table), coherence(table)
     contributions, claims = information(table, rules.pools), skill_claims(table)
     for agent, numbers in scores.items():
         value, stake = adjusted.get(agent), stakes.get(agent)

@@ -17,6 +17,10 @@ OUTCOME_COUNTS = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10))
 TERCILES = ("low", "middle", "high")
 MOST_LABELS = 200
 """Slices of a dimension. Every label gives a full set of numbers for each agent."""
+GROUP = "group"
+"""The dimension over whose labels macro-averages are taken."""
+MOST_GROUPS = 50
+"""Groups of a table. Every slice has the means of every group in it."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,21 @@ def dimensions(
     category: Sequence[str] | None,
     horizon: Sequence[str] | None,
     track: Sequence[str] | None,
+    group: Sequence[str] | None,
     volume: Floats | None,
     outcomes: Floats | None,
     q: Floats,
 ) -> tuple[Dimension, ...]:
-    """Every dimension in which at least one row has a label. Raises InvalidInput for more than 200 labels."""
-    named = (("category", category), ("horizon", horizon), ("track", track))
-    result = [_named(name, labels) for name, labels in named if labels is not None]
+    """Every dimension in which at least one row has a label.
+
+    Raises InvalidInput for more than 200 labels, and for more than 50 groups.
+    """
+    named = (("category", category), ("horizon", horizon), ("track", track), (GROUP, group))
+    result = [
+        _named(name, labels, MOST_GROUPS if name == GROUP else MOST_LABELS)
+        for name, labels in named
+        if labels is not None
+    ]
     if volume is not None:
         result.append(Dimension("liquidity", TERCILES, _terciles(volume)))
     result.append(Dimension("price", _price_labels(), _banded(q)))
@@ -48,10 +60,10 @@ def dimensions(
     return tuple(dimension for dimension in result if bool((dimension.code >= 0).any()))
 
 
-def _named(name: str, labels: Sequence[str]) -> Dimension:
+def _named(name: str, labels: Sequence[str], most: int) -> Dimension:
     names = sorted(set(labels) - {""})
-    if len(names) > MOST_LABELS:
-        raise InvalidInput(name, f"{len(names)} labels", f"at most {MOST_LABELS} different ones")
+    if len(names) > most:
+        raise InvalidInput(name, f"{len(names)} labels", f"at most {most} different ones")
     index = {"": -1, **{label: code for code, label in enumerate(names)}}
     code = np.fromiter(map(index.__getitem__, labels), dtype=np.int64, count=len(labels))
     return Dimension(name, tuple(names), code)

@@ -60,6 +60,8 @@ def cells(
                 category=market.category,
                 horizon=horizon(market),
                 track=track.value,
+                group=None,
+                role=None,
                 volume=float(market.volume_24h),
                 outcomes=market.outcomes,
                 cluster=cluster.name,
