@@ -53,9 +53,12 @@ def test_a_good_list_says_so() -> None:
         ({"timestamp": "2026-11-21T07:00:00"}, "error", "RFC 3339 with its offset"),
         ({"side": "LONG"}, "error", "side: got 'LONG', expected BUY or SELL"),
         ({"quantity": 0}, "error", "a number of contracts above 0"),
-        ({"quantity": None, "qty": 5}, "error", "the row has `qty`: call it `quantity`"),
-        ({"trade_id": None, "id": "x"}, "error", "the row has `id`: call it `trade_id`"),
-        ({"ticker": None}, "error", "ticker: got None, expected a value"),
+        ({"quantity": None, "qty": 5}, "error", "quantity: missing; rename `qty` to it"),
+        ({"trade_id": None, "id": "x"}, "error", "trade_id: missing; rename `id` to it"),
+        ({"ticker": None}, "error", "ticker: missing; right is the exchange's market ticker"),
+        ({"trade_id": {}}, "error", "trade_id: got {}, expected text of 1 to 200 printable characters, or a whole"),
+        ({"trade_id": 1.5}, "error", "trade_id: got 1.5, expected text of 1 to 200 printable characters, or a whole"),
+        ({"strategy": 5}, "warning", "strategy: got 5; right is text of 1 to 100 characters. It is ignored"),
         ({"outcome": "maybe"}, "error", "outcome: got 'maybe', expected yes or no"),
         ({"timestamp": NOW + 18_000}, "warning", "18000 s ahead of this machine's clock"),
     ],
@@ -64,6 +67,15 @@ def test_a_wrong_row_is_named_with_what_would_be_right(changes: dict[str, Any], 
     (finding,) = of_rows({**ROW, **changes}, row("z", at=50))
     assert (finding.severity, finding.place.partition(" (")[0]) == (severity, "/trades row 1")
     assert says in finding.text
+
+
+def test_every_missing_field_is_one_sentence_of_its_own() -> None:
+    found = of_rows({"trade_id": "a", "market": "M", "qty": 5, "side": "BUY", "timestamp": NOW})
+    assert [finding.text for finding in found] == [
+        "ticker: missing; rename `market` to it",
+        "quantity: missing; rename `qty` to it",
+        "price: missing; right is dollars per contract, 0 to 1 (0.65, not 65)",
+    ]
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", [], [[[]]]])
@@ -136,6 +148,16 @@ def test_what_a_health_lacks_is_named(answer: Any, severity: str, says: str) -> 
         ({}, "warning", "mode: missing; right is paper or live"),
         ({"mode": "dry-run"}, "warning", "mode: got 'dry-run'; right is paper or live"),
         ({"mode": "live", "positions": {}}, "warning", "positions: got {}; right is a list"),
+        ({"mode": "live", "idle_reasons": "spread"}, "warning", "idle_reasons: got 'spread'; right is a list"),
+        ({"mode": "live", "idle_reasons": ["a", 5]}, "warning", "idle_reasons, entry 2: got 5; right is a text, or an"),
+        ({"mode": "live", "idle_reasons": [{"why": "a"}]}, "warning", "entry 1: got {'why': 'a'}; right is a text"),
+        ({"mode": "live", "idle_reasons": [" "]}, "warning", "idle_reasons, entry 1: got ' '; right is a text"),
+        (
+            {"mode": "live", "idle_reasons": [{"reason": "a", "markets": -3}]},
+            "warning",
+            "idle_reasons, entry 1: `markets` is -3; right is a whole number of 0 or more. It is ignored",
+        ),
+        ({"mode": "live", "idle_reasons": ["a"] * 21}, "warning", "idle_reasons: got 21 reasons; right are at most 20"),
         ("x", "error", "right is a JSON object"),
     ],
 )

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from coliseum.bot import wire
-from coliseum.bot.parse import health_from, json_from, status_from, trades_from
+from coliseum.bot.parse import health_from, json_from, status_from, strategy_from, trades_from, whole_from
 from coliseum.errors import SourceMalformed
 from coliseum.trading.trades import Trade
 
@@ -94,7 +94,28 @@ def status_findings(body: bytes) -> list[Finding]:
             found.append(
                 Finding(Severity.WARNING, place, f"{name}: got {_shown(value)}; right is {right}. It is ignored")
             )
+    found += _idle_reasons(status.raw.get("idle_reasons"))
     return found or [Finding(Severity.OK, place, f"mode {status.mode}, strategy {status.strategy or 'not named'}")]
+
+
+def _idle_reasons(value: object) -> Iterator[Finding]:
+    place = "/status"
+    reasons = value if isinstance(value, list) else []
+    if len(reasons) > wire.MAX_REASONS:
+        text = (
+            f"idle_reasons: got {len(reasons)} reasons; right are at most {wire.MAX_REASONS}. The others are not shown"
+        )
+        yield Finding(Severity.WARNING, place, text)
+    for number, reason in enumerate(reasons, 1):
+        name = f"idle_reasons, entry {number}"
+        text = reason.get("reason") if isinstance(reason, dict) else reason
+        markets = reason.get("markets") if isinstance(reason, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            right = "right is a text, or an object with the text `reason`"
+            yield Finding(Severity.WARNING, place, f"{name}: got {_shown(reason)}; {right}. It is left out")
+        elif markets is not None and whole_from(markets) is None:
+            right = "right is a whole number of 0 or more"
+            yield Finding(Severity.WARNING, place, f"{name}: `markets` is {_shown(markets)}; {right}. It is ignored")
 
 
 def trades_findings(body: bytes, *, now: float, trade_count: int | None) -> list[Finding]:
@@ -110,10 +131,12 @@ def trades_findings(body: bytes, *, now: float, trade_count: int | None) -> list
     read = [_read(row) for row in rows]
     trades = [(index, trade) for index, (trade, _) in enumerate(read) if trade is not None]
     found = [
-        Finding(Severity.ERROR, _row(index, row), problem + _renaming(row))
+        Finding(Severity.ERROR, _row(index, row), text)
         for index, (row, (_, problem)) in enumerate(zip(rows, read, strict=True))
         if problem
+        for text in _missing_fields(row) or [problem]
     ]
+    found += _strategies(rows)
     found += _repetitions(trades)
     found += _order(trades)
     found += _ahead(trades, now)
@@ -163,19 +186,26 @@ def _read(row: Any) -> tuple[Trade | None, str]:
     return (answer.trades[0], "") if answer.trades else (None, answer.rejected[0].problem)
 
 
-def _renaming(row: Any) -> str:
-    """Advice for a row whose fields have other names."""
+def _missing_fields(row: Any) -> list[str]:
+    """A sentence for each required field that a row lacks. It may have the field under another name."""
     if not isinstance(row, dict):
-        return ""
-    pairs = [
-        (other, name)
-        for name, others in _OTHER_NAMES.items()
-        if row.get(name) is None
-        for other in others
-        if other in row
-    ]
-    advice = {name: other for other, name in reversed(pairs)}
-    return "".join(f"; the row has `{other}`: call it `{name}`" for name, other in advice.items())
+        return []
+    texts: list[str] = []
+    for name, right in wire.REQUIRED.items():
+        if row.get(name) is None:
+            other = next((other for other in _OTHER_NAMES[name] if row.get(other) is not None), None)
+            texts.append(
+                f"{name}: missing; right is {right}" if other is None else f"{name}: missing; rename `{other}` to it"
+            )
+    return texts
+
+
+def _strategies(rows: Sequence[Any]) -> Iterator[Finding]:
+    for index, row in enumerate(rows):
+        value = row.get("strategy") if isinstance(row, dict) else None
+        if value is not None and strategy_from(value) is None:
+            text = f"strategy: got {_shown(value)}; right is text of 1 to {wire.MAX_STRATEGY_CHARACTERS} characters"
+            yield Finding(Severity.WARNING, _row(index, row), f"{text}. It is ignored")
 
 
 def _repetitions(trades: Sequence[tuple[int, Trade]]) -> Iterator[Finding]:

@@ -149,14 +149,14 @@ def _trade_from(row: Any) -> Trade:
         timestamp=_seconds_from(_required(row, "timestamp")),
         fee=None if fee is None else decimal_from(fee, field="fee"),
         order_id=None if order_id is None else _id_from(order_id, "order_id"),
-        strategy=_strategy_from(row.get("strategy")),
+        strategy=strategy_from(row.get("strategy")),
     )
 
 
 def _required(row: wire.JsonObject, name: str) -> object:
     value = row.get(name)
     if value is None:
-        raise InvalidInput(name, value, "a value; the trade has none")
+        raise InvalidInput(name, value, wire.REQUIRED[name])
     return value
 
 
@@ -166,14 +166,13 @@ def _id_from(value: object, name: str) -> str:
         value = int(value)  # JSON does not tell 3 from 3.0
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
         return str(value)
-    if not isinstance(value, str) or not value.strip() or len(value) > wire.MAX_ID_CHARACTERS:
-        raise InvalidInput(name, value, f"1 to {wire.MAX_ID_CHARACTERS} characters")
-    if not value.isprintable():
-        raise InvalidInput(name, value, "printable characters only")
-    return value
+    if isinstance(value, str) and value.strip() and len(value) <= wire.MAX_ID_CHARACTERS and value.isprintable():
+        return value
+    expected = f"text of 1 to {wire.MAX_ID_CHARACTERS} printable characters, or a whole number of at most 18 digits"
+    raise InvalidInput(name, value, expected)
 
 
-def _strategy_from(value: object) -> str | None:
+def strategy_from(value: object) -> str | None:
     """None for anything but a short printable text: a label that cannot be read must not cost the trade."""
     if not isinstance(value, str) or len(value) > wire.MAX_STRATEGY_CHARACTERS or not value.isprintable():
         return None
@@ -237,7 +236,7 @@ def health_from(body: bytes) -> BotHealth:
     status = raw.get("status")
     return BotHealth(
         alive=status is None or (isinstance(status, str) and status.lower() in wire.ALIVE_STATUSES),
-        trade_count=_whole(raw.get("trade_count")),
+        trade_count=whole_from(raw.get("trade_count")),
         started_at=_started(raw.get("started_at")),
     )
 
@@ -281,11 +280,11 @@ def _idle_reasons(value: object) -> tuple[IdleReason, ...]:
     rows = value[: wire.MAX_REASONS] if isinstance(value, list) else []
     reasons = [(_text(row), None) if not isinstance(row, dict) else (_text(row.get("reason")), row) for row in rows]
     return tuple(
-        IdleReason(reason, None if row is None else _whole(row.get("markets"))) for reason, row in reasons if reason
+        IdleReason(reason, None if row is None else whole_from(row.get("markets"))) for reason, row in reasons if reason
     )
 
 
-def _whole(value: object) -> int | None:
+def whole_from(value: object) -> int | None:
     """A number that is whole, however it is written: 3 or 3.0."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

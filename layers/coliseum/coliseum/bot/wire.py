@@ -15,6 +15,7 @@ GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -29,5 +30,15 @@ INEXACT_NUMBERS = 2**53
 LISTED_TRADES = 100
 """The contract's length of the list. The poller reads ten times as many."""
 ALIVE_STATUSES = frozenset({"alive", "healthy", "ok", "running", "up"})
+
+REQUIRED: Mapping[str, str] = {
+    "trade_id": "an id of its own for each trade, as text or whole number",
+    "ticker": "the exchange's market ticker",
+    "side": "BUY or SELL",
+    "quantity": "the number of contracts, above 0",
+    "price": "dollars per contract, 0 to 1 (0.65, not 65)",
+    "timestamp": "when the trade was executed, in unix seconds or RFC 3339",
+}
+"""The fields that every trade must have, and what they hold."""
 
 JsonObject = dict[str, Any]
