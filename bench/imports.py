@@ -23,6 +23,7 @@ handler = Mangum(app)
 """
 MEASURE = """
 import resource, runpy, sys
+sys.modules["click"] = None  # httpx imports its command line, rich and pygments where click is there; no layer has it
 before = resource.getrusage(resource.RUSAGE_SELF)
 exec(sys.argv[1]) if len(sys.argv) > 1 and not sys.argv[1].endswith(".py") else runpy.run_path(sys.argv[1])
 after = resource.getrusage(resource.RUSAGE_SELF)

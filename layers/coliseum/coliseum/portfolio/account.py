@@ -36,7 +36,7 @@ from coliseum.trading.transfers import Transfer
 
 BALANCE_SPEC = CacheSpec(key="balance", source=KALSHI, tier=BALANCE, shape=TypeAdapter(Balance), pace_seconds=1.0)
 _POSITIONS = CacheSpec(key="positions", source=KALSHI, tier=POSITIONS, shape=TypeAdapter(AccountState))
-_LOADING = CacheSpec(key="positions:loading", source=KALSHI, tier=Tier(1, 60), shape=TypeAdapter(AccountState))
+_LOADING = CacheSpec(key="positions:loading", source=KALSHI, tier=Tier(1, 60), shape=_POSITIONS.shape)
 """The positions while a long history is loaded: each request for them goes on with the load."""
 _TRANSFERS = CacheSpec(key="transfers", source=KALSHI, tier=TRANSFERS, shape=TypeAdapter(tuple[Transfer, ...]))
 _BIDS = TypeAdapter(tuple[Bids, ...])
