@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from functions.markets.app import build as build_markets
 from functions.poller.app import build as build_poller
 from functions.portfolio.app import build as build_portfolio
+from httpx_sse import connect_sse
 from pydantic import SecretStr
 from tests.contract.rest_world import API, check, client_of, settings_of
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.waiting import PATIENCE_SECONDS
+from tests.integration.stream_servers import serving
 from tests.unit.kalshi import payloads
 from tests.unit.kalshi.stage import Asked, Reply, Stage, reply
 
@@ -79,6 +83,25 @@ def test_a_change_of_the_exchange_is_published_once_and_kept_for_health(redis_se
     ]
     assert "marks" in shown[0]["depends_on"]
     assert _published(redis_server, prefix) == shown
+
+
+@pytest.mark.parametrize("stream", ["status", "trading"])
+def test_a_change_arrives_at_an_open_connection(redis_server: RedisServer, prefix: str, stream: str) -> None:
+    """SSE-038: over the running server, seen by an SSE client of others."""
+    with _renamed_prices() as stage, ExitStack() as stack:
+        settings = settings_of(prefix=prefix, redis=redis_server, kalshi_api_base=stage.url + BASE)
+        server = stack.enter_context(serving(settings))
+        http = stack.enter_context(httpx.Client(timeout=PATIENCE_SECONDS))
+        source = stack.enter_context(connect_sse(http, "GET", f"{server.url}/api/python/sse/{stream}"))
+        events = source.iter_sse()
+        assert next(event.event for event in events) == "ready"
+        client = stack.enter_context(client_of(build_markets(settings)))
+        assert client.get(f"{API}/markets/").status_code == 200
+        changed = next(event for event in events if event.event == "exchange_changed")
+    assert changed.id
+    data = changed.json()
+    assert (data["object"], data["field"], data["change"]) == ("Market", "yes_bid_dollars", "renamed_field")
+    assert "marks" in data["depends_on"]
 
 
 def test_a_process_that_was_killed_before_it_kept_a_change_publishes_it_once_all_the_same(
