@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
@@ -114,11 +114,6 @@ def event_values(
 def mean(values: Iterable[float]) -> float | None:
     rows = list(values)
     return fmean(rows) if rows else None
-
-
-def standard_error(values: Iterable[float]) -> float | None:
-    rows = list(values)
-    return stdev(rows) / math.sqrt(len(rows)) if len(rows) > 1 else None
 
 
 def cluster_error(values: Mapping[str, float], cells: Iterable[Cell]) -> float | None:

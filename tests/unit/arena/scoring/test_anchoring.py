@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from coliseum.arena.scoring.anchoring import Anchoring, anchoring
@@ -23,7 +25,7 @@ def twins(lean: float, *, events: int = 40, noise: float = 0.0, agent: str = "a"
 
 
 def of(blind: list[Cell], aware: list[Cell], agent: str = "a") -> Anchoring:
-    return anchoring(blind, aware, seed=1, draws=200)[agent]
+    return anchoring(blind, aware)[agent]
 
 
 @pytest.mark.parametrize("lean", [0.0, 0.3, 1.0])
@@ -81,8 +83,8 @@ def test_only_questions_with_a_price_and_both_answers_count() -> None:
     aware[1], blind[2] = replace(aware[1], q=None), replace(blind[2], p=None)
 
     assert of(blind, aware).questions == 1
-    assert anchoring(blind, twins(0.5, agent="b")[1], seed=1, draws=0) == {}
-    assert anchoring([], [], seed=1, draws=0) == {}
+    assert anchoring(blind, twins(0.5, agent="b")[1]) == {}
+    assert anchoring([], []) == {}
 
 
 def test_without_outcomes_there_is_a_lean_and_no_skill() -> None:
@@ -98,3 +100,42 @@ def test_blind_forecasts_equal_to_the_prices_give_no_lean() -> None:
     same = [replace(cell, p=cell.q) for cell in blind]
 
     assert (of(same, same).alpha, of(same, same).interval) == (None, None)
+
+
+def test_few_clusters_leave_a_lean_without_an_interval_and_a_reason() -> None:
+    blind, aware = twins(0.5, noise=0.1)
+    joined = [[replace(cell, cluster=f"c{int(cell.event[1:]) // 10}") for cell in side] for side in (blind, aware)]
+    result = of(*joined)
+
+    assert result.interval is None
+    assert result.interval_reason == "blind forecast and price differ in 4 clusters, and an interval needs 10"
+
+
+def test_a_lean_that_one_cluster_decides_has_no_interval() -> None:
+    blind, aware = twins(0.5, noise=0.1)
+    near = [replace(cell, p=(cell.q or 0) + 0.01) for cell in blind[1:]]
+    result = of([replace(blind[0], p=0.01, q=0.9), *near], [replace(aware[0], q=0.9), *aware[1:]])
+
+    assert result.interval is None
+    assert result.interval_reason == "a few of the 40 clusters decide the lean"
+
+
+def test_intervals_of_leans_cover_with_few_clusters_of_dependent_events() -> None:
+    """300 agents with 12 clusters of 3 events. The noise of a cluster is shared by its events."""
+    rng = np.random.default_rng(1)
+    held = 0
+    seasons = 300
+    for _ in range(seasons):
+        gap, noise = rng.normal(0, 0.12, (12, 3)), rng.normal(0, 0.04, (12, 1)) + rng.normal(0, 0.02, (12, 3))
+        blind = [
+            Cell(agent="a", event=f"e{c}-{e}", market="m", window="1", p=0.5, q=0.5 + float(gap[c, e]), cluster=f"c{c}")
+            for c in range(12)
+            for e in range(3)
+        ]
+        moved = (0.5 + 0.4 * gap + noise).ravel()
+        low, high = of(blind, [replace(cell, p=float(p)) for cell, p in zip(blind, moved, strict=True)]).interval or (
+            math.nan,
+            math.nan,
+        )
+        held += low <= 0.4 <= high
+    assert 0.95 - 4.5 * math.sqrt(0.05 * 0.95 / seasons) < held / seasons

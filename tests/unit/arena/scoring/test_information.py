@@ -34,9 +34,10 @@ def test_a_contribution_is_what_the_pool_loses_without_the_agent(seed: int) -> N
 
     result = information(table_from_cells(cells))
     for agent in ("ana", "bo", "cy", "dee"):
-        values = reference.event_values([c for c in cells if c.agent == agent], reference.paired, gained).values()
-        assert result[agent].mean == pytest.approx(reference.mean(values), abs=2e-9)
-        assert result[agent].error == pytest.approx(reference.standard_error(values), abs=2e-9)
+        own = [cell for cell in cells if cell.agent == agent]
+        values = reference.event_values(own, reference.paired, gained)
+        assert result[agent].mean == pytest.approx(reference.mean(values.values()), abs=2e-9)
+        assert result[agent].error == pytest.approx(reference.cluster_error(values, own), abs=2e-9)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=20))

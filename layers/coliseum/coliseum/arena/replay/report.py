@@ -64,9 +64,7 @@ def replay_report(recording: Recording, season: ReplaySeason, plan: ReplayPlan, 
         "markets": len({ticker for _, ticker in season.markets}),
         "problems": season.problems,
         "tracks": {track.value: leaderboard_body(*scored) for track, scored in leaderboards.items()},
-        "leans": leans(
-            track_cells[Track.BLIND], track_cells[Track.AWARE], season=season.name, sandbox=sandbox, draws=draws
-        ),
+        "leans": leans(track_cells[Track.BLIND], track_cells[Track.AWARE], sandbox=sandbox),
         "accounts": {
             name: {**_money_body(figures), "decisions": dict(season.reasons[name])}
             for name, figures in accounts.items()

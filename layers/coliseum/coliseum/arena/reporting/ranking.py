@@ -55,14 +55,11 @@ def references_among(agents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[st
     return {agent: REFERENCES[rule] for agent, rule in rules.items() if rule in REFERENCES}
 
 
-def leans(
-    blind: Iterable[Cell], aware: Iterable[Cell], *, season: str, sandbox: bool, draws: int
-) -> dict[str, dict[str, Any]]:
+def leans(blind: Iterable[Cell], aware: Iterable[Cell], *, sandbox: bool) -> dict[str, dict[str, Any]]:
     """How far each agent leans on the price, over the headline cells of both tracks. Ready for JSON."""
     left_out = _rules(sandbox).left_out
     blind_cells, aware_cells = ([cell for cell in cells if cell.horizon not in left_out] for cells in (blind, aware))
-    seed = seed_of(f"{season}/leans", table_from_cells(aware_cells))
-    return {agent: asdict(lean) for agent, lean in anchoring(blind_cells, aware_cells, seed=seed, draws=draws).items()}
+    return {agent: asdict(lean) for agent, lean in anchoring(blind_cells, aware_cells).items()}
 
 
 def _rules(sandbox: bool) -> ScoreRules:

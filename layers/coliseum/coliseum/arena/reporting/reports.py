@@ -95,7 +95,7 @@ def make_report(
     if key.track is Track.AWARE:
         blind_answers = rows.answers(records.scored_forecasts(rows.rounds, Track.BLIND))
         blind_cells = rows.cells(Track.BLIND, blind_answers, ())
-        body["leans"] = leans(blind_cells, track_cells, season=key.season, sandbox=rows.is_sandbox, draws=draws)
+        body["leans"] = leans(blind_cells, track_cells, sandbox=rows.is_sandbox)
     return SeasonReport(key, report, body)
 
 

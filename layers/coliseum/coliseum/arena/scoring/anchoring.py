@@ -8,16 +8,22 @@ aware skill is the agent's own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Floats, number
+from coliseum.arena.scoring.arithmetic import Codes, Floats, number, totals
 from coliseum.arena.scoring.brier import brier
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
-from coliseum.arena.scoring.intervals import DRAWS, LEAST_EVENTS, bootstrap, percentile_interval
+from coliseum.arena.scoring.clusters import event_clusters
 from coliseum.arena.scoring.nesting import nest
+from coliseum.arena.scoring.proportions import student_quantile
+
+LEAST_CLUSTERS = 10
+LEAST_EFFECTIVE = 3.0
+"""Below so many clusters of equal weight that would say as much, there is no interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +36,16 @@ class Anchoring:
     alpha: float | None
     """None if every blind forecast equals the price."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval of alpha; None below ten events."""
+    """95 % interval of alpha, by cluster."""
+    interval_reason: str | None
+    """Why there is no interval, in words."""
     blind_skill: float | None
     aware_skill: float | None
     borrowed_skill: float | None
     """What the blind forecasts gain if they are moved by alpha towards the price."""
 
 
-def anchoring(blind: Iterable[Cell], aware: Iterable[Cell], *, seed: int, draws: int = DRAWS) -> dict[str, Anchoring]:
+def anchoring(blind: Iterable[Cell], aware: Iterable[Cell]) -> dict[str, Anchoring]:
     """The lean of each agent. Agents that did not answer on both tracks are absent."""
     aware_cells = {_key(cell): cell for cell in aware if cell.p is not None and cell.q is not None}
     blind_cells = [cell for cell in blind if cell.p is not None and _key(cell) in aware_cells]
@@ -47,6 +55,7 @@ def anchoring(blind: Iterable[Cell], aware: Iterable[Cell], *, seed: int, draws:
     groups = nest(blind_table, blind_table.answered)
     price_gap = aware_table.q - blind_table.p
     moves = groups.event_values((aware_table.p - blind_table.p) * price_gap), groups.event_values(np.square(price_gap))
+    cluster = event_clusters(blind_table)
     alphas = np.full(len(blind_table.agents), np.nan)
     result: dict[str, Anchoring] = {}
     for code, agent in enumerate(blind_table.agents):
@@ -54,12 +63,14 @@ def anchoring(blind: Iterable[Cell], aware: Iterable[Cell], *, seed: int, draws:
         products, squares = moves[0][mine], moves[1][mine]
         if squares.sum() > 0:
             alphas[code] = products.sum() / squares.sum()
+        interval, reason = _interval(products, squares, cluster[groups.event[mine]])
         skills = _skills(blind_table, aware_table, np.nan_to_num(alphas), code)
         result[agent] = Anchoring(
             questions=int((blind_table.agent == code).sum()),
             events=len(products),
             alpha=number(float(alphas[code])),
-            interval=_interval(products, squares, seed=seed, draws=draws),
+            interval=interval,
+            interval_reason=reason,
             blind_skill=skills[0],
             aware_skill=skills[1],
             borrowed_skill=None if skills[0] is None or skills[2] is None else skills[2] - skills[0],
@@ -71,13 +82,26 @@ def _key(cell: Cell) -> tuple[str, str, str, str]:
     return cell.agent, cell.event, cell.window, cell.market
 
 
-def _interval(products: Floats, squares: Floats, *, seed: int, draws: int) -> tuple[float, float] | None:
-    if len(products) < LEAST_EVENTS or not squares.sum() > 0:
-        return None
-    means = bootstrap(np.stack([products, squares]), seed=seed, draws=draws).means
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slopes = means[:, 0] / means[:, 1]
-    return percentile_interval(np.where(np.isfinite(slopes), slopes, np.nan))
+def _interval(products: Floats, squares: Floats, cluster: Codes) -> tuple[tuple[float, float] | None, str | None]:
+    """(The 95 % interval of the slope, why there is none), from one product and square for each event.
+
+    The error comes from leaving out one cluster at a time (CV3 of MacKinnon, Nielsen and Webb 2023). The quantile is
+    Student's for the effective number of clusters: those whose blind forecasts are far from the price weigh more.
+    """
+    codes, owner = np.unique(cluster, return_inverse=True)
+    number = len(codes)
+    products, squares = totals(products, owner, number), totals(squares, owner, number)
+    moving, whole = int((squares > 0).sum()), squares.sum()
+    if moving < LEAST_CLUSTERS:
+        return None, f"blind forecast and price differ in {moving} clusters, and an interval needs {LEAST_CLUSTERS}"
+    effective = float(whole * whole / np.square(squares).sum())
+    if effective < LEAST_EFFECTIVE:
+        return None, f"a few of the {number} clusters decide the lean"
+    slope = float(products.sum() / whole)
+    without = (products.sum() - products) / (whole - squares)
+    error = math.sqrt((number - 1) / number * float(np.square(without - slope).sum()))
+    width = student_quantile(effective - 1) * error
+    return (slope - width, slope + width), None
 
 
 def _skills(

@@ -12,7 +12,8 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats
 from coliseum.arena.scoring.brier import fractional
-from coliseum.arena.scoring.proportions import wilson
+from coliseum.arena.scoring.dependent_shares import EffectiveTrials, effective_trials
+from coliseum.arena.scoring.proportions import Z
 
 BINS = 10
 PLATT_MINIMUM = 50
@@ -35,7 +36,8 @@ class Bin:
     observed: float | None
     """Mean outcome: the share of YES."""
     interval: tuple[float, float] | None
-    """95 % Wilson interval of `observed`. Too wide if outcomes are fractions, which vary less than YES and NO."""
+    """95 % interval of `observed`. It allows for cells that depend on each other inside clusters. Too wide if outcomes
+    are fractions, which vary less than YES and NO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Histogram:
     """Sum of p in each bin."""
     observed: Floats
     """Sum of y in each bin."""
+    effective: EffectiveTrials
+    """Of each bin."""
 
     @property
     def bins(self) -> tuple[Bin, ...]:
@@ -70,7 +74,7 @@ class Histogram:
                 count=int(count),
                 forecast=float(forecast / count) if count else None,
                 observed=float(observed / count) if count else None,
-                interval=wilson(float(observed), float(count)),
+                interval=self.effective.interval(i, float(observed / count) if count else None),
             )
             for i, (count, forecast, observed) in enumerate(zip(self.count, self.forecast, self.observed, strict=True))
         )
@@ -96,12 +100,19 @@ def bin_index(p: Floats, bins: int = BINS) -> Codes:
     return np.minimum(np.floor(np.round(p * bins, 9)).astype(np.int64), bins - 1)
 
 
-def histograms(p: Floats, y: Floats, group: Codes, size: int, bins: int = BINS) -> list[Histogram]:
-    """One histogram per group."""
+def histograms(
+    p: Floats, y: Floats, group: Codes, size: int, *, cluster: Codes | None = None, bins: int = BINS
+) -> list[Histogram]:
+    """One histogram per group. Without `cluster`, the cells do not depend on each other."""
     index = group * bins + bin_index(p, bins)
     columns = [np.bincount(index, weights=weights, minlength=size * bins).astype(np.float64).reshape(size, bins)
                for weights in (None, p, y)]  # fmt: skip
-    return [Histogram(*rows) for rows in zip(*columns, strict=True)]
+    if cluster is None:
+        effective = EffectiveTrials(columns[0].ravel(), np.full(size * bins, Z))
+    else:
+        effective = effective_trials(y, index, cluster, size * bins)
+    parts = (effective.of(slice(start, start + bins)) for start in range(0, size * bins, bins))
+    return [Histogram(*rows, part) for *rows, part in zip(*columns, parts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

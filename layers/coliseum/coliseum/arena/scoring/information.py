@@ -16,6 +16,7 @@ import numpy as np
 from coliseum.arena.scoring.arithmetic import Floats, counts, natural_log, number, totals
 from coliseum.arena.scoring.brier import LOG_FLOOR, brier
 from coliseum.arena.scoring.cells import CellTable
+from coliseum.arena.scoring.clusters import event_clusters
 from coliseum.arena.scoring.nesting import nest
 
 PLACES = 9
@@ -24,7 +25,10 @@ PLACES = 9
 
 @dataclass(frozen=True, slots=True)
 class Information:
-    """Brier score of the pool without the agent minus with it, event-weighted. `error` is None below two events."""
+    """Brier score of the pool without the agent minus with it, event-weighted.
+
+    `error` is its standard error by cluster, None below two clusters.
+    """
 
     mean: float
     error: float | None
@@ -42,7 +46,8 @@ def information(table: CellTable, pools: Collection[str] = ()) -> dict[str, Info
     gained = without - brier(_probability((others + market + own) / pool_size), paired.y)
     level = nest(paired, np.ones(len(paired), dtype=np.bool_))
     values = level.event_values(gained)
-    means, errors, events = level.mean(values), level.error(values), level.event_counts()
+    means, errors = level.mean(values), level.error(values, event_clusters(table))
+    events = level.event_counts()
     return {
         agent: Information(round(float(means[code]), PLACES), _rounded(number(errors[code])))
         for code, agent in enumerate(table.agents)

@@ -17,9 +17,9 @@ from coliseum.arena.scoring.bets import skill_bets
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.classification import Answers, answers_of, classification
 from coliseum.arena.scoring.clusters import event_clusters
+from coliseum.arena.scoring.dependent_shares import EffectiveTrials, effective_trials
 from coliseum.arena.scoring.nesting import NestedGroups, nest
 from coliseum.arena.scoring.outcome_vectors import VectorScores, vector_scores
-from coliseum.arena.scoring.proportions import wilson
 
 RATIO_MINIMUM = 30
 """Below so many cells the Brier skill scores (`bss_…`) are not reported."""
@@ -151,6 +151,10 @@ class DimensionScores:
     @cached_property
     def _event_cluster(self) -> Codes:
         return event_clusters(self._table)
+
+    @cached_property
+    def _row_cluster(self) -> Codes:
+        return self._event_cluster[self._table.event]
 
     @cached_property
     def _intervals(self) -> list[line_interval.LineInterval]:
@@ -285,12 +289,12 @@ class DimensionScores:
         row: dict[str, Any] = {
             name: int(value) if name in _WHOLE else number(float(value)) for name, value in values.items()
         }
-        right, decided = row.pop("direction_right"), row["direction_decided"]
+        row.pop("direction_right")
         row["own_forecasts"] = _share(row.pop("own"), row["priced_forecasts"])
         row["half_forecasts"] = _share(row.pop("half"), row["answered"])
         row["coverage"] = row["answered"] / row["offered"]
         row["brier_index"] = None if row["brier"] is None else scores.brier_index(row["brier"])
-        row["direction_interval"] = wilson(right, decided)
+        row["direction_interval"] = self._direction.interval(group, row["direction"])
         return row
 
     def _skill_row(self, group: int, shared: Floats, clusters: Codes) -> dict[str, Any]:
@@ -322,6 +326,12 @@ class DimensionScores:
     def _paired_fractions(self) -> Floats:
         return self._count(self._table.paired & scores.fractional(self._table.y))
 
+    @cached_property
+    def _direction(self) -> EffectiveTrials:
+        rows = np.flatnonzero(skill.takes_side(self._table) & self._sliced)
+        right = skill.right_side(self._table)[rows].astype(np.float64)
+        return effective_trials(right, self._group[rows], self._row_cluster[rows], self._size)
+
     def _calibrated(self, group: int) -> dict[str, Any]:
         p, y = self._by_forecast[group]
         histogram, linspace = self._histograms[group], calibration.linspace_errors(p, y)
@@ -346,7 +356,8 @@ class DimensionScores:
     @cached_property
     def _histograms(self) -> list[calibration.Histogram]:
         rows = np.flatnonzero(self._table.graded & self._sliced)
-        return calibration.histograms(self._table.p[rows], self._table.y[rows], self._group[rows], self._size)
+        p, y, cluster = self._table.p[rows], self._table.y[rows], self._row_cluster[rows]
+        return calibration.histograms(p, y, self._group[rows], self._size, cluster=cluster)
 
     @cached_property
     def _by_forecast(self) -> list[tuple[Floats, Floats]]:

@@ -11,14 +11,18 @@ Z = 1.959963984540054
 """The normal distribution's 97.5 % point."""
 
 
-def wilson(successes: float, trials: float) -> tuple[float, float] | None:
-    """95 % score interval of a proportion (Wilson 1927). None without trials."""
+def wilson(successes: float, trials: float, quantile: float = Z) -> tuple[float, float] | None:
+    """95 % score interval of a proportion (Wilson 1927). None without trials.
+
+    It assumes independent trials. `quantile` is the 97.5 % point to use in place of the normal one.
+    """
     if trials <= 0:
         return None
     share = successes / trials
-    centre = share + Z * Z / (2 * trials)
-    spread = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
-    scale = 1 + Z * Z / trials
+    square = quantile * quantile
+    centre = share + square / (2 * trials)
+    spread = quantile * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
+    scale = 1 + square / trials
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
