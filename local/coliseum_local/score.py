@@ -97,8 +97,8 @@ def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded
         title="{graded_cells:,} graded forecasts of {questions:,} questions in {events:,} events".format(**body),
         title_justify="left",
     )
-    for column in ("rank", "tier", "agent", "verdict", "skill", "95 %", "events", "P(best)", "ranks", "Brier", "market",
-                   "strict", "log", "ECE", "log10 E", "coverage"):  # fmt: skip
+    for column in ("rank", "tier", "agent", "verdict", "skill", "95 %", "events", "first in", "ranks", "Brier",
+                   "market", "strict", "log", "ECE", "log10 E", "coverage"):  # fmt: skip
         table.add_column(column, justify="left" if column == "agent" else "right", no_wrap=column != "agent")
     for standing in leaderboard.standings:
         table.add_row(*_row(standing))
@@ -169,8 +169,10 @@ def _flat_rows(report: ScoreReport, leaderboard: Leaderboard) -> Iterator[dict[s
                 "agent": agent,
                 "rank": None if standing is None else standing.rank,
                 "tier": None if standing is None else standing.tier,
+                "tier_reason": None if standing is None else standing.tier_reason,
                 **_ends("rank_interval", None if standing is None else standing.rank_interval),
                 "best_probability": None if standing is None else standing.best_probability,
+                "best_probability_reason": None if standing is None else standing.best_probability_reason,
                 "separated": None if standing is None else standing.separated,
                 **dict(_numbers(numbers)),
             }

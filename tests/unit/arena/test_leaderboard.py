@@ -42,7 +42,8 @@ def test_more_skill_ranks_first() -> None:
     result = board_of(panel({"a": 0.0, "b": 0.2, "c": 0.1}))
 
     assert lines(result, "agent", "rank", "tier") == [("b", 1, 1), ("c", 2, 2), ("a", 3, 3)]
-    assert lines(result, "rank_interval", "best_probability") == [((1, 1), 1.0), ((2, 2), 0.0), ((3, 3), 0.0)]
+    assert lines(result, "rank_interval", "best_probability") == [((1, 1), 1.0), ((2, 2), None), ((3, 3), None)]
+    assert lines(result, "best_probability_reason")[1:] == [("an agent is significantly better",)] * 2
 
 
 def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
@@ -52,35 +53,36 @@ def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
     assert lines(board_of(twins), "agent", "rank", "tier", "best_probability") == [
         ("a", 1, 1, 0.5),
         ("b", 1, 1, 0.5),
-        ("c", 3, 2, 0.0),
+        ("c", 3, 2, None),
     ]
 
 
-def test_a_tier_ends_where_the_difference_to_its_leader_is_clear() -> None:
+def test_agents_of_one_tier_do_not_differ_and_those_below_do() -> None:
     """Each agent differs from the next by less than the noise, and the last from the first by more."""
-    result = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.25, events=40))
-    tiers = [one.tier or 0 for one in result.standings]
-    leader: dict[int | None, str] = {}
-    for one in result.standings:
-        leader.setdefault(one.tier, one.agent)
-    pairs = {frozenset((pair.first, pair.second)): pair for pair in result.pairs}
-    for one in result.standings:
-        if one.agent != leader[one.tier]:
-            interval = pairs[frozenset((one.agent, leader[one.tier]))].interval
-            assert interval is not None
-            assert interval[0] <= 0 <= interval[1]
-    assert tiers == sorted(tiers)
-    assert 1 < len(set(tiers)) < len(tiers)
+    result = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.2, events=60))
+    tiers = {one.agent: one.tier or 0 for one in result.standings}
+    pairs = {(pair.first, pair.second): pair.adjusted_interval for pair in result.pairs}
+
+    assert list(tiers.values()) == sorted(tiers.values())
+    assert 1 < len(set(tiers.values())) < len(tiers)
+    for (first, second), interval in pairs.items():
+        assert interval is not None
+        significant = not interval[0] <= 0 <= interval[1]
+        assert not significant or tiers[first] != tiers[second]
 
 
-def test_a_tier_is_compared_with_its_leader_and_not_with_neighbours() -> None:
-    """The third agent is not clearly different from the second one, but from the leader."""
-    result = board_of(panel({"a": 0.10, "b": 0.075, "c": 0.05}, noise=0.2, events=40, seed=3))
-    interval = {(pair.first, pair.second): pair.interval for pair in result.pairs}["b", "c"]
+def test_an_agent_that_shares_no_event_changes_nothing_for_the_others() -> None:
+    cells = panel({"a": 0.1, "b": 0.0, "c": 0.09}, noise=0.1)
+    lucky = Cell(agent="lucky", event="x", market="m", window="1", p=0.99, q=0.5, y=1)
+    alone, beside = board_of(cells), board_of([*cells, lucky])
+    names = ("agent", "tier", "best_probability")
 
-    assert interval is not None
-    assert interval[0] <= 0 <= interval[1]
-    assert lines(result, "agent", "tier") == [("a", 1), ("b", 1), ("c", 2)]
+    assert lines(beside, *names)[1:] == lines(alone, *names)
+    assert lines(beside, "agent", "rank", "tier", "rank_interval")[0] == ("lucky", 1, None, None)
+    assert beside.standings[0].tier_reason is not None
+    assert [one.rank_interval for one in beside.standings[1:]] == [
+        (low, high + 1) for one in alone.standings for low, high in [one.rank_interval or (0, 0)]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_provisional_agents_come_last_and_have_no_rank() -> None:
 
     assert lines(result, "agent", "rank", "rank_interval", "best_probability") == [
         ("b", 1, (1, 1), 1.0),
-        ("a", 2, (2, 2), 0.0),
+        ("a", 2, (2, 2), None),
         ("c", None, None, None),
     ]
 
@@ -131,10 +133,11 @@ def test_with_few_events_there_is_no_interval_and_no_chance_of_being_first() -> 
     result = board_of(panel({"a": 0.05, "b": 0.0}, events=9))
 
     assert lines(result, "rank", "tier", "rank_interval", "best_probability", "separated") == [
-        (1, 1, None, None, None),
-        (2, 1, None, None, None),
+        (1, None, None, None, None),
+        (2, None, None, None, None),
     ]
-    assert result.pairs[0].interval is None
+    assert all(one.tier_reason for one in result.standings)
+    assert (result.pairs[0].interval, result.pairs[0].reason) == (None, "9 common clusters, and 10 are needed")
 
 
 def test_a_pair_is_compared_on_common_events() -> None:
@@ -155,14 +158,15 @@ def test_agents_without_a_common_event_are_not_compared() -> None:
 
     assert asdict(pair) == {
         "first": "a", "second": "b", "difference": None, "interval": None, "superiority": None, "events": 0,
-        "events_needed": None, "log10_evidence": None,
+        "events_needed": None, "log10_evidence": None, "adjusted_interval": None, "clusters": 0,
+        "reason": "no common event",
     }  # fmt: skip
 
 
 def test_without_draws_there_are_ranks_but_no_rank_intervals() -> None:
     result = board_of(panel({"a": 0.0, "b": 0.2}), draws=0)
 
-    assert lines(result, "agent", "rank", "tier", "rank_interval") == [("b", 1, 1, None), ("a", 2, 1, None)]
+    assert lines(result, "agent", "rank", "tier", "rank_interval") == [("b", 1, None, None), ("a", 2, None, None)]
 
 
 @pytest.mark.parametrize(

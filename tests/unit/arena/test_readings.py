@@ -113,7 +113,7 @@ def test_an_interval_that_holds_0_is_noise(interval: list[float] | None, noise: 
         ({**UNRANKED, "missing": ["12 of 30 events", "3.0 of 10 days"]}, {}, "rank", "Not ranked yet: 12 of 30 events, 3.0 of 10 days."),
         ({**RANKED, "tier": None, "tier_reason": "12 of 30 clusters"}, {}, "tier", "No tier: 12 of 30 clusters."),
         ({**RANKED, "rank_interval": None, "tier_reason": "12 of 30 clusters"}, {}, "rank_interval", "No interval of the rank: 12 of 30 clusters."),
-        ({**RANKED, "best_probability": None, "tier": 2}, {}, "best_probability", "No chance of being first: it is not in the first tier."),
+        ({**RANKED, "best_probability": None, "tier": 2}, {}, "best_probability", "No share of first places: it is not in the first tier."),
         (UNRANKED, {}, "best_probability", None),
         (RANKED, {}, "coverage", None),
         (RANKED, {"answered": 48}, "coverage", "It answered 48 of 60 questions."),

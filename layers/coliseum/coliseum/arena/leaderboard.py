@@ -1,7 +1,7 @@
 """Ranks the agents of a report, with rank intervals, tiers and pairs. Pure.
 
-The rank is the competition rank by paired skill against the market. An agent is in the tier of the agents before it
-while the paired interval of its difference to the tier's leader contains 0. An agent is listed when it competes
+The rank is the competition rank by paired skill against the market. Tiers, rank intervals and the shares of first
+places hold for the best of many agents (`scoring.tiers`). An agent is listed when it competes
 and passes the gates (coverage, events, days). Before that it is provisional: it comes after the listed agents and has
 no rank, rank interval or P(best). Neither have agents that copy the price, nor references (`scoring.roles`). Profit
 does not affect ranks.
@@ -14,14 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from coliseum.arena import readings
-from coliseum.arena.scoring import skill
-from coliseum.arena.scoring.arithmetic import Floats
-from coliseum.arena.scoring.intervals import LEAST_EVENTS, BootstrapDifference, ranks
+from coliseum.arena.scoring.comparisons import PairStatistics, compare_pairs
+from coliseum.arena.scoring.pairs import AgentPair, agent_pairs
 from coliseum.arena.scoring.report import ScoreReport
-from coliseum.arena.scoring.roles import Role, role_of
+from coliseum.arena.scoring.roles import AgentRole, Role, role_of
+from coliseum.arena.scoring.tiers import Family, family_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +43,15 @@ class AgentStanding:
     rank: int | None
     """Competition rank among the listed agents. None: provisional."""
     tier: int | None
+    """1: no agent is significantly better. Two agents of one tier never differ significantly."""
+    tier_reason: str | None
+    """Why there is no tier, and with it no rank interval and no `best_probability`. None if there is one."""
     rank_interval: tuple[int, int] | None
-    """95 % interval of the rank among the listed agents, from the draws."""
+    """Interval of the rank among the listed agents. The intervals of all agents hold at once with 95 %."""
     best_probability: float | None
-    """Share of the draws in which the agent is first among the listed ones."""
+    """Share of the resamples in which the agent is first among the agents of tier 1. It is not a probability."""
+    best_probability_reason: str | None
+    """Why an agent with a tier has no `best_probability`."""
     listed: bool
     missing: tuple[str, ...]
     """The gates that the agent does not pass, as text."""
@@ -58,28 +61,6 @@ class AgentStanding:
     role_reason: str | None
     """Why an agent is a copy or a reference. None for competitors."""
     scores: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentPair:
-    """Two agents compared on the events in which both have paired cells: the first minus the second."""
-
-    first: str
-    second: str
-    difference: float | None
-    interval: tuple[float, float] | None
-    superiority: float | None
-    """Share of the draws in which the first agent is ahead; ties count half."""
-    events: int
-    events_needed: int | None
-    """Total number of events needed to see this difference with 80 % power."""
-    log10_evidence: float | None
-    """Of betting on the first agent at the prices of the second. From 1.3 on, the second is not exactly right (5 %)."""
-
-
-_RankOdds = tuple[tuple[int, int] | None, float | None]
-"""(Rank interval, share of the draws in first place)."""
-_NO_ODDS: _RankOdds = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +86,18 @@ def rank_agents(
     roles = {agent: role_of(agent, values, references or {}) for agent, values in scores.items()}
     by_skill = sorted(scores, key=lambda agent: _by_skill(scores[agent], agent))
     listed = [agent for agent in by_skill if not missing[agent] and roles[agent].role is Role.COMPETITOR]
-    pairs = pairwise(report)
-    tiers, odds = _tiers(listed, pairs), _odds(report, listed)
+    statistics = compare_pairs(report.panel)
+    family = _family(report, statistics, listed)
     standings = tuple(
         AgentStanding(
             agent=agent,
-            rank=1 + sum(scores[other]["skill"] > scores[agent]["skill"] for other in listed)
-            if agent in tiers
-            else None,
-            tier=tiers.get(agent),
-            rank_interval=odds.get(agent, _NO_ODDS)[0],
-            best_probability=odds.get(agent, _NO_ODDS)[1],
-            listed=agent in tiers,
+            rank=_rank(agent, listed, scores),
+            tier=family.tiers.get(place),
+            tier_reason=None if place in family.tiers else family.reasons.get(place, _unlisted(roles[agent])),
+            rank_interval=_rank_interval(family, place, _rank(agent, listed, scores), listed=len(listed)),
+            best_probability=family.best.get(place),
+            best_probability_reason=_no_best(family, place),
+            listed=agent in listed,
             missing=missing[agent],
             separated=separated(scores[agent]),
             role=roles[agent].role,
@@ -124,8 +105,55 @@ def rank_agents(
             scores=scores[agent],
         )
         for agent in [*listed, *(agent for agent in by_skill if agent not in listed)]
+        for place in [report.agents.index(agent)]
+    )
+    pairs = agent_pairs(
+        report.agents, report.panel, statistics, family, evidence=report.pair_evidence, draws=report.draws
     )
     return Leaderboard(standings, pairs)
+
+
+def _family(report: ScoreReport, statistics: PairStatistics, listed: Sequence[str]) -> Family:
+    """The tiers of the listed agents. An agent whose skill has no interval has no tier, for the same reason."""
+    scores, place = report.scores(), report.agents.index
+    barred = {
+        place(agent): scores[agent].get("skill_interval_reason") or "the skill has no interval"
+        for agent in listed
+        if scores[agent]["skill_interval"] is None
+    }
+    places = [place(agent) for agent in listed]
+    return family_of(report.panel, statistics, places, names=report.agents, barred=barred, draws=report.draws)
+
+
+def _rank(agent: str, listed: Sequence[str], scores: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """The competition rank among the listed agents."""
+    if agent not in listed:
+        return None
+    return 1 + sum(bool(scores[other]["skill"] > scores[agent]["skill"]) for other in listed)
+
+
+def _rank_interval(family: Family, place: int, rank: int | None, *, listed: int) -> tuple[int, int] | None:
+    """From 1 + the significantly better agents to all listed agents without the significantly worse ones.
+
+    A listed agent that cannot be compared may be better or worse. The rank itself is always inside: it may lie outside
+    only where agents are compared on other events than those that their skills come from.
+    """
+    if rank is None or place not in family.tiers:
+        return None
+    return min(rank, 1 + family.better[place]), max(rank, listed - family.worse[place])
+
+
+def _unlisted(role: AgentRole) -> str:
+    return role.reason or "provisional: it is not listed yet"
+
+
+def _no_best(family: Family, place: int) -> str | None:
+    """Why an agent with a tier has no share of first places."""
+    if place not in family.tiers or place in family.best:
+        return None
+    if family.tiers[place] > 1:
+        return "an agent is significantly better"
+    return family.best_reason
 
 
 def leaderboard_body(
@@ -154,19 +182,6 @@ def standing_body(
     return {**fields, **told}
 
 
-def pairwise(report: ScoreReport) -> tuple[AgentPair, ...]:
-    """Compare every pair of agents on their common paired events, with the draws of the report."""
-    result: list[AgentPair] = []
-    for first, name in enumerate(report.agents):
-        for second in range(first + 1, len(report.agents)):
-            difference = report.skills[first] - report.skills[second]
-            common = difference[~np.isnan(difference)]
-            drawn = None if report.resampled is None else report.resampled.differences[first, second]
-            evidence = report.pair_evidence.get((first, second))
-            result.append(_pair(name, report.agents[second], common, drawn, evidence))
-    return tuple(result)
-
-
 def separated(values: Mapping[str, Any]) -> str | None:
     """`above` or `below` the market, or None if neither is shown.
 
@@ -177,34 +192,6 @@ def separated(values: Mapping[str, Any]) -> str | None:
     if bounds is None or bounds[0] <= 0 <= bounds[1]:
         return None
     return "above" if bounds[0] > 0 else "below"
-
-
-def _pair(
-    first: str, second: str, differences: Floats, drawn: BootstrapDifference | None, evidence: float | None
-) -> AgentPair:
-    events = len(differences)
-    mean = float(differences.mean()) if events else None
-    error = float(differences.std(ddof=1)) / math.sqrt(events) if events > 1 else math.nan
-    return AgentPair(
-        first=first,
-        second=second,
-        difference=mean,
-        interval=None if drawn is None or events < LEAST_EVENTS else drawn.interval,
-        superiority=None if drawn is None else drawn.superiority,
-        events=events,
-        events_needed=None if mean is None else skill.events_needed(mean, error, events),
-        log10_evidence=evidence,
-    )
-
-
-def _odds(report: ScoreReport, listed: Sequence[str]) -> dict[str, _RankOdds]:
-    """Rank interval and P(best) from shared draws, over the listed agents that have enough events for an interval."""
-    scores = report.scores()
-    agents = [agent for agent in listed if scores[agent]["skill_events"] >= LEAST_EVENTS]
-    if report.resampled is None or not agents:
-        return {}
-    rank_draws = ranks(report.resampled.means[:, [report.agents.index(agent) for agent in agents]])
-    return dict(zip(agents, zip(rank_draws.interval, rank_draws.best, strict=True), strict=True))
 
 
 def unmet_gates(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[str, ...]:
@@ -221,19 +208,3 @@ def unmet_gates(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[s
 
 def _by_skill(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
     return (math.inf if values["skill"] is None else -values["skill"], agent)
-
-
-def _tiers(listed: Sequence[str], pairs: Sequence[AgentPair]) -> dict[str, int]:
-    """The tier of each listed agent. Each agent is compared with the leader of the tier, not with its neighbour."""
-    intervals = {frozenset((pair.first, pair.second)): pair.interval for pair in pairs}
-    tiers: dict[str, int] = {}
-    leader = ""
-    for agent in listed:
-        interval = intervals.get(frozenset((leader, agent)))
-        differs = interval is not None and (interval[0] > 0 or interval[1] < 0)
-        if not tiers or differs:
-            leader = agent
-            tiers[agent] = max(tiers.values(), default=0) + 1
-        else:
-            tiers[agent] = tiers[leader]
-    return tiers

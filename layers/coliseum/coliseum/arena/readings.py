@@ -115,7 +115,8 @@ def explanation(
         "rank": _rank(standing, scores),
         "tier": _tier(standing),
         "rank_interval": _missing_odds(standing, scores, "rank_interval", "interval of the rank"),
-        "best_probability": _missing_odds(standing, scores, "best_probability", "chance of being first"),
+        "best_probability": _first_places(standing)
+        or _missing_odds(standing, scores, "best_probability", "share of first places"),
         "coverage": _coverage(scores, operations, is_pool=is_pool),
     }
     return {name: text for name, text in said.items() if text is not None}
@@ -201,6 +202,13 @@ def _tier(standing: Numbers) -> str | None:
         return None
     reason = standing.get("tier_reason")
     return None if reason is None else f"No tier: {reason}."
+
+
+def _first_places(standing: Numbers) -> str | None:
+    share = standing.get("best_probability")
+    if share is None or "best_probability_reason" not in standing:  # older reports drew among all agents
+        return None
+    return f"First in {share:.0%} of the resamples, among the agents of tier 1."
 
 
 def _missing_odds(standing: Numbers, scores: Numbers, name: str, words: str) -> str | None:

@@ -8,12 +8,13 @@ import pytest
 from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.agents.contestants import RULES
-from coliseum.arena.leaderboard import AgentPair, AgentStanding
+from coliseum.arena.leaderboard import AgentStanding
 from coliseum.arena.scoring.anchoring import Anchoring
 from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.groups import MEANS
 from coliseum.arena.scoring.money import MoneyFigures
 from coliseum.arena.scoring.operations import Operations
+from coliseum.arena.scoring.pairs import AgentPair
 from coliseum.arena.scoring.report import RULES_VERSION, score
 from coliseum_local.forecast_files.values import COLUMNS
 

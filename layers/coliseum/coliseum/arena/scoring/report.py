@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring import intervals
-from coliseum.arena.scoring.arithmetic import Floats
 from coliseum.arena.scoring.brier import brier_index, fractional
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order
 from coliseum.arena.scoring.coherence import coherence
+from coliseum.arena.scoring.comparisons import SkillPanel, empty_panel, skill_panel
 from coliseum.arena.scoring.crowds import pool_names, with_pools
 from coliseum.arena.scoring.difficulty import adjusted_brier
 from coliseum.arena.scoring.evidence import evidence, pair_evidence
@@ -59,12 +59,14 @@ class ScoreReport:
 
     body: dict[str, Any]
     agents: tuple[str, ...] = ()
-    skills: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    """Agents x events: paired skill of the headline cells, NaN where absent. Ranks come from it."""
-    resampled: intervals.BootstrapDraws | None = None
-    """The bootstrap of `skills`, with the differences between agents. None without draws."""
+    panel: SkillPanel = field(default_factory=empty_panel)
+    """The paired skills of the headline cells, on which agents are compared."""
     pair_evidence: Mapping[tuple[int, int], float] = field(default_factory=dict)
     """log10 E of one agent against another, by their places in `agents`."""
+
+    @property
+    def draws(self) -> int:
+        return int(self.body["draws"])
 
     @property
     def digest(self) -> str:
@@ -100,7 +102,6 @@ def score(
     headline = table.select(_headline(table, rules))
     measures = score_cells(headline, rules.pools)
     whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
-    resampled = whole.resampled(ALL, pairs=True) if draws else None
     common = whole.agents_that(_competing(table, rules, listed or _has_skill), ALL)
     body["rules"]["common_of"] = [agent for agent, counts in zip(table.agents, common, strict=True) if counts]
     everything = Dimension(ALL, (ALL,), np.zeros(len(headline), dtype=np.int64))
@@ -114,7 +115,7 @@ def score(
             if scores:
                 _add_groups(scores, groups, label, table.agents)
                 body["slices"][f"{dimension.name}:{label}"] = scores
-    return ScoreReport(_clean(body), table.agents, whole.skill_matrix(ALL), resampled, pair_evidence(headline))
+    return ScoreReport(_clean(body), table.agents, skill_panel(headline), pair_evidence(headline))
 
 
 def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice_draws: int) -> dict[str, Any]:

@@ -16,10 +16,23 @@ class StandingData(Answer):
 
     agent_id: str
     rank: int | None = Field(description="Among the listed agents. Agents that cannot be told apart may share a tier.")
-    tier: int | None = Field(description="Agents of one tier cannot be told apart.")
-    rank_interval: tuple[int, int] | None = Field(default=None, description="95 % of the draws' ranks.")
+    tier: int | None = Field(
+        description="1: no agent is significantly better. Agents of one tier cannot be told apart. Equal agents fall "
+        "into more than one tier in at most 5 % of seasons."
+    )
+    tier_reason: str | None = Field(
+        default=None, description="Why there is no tier, and with it no rank interval and no `best_probability`."
+    )
+    rank_interval: tuple[int, int] | None = Field(
+        default=None, description="Interval of the rank. The intervals of all agents hold at once with 95 %."
+    )
     best_probability: Probability | None = Field(
-        default=None, description="Share of the draws in which the agent is first."
+        default=None,
+        description="First in this share of the resamples, among the agents of tier 1; the shares add up to 1. It is "
+        "not a probability.",
+    )
+    best_probability_reason: str | None = Field(
+        default=None, description="Why an agent with a tier has no `best_probability`."
     )
     listed: bool
     missing: list[str] = Field(description="What keeps a provisional agent from being listed.")
@@ -138,9 +151,22 @@ class PairData(Answer):
     first: str
     second: str
     difference: float | None
-    interval: tuple[float, float] | None = Field(description="95 % interval, from the same draws as the leaderboard.")
-    superiority: float | None = Field(description="Share of the draws in which the first is ahead.")
+    interval: tuple[float, float] | None = Field(description="95 % interval, valid for one pair at one time.")
+    adjusted_interval: tuple[float, float] | None = Field(
+        default=None,
+        description="Interval that holds for all pairs of agents with a tier at once, with 95 %. The difference is "
+        "significant if it does not hold 0.",
+    )
+    reason: str | None = Field(
+        default=None, description="Why an interval is missing: the two are not compared, which is not a tie."
+    )
+    superiority: float | None = Field(
+        description="Share of the resamples in which the first is ahead. It is not a probability."
+    )
     events: int
+    clusters: int | None = Field(
+        default=None, description="Groups of these events that depend on each other. They are resampled together."
+    )
     events_needed: int | None = Field(
         description="Total number of events needed until this difference would be significant."
     )
