@@ -103,6 +103,13 @@ def score(
         typer.Option("--own-questions", help="do not count unanswered questions as missed (no coverage, no strict)"),
     ] = False,
     last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts of horizon 0-3h too")] = False,
+    pools: Annotated[
+        str, typer.Option(help="also score pools of the agents: some of median,mean,trimmed,log-odds")
+    ] = "",
+    pool_of: Annotated[
+        list[str] | None, typer.Option(help="an agent that the pools are made of (repeat it); default all")
+    ] = None,
+    events: Annotated[bool, typer.Option("--events", help="the scores of every event too, in JSON and CSV")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print every number as CSV; the digest goes to stderr")] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
@@ -112,6 +119,10 @@ def score(
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
+    if events and not (as_json or as_csv or output):
+        raise typer.BadParameter("--events needs --json, --csv or --output: the printed table has no room for events")
+    if pool_of and not pools:
+        raise typer.BadParameter("--pool-of needs --pools")
     raise typer.Exit(
         score_file(
             forecasts,
@@ -121,8 +132,38 @@ def score(
             last_hours=last_hours,
             form="json" if as_json else "csv" if as_csv else "table",
             output=output,
+            crowds=[kind.strip() for kind in pools.split(",") if kind.strip()],
+            crowd_of=pool_of or (),
+            events=events,
         )
     )
+
+
+convert = typer.Typer(help="Put published files of other boards into the columns of `coliseum score`.")
+app.add_typer(convert, name="convert")
+
+
+@convert.callback()
+def conversions() -> None:
+    """Keep the name of the board in the command, although there is only one so far."""
+
+
+@convert.command()
+def forecastbench(
+    forecasts: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="sets of forecasts, JSON as published or CSV")
+    ],
+    *,
+    resolutions: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the resolution set")],
+    questions: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="the question set, for the markets' prices")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the CSV here; default stdout")] = None,
+) -> None:
+    """Convert ForecastBench's forecasts and resolutions. docs/scoring.md shows its published scores come out."""
+    from coliseum_local.forecastbench import print_converted
+
+    raise typer.Exit(print_converted(forecasts, resolutions, questions=questions, output=output))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from coliseum.arena.leaderboard import (
     standing_body,
 )
 from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
+from coliseum.arena.scoring.crowds import pool_names
+from coliseum.arena.scoring.event_scores import event_scores
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
@@ -32,6 +34,14 @@ from coliseum_local.text_files import UnreadableFile, text_of
 WIDTH = 170
 """Characters of a line if the output is not a terminal."""
 
+GROUPS_SHOWN = 6
+"""Groups in the printed table at most."""
+ROLE_REASONS = {"human": "a person or a group of people, shown for comparison", "reference": "shown for comparison"}
+"""Why an agent with this role in its file is not ranked."""
+FRACTIONS = (
+    "{:,} graded forecasts have an outcome between 0 and 1. Accuracy, precision, recall, F1, confidence, "
+    "overconfidence and AUC leave them out."
+)
 UNGRADED = "Nothing is graded: no line has an outcome (column y, or --outcomes FILE)."
 
 
@@ -44,8 +54,14 @@ def score_file(
     last_hours: bool,
     form: str,
     output: Path | None,
+    crowds: Collection[str] = (),
+    crowd_of: Collection[str] = (),
+    events: bool = False,
 ) -> int:
     """Score and print a file. `form` is table, json or csv.
+
+    `crowds` are the kinds of pools to add, `crowd_of` the agents that they pool (all if empty). With `events` JSON and
+    CSV have the scores of every event too.
 
     Returns the exit code: 0, or 1 after printing the problems of the files to stderr.
     """
@@ -53,16 +69,22 @@ def score_file(
         table = _table(forecasts, outcomes)
         if not own_questions:
             table = with_unanswered_questions(table)
-        report, leaderboard = score_table(table, draws=draws, last_hours=last_hours)
+        rules = ScoreRules(
+            left_out=frozenset() if last_hours else ScoreRules().left_out,
+            crowds=frozenset(crowds),
+            crowd_of=frozenset(crowd_of) or None,
+        )
+        report, leaderboard = score_table(table, draws=draws, rules=rules)
+        more = {"event_scores": event_scores(table, rules)} if events else {}
         body = leaderboard_body(report, leaderboard)
-        write_text(canonical({**body, "digest": digest_of(body)}) + "\n", output)
+        write_text(canonical({**body, **more, "digest": digest_of(body)}) + "\n", output)
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return 1
     if form == "json":
-        print(canonical({**body, "digest": digest_of(body)}))
+        print(canonical({**body, **more, "digest": digest_of(body)}))
     elif form == "csv":
-        print(csv_text(report, leaderboard), end="")
+        print(csv_text(report, leaderboard, more.get("event_scores", ())), end="")
         print(f"digest {digest_of(body)}", file=sys.stderr)
     else:
         print_leaderboard(report, leaderboard)
@@ -81,12 +103,15 @@ def write_text(text: str, output: Path | None) -> None:
 
 
 def score_table(
-    table: CellTable, *, draws: int, last_hours: bool, name: str = "file"
+    table: CellTable, *, draws: int, rules: ScoreRules, name: str = "file"
 ) -> tuple[ScoreReport, Leaderboard]:
-    """Score and rank a table without gates. The seed of the bootstrap depends on `name` and the cells."""
-    rules = ScoreRules(left_out=frozenset()) if last_hours else ScoreRules()
+    """Score and rank a table without gates. The seed of the bootstrap depends on `name` and the cells.
+
+    Pools that the rules add, and agents with a role, are shown and not ranked.
+    """
     report = score(table, seed=seed_of(name, table), draws=draws, slice_draws=min(draws, 1000), rules=rules)
-    return report, rank_agents(report, days={}, gates=NO_GATES)
+    references = {agent: ROLE_REASONS[role] for agent, role in table.role_by_agent.items()} | pool_names(rules.crowds)
+    return report, rank_agents(report, days={}, gates=NO_GATES, references=references)
 
 
 def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded: str = UNGRADED) -> None:
@@ -103,7 +128,10 @@ def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded
     for standing in leaderboard.standings:
         table.add_row(*_row(standing))
     console.print(table)
+    _print_groups(console, leaderboard)
     _print_words(console, report, leaderboard)
+    if body["fractional_cells"]:
+        console.print(FRACTIONS.format(body["fractional_cells"]), highlight=False)
     if not body["graded_cells"]:
         console.print(ungraded, highlight=False)
     elif not body["paired_cells"]:
@@ -117,6 +145,25 @@ def _print_words(console: Console, report: ScoreReport, leaderboard: Leaderboard
         told = standing_body(standing, report)
         sentences = " ".join(told["explanation"].values())
         console.print(f"{standing.agent}: {told['reading']}. {sentences}", highlight=False, markup=False)
+
+
+def _print_groups(console: Console, leaderboard: Leaderboard) -> None:
+    """Print the Brier score in each group and its macro-average, if the file has groups."""
+    rows = {standing.agent: standing.scores for standing in leaderboard.standings if "groups" in standing.scores}
+    groups = sorted({group for scores in rows.values() for group in scores["groups"]})
+    if not groups:
+        return
+    console.print("Brier score by group, and the mean of the groups", highlight=False)
+    table = RichTable()
+    for column in ("agent", *groups[:GROUPS_SHOWN], "macro", "reason"):
+        table.add_column(escape(column), justify="left" if column in {"agent", "reason"} else "right")
+    for agent, scores in rows.items():
+        means = [scores["groups"].get(group, {}).get("brier") for group in groups[:GROUPS_SHOWN]]
+        texts = [_text(value, ".4f") for value in (*means, scores["brier_macro"])]
+        table.add_row(escape(agent), *texts, escape(scores["macro_reason"] or ""))
+    console.print(table)
+    if len(groups) > GROUPS_SHOWN:
+        console.print(f"--json and --csv have the other {len(groups) - GROUPS_SHOWN} groups.", highlight=False)
 
 
 def _row(standing: AgentStanding) -> list[str]:
@@ -148,9 +195,15 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def csv_text(report: ScoreReport, leaderboard: Leaderboard) -> str:
-    """All numbers as CSV: a row for each slice and agent, a column for each number and two for an interval."""
+def csv_text(report: ScoreReport, leaderboard: Leaderboard, event_rows: Iterable[Mapping[str, Any]] = ()) -> str:
+    """All numbers as CSV: a row for each slice and agent, a column for each number and two for an interval.
+
+    A row of a group names it in the column `group`, a row of an event has the slice `event:NAME`.
+    """
     rows = list(_flat_rows(report, leaderboard))
+    for row in event_rows:
+        numbers = {name: value for name, value in row.items() if name != "event"}
+        rows.append({"slice": f"event:{row['event']}", **numbers})
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -176,6 +229,8 @@ def _flat_rows(report: ScoreReport, leaderboard: Leaderboard) -> Iterator[dict[s
                 "separated": None if standing is None else standing.separated,
                 **dict(_numbers(numbers)),
             }
+            for group, means in numbers.get("groups", {}).items():
+                yield {"slice": name, "agent": agent, "group": group, **means}
 
 
 def _numbers(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -220,3 +220,100 @@ def test_the_command_line_imports_numpy_only_to_score() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.startswith("False")
+
+
+GROUPED = """agent,market,p,y,group,role
+ann,m1,0.9,1,market,human
+ann,m2,0.4,0.35,market,human
+ann,d1,0.2,0,dataset,human
+gpt,m1,0.8,1,market,
+gpt,m2,0.5,0.35,market,
+gpt,d1,0.1,0,dataset,
+"""
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Path:
+    path = tmp_path / "grouped.csv"
+    path.write_text(GROUPED)
+    return path
+
+
+def test_groups_fractions_and_people_are_shown(grouped: Path) -> None:
+    """Macro of ann: ((0.01 + 0.0025) / 2 + 0.04) / 2."""
+    done = coliseum("score", str(grouped))
+
+    assert done.exit_code == 0, done.output
+    assert "Brier score by group, and the mean of the groups" in done.stdout
+    assert "0.0231" in done.stdout
+    assert "2 graded forecasts have an outcome between 0 and 1." in done.stdout
+
+
+def test_people_and_pools_are_not_ranked(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    lines = [f"{agent},e{i},0.{p},0.5,{i % 2},{role}" for i in range(12)
+             for agent, p, role in (("ann", 60 + i, "human"), ("gpt", 55 + i, ""), ("bo", 40 + i, ""))]  # fmt: skip
+    path.write_text("\n".join(["agent,market,p,q,y,role", *lines]))
+    done = coliseum("score", str(path), "--json", "--pools", "median, mean")
+    standings = {row["agent"]: row for row in json.loads(done.stdout)["standings"]}
+
+    assert {agent: row["role"] for agent, row in standings.items()} == {
+        "ann": "reference", "bo": "competitor", "gpt": "competitor",
+        "pool:mean": "reference", "pool:median": "reference",
+    }  # fmt: skip
+    assert standings["ann"]["rank"] is None
+    assert standings["ann"]["role_reason"] == "a person or a group of people, shown for comparison"
+    assert standings["pool:mean"]["role_reason"] == "the mean of the agents' forecasts"
+    assert sorted([standings["gpt"]["rank"], standings["bo"]["rank"]]) == [1, 2]
+
+
+def test_a_pool_of_chosen_agents_repeats_them(forecasts: Path) -> None:
+    done = coliseum("score", str(forecasts), "--json", "--pools", "mean", "--pool-of", "alice")
+    numbers = json.loads(done.stdout)["report"]["slices"]["all"]
+
+    assert numbers["pool:mean"]["brier"] == numbers["alice"]["brier"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pools", "mode"], "pools: got 'mode', expected some of median, mean, trimmed, log-odds"),
+        (["--pools", "mean", "--pool-of", "nobody"], "pool-of: got 'nobody'"),
+        (["--pool-of", "alice"], "--pool-of needs --pools"),
+        (["--events"], "--events needs --json, --csv or --output"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(arguments: list[str], message: str, forecasts: Path) -> None:
+    done = coliseum("score", str(forecasts), *arguments)
+
+    assert done.exit_code != 0
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_the_scores_of_events_stand_beside_the_report_and_change_no_digest(forecasts: Path) -> None:
+    alone = json.loads(coliseum("score", str(forecasts), "--json").stdout)
+    beside = json.loads(coliseum("score", str(forecasts), "--json", "--events").stdout)
+    rows = beside.pop("event_scores")
+
+    assert beside == alone
+    assert [(row["event"], row["agent"]) for row in rows] == [
+        ("e1", "alice"), ("e1", "bob"), ("e2", "alice"), ("e2", "bob"),
+    ]  # fmt: skip
+    assert rows[0]["skill"] == pytest.approx(0.4**2 - 0.3**2)
+
+
+def test_events_and_groups_are_rows_of_the_csv(forecasts: Path, grouped: Path) -> None:
+    events = list(csv.DictReader(coliseum("score", str(forecasts), "--csv", "--events").stdout.splitlines()))
+    groups = list(csv.DictReader(coliseum("score", str(grouped), "--csv").stdout.splitlines()))
+
+    assert [row["agent"] for row in events if row["slice"] == "event:e2"] == ["alice", "bob"]
+    (market,) = [row for row in groups if (row["slice"], row["agent"], row["group"]) == ("all", "ann", "market")]
+    assert float(market["brier"]) == pytest.approx((0.01 + 0.0025) / 2)
+
+
+def test_an_agent_with_two_roles_is_reported_with_both_lines(grouped: Path) -> None:
+    grouped.write_text(GROUPED.replace("ann,d1,0.2,0,dataset,human", "ann,d1,0.2,0,dataset,"))
+    done = coliseum("score", str(grouped))
+
+    assert done.exit_code == 1
+    assert "grouped.csv:4: role: ann has nothing here and human in line 2" in done.stderr

@@ -61,7 +61,10 @@ REASONS = {
 
 
 def pool_names(kinds: Collection[str]) -> dict[str, str]:
-    """The agents of these pools, each with the reason why it is not ranked."""
+    """The agents of these pools, each with the reason why it is not ranked. Raises InvalidInput for an unknown kind."""
+    for kind in kinds:
+        if kind not in POOLS:
+            raise InvalidInput("pools", kind, "some of " + ", ".join(POOLS))
     return {PREFIX + kind: REASONS[kind] for kind in sorted(kinds)}
 
 
@@ -85,9 +88,6 @@ def with_pools(table: CellTable, kinds: Collection[str], members: Collection[str
 
 
 def _check(table: CellTable, kinds: Sequence[str], members: Collection[str] | None) -> None:
-    for kind in kinds:
-        if kind not in POOLS:
-            raise InvalidInput("pools", kind, "some of " + ", ".join(POOLS))
     for name in pool_names(kinds):
         if name in table.agents:
             raise InvalidInput("pools", name, "a name that no agent has already; rename the agent")

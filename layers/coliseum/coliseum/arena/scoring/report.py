@@ -97,9 +97,8 @@ def score(
     """
     rules = rules or ScoreRules()
     body = _header(table, rules, seed=seed, draws=draws, slice_draws=slice_draws)
-    table = with_pools(table, rules.crowds, rules.crowd_of)
-    rules = replace(rules, pools=rules.pools | set(pool_names(rules.crowds)))
-    headline = table.select(_headline(table, rules))
+    table, rules = with_crowds(table, rules)
+    headline = headline_of(table, rules)
     measures = score_cells(headline, rules.pools)
     whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
     common = whole.agents_that(_competing(table, rules, listed or _has_skill), ALL)
@@ -116,6 +115,17 @@ def score(
                 _add_groups(scores, groups, label, table.agents)
                 body["slices"][f"{dimension.name}:{label}"] = scores
     return ScoreReport(_clean(body), table.agents, skill_panel(headline), pair_evidence(headline))
+
+
+def with_crowds(table: CellTable, rules: ScoreRules) -> tuple[CellTable, ScoreRules]:
+    """The table with the crowds of the rules as agents, and the rules with them among the pools."""
+    rules = replace(rules, pools=rules.pools | set(pool_names(rules.crowds)))
+    return with_pools(table, rules.crowds, rules.crowd_of), rules
+
+
+def headline_of(table: CellTable, rules: ScoreRules) -> CellTable:
+    """The cells that count outside the slices of the horizons."""
+    return table.select(_headline(table, rules))
 
 
 def _header(table: CellTable, rules: ScoreRules, *, seed: int, draws: int, slice_draws: int) -> dict[str, Any]:
