@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coliseum_local.text_files import UnreadableFile, text_of
+from coliseum.json_objects import strict_json
+from coliseum_local.forecast_files.contents import content_of
+from coliseum_local.text_files import UnreadableFile
 
 MARKETS = frozenset({"infer", "manifold", "metaculus", "polymarket"})
 """Sources whose questions are markets. All others are questions about the next values of a dataset."""
@@ -159,12 +160,12 @@ class _Content:
 
 def _content(path: Path, name: str) -> _Content:
     """The rows of a file: the list `name` of a JSON object, or the lines of a CSV file."""
-    lines = list(text_of(path).lines)
-    if not path.name.lower().endswith((".json", ".json.gz")):
-        rows = list(csv.DictReader(lines))
+    file = content_of(path)
+    if file.suffix != ".json":
+        rows = list(csv.DictReader(io.StringIO(file.text(), newline="")))
         return _Content({}, _checked(path, rows))
     try:
-        content = json.loads("".join(lines))
+        content = strict_json(file.text())
     except ValueError as error:
         raise UnreadableFile(f"{path.name}: not JSON: {error}") from None
     rows = content.get(name) if isinstance(content, dict) else None

@@ -28,8 +28,9 @@ from coliseum.arena.scoring.event_scores import event_scores
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
+from coliseum_local.forecast_files.contents import content_of
 from coliseum_local.forecast_files.parse import forecasts_from
-from coliseum_local.text_files import UnreadableFile, text_of
+from coliseum_local.text_files import UnreadableFile
 
 WIDTH = 170
 """Characters of a line if the output is not a terminal."""
@@ -248,7 +249,9 @@ def _ends(name: str, interval: Any) -> dict[str, Any]:
 
 def _table(forecasts: Path, outcomes: Path | None) -> CellTable:
     """The table of a file. Raises UnreadableFile, which lists the problems of the files."""
-    parsed = forecasts_from(text_of(forecasts), None if outcomes is None else text_of(outcomes))
+    parsed = forecasts_from(content_of(forecasts), None if outcomes is None else content_of(outcomes))
+    for warning in parsed.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if parsed.table is None:
         more = [f"and {parsed.more:,} more"] if parsed.more else []
         raise UnreadableFile(*map(str, parsed.problems), *more)

@@ -1,4 +1,4 @@
-"""Reads files of forecasts and outcomes into a table. All problems are reported together, with their lines. Pure.
+"""Reads files of forecasts and outcomes into a table. All problems are reported together, with their lines.
 
 Columns of a file of forecasts (the first three are required):
 
@@ -9,7 +9,7 @@ Columns of a file of forecasts (the first three are required):
     q_1h, q_24h, q_close      its probability later
     category, group, horizon, track, volume, outcomes, cluster, structure, strike
     role                      human or reference: the agent is shown, but not ranked
-    due_at, settled_at        the scheduled end; when the outcome was known: RFC 3339 or unix seconds
+    due_at, settled_at        the scheduled end; when the outcome was known: RFC 3339 or a unix time
     replicate                 a label for each of several answers to one question; their mean is scored
 
 A file of outcomes has `market` and `y`, and optionally `event` and the other columns of `OUTCOME_COLUMNS`.
@@ -25,16 +25,19 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Mask
-from coliseum.arena.scoring.cells import CellTable, build_table, coded, shown
+from coliseum.arena.scoring.cells import CellTable, build_table, shown
 from coliseum.arena.scoring.consistency import LEVELS, disagreements
+from coliseum.arena.scoring.labels import Labels, coded
 from coliseum.errors import InvalidInput
-from coliseum_local.forecast_files.columns import Columns, columns_of, filled
+from coliseum_local.forecast_files.columns import Columns, columns_of
+from coliseum_local.forecast_files.contents import FileContent
+from coliseum_local.forecast_files.lookalikes import warn_about_lookalikes
 from coliseum_local.forecast_files.problems import FileProblem, FileProblems
-from coliseum_local.forecast_files.replicates import merge_replicates
-from coliseum_local.forecast_files.rows import FileText
+from coliseum_local.forecast_files.replicates import KEY, first_rows, merge_replicates
+from coliseum_local.forecast_files.rows import rows_of
+from coliseum_local.forecast_files.texts import ExpectedColumns
 from coliseum_local.forecast_files.values import COLUMNS, READERS
 
-REQUIRED = ("agent", "market", "p")
 OUTCOME_COLUMNS = (
     "y",
     "event",
@@ -49,6 +52,8 @@ OUTCOME_COLUMNS = (
     "settled_at",
 )
 """What a file of outcomes may say about a market. If the file of forecasts says it too, that counts."""
+FORECASTS = ExpectedColumns(("agent", "market", "p"), COLUMNS)
+OUTCOMES = ExpectedColumns(("market", "y"), ("market", *OUTCOME_COLUMNS))
 MAX_AGENTS = 300
 OutcomeRows = Mapping[str, Sequence[Mapping[str, Any]]]
 """The rows of each market in the file of outcomes, one for each event."""
@@ -62,130 +67,141 @@ class ParsedForecasts:
     problems: tuple[FileProblem, ...]
     more: int
     """The number of problems beyond those in `problems`."""
+    warnings: tuple[FileProblem, ...] = ()
+    """What may be a mistake, but does not stop the scoring."""
 
 
-def forecasts_from(forecasts: FileText, outcomes: FileText | None = None) -> ParsedForecasts:
-    """Read the forecasts, and join the outcomes if they are in a separate file."""
+def forecasts_from(forecasts: FileContent, outcomes: FileContent | None = None) -> ParsedForecasts:
+    """Read the forecasts, and join the outcomes if they are in a separate file.
+
+    The fast reader does not know lines. So a file of which there is anything to say is read a second time.
+    """
+    parsed = _parsed(forecasts, outcomes, quick=True)
+    return parsed if parsed.table is not None and not parsed.warnings else _parsed(forecasts, outcomes, quick=False)
+
+
+def _parsed(forecasts: FileContent, outcomes: FileContent | None, *, quick: bool) -> ParsedForecasts:
     problems = FileProblems()
-    known = {} if outcomes is None else _outcomes_from(outcomes, problems)
-    columns = columns_of(forecasts, required=REQUIRED, known=COLUMNS, problems=problems)
-    if outcomes is not None and known and len(columns):
-        _join(columns, known, forecasts.name, problems)
-        markets = columns.labels["market"]
-        if known.keys().isdisjoint(markets):
-            message = f"no market of it ({min(known)} …) is in {forecasts.name} ({markets[0]} …)"
-            problems.add(outcomes.name, 0, message)
+    known = None if outcomes is None else columns_of(rows_of(outcomes, OUTCOMES, problems, quick=quick), problems)
+    columns = columns_of(rows_of(forecasts, FORECASTS, problems, quick=quick), problems)
+    warn_about_lookalikes([columns] if known is None else [columns, known], problems)
+    if known is not None and len(known) and len(columns):
+        _join(columns, known, problems)
     if not len(columns) and not problems.count:
         problems.add(forecasts.name, 0, "the file has no forecast")
-    table = None if problems.count else _table(columns, forecasts.name, problems)
-    return ParsedForecasts(table, problems.first, problems.more)
+    table = None if problems.count else _table(columns, problems)
+    return ParsedForecasts(table, problems.first, problems.more, tuple(problems.warnings))
 
 
-def _outcomes_from(outcomes: FileText, problems: FileProblems) -> OutcomeRows:
-    columns = columns_of(outcomes, required=("market", "y"), known=("market", *OUTCOME_COLUMNS), problems=problems)
-    values_by_column = {name: columns.labels.get(name) or columns.numbers[name].tolist()
-            for name in (*columns.labels, *columns.numbers)}  # fmt: skip
-    result: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for line, *values in zip(columns.lines, *values_by_column.values(), strict=True):
-        row = dict(zip(values_by_column, values, strict=True))
-        same_market = [other for other in result[row["market"]] if other.get("event") == row.get("event")]
-        if any(repr(other) != repr(row) for other in same_market):  # repr, because NaN != NaN
-            problems.add(outcomes.name, line, f"market {row['market']} occurs twice with different values")
-        elif not same_market:
-            result[row["market"]].append(row)
-    return result
+def _outcome_rows(outcomes: Columns, problems: FileProblems) -> OutcomeRows:
+    names = (*outcomes.labels, *outcomes.numbers)
+    values = [list(outcomes.labels[name]) if name in outcomes.labels else outcomes.numbers[name].tolist()
+              for name in names]  # fmt: skip
+    result: defaultdict[str, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
+    for line, *texts in zip(outcomes.lines, *values, strict=True):
+        row = dict(zip(names, texts, strict=True))
+        same = next((one for one in result[row["market"]] if one[1].get("event") == row.get("event")), None)
+        if same is None:
+            result[row["market"]].append((line, row))
+        elif repr(same[1]) != repr(row):  # repr, because NaN != NaN
+            name = next(name for name in names if repr(same[1][name]) != repr(row[name]))
+            before = problems.place(outcomes.file, same[0])
+            both = f"{name} is {shown(row[name])} here and {shown(same[1][name])} in {before}"
+            problems.add(outcomes.file, line, f"market {row['market']} occurs twice with different values: {both}")
+    return {market: [row for _, row in rows] for market, rows in result.items()}
 
 
-def _join(columns: Columns, known: OutcomeRows, file: str, problems: FileProblems) -> None:
+def _join(columns: Columns, outcomes: Columns, problems: FileProblems) -> None:
     """Add the values of the outcomes to the forecasts where the forecasts have none."""
-    none = [""] * len(columns)
-    pairs: dict[tuple[str, str], int] = {}
-    row_of = [
-        pairs.setdefault(pair, len(pairs))
-        for pair in zip(columns.labels["market"], columns.labels.get("event", none), strict=True)
-    ]
-    matches = [
-        [outcome for outcome in known.get(market, ()) if not event or outcome.get("event", "") in {"", event}]
-        for market, event in pairs
-    ]
-    for line, row in zip(columns.lines, row_of, strict=True):
-        if len(matches[row]) > 1:
-            market = matches[row][0]["market"]
-            message = f"event: {market} is a market of {len(matches[row])} events, so this column must name one of them"
-            problems.add(file, line, message)
-    first = [rows[0] if rows else {} for rows in matches]
-    for name in dict.fromkeys(name for row in first for name in row if name != "market"):
+    known = _outcome_rows(outcomes, problems)
+    markets, market = coded(columns.labels["market"])
+    if known.keys().isdisjoint(markets):
+        first = columns.labels["market"][0]
+        message = f"no market of it ({min(known)} …) is in {columns.file} ({first} …)"
+        problems.add(outcomes.file, 0, message)
+        return
+    events, event = coded(columns.label("event"))
+    pairs, pair = np.unique(market * len(events) + event, return_inverse=True)
+    matches = [_matches(known, markets[key // len(events)], events[key % len(events)]) for key in pairs.tolist()]
+    several = np.array([len(rows) > 1 for rows in matches], dtype=np.bool_)
+    for row in np.flatnonzero(several[pair]).tolist():
+        rows = matches[int(pair[row])]
+        message = f"event: {rows[0]['market']} is a market of {len(rows)} events, so this column must name one of them"
+        problems.add(columns.file, columns.lines[row], message)
+    found = [rows[0] if rows else {} for rows in matches]
+    for name in dict.fromkeys(name for row in found for name in row if name != "market"):
         absent = READERS[name].absent
-        others = [row.get(name, absent) for row in first]
+        others = [row.get(name, absent) for row in found]
         if isinstance(absent, str):
-            columns.labels[name] = filled(columns.labels.get(name, none), (others[row] for row in row_of))
+            columns.labels[name] = columns.label(name).filled(Labels(others, pair))
         else:
-            own, wide = columns.numbers.get(name), np.array(others)[row_of]
-            columns.numbers[name] = wide if own is None else np.where(np.isnan(own), wide, own)
+            own, wide = columns.number(name), np.array(others, dtype=np.float64)[pair]
+            columns.numbers[name] = np.where(np.isnan(own), wide, own)
 
 
-def _table(columns: Columns, file: str, problems: FileProblems) -> CellTable | None:
+def _matches(known: OutcomeRows, market: str, event: str) -> Sequence[Mapping[str, Any]]:
+    rows = known.get(market, ())
+    return [row for row in rows if row.get("event", "") in {"", event}] if event else rows
+
+
+def _table(columns: Columns, problems: FileProblems) -> CellTable | None:
     """The table. None if lines contradict each other; then the contradictions are added to the problems."""
-    labels, none = columns.labels, [""] * len(columns)
-    labels["event"] = filled(labels.get("event", none), labels["market"])
-    labels["window"] = filled(labels.get("window", none), ["1"] * len(columns))
+    labels = columns.labels
+    labels["event"] = columns.label("event").filled(labels["market"])
+    labels["window"] = columns.label("window").filled(Labels.constant("1", len(columns)))
     if "cluster" in labels:
-        labels["cluster"] = filled(labels["cluster"], labels["event"])
+        labels["cluster"] = labels["cluster"].filled(labels["event"])
     for name in ("q", "y"):
-        columns.numbers.setdefault(name, np.full(len(columns), np.nan))
-    columns = merge_replicates(columns, file, problems)
+        columns.numbers[name] = columns.number(name)
+    columns = merge_replicates(columns, problems)
     if problems.count:
         return None
     try:
         table = build_table(**columns.labels, **columns.numbers)  # type: ignore[arg-type]  # names and kinds are those of its columns
     except InvalidInput as error:
-        _contradictions(columns, file, problems)
+        _contradictions(columns, problems)
         if not problems.count:
-            problems.add(file, 0, str(error))
+            problems.add(columns.file, 0, str(error))
         return None
     if len(table.agents) > MAX_AGENTS:
         message = f"agent: got {len(table.agents):,} agents, expected at most {MAX_AGENTS}: every pair is compared"
-        problems.add(file, 0, message)
+        problems.add(columns.file, 0, message)
         return None
     if _lacks_strike(columns).any():
-        _contradictions(columns, file, problems)
+        _contradictions(columns, problems)
         return None
     return table
 
 
 def _lacks_strike(columns: Columns) -> Mask:
     """Marks the markets of a ladder without a threshold."""
-    ladder = np.isin(columns.labels.get("structure", ["" for _ in columns.lines]), ("above", "below"))
-    return np.asarray(ladder & np.isnan(columns.numbers.get("strike", np.full(len(columns), np.nan))))
+    return np.asarray(columns.label("structure").marks("above", "below") & np.isnan(columns.number("strike")))
 
 
-def _contradictions(columns: Columns, file: str, problems: FileProblems) -> None:
+def _contradictions(columns: Columns, problems: FileProblems) -> None:
     """Add the problems that show only when a line is compared with earlier ones."""
-    answered: dict[tuple[str, ...], int] = {}
-    keys = zip(*(columns.labels[name] for name in ("agent", "event", "market", "window")), strict=True)
-    for line, key, lacks_strike in zip(columns.lines, keys, _lacks_strike(columns).tolist(), strict=True):
-        agent, _, market, window = key
-        first = answered.setdefault(key, line)
-        if first != line:
-            message = (
-                f"{agent} answered {market} in window {window!r} already in line {first}: keep the last valid answer"
-            )
-            problems.add(file, line, message)
-        if lacks_strike:
-            problems.add(file, line, f"strike: a market of a ladder needs one, and {market} has none")
-    _disagreements(columns, file, problems)
+    group, first = first_rows(columns, KEY)
+    for row in np.flatnonzero(first[group] != np.arange(len(group))).tolist():
+        agent, _, market, window = (columns.labels[name][row] for name in KEY)
+        before = problems.place(columns.file, columns.lines[int(first[group[row]])])
+        message = f"{agent} answered {market} in window {window!r} already in {before}: keep the last valid answer"
+        problems.add(columns.file, columns.lines[row], message)
+    for row in np.flatnonzero(_lacks_strike(columns)).tolist():
+        market = columns.labels["market"][row]
+        problems.add(columns.file, columns.lines[row], f"strike: a market of a ladder needs one, and {market} has none")
+    _disagreements(columns, problems)
 
 
-def _disagreements(columns: Columns, file: str, problems: FileProblems) -> None:
+def _disagreements(columns: Columns, problems: FileProblems) -> None:
     """Add the lines that give a question, a market or an event another value than an earlier line."""
-    codes = {name: coded(columns.labels[name])[1] for name in columns.labels}
+    codes = {name: coded(values)[1] for name, values in columns.labels.items()}
     for found in disagreements(codes, {**columns.numbers, **codes}):
         values = columns.labels.get(found.column, columns.numbers.get(found.column))
         assert values is not None
         for row, first in zip(found.rows.tolist(), found.first.tolist(), strict=True):
-            name = _level_text(columns, found.column, row)
-            message = f"{found.column}: {name} has {shown(values[row])} here and {shown(values[first])} in line "
-            problems.add(file, columns.lines[row], f"{message}{columns.lines[first]}")
+            name, before = _level_text(columns, found.column, row), problems.place(columns.file, columns.lines[first])
+            message = f"{found.column}: {name} has {shown(values[row])} here and {shown(values[first])} in {before}"
+            problems.add(columns.file, columns.lines[row], message)
 
 
 def _level_text(columns: Columns, column: str, row: int) -> str:

@@ -7,17 +7,20 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 
 from coliseum.arena.scoring.cell import ROLES, STRUCTURES, Cell
+from coliseum_local.forecast_files.times import Moment, moment
 
 COLUMNS = (*(field.name for field in fields(Cell) if field.name != "noise"), "replicate")
 """A file has a row for each replicate of a question. `noise` is computed from them."""
+MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nat"})
+"""How programs write that a value is missing, in lower case."""
 OUTCOMES: dict[str, float] = {  # NaN: not graded
-    **dict.fromkeys(("1", "1.0", "yes", "true"), 1.0),
-    **dict.fromkeys(("0", "0.0", "no", "false"), 0.0),
-    **dict.fromkeys(("", "void", "scalar", "null"), math.nan),
+    **dict.fromkeys(("yes", "true"), 1.0),
+    **dict.fromkeys(("no", "false"), 0.0),
+    **dict.fromkeys(("void", "scalar", *MISSING), math.nan),
 }
+LONGEST_LABEL = 500
 _LARGEST_OUTCOMES = 100_000
 
 
@@ -25,11 +28,13 @@ _LARGEST_OUTCOMES = 100_000
 class Reader:
     """How the texts of a column become values. NaN and the empty text mean absent."""
 
-    read: Callable[[str], float | str]
+    read: Callable[[str], float | str | Moment]
     """Takes a text without surrounding white space. Raises ValueError, whose message says what was expected."""
     absent: float | str
+    numbers: tuple[float, float] | None = None
+    """The least and the greatest value, if the column holds plain numbers."""
 
-    def __call__(self, text: str) -> float | str:
+    def __call__(self, text: str) -> float | str | Moment:
         return self.read(text.strip())
 
 
@@ -42,13 +47,22 @@ def problem_text(name: str, text: str, expected: ValueError) -> str:
 def _name(text: str) -> str:
     if not text:
         raise ValueError("a name")
+    if is_missing(text):
+        raise ValueError("a name; this text stands for a missing value")
     return _label(text)
 
 
 def _label(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    if not text.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise ValueError("a text without control characters")
-    return text
+    if len(text) > LONGEST_LABEL:
+        raise ValueError(f"a text of at most {LONGEST_LABEL} characters")
+    return "" if is_missing(text) else text
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is the mark of a missing value."""
+    return text.lower() in MISSING
 
 
 def _outcome(text: str) -> float:
@@ -59,7 +73,7 @@ def _outcome(text: str) -> float:
 
 
 def _probability(text: str) -> float:
-    if not text:
+    if is_missing(text):
         return math.nan
     value = _finite(text)
     if value is None or not 0 <= value <= 1:
@@ -78,46 +92,43 @@ def _hint(text: str) -> str:
 
 
 def _number(text: str) -> float:
-    value = _finite(text) if text else math.nan
+    value = math.nan if is_missing(text) else _finite(text)
     if value is None:
-        raise ValueError("a number")
+        plain = _finite(text.replace(",", "").replace(" ", ""))
+        raise ValueError("a number" if plain is None else "a number with a decimal point and without other marks")
     return value
 
 
 def _count(text: str) -> float:
-    value = _finite(text) if text else math.nan
-    if value is None or (text and (not 1 <= value <= _LARGEST_OUTCOMES or value != int(value))):
+    value = math.nan if is_missing(text) else _finite(text)
+    if value is None or (not math.isnan(value) and (not 1 <= value <= _LARGEST_OUTCOMES or value != int(value))):
         raise ValueError("a whole number above 0")
     return value
 
 
 def _role(text: str) -> str:
-    if text and text not in ROLES:
+    if is_missing(text):
+        return ""
+    if text not in ROLES:
         raise ValueError("one of " + ", ".join(ROLES) + ", or nothing for a competitor")
     return text
 
 
 def _structure(text: str) -> str:
-    if text and text not in STRUCTURES:
+    if is_missing(text):
+        return ""
+    if text not in STRUCTURES:
         raise ValueError("one of " + ", ".join(STRUCTURES) + ", or nothing")
     return text
 
 
-def _unix_seconds(text: str) -> float:
-    """Unix seconds. A time without a zone is UTC."""
-    seconds = _finite(text) if text else math.nan
-    if seconds is not None:
-        return seconds
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError("a time as 2026-11-21T12:00:00Z, or unix seconds") from None
+def _time(text: str) -> float | Moment:
+    return math.nan if is_missing(text) else moment(text)
 
 
-def _due_time(text: str) -> float:
-    """As `_unix_seconds`; `inf` means that the market's cluster was not due yet when the file was made."""
-    return math.inf if text.lower() == "inf" else _unix_seconds(text)
+def _due_time(text: str) -> float | Moment:
+    """As `_time`; `inf` means that the market's cluster was not due yet when the file was made."""
+    return math.inf if text.lower() == "inf" else _time(text)
 
 
 def _finite(text: str) -> float | None:
@@ -129,15 +140,17 @@ def _finite(text: str) -> float | None:
     return value if math.isfinite(value) and "_" not in text else None  # Python would read 0_1 as 1
 
 
+_PROBABILITY = Reader(_probability, math.nan, numbers=(0.0, 1.0))
+_NUMBER = Reader(_number, math.nan, numbers=(-math.inf, math.inf))
 READERS: dict[str, Reader] = {
     **dict.fromkeys(COLUMNS, Reader(_label, "")),
     **dict.fromkeys(("agent", "market"), Reader(_name, "")),
-    **dict.fromkeys(("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close"), Reader(_probability, math.nan)),
-    **dict.fromkeys(("volume", "strike"), Reader(_number, math.nan)),
+    **dict.fromkeys(("p", "q", "yes_ask", "no_ask", "q_1h", "q_24h", "q_close"), _PROBABILITY),
+    **dict.fromkeys(("volume", "strike"), _NUMBER),
     "y": Reader(_outcome, math.nan),
     "outcomes": Reader(_count, math.nan),
     "structure": Reader(_structure, ""),
     "due_at": Reader(_due_time, math.nan),
-    "settled_at": Reader(_unix_seconds, math.nan),
+    "settled_at": Reader(_time, math.nan),
     "role": Reader(_role, ""),
 }

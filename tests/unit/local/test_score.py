@@ -95,10 +95,14 @@ def test_the_problems_of_a_file_go_to_stderr(tmp_path: Path) -> None:
         (b"agent,market,p\n\xff,m,0.5\n", "bad.csv:2: byte 0xff is not UTF-8: save the file as UTF-8"),
         (gzip.compress(b"agent,market,p\nx,m,\xe4\n"), "bad.csv:2: byte 0xe4 is not UTF-8: save the file as UTF-8"),
         (gzip.compress(b"agent,market,p\n" * 99)[:-20], "bad.csv: the packed file is damaged: "),
-        ("agent,market,p\n".encode("utf-16"), "bad.csv: this is UTF-16 text: save it as UTF-8"),
-        (b"PK\x03\x04rest", "bad.csv: this is a zip archive or a spreadsheet: export it as CSV"),
+        ("agent,market,p\n".encode("utf-16")[:-1], "bad.csv: damaged UTF-16 text"),
+        (
+            "agent,market,p\n".encode("utf-16-le"),
+            "bad.csv: this looks like UTF-16 text without a mark: save it as UTF-8",
+        ),
+        (b"PK\x03\x04rest", "bad.csv: the zip archive cannot be read: File is not a zip file"),
     ],
-    ids=["a byte", "a packed byte", "cut off", "UTF-16", "a spreadsheet"],
+    ids=["a byte", "a packed byte", "cut off", "UTF-16", "UTF-16 without a mark", "a broken archive"],
 )
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.csv"

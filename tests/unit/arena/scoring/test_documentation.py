@@ -78,12 +78,12 @@ def test_the_page_is_of_this_version_of_the_rules(root: Path) -> None:
 
 
 def test_the_worked_example_of_the_page_comes_out(root: Path) -> None:
+    from coliseum_local.forecast_files.contents import FileContent
     from coliseum_local.forecast_files.parse import forecasts_from
-    from coliseum_local.forecast_files.rows import FileText
 
     text = (root / "docs" / "scoring.md").read_text()
     lines = re.findall(r"^    (agent,.*|a,e\d,.*)$", text, flags=re.MULTILINE)
-    parsed = forecasts_from(FileText("page.csv", [f"{line}\n" for line in lines]))
+    parsed = forecasts_from(FileContent("page.csv", "\n".join(lines).encode()))
     assert parsed.table is not None
     numbers = score(parsed.table, seed=1, draws=0).scores()["a"]
 

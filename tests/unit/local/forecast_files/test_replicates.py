@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-import io
 import math
 from statistics import variance
 
 import pytest
 
 from coliseum.arena.scoring.report import score
+from coliseum_local.forecast_files.contents import FileContent
 from coliseum_local.forecast_files.parse import ParsedForecasts, forecasts_from
-from coliseum_local.forecast_files.rows import FileText
 
 HEADER = "agent,market,p,q,y,replicate\n"
 
 
 def read(rows: str) -> ParsedForecasts:
-    return forecasts_from(FileText("f.csv", io.StringIO(HEADER + rows, newline="")))
+    return forecasts_from(FileContent("f.csv", (HEADER + rows).encode()))
 
 
 def problems_of(rows: str) -> list[str]:

@@ -15,6 +15,7 @@ from coliseum.arena.scoring.cell import ROLES
 from coliseum.arena.scoring.cell import STRUCTURES as STRUCTURES  # noqa: PLC0414  # who makes tables finds it here
 from coliseum.arena.scoring.cell import Cell as Cell  # noqa: PLC0414
 from coliseum.arena.scoring.consistency import LEVELS, disagreements, level_name
+from coliseum.arena.scoring.labels import coded
 from coliseum.arena.scoring.slices import Dimension, dimensions
 from coliseum.errors import InvalidInput
 
@@ -231,14 +232,6 @@ def reordered(parts: Sequence[CellTable], *, agents: tuple[str, ...], roles: tup
     )
 
 
-def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
-    """(The sorted distinct labels, the index of the label of each row)."""
-    rows = labels.tolist() if isinstance(labels, np.ndarray) else labels
-    names = sorted(set(rows))
-    index: Mapping[str, int] = {name: code for code, name in enumerate(names)}
-    return tuple(names), np.fromiter(map(index.__getitem__, rows), dtype=np.int64, count=len(rows))
-
-
 def _floats(column: Column | None, length: int) -> Floats:
     return _constant(np.nan, length) if column is None else np.asarray(column, dtype=np.float64)
 
@@ -312,10 +305,11 @@ def _structures(labels: Sequence[str] | None, length: int) -> Codes:
     if labels is None:
         return np.asarray(_constant(-1, length))
     index = {"": -1, **{name: code for code, name in enumerate(STRUCTURES)}}
-    unknown = sorted(set(labels) - index.keys())
+    names, code = coded(labels)
+    unknown = sorted(set(names) - index.keys())
     if unknown:
         raise InvalidInput("structure", unknown[0], "one of " + ", ".join(STRUCTURES) + ", or nothing")
-    return np.fromiter((index[label] for label in labels), dtype=np.int64, count=length)
+    return np.array([index[name] for name in names], dtype=np.int64)[code]
 
 
 def _roles(column: Sequence[str] | None, agent: Codes, agents: int) -> tuple[str, ...]:

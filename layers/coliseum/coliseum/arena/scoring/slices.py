@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats
+from coliseum.arena.scoring.labels import coded
 from coliseum.errors import InvalidInput
 
 PRICE_BANDS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -61,12 +62,12 @@ def dimensions(
 
 
 def _named(name: str, labels: Sequence[str], most: int) -> Dimension:
-    names = sorted(set(labels) - {""})
+    names, code = coded(labels)
+    if names[:1] == ("",):  # the empty label is the first one in order
+        names, code = names[1:], code - 1
     if len(names) > most:
         raise InvalidInput(name, f"{len(names)} labels", f"at most {most} different ones")
-    index = {"": -1, **{label: code for code, label in enumerate(names)}}
-    code = np.fromiter(map(index.__getitem__, labels), dtype=np.int64, count=len(labels))
-    return Dimension(name, tuple(names), code)
+    return Dimension(name, names, code)
 
 
 def _terciles(volume: Floats) -> Codes:
