@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.api.leaderboards import rows
+from coliseum.arena.api.leaderboards.routes import SORTABLE
+from coliseum.arena.scoring.cells import table_from_cells
+from coliseum.arena.scoring.report import score
 from coliseum.errors import InvalidInput
 
 
@@ -58,6 +63,14 @@ def test_a_slice_shows_its_own_numbers_and_the_overall_rank() -> None:
     (line,) = rows.standings(REPORT, metric="brier", slice_name="horizon:1-2d")
     assert (line.agent_id, line.rank, line.value) == ("b", 2, 0.10)
     assert rows.slices(REPORT) == ["all", "horizon:1-2d"]
+
+
+def test_every_metric_that_the_api_names_is_a_number_of_a_report() -> None:
+    report = score(table_from_cells(random_cells(1, events=10)), seed=1, draws=0)
+    numbers = report.scores()["ana"]
+    named = set(re.findall(r"`(\w+)`", SORTABLE)) - {"scores"}
+
+    assert (named | rows.LOWER_IS_BETTER | set(rows.CALIBRATION)) <= numbers.keys()
 
 
 def test_an_unknown_metric_or_slice_is_refused_with_the_known_ones() -> None:

@@ -133,7 +133,10 @@ class CalibrationData(Answer):
     agent_id: str
     graded: int | None
     bins: list[CalibrationBin]
-    numbers: dict[str, Any] = Field(description="ECE, ACE, MCE, bias, Platt line, Murphy's parts, AUC, sharpness.")
+    numbers: dict[str, Any] = Field(
+        description="ECE (also with numpy's edges), ACE, MCE, bias, Platt line, Murphy's parts, AUC, sharpness, "
+        "confidence and overconfidence."
+    )
 
 
 class CalibrationAnswer(Listing[CalibrationData], FromReport):

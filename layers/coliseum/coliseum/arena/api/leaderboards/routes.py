@@ -23,6 +23,14 @@ from coliseum.http.routes import PREFIX
 router = APIRouter(prefix=f"{PREFIX}/arena", tags=["arena"], responses=PROBLEMS)
 
 _TIME = "RFC 3339 with a time zone, or unix seconds."
+SORTABLE = (
+    "What to sort by: a number of `scores`. Against the market `skill`, `skill_strict`, `bss_market`, `direction`, "
+    "`edge`, `log10_evidence`; accuracy `brier`, `brier_index`, `brier_adjusted`, `brier_sum`, `spherical`, `log`, "
+    "`log_loss`, `baseline`, `peer`; answers `accuracy`, `precision_yes`, `recall_yes`, `f1_yes`, `macro_f1`, "
+    "`avg_confidence`, `overconfidence_rate_90`; calibration `ece`, `ece_linspace`, `ace`, `auc`; and all others of "
+    "docs/scoring.md."
+)
+"""Describes the metrics of the leaderboard."""
 Slice = Annotated[
     str, Query(alias="slice", min_length=1, max_length=100, description="`all`, or such as `category:Politics`.")
 ]
@@ -62,7 +70,7 @@ def leaderboard(
     reader: LeaderboardReader,
     report: ReportParameters,
     page: Page,
-    metric: Annotated[str, Query(pattern=r"^[a-z0-9_.]{1,40}$", description="What to sort by.")] = DEFAULT_METRIC,
+    metric: Annotated[str, Query(pattern=r"^[a-z0-9_.]{1,40}$", description=SORTABLE)] = DEFAULT_METRIC,
     slice_name: Slice = ALL,
 ) -> LeaderboardAnswer:
     """The newest leaderboard published by then. Ranks come from skill alone: `metric` and `slice` only sort."""

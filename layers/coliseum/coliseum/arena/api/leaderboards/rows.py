@@ -15,12 +15,16 @@ DEFAULT_METRIC = "skill"
 LOWER_IS_BETTER = frozenset({
     "brier", "brier_strict", "brier_market_weighted", "brier_adjusted", "market_brier", "log", "log_clipped", "ece",
     "mce", "ace", "skill_se", "skill_detectable", "information_se", "murphy_reliability", "coherence_sum_gap",
-    "dutch_book_cents", "coherence_ladder_violations",
+    "dutch_book_cents", "coherence_ladder_violations", "brier_sum", "log_loss", "ece_linspace", "mce_linspace",
+    "linspace_lost", "avg_confidence_when_wrong", "overconfidence_rate_70", "overconfidence_rate_80",
+    "overconfidence_rate_90",
 })  # fmt: skip
 NEARER_ZERO_IS_BETTER = frozenset({"bias", "platt_intercept"})
 CALIBRATION = (
-    "ece", "ace", "mce", "bias", "platt_intercept", "platt_slope", "auc", "sharpness", "murphy",
-    "murphy_reliability", "murphy_resolution", "murphy_uncertainty", "murphy_remainder",
+    "ece", "ace", "mce", "ece_linspace", "mce_linspace", "linspace_lost", "bias", "platt_intercept", "platt_slope",
+    "auc", "sharpness", "murphy_reliability", "murphy_resolution", "murphy_uncertainty", "murphy_remainder",
+    "avg_confidence", "avg_confidence_when_correct", "avg_confidence_when_wrong", "overconfidence_rate_70",
+    "overconfidence_rate_80", "overconfidence_rate_90",
 )  # fmt: skip
 StoredReport = Mapping[str, Any]
 """A row of the table of reports."""
