@@ -166,6 +166,50 @@ def forecastbench(
     raise typer.Exit(print_converted(forecasts, resolutions, questions=questions, output=output))
 
 
+@app.command("export")
+def export_table(
+    name: Annotated[str, typer.Argument(help="cells, forecasts, results …: docs/arena.md lists them")],
+    *,
+    url: Annotated[str, typer.Option(help="address of the deployment")] = "http://127.0.0.1:8000",
+    form: Annotated[str, typer.Option(help="csv, jsonl or parquet")] = "csv",
+    season: Annotated[str | None, typer.Option(help="only this quarter, such as 2026Q4")] = None,
+    track: Annotated[str | None, typer.Option(help="only this track: blind or aware")] = None,
+    digest: Annotated[str | None, typer.Option(help="cells, reports: of this leaderboard")] = None,
+    day: Annotated[str | None, typer.Option(help="seals: of this UTC day, such as 2026-11-21")] = None,
+    as_of: Annotated[str | None, typer.Option(help="cells: of the leaderboard at this time")] = None,
+    known_at: Annotated[str | None, typer.Option(help="cells: of the leaderboard recorded by this time")] = None,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="default: NAME.FORM in this folder")] = None,
+) -> None:
+    """Write a whole public table of the arena, or the cells of a leaderboard, into one file."""
+    from coliseum_local.export import FORMS, export
+
+    if form not in FORMS:
+        raise typer.BadParameter(f"--form {form}: one of {', '.join(FORMS)}")
+    given = {"season": season, "track": track, "digest": digest, "day": day, "as_of": as_of, "known_at": known_at}
+    filters = {key: value for key, value in given.items() if value is not None}
+    raise typer.Exit(export(name, url=url, form=form, filters=filters, output=output))
+
+
+@app.command()
+def verify(
+    target: Annotated[str, typer.Argument(help="address of a leaderboard, or a file with a row of the export reports")],
+    *,
+    exports: Annotated[
+        Path | None, typer.Option(file_okay=False, help="folder with exports as JSON lines; default: that of the file")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(file_okay=False, help="keep what the address gave here")] = None,
+    digest: Annotated[str | None, typer.Option(help="which report, if the file has several")] = None,
+    proofs: Annotated[int, typer.Option(min=0, help="number of Merkle proofs to request from the address")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result with all differences as JSON")] = False,
+) -> None:
+    """Make a published leaderboard again from public rows, and check seals, prices and results. docs/scoring.md."""
+    from coliseum_local.verify import verify as verify_leaderboard
+
+    raise typer.Exit(
+        verify_leaderboard(target, exports=exports, save=save, digest=digest, proofs=proofs, as_json=as_json)
+    )
+
+
 @app.command()
 def record(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="where the recording goes; an old one is continued")],

@@ -18,6 +18,7 @@ from coliseum.arena import forecasts
 from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import RoundSlot, season_of, time_text
 from coliseum.arena.forecasts import Forecast, Track
+from coliseum.arena.frozen_context import context_hash
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -221,7 +222,7 @@ def _market(round_id: str, ticker: str, at: datetime) -> dict[str, Any]:
         "title": f"Will {ticker}?",
         "close_time": (datetime.now(UTC) + timedelta(hours=30)).isoformat(),
         "context": context,
-        "context_hash": "c" * 64,
+        "context_hash": context_hash(context),
         "book": BOOK,
         "yes_bid": "0.4000",
         "yes_ask": "0.4500",
@@ -233,5 +234,5 @@ def _market(round_id: str, ticker: str, at: datetime) -> dict[str, Any]:
 
 def _pass_time(server: PostgresServer, round_id: str) -> None:
     """An hour passes for one round."""
-    moved = f"update arena_rounds set closes_at = now() - interval '1 second' where round_id = '{round_id}'"  # noqa: S608
+    moved = f"update arena_rounds set closes_at = now() where round_id = '{round_id}'"  # noqa: S608
     server.execute(f"set session_replication_role = replica; {moved}")

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, str] = {
     r"^[0-9a-f]{64}$": "0123456789abcdef" * 4,
     r"^[a-z0-9_.]{1,40}$": "brier.mean",
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
+    r'<([^<>]+)>; rel="next"': '</a?b>; rel="next"',
     # settings, keys and names of models
     r"^[A-Za-z0-9:_.-]*$": "python:",
     r"^[A-Za-z0-9_.-]{1,40}$": "main",

@@ -43,7 +43,7 @@ class PublicRound:
     exchange: str
 
 
-def report_key(report: Row) -> ReportKey:
+def report_key(report: Mapping[str, Any]) -> ReportKey:
     """What identifies a row of the table of reports."""
     return ReportKey(
         season=report["season"],

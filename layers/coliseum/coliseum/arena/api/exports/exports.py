@@ -20,6 +20,7 @@ from coliseum.arena.api.exports.cells import board_cells, report_key
 from coliseum.arena.api.exports.files import MEDIA_TYPES, MOST_BYTES, MOST_SECONDS, ExportedRow, ExportFile, Form, fill
 from coliseum.arena.api.exports.tables import EXPORTS, SHAPES, Export, ExportName, TableName
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries, ReportFilter
+from coliseum.arena.api.leaderboards.rows import StoredReport
 from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.records.public import Row, Table
 from coliseum.errors import InvalidInput, NotFound, TooLarge
@@ -104,7 +105,7 @@ class Exports:
         headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
         return Response(content.text, media_type=MEDIA_TYPES[form], headers=headers)
 
-    def _report(self, filters: ExportFilters, position: Mapping[str, Any] | None) -> Row:
+    def _report(self, filters: ExportFilters, position: Mapping[str, Any] | None) -> StoredReport:
         """The leaderboard whose cells are wanted; a page behind the first stays with the leaderboard of the first."""
         if filters.day is not None:
             raise _unknown_filter("cells", "day")

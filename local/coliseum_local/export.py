@@ -1,0 +1,131 @@
+"""`coliseum export NAME`: writes a whole public table of the arena into one file, page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from importlib import import_module
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+import httpx
+
+from coliseum_local.verification.downloads import DownloadedPage, Downloads
+from coliseum_local.verification.rows import UnreadableSource, json_from
+
+FORMS = ("csv", "jsonl", "parquet")
+
+
+def export(
+    name: str,
+    *,
+    url: str,
+    form: str,
+    filters: Mapping[str, str],
+    output: Path | None,
+    transport: httpx.BaseTransport | None = None,
+) -> int:
+    """Write the export `name` to `output` (None: `name.form`). Returns the exit code: 0, or 2 after printing why not.
+
+    The file appears only when it is whole. An older file of this name stays until then.
+    """
+    target = output or Path(f"{name}.{form}")
+    try:
+        with closing(Downloads(url, transport=transport)) as downloads:
+            pages = downloads.export_pages(name, "csv" if form == "csv" else "jsonl", filters)
+            rows = _write(target, pages, form)
+    except UnreadableSource as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{rows:,} rows in {target}")
+    return 0
+
+
+def _write(target: Path, pages: Iterator[DownloadedPage], form: str) -> int:
+    try:
+        file = NamedTemporaryFile(  # noqa: SIM115  # renamed below
+            dir=target.parent, prefix=f".{target.name}-", delete=False
+        )
+    except OSError as error:
+        raise UnreadableSource(f"{target}: {error.strerror or error}") from None
+    unfinished = Path(file.name)
+    try:
+        with file:
+            rows = {"csv": _write_csv, "jsonl": _write_lines, "parquet": _write_parquet}[form](file, pages)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.chmod(0o644)
+        unfinished.replace(target)
+    except OSError as error:
+        raise UnreadableSource(f"{target}: {error.strerror or error}") from None
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+    return rows
+
+
+def _write_csv(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
+    """The header once, then the rows of all pages. A quoted field may hold line ends, so rows are counted as CSV."""
+    header, rows = None, 0
+    for page in pages:
+        first, end, rest = page.content.partition(b"\n")
+        if header is None:
+            header = first
+            file.write(first + end)
+        elif header != first:
+            raise UnreadableSource(f"{page.url}: its columns are not those of the first page")
+        file.write(rest)
+        rows += sum(1 for _ in csv.reader(io.StringIO(rest.decode(), newline="")))
+    return rows
+
+
+def _write_lines(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
+    rows = 0
+    for page in pages:
+        file.write(page.content)
+        rows += page.content.count(b"\n")
+    return rows
+
+
+def _write_parquet(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
+    """Columns keep the types of JSON: text, numbers, truth values. An object or list is written as JSON."""
+    try:
+        pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ModuleNotFoundError:
+        raise UnreadableSource("Parquet needs pyarrow: install coliseum with the extra `files`") from None
+    rows = [row for page in pages for row in _objects(page)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: _column(pa, [row.get(name) for row in rows]) for name in names})
+    pq.write_table(table, file)
+    return len(rows)
+
+
+def _objects(page: DownloadedPage) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(page.content.splitlines(), start=1):
+        try:
+            row = json_from(line)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableSource(f"{page.url} line {number}: not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise UnreadableSource(f"{page.url} line {number}: not a JSON object")
+        yield row
+
+
+def _column(pa: Any, values: list[Any]) -> Any:
+    """An Arrow array. Numbers become doubles if one of them has a fraction."""
+    known = [value for value in values if value is not None]
+    if any(isinstance(value, dict | list) for value in known):
+        return pa.array([None if value is None else json.dumps(value, sort_keys=True) for value in values], pa.string())
+    if known and all(isinstance(value, bool) for value in known):
+        return pa.array(values, pa.bool_())
+    if known and all(isinstance(value, int) and not isinstance(value, bool) for value in known):
+        return pa.array(values, pa.int64())
+    if known and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
