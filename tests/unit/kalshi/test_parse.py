@@ -508,3 +508,22 @@ def test_a_fill_whose_prices_do_not_make_a_dollar_is_refused() -> None:
     row = _read(wire.WireFill, payloads.fill(yes_price_dollars="0.0056"))
     with pytest.raises(SourceMalformed, match="do not make 1"):
         parse.fill_from(row, endpoint="GET /there")
+
+
+@pytest.mark.parametrize("odd", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2100-01-01T00:00:00Z"])
+def test_a_time_of_money_that_cannot_be_is_refused_with_its_row(odd: str) -> None:
+    """A fill of the year 1 would be booked before all others."""
+    with pytest.raises(SourceMalformed, match=r"fill 3f1b0f0e.* created_time: .* no time of 2000 to 2100"):
+        _fill(created_time=odd)
+    row = _read(wire.WireSettlement, payloads.settlement(settled_time=odd))
+    with pytest.raises(SourceMalformed, match=r"settlement of .* settled_time: .* no time of 2000 to 2100"):
+        parse.settlement_from(row)
+
+
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [("count_fp", "0.00"), ("fill_id", ""), ("order_id", "a\0b"), ("ticker", "KX\0"), ("ticker", "x" * 201)],
+)
+def test_a_fill_that_could_not_be_kept_is_refused_by_name(field: str, odd: str) -> None:
+    """Postgres stores no NUL, and a fill of nothing is none."""
+    assert _malformed(wire.FillsDocument, payloads.fills(payloads.fill(**{field: odd}))).field == f"fills[0].{field}"

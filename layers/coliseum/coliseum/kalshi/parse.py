@@ -449,11 +449,18 @@ def fill_from(row: wire.WireFill, *, endpoint: str) -> Fill:
 def _unix_seconds(row: wire.WireFill, endpoint: str) -> float:
     """`created_time` has microseconds, `ts` whole seconds."""
     if row.created_time is not None:
-        return row.created_time.timestamp()
+        return _plausible(row.created_time, "created_time", f"{endpoint}: fill {row.fill_id[:100]}").timestamp()
     if row.ts is None:
         problem = f"{endpoint}: fill {row.fill_id} has neither created_time nor ts"
         raise SourceMalformed(SOURCE, problem, field="created_time")
     return float(row.ts)
+
+
+def _plausible(moment: datetime, field: str, place: str) -> datetime:
+    """Raises SourceMalformed for a time outside the years 2000 to 2100: such rows would be booked in a wrong order."""
+    if not _YEAR_2000 <= moment.timestamp() < _YEAR_2100:
+        raise SourceMalformed(SOURCE, f"{place}: {field}: {moment.isoformat()} is no time of 2000 to 2100", field=field)
+    return moment
 
 
 def settlement_from(row: wire.WireSettlement) -> Settlement:
@@ -468,7 +475,7 @@ def settlement_from(row: wire.WireSettlement) -> Settlement:
         revenue=_from_cents(row.revenue, "revenue", f"settlement of {row.ticker[:100]!r}"),
         value=None if row.value is None else _from_cents(row.value, "value", f"settlement of {row.ticker[:100]!r}"),
         fee=Decimal(row.fee_cost),
-        settled_at=row.settled_time,
+        settled_at=_plausible(row.settled_time, "settled_time", f"settlement of {row.ticker[:100]!r}"),
     )
 
 

@@ -20,11 +20,15 @@ from coliseum.trading.trades import BookSide, Outcome
 
 Name = Annotated[str, Meta(min_length=1)]
 """Of a market, event or series, or an id: never empty."""
+AccountName = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
+"""The same in a row of the account, which is kept in Postgres: it stores no NUL."""
 Price = Annotated[str, Meta(pattern=r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)\Z")]
 """Dollars per contract, 0 to 1: "0.5600". Up to 6 decimals were seen."""
 Dollars = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
 Count = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
 """Contracts: "10.50". Every market trades fractions of 0.01."""
+FilledCount = Annotated[str, Meta(pattern=r"^(?=[0-9.]*[1-9])[0-9]{1,15}(\.[0-9]{1,12})?\Z")]
+"""Contracts of a fill, above 0."""
 SignedCount = Dollars
 """Contracts with a direction: above 0 YES, below 0 NO."""
 Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)] | Annotated[float, Meta(ge=-(10**15), le=10**15)]
@@ -231,7 +235,7 @@ class WireBalance(WireObject):
 
 
 class WirePosition(WireObject):
-    ticker: Name
+    ticker: AccountName
     position_fp: SignedCount
     total_traded_dollars: Dollars
     market_exposure_dollars: Dollars
@@ -248,12 +252,12 @@ class PositionsDocument(WireObject):
 class WireFill(WireObject):
     """`book_side` is the direction. The deprecated `side` has different meanings on fills and orders: never use it."""
 
-    fill_id: Name
-    order_id: Name
-    ticker: Name
+    fill_id: AccountName
+    order_id: AccountName
+    ticker: AccountName
     book_side: BookSide
     outcome_side: Outcome
-    count_fp: Count
+    count_fp: FilledCount
     yes_price_dollars: Price
     no_price_dollars: Price
     fee_cost: Dollars
@@ -280,8 +284,8 @@ class WireSettlement(WireObject):
     Counts and costs are gross: everything bought on each side, although pairs were paid out when they met.
     """
 
-    ticker: Name
-    event_ticker: Name
+    ticker: AccountName
+    event_ticker: AccountName
     market_result: str
     yes_count_fp: Count
     yes_total_cost_dollars: Dollars
@@ -304,7 +308,7 @@ class SettlementsDocument(WireObject):
 class WireTransfer(WireObject):
     """A deposit or a withdrawal: both have the same fields."""
 
-    id: Name
+    id: AccountName
     status: str
     """pending, applied, failed or returned. Only applied ones are in the balance."""
     type: str
@@ -341,8 +345,8 @@ class CutoffDocument(WireObject):
 class WireOrder(WireObject):
     """An order. The deprecated `side` and `action` mean other things than on fills: never use them."""
 
-    order_id: Name
-    ticker: Name
+    order_id: AccountName
+    ticker: AccountName
     book_side: BookSide
     outcome_side: Outcome
     status: str
