@@ -50,10 +50,18 @@ def check_bot(
     _print(findings, show)
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     warnings = sum(finding.severity is Severity.WARNING for finding in findings)
-    show(f"{base}: {errors} errors, {warnings} warnings" if errors or warnings else f"{base}: all is right")
+    show(
+        f"{base}: {_counted(errors, 'error')}, {_counted(warnings, 'warning')}"
+        if errors or warnings
+        else f"{base}: all is right"
+    )
     if not errors:
         show(f"Settings: BOT_STATUS_ENDPOINT={base}/status BOT_TRADES_ENDPOINT={base}/trades")
     return 1 if errors else 0
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _base(url: str) -> str | None:

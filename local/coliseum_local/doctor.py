@@ -81,7 +81,11 @@ def doctor(
         show(f"{Status.FAILED.value:8} settings: {error}. Correct it: .env.example explains each setting")
         return 1
     wrong_names = misspelt(installation.dotenv, frozenset(name.upper() for name in Settings.model_fields))
-    advice = "; ".join(f"{name} is no setting, {meant} is" for name, meant in wrong_names.items())
+    texts = [f"{name} is no setting, {meant} is" for name, meant in wrong_names.items()]
+    if installation.not_in_use:
+        names = ", ".join(installation.not_in_use)
+        texts.append(f"The running system was started with other values of {names}, and those are checked: restart it")
+    advice = "; ".join(texts)
     about = f"{settings.environment}, {settings.identity.label}"
     first = Diagnosis(Status.WARNING if advice else Status.OK, about, advice)
     failed = False
@@ -148,6 +152,9 @@ def _account(settings: Settings) -> Diagnosis:
         with closing(Kalshi.from_settings(settings)) as kalshi:
             kalshi.for_seconds(CALL_SECONDS).fills(limit=1)
     except SourceRefused as error:
+        if error.status not in {401, 403}:
+            text = "KALSHI_API_BASE names no Kalshi API: its addresses end in /trade-api/v2"
+            return Diagnosis(Status.FAILED, f"a signed call was refused: {error.problem}", text)
         return Diagnosis(Status.FAILED, f"the exchange refuses the key: {error.problem}", advice)
     return Diagnosis(Status.OK, f"a signed call was accepted; the account is {settings.account_label}")
 
@@ -175,7 +182,8 @@ def _bot(settings: Settings) -> Diagnosis:
     advice = f"Run: coliseum check-bot {settings.bot_trades_endpoint.rpartition('/')[0]}"
     for status, found in ((Status.FAILED, errors), (Status.WARNING, warnings)):
         if found:
-            return Diagnosis(status, f"{len(found)} findings, first {found[0].place}: {found[0].text}", advice)
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return Diagnosis(status, f"{found[0].place}: {found[0].text}{more}", advice)
     return Diagnosis(Status.OK, "; ".join(f"{finding.place} {finding.text}" for finding in findings))
 
 

@@ -14,6 +14,15 @@ from coliseum.errors import ConfigurationError
 from coliseum_local.state import StateFolder
 from coliseum_local.variables import Variables, merged
 
+_ADDRESSES = {
+    "KALSHI_API_KEY": "KALSHI_API_BASE",
+    "KALSHI_RSA_KEY_PATH": "KALSHI_API_BASE",
+    "KALSHI_PRIVATE_KEY": "KALSHI_API_BASE",
+    "SUPABASE_SERVICE_ROLE_KEY": "SUPABASE_URL",
+    "UPSTASH_REDIS_REST_TOKEN": "UPSTASH_REDIS_REST_URL",
+}
+"""The setting that says for which server a key is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Installation:
@@ -37,6 +46,22 @@ class Installation:
         if "KALSHI_RSA_KEY_PATH" in running:
             values["kalshi_private_key"] = None  # the sandbox's key replaces the user's own
         return values
+
+    @property
+    def not_in_use(self) -> tuple[str, ...]:
+        """Settings that were changed since the running system was started with others.
+
+        A key without an address of its own is not one of them: it is for another server than the embedded one.
+        """
+        return tuple(
+            sorted(
+                name
+                for name, value in (self.running or {}).items()
+                if name.lower() in Settings.model_fields
+                and self.variables.get(name) not in {None, "", value}
+                and self.variables.get(_ADDRESSES.get(name, name))
+            )
+        )
 
 
 def read_installation(root: Path, environment: Mapping[str, str] | None = None) -> Installation:

@@ -82,6 +82,13 @@ def diagnose(values: dict[str, Any], part: str) -> Diagnosis:
     return diagnosis
 
 
+def test_an_address_that_is_no_api_is_not_blamed_on_the_key(whole: dict[str, Any]) -> None:
+    with answering(404, b"{}") as url:
+        settings = Settings(_env_file=None, **{**whole, "kalshi_api_base": f"{url}/v1"})
+        found = CHECKS["account"](settings)
+    assert (found.status, "end in /trade-api/v2" in found.advice, "key" in found.found) == (Status.FAILED, True, False)
+
+
 def test_a_whole_installation_is_ok_in_every_part(whole: dict[str, Any]) -> None:
     settings = Settings(_env_file=None, **whole)
     found = dict(examine(settings, seconds=PATIENCE_SECONDS))

@@ -38,6 +38,20 @@ def test_without_a_sandbox_the_users_own_key_stays() -> None:
     assert (values["kalshi_private_key"], values["upstash_redis_rest_url"]) == ("my own key", "http://127.0.0.1:8001")
 
 
+def test_settings_that_were_changed_since_the_start_are_named() -> None:
+    running = {**SANDBOX, "BOT_STATUS_ENDPOINT": "http://localhost:9000/status", "AWS_DEFAULT_REGION": "us-east-1"}
+    mine = {"KALSHI_API_BASE": "https://external-api.kalshi.com/trade-api/v2", **OWN, "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert Installation({}, mine, running).not_in_use == ("KALSHI_API_BASE", "KALSHI_API_KEY")
+    bot = {"BOT_STATUS_ENDPOINT": "http://localhost:9010/status"}
+    assert Installation({}, bot, running).not_in_use == ("BOT_STATUS_ENDPOINT",)
+
+
+def test_a_key_beside_the_sandbox_and_values_in_use_are_not_named() -> None:
+    assert Installation({}, OWN, SANDBOX).not_in_use == ()
+    assert Installation({}, {**SANDBOX, "BOT_NAME": "bot", "SUPABASE_URL": ""}, SANDBOX).not_in_use == ()
+    assert Installation({}, OWN, None).not_in_use == ()
+
+
 def test_a_file_that_is_not_utf_8_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"BOT_NAME=caf\xe9\n")
     with pytest.raises(ConfigurationError, match=r"\.env: expected UTF-8 text, got the byte 0xe9"):
