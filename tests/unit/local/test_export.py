@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from coliseum_local.export import export
+
+PATH = "/api/python/arena/exports/results"
+FIRST = 'ticker,value\r\nA,"1.0000"\r\n"B\r\nC",0\r\n'
+SECOND = "ticker,value\r\nD,1\r\n"
+
+
+class Pages:
+    """An API that answers one page after the other; a number is a status without content."""
+
+    def __init__(self, *pages: str | int) -> None:
+        self.pages = pages
+        self.asked: list[httpx.URL] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url)
+        number = int(request.url.params.get("cursor", "0"))
+        page = self.pages[number]
+        if isinstance(page, int):
+            return httpx.Response(page, json={"detail": "no such thing"}, headers={"retry-after": "0"})
+        following = f'<{request.url.path}?cursor={number + 1}>; rel="next"'
+        return httpx.Response(200, text=page, headers={"link": following} if number + 1 < len(self.pages) else {})
+
+
+def run(output: Path, pages: Pages, *, form: str = "csv", **filters: str) -> int:
+    transport = httpx.MockTransport(pages)
+    return export("results", url="http://host:8000/", form=form, filters=filters, output=output, transport=transport)
+
+
+def test_pages_become_one_file_with_one_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = Pages(FIRST, SECOND)
+    assert run(tmp_path / "r.csv", pages, season="2026Q4") == 0
+    assert (tmp_path / "r.csv").read_bytes() == b'ticker,value\r\nA,"1.0000"\r\n"B\r\nC",0\r\nD,1\r\n'
+    assert "3 rows" in capsys.readouterr().out
+    assert (pages.asked[0].path, dict(pages.asked[0].params)) == (f"{PATH}.csv", {"season": "2026Q4", "limit": "1000"})
+
+
+@pytest.mark.parametrize(
+    ("pages", "named"),
+    [((FIRST, 404), "HTTP 404: no such thing"), ((FIRST, 503), "HTTP 503"), ((FIRST, "a,b\r\n1,2\r\n"), "columns")],
+)
+def test_a_file_that_is_not_whole_does_not_appear(
+    tmp_path: Path, pages: Sequence[str | int], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.csv").write_text("older")
+    assert run(tmp_path / "r.csv", Pages(*pages)) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+    assert (tmp_path / "r.csv").read_text() == "older"
+    assert named in capsys.readouterr().err
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
+    answers = iter([503, 429, 200])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(next(answers), text=SECOND, headers={"retry-after": "0"})
+
+    code = export(
+        "results", url="http://host", form="csv", filters={}, output=tmp_path / "r.csv",
+        transport=httpx.MockTransport(answer),
+    )  # fmt: skip
+    assert (code, (tmp_path / "r.csv").read_text()) == (0, "ticker,value\nD,1\n")
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "none" / "r.csv", Pages(SECOND)) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_parquet_has_the_types_of_json(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows: list[dict[str, Any]] = [
+        {"market": "A", "p": 0.5, "y": 1, "opened": True, "payload": {"b": 1}, "due_at": "inf", "none": None},
+        {"market": "B", "p": 1, "y": None, "opened": False, "payload": None, "due_at": None, "none": None},
+    ]
+    assert run(tmp_path / "r.parquet", Pages(*(json.dumps(row) + "\n" for row in rows)), form="parquet") == 0
+    table = parquet.read_table(tmp_path / "r.parquet")
+    assert table.to_pylist() == [{**rows[0], "payload": '{"b": 1}'}, {**rows[1], "p": 1.0}]
+    kinds = [str(kind) for kind in table.schema.types]
+    assert kinds == ["string", "double", "int64", "bool", "string", "string", "string"]
