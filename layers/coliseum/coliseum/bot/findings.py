@@ -108,9 +108,9 @@ def _idle_reasons(value: object) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, place, text)
     for number, reason in enumerate(reasons, 1):
         name = f"idle_reasons, entry {number}"
-        text = reason.get("reason") if isinstance(reason, dict) else reason
+        said = reason.get("reason") if isinstance(reason, dict) else reason
         markets = reason.get("markets") if isinstance(reason, dict) else None
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(said, str) or not said.strip():
             right = "right is a text, or an object with the text `reason`"
             yield Finding(Severity.WARNING, place, f"{name}: got {_shown(reason)}; {right}. It is left out")
         elif markets is not None and whole_from(markets) is None:
