@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 SHAPES = ("mid", "U", "lo", "hi")
 """Shapes of prices: around one half, extreme at both ends, 2 to 10 %, 90 to 98 %."""
-AGENTS = ("follower", "noise", "shrinker", "rare")
+AGENTS = ("follower", "noise", "shrinker", "widener", "rare")
 NOISE = 0.5
 """Standard deviation of the log-odds of an agent that knows nothing but the price."""
 SHRINK = 1.15
@@ -77,7 +77,8 @@ def prices(rng: np.random.Generator, shape: str, size: tuple[int, ...]) -> Float
 def forecasts(rng: np.random.Generator, agent: str, q: Floats) -> Floats:
     """Forecasts of one of `AGENTS`, made from the price alone.
 
-    `rare` follows the price, and in one event of twenty it adds 2 to the log-odds.
+    `shrinker` takes long shots for too dear, `widener` for too cheap. `rare` follows the price, and in one event of
+    twenty it adds 2 to the log-odds.
     """
     if agent == "follower":
         return q.copy()
@@ -85,6 +86,8 @@ def forecasts(rng: np.random.Generator, agent: str, q: Floats) -> Floats:
         return logistic(logit(q) + NOISE * rng.standard_normal(q.shape))
     if agent == "shrinker":
         return logistic(SHRINK * logit(q))
+    if agent == "widener":
+        return logistic(logit(q) / SHRINK)
     return np.where(rng.random(q.shape) < 0.05, logistic(logit(q) + 2), q)
 
 

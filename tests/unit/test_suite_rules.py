@@ -9,6 +9,7 @@ from pathlib import Path
 WITHOUT_A_MODULE = {
     "arena/season_cells/test_evidence_over_time.py": "a season whose truth is known, over several modules",
     "arena/scoring/test_documentation.py": "docs/scoring.md against the code",
+    "arena/scoring/test_published_sequences.py": "golden numbers of comparecast against the code",
     "arena/scoring/test_worked_examples.py": "the numbers of docs/scoring.md against the code",
     "portfolio/test_ledger_against_exchange.py": "the ledger against the sandbox exchange's own books",
     "streaming/test_session_machine.py": "session.py as a state machine",
