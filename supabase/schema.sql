@@ -341,6 +341,61 @@ CREATE FUNCTION public.arena_budget_warning(p_share numeric) RETURNS jsonb
 $$;
 
 --
+-- Name: arena_claim_events(text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_claim_events(p_claim text, p_since timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(e.event_ticker order by e.event_ticker), '[]')
+  from (
+    select m.event_ticker
+    from public.arena_round_markets m
+    join (
+      select r.round_id, least(r.slot, r.opened_at,
+        (select min(d.created_at) from public.arena_decisions d where d.round_id = r.round_id)) as began_at
+      from public.arena_rounds r
+    ) b using (round_id)
+    group by m.event_ticker
+    having min(b.began_at) > (select c.registered_at from public.arena_claims c where c.claim_id = p_claim)
+      and min(b.began_at) >= coalesce(p_since, '-infinity')
+  ) e
+$$;
+
+--
+-- Name: arena_claim_time(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_claim_time(p_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+--
+-- Name: arena_claims_due(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_claims_due(p_season text, p_track text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select 1 from public.arena_claims c
+    left join lateral (
+      select max(l.looked_at) as at, coalesce(bool_or(l.final), false) as final
+      from public.arena_claim_looks l where l.claim_id = c.claim_id
+    ) looked on true
+    where c.season = p_season and c.track = p_track and not looked.final
+      and ((c.look_at <= now() and coalesce(looked.at, '-infinity') < c.look_at)
+        or exists (select 1 from public.arena_reports r where r.season = p_season and r.track = p_track
+                   and r.created_at > greatest(c.registered_at, coalesce(looked.at, '-infinity'))))
+  )
+$$;
+
+--
 -- Name: arena_close_round(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -603,6 +658,36 @@ begin
 end $$;
 
 --
+-- Name: arena_look(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_look() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  asked public.arena_claims;
+  board public.arena_reports;
+begin
+  -- Two settlers at once: the second waits here and then sees the verdict of the first.
+  select * into asked from public.arena_claims c where c.claim_id = new.claim_id;
+  perform pg_advisory_xact_lock(hashtextextended('arena_claim:' || new.claim_id, 0));
+  if exists (select 1 from public.arena_claim_looks l where l.claim_id = new.claim_id and l.final) then
+    raise exception 'claim % has its verdict', new.claim_id using errcode = '23001';
+  end if;
+  new.looked_at := clock_timestamp();
+  select * into board from public.arena_reports r where r.digest = new.digest;
+  if (board.season, board.track) is distinct from (asked.season, asked.track) then
+    raise exception 'claim % is about % %, and the leaderboard about % %', new.claim_id, asked.season, asked.track,
+      board.season, board.track using errcode = '23514';
+  end if;
+  if new.final and new.looked_at < asked.look_at then
+    raise exception 'claim % is not decided before %', new.claim_id, asked.look_at using errcode = '23514';
+  end if;
+  return new;
+end $$;
+
+--
 -- Name: arena_open_round(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -645,6 +730,63 @@ begin
   insert into public.arena_results (ticker, version, status, result, value, decided_at)
     values (p_ticker, coalesce(newest.version, 0) + 1, p_status, p_result, p_value, p_decided);
   return coalesce(newest.version, 0) + 1;
+end $$;
+
+--
+-- Name: arena_register(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_register() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  told jsonb := new.claim::jsonb;
+  season_end timestamptz;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('arena_claims', 0));
+  new.registered_at := clock_timestamp();
+  new.seal := encode(sha256(convert_to(new.claim, 'UTF8')), 'hex');
+  new.claim_id := left(new.seal, 16);
+  new.agent_id := told ->> 'agent';
+  new.season := told -> 'population' ->> 'season';
+  new.track := told -> 'population' ->> 'track';
+  new.look_at := (told -> 'stopping' ->> 'at')::timestamptz;
+  select coalesce(max(c.number), 0) + 1 into new.number from public.arena_claims c;
+  select coalesce((select c.chain from public.arena_claims c where c.number = new.number - 1), repeat('0', 64))
+    into new.previous;
+  new.chain := encode(sha256(convert_to(
+    new.previous || chr(10) || new.seal || chr(10) || public.arena_claim_time(new.registered_at), 'UTF8')), 'hex');
+  season_end := make_timestamptz(left(new.season, 4)::integer, 1, 1, 0, 0, 0, 'UTC')
+    + make_interval(months => 3 * right(new.season, 1)::integer);
+  if season_end <= new.registered_at then
+    raise exception 'season % is over: no event of it can count', new.season using errcode = '23514';
+  end if;
+  if new.look_at <= new.registered_at then
+    raise exception 'the look at % is not after the registration', new.look_at using errcode = '23514';
+  end if;
+  return new;
+end $$;
+
+--
+-- Name: arena_register_claim(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_register_claim(p_claim text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('arena_claims', 0));
+  select claim_id into known from public.arena_claims
+    where seal = encode(sha256(convert_to(p_claim, 'UTF8')), 'hex');
+  if known is not null then
+    return jsonb_build_object('claim_id', known, 'new', false);
+  end if;
+  insert into public.arena_claims (claim) values (p_claim) returning claim_id into known;
+  return jsonb_build_object('claim_id', known, 'new', true);
 end $$;
 
 --
@@ -705,6 +847,30 @@ CREATE FUNCTION public.arena_said(p_round text, p_agent text) RETURNS jsonb
       from public.arena_forecasts f where f.round_id = p_round and f.agent_id = p_agent
     ) end
 $$;
+
+--
+-- Name: arena_save_looks(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_save_looks(p_looks jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  look public.arena_claim_looks;
+  decided jsonb := '[]';
+begin
+  for look in
+    select * from jsonb_populate_recordset(null::public.arena_claim_looks, p_looks) l order by l.claim_id
+  loop
+    perform pg_advisory_xact_lock(hashtextextended('arena_claim:' || look.claim_id, 0));
+    continue when exists (select 1 from public.arena_claim_looks l
+                          where l.claim_id = look.claim_id and l.final);
+    insert into public.arena_claim_looks select look.*;
+    if look.final then decided := decided || to_jsonb(look.claim_id); end if;
+  end loop;
+  return decided;
+end $$;
 
 --
 -- Name: arena_seal_forecast(); Type: FUNCTION; Schema: public; Owner: -
@@ -1451,6 +1617,45 @@ CREATE TABLE public.arena_budget (
 );
 
 --
+-- Name: arena_claim_looks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_claim_looks (
+    claim_id text NOT NULL,
+    digest text NOT NULL,
+    verdict text NOT NULL,
+    final boolean NOT NULL,
+    reason text NOT NULL,
+    numbers jsonb NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    CONSTRAINT arena_claim_looks_check CHECK ((final OR (verdict = 'unresolved'::text))),
+    CONSTRAINT arena_claim_looks_verdict_check CHECK ((verdict = ANY (ARRAY['supported'::text, 'refuted'::text, 'unresolved'::text])))
+);
+
+--
+-- Name: arena_claims; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_claims (
+    number bigint NOT NULL,
+    claim_id text NOT NULL,
+    claim text NOT NULL,
+    seal text NOT NULL,
+    agent_id text NOT NULL,
+    season text NOT NULL,
+    track text NOT NULL,
+    look_at timestamp with time zone,
+    registered_at timestamp with time zone NOT NULL,
+    previous text NOT NULL,
+    chain text NOT NULL,
+    CONSTRAINT arena_claims_claim_check CHECK ((octet_length(claim) <= 4000)),
+    CONSTRAINT arena_claims_claim_id_check CHECK ((claim_id ~ '^[0-9a-f]{16}$'::text)),
+    CONSTRAINT arena_claims_number_check CHECK ((number > 0)),
+    CONSTRAINT arena_claims_season_check CHECK ((season ~ '^\d{4}Q[1-4]$'::text)),
+    CONSTRAINT arena_claims_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text])))
+);
+
+--
 -- Name: arena_decisions; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2093,6 +2298,43 @@ CREATE VIEW public.public_arena_attempts AS
   WHERE (r.closes_at <= now());
 
 --
+-- Name: public_arena_claims; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.public_arena_claims AS
+ SELECT c.number,
+    c.claim_id,
+    c.claim,
+    c.seal,
+    c.agent_id,
+    c.season,
+    c.track,
+    c.registered_at,
+    c.previous,
+    c.chain,
+    COALESCE(l.verdict, 'unresolved'::text) AS verdict,
+    COALESCE(l.final, false) AS final,
+    l.reason,
+    l.numbers,
+    l.digest,
+    l.looked_at,
+    ( SELECT count(*) AS count
+           FROM public.arena_claims o
+          WHERE ((o.agent_id = c.agent_id) AND (o.season = c.season))) AS registered
+   FROM (public.arena_claims c
+     LEFT JOIN LATERAL ( SELECT o.claim_id,
+            o.digest,
+            o.verdict,
+            o.final,
+            o.reason,
+            o.numbers,
+            o.looked_at
+           FROM public.arena_claim_looks o
+          WHERE (o.claim_id = c.claim_id)
+          ORDER BY o.final DESC, o.looked_at DESC
+         LIMIT 1) l ON (true));
+
+--
 -- Name: public_arena_decisions; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2723,6 +2965,41 @@ ALTER TABLE ONLY public.arena_budget
     ADD CONSTRAINT arena_budget_pkey PRIMARY KEY (day, scope);
 
 --
+-- Name: arena_claim_looks arena_claim_looks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claim_looks
+    ADD CONSTRAINT arena_claim_looks_pkey PRIMARY KEY (claim_id, looked_at);
+
+--
+-- Name: arena_claims arena_claims_chain_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claims
+    ADD CONSTRAINT arena_claims_chain_key UNIQUE (chain);
+
+--
+-- Name: arena_claims arena_claims_claim_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claims
+    ADD CONSTRAINT arena_claims_claim_id_key UNIQUE (claim_id);
+
+--
+-- Name: arena_claims arena_claims_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claims
+    ADD CONSTRAINT arena_claims_pkey PRIMARY KEY (number);
+
+--
+-- Name: arena_claims arena_claims_seal_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claims
+    ADD CONSTRAINT arena_claims_seal_key UNIQUE (seal);
+
+--
 -- Name: arena_decisions arena_decisions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2969,6 +3246,18 @@ CREATE INDEX account_settlements_disagreeing ON public.account_settlements USING
 CREATE INDEX account_settlements_newest ON public.account_settlements USING btree (account, settled_at, ticker);
 
 --
+-- Name: arena_claim_verdicts; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX arena_claim_verdicts ON public.arena_claim_looks USING btree (claim_id) WHERE final;
+
+--
+-- Name: arena_claims_season_track_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_claims_season_track_idx ON public.arena_claims USING btree (season, track);
+
+--
 -- Name: arena_decisions_agent_id_round_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -3101,6 +3390,42 @@ CREATE TRIGGER arena_attempts_kept BEFORE DELETE OR UPDATE ON public.arena_attem
 CREATE TRIGGER arena_attempts_stamped BEFORE INSERT ON public.arena_attempts FOR EACH ROW EXECUTE FUNCTION public.arena_stamp_attempt();
 
 --
+-- Name: arena_claim_looks arena_claim_looks_kept; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claim_looks_kept BEFORE DELETE OR UPDATE ON public.arena_claim_looks FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_claim_looks arena_claim_looks_made; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claim_looks_made BEFORE INSERT ON public.arena_claim_looks FOR EACH ROW EXECUTE FUNCTION public.arena_look();
+
+--
+-- Name: arena_claim_looks arena_claim_looks_whole; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claim_looks_whole BEFORE TRUNCATE ON public.arena_claim_looks FOR EACH STATEMENT EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_claims arena_claims_kept; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claims_kept BEFORE DELETE OR UPDATE ON public.arena_claims FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_claims arena_claims_registered; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claims_registered BEFORE INSERT ON public.arena_claims FOR EACH ROW EXECUTE FUNCTION public.arena_register();
+
+--
+-- Name: arena_claims arena_claims_whole; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_claims_whole BEFORE TRUNCATE ON public.arena_claims FOR EACH STATEMENT EXECUTE FUNCTION public.arena_keep();
+
+--
 -- Name: arena_forecasts arena_forecasts_sealed; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3222,6 +3547,27 @@ ALTER TABLE ONLY public.arena_attempts
 
 ALTER TABLE ONLY public.arena_books
     ADD CONSTRAINT arena_books_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.arena_accounts(account_id);
+
+--
+-- Name: arena_claim_looks arena_claim_looks_claim_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claim_looks
+    ADD CONSTRAINT arena_claim_looks_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES public.arena_claims(claim_id);
+
+--
+-- Name: arena_claim_looks arena_claim_looks_digest_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claim_looks
+    ADD CONSTRAINT arena_claim_looks_digest_fkey FOREIGN KEY (digest) REFERENCES public.arena_reports(digest);
+
+--
+-- Name: arena_claims arena_claims_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_claims
+    ADD CONSTRAINT arena_claims_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.arena_agents(agent_id);
 
 --
 -- Name: arena_decisions arena_decisions_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -3387,6 +3733,18 @@ ALTER TABLE public.arena_books ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.arena_budget ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: arena_claim_looks; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_claim_looks ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: arena_claims; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_claims ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: arena_decisions; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3589,6 +3947,26 @@ REVOKE ALL ON FUNCTION public.arena_budget_warning(p_share numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_budget_warning(p_share numeric) TO service_role;
 
 --
+-- Name: FUNCTION arena_claim_events(p_claim text, p_since timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_claim_events(p_claim text, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_claim_events(p_claim text, p_since timestamp with time zone) TO service_role;
+
+--
+-- Name: FUNCTION arena_claim_time(p_at timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_claim_time(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_claims_due(p_season text, p_track text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_claims_due(p_season text, p_track text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_claims_due(p_season text, p_track text) TO service_role;
+
+--
 -- Name: FUNCTION arena_close_round(p_round text); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3650,6 +4028,12 @@ REVOKE ALL ON FUNCTION public.arena_lease_decision(p_decision text, p_seconds in
 GRANT ALL ON FUNCTION public.arena_lease_decision(p_decision text, p_seconds integer) TO service_role;
 
 --
+-- Name: FUNCTION arena_look(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_look() FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_open_round(p jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3662,6 +4046,19 @@ GRANT ALL ON FUNCTION public.arena_open_round(p jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION public.arena_record_result(p_ticker text, p_status text, p_result text, p_value numeric, p_decided timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_record_result(p_ticker text, p_status text, p_result text, p_value numeric, p_decided timestamp with time zone) TO service_role;
+
+--
+-- Name: FUNCTION arena_register(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_register() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_register_claim(p_claim text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_register_claim(p_claim text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_register_claim(p_claim text) TO service_role;
 
 --
 -- Name: FUNCTION arena_report_due(p_season text, p_track text); Type: ACL; Schema: public; Owner: -
@@ -3683,6 +4080,13 @@ GRANT ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_
 
 REVOKE ALL ON FUNCTION public.arena_said(p_round text, p_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_said(p_round text, p_agent text) TO service_role;
+
+--
+-- Name: FUNCTION arena_save_looks(p_looks jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_save_looks(p_looks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_save_looks(p_looks jsonb) TO service_role;
 
 --
 -- Name: FUNCTION arena_seal_forecast(); Type: ACL; Schema: public; Owner: -
@@ -3847,6 +4251,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.arena_attempts TO service_role
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.arena_budget TO service_role;
+
+--
+-- Name: TABLE arena_claim_looks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.arena_claim_looks TO service_role;
+
+--
+-- Name: TABLE arena_claims; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.arena_claims TO service_role;
 
 --
 -- Name: TABLE arena_decisions; Type: ACL; Schema: public; Owner: -
@@ -4035,6 +4451,14 @@ GRANT SELECT ON TABLE public.public_arena_agents TO service_role;
 GRANT SELECT ON TABLE public.public_arena_attempts TO anon;
 GRANT SELECT ON TABLE public.public_arena_attempts TO authenticated;
 GRANT SELECT ON TABLE public.public_arena_attempts TO service_role;
+
+--
+-- Name: TABLE public_arena_claims; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.public_arena_claims TO anon;
+GRANT SELECT ON TABLE public.public_arena_claims TO authenticated;
+GRANT SELECT ON TABLE public.public_arena_claims TO service_role;
 
 --
 -- Name: TABLE public_arena_decisions; Type: ACL; Schema: public; Owner: -

@@ -14,6 +14,8 @@ from coliseum.arena.api.accounts.accounts import AccountQueries
 from coliseum.arena.api.admin import routes as admin_routes
 from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import Arena
+from coliseum.arena.api.claims import routes as claim_routes
+from coliseum.arena.api.claims.claims import ClaimQueries
 from coliseum.arena.api.exports import routes as export_routes
 from coliseum.arena.api.exports.exports import Exports
 from coliseum.arena.api.leaderboards import routes as leaderboard_routes
@@ -27,7 +29,14 @@ from coliseum.config import Settings
 from coliseum.http.app import create_app, lambda_handler
 from coliseum.store.client import Store
 
-ROUTERS = (routes.router, leaderboard_routes.router, export_routes.router, account_routes.router, admin_routes.router)
+ROUTERS = (
+    routes.router,
+    leaderboard_routes.router,
+    claim_routes.router,
+    export_routes.router,
+    account_routes.router,
+    admin_routes.router,
+)
 
 
 def build(settings: Settings) -> FastAPI:
@@ -41,6 +50,7 @@ def build(settings: Settings) -> FastAPI:
         return opened
 
     queries = PublicQueries(PublicRecords(store))
+    app.state.claims = ClaimQueries(queries)
     app.state.leaderboards = LeaderboardQueries(queries)
     app.state.accounts = AccountQueries(queries)
     app.state.arena = Arena(queries, app.state.leaderboards)

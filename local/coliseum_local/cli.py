@@ -110,6 +110,10 @@ def score(
         list[str] | None, typer.Option(help="an agent that the pools are made of (repeat it); default all")
     ] = None,
     events: Annotated[bool, typer.Option("--events", help="the scores of every event too, in JSON and CSV")] = False,
+    claim: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="a registered claim (JSON or TOML) to be decided; repeatable"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print every number as CSV; the digest goes to stderr")] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
@@ -130,6 +134,7 @@ def score(
             draws=draws,
             own_questions=own_questions,
             last_hours=last_hours,
+            claims=claim or (),
             form="json" if as_json else "csv" if as_csv else "table",
             output=output,
             crowds=[kind.strip() for kind in pools.split(",") if kind.strip()],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from coliseum.arena.scoring.event_scores import event_scores
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
+from coliseum_local.claims import claim_lines, claims_body
 from coliseum_local.forecast_files.contents import content_of
 from coliseum_local.forecast_files.parse import forecasts_from
 from coliseum_local.text_files import UnreadableFile
@@ -53,13 +55,14 @@ def score_file(
     draws: int,
     own_questions: bool,
     last_hours: bool,
+    claims: Sequence[Path] = (),
     form: str,
     output: Path | None,
     crowds: Collection[str] = (),
     crowd_of: Collection[str] = (),
     events: bool = False,
 ) -> int:
-    """Score and print a file. `form` is table, json or csv.
+    """Score and print a file. `form` is table, json or csv; `claims` are files with a registered claim each.
 
     `crowds` are the kinds of pools to add, `crowd_of` the agents that they pool (all if empty). With `events` JSON and
     CSV have the scores of every event too.
@@ -78,6 +81,9 @@ def score_file(
         report, leaderboard = score_table(table, draws=draws, rules=rules)
         more = {"event_scores": event_scores(table, rules)} if events else {}
         body = leaderboard_body(report, leaderboard)
+        left_out = frozenset(report.body["rules"]["left_out"])
+        decided = claims_body(claims, table, left_out=left_out, now=datetime.now(UTC))
+        body |= {"claims": decided} if claims else {}
         write_text(canonical({**body, **more, "digest": digest_of(body)}) + "\n", output)
     except InvalidInput as error:
         print(error, file=sys.stderr)
@@ -86,9 +92,10 @@ def score_file(
         print(canonical({**body, **more, "digest": digest_of(body)}))
     elif form == "csv":
         print(csv_text(report, leaderboard, more.get("event_scores", ())), end="")
-        print(f"digest {digest_of(body)}", file=sys.stderr)
+        print(*claim_lines(decided), f"digest {digest_of(body)}", sep="\n", file=sys.stderr)
     else:
         print_leaderboard(report, leaderboard)
+        print(*claim_lines(decided), sep="\n", end="\n" if decided else "")
         print(f"digest {digest_of(body)}")
     return 0
 

@@ -10,6 +10,7 @@ import coliseum
 from coliseum.arena.api import routes as arena
 from coliseum.arena.api.accounts import routes as accounts
 from coliseum.arena.api.admin import routes as admin
+from coliseum.arena.api.claims import routes as claims
 from coliseum.arena.api.exports import routes as exports
 from coliseum.arena.api.leaderboards import routes as leaderboards
 from coliseum.http import routes as utility
@@ -22,7 +23,7 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 
 
 def merged() -> dict[str, Any]:
-    modules = (portfolio, markets, arena, leaderboards, exports, accounts, admin, utility, schemas)
+    modules = (portfolio, markets, arena, leaderboards, claims, exports, accounts, admin, utility, schemas)
     return build_document([module.router for module in modules], version=coliseum.__version__)
 
 

@@ -105,7 +105,7 @@ def test_an_interval_that_holds_0_is_noise(interval: list[float] | None, noise: 
         (RANKED, {"skill_detectable_from": None}, "detectable", "By now a skill of about 0.032 could stand out."),
         (RANKED, {"skill_detectable_from": 1_800_000_000.0}, "detectable", "By now a skill of about 0.032 could stand out. A skill as large as the present one could be known from about 2027-01-15."),
         (RANKED, {"skill_detectable": None}, "detectable", None),
-        (RANKED, {}, "evidence", "E = 3.16: the price may be exactly right (evidence against it begins at E = 20)."),
+        (RANKED, {}, "evidence", "E = 3.16: no evidence that the price is not exactly right (it begins at E = 20)."),
         (RANKED, {"log10_evidence": 24.66}, "evidence", "E = 10^24.7: evidence that the price is not exactly right. It does not say that the agent is better."),
         (RANKED, {"log10_evidence_peak": 1.5}, "evidence", "E = 3.16, once 31.6: evidence that the price is not exactly right. It does not say that the agent is better."),
         (RANKED, {"log10_evidence": None}, "evidence", None),

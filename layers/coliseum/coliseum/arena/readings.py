@@ -43,28 +43,30 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AgentReading:
     """A verdict, and the words for it."""
 
     verdict: Verdict
     text: str
 
 
-def reading(scores: Numbers, *, role: str | None = None) -> Reading:
+def reading(scores: Numbers, *, role: str | None = None) -> AgentReading:
     """What the numbers of a row of the slice `all` show about the agent. `role` as in `scoring.roles`."""
     if role == "copy":
-        return Reading(Verdict.UNKNOWN, "repeats the market's price")
+        return AgentReading(Verdict.UNKNOWN, "repeats the market's price")
     if "skill_sequence" not in scores:
-        return Reading(Verdict.UNKNOWN, "not told: this leaderboard is older than verdicts that hold at every look")
+        return AgentReading(
+            Verdict.UNKNOWN, "not told: this leaderboard is older than verdicts that hold at every look"
+        )
     sequence = scores["skill_sequence"]
     if sequence is None:
-        return Reading(Verdict.UNKNOWN, "too little is known to compare it with the market")
+        return AgentReading(Verdict.UNKNOWN, "too little is known to compare it with the market")
     low, high = sequence
     if low > 0:
-        return Reading(Verdict.BETTER, "better than the market")
+        return AgentReading(Verdict.BETTER, "better than the market")
     if high < 0:
-        return Reading(Verdict.WORSE, "worse than the market")
-    return Reading(Verdict.UNDECIDED, "not shown to be better or worse than the market yet")
+        return AgentReading(Verdict.WORSE, "worse than the market")
+    return AgentReading(Verdict.UNDECIDED, "not shown to be better or worse than the market yet")
 
 
 def words(
@@ -176,7 +178,7 @@ def _evidence(scores: Numbers) -> str | None:
     peak = scores.get("log10_evidence_peak")
     best = log10 if peak is None else max(log10, peak)
     if best < LOG10_BAR:
-        return f"E = {_power(log10)}: the price may be exactly right (evidence against it begins at E = 20)."
+        return f"E = {_power(log10)}: no evidence that the price is not exactly right (it begins at E = 20)."
     reached = f"E = {_power(log10)}" + ("" if log10 >= LOG10_BAR else f", once {_power(best)}")
     return f"{reached}: evidence that the price is not exactly right. It does not say that the agent is better."
 

@@ -122,6 +122,13 @@ REPORTS = Table(
     ("created_at", "digest"),
 )
 
+CLAIMS = Table(
+    "public_arena_claims",
+    "number,claim_id,claim,seal,agent_id,season,track,registered_at,previous,chain,verdict,final,reason,numbers,digest,"
+    "looked_at,registered",
+    ("number.desc",),
+)
+
 
 class PublicRecords:
     """Reads of the views. The store is opened by the first of them."""

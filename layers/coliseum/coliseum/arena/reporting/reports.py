@@ -14,6 +14,7 @@ from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent, AskedMarket, DecisionWork, Result, Round, ScoredForecast
 from coliseum.arena.reporting.ranking import leans, references_among, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
+from coliseum.arena.scoring.cell import Cell
 from coliseum.arena.scoring.intervals import DRAWS
 from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
 from coliseum.arena.season_cells.rows import ReportKey, SeasonRows, closed_rounds, season_rows
@@ -30,6 +31,11 @@ class SeasonReport:
     key: ReportKey
     report: ScoreReport
     body: Mapping[str, Any]
+    cells: Sequence[Cell]
+    left_out: frozenset[str]
+    """Horizons that do not count."""
+    questions_until: datetime
+    """All questions and results until this time are in `cells`."""
 
     @property
     def digest(self) -> str:
@@ -96,7 +102,8 @@ def make_report(
         blind_answers = rows.answers(records.scored_forecasts(rows.rounds, Track.BLIND))
         blind_cells = rows.cells(Track.BLIND, blind_answers, ())
         body["leans"] = leans(blind_cells, track_cells, sandbox=rows.is_sandbox)
-    return SeasonReport(key, report, body)
+    left_out = frozenset(report.body["rules"]["left_out"])
+    return SeasonReport(key, report, body, track_cells, left_out, rows.questions_until)
 
 
 def _season_rows(records: ReportSource, key: ReportKey) -> SeasonRows:

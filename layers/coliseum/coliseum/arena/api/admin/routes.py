@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from coliseum.arena.api.admin.actions import AgentCommand, Operator
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
+from coliseum.arena.api.claims.answers import ClaimRequest, RegisteredAnswer
 from coliseum.arena.api.routes import AgentPath
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
@@ -68,6 +69,15 @@ def command(
     """Takes effect with the next round. Questions that are already handed out are still answered."""
     answer = operator.command(agent_id, order)
     _audit(request, order, agent_id=agent_id, status=answer.status, changed=answer.changed)
+    return answer
+
+
+@router.post("/claims", summary="Register a claim about an agent", status_code=201)
+def register_claim(request: Request, operator: OperatorDependency, claim: ClaimRequest) -> RegisteredAnswer:
+    """Seals the claim and makes it public at once. It can never be changed or withdrawn, and only events that are first
+    asked after this moment count. The same claim again changes nothing."""
+    answer = operator.register_claim(claim)
+    _audit(request, "register_claim", claim_id=answer.claim_id, new=answer.new)
     return answer
 
 

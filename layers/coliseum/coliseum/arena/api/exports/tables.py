@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coliseum.arena.api.accounts.answers import LedgerData, PaperDecisionData
+from coliseum.arena.api.claims.answers import ClaimRow
 from coliseum.arena.api.exports.answers import (
     AgentRow,
     AttemptRow,
@@ -39,6 +40,7 @@ TableName = Literal[
     "marks",
     "paper-decisions",
     "reports",
+    "claims",
 ]
 ExportName = Literal[TableName, "cells"]
 FilterName = Literal["season", "track", "digest", "day"]
@@ -98,6 +100,7 @@ EXPORTS: Mapping[TableName, Export] = {
         table=records.REPORTS, shape=ReportRow, known="created_at", batch=1,
         filters=frozenset({"season", "track", "digest"}),
     ),
+    "claims": Export(table=records.CLAIMS, shape=ClaimRow, known="registered_at", filters=_OF_TRACK),
 }  # fmt: skip
 SHAPES: Mapping[ExportName, type[Answer]] = {
     **{name: export.shape for name, export in EXPORTS.items()},

@@ -11,6 +11,19 @@ from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import ExactUtcTime, UtcTime
 
 
+class BoardClaim(Answer):
+    """A registered claim beside a standing. `/arena/claims/{claim_id}` has all of it."""
+
+    claim_id: str
+    statement: str
+    verdict: Literal["supported", "refuted", "unresolved"]
+    final: bool
+    reason: str
+    digest: str | None = Field(
+        description="The leaderboard that decided it; before that, the newest that looked at it."
+    )
+
+
 class StandingData(Answer):
     """One row of the leaderboard. The rank comes from skill against the market, whatever the rows are sorted by."""
 
@@ -59,6 +72,7 @@ class StandingData(Answer):
     )
     value: float | None = Field(description="The requested metric in the requested slice.")
     scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
+    claims: list[BoardClaim] = Field(default=[], description="Registered claims about the agent, oldest first.")
     operations: dict[str, Any] | None = Field(
         default=None, description="Failures by reason, time, tokens and cost. It does not affect the rank."
     )

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from coliseum.arena.api.claims.claims import ClaimQueries
 from coliseum.arena.api.leaderboards import rows
 from coliseum.arena.api.leaderboards.answers import (
     AgentBoard,
+    BoardClaim,
     CalibrationAnswer,
     EvidenceAnswer,
     EvidenceData,
     LeaderboardAnswer,
     SeparabilityAnswer,
+    StandingData,
 )
 from coliseum.arena.api.leaderboards.rows import StoredReport
 from coliseum.arena.api.public.answers import TrackName
@@ -59,12 +63,14 @@ class LeaderboardQueries:
 
     def __init__(self, queries: PublicQueries) -> None:
         self._queries = queries
+        self._claims = ClaimQueries(queries)
 
     def leaderboard(
         self, report_filter: ReportFilter, *, metric: str, slice_name: str, paging: PageRequest
     ) -> LeaderboardAnswer:
         report = self.report(report_filter)
         items = [] if report is None else rows.standings(report, metric=metric, slice_name=slice_name)
+        items = self._with_claims(report, items)
         return LeaderboardAnswer(
             **self._of_report("leaderboard", report, items, {"metric": metric, "slice": slice_name}, paging),
             metric=metric,
@@ -107,8 +113,28 @@ class LeaderboardQueries:
             report = self.report(ReportFilter(season=season, track=track))
             row = None if report is None else rows.standing_of(report, agent_id)
             if report is not None and row is not None:
-                boards.append(AgentBoard(report=rows.stamp(report), standing=row))
+                (standing,) = self._with_claims(report, [row])
+                boards.append(AgentBoard(report=rows.stamp(report), standing=standing))
         return boards
+
+    def _with_claims(self, report: StoredReport | None, items: Sequence[StandingData]) -> list[StandingData]:
+        """The rows with the claims about their agents that were registered when the leaderboard was made."""
+        if report is None:
+            return []
+        known_at = datetime.fromisoformat(report["known_at"])
+        by_agent = self._claims.of_board(report["season"], report["track"])
+        return [
+            item.model_copy(
+                update={
+                    "claims": [
+                        BoardClaim(**claim.model_dump(include=set(BoardClaim.model_fields)))
+                        for claim in by_agent.get(item.agent_id, ())
+                        if claim.registered_at <= known_at
+                    ]
+                }
+            )
+            for item in items
+        ]
 
     def report(self, report_filter: ReportFilter) -> StoredReport | None:
         """The newest published report that fits; None if there is none."""
