@@ -88,14 +88,26 @@ def status() -> None:
     raise typer.Exit(show_status())
 
 
+def _file_or_dash(path: Path | None) -> Path | None:
+    """The path of a file, or `-` for standard input."""
+    if path is None or path == Path("-") or path.is_file() or path.is_fifo():
+        return path
+    raise typer.BadParameter(f"file '{path}' {'is a directory' if path.is_dir() else 'does not exist'}.")
+
+
 @app.command()
 def score(
     forecasts: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines of forecasts, gzipped or not")
+        Path,
+        typer.Argument(
+            callback=_file_or_dash,
+            help="forecasts: CSV, JSON, Parquet or Excel, packed with gzip or zip or not; - is standard input",
+        ),
     ],
     *,
     outcomes: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="a separate file with market and y")
+        Path | None,
+        typer.Option(callback=_file_or_dash, help="a separate file with market and y"),
     ] = None,
     draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
     own_questions: Annotated[
@@ -127,6 +139,8 @@ def score(
         raise typer.BadParameter("--events needs --json, --csv or --output: the printed table has no room for events")
     if pool_of and not pools:
         raise typer.BadParameter("--pool-of needs --pools")
+    if forecasts == outcomes == Path("-"):
+        raise typer.BadParameter("only one of the two files can be standard input")
     raise typer.Exit(
         score_file(
             forecasts,

@@ -168,10 +168,10 @@ def _content(path: Path, name: str) -> _Content:
         content = strict_json(file.text())
     except ValueError as error:
         raise UnreadableFile(f"{path.name}: not JSON: {error}") from None
-    rows = content.get(name) if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    listed = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
         raise UnreadableFile(f"{path.name}: expected an object with a list `{name}`, as ForecastBench publishes it")
-    return _Content(content, _checked(path, rows))
+    return _Content(content, _checked(path, listed))
 
 
 def _checked(path: Path, rows: Sequence[Row]) -> Sequence[Row]:

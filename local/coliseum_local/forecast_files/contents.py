@@ -23,6 +23,7 @@ _KINDS = (
     (b"\xfd7zXZ", "packed with xz: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"ARROW1", "an Arrow (Feather) file: write it as Parquet or CSV"),
 )
 """How files begin that are mistaken for CSV."""

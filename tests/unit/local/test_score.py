@@ -120,6 +120,34 @@ def test_a_gzip_file_scores_like_its_content(forecasts: Path, tmp_path: Path) ->
     assert coliseum("score", str(packed)).stdout == coliseum("score", str(forecasts)).stdout
 
 
+def test_standard_input_is_scored_like_a_file(forecasts: Path) -> None:
+    done = CliRunner().invoke(app, ["score", "-", "--json"], input=FORECASTS)
+
+    assert done.stdout == coliseum("score", str(forecasts), "--json").stdout
+    assert "only one of the two files" in coliseum("score", "-", "--outcomes", "-").stderr
+
+
+def test_warnings_go_to_stderr_and_change_nothing(forecasts: Path) -> None:
+    wanted = coliseum("score", str(forecasts), "--json")
+    forecasts.write_text(FORECASTS.replace("bob,e2,m2,0.9,0.3,0,Sports", "bob,e2,m2,0.9,0.3,0,Sports "))
+    done = coliseum("score", str(forecasts), "--json")
+
+    assert (done.exit_code, done.stdout) == (0, wanted.stdout)
+    assert done.stderr == (
+        'warning: forecasts.csv:5: category: "Sports " here and "Sports" in line 4 differ only in white space '
+        "around them and count as the same name\n"
+    )
+
+
+def test_two_prices_of_one_question_are_refused_with_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "two-prices.csv"
+    path.write_text("agent,event,market,p,q,y\nhonest,e,m,0.5,0.5,0\nstale,e,m,0.5,0.7,0\n")
+    done = coliseum("score", str(path))
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "two-prices.csv:3: q: m in window '1' has 0.7 here and 0.5 in line 2\n"
+
+
 def test_the_order_of_the_lines_changes_no_score(forecasts: Path) -> None:
     wanted = coliseum("score", str(forecasts), "--json").stdout
     header, *lines = FORECASTS.splitlines()

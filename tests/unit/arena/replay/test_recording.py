@@ -117,6 +117,24 @@ def test_a_folder_of_another_kind_is_refused(about: str) -> None:
     assert problems_of(about, **files(rows(2)))[0].startswith("about.json: expected")
 
 
+def test_a_repeated_key_of_a_row_is_refused() -> None:
+    good = files(rows(2))
+    twice = good["markets"].splitlines()[0][:-1] + ',"volume":"1.00"}'
+    (problem,) = problems_of(about_text("kalshi"), markets=twice)
+
+    assert problem.startswith('markets.jsonl:1: the key "volume" occurs twice')
+    assert problems_of('{"format":1,"format":1,"exchange":"kalshi"}', **good)[0].startswith("about.json: expected")
+
+
+def test_a_title_may_hold_any_line_separator() -> None:
+    texts = files(rows(2))
+    event, *others = texts["events"].splitlines()
+    changed = json.dumps({**json.loads(event), "title": "a\u2028b"}, ensure_ascii=False)
+    found = recording_from(about_text("kalshi"), {**texts, "events": "\n".join([changed, *others])})
+
+    assert len(found.rows) == len(recording_from(about_text("kalshi"), texts).rows)
+
+
 def test_an_empty_recording_is_refused() -> None:
     assert problems_of(about_text("kalshi")) == ["markets.jsonl: no rows"]
 

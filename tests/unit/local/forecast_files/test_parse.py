@@ -14,10 +14,11 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.report import input_hash
-from coliseum_local.forecast_files.contents import FileContent
+from coliseum_local.forecast_files.contents import FileContent, unpacked
 from coliseum_local.forecast_files.parse import MAX_AGENTS, ParsedForecasts, forecasts_from
 from coliseum_local.forecast_files.problems import MAX_PROBLEMS
 from coliseum_local.forecast_files.values import COLUMNS
+from coliseum_local.text_files import UnreadableFile
 
 
 def text(name: str, content: str) -> FileContent:
@@ -252,3 +253,132 @@ def test_any_file_gives_cells_or_problems(content: str, name: str) -> None:
     parsed = read(header + content, name)
 
     assert (parsed.table is None) == bool(parsed.problems)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "agent|market|p|y\na|m|0.5|1.00\n",
+        "sep=;\r\nagent;market;p;y\r\na;m;0.5;1e0\r\n",
+        '"Agent"," Market ","P","Y"\n"a","m","0.50","TRUE"\n',
+        "AGENT\tMARKET\tP\tY\na\tm\t.5\tYes\n",
+        "agent,market,p,y\na,m, 0.5 ,+1\n,,,\n\n",
+        '[\n  {"agent": "a", "market": "m", "p": 0.5, "y": 1}\n]',
+        '{"agent": "a", "market": "m", "p": "0.5", "y": true, "q": null}',
+    ],
+)
+def test_files_are_read_as_people_have_them(content: str) -> None:
+    assert holds(table(content), Cell(agent="a", event="m", market="m", window="1", p=0.5, y=1))
+
+
+@pytest.mark.parametrize("mark", ["", "nan", "NaN", "NA", "N/A", "#N/A", "<NA>", "null", "NULL", "None", "NaT"])
+def test_marks_of_missing_values_are_missing_in_every_column(mark: str) -> None:
+    names = (
+        "event",
+        "window",
+        "q",
+        "y",
+        "category",
+        "volume",
+        "outcomes",
+        "cluster",
+        "structure",
+        "due_at",
+        "settled_at",
+    )
+    content = f"agent,market,p,{','.join(names)}\na,m,0.5{f',{mark}' * len(names)}\n"
+
+    assert holds(table(content), Cell(agent="a", event="m", market="m", window="1", p=0.5))
+    assert table(f"agent,market,p\na,m,{mark}\n").answered.tolist() == [False]
+
+
+@pytest.mark.parametrize("mark", ["nan", "NA", "None"])
+@pytest.mark.parametrize("column", ["agent", "market"])
+def test_an_agent_or_market_is_never_missing(column: str, mark: str) -> None:
+    row = {"agent": "a", "market": "m", "p": "0.5", column: mark}
+    (problem,) = problems_of(f"{','.join(row)}\n{','.join(row.values())}\n")
+
+    assert problem == f'f.csv:2: {column}: got "{mark}", expected a name; this text stands for a missing value'
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (
+            "a,m,1,1795262400\na,n,1,\n\na,o,1,1795262400000\n",
+            "f.csv:5: settled_at: got 1795262400000 (milliseconds) here and 1795262400 (seconds) in line 2: "
+            "write all times in one unit",
+        ),
+        (
+            "a,m,1,1795262400000\na,n,1,1795262400000000\n",
+            "f.csv:3: settled_at: got 1795262400000000 (microseconds) here and 1795262400000 (milliseconds) in line 2: "
+            "write all times in one unit",
+        ),
+        ("a,m,1,20261121\n", "unix seconds; write the day as 2026-11-21"),
+        ("a,m,1,inf\n", 'f.csv:2: settled_at: got "inf", expected a time as 2026-11-21T12:00:00Z'),
+    ],
+)
+def test_times_that_may_have_another_unit_are_refused(rows: str, wanted: str) -> None:
+    (problem,) = problems_of("agent,market,p,settled_at\n" + rows)
+
+    assert wanted in problem
+
+
+def test_milliseconds_are_recognised() -> None:
+    one, other = (
+        f"agent,market,p,due_at,settled_at\na,m,1,{text},{text}\n" for text in ("1795262400", "1795262400000")
+    )
+
+    assert input_hash(table(one)) == input_hash(table(other))
+
+
+def test_a_time_before_1990_is_warned_about() -> None:
+    (warning,) = read("agent,market,p,due_at\na,m,1,\na,n,1,46347\na,o,1,3\n").warnings
+
+    assert str(warning) == "f.csv:3: due_at: 46347 is before 1990. Is it a time?"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1,000", 'volume: got "1,000", expected a number with a decimal point and without other marks'),
+        ("1 000", 'volume: got "1 000", expected a number with a decimal point and without other marks'),
+        ("1e999", 'volume: got "1e999", expected a number'),
+        ("inf", 'volume: got "inf", expected a number'),
+    ],
+)
+def test_numbers_with_other_marks_are_refused(text: str, wanted: str) -> None:
+    assert problems_of(f'agent,market,p,volume\na,m,1,"{text}"\n') == [f"f.csv:2: {wanted}"]
+
+
+def test_a_spelling_error_of_a_column_gets_a_hint() -> None:
+    assert problems_of("agent,market,p,categry\na,m,1,x\n")[0].endswith(" (categry may be category?)")
+
+
+def test_an_outcome_that_occurs_twice_is_shown_with_both_lines() -> None:
+    (problem,) = problems_of("agent,market,p\na,m,1\n", outcomes="market,y\n\nm,1\nm,0\n")
+
+    assert problem == ("outcomes.csv:4: market m occurs twice with different values: y is 0 here and 1 in line 3")
+
+
+def test_an_event_of_a_missing_market_is_never_shared() -> None:
+    """Pandas writes `nan` for a missing event. All of these rows would be one event."""
+    result = table("agent,event,market,p\na,nan,m,1\na,nan,n,1\n")
+
+    assert result.events == ("m", "n")
+
+
+NAMES = ("f.csv", "f.json", "f.jsonl", "f.xlsx", "f.parquet", "f.gz")
+STARTS = (b"", b"agent,market,p\n", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"\xff\xfe", b"[{", b'{"agent":')
+
+
+@given(st.binary(max_size=200), st.sampled_from(NAMES), st.sampled_from(STARTS))
+def test_any_bytes_give_cells_problems_or_one_sentence(content: bytes, name: str, start: bytes) -> None:
+    try:
+        parsed = forecasts_from(unpacked(name, start + content))
+    except UnreadableFile as error:
+        (sentence,) = error.messages
+    else:
+        sentence = f"{name}:"
+        assert (parsed.table is None) == bool(parsed.problems)
+    assert sentence.startswith(f"{name}:")

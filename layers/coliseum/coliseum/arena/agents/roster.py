@@ -6,7 +6,6 @@ file changes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import Any
 from coliseum.arena.agents.contestants import RULES, reads_price
 from coliseum.arena.forecasts import Track
 from coliseum.errors import InvalidInput
+from coliseum.json_objects import strict_json
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, Prices
 
@@ -40,7 +40,7 @@ class Roster:
 @cache
 def roster() -> Roster:
     """The roster that ships with the package."""
-    return parse(json.loads(files("coliseum.arena.agents").joinpath("roster.json").read_text()))
+    return parse(strict_json(files("coliseum.arena.agents").joinpath("roster.json").read_text()))
 
 
 def parse(document: Mapping[str, Any]) -> Roster:

@@ -23,6 +23,7 @@ from typing import Any
 
 from coliseum.arena.replay.serialization import from_json, moment_from, moment_text, number_from, to_json
 from coliseum.errors import InvalidInput
+from coliseum.json_objects import strict_json
 from coliseum.trading.events import Event, Series
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
 
@@ -100,10 +101,10 @@ def recording_from(about: str, files: Mapping[str, str]) -> Recording:
     for kind in FILES:
         text = files.get(kind, "")
         digest.update(f"\x1f{kind}\x1f{text}".encode())
-        for line, content in enumerate(text.splitlines(), start=1):
+        for line, content in enumerate(text.split("\n"), start=1):  # a title may hold other line separators
             if content.strip():
                 try:
-                    rows.append(row_from(kind, json.loads(content)))
+                    rows.append(row_from(kind, strict_json(content)))
                 except (ValueError, TypeError, AttributeError, KeyError) as error:
                     problems.append(f"{kind}.jsonl:{line}: {error}")
     if not rows and not problems:
@@ -193,7 +194,7 @@ def _levels(pairs: Any) -> tuple[Level, ...]:
 
 def _exchange(about: str, problems: list[str]) -> str:
     try:
-        content = json.loads(about)
+        content = strict_json(about)
         if content["format"] == FORMAT and content["exchange"] in {"sandbox", "kalshi"}:
             return str(content["exchange"])
     except (ValueError, KeyError, TypeError):
