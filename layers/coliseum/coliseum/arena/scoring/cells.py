@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, distinct
 from coliseum.arena.scoring.cell import ROLES
 from coliseum.arena.scoring.cell import STRUCTURES as STRUCTURES  # noqa: PLC0414  # who makes tables finds it here
 from coliseum.arena.scoring.cell import Cell as Cell  # noqa: PLC0414
@@ -343,4 +343,4 @@ def _key(codes: tuple[Codes, ...]) -> Codes:
 
 def _joined(major: Codes, minor: Codes) -> Codes:
     """Codes 0, 1, 2 … of the distinct pairs, in order of (major, minor)."""
-    return np.unique(_key((major, minor)), return_inverse=True)[1].astype(np.int64)
+    return distinct(_key((major, minor)))[1]

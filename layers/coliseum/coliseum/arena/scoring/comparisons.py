@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, distinct, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import event_clusters
 from coliseum.arena.scoring.nesting import nest
@@ -74,7 +74,7 @@ class SkillPanel:
             skills=self.skills[agents][:, kept],
             yes=self.yes[agents][:, kept],
             unlikely=self.unlikely[agents][:, kept],
-            cluster=np.unique(self.cluster[kept], return_inverse=True)[1].astype(np.int64),
+            cluster=distinct(self.cluster[kept])[1],
             slopes=self.slopes[agents][:, markets],
             forecasts=self.forecasts[agents][:, markets],
             event=place[self.event[markets]],
@@ -96,7 +96,7 @@ def skill_panel(table: CellTable) -> SkillPanel:
     rows = table.select(table.paired)
     groups = nest(rows, np.ones(len(rows), dtype=np.bool_))
     cluster = event_clusters(table)
-    events, column = np.unique(groups.event, return_inverse=True)
+    events, column = distinct(groups.event)
     order = np.argsort(cluster[events], kind="stable")
     place = np.empty(len(events), dtype=np.int64)
     place[order] = np.arange(len(events))
@@ -107,13 +107,13 @@ def skill_panel(table: CellTable) -> SkillPanel:
         return filled
 
     row_event = place[np.searchsorted(events, rows.event)]
-    names, market = np.unique(row_event * len(table.markets) + rows.market, return_inverse=True)
+    names, market = distinct(row_event * len(table.markets) + rows.market)
     slopes, forecasts = _outcome_effects(rows, groups.row_weights(), market, len(names))
     return SkillPanel(
         skills=by_event(paired_difference(rows), math.nan),
         yes=by_event(rows.q, 0.0),
         unlikely=by_event(np.minimum(rows.q, 1 - rows.q), 0.0),
-        cluster=np.unique(cluster[events][order], return_inverse=True)[1].astype(np.int64),
+        cluster=distinct(cluster[events][order])[1],
         slopes=slopes,
         forecasts=forecasts,
         event=names // max(1, len(table.markets)),

@@ -37,6 +37,7 @@ from coliseum.arena.scoring.arithmetic import (
     Floats,
     Mask,
     counts,
+    distinct,
     exponential,
     exponential_parts,
     natural_log,
@@ -159,7 +160,7 @@ def cluster_skills(table: CellTable) -> dict[str, ClusterSkills]:
     markets = np.diff(np.append(starts, len(bets)))
     columns = (paired_difference(bets), np.maximum(-if_yes, -if_no), np.maximum(if_yes, if_no), np.square(p - q))
     by_event = [np.add.reduceat(column, starts) / markets for column in columns]
-    owners, group = np.unique(bets.agent[starts] * size + order.place[bets.cluster[starts]], return_inverse=True)
+    owners, group = distinct(bets.agent[starts] * size + order.place[bets.cluster[starts]])
     skill, loss, gain, right = (totals(column, group, len(owners)) for column in by_event)
     events, agent, due_at = counts(group, len(owners)), owners // size, order.due_at[owners % size]
     ends = np.flatnonzero(np.diff(agent)) + 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, distinct, ratio, totals
 from coliseum.arena.scoring.proportions import Z, student_quantile, wilson
 
 _PRIOR = 0.5
@@ -41,7 +41,7 @@ class EffectiveTrials:
 def effective_trials(hits: Floats, group: Codes, cluster: Codes, size: int) -> EffectiveTrials:
     """The effective number of cells in each of `size` groups. `hits` has the outcome of each cell, 0 to 1."""
     clusters = int(cluster.max(initial=0)) + 1
-    keys, owner = np.unique(group * clusters + cluster, return_inverse=True)
+    keys, owner = distinct(group * clusters + cluster)
     cells, total = counts(owner, len(keys)), totals(hits, owner, len(keys))
     of = keys // clusters
     number, whole = counts(of, size), totals(cells, of, size)

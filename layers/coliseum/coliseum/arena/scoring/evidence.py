@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, counts, distinct, first_places, ratio, totals
 from coliseum.arena.scoring.brier import fractional, log_of_outcome, log_of_payoff
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order, first_bets, first_windows
@@ -59,7 +59,7 @@ def evidence(table: CellTable) -> dict[str, Evidence]:
     order, bets, size = due_order(table), first_bets(table), len(table.clusters)
     bets = bets.select(order.counted(bets))
     place = order.place[bets.cluster]
-    owners, group = np.unique(bets.agent * size + place, return_inverse=True)
+    owners, group = distinct(bets.agent * size + place)
     log = np.where(bets.resolved, log_of_payoff(bets.p, bets.q, bets.y, FLOOR), 0.0)
     factor = totals(log, group, len(owners)) / counts(group, len(owners)) / math.log(10)
     graded = np.flatnonzero(counts(group[bets.resolved], len(owners)))
@@ -79,8 +79,8 @@ def pair_evidence(table: CellTable) -> dict[tuple[int, int], float]:
     """
     order = due_order(table)
     answers = table.select(table.answered)
-    questions, first_row, question = np.unique(answers.question, return_index=True, return_inverse=True)
-    asked = answers.rows(first_row)
+    questions, question = distinct(answers.question)
+    asked = answers.rows(first_places(question, len(questions)))
     log = np.full((len(table.agents), len(questions)), np.nan)
     log[answers.agent, question] = np.where(answers.resolved, log_of_outcome(answers.p, answers.y, FLOOR), 0.0)
     place, size = order.place[asked.cluster], len(table.clusters)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, distinct, ratio, totals
 from coliseum.arena.scoring.bets import Bets
 from coliseum.arena.scoring.proportions import student_quantile
 
@@ -141,7 +141,7 @@ def line_intervals(bets: Bets, *, seed: int, draws: int = DRAWS) -> list[LineInt
 
 def _sums(bets: Bets) -> _Sums:
     clusters = int(bets.cluster.max(initial=-1)) + 1
-    keys, column = np.unique(bets.group * clusters + bets.cluster, return_inverse=True)
+    keys, column = distinct(bets.group * clusters + bets.cluster)
     size = len(keys)
     group = keys // max(1, clusters)
     first = np.searchsorted(group, np.arange(bets.groups))
@@ -149,7 +149,7 @@ def _sums(bets: Bets) -> _Sums:
     raised = 2 * bets.weight * gap
     """What the cell's value gains if its market is YES."""
     markets = int(bets.market.max(initial=-1)) + 1
-    _, owner = np.unique(bets.group * markets + bets.market, return_inverse=True)
+    _, owner = distinct(bets.group * markets + bets.market)
     # The side of a market is that of all its cells together: they share its outcome.
     turned = totals(raised, owner, int(owner.max(initial=-1)) + 1)[owner] < 0
     lowest = bets.weight * (np.square(bets.start) - np.square(bets.end)) + np.where(turned, raised, 0.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, ratio, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, distinct, ratio, totals
 from coliseum.arena.scoring.cells import CellTable
 
 
@@ -96,7 +96,7 @@ class NestedGroups:
     def _cluster_sums(self, event_values: Floats, cluster: Codes) -> tuple[Codes, Floats]:
         """(The (agent, part), the sum) of each cluster of each (agent, part)."""
         clusters = int(cluster.max(initial=0)) + 1
-        keys, owner = np.unique(self.group * clusters + cluster[self.event], return_inverse=True)
+        keys, owner = distinct(self.group * clusters + cluster[self.event])
         return keys // clusters, totals(event_values, owner, len(keys))
 
     def event_counts(self) -> Floats:
@@ -105,7 +105,7 @@ class NestedGroups:
 
     def events(self, part: int) -> Codes:
         """The codes of the events that have a value in one part, ascending: the columns of `matrix`."""
-        return np.unique(self.event[self.group % self.parts == part])
+        return distinct(self.event[self.group % self.parts == part])[0]
 
     def matrix(self, event_values: Floats, part: int) -> Floats:
         """An agents x events matrix of one part; NaN where an agent has no value. Events are in canonical order."""

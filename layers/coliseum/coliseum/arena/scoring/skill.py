@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, totals
+from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, distinct, totals
 from coliseum.arena.scoring.brier import COIN_FLIP, brier, fractional
 from coliseum.arena.scoring.cells import CellTable
 
@@ -81,7 +81,7 @@ def events_needed(mean: float, error: float, events: int) -> int | None:
 
 def cluster_error(values: Floats, cluster: Codes) -> float:
     """Standard error of the mean of event values, by cluster (see `NestedGroups.error`). NaN below two clusters."""
-    _, owner = np.unique(cluster, return_inverse=True)
+    _, owner = distinct(cluster)
     number = int(owner.max(initial=-1)) + 1
     if number < 2:
         return math.nan
