@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coliseum.arena.leaderboard import NO_GATES, Gates, Leaderboard, rank_agents, separated
 from coliseum.arena.scoring.cells import Cell, table_from_cells
@@ -212,3 +214,38 @@ def test_an_agent_that_is_always_right_is_above_and_its_rival_below() -> None:
 
 def test_an_empty_report_gives_an_empty_leaderboard() -> None:
     assert board_of([]) == Leaderboard((), ())
+
+
+@given(st.integers(0, 1000), st.permutations("abcde"))
+def test_names_and_rows_change_nothing(seed: int, names: list[str]) -> None:
+    cells = panel({"a": 0.06, "b": 0.05, "c": 0.03, "d": 0.0, "e": 0.0}, events=40, noise=0.2, seed=seed)
+    renamed = [replace(cell, agent=names["abcde".index(cell.agent)]) for cell in cells]
+    random.Random(seed).shuffle(renamed)
+    plain, other = ({one.agent: one for one in board_of(one, draws=99).standings} for one in (cells, renamed))
+
+    for agent, name in zip("abcde", names, strict=True):
+        assert plain[agent].tier == other[name].tier
+        assert plain[agent].rank_interval == other[name].rank_interval
+        assert plain[agent].best_probability == pytest.approx(other[name].best_probability)
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.0, 0.2]))
+def test_ranks_tiers_and_first_places_agree(seed: int, absent: float) -> None:
+    """Also if every agent lacks some events, so that agents are compared on other events than those of their skill."""
+    cells = panel({"a": 0.06, "b": 0.05, "c": 0.03, "d": 0.0}, events=60, noise=0.2, seed=seed)
+    kept = [cell for cell in cells if random.Random(f"{seed}/{cell.agent}/{cell.event}").random() >= absent]
+    result = board_of(kept, draws=99)
+    ranked = [one for one in result.standings if one.tier is not None]
+
+    assert all(one.rank_interval and one.rank and one.rank_interval[0] <= one.rank <= one.rank_interval[1]
+               for one in ranked)  # fmt: skip
+    first = [one.best_probability for one in ranked if one.best_probability is not None]
+    assert sum(first) == pytest.approx(1) if first else any(one.best_probability_reason for one in ranked)
+    assert len(first) in {0, sum(one.tier == 1 for one in ranked)}
+    tier = {one.agent: one.tier or 0 for one in ranked}
+    for pair in result.pairs:
+        assert pair.adjusted_interval is not None
+        if pair.adjusted_interval[0] > 0:
+            assert tier[pair.first] < tier[pair.second]
+        if pair.adjusted_interval[1] < 0:
+            assert tier[pair.first] > tier[pair.second]

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from statistics import NormalDist
 
 import numpy as np
 
@@ -167,7 +168,7 @@ def _compared(
     part = statistics.of(places)
     pairs = list(combinations(range(len(members)), 2))
     drawn = flip_signs(inner, pairs, part, draws=draws)
-    critical = drawn.critical(LEVEL)
+    critical = max(drawn.critical(LEVEL), _least_critical(part))
     above = np.nan_to_num(part.t) > critical
     tiers = tier_numbers(above)
     first = np.flatnonzero(tiers == 1)
@@ -185,6 +186,15 @@ def _compared(
         },
         reasons=reasons,
     )
+
+
+def _least_critical(statistics: PairStatistics) -> float:
+    """The critical value of pairs whose differences show no spread, from the normal distribution (Bonferroni).
+
+    Signs say nothing about such pairs, because their error is the expected one. At least as for one pair.
+    """
+    still = int(np.isinf(np.triu(statistics.raised, 1)).sum())
+    return NormalDist().inv_cdf(1 - LEVEL / (2 * max(1, still)))
 
 
 def _by_agent(members: Iterable[int], numbers: Codes) -> dict[int, int]:

@@ -175,7 +175,8 @@ class PairData(Answer):
         "significant if it does not hold 0.",
     )
     reason: str | None = Field(
-        default=None, description="Why an interval is missing: the two are not compared, which is not a tie."
+        default=None,
+        description="Why an interval or `superiority` is missing. Without an interval it is not a tie.",
     )
     superiority: float | None = Field(
         description="Share of the resamples in which the first is ahead. It is not a probability."
