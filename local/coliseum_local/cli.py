@@ -126,6 +126,10 @@ def score(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="a registered claim (JSON or TOML) to be decided; repeatable"),
     ] = None,
+    board: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="the published report whose cells these are: use its rules"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print every number as CSV; the digest goes to stderr")] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
@@ -154,6 +158,7 @@ def score(
             crowds=[kind.strip() for kind in pools.split(",") if kind.strip()],
             crowd_of=pool_of or (),
             events=events,
+            board=board,
         )
     )
 

@@ -32,6 +32,7 @@ from coliseum.errors import InvalidInput
 from coliseum_local.claims import claim_lines, claims_body
 from coliseum_local.forecast_files.contents import content_of
 from coliseum_local.forecast_files.parse import forecasts_from
+from coliseum_local.published_board import published_report, score_as_published
 from coliseum_local.text_files import UnreadableFile
 
 WIDTH = 170
@@ -61,16 +62,20 @@ def score_file(
     crowds: Collection[str] = (),
     crowd_of: Collection[str] = (),
     events: bool = False,
+    board: Path | None = None,
 ) -> int:
     """Score and print a file. `form` is table, json or csv; `claims` are files with a registered claim each.
 
     `crowds` are the kinds of pools to add, `crowd_of` the agents that they pool (all if empty). With `events` JSON and
-    CSV have the scores of every event too.
+    CSV have the scores of every event too. `board` is a file with a published leaderboard of which `forecasts` are the
+    cells: they are scored by its rules.
 
     Returns the exit code: 0, or 1 after printing the problems of the files to stderr.
     """
     try:
         table = _table(forecasts, outcomes)
+        if board is not None:
+            own_questions = True
         if not own_questions:
             table = with_unanswered_questions(table)
         rules = ScoreRules(
@@ -78,9 +83,17 @@ def score_file(
             crowds=frozenset(crowds),
             crowd_of=frozenset(crowd_of) or None,
         )
-        report, leaderboard = score_table(table, draws=draws, rules=rules)
+        published = None if board is None else published_report(board)
+        if published is None:
+            report, leaderboard = score_table(table, draws=draws, rules=rules)
+        else:
+            report, leaderboard = score_as_published(table, published)
+            if report.body["input_hash"] != published.input_hash:
+                print(f"these are not the cells of the leaderboard {published.digest}", file=sys.stderr)
         more = {"event_scores": event_scores(table, rules)} if events else {}
-        body = leaderboard_body(report, leaderboard)
+        body = leaderboard_body(
+            report, leaderboard, operations=None if published is None else published.report.get("operations")
+        )
         left_out = frozenset(report.body["rules"]["left_out"])
         decided = claims_body(claims, table, left_out=left_out, now=datetime.now(UTC))
         body |= {"claims": decided} if claims else {}

@@ -19,14 +19,13 @@ from coliseum.errors import InvalidInput
 from coliseum_local.verification.board import BoardRows, Verification, board_rows, verify_board
 from coliseum_local.verification.differences import NOTHING, BoardDifference, differences
 from coliseum_local.verification.downloads import MOST_PAGES, Downloads
-from coliseum_local.verification.rows import CheckedReport, UnreadableSource, json_from, row_from
-from coliseum_local.verification.sources import AddressSource, FolderSource, lines_of
+from coliseum_local.verification.rows import CheckedReport, UnreadableSource
+from coliseum_local.verification.sources import AddressSource, FolderSource, report_in
 
 VERIFIED, DIFFERENT, UNREADABLE, NOT_RECOMPUTED = 0, 1, 2, 3
 """Exit codes. The last: nothing differs, but the engine that made the numbers is not known here."""
 SHOWN = 200
 """Differences that are printed; `--json` has all of them."""
-MOST_FILE_BYTES = 512 * 1024 * 1024
 _BOARD = "/arena/leaderboard"
 
 
@@ -48,7 +47,7 @@ def verify(
         if target.startswith(("http://", "https://")):
             verification = _of_address(target, save=save, proofs=proofs, transport=transport)
         else:
-            report = _report_in(Path(target), digest)
+            report = report_in(Path(target), digest)
             verification = verify_board(board_rows(report, FolderSource(exports or Path(target).parent)))
     except UnreadableSource as error:
         print(error, file=sys.stderr)
@@ -154,25 +153,6 @@ def _proof_differences(downloads: Downloads, rows: BoardRows, number: int) -> It
             yield BoardDifference(f"{path}.root", proof.root, day.root.root)
         if leaves == len(seals) and forecasts.merkle_root(sorted(seals)) != proof.root:
             yield BoardDifference(f"{path}.root", proof.root, forecasts.merkle_root(sorted(seals)))
-
-
-def _report_in(path: Path, digest: str | None) -> CheckedReport:
-    """The report in a file: a row of the export `reports`, as a JSON document or a line. Raises UnreadableSource."""
-    if not path.is_file():
-        raise UnreadableSource(f"{path}: no such file, and no address that begins with http:// or https://")
-    if path.stat().st_size > MOST_FILE_BYTES:
-        raise UnreadableSource(f"{path}: larger than {MOST_FILE_BYTES:,} bytes")
-    lines = [line for line in lines_of(path) if line.strip()]
-    try:
-        json_from(b"".join(lines))
-        lines = [b"".join(lines)]
-    except (ValueError, RecursionError):
-        pass  # not one document: a line for each report
-    reports = [row_from(CheckedReport, line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
-    chosen = [report for report in reports if digest in {None, report.digest}]
-    if len(chosen) != 1:
-        raise UnreadableSource(f"{path}: {len(chosen)} reports; choose one with --digest")
-    return chosen[0]
 
 
 def _lines(verification: Verification) -> Iterator[str]:

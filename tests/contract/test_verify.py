@@ -23,8 +23,10 @@ from tests.fixtures.waiting import until
 
 from coliseum.arena.forecasts import Track, merkle_root, seal
 from coliseum.arena.records.all_tables import ArenaRecords
-from coliseum.arena.scoring.report import digest_of
+from coliseum.arena.scoring.report import canonical, digest_of
 from coliseum.store.client import Store
+from coliseum_local.export import export
+from coliseum_local.score import score_file
 from coliseum_local.verification.board import board_rows, tables_of
 from coliseum_local.verification.engines import made_again
 from coliseum_local.verification.rows import CheckedReport, database_rows, row_from
@@ -133,6 +135,27 @@ def test_the_leaderboard_has_every_part_that_can_be_published(saved: Path) -> No
     assert (operations["failure_rates"], operations["cost_usd"]) == ({"timeout": 0.25}, "0.01125")
     assert report["report"]["graded_cells"] > 0
     assert json.loads((saved / "rounds.jsonl").read_text().splitlines()[0])["status"] == "open"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("track", list(Track))
+def test_score_gives_the_boards_numbers_from_its_cells(
+    server: str, tmp_path: Path, form: str, track: Track, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells, board = tmp_path / f"cells.{form}", tmp_path / "reports.jsonl"
+    filters = {"track": track.value}
+    assert export("cells", url=server, form=form, filters=filters, output=cells) == 0
+    assert export("reports", url=server, form="jsonl", filters=filters, output=board) == 0
+    capsys.readouterr()
+    code = score_file(
+        cells, outcomes=None, draws=7, own_questions=False, last_hours=False, form="json", output=None, board=board
+    )
+    printed = capsys.readouterr()
+    scored = json.loads(printed.out.splitlines()[-1])
+    published = json.loads(canonical(json.loads(board.read_text())["report"]))  # floats to twelve places, as printed
+    assert (code, printed.err) == (0, "")
+    assert scored["report"] == published["report"]
+    assert (scored["standings"], scored["pairs"]) == (published["standings"], published["pairs"])
 
 
 def test_saved_files_are_enough(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:

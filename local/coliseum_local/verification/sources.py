@@ -24,6 +24,7 @@ from coliseum_local.verification.rows import (
     CheckedSeal,
     CheckedSealRoot,
     UnreadableSource,
+    json_from,
     row_from,
 )
 
@@ -41,6 +42,7 @@ MODELS: Mapping[str, type[CheckedRow]] = {
     "cells": CheckedCell,
     "reports": CheckedReport,
 }
+MOST_FILE_BYTES = 512 * 1024 * 1024
 MOST_LINE_BYTES = 32 * 1024 * 1024
 
 
@@ -115,6 +117,25 @@ def lines_of(path: Path) -> Iterator[bytes]:
                 yield line
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableSource(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def report_in(path: Path, digest: str | None) -> CheckedReport:
+    """The report in a file: a row of the export `reports`, as a JSON document or a line. Raises UnreadableSource."""
+    if not path.is_file():
+        raise UnreadableSource(f"{path}: no such file, and no address that begins with http:// or https://")
+    if path.stat().st_size > MOST_FILE_BYTES:
+        raise UnreadableSource(f"{path}: larger than {MOST_FILE_BYTES:,} bytes")
+    lines = [line for line in lines_of(path) if line.strip()]
+    try:
+        json_from(b"".join(lines))
+        lines = [b"".join(lines)]
+    except (ValueError, RecursionError):
+        pass  # not one document: a line for each report
+    reports = [row_from(CheckedReport, line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+    chosen = [report for report in reports if digest in {None, report.digest}]
+    if len(chosen) != 1:
+        raise UnreadableSource(f"{path}: {len(chosen)} reports; choose one with --digest")
+    return chosen[0]
 
 
 def _passes(row: CheckedRow, filters: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from coliseum.arena.agents.contestants import REFERENCES
 from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, Leaderboard, rank_agents, unmet_gates
 from coliseum.arena.scoring.anchoring import anchoring
-from coliseum.arena.scoring.cells import Cell, table_from_cells
+from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.intervals import SLICE_DRAWS
 from coliseum.arena.scoring.report import ScoreReport, ScoreRules, score, seed_of
 from coliseum.arena.scoring.roles import Role, role_of
@@ -34,7 +34,32 @@ def score_and_rank(
     Common events are those of the listed agents. On the sandbox the last hours count, because its markets are open for
     minutes only.
     """
-    table = table_from_cells(cells)
+    return score_and_rank_table(
+        table_from_cells(cells),
+        season=season,
+        track=track,
+        sandbox=sandbox,
+        days=days,
+        gates=gates,
+        pools=pools,
+        references=references,
+        draws=draws,
+    )
+
+
+def score_and_rank_table(
+    table: CellTable,
+    *,
+    season: str,
+    track: Track,
+    sandbox: bool,
+    days: Mapping[str, float],
+    gates: Gates,
+    pools: Iterable[str],
+    references: Mapping[str, str],
+    draws: int,
+) -> tuple[ScoreReport, Leaderboard]:
+    """As `score_and_rank`, from a table."""
     report = score(
         table,
         seed=seed_of(f"{season}/{track}", table),
