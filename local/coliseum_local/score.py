@@ -74,9 +74,7 @@ def score_file(
     """
     try:
         table = _table(forecasts, outcomes)
-        if board is not None:
-            own_questions = True
-        if not own_questions:
+        if not own_questions and board is None:  # the cells of a leaderboard have a row for every question
             table = with_unanswered_questions(table)
         rules = ScoreRules(
             left_out=frozenset() if last_hours else ScoreRules().left_out,
