@@ -3,8 +3,8 @@
 Ten agents answer every market. Events have two windows, and there are eight categories. "Same work" is what both
 engines compute: Brier score, paired skill with its standard error, ECE and reliability bins, over all cells, by
 category and by type of event. arena-evaluation starts from cells in memory and ours from columns in memory; making
-them is not timed. Only ours computes the rest: about sixty numbers for each agent in every slice, and 10,000 bootstrap
-draws of all agents and pairs. Each measurement runs in its own process, so that it has its own peak memory.
+them is not timed. Only ours computes the rest: about a hundred numbers for each agent in every slice, and 10,000 draws
+of all agents and pairs. Each measurement runs in its own process, so that it has its own peak memory.
 """
 
 from __future__ import annotations

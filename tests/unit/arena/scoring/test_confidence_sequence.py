@@ -312,3 +312,10 @@ def test_the_order_of_rows_and_the_other_agents_change_nothing() -> None:
 def test_an_empty_table_has_no_bounds() -> None:
     assert confidence_sequences(table_from_cells([])) == {}
     assert confidence_sequences(table_from_cells([cell("e", 0.5, None, 1)])) == {}
+
+
+def test_fractions_stay_within_the_known_range_of_each_cluster() -> None:
+    """The bounds allow for the loss and the gain of YES and NO. The skill of a fraction lies between them."""
+    for clusters in cluster_skills(table_from_cells(random_cells(3, fractions=True))).values():
+        assert (clusters.skill >= -clusters.loss - 1e-12).all()
+        assert (clusters.skill <= clusters.gain + 1e-12).all()

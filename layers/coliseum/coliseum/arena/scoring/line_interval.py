@@ -25,6 +25,7 @@ import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, distinct, ratio, totals
 from coliseum.arena.scoring.bets import Bets
+from coliseum.arena.scoring.brier import fractional
 from coliseum.arena.scoring.proportions import student_quantile
 
 DRAWS = 499
@@ -120,7 +121,8 @@ def line_intervals(bets: Bets, *, seed: int, draws: int = DRAWS) -> list[LineInt
     facts = _facts(sums)
     words = _BETWEEN_AGENTS if bets.between_agents else _AGAINST_PRICE
     few = None if draws >= LEAST_DRAWS else f"{draws} draws, and an interval needs {LEAST_DRAWS}"
-    reasons = [few or _reason(facts, group, words) for group in range(sums.groups)]
+    fractions = totals(fractional(bets.y), bets.group, bets.groups).astype(int).tolist()
+    reasons = [few or _reason(facts, group, words) or _of_fractions(number) for group, number in enumerate(fractions)]
     shown = np.array([reason is None for reason in reasons], dtype=np.bool_)
     expanded = shown & facts.expands
     ends = _expansion_ends(facts)
@@ -137,6 +139,14 @@ def line_intervals(bets: Bets, *, seed: int, draws: int = DRAWS) -> list[LineInt
         )
         for group in range(sums.groups)
     ]
+
+
+def _of_fractions(number: int) -> str | None:
+    """Why there is no interval if outcomes are fractions: the model draws YES and NO only."""
+    if not number:
+        return None
+    some = "one outcome is a fraction" if number == 1 else f"{number:,} outcomes are fractions"
+    return f"{some} between NO and YES; the interval is for YES and NO only"
 
 
 def _sums(bets: Bets) -> _Sums:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -300,7 +300,7 @@ class DimensionScores:
     def _skill_row(self, group: int, shared: Floats, clusters: Codes) -> dict[str, Any]:
         mean, error = float(self.columns["skill"][group]), float(self.columns["skill_se"][group])
         events, count = int(self.columns["skill_events"][group]), int(self.columns["skill_clusters"][group])
-        common, line = ~np.isnan(shared), self._interval(group)
+        common, line = ~np.isnan(shared), self._intervals[group]
         needed = skill.events_needed(mean, error, events)
         return {
             "skill_interval": line.interval,
@@ -312,19 +312,6 @@ class DimensionScores:
             "skill_common_se": number(skill.cluster_error(shared[common], clusters[common])),
             "skill_common_events": int(common.sum()),
         }
-
-    def _interval(self, group: int) -> line_interval.LineInterval:
-        """The interval of the skill. It draws YES and NO, so there is none if an outcome is a fraction."""
-        fractions = int(self._paired_fractions[group])
-        line = self._intervals[group]
-        if not fractions:
-            return line
-        some = "one outcome is a fraction" if fractions == 1 else f"{fractions:,} outcomes are fractions"
-        return replace(line, interval=None, reason=f"{some} between NO and YES; the interval is for YES and NO only")
-
-    @cached_property
-    def _paired_fractions(self) -> Floats:
-        return self._count(self._table.paired & scores.fractional(self._table.y))
 
     @cached_property
     def _direction(self) -> EffectiveTrials:
