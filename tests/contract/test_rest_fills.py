@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from functions.portfolio.app import build
@@ -11,9 +12,12 @@ from tests.contract.rest_world import API, check, client_of, settings_of, with_k
 from tests.fixtures.exchange import Exchange, launch_standing_exchange
 from tests.fixtures.postgres import PostgresServer
 
+from coliseum.kalshi.client import Kalshi
 from coliseum.portfolio.list_query import ListQuery
 from coliseum.portfolio.trades import FillsCursor
 from coliseum.store.client import Store
+from coliseum.trading.pages import Page
+from coliseum.trading.trades import Fill
 
 URL = f"{API}/portfolio/fills"
 
@@ -70,6 +74,21 @@ def test_pages_hold_every_fill_once_newest_first_and_show_sales_as_sales(
         "1.00",
         "kalshi",
     )
+
+
+def test_a_page_without_fills_of_this_account_is_not_the_end_of_the_list(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key without a subaccount of its own gets the fills of all; a whole page may belong to others."""
+    every = pages(client, "limit=1000")
+    fills = Kalshi.fills
+
+    def thinned(self: Kalshi, **filters: Any) -> Page[Fill]:
+        page = fills(self, **filters)
+        return page if page.cursor is None else Page((), page.cursor)
+
+    monkeypatch.setattr(Kalshi, "fills", thinned)
+    assert pages(client, "limit=2") == every[-(len(every) % 2 or 2) :]
 
 
 def test_postgres_continues_when_the_exchange_fails_between_two_pages(

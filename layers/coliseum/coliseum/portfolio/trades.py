@@ -137,7 +137,7 @@ class FillHistory:
             as_of=result.as_of,
             stale=result.stale,
             failures=() if result.error is None else (result.error,),
-            next_cursor=_exchange_cursor(query, page),
+            next_cursor=_exchange_cursor(query, page, before=cursor, now=self._clock()),
         )
 
     def _first_page(self, query: ListQuery, fetch: Callable[[], Page[Fill]]) -> CachedValue[Page[Fill]]:
@@ -179,9 +179,13 @@ class FillHistory:
         )
 
 
-def _exchange_cursor(query: ListQuery, page: Page[Fill]) -> str | None:
-    if page.cursor is None or not page.items:
+def _exchange_cursor(query: ListQuery, page: Page[Fill], *, before: FillsCursor | None, now: float) -> str | None:
+    """None behind the last page. A page may be empty before it: where all of its fills are another subaccount's."""
+    if page.cursor is None:
         return None
+    if not page.items:
+        place = before or FillsCursor(at=utc_from(now).isoformat())
+        return replace(place, cursor=page.cursor).text(query)
     last = page.items[-1]
     return FillsCursor(at=utc_from(last.timestamp).isoformat(), cursor=page.cursor, fill_id=last.fill_id).text(query)
 
