@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -235,6 +236,33 @@ def test_lots_of_a_span_know_what_was_bought_before_it(client: TestClient) -> No
     cut = closed[len(closed) // 2]["closed_at"]
     later = rows(client, "/portfolio/lots", f"status=closed&since={cut}")
     assert later == [row for row in closed if row["closed_at"] >= cut]
+
+
+def test_lots_until_a_moment_are_as_they_were_then(client: TestClient, exchange: Exchange) -> None:
+    """What was sold later was open at the end of the year, and belongs into that year's list."""
+    closed = rows(client, "/portfolio/lots", "status=closed")
+    cut = closed[-1]["closed_at"]
+    (then,) = pages(client, "/portfolio/lots", f"until={cut}&limit=1000")
+    late = {row["opening_fill_id"] for row in closed if row["closed_at"] >= cut}
+    assert late <= {row["opening_fill_id"] for row in then["items"] if row["status"] == "open"}
+    cash = Decimal(then["total_gain"]) - Decimal(then["total_open_cost"])
+    assert cash == cash_until(datetime.fromisoformat(cut), exchange)
+
+
+def cash_until(moment: datetime, exchange: Exchange) -> Decimal:
+    """What trading changed, from the exchange's own rows: each pair of YES and NO pays a dollar when it meets."""
+    cash, bought = Decimal(0), dict[tuple[str, str], Decimal]()
+    for row in exchange.get("/portfolio/fills", limit=1000)["fills"]:
+        if datetime.fromisoformat(row["created_time"]) < moment:
+            key, count = (row["ticker"], row["outcome_side"]), Decimal(row["count_fp"])
+            bought[key] = bought.get(key, Decimal(0)) + count
+            cash -= count * Decimal(row[f"{row['outcome_side']}_price_dollars"]) + Decimal(row["fee_cost"])
+    for ticker in {ticker for ticker, _ in bought}:
+        cash += min(bought.get((ticker, side), Decimal(0)) for side in ("yes", "no"))
+    for row in exchange.get("/portfolio/settlements", limit=1000)["settlements"]:
+        if datetime.fromisoformat(row["settled_time"]) < moment:
+            cash += Decimal(row["revenue"]) / 100
+    return cash
 
 
 def test_profit_and_lots_are_files_for_spreadsheets(client: TestClient) -> None:

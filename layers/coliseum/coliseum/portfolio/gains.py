@@ -201,7 +201,7 @@ class LotSums:
     open_cost: Decimal = ZERO
 
     def each(self, bookings: Iterable[Booking]) -> Iterator[tuple[Place, Lot]]:
-        """Every lot that is asked for, with its place in the list."""
+        """Every lot that is asked for, with its place in the list: lots as they were at `until`, or as they are now."""
         for number, lot in enumerate(self._every(bookings)):
             closing, opening = lot.closing, lot.opening
             if closing is not None:
@@ -216,8 +216,10 @@ class LotSums:
                 yield place, lot
 
     def _every(self, bookings: Iterable[Booking]) -> Iterator[Lot]:
+        until = self.query.until
         for booking in bookings:
-            yield from self.book.take(booking)
+            if until is None or booking.at < until:
+                yield from self.book.take(booking)
         yield from self.book.open_lots()
 
     def _count(self, lot: Lot) -> None:

@@ -228,8 +228,9 @@ def lots(
     """Every purchase with what closed it: price, time, cost, proceeds, fees pro rata, gain and holding period.
 
     Contracts are matched first in, first out; settlements close lots, too. `since` and `until` are about the closing of
-    closed lots and the opening of open ones. The gains of all closed lots, less cost and fees of the open ones, are the
-    account's whole change of cash by trading. For your records; this is no tax advice.
+    closed lots and the opening of open ones. With `until` the lots are as they were then: what was closed later is
+    open. The gains of all closed lots, less cost and fees of the open ones, are the account's whole change of cash by
+    trading. For your records; this is no tax advice.
     """
     answer = gains.lots(query, status=status)
     return csv_response(LotData, answer, request.url, name="lots") if form == "csv" else answer
