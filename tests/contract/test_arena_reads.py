@@ -209,6 +209,10 @@ def test_evidence_is_read_from_each_published_leaderboard(client: TestClient, wo
     (now,) = [one for one in board["items"] if one["agent_id"] == "sharp"]
     assert line["log10_evidence"] == pytest.approx(now["scores"]["log10_evidence"])
     assert (line["skill"], line["rank"], line["digest"]) == (now["value"], now["rank"], world.digest)
+    bounds = line["skill_sequence_low"], line["skill_sequence_high"]
+    assert list(bounds) == (now["scores"]["skill_sequence"] or [None, None])
+    assert line["skill_sequence_clusters"] == now["scores"]["skill_sequence_clusters"]
+    assert line["separated"] == now["separated"]
     assert get(client, "/evidence", known_at="0")["reason"]
 
 

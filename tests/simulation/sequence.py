@@ -217,7 +217,7 @@ def run(seasons: int | None) -> None:
         shares = (f"{share:.0%}" for share in by)
         _row(scenario.name, scenario.shape, _sizes(scenario), f"{skill:.4f} ({deviation:.3f})", *shares)
     _print_outlook(number)
-    _print_engine(max(1, number // 5))
+    _print_engine(max(1, number // 20))
 
 
 def _print_outlook(number: int) -> None:

@@ -157,11 +157,16 @@ def _sequence(scores: Numbers) -> str | None:
 
 def _detectable(scores: Numbers) -> str | None:
     smallest, from_date = scores.get("skill_detectable"), scores.get("skill_detectable_from")
+    reason = scores.get("skill_detectable_reason")
     if smallest is None:
-        return None
+        if reason is None or reason == scores.get("skill_sequence_reason"):  # that one is told with the verdict
+            return None
+        return f"What could stand out by now is not known: {reason}."
     text = f"By now a skill of about {smallest:.3f} could stand out."
     if from_date is not None:
         text += f" A skill as large as the present one could be known from about {_day(from_date)}."
+    elif reason is not None:
+        text += f" There is no date: {reason}."
     return text
 
 
