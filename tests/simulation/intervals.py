@@ -17,7 +17,7 @@ from tests.simulation import seasons as simulated
 from tests.simulation.seasons import Floats, Seasons
 
 from coliseum.arena.scoring.bets import Bets
-from coliseum.arena.scoring.cells import CellTable, build_table
+from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
 from coliseum.arena.scoring.line_interval import LineInterval, line_intervals
 from coliseum.arena.scoring.proportions import student_quantile
 from coliseum.arena.scoring.report import score
@@ -260,8 +260,7 @@ def board(rng: np.random.Generator, *, clusters: int, agent: str, windows: int =
     Two events of a cluster end alike. Prices move by a martingale: with probability q_k, an outcome k gains a fifth of
     what is missing to 1. Prices are right in every window.
     """
-    columns: dict[str, list[str]] = {name: [] for name in ("agent", "event", "market", "window", "cluster", "category")}
-    numbers: dict[str, list[float]] = {name: [] for name in ("p", "q", "y")}
+    cells: list[Cell] = []
     skills: list[float] = []
     for cluster in range(clusters):
         markets = int(rng.integers(1, 4))
@@ -271,16 +270,22 @@ def board(rng: np.random.Generator, *, clusters: int, agent: str, windows: int =
             for window, q in enumerate(path):
                 p = np.clip(simulated.forecasts(rng, agent, np.clip(q[:markets], 0.001, 0.999)), 0.001, 0.999)
                 event_skill.append(-float(np.square(p - q[:markets]).mean()))
-                for market in range(markets):
-                    for name, value in (("agent", "a"), ("event", f"e{cluster:03}-{event}"), ("market", f"m{market}"),
-                                        ("window", f"w{window}"), ("cluster", f"c{cluster:03}"),
-                                        ("category", f"k{cluster % 3}")):  # fmt: skip
-                        columns[name].append(value)
-                    numbers["p"].append(float(p[market]))
-                    numbers["q"].append(float(q[market]))
-                    numbers["y"].append(float(winner == market))
+                cells += [
+                    Cell(
+                        agent="a",
+                        event=f"e{cluster:03}-{event}",
+                        market=f"m{market}",
+                        window=f"w{window}",
+                        cluster=f"c{cluster:03}",
+                        category=f"k{cluster % 3}",
+                        p=float(p[market]),
+                        q=float(q[market]),
+                        y=int(winner == market),
+                    )
+                    for market in range(markets)
+                ]
             skills.append(float(np.mean(event_skill)))
-    return build_table(**columns, **numbers), float(np.mean(skills))
+    return table_from_cells(cells), float(np.mean(skills))
 
 
 def _path(start: Floats, luck: Floats) -> tuple[list[Floats], int]:

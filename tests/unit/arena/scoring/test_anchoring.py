@@ -104,8 +104,8 @@ def test_blind_forecasts_equal_to_the_prices_give_no_lean() -> None:
 
 def test_few_clusters_leave_a_lean_without_an_interval_and_a_reason() -> None:
     blind, aware = twins(0.5, noise=0.1)
-    joined = [[replace(cell, cluster=f"c{int(cell.event[1:]) // 10}") for cell in side] for side in (blind, aware)]
-    result = of(*joined)
+    first, second = ([replace(c, cluster=f"c{int(c.event[1:]) // 10}") for c in side] for side in (blind, aware))
+    result = of(first, second)
 
     assert result.interval is None
     assert result.interval_reason == "blind forecast and price differ in 4 clusters, and an interval needs 10"

@@ -129,7 +129,8 @@ def test_other_groups_change_nothing() -> None:
     alone = [interval_of(bets_of(season(events, seed=events))) for events in (40, 50, 400)]
     parts = [bets_of(season(events, seed=events)) for events in (40, 50, 400)]
     names = ("cluster", "market", "start", "end", "price", "y", "weight", "share")
-    joined = Bets(
+    joined = replace(
+        parts[0],
         group=np.repeat([0, 1, 2], [40, 50, 400]),
         groups=3,
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
@@ -177,12 +178,12 @@ def test_windows_of_a_market_share_its_outcome() -> None:
     rows = season(40)
     bets = bets_of(rows)
     names = ("group", "cluster", "market", "start", "price", "y")
-    twice = Bets(
+    twice = replace(
+        bets,
         **{name: np.concatenate([getattr(bets, name)] * 2) for name in names},
         end=np.concatenate([bets.end, np.clip(bets.start - (bets.end - bets.start) / 2, 0, 1)]),
         weight=np.full(80, 0.5),
         share=np.full(80, 0.5),
-        groups=1,
     )
     width = np.diff(interval_of(bets).interval or (0, 0))[0]
     half = np.diff(interval_of(twice).interval or (0, 0))[0]
@@ -196,3 +197,12 @@ def test_the_same_seed_gives_the_same_interval(draws: int) -> None:
 
     assert interval_of(bets, draws=draws) == interval_of(bets, draws=draws)
     assert (interval_of(bets, draws=draws).interval is None) == (draws < line_interval.LEAST_DRAWS)
+
+
+def test_too_many_clusters_to_draw_say_why_they_have_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_interval, "DRAWN_CLUSTERS", 150)
+    never = interval_of(bets_of([(0.5, 0.3, False), (0.5, 0.7, True)] * 100))
+    few = interval_of(bets_of([(0.5, 0.499, False)] * 190 + [(0.05, 0.9, False)] * 10))
+
+    assert (never.interval, never.reason) == (None, "the outcomes of 200 clusters have no spread")
+    assert (few.interval, few.reason) == (None, "a few of the 200 clusters decide the mean")

@@ -11,8 +11,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, Leaderboard, rank_agents, unmet_gates
 from coliseum.arena.scoring.anchoring import anchoring
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
-from coliseum.arena.scoring.intervals import SLICE_DRAWS
-from coliseum.arena.scoring.report import ScoreReport, ScoreRules, score, seed_of
+from coliseum.arena.scoring.report import SLICE_DRAWS, ScoreReport, ScoreRules, score, seed_of
 from coliseum.arena.scoring.roles import Role, role_of
 
 

@@ -15,8 +15,7 @@ from coliseum.arena.records.rows import Agent, AskedMarket, DecisionWork, Result
 from coliseum.arena.reporting.ranking import leans, references_among, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.scoring.cell import Cell
-from coliseum.arena.scoring.intervals import DRAWS
-from coliseum.arena.scoring.report import ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
+from coliseum.arena.scoring.report import DRAWS, ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
 from coliseum.arena.season_cells.rows import ReportKey, SeasonRows, closed_rounds, season_rows
 from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 

@@ -4,7 +4,7 @@ Three rules:
 - Sums run over rows in the canonical order of the table, by `bincount` and `add.reduceat`, whose order is fixed.
 - Logarithms and exponentials use additions, multiplications and divisions only. The system's `log` and `exp` may differ
   in the last bit.
-- Matrix products are taken of whole numbers only, because BLAS chooses the order (`intervals.weighted_sums`).
+- Matrix products are taken of whole numbers only, because BLAS chooses the order.
 """
 
 from __future__ import annotations

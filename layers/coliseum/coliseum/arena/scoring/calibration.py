@@ -105,14 +105,15 @@ def histograms(
 ) -> list[Histogram]:
     """One histogram per group. Without `cluster`, the cells do not depend on each other."""
     index = group * bins + bin_index(p, bins)
-    columns = [np.bincount(index, weights=weights, minlength=size * bins).astype(np.float64).reshape(size, bins)
-               for weights in (None, p, y)]  # fmt: skip
+    count, forecast, observed = (
+        np.bincount(index, weights=weights, minlength=size * bins).astype(np.float64) for weights in (None, p, y)
+    )
     if cluster is None:
-        effective = EffectiveTrials(columns[0].ravel(), np.full(size * bins, Z))
+        effective = EffectiveTrials(count, np.full(size * bins, Z))
     else:
         effective = effective_trials(y, index, cluster, size * bins)
-    parts = (effective.of(slice(start, start + bins)) for start in range(0, size * bins, bins))
-    return [Histogram(*rows, part) for *rows, part in zip(*columns, parts, strict=True)]
+    groups = [slice(start, start + bins) for start in range(0, size * bins, bins)]
+    return [Histogram(count[own], forecast[own], observed[own], effective.of(own)) for own in groups]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,12 @@ LEAST_EXPECTED = 5.0
 """Below so many expected outcomes of the rarer kind there is no interval."""
 LARGEST_SHARE = 0.25
 """Above this share of the events in one cluster there is no interval."""
-EXPANSION_CLUSTERS = 300
+EXPANSION_CLUSTERS = 100
 """From so many clusters the expansion can take the place of draws."""
-EXPANSION_SKEW = 0.25
+EXPANSION_SKEW = 0.15
 """Largest skew of the mean, in the model, for which the expansion takes the place of draws."""
+LEAST_SPREAD = 0.1
+"""The expansion needs an error of this share of the smallest that the model expects."""
 DRAWN_CLUSTERS = 5_000
 """Above so many clusters nothing is drawn, which bounds time and memory."""
 PLACES = 9
@@ -208,9 +210,19 @@ class _Facts:
         return np.minimum(np.minimum(self.yes, self.no), self.unlikely)
 
     @property
+    def skewed(self) -> Mask:
+        """Marks groups whose mean is too skew for the expansion."""
+        return np.asarray(np.abs(self.skews).max(axis=0, initial=0.0) > EXPANSION_SKEW)
+
+    @property
     def expands(self) -> Mask:
-        small = np.abs(self.skews).max(axis=0, initial=0.0) <= EXPANSION_SKEW
-        return np.asarray((self.clusters >= EXPANSION_CLUSTERS) & small)
+        """Marks groups for which the expansion takes the place of draws.
+
+        If the outcomes have hardly any spread, such as those of an agent that was always right, it would give an
+        interval of no width. Draws say what may still be true.
+        """
+        spread = self.error > LEAST_SPREAD * self.deviations.min(axis=0, initial=np.inf)
+        return np.asarray((self.clusters >= EXPANSION_CLUSTERS) & ~self.skewed & spread)
 
     def theta(self, mean: Floats) -> Floats:
         """The theta at which the mean is expected, before clipping."""
@@ -277,7 +289,8 @@ def _reason(facts: _Facts, group: int, words: tuple[str, str, str]) -> str | Non
         kind = next(name for values, name in kinds if values[group] == expected)
         return f"{clusters} clusters, but the prices expect {expected:.1f} {kind}, and an interval needs 5"
     if clusters > DRAWN_CLUSTERS and not facts.expands[group]:
-        return f"a few of the {clusters} clusters decide the mean"
+        few = f"a few of the {clusters} clusters decide the mean"
+        return few if facts.skewed[group] else f"the outcomes of {clusters} clusters have no spread"
     return None
 
 
@@ -401,7 +414,8 @@ class _DrawnModel:
             return math.copysign(_MOST_EXCESS, (smaller + not_larger) / 2 / self._draws - chance)
         place = chance * (self._draws + 1) - 1  # the k-th of D draws is exceeded with the chance 1 - k/(D + 1)
         down = int(place)
-        return real - float(t[down] + (place - down) * (t[down + 1] - t[down]))
+        up = min(down + 1, self._draws - 1)
+        return real - float(t[down] + (place - down) * (t[up] - t[down]))
 
     def _drawn(self, chance: Floats) -> Floats:
         """The value of each cluster in each draw."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from coliseum.arena.scoring import brier as scores
-from coliseum.arena.scoring import calibration, intervals, line_interval, returns, roles, skill
+from coliseum.arena.scoring import calibration, line_interval, returns, roles, skill
 from coliseum.arena.scoring.arithmetic import Codes, Floats, Mask, counts, number, ratio, totals
 from coliseum.arena.scoring.bets import skill_bets
 from coliseum.arena.scoring.cells import CellTable
@@ -103,7 +103,6 @@ class DimensionScores:
         self._group = table.agent * len(labels) + np.maximum(own, 0)
         self._size = len(table.agents) * len(labels)
         self._line_draws = line_interval.DRAWS if part is None else line_interval.SLICE_DRAWS
-        self._drawn: dict[str, intervals.BootstrapDraws] = {}
 
     def scores(self, label: str, common: Mask) -> dict[str, dict[str, Any]]:
         """The numbers of each agent in the slice; agents without a question there are absent.
@@ -140,13 +139,6 @@ class DimensionScores:
     def skill_clusters(self, label: str) -> Codes:
         """The cluster code of each column of `skill_matrix`. Columns with the same code depend on each other."""
         return self._event_cluster[self.pairs.events(self._labels.index(label))]
-
-    def resampled(self, label: str, *, pairs: bool = False) -> intervals.BootstrapDraws:
-        """The bootstrap of the skills in the slice. It is drawn once."""
-        if label not in self._drawn:
-            matrix = self.skill_matrix(label)
-            self._drawn[label] = intervals.bootstrap(matrix, seed=self._seed, draws=self._draws, pairs=pairs)
-        return self._drawn[label]
 
     @cached_property
     def _event_cluster(self) -> Codes:

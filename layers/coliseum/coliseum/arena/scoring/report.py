@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from coliseum.arena.scoring import intervals
 from coliseum.arena.scoring.brier import brier_index, fractional
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order
@@ -36,6 +35,10 @@ RULES_VERSION = "coliseum-rules-3"
 PLACES = 12
 """Decimal places of floats in canonical JSON."""
 ALL = "all"
+DRAWS = 10_000
+"""Draws for tiers and pairs. The interval of a skill uses `line_interval.DRAWS` of them at most."""
+SLICE_DRAWS = 1_000
+"""In the slices, where intervals use `line_interval.SLICE_DRAWS` of them at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +86,13 @@ def score(
     table: CellTable,
     *,
     seed: int,
-    draws: int = intervals.DRAWS,
-    slice_draws: int = intervals.SLICE_DRAWS,
+    draws: int = DRAWS,
+    slice_draws: int = SLICE_DRAWS,
     rules: ScoreRules | None = None,
     slices: bool = True,
     listed: Callable[[str, Mapping[str, Any]], bool] | None = None,
 ) -> ScoreReport:
-    """Score every agent of `table`. `seed` fixes the bootstrap; with 0 draws there are no intervals.
+    """Score every agent of `table`. `seed` fixes what is drawn; with 0 draws there are no intervals of skill.
 
     A row without `p` is a question that was asked and not answered (see `cells.with_unanswered_questions`). Common
     events are those that all agents have for which `listed(name, numbers)` is true. Without `listed` these are all
