@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 
 _RFC_3339 = re.compile(
@@ -17,6 +18,7 @@ def moment_from(text: str) -> datetime:
 
     The `+` of a zone may be a blank: it arrives as one where it is not encoded in a query.
     """
-    if not _RFC_3339.fullmatch(text):
-        raise ValueError("no RFC 3339 time")
-    return datetime.fromisoformat(text.upper().replace(" ", "+"))
+    if _RFC_3339.fullmatch(text):
+        with suppress(ValueError):  # no such day or hour
+            return datetime.fromisoformat(text.upper().replace(" ", "+"))
+    raise ValueError("no RFC 3339 time")
