@@ -9,7 +9,7 @@ begin
   new.recorded_at := clock_timestamp();
   return new;
 end $$;
-revoke all on function arena_stamp_attempt() from public;
+revoke all on function arena_stamp_attempt() from public, anon, authenticated;
 
 create trigger arena_attempts_stamped before insert on arena_attempts
   for each row execute function arena_stamp_attempt();
@@ -36,7 +36,7 @@ language sql stable security definer set search_path = '' as $$
   ) t on true
   where d.round_id = any(p_rounds) and d.track = p_track and d.status <> 'skipped'
 $$;
-revoke all on function arena_work_known(text[], text, timestamptz) from public;
+revoke all on function arena_work_known(text[], text, timestamptz) from public, anon, authenticated;
 grant execute on function arena_work_known(text[], text, timestamptz) to service_role;
 drop view arena_work;
 
