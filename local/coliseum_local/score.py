@@ -43,7 +43,7 @@ GROUPS_SHOWN = 6
 ROLE_REASONS = {"human": "a person or a group of people, shown for comparison", "reference": "shown for comparison"}
 """Why an agent with this role in its file is not ranked."""
 FRACTIONS = (
-    "{:,} graded forecasts have an outcome between 0 and 1. Accuracy, precision, recall, F1, confidence, "
+    "Graded forecasts whose outcome is between 0 and 1: {:,}. Accuracy, precision, recall, F1, confidence, "
     "overconfidence and AUC leave them out."
 )
 UNGRADED = "Nothing is graded: no line has an outcome (column y, or --outcomes FILE)."

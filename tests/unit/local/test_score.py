@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -278,7 +279,7 @@ def test_groups_fractions_and_people_are_shown(grouped: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Brier score by group, and the mean of the groups" in done.stdout
     assert "0.0231" in done.stdout
-    assert "2 graded forecasts have an outcome between 0 and 1." in done.stdout
+    assert "Graded forecasts whose outcome is between 0 and 1: 2." in done.stdout
 
 
 def test_people_and_pools_are_not_ranked(tmp_path: Path) -> None:
@@ -297,6 +298,23 @@ def test_people_and_pools_are_not_ranked(tmp_path: Path) -> None:
     assert standings["ann"]["role_reason"] == "a person or a group of people, shown for comparison"
     assert standings["pool:mean"]["role_reason"] == "the mean of the agents' forecasts"
     assert sorted([standings["gpt"]["rank"], standings["bo"]["rank"]]) == [1, 2]
+
+
+def test_pools_change_no_rank_tier_or_interval_of_the_agents(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    rng = random.Random(1)
+    lines = []
+    for event in range(40):
+        q = round(rng.uniform(0.2, 0.8), 2)
+        y = int(rng.random() < q)
+        lines += [f"{agent},e{event},{min(0.99, max(0.01, rng.gauss(q, width))):.3f},{q},{y}"
+                  for agent, width in (("ann", 0.02), ("bo", 0.3), ("cy", 0.1))]  # fmt: skip
+    path.write_text("\n".join(["agent,market,p,q,y", *lines]))
+    alone = json.loads(coliseum("score", str(path), "--json").stdout)
+    beside = json.loads(coliseum("score", str(path), "--json", "--pools", "median,log-odds").stdout)
+
+    assert [row for row in beside["standings"] if not row["agent"].startswith("pool:")] == alone["standings"]
+    assert [row for row in beside["pairs"] if "pool:" not in row["first"] + row["second"]] == alone["pairs"]
 
 
 def test_a_pool_of_chosen_agents_repeats_them(forecasts: Path) -> None:
