@@ -22,6 +22,15 @@ def excel_rows(content: FileContent, expected: ExpectedColumns, problems: FilePr
     A cell holds what Excel computed when the file was saved, so 50 % is 0.5. A formula without a computed value is a
     problem, because the cell only looks empty.
     """
+    try:
+        return _table(content, expected, problems)
+    except UnreadableFile:
+        raise
+    except Exception as error:  # noqa: BLE001  # openpyxl lets the errors of its parts through, also while it reads rows
+        raise UnreadableFile(f"{content.name}: the Excel file cannot be read: {error}") from None
+
+
+def _table(content: FileContent, expected: ExpectedColumns, problems: FileProblems) -> TextTable:
     values, formulas = _workbook(content, computed=True), _workbook(content, computed=False)
     name = _sheet(values, content.name, expected)
     file = content.name if len(values.sheetnames) == 1 else f"{content.name}, sheet {name}"
@@ -47,10 +56,7 @@ def _workbook(content: FileContent, *, computed: bool) -> Any:
         from openpyxl import load_workbook  # type: ignore[import-untyped]  # it ships none
     except ImportError:
         raise missing_extra(content.name, "Excel files", "openpyxl") from None
-    try:
-        return load_workbook(io.BytesIO(content.data), read_only=True, data_only=computed)
-    except Exception as error:  # noqa: BLE001  # openpyxl lets the errors of its parts through
-        raise UnreadableFile(f"{content.name}: the Excel file cannot be read: {error}") from None
+    return load_workbook(io.BytesIO(content.data), read_only=True, data_only=computed)
 
 
 def _sheet(workbook: Any, file: str, expected: ExpectedColumns) -> str:

@@ -21,22 +21,24 @@ def parquet_rows(content: FileContent, expected: ExpectedColumns, problems: File
         raise missing_extra(content.name, "Parquet files", "pyarrow") from None
     problems.units[content.name] = "row"
     try:
-        table = parquet.read_table(pa.BufferReader(content.data))
-    except (pa.ArrowException, OSError) as error:
+        return _text_table(content.name, parquet.read_table(pa.BufferReader(content.data)), expected, problems)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         problems.add(content.name, 0, f"the Parquet file cannot be read: {str(error).splitlines()[0]}")
         return TextTable(content.name, range(1, 1), {})
-    names = expected.header(_data_names(table.column_names), content.name, 0, problems, hint="")
+
+
+def _text_table(file: str, table: Any, expected: ExpectedColumns, problems: FileProblems) -> TextTable:
+    names = expected.header(_data_names(table.column_names), file, 0, problems, hint="")
     columns = {}
     for name, column in zip(names, table.columns, strict=False):
         if name:
             texts = _text_column(column)
             if texts is None:
-                problems.add(
-                    content.name, 0, f"{name}: the column has the type {column.type}, which holds no plain values"
-                )
+                message = f"{name}: the column has the type {column.type}, which holds no plain values"
+                problems.add(file, 0, message)
             else:
                 columns[name] = texts
-    return TextTable(content.name, range(1, table.num_rows + 1) if names else range(1, 1), columns if names else {})
+    return TextTable(file, range(1, table.num_rows + 1) if names else range(1, 1), columns)
 
 
 def _data_names(names: list[str]) -> list[str]:
