@@ -15,6 +15,7 @@ from tests.simulation import seasons as simulated
 from tests.simulation.seasons import Codes, Floats
 
 from coliseum.arena.leaderboard import NO_GATES, rank_agents
+from coliseum.arena.scoring import tiers
 from coliseum.arena.scoring.cells import CellTable, build_table
 from coliseum.arena.scoring.comparisons import SkillPanel, compare_pairs
 from coliseum.arena.scoring.report import ScoreRules, score
@@ -24,6 +25,8 @@ SEASONS = 200
 DRAWS = 499
 """The critical value is valid for any number of draws; fewer only cost a little power."""
 AGENTS, CLUSTERS, SHAPES, SIZES = (2, 5, 10, 20), (30, 100, 350), ("mid", "U", "lo"), (1, 3, 10)
+LEVEL = 0.05
+"""A little more than the engine's 0.04, which leaves room: what holds here holds there."""
 DEPENDENCE = 0.5
 """Of the events inside a cluster of several."""
 
@@ -133,11 +136,12 @@ def unequal_agents(shape: str, agents: int, *, best: int) -> Maker:
     return make
 
 
-def compared(season: Season, *, draws: int = DRAWS) -> Family:
+def compared(season: Season, *, draws: int = DRAWS, level: float = LEVEL) -> Family:
     """The family of all agents of the season."""
     panel = season.panel
     names = [f"a{agent:02}" for agent in range(len(season.p))]
-    return family_of(panel, compare_pairs(panel), range(len(names)), names=names, barred={}, draws=draws)
+    statistics = compare_pairs(panel)
+    return family_of(panel, statistics, range(len(names)), names=names, barred={}, draws=draws, level=level)
 
 
 @dataclass(kw_only=True)
@@ -175,7 +179,7 @@ def tally(
         season = make(rng, cluster)
         family = compared(season, draws=draws)
         if number < whole:
-            found.disagreements += _disagrees(season, family, draws=draws)
+            found.disagreements += _disagrees(season, compared(season, draws=draws, level=tiers.LEVEL), draws=draws)
         if family.members:
             _count(found, season, family)
     return found
@@ -183,18 +187,18 @@ def tally(
 
 def _count(found: Tally, season: Season, family: Family) -> None:
     skill, agents = season.expected, len(season.p)
-    tiers = np.array([family.tiers[agent] for agent in range(agents)])
+    tier = np.array([family.tiers[agent] for agent in range(agents)])
     low = np.array([1 + family.better[agent] for agent in range(agents)])
     high = np.array([agents - family.worse[agent] for agent in range(agents)])
     better = (skill[None, :] > skill[:, None] + 1e-12).sum(axis=1)
     worse = (skill[None, :] < skill[:, None] - 1e-12).sum(axis=1)
     best = skill >= skill.max() - 1e-12
     found.shown += 1
-    found.split += len(set(tiers.tolist())) > 1
-    found.wrong += bool((tiers[best] > 1).any())
+    found.split += len(set(tier.tolist())) > 1
+    found.wrong += bool((tier[best] > 1).any())
     found.uncovered += bool((low > 1 + better).any() or (high < agents - worse).any())
     found.width += float((high - low + 1).mean())
-    found.found += float((tiers[~best] > 1).mean()) if not best.all() else 0.0
+    found.found += float((tier[~best] > 1).mean()) if not best.all() else 0.0
     found.critical += family.critical or 0.0
 
 
@@ -202,14 +206,14 @@ def _disagrees(season: Season, family: Family, *, draws: int) -> bool:
     """Whether the whole way, from a table of cells to the leaderboard, gives other tiers."""
     report = score(season.table(), seed=1, draws=draws, slices=False, rules=ScoreRules(left_out=frozenset()))
     board = rank_agents(report, days={}, gates=NO_GATES)
-    tiers = {int(one.agent[1:]): one.tier for one in board.standings if one.tier is not None}
-    return bool(tiers) and tiers != family.tiers
+    found = {int(one.agent[1:]): one.tier for one in board.standings if one.tier is not None}
+    return bool(found) and found != family.tiers
 
 
 def run(seasons: int | None) -> None:
     """Print the tables of docs/scoring.md."""
     count = seasons or SEASONS
-    print(f"{count} seasons each, {DRAWS} draws")
+    print(f"{count} seasons each, {DRAWS} draws, level {LEVEL}")
     _equal_table(count)
     _skewed_table(count)
     _power_table(count // 2)
