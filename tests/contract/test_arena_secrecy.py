@@ -56,7 +56,7 @@ def paths(world: World) -> list[str]:
     round_id, ticker, agent, track = world.secret_id.split("/")
     known = {
         "{agent_id}": agent, "{round_id}": round_id, "{ticker}": ticker, "{track}": track, "{seal}": "0" * 64,
-        "{season}": world.season, "{day}": world.made_at.date().isoformat(),
+        "{claim_id}": "0" * 16, "{season}": world.season, "{day}": world.made_at.date().isoformat(),
     }  # fmt: skip
     found: list[str] = []
     for router in ROUTERS:

@@ -89,3 +89,41 @@ def test_an_empty_report_has_no_rows() -> None:
 def test_pairs_are_those_with_the_agent() -> None:
     assert [pair.events_needed for pair in rows.pairs(REPORT, agent="b")] == [41]
     assert rows.pairs(REPORT, agent="c") == []
+
+
+def test_a_report_of_before_there_were_words_is_read_from_its_numbers() -> None:
+    first = rows.standings(REPORT, metric="skill", slice_name="all")[0]
+    assert (first.verdict, first.reading[:8], first.role, first.noise) == ("unknown", "not told", None, None)
+    last = rows.standings(REPORT, metric="skill", slice_name="all")[2]
+    assert last.explanation["rank"] == "No skill: it has answered no question."
+
+
+def test_words_are_shown_as_they_were_published() -> None:
+    told = {"verdict": "worse", "reading": "worse than the market", "explanation": {"rank": "as it was"}}
+    published = [{**line, **told} if line["agent"] == "a" else line for line in REPORT["report"]["standings"]]
+    report = {**REPORT, "report": {**REPORT["report"], "standings": published}}
+    first = rows.standings(report, metric="skill", slice_name="all")[0]
+    assert (first.verdict, first.reading, first.explanation) == (
+        "worse",
+        "worse than the market",
+        {"rank": "as it was"},
+    )
+
+
+def test_the_words_are_those_of_the_whole_board_in_every_slice() -> None:
+    whole = {**SCORES, "b": {**SCORES["b"], "skill_sequence": [0.01, 0.02]}}
+    report = {**REPORT, "report": {**REPORT["report"], "report": {"slices": {"all": whole, "horizon:1-2d": {"b": {}}}}}}
+    (line,) = rows.standings(report, metric="skill", slice_name="horizon:1-2d")
+    assert line.reading == "better than the market"
+
+
+def test_a_consensus_without_answers_says_that_its_panel_was_too_small() -> None:
+    scores = {"a": {**SCORES["a"], "offered": 40, "answered": 0}}
+    body = {
+        **REPORT["report"],
+        "operations": {"a": {"failure_rates": {"abstained": 1.0}}},
+        "report": {"slices": {"all": scores}, "rules": {"pools": ["a"]}},
+    }
+    (line,) = rows.standings({**REPORT, "report": body}, metric="skill", slice_name="all")
+    reasons = "fewer than two contestants of its panel had answered (100%)"
+    assert line.explanation["coverage"] == f"It answered 0 of 40 questions: {reasons}."
