@@ -57,6 +57,8 @@ OUTCOMES = ExpectedColumns(("market", "y"), ("market", *OUTCOME_COLUMNS))
 MAX_AGENTS = 300
 OutcomeRows = Mapping[str, Sequence[Mapping[str, Any]]]
 """The rows of each market in the file of outcomes, one for each event."""
+_LINE = ""
+"""The key of a row's line. No column has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _outcome_rows(outcomes: Columns, problems: FileProblems) -> OutcomeRows:
             before = problems.place(outcomes.file, same[0])
             both = f"{name} is {shown(row[name])} here and {shown(same[1][name])} in {before}"
             problems.add(outcomes.file, line, f"market {row['market']} occurs twice with different values: {both}")
-    return {market: [row for _, row in rows] for market, rows in result.items()}
+    return {market: [{**row, _LINE: line} for line, row in rows] for market, rows in result.items()}
 
 
 def _join(columns: Columns, outcomes: Columns, problems: FileProblems) -> None:
@@ -129,7 +131,7 @@ def _join(columns: Columns, outcomes: Columns, problems: FileProblems) -> None:
         message = f"event: {rows[0]['market']} is a market of {len(rows)} events, so this column must name one of them"
         problems.add(columns.file, columns.lines[row], message)
     found = [rows[0] if rows else {} for rows in matches]
-    for name in dict.fromkeys(name for row in found for name in row if name != "market"):
+    for name in dict.fromkeys(name for row in found for name in row if name not in {"market", _LINE}):
         absent = READERS[name].absent
         others = [row.get(name, absent) for row in found]
         if isinstance(absent, str):
@@ -137,6 +139,12 @@ def _join(columns: Columns, outcomes: Columns, problems: FileProblems) -> None:
         else:
             own, wide = columns.number(name), np.array(others, dtype=np.float64)[pair]
             columns.numbers[name] = np.where(np.isnan(own), wide, own)
+            if name == "y":
+                differs = ~np.isnan(own) & ~np.isnan(wide) & (own != wide)
+                for row in np.flatnonzero(differs).tolist():
+                    before = problems.place(outcomes.file, found[int(pair[row])][_LINE])
+                    values = f"{shown(own[row])} here and {shown(wide[row])} in {outcomes.file}, {before}"
+                    problems.add(columns.file, columns.lines[row], f"y: {columns.labels['market'][row]} has {values}")
 
 
 def _matches(known: OutcomeRows, market: str, event: str) -> Sequence[Mapping[str, Any]]:

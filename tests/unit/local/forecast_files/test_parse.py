@@ -223,6 +223,15 @@ def test_a_market_without_an_outcome_is_not_graded() -> None:
     assert result.graded.tolist() == [False, True]
 
 
+def test_two_files_with_different_outcomes_are_refused_with_both_lines() -> None:
+    outcomes = "market,y\nn,1\nm,0\n"
+
+    assert problems_of("agent,market,p,y\na,n,0.5,\na,m,0.5,1\n", outcomes=outcomes) == [
+        "f.csv:3: y: m has 1 here and 0 in outcomes.csv, line 3"
+    ]
+    assert problems_of("agent,market,p,y\na,n,0.5,\na,m,0.5,0\n", outcomes=outcomes) == []
+
+
 def test_outcomes_of_other_markets_are_refused() -> None:
     """Most likely the two files name the markets differently."""
     assert problems_of("agent,market,p\na,m,0.5\n", outcomes="market,y\nM,1\nN,0\n") == [
