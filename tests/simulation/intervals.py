@@ -66,8 +66,8 @@ class Coverage:
 def run(seasons: int | None) -> None:
     count = seasons or SEASONS
     _show_engine(count)
-    _show_methods(2 * count)
-    _show_reports(count)
+    _show_methods(count)
+    _show_reports(count * 3 // 5)
 
 
 def _show_engine(count: int) -> None:
