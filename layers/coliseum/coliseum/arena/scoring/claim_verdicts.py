@@ -6,8 +6,8 @@ answered it (against another agent: in which both did). The number of later wind
 A claim `at every look` rests on the confidence sequence. It is decided at the first cluster, in due order, after which
 the bounds leave the threshold. The bounds after each cluster follow from that cluster and those before it, so a board
 that is made daily and a file that is scored once give the same verdict. All other claims get one look: at the interval
-over a set of clusters that was fixed by the claim. Either way a false claim is supported with a chance of at most 2.5 %
-(each side of a 95 % interval).
+over a set of clusters that was fixed by the claim. Each side of either 95 % interval is
+meant to fail in 2.5 % of seasons (docs/scoring.md).
 """
 
 from __future__ import annotations
