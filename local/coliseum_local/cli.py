@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+DRAWS = "random draws behind tiers, rank intervals and shares of first places"
+
 app = typer.Typer(add_completion=False, help="Coliseum on one machine.")
 
 
@@ -107,34 +109,44 @@ def score(
     *,
     outcomes: Annotated[
         Path | None,
-        typer.Option(callback=_file_or_dash, help="a separate file with market and y"),
+        typer.Option(callback=_file_or_dash, help="a second file with the outcomes: columns market and y"),
     ] = None,
-    draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
+    draws: Annotated[
+        int,
+        typer.Option(min=0, max=1_000_000, help=DRAWS),
+    ] = 10_000,
     own_questions: Annotated[
         bool,
-        typer.Option("--own-questions", help="do not count unanswered questions as missed (no coverage, no strict)"),
+        typer.Option(
+            "--own-questions",
+            help="an agent was asked only what it has rows for; default: every question",
+        ),
     ] = False,
-    last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts of horizon 0-3h too")] = False,
+    last_hours: Annotated[bool, typer.Option("--last-hours", help="rank forecasts with horizon 0-3h too")] = False,
     pools: Annotated[
-        str, typer.Option(help="also score pools of the agents: some of median,mean,trimmed,log-odds")
+        str, typer.Option(help="add what a crowd of the agents would have said: some of median,mean,trimmed,log-odds")
     ] = "",
-    pool_of: Annotated[
-        list[str] | None, typer.Option(help="an agent that the pools are made of (repeat it); default all")
-    ] = None,
+    pool_of: Annotated[list[str] | None, typer.Option(help="one agent of the crowd (repeat it); default: all")] = None,
     events: Annotated[bool, typer.Option("--events", help="the scores of every event too, in JSON and CSV")] = False,
     claim: Annotated[
         list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="a registered claim (JSON or TOML) to be decided; repeatable"),
+        typer.Option(exists=True, dir_okay=False, help="a file with a claim (JSON or TOML) to decide; repeatable"),
     ] = None,
     board: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="the published report whose cells these are: use its rules"),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="a published leaderboard (export reports), by whose rules its cells are scored",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print every number as CSV; the digest goes to stderr")] = False,
-    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="also write the report that --json prints to this file")
+    ] = None,
 ) -> None:
-    """Score a file of forecasts with the arena's engine. docs/scoring.md names the columns."""
+    """Score a file of forecasts with the arena's engine. It has agent, market, p, y, q and more: docs/scoring.md."""
     from coliseum_local.score import score_file
 
     if as_json and as_csv:
@@ -184,7 +196,7 @@ def forecastbench(
     ] = None,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the CSV here; default stdout")] = None,
 ) -> None:
-    """Convert ForecastBench's forecasts and resolutions. docs/scoring.md shows its published scores come out."""
+    """Convert ForecastBench's forecasts and resolutions. docs/scoring.md has an example with its published scores."""
     from coliseum_local.forecastbench import print_converted
 
     raise typer.Exit(print_converted(forecasts, resolutions, questions=questions, output=output))
@@ -198,10 +210,13 @@ def export_table(
     form: Annotated[str, typer.Option(help="csv, jsonl or parquet")] = "csv",
     season: Annotated[str | None, typer.Option(help="only this quarter, such as 2026Q4")] = None,
     track: Annotated[str | None, typer.Option(help="only this track: blind or aware")] = None,
-    digest: Annotated[str | None, typer.Option(help="cells, reports: of this leaderboard")] = None,
-    day: Annotated[str | None, typer.Option(help="seals: of this UTC day, such as 2026-11-21")] = None,
-    as_of: Annotated[str | None, typer.Option(help="cells: of the leaderboard at this time")] = None,
-    known_at: Annotated[str | None, typer.Option(help="cells: of the leaderboard recorded by this time")] = None,
+    digest: Annotated[str | None, typer.Option(help="cells, reports: only of the leaderboard with this digest")] = None,
+    day: Annotated[str | None, typer.Option(help="seals: only of this UTC day, such as 2026-11-21")] = None,
+    as_of: Annotated[str | None, typer.Option(help="cells: of the leaderboard with results up to this time")] = None,
+    known_at: Annotated[
+        str | None,
+        typer.Option(help="cells: of the leaderboard with rows recorded up to this time"),
+    ] = None,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="default: NAME.FORM in this folder")] = None,
 ) -> None:
     """Write a whole public table of the arena, or the cells of a leaderboard, into one file."""
@@ -216,13 +231,14 @@ def export_table(
 
 @app.command()
 def verify(
-    target: Annotated[str, typer.Argument(help="address of a leaderboard, or a file with a row of the export reports")],
+    target: Annotated[str, typer.Argument(help="address of a leaderboard, or a file of `export reports --form jsonl`")],
     *,
     exports: Annotated[
-        Path | None, typer.Option(file_okay=False, help="folder with exports as JSON lines; default: that of the file")
+        Path | None,
+        typer.Option(file_okay=False, help="folder with the other exports (jsonl); default: that of the file"),
     ] = None,
-    save: Annotated[Path | None, typer.Option(file_okay=False, help="keep what the address gave here")] = None,
-    digest: Annotated[str | None, typer.Option(help="which report, if the file has several")] = None,
+    save: Annotated[Path | None, typer.Option(file_okay=False, help="write what was read to this folder")] = None,
+    digest: Annotated[str | None, typer.Option(help="which leaderboard, if the file has several")] = None,
     proofs: Annotated[int, typer.Option(min=0, help="number of Merkle proofs to request from the address")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="print the result with all differences as JSON")] = False,
 ) -> None:
@@ -258,9 +274,14 @@ def replay(
     every: Annotated[int | None, typer.Option(min=1, help="seconds from round to round")] = None,
     open_for: Annotated[int | None, typer.Option(min=1, help="seconds that a round is open")] = None,
     markets: Annotated[int, typer.Option(min=1, help="most markets of a round")] = 20,
-    draws: Annotated[int, typer.Option(min=0, max=1_000_000, help="bootstrap draws")] = 10_000,
+    draws: Annotated[
+        int,
+        typer.Option(min=0, max=1_000_000, help=DRAWS),
+    ] = 10_000,
     as_json: Annotated[bool, typer.Option("--json", help="print the canonical report with its digest")] = False,
-    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write the canonical report here")] = None,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="also write the report that --json prints to this file")
+    ] = None,
 ) -> None:
     """Play the arena over a recording: contestants, paper accounts, scores, without look-ahead."""
     from coliseum_local.replay import replay as replay_recording

@@ -21,7 +21,6 @@ from coliseum.arena.leaderboard import (
     Leaderboard,
     leaderboard_body,
     rank_agents,
-    standing_body,
 )
 from coliseum.arena.scoring.cells import CellTable, with_unanswered_questions
 from coliseum.arena.scoring.crowds import pool_names
@@ -29,6 +28,7 @@ from coliseum.arena.scoring.event_scores import event_scores
 from coliseum.arena.scoring.report import ALL, ScoreReport, ScoreRules, canonical, digest_of, score, seed_of
 from coliseum.arena.scoring.roles import Role
 from coliseum.errors import InvalidInput
+from coliseum_local.board_words import print_words
 from coliseum_local.claims import claim_lines, claims_body
 from coliseum_local.forecast_files.contents import content_of
 from coliseum_local.forecast_files.parse import forecasts_from
@@ -124,7 +124,7 @@ def write_text(text: str, output: Path | None) -> None:
 def score_table(
     table: CellTable, *, draws: int, rules: ScoreRules, name: str = "file"
 ) -> tuple[ScoreReport, Leaderboard]:
-    """Score and rank a table without gates. The seed of the bootstrap depends on `name` and the cells.
+    """Score and rank a table without gates. The seed of the draws depends on `name` and the cells.
 
     Pools that the rules add, and agents with a role, are shown and not ranked.
     """
@@ -148,7 +148,7 @@ def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded
         table.add_row(*_row(standing))
     console.print(table)
     _print_groups(console, leaderboard)
-    _print_words(console, report, leaderboard)
+    print_words(console, report, leaderboard)
     if body["fractional_cells"]:
         console.print(FRACTIONS.format(body["fractional_cells"]), highlight=False)
     if not body["graded_cells"]:
@@ -156,14 +156,6 @@ def print_leaderboard(report: ScoreReport, leaderboard: Leaderboard, *, ungraded
     elif not body["paired_cells"]:
         console.print("No agent is ranked: skill needs the market's probability (column q).")
     console.print(f"engine {body['engine_version']}, rules {body['rules_version']}", highlight=False)
-
-
-def _print_words(console: Console, report: ScoreReport, leaderboard: Leaderboard) -> None:
-    """Print what the numbers of each agent say, and why some of them are missing."""
-    for standing in leaderboard.standings:
-        told = standing_body(standing, report)
-        sentences = " ".join(told["explanation"].values())
-        console.print(f"{standing.agent}: {told['reading']}. {sentences}", highlight=False, markup=False)
 
 
 def _print_groups(console: Console, leaderboard: Leaderboard) -> None:

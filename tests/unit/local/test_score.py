@@ -41,7 +41,8 @@ def test_a_file_is_shown_as_a_leaderboard(forecasts: Path) -> None:
 
     assert done.exit_code == 0
     assert "4 graded forecasts of 3 questions in 3 events" in done.stdout
-    lines = [line for line in done.stdout.splitlines() if "│" in line and ("alice" in line or "bob" in line)]
+    above = done.stdout.partition("What the verdicts rest on")[0]
+    lines = [line for line in above.splitlines() if "│" in line and ("alice" in line or "bob" in line)]
     assert [line.split("│")[3].strip() for line in lines] == ["alice", "bob"]
     assert "+0.0600" in lines[0]
     assert "66.7%" in lines[1]

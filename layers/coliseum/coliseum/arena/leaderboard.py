@@ -144,7 +144,7 @@ def _rank_interval(family: Family, place: int, rank: int | None, *, listed: int)
 
 
 def _unlisted(role: AgentRole) -> str:
-    return role.reason or "provisional: it is not listed yet"
+    return role.reason or "provisional: it is not ranked yet"
 
 
 def _no_best(family: Family, place: int) -> str | None:

@@ -18,7 +18,9 @@ Numbers = Mapping[str, Any]
 LOG10_BAR = 1.3010299956639813
 """log10 of 20: an E of this size refutes the price at 5 %."""
 NOISE = "(noise)"
-"""Stands beside an interval that holds 0."""
+"""Stands beside an interval that contains 0."""
+NO_DATE = "No date: "
+"""Begins the reason why nobody can say from when the present skill would be shown."""
 FAILURES = {
     "abstained": "it gave no probability",
     "timeout": "its answer took too long",
@@ -37,7 +39,7 @@ class Verdict(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     UNDECIDED = "undecided"
-    """The confidence sequence holds 0."""
+    """The confidence sequence contains 0."""
     UNKNOWN = "unknown"
     """There is no confidence sequence."""
 
@@ -82,7 +84,7 @@ def words(
 
 
 def is_noise(interval: Collection[float] | None) -> bool | None:
-    """Whether an interval holds 0. None without an interval."""
+    """Whether an interval contains 0. None without an interval."""
     if interval is None:
         return None
     low, high = interval
@@ -90,7 +92,7 @@ def is_noise(interval: Collection[float] | None) -> bool | None:
 
 
 def interval_text(interval: Collection[float] | None) -> str:
-    """An interval as text, with `(noise)` if it holds 0. Empty without an interval."""
+    """An interval as text, with `(noise)` if it contains 0. Empty without an interval."""
     if interval is None:
         return ""
     low, high = interval
@@ -127,7 +129,7 @@ def explanation(
 def _interval(scores: Numbers) -> str | None:
     interval = scores.get("skill_interval")
     if interval is not None:
-        tail = "It holds 0, so the skill may be luck." if is_noise(interval) else "It is valid for one look only."
+        tail = "It contains 0, so the skill may be luck." if is_noise(interval) else "It is valid for one look only."
         return f"The skill lies in {interval_text(interval)} (95 %). {tail}"
     if scores.get("skill") is None:
         return _no_skill(scores)
@@ -161,16 +163,19 @@ def _detectable(scores: Numbers) -> str | None:
     if smallest is None:
         if reason is None or reason == scores.get("skill_sequence_reason"):  # that one is told with the verdict
             return None
-        return f"What could stand out by now is not known: {reason}."
-    text = f"By now a skill of about {smallest:.3f} could stand out."
+        return f"No outlook: {reason}."
+    text = f"An agent with a true skill of about {smallest:.3f} would be better by now in about half of all seasons."
     if from_date is not None:
-        text += f" A skill as large as the present one could be known from about {_day(from_date)}."
+        text += (
+            f" A skill as large as its present mean would be shown by {day_text(from_date)} in about 80 % of seasons."
+        )
     elif reason is not None:
-        text += f" There is no date: {reason}."
+        text += f" {NO_DATE}{reason}."
     return text
 
 
-def _day(value: object) -> str:
+def day_text(value: object) -> str:
+    """The day (UTC) of a time as text, or of unix seconds."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC).date().isoformat()
     return str(value)[:10]
@@ -183,12 +188,12 @@ def _evidence(scores: Numbers) -> str | None:
     peak = scores.get("log10_evidence_peak")
     best = log10 if peak is None else max(log10, peak)
     if best < LOG10_BAR:
-        return f"E = {_power(log10)}: no evidence that the price is not exactly right (it begins at E = 20)."
-    reached = f"E = {_power(log10)}" + ("" if log10 >= LOG10_BAR else f", once {_power(best)}")
+        return f"E = {power_text(log10)} is below 20, so it is no evidence against the price."
+    reached = f"E = {power_text(log10)}" + ("" if log10 >= LOG10_BAR else f", once {power_text(best)}")
     return f"{reached}: evidence that the price is not exactly right. It does not say that the agent is better."
 
 
-def _power(log10: float) -> str:
+def power_text(log10: float) -> str:
     """10 ** log10 as text: plain from 0.01 to 9,999, as a power of ten beyond."""
     return f"{10**log10:,.3g}" if -2 <= log10 < 4 else f"10^{log10:.1f}"
 

@@ -207,7 +207,7 @@ def test_a_single_look_never_changes_again(rule: dict[str, Any], size: int) -> N
 def test_a_single_look_that_holds_the_threshold_stays_unresolved() -> None:
     found = look(claim(rule=single(100)), season(200, lead=0.01))
     assert answer(found) == ("unresolved", True)
-    assert "which holds +0" in found.reason
+    assert "which contains 0" in found.reason
 
 
 @pytest.mark.parametrize(("lead", "verdict"), [(0.25, "supported"), (-0.25, "refuted")])

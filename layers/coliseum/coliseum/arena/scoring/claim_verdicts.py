@@ -157,11 +157,11 @@ def _sequential_look(claim: Claim, population: _Population) -> ClaimLook:
         return ClaimLook(
             verdict=ClaimVerdict.UNRESOLVED,
             final=False,
-            reason=f"{shown} at every look, which holds {claim.threshold:+g}",
+            reason=f"{shown} at every look, which contains {claim.threshold:g}",
             numbers=numbers,
         )
     side = "above" if above[number - 1] else "below"
-    reason = f"{shown} at every look, which is {side} {claim.threshold:+g}"
+    reason = f"{shown} at every look, which is {side} {claim.threshold:g}"
     return ClaimLook(verdict=_verdict(claim, side), final=True, reason=reason, numbers=numbers)
 
 
@@ -251,8 +251,8 @@ def _look_once(claim: Claim, population: _Population, chosen: Codes) -> ClaimLoo
         return ClaimLook(verdict=ClaimVerdict.UNRESOLVED, final=True, reason=reason, numbers=numbers)
     low, high = found.interval
     side = "above" if low > claim.threshold else "below" if high < claim.threshold else None
-    place = f"which is {side}" if side else "which holds"
-    reason = f"at the only look the skill lies in {low:+.3g} .. {high:+.3g}, {place} {claim.threshold:+g}"
+    place = f"which is {side}" if side else "which contains"
+    reason = f"at the only look the skill lies in {low:+.3g} .. {high:+.3g}, {place} {claim.threshold:g}"
     verdict = ClaimVerdict.UNRESOLVED if side is None else _verdict(claim, side)
     return ClaimLook(verdict=verdict, final=True, reason=reason, numbers=numbers)
 

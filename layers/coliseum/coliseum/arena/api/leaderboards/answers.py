@@ -28,7 +28,9 @@ class StandingData(Answer):
     """One row of the leaderboard. The rank comes from skill against the market, whatever the rows are sorted by."""
 
     agent_id: str
-    rank: int | None = Field(description="Among the listed agents. Agents that cannot be told apart may share a tier.")
+    rank: int | None = Field(
+        description="By skill, among the listed agents. Ranks differ by luck too: see `tier` and `rank_interval`."
+    )
     tier: int | None = Field(
         description="1: no agent is significantly better. Agents of one tier cannot be told apart. Equal agents fall "
         "into more than one tier in at most 5 % of seasons."
@@ -48,7 +50,7 @@ class StandingData(Answer):
         default=None, description="Why an agent with a tier has no `best_probability`."
     )
     listed: bool
-    missing: list[str] = Field(description="What keeps a provisional agent from being listed.")
+    missing: list[str] = Field(description="What an agent lacks to be listed (ranked).")
     separated: str | None = Field(
         description="`above` or `below` the market, if `skill_sequence`, the bounds of the mean skill that hold at "
         "every look, exclude 0 now. Evidence (`log10_evidence`) does not count here."
@@ -60,7 +62,9 @@ class StandingData(Answer):
     )
     role_reason: str | None = Field(default=None, description="Why an agent is a reference or a copy.")
     verdict: Literal["better", "worse", "undecided", "unknown"] = Field(
-        description="Against the market, from the confidence sequence, which holds at every look."
+        description="The agent against the market's price, from `skill_sequence`, the bounds of its mean skill that "
+        "hold at every look. `better`: they are above 0. `worse`: below 0. `undecided`: they contain 0. `unknown`: "
+        "there are none."
     )
     reading: str = Field(description="The verdict in words.", examples=["worse than the market"])
     explanation: dict[str, str] = Field(
@@ -68,7 +72,8 @@ class StandingData(Answer):
         "`sequence`, `detectable`, `evidence`, `rank`, `tier`, `rank_interval`, `best_probability`, `coverage`."
     )
     noise: bool | None = Field(
-        default=None, description="Whether the interval of the skill holds 0. Null: no interval."
+        default=None,
+        description="Whether `skill_interval` contains 0, so that the skill may be luck. Null: no interval.",
     )
     value: float | None = Field(description="The requested metric in the requested slice.")
     scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
@@ -138,7 +143,7 @@ class CalibrationBin(Answer):
     count: int
     forecast: Probability | None = Field(description="Mean of the forecasts.")
     observed: Probability | None = Field(description="Share of the outcomes that were YES.")
-    interval: tuple[float, float] | None = Field(description="95 % Wilson interval of `observed`.")
+    interval: tuple[float, float] | None = Field(description="95 % interval of `observed`, for dependent forecasts.")
 
 
 class CalibrationData(Answer):
