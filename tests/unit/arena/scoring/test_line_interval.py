@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,12 +130,8 @@ def test_other_groups_change_nothing() -> None:
     alone = [interval_of(bets_of(season(events, seed=events))) for events in (40, 50, 400)]
     parts = [bets_of(season(events, seed=events)) for events in (40, 50, 400)]
     names = ("cluster", "market", "start", "end", "price", "y", "weight", "share")
-    joined = replace(
-        parts[0],
-        group=np.repeat([0, 1, 2], [40, 50, 400]),
-        groups=3,
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
-    )
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    joined = replace(parts[0], group=np.repeat([0, 1, 2], [40, 50, 400]), groups=3, **columns)
 
     assert line_intervals(joined, seed=1) == alone
 
@@ -178,9 +175,10 @@ def test_windows_of_a_market_share_its_outcome() -> None:
     rows = season(40)
     bets = bets_of(rows)
     names = ("group", "cluster", "market", "start", "price", "y")
+    columns: dict[str, Any] = {name: np.concatenate([getattr(bets, name)] * 2) for name in names}
     twice = replace(
         bets,
-        **{name: np.concatenate([getattr(bets, name)] * 2) for name in names},
+        **columns,
         end=np.concatenate([bets.end, np.clip(bets.start - (bets.end - bets.start) / 2, 0, 1)]),
         weight=np.full(80, 0.5),
         share=np.full(80, 0.5),
