@@ -8,12 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from coliseum.arena.scoring.arithmetic import Mask
 from coliseum.arena.scoring.brier import brier_index, fractional
 from coliseum.arena.scoring.cells import CellTable
 from coliseum.arena.scoring.clusters import due_order
@@ -39,6 +43,9 @@ DRAWS = 10_000
 """Draws for tiers and pairs. The interval of a skill uses `line_interval.DRAWS` of them at most."""
 SLICE_DRAWS = 1_000
 """In the slices, where intervals use `line_interval.SLICE_DRAWS` of them at most."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Threads that compute parts of a report at the same time. numpy lets them run in parallel on large tables. Each part
+is computed by one thread alone, so the numbers do not depend on how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +113,42 @@ def score(
     whole = DimensionScores(measures, None, (ALL,), seed=seed, draws=draws)
     common = whole.agents_that(_competing(table, rules, listed or _has_skill), ALL)
     body["rules"]["common_of"] = [agent for agent, counts in zip(table.agents, common, strict=True) if counts]
-    everything = Dimension(ALL, (ALL,), np.zeros(len(headline), dtype=np.int64))
-    body["slices"][ALL] = _with_overall_numbers(whole.scores(ALL, common), headline, rules)
-    _add_groups(body["slices"][ALL], group_means(measures, everything), ALL, table.agents)
-    for dimension, cut in _sliced(table, headline, measures, rules) if slices else ():
-        part = DimensionScores(cut, dimension.code, dimension.labels, seed=seed, draws=slice_draws)
-        groups = None if dimension.name == GROUP else group_means(cut, dimension)
-        for label in dimension.labels:
-            scores = part.scores(label, common)
-            if scores:
-                _add_groups(scores, groups, label, table.agents)
-                body["slices"][f"{dimension.name}:{label}"] = scores
-    return ScoreReport(_clean(body), table.agents, skill_panel(headline), pair_evidence(headline))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        overall = pool.submit(_overall_scores, whole, measures, common, rules)
+        panel, bets = pool.submit(skill_panel, headline), pool.submit(pair_evidence, headline)
+        parts = list(_sliced(table, headline, measures, rules)) if slices else []
+        sliced = pool.map(partial(_slices_of, common=common, seed=seed, draws=slice_draws), parts)
+        body["slices"][ALL] = overall.result()
+        for scores in sliced:
+            body["slices"].update(scores)
+        return ScoreReport(_clean(body), table.agents, panel.result(), bets.result())
+
+
+def _overall_scores(
+    whole: DimensionScores, measures: CellScores, common: Mask, rules: ScoreRules
+) -> dict[str, dict[str, Any]]:
+    """The numbers of each agent over all cells."""
+    table = measures.table
+    scores = _with_overall_numbers(whole.scores(ALL, common), table, rules)
+    everything = Dimension(ALL, (ALL,), np.zeros(len(table), dtype=np.int64))
+    _add_groups(scores, group_means(measures, everything), ALL, table.agents)
+    return scores
+
+
+def _slices_of(
+    part: tuple[Dimension, CellScores], *, common: Mask, seed: int, draws: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The numbers of each agent in every slice of one dimension, by the name of the slice."""
+    dimension, measures = part
+    sliced = DimensionScores(measures, dimension.code, dimension.labels, seed=seed, draws=draws)
+    groups = None if dimension.name == GROUP else group_means(measures, dimension)
+    result: dict[str, dict[str, dict[str, Any]]] = {}
+    for label in dimension.labels:
+        scores = sliced.scores(label, common)
+        if scores:
+            _add_groups(scores, groups, label, measures.table.agents)
+            result[f"{dimension.name}:{label}"] = scores
+    return result
 
 
 def with_crowds(table: CellTable, rules: ScoreRules) -> tuple[CellTable, ScoreRules]:
