@@ -137,7 +137,7 @@ def test_the_document_says_which_routes_need_the_token() -> None:
     posts = {
         path: item["post"] for path, item in DOCUMENT["paths"].items() if path.startswith(ARENA) and "post" in item
     }
-    assert len(posts) == 3
+    assert len(posts) == 4
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
 
 

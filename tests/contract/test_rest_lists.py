@@ -65,6 +65,7 @@ BAD_INPUTS: dict[str, list[tuple[str, int]]] = {
     "slice": [("", 422)],
     "policy": [("greedy", 422)],
     "action": [("maybe", 422)],
+    "verdict": [("maybe", 422)],
 }
 # Lists of the arena: Postgres answers or nothing does.
 POSTGRES_ONLY = frozenset(
@@ -83,6 +84,7 @@ POSTGRES_ONLY = frozenset(
         "/arena/accounts/{season}/{agent_id}/{policy}/curve",
         "/arena/accounts/{season}/{agent_id}/{policy}/decisions",
         "/arena/attribution",
+        "/arena/claims",
     }
 )
 

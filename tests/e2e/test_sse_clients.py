@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def stage(redis_server: RedisServer) -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def rotating(redis_server: RedisServer, stage: Stage) -> Iterator[Stage]:
     """The same log on a server whose sessions are short."""
-    settings = server_settings(redis_server, "test:sse-clients:", sse_session_max_seconds=1.5)
+    settings = server_settings(redis_server, "test:sse-clients:", sse_session_max_seconds=2.5)
     with ExitStack() as stack, serving(settings, retry_ms=(50, 100)) as server:
         yield Stage(server, stage.bot, stack)
 
@@ -89,6 +90,11 @@ def trades(seen: list[Seen]) -> list[str]:
 def story(seen: list[Seen]) -> list[str]:
     """The event names, without those that depend only on the clock or come only from a wrapper."""
     return [name for name, _, _ in seen if name not in {"heartbeat", "stale", "fresh", "on_gap", "on_state"}]
+
+
+def begun(story: list[str]) -> list[str]:
+    """The story without sessions that ended before they began: a busy machine can use up the time of a short one."""
+    return [name for before, name in pairwise(["closing", *story]) if (before, name) != ("closing", "closing")]
 
 
 def names(seen: list[Seen]) -> set[str]:
@@ -180,7 +186,7 @@ def rotated(rotating: Stage) -> dict[str, list[Seen]]:
 def test_a_rotation_is_a_clean_resume(rotated: dict[str, list[Seen]], client: str) -> None:
     """SSE-124."""
     seen = cell(rotated, client)
-    assert story(seen) == ["ready", "snapshot", "closing", "ready", "closing", "ready"]
+    assert begun(story(seen)) == ["ready", "snapshot", "closing", "ready", "closing", "ready"]
     assert [data["resumed"] for name, data, _ in seen if name == "ready"] == [False, True, True]
     assert {data["reason"] for name, data, _ in seen if name == "closing"} == {"rotate"}
 

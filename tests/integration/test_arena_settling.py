@@ -189,7 +189,7 @@ def test_an_opening_that_is_killed_anywhere_is_completed_by_the_next_call(
         due = {one.decision_id for one in records.decisions(round_id) if one.agent_id != "consensus"}
         assert {message["decision_id"] for message in sent} == due
         assert len(records.rounds()) == 1
-        postgres_server.execute("truncate public.arena_seasons cascade")
+        postgres_server.empty()
         if survived:
             break
     assert steps == 5  # field, open, fund, hand out, and nothing more
@@ -204,7 +204,7 @@ def test_a_settler_run_that_is_killed_anywhere_and_repeated_gives_the_same_ledge
     exchange.admin("clock", seconds=600)
 
     def world() -> Feed:
-        postgres_server.execute("truncate public.arena_seasons, public.arena_results cascade")
+        postgres_server.empty()
         records = ArenaRecords(store)
         enrolled(records)
         round_id = open_made_up(records, markets)
