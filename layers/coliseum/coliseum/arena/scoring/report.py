@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -43,7 +42,7 @@ DRAWS = 10_000
 """Draws for tiers and pairs. The interval of a skill uses `line_interval.DRAWS` of them at most."""
 SLICE_DRAWS = 1_000
 """In the slices, where intervals use `line_interval.SLICE_DRAWS` of them at most."""
-WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = 4
 """Threads that compute parts of a report at the same time. numpy lets them run in parallel on large tables. Each part
 is computed by one thread alone, so the numbers do not depend on how many there are."""
 
