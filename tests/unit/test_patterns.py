@@ -44,6 +44,9 @@ EXAMPLES: dict[str, str] = {
     r"^[a-z0-9_.]{1,40}$": "brier.mean",
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
     r'<([^<>]+)>; rel="next"': '</a?b>; rel="next"',
+    # addresses that outsiders chose
+    r"[!-~]+": "https://a.b/",
+    r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",
     # settings, keys and names of models
     r"^[A-Za-z0-9:_.-]*$": "python:",
     r"^[A-Za-z0-9_.-]{1,40}$": "main",
