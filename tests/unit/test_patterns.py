@@ -47,6 +47,27 @@ EXAMPLES: dict[str, str] = {
     # addresses that outsiders chose
     r"[!-~]+": "https://a.b/",
     r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",
+    # the arena's sources
+    (
+        r"(?:[A-Za-z]{3,9},? +)?(?P<day>\d{1,2}) +(?P<month>[A-Za-z]{3,9}) +(?P<year>\d{4}|\d{2})"
+        r"(?: +(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))? +(?P<zone>[A-Za-z]{1,4}|[+-]\d{4}))?"
+    ): "Tue, 01 Dec 2026 08:30:00 EST",
+    (
+        r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+        r"(?:[Tt ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{1,9})?)? "
+        r"?(?P<zone>[Zz]|[+-]\d{2}:?\d{2}))?"
+    ): "2026-12-01T08:30:00.5Z",
+    r"display:none|visibility:hidden|visibility:collapse": "display:none",
+    r"(?:opacity|font-size):0(?:\.0{1,9})?(?:[a-z%]{1,4})?(?:;|!|$)": "font-size:0.0px;",
+    (
+        r"(?:traders|bettors|futures|swaps|options|markets?) (?:[a-z]{1,12} ){0,2}"
+        r"(?:see|pric|put|impl|assign|expect|give|gave)[a-z]{0,3} (?:[a-z]{1,12} ){0,3}"
+        r"\d{1,3}(?:\.\d{1,2})? ?(?:%|percent|per cent|cents)"
+    ): "traders see a 72.5%",
+    r"\d{1,3}(?:\.\d{1,2})? ?(?:%|percent|per cent) (?:odds|implied)": "72.5 % odds",
+    r"\d{1,3}(?:-to-|/|-)\d{1,3} (?:odds|favou?rite|underdog|shot)": "3-to-1 shot",
+    r"\([+-]\d{3,4}\)": "(-110)",
+    r"&(?![A-Za-z][A-Za-z0-9]{1,31};|#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};)": "&",
     # settings, keys and names of models
     r"^[A-Za-z0-9:_.-]*$": "python:",
     r"^[A-Za-z0-9_.-]{1,40}$": "main",
@@ -96,6 +117,17 @@ EXAMPLES: dict[str, str] = {
 """A text that each pattern accepts. Hostile inputs are made from its pieces."""
 SEARCHED = frozenset(
     (
+        r"display:none|visibility:hidden|visibility:collapse",
+        r"(?:opacity|font-size):0(?:\.0{1,9})?(?:[a-z%]{1,4})?(?:;|!|$)",
+        (
+            r"(?:traders|bettors|futures|swaps|options|markets?) (?:[a-z]{1,12} ){0,2}"
+            r"(?:see|pric|put|impl|assign|expect|give|gave)[a-z]{0,3} (?:[a-z]{1,12} ){0,3}"
+            r"\d{1,3}(?:\.\d{1,2})? ?(?:%|percent|per cent|cents)"
+        ),
+        r"\d{1,3}(?:\.\d{1,2})? ?(?:%|percent|per cent) (?:odds|implied)",
+        r"\d{1,3}(?:-to-|/|-)\d{1,3} (?:odds|favou?rite|underdog|shot)",
+        r"\([+-]\d{3,4}\)",
+        r"&(?![A-Za-z][A-Za-z0-9]{1,31};|#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};)",
         r"-----BEGIN ([A-Z0-9 ]+)-----",
         r"\\r|\\n|\s",
         r"^(openai|openai-chat|openai-responses|openrouter):",
