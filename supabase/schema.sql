@@ -413,13 +413,16 @@ begin
     order by decision_id for update;
   select coalesce(sum(reserved_usd), 0) into freed from public.arena_decisions
     where round_id = p_round and status = 'pending';
-  update public.arena_decisions
-    set status = 'failed', reason = 'round_closed', finished_at = now(),
-        reserved_usd = case status when 'pending' then 0 else reserved_usd end,
-        lease_until = case when status = 'running' and reserved_usd > 0 then lease_until end
-    where round_id = p_round and status in ('pending', 'running');
+  update public.arena_decisions d
+    set status = 'failed', finished_at = now(),
+        reason = case when a.kind = 'entrant' then 'not_answered' else 'round_closed' end,
+        reserved_usd = case d.status when 'pending' then 0 else d.reserved_usd end,
+        lease_until = case when d.status = 'running' and d.reserved_usd > 0 then d.lease_until end
+    from public.arena_agents a
+    where a.agent_id = d.agent_id and d.round_id = p_round and d.status in ('pending', 'running');
   update public.arena_rounds set status = case when exists (
-      select 1 from public.arena_decisions where round_id = p_round and status <> 'done'
+      select 1 from public.arena_decisions d join public.arena_agents a using (agent_id)
+      where d.round_id = p_round and d.status <> 'done' and a.kind <> 'entrant'
     ) then 'partial' else 'complete' end
     where round_id = p_round;
   perform public.arena_account_for(p_round, freed, 0);
@@ -447,7 +450,14 @@ CREATE FUNCTION public.arena_field(p jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  taken text;
 begin
+  select a.agent_id into taken from jsonb_populate_recordset(null::public.arena_agents, p -> 'agents') a
+    where a.kind = 'entrant' or a.agent_id like 'e-%' order by a.agent_id limit 1;
+  if taken is not null then
+    raise exception 'agent % of the roster has an id or kind of outside agents', taken using errcode = '23514';
+  end if;
   insert into public.arena_seasons select * from jsonb_populate_record(null::public.arena_seasons, p -> 'season')
     on conflict do nothing;
   insert into public.arena_agents as known (agent_id, kind, name, model, tracks, status, season, output_mode, params)
@@ -489,27 +499,47 @@ CREATE FUNCTION public.arena_finish_decision(p jsonb) RETURNS jsonb
 declare
   asked public.arena_decisions;
   outcome text := p ->> 'status';
-  told integer := coalesce((p ->> 'lease')::integer, (p -> 'attempt' ->> 'attempt')::integer);
+  has_forecast boolean := jsonb_typeof(p -> 'forecast') is not distinct from 'object';
+  has_attempt boolean := jsonb_typeof(p -> 'attempt') is not distinct from 'object';
+  lease integer := coalesce((p ->> 'lease')::integer, (p -> 'attempt' ->> 'attempt')::integer);
 begin
+  if outcome is null or outcome not in ('pending', 'done', 'failed', 'skipped') then
+    raise exception 'a decision ends as done, failed or skipped, or waits as pending, not as %', outcome
+      using errcode = '22023';
+  end if;
+  if has_forecast and p -> 'forecast' ->> 'forecast_id' is distinct from p ->> 'decision_id' then
+    raise exception 'forecast % does not answer decision %', p -> 'forecast' ->> 'forecast_id', p ->> 'decision_id'
+      using errcode = '22023';
+  end if;
+  if has_attempt and p -> 'attempt' ->> 'decision_id' is distinct from p ->> 'decision_id' then
+    raise exception 'the attempt belongs to %, not to %', p -> 'attempt' ->> 'decision_id', p ->> 'decision_id'
+      using errcode = '22023';
+  end if;
+  if has_forecast and outcome <> 'done' then
+    raise exception 'decision % has a forecast and is done, not %', p ->> 'decision_id', outcome using errcode = '22023';
+  end if;
   select * into asked from public.arena_decisions where decision_id = p ->> 'decision_id' for update;
   if asked.decision_id is null then
     raise exception 'no decision %', p ->> 'decision_id' using errcode = '23503';
   end if;
-  told := coalesce(told, asked.attempt);
-  if jsonb_typeof(p -> 'attempt') = 'object' then
+  if outcome = 'done' and not has_forecast and asked.status in ('pending', 'running') then
+    raise exception 'decision % is not done without a forecast', asked.decision_id using errcode = '22023';
+  end if;
+  lease := coalesce(lease, asked.attempt);
+  if has_attempt then
     insert into public.arena_attempts
       select * from jsonb_populate_record(null::public.arena_attempts, p -> 'attempt')
       on conflict (decision_id, attempt) do nothing;
   end if;
-  if told > asked.settled_attempt then
-    update public.arena_decisions set reserved_usd = 0, settled_attempt = told where decision_id = asked.decision_id;
+  if lease > asked.settled_attempt then
+    update public.arena_decisions set reserved_usd = 0, settled_attempt = lease where decision_id = asked.decision_id;
     perform public.arena_account_for(
       asked.round_id, asked.reserved_usd, coalesce((p -> 'attempt' ->> 'cost_usd')::numeric, 0));
   end if;
-  if asked.status not in ('pending', 'running') or (outcome <> 'done' and told < asked.attempt) then
+  if asked.status not in ('pending', 'running') or (outcome <> 'done' and lease < asked.attempt) then
     return jsonb_build_object('decision_id', asked.decision_id, 'changed', false);
   end if;
-  if jsonb_typeof(p -> 'forecast') = 'object' then
+  if has_forecast then
     insert into public.arena_forecasts
       (forecast_id, seal, round_id, ticker, agent_id, track, p, low, high, abstain, payload, created_at)
       select f.forecast_id, f.seal, f.round_id, f.ticker, f.agent_id, f.track, f.p, f.low, f.high,
@@ -589,10 +619,12 @@ begin
             when 'pending' then d.queued_at is null or d.queued_at < now() - make_interval(secs => p_again)
             when 'running' then d.lease_until < now() and coalesce(d.queued_at < d.lease_until, true)
             else false end
+      and a.kind <> 'entrant'
       and (a.kind <> 'llm' or r.funded_at is not null)
       and (a.kind <> 'consensus' or now() >= r.opened_at + (r.closes_at - r.opened_at) * 2 / 3 or not exists (
             select 1 from public.arena_decisions o join public.arena_agents b using (agent_id)
-            where o.round_id = d.round_id and b.kind <> 'consensus' and o.status in ('pending', 'running')))
+            where o.round_id = d.round_id and b.kind not in ('consensus', 'entrant')
+              and o.status in ('pending', 'running')))
     for update of d skip locked
   ), marked as (
     update public.arena_decisions d set queued_at = now() from due where d.decision_id = due.decision_id
@@ -797,7 +829,9 @@ CREATE FUNCTION public.arena_report_due(p_season text, p_track text) RETURNS boo
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  select coalesce(changed.at > coalesce(known.at, '-infinity'), false)
+  select coalesce(changed.at > coalesce(known.at, '-infinity'), false) and (p_track in ('blind', 'aware') or exists (
+           select 1 from public.arena_decisions d join public.arena_rounds r using (round_id)
+           where r.season = p_season and d.track = p_track))
   from (select greatest(
           (select max(closes_at) from public.arena_rounds where season = p_season and closes_at <= now()),
           (select max(o.recorded_at) from public.arena_results o where exists (
@@ -1429,7 +1463,7 @@ CREATE TABLE public.arena_accounts (
     track text DEFAULT 'blind'::text NOT NULL,
     CONSTRAINT arena_accounts_deposit_check CHECK ((deposit > (0)::numeric)),
     CONSTRAINT arena_accounts_policy_check CHECK ((policy = ANY (ARRAY['flat'::text, 'quarter_kelly'::text, 'self_sized'::text]))),
-    CONSTRAINT arena_accounts_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text])))
+    CONSTRAINT arena_accounts_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text])))
 );
 
 --
@@ -1525,9 +1559,12 @@ CREATE TABLE public.arena_agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT arena_agents_agent_id_check CHECK ((agent_id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text)),
     CONSTRAINT arena_agents_check CHECK (((kind = 'llm'::text) = (model IS NOT NULL))),
-    CONSTRAINT arena_agents_kind_check CHECK ((kind = ANY (ARRAY['llm'::text, 'statistical'::text, 'consensus'::text]))),
+    CONSTRAINT arena_agents_entrant_id_check CHECK (((kind = 'entrant'::text) = (agent_id ~~ 'e-%'::text))),
+    CONSTRAINT arena_agents_entrant_track_check CHECK (((kind <> 'entrant'::text) OR (tracks = ARRAY['open'::text]))),
+    CONSTRAINT arena_agents_kind_check CHECK ((kind = ANY (ARRAY['llm'::text, 'statistical'::text, 'consensus'::text, 'entrant'::text]))),
     CONSTRAINT arena_agents_output_mode_check CHECK ((output_mode = ANY (ARRAY['auto'::text, 'tool'::text, 'native'::text, 'prompted'::text]))),
-    CONSTRAINT arena_agents_status_check CHECK ((status = ANY (ARRAY['active'::text, 'needs_key'::text, 'paused'::text, 'retired'::text])))
+    CONSTRAINT arena_agents_status_check CHECK ((status = ANY (ARRAY['active'::text, 'needs_key'::text, 'paused'::text, 'retired'::text]))),
+    CONSTRAINT arena_agents_tracks_check CHECK (((tracks <@ ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text]) AND (cardinality(tracks) > 0)))
 );
 
 --
@@ -1652,7 +1689,7 @@ CREATE TABLE public.arena_claims (
     CONSTRAINT arena_claims_claim_id_check CHECK ((claim_id ~ '^[0-9a-f]{16}$'::text)),
     CONSTRAINT arena_claims_number_check CHECK ((number > 0)),
     CONSTRAINT arena_claims_season_check CHECK ((season ~ '^\d{4}Q[1-4]$'::text)),
-    CONSTRAINT arena_claims_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text])))
+    CONSTRAINT arena_claims_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text])))
 );
 
 --
@@ -1676,7 +1713,7 @@ CREATE TABLE public.arena_decisions (
     settled_attempt integer DEFAULT 0 NOT NULL,
     CONSTRAINT arena_decisions_reserved_usd_check CHECK ((reserved_usd >= (0)::numeric)),
     CONSTRAINT arena_decisions_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'skipped'::text]))),
-    CONSTRAINT arena_decisions_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text])))
+    CONSTRAINT arena_decisions_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text])))
 );
 
 --

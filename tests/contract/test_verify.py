@@ -117,7 +117,7 @@ class Forger(httpx.BaseTransport):
         self._real.close()
 
 
-@pytest.mark.parametrize("track", list(Track))
+@pytest.mark.parametrize("track", [Track.BLIND, Track.AWARE])
 def test_a_served_leaderboard_is_made_again_to_the_last_digit(
     server: str, world: VerifiedWorld, track: Track, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +138,7 @@ def test_the_leaderboard_has_every_part_that_can_be_published(saved: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-@pytest.mark.parametrize("track", list(Track))
+@pytest.mark.parametrize("track", [Track.BLIND, Track.AWARE])
 def test_score_gives_the_boards_numbers_from_its_cells(
     server: str, tmp_path: Path, form: str, track: Track, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,13 +125,31 @@ def answer(
     traded: bool = True,
 ) -> StoredForecast:
     """Seal a forecast, and let the accounts trade it unless `traded` is false."""
+    row = forecast_row(round_id, agent=agent, ticker=ticker, track=track, p=p, stake=stake)
+    assert records.finish_decision(row["forecast_id"], status="done", forecast=row)
+    (stored,) = records.forecasts(where=[("forecast_id", "eq", row["forecast_id"])])
+    if traded:
+        trade_forecast(records, paper(records), stored)
+    return stored
+
+
+def forecast_row(
+    round_id: str,
+    *,
+    agent: str = "uniform",
+    ticker: str = "A",
+    track: Track = Track.BLIND,
+    p: str | None = "0.70",
+    stake: str | None = None,
+) -> dict[str, Any]:
+    """The row of a sealed forecast, as a worker hands it in."""
     about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
     forecast = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
     decision = decision_id(round_id, ticker, agent, track)
     payload = forecasts.payload(
         **about, context_hash="0" * 64, forecast=forecast, made_at=time_text(now()), nonce=token_hex(16)
     )
-    row = {
+    return {
         **about,
         "track": track.value,
         "forecast_id": decision,
@@ -140,11 +158,6 @@ def answer(
         "abstain": p is None,
         "payload": payload,
     }
-    assert records.finish_decision(decision, status="done", forecast=row)
-    (stored,) = records.forecasts(where=[("forecast_id", "eq", decision)])
-    if traded:
-        trade_forecast(records, paper(records), stored)
-    return stored
 
 
 def end_round(server: PostgresServer, round_id: str) -> None:

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
 from tests.functions.asked_round import MODELS, TICKER, AskedRound, ask
-from tests.integration.arena_world import behind, end_round
+from tests.integration.arena_world import behind, end_round, forecast_row
 
 from coliseum.arena.agents.budget import Budget, reservation_per_decision, warn_when_nearly_spent
 from coliseum.arena.agents.roster import roster
+from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import Agent
 from coliseum.config import Settings
 from coliseum.store.client import Store
@@ -58,8 +59,15 @@ def attempt(decision: str, number: int, cost: Decimal | None) -> dict[str, objec
 
 
 def finish(world: AskedRound, decision: str, lease: int, cost: Decimal, status: str = "failed") -> bool:
+    round_id, ticker, agent_id, track = decision.split("/")
+    forecast = forecast_row(round_id, agent=agent_id, ticker=ticker, track=Track(track)) if status == "done" else None
     return world.records.finish_decision(
-        decision, status=status, reason="timeout", lease=lease, attempt=attempt(decision, lease, cost)
+        decision,
+        status=status,
+        reason="timeout",
+        lease=lease,
+        attempt=attempt(decision, lease, cost),
+        forecast=forecast,
     )
 
 

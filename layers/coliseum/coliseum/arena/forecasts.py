@@ -24,10 +24,23 @@ NONCE = re.compile(r"[0-9a-f]{32,128}")
 
 
 class Track(StrEnum):
-    """Blind contestants see no price; aware ones see the frozen quote. Each track has its own ranking."""
+    """What a contestant is shown of the frozen context. Each track has its own ranking.
+
+    `open` is the track of outside agents. They can read anything until the round closes, so nothing is held back.
+    """
 
     BLIND = "blind"
     AWARE = "aware"
+    INFORMED = "informed"
+    OPEN = "open"
+
+    @property
+    def shows_prices(self) -> bool:
+        return self in {Track.AWARE, Track.OPEN}
+
+    @property
+    def shows_sources(self) -> bool:
+        return self in {Track.INFORMED, Track.OPEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

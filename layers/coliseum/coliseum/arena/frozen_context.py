@@ -105,9 +105,10 @@ def build_context(
 
 def visible_context(full: Mapping[str, Any], track: Track) -> dict[str, Any]:
     """The parts of a context that a track shows."""
-    if track is Track.AWARE:
-        return dict(full)
-    return {key: value for key, value in full.items() if key not in PRICED_KEYS}
+    hidden = set() if track.shows_prices else set(PRICED_KEYS)
+    if not track.shows_sources:
+        hidden.add("sources")
+    return {key: value for key, value in full.items() if key not in hidden}
 
 
 def context_hash(full: Mapping[str, Any]) -> str:

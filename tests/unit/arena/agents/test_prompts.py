@@ -15,7 +15,7 @@ from coliseum.arena.frozen_context import visible_context
 PRICES = ("0.30", "0.31", "0.32", "1200", "900", "0.28", "0.29")
 
 
-@pytest.mark.parametrize("track", list(Track))
+@pytest.mark.parametrize("track", [Track.BLIND, Track.AWARE])
 def test_the_prompt_is_the_one_its_version_stands_for(track: Track) -> None:
     """A changed word is another prompt: raise VERSION and keep the new text beside the old one."""
     kept = Path(__file__).with_name("prompts") / f"{track.value}-{VERSION}.txt"
@@ -30,8 +30,16 @@ def test_a_blind_contestant_is_shown_no_price() -> None:
 
 def test_sources_stand_with_their_dates() -> None:
     source = {"title": 'A "wet" week', "date": "2026-11-20", "text": "Rain is likely."}
-    text = build_prompt(visible_context(context(sources=[source]), Track.BLIND), Track.BLIND).user
+    text = build_prompt(visible_context(context(sources=[source]), Track.INFORMED), Track.INFORMED).user
     assert '<source title=\'A "wet" week\' date="2026-11-20">\nRain is likely.\n</source>' in text
+
+
+@pytest.mark.parametrize(
+    ("track", "prices", "sources"), [("blind", 0, 0), ("aware", 1, 0), ("informed", 0, 1), ("open", 1, 1)]
+)
+def test_a_track_shows_prices_and_sources_or_not(track: str, prices: int, sources: int) -> None:
+    shown = visible_context(context(sources=[{"title": "A", "date": "2026-11-20", "text": "B"}]), Track(track))
+    assert ("quote" in shown, "history" in shown, "activity" in shown, "sources" in shown) == (prices,) * 3 + (sources,)
 
 
 @given(st.text(max_size=200))

@@ -37,8 +37,8 @@ def account_rows(agents: Sequence[Mapping[str, Any]], season: str) -> list[dict[
             "agent_id": agent["agent_id"],
             "policy": policy.value,
             "deposit": decimal_text(DEPOSIT),
-            # An agent that plays both tracks trades its blind forecasts: they owe nothing to the price.
-            "track": (Track.BLIND if Track.BLIND in agent["tracks"] else Track.AWARE).value,
+            # An agent that plays several tracks trades its blind forecasts: they owe nothing to the price.
+            "track": next(track.value for track in Track if track in agent["tracks"]),
         }
         for agent in agents
         for policy in policies_of(agent["kind"])

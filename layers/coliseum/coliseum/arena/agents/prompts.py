@@ -65,10 +65,10 @@ def build_prompt(shown: Mapping[str, Any], track: Track) -> Prompt:
         _tag("precedent", _precedent(shown["precedent"])),
         *(_source(source) for source in shown.get("sources", ())),
     ]
-    if track is Track.AWARE:
+    if track.shows_prices:
         parts.append(_tag("price", _price(shown)))
     parts.append("Forecast this market.")
-    return Prompt(_SYSTEM + (_AWARE if track is Track.AWARE else _BLIND), "\n\n".join(parts))
+    return Prompt(_SYSTEM + (_AWARE if track.shows_prices else _BLIND), "\n\n".join(parts))
 
 
 def _lines(question: Mapping[str, Any]) -> list[str]:

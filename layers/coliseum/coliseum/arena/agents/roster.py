@@ -20,7 +20,9 @@ from coliseum.json_objects import strict_json
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, Prices
 
-BOTH = [track.value for track in Track]
+BOTH = [Track.BLIND.value, Track.AWARE.value]
+ENTRANT_PREFIX = "e-"
+"""Ids of outside agents begin with it, and no others. The database enforces this too."""
 _MODEL_FIELDS = {"agent_id": str, "name": str, "model": str, "enabled": bool, "prices": dict}
 _OWN_OPTIONS = ("max_tokens", "reasoning", "temperature", "quantizations")
 _RULE_FIELDS = {"agent_id": str, "name": str, "rule": str, "about": str}
@@ -47,7 +49,7 @@ def parse(document: Mapping[str, Any]) -> Roster:
     """The enabled contestants of a roster document.
 
     Raises InvalidInput for a field that is missing, unknown or of the wrong type, an unknown rule, a model slug without
-    vendor, a repeated id, and a rule whose track contradicts what the rule reads.
+    vendor, a repeated id, an id of outside agents, and a rule whose track contradicts what the rule reads.
     """
     for entry in document["models"]:
         _check_fields(entry, _MODEL_FIELDS, optional=_OWN_OPTIONS)
@@ -59,6 +61,10 @@ def parse(document: Mapping[str, Any]) -> Roster:
     ids = [row["agent_id"] for row in (*models, *others)]
     if repeated := next((agent_id for agent_id in ids if ids.count(agent_id) > 1), None):
         raise InvalidInput("agent_id", repeated, "an id that no other contestant has")
+    if taken := next((agent_id for agent_id in ids if agent_id.startswith(ENTRANT_PREFIX)), None):
+        raise InvalidInput(
+            "agent_id", taken, f"an id that does not begin with {ENTRANT_PREFIX}, which marks outside agents"
+        )
     return Roster(tuple(models), tuple(others))
 
 

@@ -20,10 +20,12 @@ class AgentData(Answer):
     """A contestant as it takes part in this season."""
 
     agent_id: str
-    kind: Literal["llm", "statistical", "consensus"]
+    kind: Literal["llm", "statistical", "consensus", "entrant"]
     name: str
     model: str | None = Field(description="OpenRouter's name of the model. Null for contestants that need no model.")
-    tracks: list[TrackName] = Field(description="`blind` sees no price, `aware` sees the frozen quote.")
+    tracks: list[TrackName] = Field(
+        description="`blind` sees no price, `aware` the frozen quote, `informed` dated sources, `open` everything."
+    )
     status: Literal["active", "needs_key", "paused", "retired"]
     season: str
     created_at: UtcTime

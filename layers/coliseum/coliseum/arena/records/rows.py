@@ -23,7 +23,7 @@ class Agent:
 
     agent_id: str
     kind: str
-    """llm, statistical or consensus."""
+    """llm, statistical, consensus or entrant."""
     name: str
     model: str | None
     tracks: tuple[Track, ...]

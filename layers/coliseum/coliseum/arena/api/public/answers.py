@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Literal
 
 Probability = float
-TrackName = Literal["blind", "aware"]
+TrackName = Literal["blind", "aware", "informed", "open"]
