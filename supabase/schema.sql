@@ -341,6 +341,34 @@ CREATE FUNCTION public.arena_budget_warning(p_share numeric) RETURNS jsonb
 $$;
 
 --
+-- Name: arena_check_context_sources(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_check_context_sources() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  source jsonb;
+  as_of timestamptz := (new.context ->> 'as_of')::timestamptz;
+begin
+  if jsonb_typeof(new.context -> 'sources') is distinct from 'array' then
+    return new;
+  end if;
+  for source in select value from jsonb_array_elements(new.context -> 'sources') loop
+    if coalesce((source ->> 'published_at')::timestamptz > as_of, true)
+       or coalesce((source ->> 'fetched_at')::timestamptz > as_of, true) then
+      raise exception 'source % of % was not known at %', source ->> 'url', new.ticker, as_of using errcode = '23514';
+    end if;
+    if source ->> 'sha256' is distinct from
+       encode(sha256(convert_to((source ->> 'title') || chr(10) || (source ->> 'text'), 'UTF8')), 'hex') then
+      raise exception 'source % of % has another hash', source ->> 'url', new.ticker using errcode = '23514';
+    end if;
+  end loop;
+  return new;
+end $$;
+
+--
 -- Name: arena_claim_events(text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -389,8 +417,7 @@ CREATE FUNCTION public.arena_claims_due(p_season text, p_track text) RETURNS boo
       from public.arena_claim_looks l where l.claim_id = c.claim_id
     ) looked on true
     where c.season = p_season and c.track = p_track and not looked.final
-      -- No function runs longer than a quarter of an hour.
-      and ((c.look_at <= now() and coalesce(looked.at, '-infinity') < c.look_at + interval '15 minutes')
+      and ((c.look_at <= now() and coalesce(looked.at, '-infinity') < c.look_at)
         or exists (select 1 from public.arena_reports r where r.season = p_season and r.track = p_track
                    and r.created_at > greatest(c.registered_at, coalesce(looked.at, '-infinity'))))
   )
@@ -555,6 +582,18 @@ begin
 end $$;
 
 --
+-- Name: arena_forget_sources(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_forget_sources() RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with gone as (delete from public.arena_sources where fetched_at < now() - interval '30 days' returning 1)
+  select count(*)::integer from gone
+$$;
+
+--
 -- Name: arena_fund_round(text, jsonb, numeric); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -667,6 +706,28 @@ begin
 end $$;
 
 --
+-- Name: arena_known_sources(text[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_known_sources(p_feeds text[], p_as_of timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'sources', coalesce((
+      select jsonb_agg(to_jsonb(s) - 'place' order by s.source_id) from (
+        select k.*, row_number() over (partition by k.feed_url order by k.published_at desc, k.source_id desc) as place
+        from public.arena_sources k
+        where k.feed_url = any (p_feeds) and k.published_at <= p_as_of and k.fetched_at <= p_as_of
+          and k.published_at >= p_as_of - interval '14 days'
+      ) s where s.place <= 60), '[]'),
+    'feeds', coalesce((
+      select jsonb_agg(jsonb_build_object('url', f.url, 'name', f.name, 'status', f.status, 'problem', f.problem,
+                                          'read_at', f.read_at) order by f.url)
+      from public.arena_source_feeds f where f.url = any (p_feeds)), '[]'))
+$$;
+
+--
 -- Name: arena_lease_decision(text, integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -718,6 +779,27 @@ begin
     raise exception 'claim % is not decided before %', new.claim_id, asked.look_at using errcode = '23514';
   end if;
   return new;
+end $$;
+
+--
+-- Name: arena_note_feeds(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_note_feeds(p_feeds jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into public.arena_source_feeds as known (url, name, origin, series)
+    select f.url, f.name, f.origin, coalesce(f.series, '{}')
+    from jsonb_populate_recordset(null::public.arena_source_feeds, p_feeds) f order by f.url
+    on conflict (url) do update set
+      name = case when known.origin = 'list' and excluded.origin = 'settlement' then known.name else excluded.name end,
+      origin = case when known.origin = 'list' then 'list' else excluded.origin end,
+      series = array(select distinct s from unnest(known.series || excluded.series) s order by s),
+      noted_at = now();
+  delete from public.arena_source_feeds where origin = 'settlement' and url not in (
+    select k.url from public.arena_source_feeds k where k.origin = 'settlement' order by k.noted_at desc, k.url limit 200);
 end $$;
 
 --
@@ -963,6 +1045,50 @@ CREATE FUNCTION public.arena_stamp_attempt() RETURNS trigger
 begin
   new.recorded_at := clock_timestamp();
   return new;
+end $$;
+
+--
+-- Name: arena_stamp_source(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_stamp_source() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.fetched_at := clock_timestamp();
+  return new;
+end $$;
+
+--
+-- Name: arena_store_reading(jsonb, jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  told public.arena_source_feeds := jsonb_populate_record(null::public.arena_source_feeds, p_feed);
+  added integer;
+begin
+  update public.arena_source_feeds f set
+      status = told.status, problem = told.problem, checked_at = clock_timestamp(),
+      feed_url = coalesce(told.feed_url, f.feed_url),
+      etag = case when told.status = 'read' then told.etag else f.etag end,
+      last_modified = case when told.status = 'read' then told.last_modified else f.last_modified end,
+      items = case when told.status = 'read' then told.items else f.items end,
+      dropped = case when told.status = 'read' then coalesce(told.dropped, '{}') else f.dropped end,
+      read_at = case when told.status in ('read', 'unchanged') then clock_timestamp() else f.read_at end
+    where f.url = told.url;
+  insert into public.arena_sources (feed_url, url, title, publisher, text, sha256, published_at, date_only)
+    select told.url, s.url, s.title, s.publisher, s.text, s.sha256, s.published_at, s.date_only
+    from jsonb_populate_recordset(null::public.arena_sources, p_sources) s
+    -- the reader's clock may be ahead of this one
+    where s.published_at <= clock_timestamp() + case when s.date_only then interval '50 hours' else interval '0' end
+    on conflict do nothing;
+  get diagnostics added = row_count;
+  return added;
 end $$;
 
 --
@@ -1982,6 +2108,69 @@ CREATE TABLE public.arena_seasons (
 );
 
 --
+-- Name: arena_source_feeds; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_source_feeds (
+    url text NOT NULL,
+    name text NOT NULL,
+    origin text NOT NULL,
+    series text[] DEFAULT '{}'::text[] NOT NULL,
+    feed_url text,
+    etag text,
+    last_modified text,
+    status text DEFAULT 'new'::text NOT NULL,
+    problem text,
+    items integer DEFAULT 0 NOT NULL,
+    dropped jsonb DEFAULT '{}'::jsonb NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    checked_at timestamp with time zone,
+    read_at timestamp with time zone,
+    CONSTRAINT arena_source_feeds_items_check CHECK ((items >= 0)),
+    CONSTRAINT arena_source_feeds_origin_check CHECK ((origin = ANY (ARRAY['list'::text, 'settlement'::text]))),
+    CONSTRAINT arena_source_feeds_status_check CHECK ((status = ANY (ARRAY['new'::text, 'read'::text, 'unchanged'::text, 'failed'::text, 'refused'::text]))),
+    CONSTRAINT arena_source_feeds_url_check CHECK (((url ~ '^https://'::text) AND (octet_length(url) <= 2048)))
+);
+
+--
+-- Name: arena_sources; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_sources (
+    source_id bigint NOT NULL,
+    feed_url text NOT NULL,
+    url text NOT NULL,
+    title text NOT NULL,
+    publisher text NOT NULL,
+    text text NOT NULL,
+    sha256 text NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    date_only boolean NOT NULL,
+    fetched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT arena_sources_check CHECK ((sha256 = encode(sha256(convert_to(((title || chr(10)) || text), 'UTF8'::name)), 'hex'::text))),
+    CONSTRAINT arena_sources_check1 CHECK ((published_at <= (fetched_at +
+CASE
+    WHEN date_only THEN '50:00:00'::interval
+    ELSE '00:00:00'::interval
+END))),
+    CONSTRAINT arena_sources_check2 CHECK (((((title || publisher) || text) || url) !~ '[\x01-\x1f\x7f]'::text)),
+    CONSTRAINT arena_sources_title_check CHECK ((title <> ''::text))
+);
+
+--
+-- Name: arena_sources_source_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_sources ALTER COLUMN source_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.arena_sources_source_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: arena_unrooted_days; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2672,6 +2861,24 @@ CREATE VIEW public.public_arena_season_results AS
      JOIN public.arena_results s USING (ticker));
 
 --
+-- Name: public_arena_source_feeds; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.public_arena_source_feeds AS
+ SELECT split_part(url, '?'::text, 1) AS url,
+    md5(url) AS feed_id,
+    name,
+    origin,
+    series,
+    status,
+    problem,
+    items,
+    dropped,
+    checked_at,
+    read_at
+   FROM public.arena_source_feeds;
+
+--
 -- Name: public_arena_standings; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -3171,6 +3378,27 @@ ALTER TABLE ONLY public.arena_seasons
     ADD CONSTRAINT arena_seasons_pkey PRIMARY KEY (season);
 
 --
+-- Name: arena_source_feeds arena_source_feeds_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_source_feeds
+    ADD CONSTRAINT arena_source_feeds_pkey PRIMARY KEY (url);
+
+--
+-- Name: arena_sources arena_sources_feed_url_url_sha256_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_sources
+    ADD CONSTRAINT arena_sources_feed_url_url_sha256_key UNIQUE (feed_url, url, sha256);
+
+--
+-- Name: arena_sources arena_sources_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_sources
+    ADD CONSTRAINT arena_sources_pkey PRIMARY KEY (source_id);
+
+--
 -- Name: arena_stops arena_stops_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3374,6 +3602,18 @@ CREATE INDEX arena_results_ticker_idx ON public.arena_results USING btree (ticke
 CREATE INDEX arena_round_markets_ticker_snapshot_at_idx ON public.arena_round_markets USING btree (ticker, snapshot_at DESC);
 
 --
+-- Name: arena_sources_feed_url_published_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_sources_feed_url_published_at_idx ON public.arena_sources USING btree (feed_url, published_at DESC);
+
+--
+-- Name: arena_sources_fetched_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_sources_fetched_at_idx ON public.arena_sources USING btree (fetched_at);
+
+--
 -- Name: feed_events_by_age; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -3506,6 +3746,12 @@ CREATE TRIGGER arena_results_kept BEFORE DELETE OR UPDATE ON public.arena_result
 CREATE TRIGGER arena_round_markets_kept BEFORE DELETE OR UPDATE ON public.arena_round_markets FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
 
 --
+-- Name: arena_round_markets arena_round_markets_sources; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_round_markets_sources BEFORE INSERT ON public.arena_round_markets FOR EACH ROW EXECUTE FUNCTION public.arena_check_context_sources();
+
+--
 -- Name: arena_rounds arena_rounds_kept; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3516,6 +3762,18 @@ CREATE TRIGGER arena_rounds_kept BEFORE DELETE OR UPDATE ON public.arena_rounds 
 --
 
 CREATE TRIGGER arena_seal_roots_kept BEFORE DELETE OR UPDATE ON public.arena_seal_roots FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_sources arena_sources_kept; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_sources_kept BEFORE UPDATE ON public.arena_sources FOR EACH ROW EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_sources arena_sources_stamped; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_sources_stamped BEFORE INSERT ON public.arena_sources FOR EACH ROW EXECUTE FUNCTION public.arena_stamp_source();
 
 --
 -- Name: arena_stops arena_stops_kept; Type: TRIGGER; Schema: public; Owner: -
@@ -3706,6 +3964,13 @@ ALTER TABLE ONLY public.arena_rounds
     ADD CONSTRAINT arena_rounds_season_fkey FOREIGN KEY (season) REFERENCES public.arena_seasons(season);
 
 --
+-- Name: arena_sources arena_sources_feed_url_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_sources
+    ADD CONSTRAINT arena_sources_feed_url_fkey FOREIGN KEY (feed_url) REFERENCES public.arena_source_feeds(url) ON DELETE CASCADE;
+
+--
 -- Name: arena_stops arena_stops_account_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3863,6 +4128,18 @@ ALTER TABLE public.arena_seal_roots ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.arena_seasons ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: arena_source_feeds; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_source_feeds ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: arena_sources; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_sources ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: arena_stops; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -3985,6 +4262,12 @@ REVOKE ALL ON FUNCTION public.arena_budget_warning(p_share numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_budget_warning(p_share numeric) TO service_role;
 
 --
+-- Name: FUNCTION arena_check_context_sources(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_check_context_sources() FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_claim_events(p_claim text, p_since timestamp with time zone); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4033,6 +4316,13 @@ REVOKE ALL ON FUNCTION public.arena_finish_decision(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_finish_decision(p jsonb) TO service_role;
 
 --
+-- Name: FUNCTION arena_forget_sources(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_forget_sources() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_forget_sources() TO service_role;
+
+--
 -- Name: FUNCTION arena_fund_round(p_round text, p_each jsonb, p_cap numeric); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4059,6 +4349,13 @@ REVOKE ALL ON FUNCTION public.arena_keep() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.arena_keep_round() FROM PUBLIC;
 
 --
+-- Name: FUNCTION arena_known_sources(p_feeds text[], p_as_of timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_known_sources(p_feeds text[], p_as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_known_sources(p_feeds text[], p_as_of timestamp with time zone) TO service_role;
+
+--
 -- Name: FUNCTION arena_lease_decision(p_decision text, p_seconds integer); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4070,6 +4367,13 @@ GRANT ALL ON FUNCTION public.arena_lease_decision(p_decision text, p_seconds int
 --
 
 REVOKE ALL ON FUNCTION public.arena_look() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_note_feeds(p_feeds jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_note_feeds(p_feeds jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_note_feeds(p_feeds jsonb) TO service_role;
 
 --
 -- Name: FUNCTION arena_open_round(p jsonb); Type: ACL; Schema: public; Owner: -
@@ -4144,6 +4448,19 @@ GRANT ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_outp
 --
 
 REVOKE ALL ON FUNCTION public.arena_stamp_attempt() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_stamp_source(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_stamp_source() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_store_reading(p_feed jsonb, p_sources jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) TO service_role;
 
 --
 -- Name: FUNCTION arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone); Type: ACL; Schema: public; Owner: -
@@ -4381,6 +4698,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.arena_seal_roots TO service_ro
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.arena_seasons TO service_role;
 
 --
+-- Name: TABLE arena_source_feeds; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.arena_source_feeds TO service_role;
+
+--
+-- Name: TABLE arena_sources; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.arena_sources TO service_role;
+
+--
 -- Name: TABLE arena_unrooted_days; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4593,6 +4922,14 @@ GRANT SELECT ON TABLE public.public_arena_seal_roots TO service_role;
 GRANT SELECT ON TABLE public.public_arena_season_results TO anon;
 GRANT SELECT ON TABLE public.public_arena_season_results TO authenticated;
 GRANT SELECT ON TABLE public.public_arena_season_results TO service_role;
+
+--
+-- Name: TABLE public_arena_source_feeds; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.public_arena_source_feeds TO anon;
+GRANT SELECT ON TABLE public.public_arena_source_feeds TO authenticated;
+GRANT SELECT ON TABLE public.public_arena_source_feeds TO service_role;
 
 --
 -- Name: TABLE public_arena_standings; Type: ACL; Schema: public; Owner: -

@@ -78,6 +78,7 @@ def test_a_bad_value_is_an_error_with_the_variables_name_and_without_the_value(
 
 def test_every_setting_with_rules_has_its_bad_value_in_the_table() -> None:
     free = {"SECRETS_PATH", "LOGFIRE_TOKEN", "CORS_ALLOW_ORIGINS", "KALSHI_RSA_KEY_PATH", "KALSHI_API_KEY"}
+    free |= {"ARENA_SOURCES", "EXA_API_KEY"}
     free |= {"KALSHI_PRIVATE_KEY", "UPSTASH_REDIS_REST_TOKEN", "SUPABASE_SERVICE_ROLE_KEY"}
     assert {name.upper() for name in Settings.model_fields} == {variable for variable, _, _ in BAD} | free
 
@@ -128,6 +129,7 @@ SECRETS = {
     "kalshi_private_key": "-----BEGIN s3cret-----",
     "openrouter_api_key": OPENROUTER,
     "logfire_token": "s3cret-logfire-token",
+    "exa_api_key": "s3cret-exa-key",
     "admin_token": "s3cret-admin-token",
     "stream_ticket_secret": "s3cret-stream-ticket",
 }

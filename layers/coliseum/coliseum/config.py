@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     """The public address of this installation, for OpenRouter's list of applications."""
     arena_daily_budget_usd: Decimal = Field(default=Decimal(2), ge=0, le=10_000)
     """The most that the arena's models may cost in one day (UTC). Set a limit on the key itself, too."""
+    arena_sources: str | None = None
+    """The feeds of the informed track: JSON, the path of a JSON file, or `off`. None: the list in the package."""
+    exa_api_key: HeaderSecret | None = None
+    """Exa's key: then each round searches for news once per market. Without it only feeds are read."""
     round_interval_seconds: int = Field(default=21_600, ge=60, le=604_800)
     """A round opens at every multiple of this many seconds since 1970-01-01T00:00:00Z."""
     round_open_seconds: int = Field(default=3_600, ge=30, le=86_400)
@@ -180,12 +184,6 @@ class Settings(BaseSettings):
     def _key_digest(self) -> str:
         key = self.kalshi_api_key
         return NO_ACCOUNT if key is None else key_digest(key.get_secret_value())
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The values of all secrets, for code that removes them from what others sent."""
-        values = (getattr(self, name) for name in type(self).model_fields)
-        return frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
     def require(self, *names: str) -> None:
         """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""

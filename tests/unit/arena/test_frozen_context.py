@@ -50,11 +50,14 @@ def test_a_book_comes_back_from_its_json() -> None:
 
 def test_nothing_in_a_context_is_later_than_its_time() -> None:
     hours = [NOW + timedelta(hours=delta) for delta in (-2, -1, 0, 1, 2)]
-    sources = [{"title": str(at), "date": at.isoformat(), "text": ""} for at in hours]
-    sources += [{"title": "day", "date": "2026-11-22", "text": ""}, {"title": "old", "date": "2026-11-21", "text": ""}]
+    sources = [
+        {"title": f"{published} {fetched}", "published_at": published.isoformat(), "fetched_at": fetched.isoformat()}
+        for published in hours
+        for fetched in hours
+    ]
     full = build_context(offer(), book(), as_of=NOW, history=[candle(at, "0.5") for at in hours], sources=sources)
     assert [end for end, _ in full["history"]] == [at.timestamp() for at in hours[:3]]
-    assert [source["title"] for source in full["sources"]] == [*map(str, hours[:3]), "old"]
+    assert [source["title"] for source in full["sources"]] == [f"{a} {b}" for a in hours[:3] for b in hours[:3]]
 
 
 PRICES = {"0.3571", "0.3969", "0.6429", "0.3123", "0.3377", "0.7719", "0.6031", "0.377", "98765", "43210"}

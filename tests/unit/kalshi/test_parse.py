@@ -264,6 +264,7 @@ def test_a_series_has_its_fee() -> None:
     series = parse.series_from(_read(wire.WireSeries, payloads.series(fee_multiplier=0.07)))
     assert (series.fee_type, series.fee_multiplier, series.tags) == ("quadratic", Decimal("0.07"), ())
     assert series.settlement_sources == ("NWS",)
+    assert series.settlement_urls == ("https://example.com/nws",)
 
 
 def test_a_candle_without_a_trade_has_no_price_but_the_one_before() -> None:

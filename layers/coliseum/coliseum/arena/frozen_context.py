@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,8 @@ QUOTED_SPREAD = Decimal("0.10")
 """Dollars. A wider book says nothing about the probability: the market is scored for accuracy, not for skill."""
 PRICED_KEYS = ("quote", "history", "activity")
 """The parts of a context that show the price. Blind contestants do not get them."""
+SOURCED_KEYS = frozenset(("sources", "sourcing"))
+"""The parts with news, for informed contestants only, and with what could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +57,14 @@ def build_context(
     precedent: Precedent = Precedent(0, 0),
     siblings: Sequence[str] = (),
     sources: Sequence[Mapping[str, str]] = (),
+    sourcing: Mapping[str, Any] | None = None,
     terms: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The frozen context of one market, the same for all contestants. Prices are in parts of their own (PRICED_KEYS).
 
-    `siblings` are the other outcomes of the event, `sources` texts {title, date, text} with RFC 3339 dates, and `terms`
-    the costs of trading. Candles and sources later than `as_of` are left out.
+    `siblings` are the other outcomes of the event, `sources` dated sources (`DatedSource.shown`), `sourcing` what was
+    tried to find some, and `terms` the costs of trading. Candles later than `as_of` are left out, and so are sources
+    that were published, or read by Coliseum, later.
     """
     market, probability = offer.market, quoted_probability(book)
     return {
@@ -80,7 +84,8 @@ def build_context(
             "other_outcomes": list(siblings),
         },
         "precedent": {"yes": precedent.yes, "resolved": precedent.resolved},
-        "sources": [dict(source) for source in sources if _known_by(source["date"], as_of)],
+        "sources": [dict(source) for source in sources if _known_by(source, as_of)],
+        "sourcing": dict(sourcing or {}),
         "terms": dict(terms or {}),
         "quote": {
             "yes_bid": optional_text(book.yes_bids[0].price if book.yes_bids else None, places=4),
@@ -107,7 +112,7 @@ def visible_context(full: Mapping[str, Any], track: Track) -> dict[str, Any]:
     """The parts of a context that a track shows."""
     hidden = set() if track.shows_prices else set(PRICED_KEYS)
     if not track.shows_sources:
-        hidden.add("sources")
+        hidden |= SOURCED_KEYS
     return {key: value for key, value in full.items() if key not in hidden}
 
 
@@ -134,7 +139,7 @@ def book_from(value: Mapping[str, Any]) -> OrderBook:
     return OrderBook(yes_bids=levels("yes"), no_bids=levels("no"))
 
 
-def _known_by(date: str, as_of: datetime) -> bool:
-    """Whether the date is not later than `as_of`. A date without a time means the beginning of its UTC day."""
-    moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= as_of
+def _known_by(source: Mapping[str, str], as_of: datetime) -> bool:
+    """Whether a source was published and read not later than `as_of`. Both times need a zone."""
+    times = (datetime.fromisoformat(source[name].replace("Z", "+00:00")) for name in ("published_at", "fetched_at"))
+    return all(moment <= as_of for moment in times)

@@ -350,6 +350,7 @@ def series_from(row: wire.WireSeries) -> Series:
         fee_multiplier=_exact(row.fee_multiplier),
         settlement_sources=tuple(source.name or source.url for source in row.settlement_sources or ()),
         contract_url=row.contract_url,
+        settlement_urls=tuple(source.url for source in row.settlement_sources or ()),
     )
 
 

@@ -41,3 +41,5 @@ class Series:
     fee_multiplier: Decimal
     settlement_sources: tuple[str, ...]
     contract_url: str
+    settlement_urls: tuple[str, ...] = ()
+    """The addresses of the settlement sources, in their order; "" where the exchange names none."""

@@ -22,7 +22,7 @@ def test_every_field_is_one_clean_line_of_limited_length() -> None:
         feed_url="https://f.example/",
     )
     assert (source.title, source.publisher, source.url) == ("Prices Rules: say 99 %", "P", "https://a.example/ 1")
-    assert len(source.text) <= 1000
+    assert len(source.text) <= 500
     assert source.shown()["sha256"] == hashlib.sha256(f"{source.title}\n{source.text}".encode()).hexdigest()
 
 

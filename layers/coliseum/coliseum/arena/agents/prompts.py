@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
+from coliseum.arena.clean_text import clean_line
 from coliseum.arena.forecasts import Track
 
 VERSION = "1"
@@ -42,6 +43,11 @@ _AWARE = """
 You are shown the market's price. Traders put money on it, and it is usually close to the truth: depart from it \
 only for a reason you can name."""
 
+_INFORMED = """
+
+You are shown news with the time of their publication, none later than the present. They were chosen by the words that \
+they share with the question, so some may not matter. Weigh who says it and how old it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -65,10 +71,13 @@ def build_prompt(shown: Mapping[str, Any], track: Track) -> Prompt:
         _tag("precedent", _precedent(shown["precedent"])),
         *(_source(source) for source in shown.get("sources", ())),
     ]
+    if track.shows_sources and not shown.get("sources"):
+        parts.append(_tag("source", ["No news was found for this market."]))
     if track.shows_prices:
         parts.append(_tag("price", _price(shown)))
     parts.append("Forecast this market.")
-    return Prompt(_SYSTEM + (_AWARE if track.shows_prices else _BLIND), "\n\n".join(parts))
+    system = _SYSTEM + (_AWARE if track.shows_prices else _BLIND) + (_INFORMED if track.shows_sources else "")
+    return Prompt(system, "\n\n".join(parts))
 
 
 def _lines(question: Mapping[str, Any]) -> list[str]:
@@ -100,8 +109,9 @@ def _precedent(precedent: Mapping[str, int]) -> list[str]:
 
 
 def _source(source: Mapping[str, str]) -> str:
-    attributes = f" title={quoteattr(source.get('title', ''))} date={quoteattr(source.get('date', ''))}"
-    return _tag("source", [source.get("text", "")], attributes)
+    """A news item: one line per field, so that none can look like another field."""
+    rows = (("Published", "published_at"), ("Publisher", "publisher"), ("Title", "title"), ("Text", "text"))
+    return _tag("source", [f"{name}: {clean_line(source[field], most=1000)}" for name, field in rows])
 
 
 def _price(shown: Mapping[str, Any]) -> list[str]:
@@ -118,9 +128,9 @@ def _price(shown: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {value}" for name, value in rows if value]
 
 
-def _tag(name: str, lines: Iterable[str], attributes: str = "") -> str:
+def _tag(name: str, lines: Iterable[str]) -> str:
     """Text inside an XML tag. Angle brackets of the text are escaped, so that it cannot end the tag."""
-    return f"<{name}{attributes}>\n{escape(chr(10).join(lines))}\n</{name}>"
+    return f"<{name}>\n{escape(chr(10).join(lines))}\n</{name}>"
 
 
 def _moment(text: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
@@ -26,14 +26,17 @@ def to_json(record: Any, *, leave_out: frozenset[str] = frozenset()) -> dict[str
 def from_json(kind: type[Record], row: Mapping[str, Any], **fixed: Any) -> Record:
     """Read a dataclass of this kind. The values of `fixed` fields come from the caller.
 
-    Raises ValueError for a missing or wrong field; the message names it.
+    Raises ValueError for a wrong field, or a missing one that has no default; the message names it.
     """
     values: dict[str, Any] = {}
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}  # type: ignore[arg-type]  # a dataclass
     for name, reader in _readers(kind).items():  # type: ignore[arg-type]  # a class is hashable
         if name in fixed:
             values[name] = fixed[name]
             continue
         if name not in row:
+            if name in optional:
+                continue  # recordings from before the field was added
             raise ValueError(f"{name}: missing")
         try:
             values[name] = reader(row[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from coliseum.arena.calendar import RoundSlot
 from coliseum.arena.frozen_context import CandidateMarket, Precedent, book_json, build_context, context_hash
 from coliseum.arena.paper.trading import close_margin_seconds
 from coliseum.arena.rounds.selection import choose_markets
+from coliseum.arena.sources.gathering import GatheredSources, SourceQuestion
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
 from coliseum.trading.events import Event, Series
@@ -23,6 +24,10 @@ EVENT_PAGES = 5
 """Pages of 200 events that are read. The exchange lists more open markets than one call could read."""
 HISTORY = timedelta(hours=24)
 PRECEDENT_LIMIT = 200
+GatherSources = Callable[[Sequence[SourceQuestion]], Mapping[str, GatheredSources]]
+"""The sources of these markets by ticker, in seconds at most."""
+
+NO_SOURCES = GatheredSources(report={})
 
 
 class MarketSource(Protocol):
@@ -58,8 +63,9 @@ def frozen_markets(
     per_event: int,
     open_for: timedelta,
     exchange: str,
+    gather: GatherSources | None = None,
 ) -> list[dict[str, Any]]:
-    """The chosen markets as rows of `arena_round_markets`.
+    """The chosen markets as rows of `arena_round_markets`. `gather` finds the sources of the informed track.
 
     A market must stay open for the round and the margin before its close. On the sandbox half of the places go to
     markets that close soon, so that a developer sees some of them settle. Order books are read last, so that they are
@@ -84,6 +90,7 @@ def frozen_markets(
     series_facts = {
         name: _read_series_facts(kalshi, name) for name in dict.fromkeys(offer.series_ticker for offer in chosen)
     }
+    sources = _sources(gather, chosen, series_facts)
     histories = {offer.market.ticker: _history(kalshi, offer, now) for offer in chosen}
     books = kalshi.order_books([offer.market.ticker for offer in chosen]) if chosen else {}
     as_of = clock()
@@ -96,6 +103,7 @@ def frozen_markets(
             event=events[offer.market.event_ticker],
             facts=series_facts[offer.series_ticker],
             history=histories[offer.market.ticker],
+            sources=sources.get(offer.market.ticker, NO_SOURCES),
         )
         for offer in chosen
         if offer.market.ticker in books
@@ -111,6 +119,7 @@ def _row(
     event: Event,
     facts: _SeriesFacts,
     history: tuple[Candle, ...],
+    sources: GatheredSources,
 ) -> dict[str, Any]:
     market = offer.market
     full = build_context(
@@ -121,6 +130,8 @@ def _row(
         precedent=facts.precedent,
         siblings=[other.subtitle or other.title for other in event.markets if other.ticker != market.ticker],
         terms=terms(event, facts.series),
+        sources=sources.shown,
+        sourcing=sources.report,
     )
     return {
         "round_id": slot.round_id,
@@ -139,6 +150,40 @@ def _row(
         "volume_24h": decimal_text(market.volume_24h),
         "snapshot_at": full["as_of"],
     }
+
+
+def _sources(
+    gather: GatherSources | None, chosen: Sequence[CandidateMarket], facts: Mapping[str, _SeriesFacts]
+) -> Mapping[str, GatheredSources]:
+    """What `gather` finds for the markets. Whatever fails there, the round opens, with the reason in its contexts."""
+    if gather is None or not chosen:
+        return {}
+    try:
+        return gather([_source_question(offer, facts[offer.series_ticker].series) for offer in chosen])
+    except Exception as error:  # noqa: BLE001 - no fault in a source or its reader may stop a round
+        logger().exception("sources could not be gathered")
+        failed = GatheredSources(report={"known": 0, "problems": [f"gathering failed: {type(error).__name__}"]})
+        return {offer.market.ticker: failed for offer in chosen}
+
+
+def _source_question(offer: CandidateMarket, series: Series | None) -> SourceQuestion:
+    market = offer.market
+    title = f"{market.title} {market.subtitle or ''}".strip()
+    return SourceQuestion(
+        ticker=market.ticker,
+        series_ticker=offer.series_ticker,
+        category=offer.category,
+        title=title,
+        text=" ".join((title, series.title if series else "", market.rules_primary, market.rules_secondary)),
+        settlement=_settlement(series),
+    )
+
+
+def _settlement(series: Series | None) -> tuple[tuple[str, str], ...]:
+    """Name and address of the series' settlement sources."""
+    if series is None:
+        return ()
+    return tuple(zip(series.settlement_sources, series.settlement_urls, strict=False))
 
 
 def terms(event: Event, series: Series | None) -> Mapping[str, Any]:

@@ -11,6 +11,10 @@ from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import enroll_roster
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import Enqueue, OpeningReport, RoundPlan, hand_out, open_round
+from coliseum.arena.sources.catalogue import configured_feeds
+from coliseum.arena.sources.gathering import SourceGatherer
+from coliseum.arena.sources.records import SourceRecords
+from coliseum.arena.sources.search import ExaSearch
 from coliseum.aws import send_batch
 from coliseum.config import Settings
 from coliseum.feed.exchange_changes import ExchangeChanges
@@ -25,6 +29,7 @@ class RoundOpener:
     def __init__(
         self, settings: Settings, *, records: ArenaRecords, kalshi: Kalshi, feed: Feed, enqueue: Enqueue
     ) -> None:
+        """Raises ConfigurationError for a list of feeds that cannot be read."""
         self._plan = RoundPlan.from_settings(settings)
         self._records = records
         self._kalshi = kalshi
@@ -32,6 +37,13 @@ class RoundOpener:
         self._enqueue = enqueue
         self._enroll = partial(enroll_roster, records, has_key=settings.openrouter_api_key is not None)
         self._fund = Budget(records, cap=settings.arena_daily_budget_usd).fund
+        key = settings.exa_api_key
+        self._gather = SourceGatherer(
+            lambda: SourceRecords(records.store),
+            feeds=configured_feeds(settings.arena_sources),
+            clock=_now,
+            search=None if key is None else ExaSearch(key.get_secret_value(), clock=_now),
+        ).gather
         self._resources = ExitStack()
 
     @classmethod
@@ -60,12 +72,13 @@ class RoundOpener:
         """Open the round of the present slot unless it is open, hand out due decisions, publish `round_opened`."""
         report = open_round(
             self._plan,
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
             kalshi=self._kalshi,
             records=self._records,
             enqueue=self._enqueue,
             enroll=self._enroll,
             fund=self._fund,
+            gather=self._gather,
         )
         if report.entries:
             self._feed.publish(report.entries, now_ms=now_ms())
@@ -81,3 +94,7 @@ class RoundOpener:
 
     def close(self) -> None:
         self._resources.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -16,7 +16,7 @@ from coliseum.arena.calendar import RoundSlot, slot_at, time_text
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.decisions import DecisionRecords
 from coliseum.arena.records.rows import Agent, Round, decision_id
-from coliseum.arena.rounds.markets import frozen_markets
+from coliseum.arena.rounds.markets import GatherSources, frozen_markets
 from coliseum.config import Settings
 from coliseum.feed.entries import Candidate, EntryKind, event_candidate
 from coliseum.kalshi.client import Kalshi
@@ -83,13 +83,14 @@ def open_round(
     enqueue: Enqueue,
     enroll: EnrollSeason,
     fund: FundRound,
+    gather: GatherSources | None = None,
 ) -> OpeningReport:
     """Open the round of the present slot unless it exists, set its money aside, and hand out its due decisions."""
     slot = slot_at(clock(), every=plan.every)
     round_ = records.find_round(slot.round_id)
     new = False
     if round_ is None:
-        new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, enroll=enroll)
+        new = _open(plan, slot, clock=clock, kalshi=kalshi, records=records, enroll=enroll, gather=gather)
         round_ = records.find_round(slot.round_id)
     if round_ is None:
         return OpeningReport(round_id=None, new=False, handed_out=0, entries=())
@@ -111,7 +112,14 @@ def hand_out(records: DecisionRecords, enqueue: Enqueue, *, again_seconds: int) 
 
 
 def _open(
-    plan: RoundPlan, slot: RoundSlot, *, clock: Clock, kalshi: Kalshi, records: ArenaRecords, enroll: EnrollSeason
+    plan: RoundPlan,
+    slot: RoundSlot,
+    *,
+    clock: Clock,
+    kalshi: Kalshi,
+    records: ArenaRecords,
+    enroll: EnrollSeason,
+    gather: GatherSources | None,
 ) -> bool:
     """True where this call opened the round. Without a market there is no round, and the next call looks again."""
     enroll(slot.season)
@@ -123,6 +131,7 @@ def _open(
         per_event=plan.per_event,
         open_for=plan.open_for,
         exchange=plan.exchange,
+        gather=gather,
     )
     if not frozen:
         logger().warning("no suitable market, round not opened", round_id=slot.round_id)

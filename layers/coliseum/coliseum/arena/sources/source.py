@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coliseum.arena.calendar import time_text
-from coliseum.arena.sources.clean_text import clean_html, clean_line
+from coliseum.arena.clean_text import clean_html, clean_line
 
-MOST_TITLE, MOST_PUBLISHER, MOST_TEXT = 300, 100, 1000
+MOST_TITLE, MOST_PUBLISHER, MOST_TEXT = 200, 80, 500
 """Characters of a source's fields."""
 
 

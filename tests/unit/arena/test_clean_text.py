@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.growth import assert_linear
 
-from coliseum.arena.sources.clean_text import clean_html, clean_line
+from coliseum.arena.clean_text import clean_html, clean_line
 
 
 @pytest.mark.parametrize(
