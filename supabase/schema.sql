@@ -417,7 +417,8 @@ CREATE FUNCTION public.arena_claims_due(p_season text, p_track text) RETURNS boo
       from public.arena_claim_looks l where l.claim_id = c.claim_id
     ) looked on true
     where c.season = p_season and c.track = p_track and not looked.final
-      and ((c.look_at <= now() and coalesce(looked.at, '-infinity') < c.look_at)
+      -- No function runs longer than a quarter of an hour.
+      and ((c.look_at <= now() and coalesce(looked.at, '-infinity') < c.look_at + interval '15 minutes')
         or exists (select 1 from public.arena_reports r where r.season = p_season and r.track = p_track
                    and r.created_at > greatest(c.registered_at, coalesce(looked.at, '-infinity'))))
   )

@@ -206,7 +206,9 @@ def forecastbench(
 def export_table(
     name: Annotated[str, typer.Argument(help="cells, forecasts, results …: docs/arena.md lists them")],
     *,
-    url: Annotated[str, typer.Option(help="address of the deployment")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str | None, typer.Option(help="address of the deployment; default: the local system, by COLISEUM_PORT")
+    ] = None,
     form: Annotated[str, typer.Option(help="csv, jsonl or parquet")] = "csv",
     season: Annotated[str | None, typer.Option(help="only this quarter, such as 2026Q4")] = None,
     track: Annotated[str | None, typer.Option(help="only this track: blind or aware")] = None,

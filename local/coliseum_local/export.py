@@ -16,6 +16,11 @@ from typing import IO, Any
 
 import httpx
 
+from coliseum.errors import ConfigurationError
+from coliseum_local.installation import read_dotenv
+from coliseum_local.run import ROOT
+from coliseum_local.services import GATEWAY
+from coliseum_local.variables import merged
 from coliseum_local.verification.downloads import DownloadedPage, Downloads
 from coliseum_local.verification.rows import UnreadableSource, json_from
 
@@ -25,7 +30,7 @@ FORMS = ("csv", "jsonl", "parquet")
 def export(
     name: str,
     *,
-    url: str,
+    url: str | None,
     form: str,
     filters: Mapping[str, str],
     output: Path | None,
@@ -33,18 +38,36 @@ def export(
 ) -> int:
     """Write the export `name` to `output` (None: `name.form`). Returns the exit code: 0, or 2 after printing why not.
 
+    `url` is an address of the deployment; None: the system on this machine.
+
     The file appears only when it is whole. An older file of this name stays until then.
     """
     target = output or Path(f"{name}.{form}")
     try:
-        with closing(Downloads(url, transport=transport)) as downloads:
+        with closing(Downloads(url or local_address(), transport=transport)) as downloads:
             pages = downloads.export_pages(name, "csv" if form == "csv" else "jsonl", filters)
             rows = _write(target, pages, form)
-    except UnreadableSource as error:
+    except (UnreadableSource, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{rows:,} rows in {target}")
     return 0
+
+
+def local_address(root: Path = ROOT, environment: Mapping[str, str] | None = None) -> str:
+    """The address of the system on this machine, by COLISEUM_PORT in the environment or in `.env`.
+
+    Raises ConfigurationError for a port that is none.
+    """
+    variables = merged(os.environ if environment is None else environment, read_dotenv(root), folder=str(root))
+    try:
+        port = GATEWAY.port(variables)
+    except ValueError as error:
+        name, _, problem = str(error).partition(": ")
+        raise ConfigurationError(name, problem) from None
+    if not port:
+        raise ConfigurationError(GATEWAY.port_variable, "is 0, which is any free port: name the address with --url")
+    return f"http://127.0.0.1:{port}"
 
 
 def _write(target: Path, pages: Iterator[DownloadedPage], form: str) -> int:

@@ -67,9 +67,14 @@ def converted(forecasts: Sequence[Path], resolutions: Path, questions: Path | No
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
+    asked: set[Key] = set()
     for path in forecasts:
         for agent, role, row in _forecasts(path):
             writer.writerow(_line(agent, role, row, known, prices))
+            asked.add(_key(row))
+    for path, found in ((resolutions, known.keys()), *([(questions, prices.keys())] if questions else ())):
+        if asked.isdisjoint(found):
+            raise UnreadableFile(f"{path.name}: none of its questions is in {', '.join(one.name for one in forecasts)}")
     return text.getvalue()
 
 
@@ -123,6 +128,11 @@ def _prices(path: Path) -> dict[Key, float]:
         value = _text(row.get("freeze_datetime_value"))
         if row.get("source") in MARKETS and isinstance(row.get("id"), str) and value not in {"", "N/A"}:
             result[_key(row)] = _number(path, row, value)
+    if not result:
+        raise UnreadableFile(
+            f"{path.name}: no market has a price: expected freeze_datetime_value, a number from 0 to 1, in the rows of "
+            + ", ".join(sorted(MARKETS))
+        )
     return result
 
 

@@ -14,7 +14,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from coliseum.arena import forecasts
+from coliseum.arena.api.claims.answers import ClaimData
+from coliseum.arena.api.claims.claims import claim_data
 from coliseum.arena.api.leaderboards import rows as leaderboard_rows
+from coliseum.arena.api.leaderboards.rows import with_claims
 from coliseum.errors import InvalidInput
 from coliseum_local.verification.board import BoardRows, Verification, board_rows, verify_board
 from coliseum_local.verification.differences import NOTHING, BoardDifference, differences
@@ -74,7 +77,7 @@ def _of_address(address: str, *, save: Path | None, proofs: int, transport: http
             raise UnreadableSource(f"{address}: no report with the digest {stamp.get('digest')} is exported")
         rows = board_rows(found[0], source)
         verification = verify_board(rows)
-        more = [*_served_differences(served, rows.report, query), *_proof_differences(downloads, rows, proofs)]
+        more = [*_served_differences(served, rows, query), *_proof_differences(downloads, rows, proofs)]
     return Verification(rows, [*more, *verification.differences], verification.recomputed, verification.notes)
 
 
@@ -100,9 +103,10 @@ def _served_board(downloads: Downloads, query: Mapping[str, str]) -> dict[str, A
 
 
 def _served_differences(
-    served: Mapping[str, Any], report: CheckedReport, query: Mapping[str, str]
+    served: Mapping[str, Any], rows: BoardRows, query: Mapping[str, str]
 ) -> Iterator[BoardDifference]:
     """Where the shown leaderboard is not the published report. Fields that only one side knows are not compared."""
+    report = rows.report
     stored = {**dict(report), "report": report.report}
     stamp = {name: getattr(report, name) for name in ("digest", "season", "track", "input_hash", "engine_version")}
     for name, value in stamp.items():
@@ -116,8 +120,21 @@ def _served_differences(
     except (InvalidInput, LookupError, TypeError, ValueError) as error:
         yield BoardDifference("leaderboard.items", f"{len(served['items'])} rows", f"{type(error).__name__}: {error}")
         return
-    own = [row.model_dump(mode="json") for row in shown]
+    try:
+        own = [row.model_dump(mode="json") for row in with_claims(stored, shown, _claims_by_agent(rows))]
+    except (InvalidInput, ValueError):  # a text that is no claim: reported where claims are checked
+        own = [row.model_dump(mode="json", exclude={"claims"}) for row in shown]
     yield from differences(_common(served["items"], own), _common(own, served["items"]), "leaderboard.items")
+
+
+def _claims_by_agent(rows: BoardRows) -> dict[str, list[ClaimData]]:
+    """The exported claims of the leaderboard's season and track, oldest first."""
+    result: dict[str, list[ClaimData]] = {}
+    for row in sorted(rows.claims, key=lambda row: row.number):
+        if (row.season, row.track) == (rows.report.season, rows.report.track):
+            plain = row.model_dump(mode="json")
+            result.setdefault(row.agent_id, []).append(claim_data({**plain, "registered": 0}))
+    return result
 
 
 def _common(rows: Sequence[Any], others: Sequence[Any]) -> list[Any]:

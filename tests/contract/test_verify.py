@@ -3,91 +3,29 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from functions.arena.app import build as build_app
 from tests.contract import verified_world
-from tests.contract.rest_world import API, settings_of
-from tests.contract.verified_world import VerifiedWorld
+from tests.contract.rest_world import API
+from tests.contract.verified_world import Rows, VerifiedWorld, change, run
 from tests.fixtures.postgres import PostgresServer
-from tests.fixtures.waiting import until
 
 from coliseum.arena.forecasts import Track, merkle_root, seal
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.scoring.report import canonical, digest_of
-from coliseum.store.client import Store
 from coliseum_local.export import export
 from coliseum_local.score import score_file
 from coliseum_local.verification.board import board_rows, tables_of
 from coliseum_local.verification.engines import made_again
 from coliseum_local.verification.rows import CheckedReport, database_rows, row_from
 from coliseum_local.verification.sources import FolderSource
-from coliseum_local.verify import DIFFERENT, NOT_RECOMPUTED, UNREADABLE, VERIFIED, verify
-
-Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def world(postgres_server: PostgresServer) -> VerifiedWorld:
-    return verified_world.build(postgres_server)
-
-
-@pytest.fixture
-def records(postgres_server: PostgresServer, world: VerifiedWorld) -> Iterator[ArenaRecords]:
-    """The tables of the world, which stays as it is."""
-    store = Store(postgres_server.url, postgres_server.secret_key)
-    yield ArenaRecords(store)
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def server(postgres_server: PostgresServer, world: VerifiedWorld) -> Iterator[str]:
-    """The address of the arena's API."""
-    app = build_app(settings_of(postgres=postgres_server))
-    served = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
-    thread = threading.Thread(target=served.run, daemon=True)
-    thread.start()
-    until(lambda: served.started)
-    yield f"http://127.0.0.1:{served.servers[0].sockets[0].getsockname()[1]}"
-    served.should_exit = True
-    thread.join()
-    app.state.resources.close()
-
-
-@pytest.fixture(scope="module")
-def saved(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that the verification of the aware leaderboard read."""
-    folder = tmp_path_factory.mktemp("saved")
-    assert run(f"{server}{API}/arena/leaderboard?track=aware", save=folder) == VERIFIED
-    return folder
-
-
-@pytest.fixture
-def folder(saved: Path, tmp_path: Path) -> Path:
-    """A copy of it, to change."""
-    return Path(shutil.copytree(saved, tmp_path / "exports"))
-
-
-def run(target: str | Path, **more: Any) -> int:
-    options: dict[str, Any] = {"exports": None, "save": None, "digest": None, "proofs": 5, "as_json": False}
-    return verify(str(target), **{**options, **more})
-
-
-def change(folder: Path, name: str, edit: Callable[[Rows], object]) -> None:
-    """Let `edit` change the rows of a file."""
-    path = folder / f"{name}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    edit(rows)
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+from coliseum_local.verify import DIFFERENT, NOT_RECOMPUTED, UNREADABLE, VERIFIED
 
 
 class Forger(httpx.BaseTransport):
@@ -119,33 +57,33 @@ class Forger(httpx.BaseTransport):
 
 @pytest.mark.parametrize("track", [Track.BLIND, Track.AWARE])
 def test_a_served_leaderboard_is_made_again_to_the_last_digit(
-    server: str, world: VerifiedWorld, track: Track, capsys: pytest.CaptureFixture[str]
+    board_server: str, verified: VerifiedWorld, track: Track, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(f"{server}{API}/arena/leaderboard?track={track}", as_json=True) == VERIFIED
+    assert run(f"{board_server}{API}/arena/leaderboard?track={track}", as_json=True) == VERIFIED
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (result["verified"], result["digest"], result["differences"]) == (True, world.digests[track], [])
+    assert (result["verified"], result["digest"], result["differences"]) == (True, verified.digests[track], [])
     assert (result["cells"], result["seals"]) == ({"blind": 36, "aware": 24}[track], 57)
 
 
-def test_the_leaderboard_has_every_part_that_can_be_published(saved: Path) -> None:
+def test_the_leaderboard_has_every_part_that_can_be_published(saved_exports: Path) -> None:
     """So that the verification of the other tests proves something."""
-    report = json.loads((saved / "reports.jsonl").read_text())["report"]
+    report = json.loads((saved_exports / "reports.jsonl").read_text())["report"]
     assert report["leans"]["oracle"]["questions"] == 9
     operations = report["operations"]["oracle"]
     assert (operations["failure_rates"], operations["cost_usd"]) == ({"timeout": 0.25}, "0.01125")
     assert report["report"]["graded_cells"] > 0
-    assert json.loads((saved / "rounds.jsonl").read_text().splitlines()[0])["status"] == "open"
+    assert json.loads((saved_exports / "rounds.jsonl").read_text().splitlines()[0])["status"] == "open"
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("track", [Track.BLIND, Track.AWARE])
 def test_score_gives_the_boards_numbers_from_its_cells(
-    server: str, tmp_path: Path, form: str, track: Track, capsys: pytest.CaptureFixture[str]
+    board_server: str, tmp_path: Path, form: str, track: Track, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cells, board = tmp_path / f"cells.{form}", tmp_path / "reports.jsonl"
     filters = {"track": track.value}
-    assert export("cells", url=server, form=form, filters=filters, output=cells) == 0
-    assert export("reports", url=server, form="jsonl", filters=filters, output=board) == 0
+    assert export("cells", url=board_server, form=form, filters=filters, output=cells) == 0
+    assert export("reports", url=board_server, form="jsonl", filters=filters, output=board) == 0
     capsys.readouterr()
     code = score_file(
         cells, outcomes=None, draws=7, own_questions=False, last_hours=False, form="json", output=None, board=board
@@ -158,22 +96,22 @@ def test_score_gives_the_boards_numbers_from_its_cells(
     assert (scored["standings"], scored["pairs"]) == (published["standings"], published["pairs"])
 
 
-def test_saved_files_are_enough(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(saved / "reports.jsonl") == VERIFIED
+def test_saved_files_are_enough(saved_exports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(saved_exports / "reports.jsonl") == VERIFIED
     assert "VERIFIED: every number" in capsys.readouterr().out
 
 
-def test_the_command_says_in_its_exit_code_what_it_found(server: str, folder: Path) -> None:
+def test_the_command_says_in_its_exit_code_what_it_found(board_server: str, exports_folder: Path) -> None:
     def command(*arguments: str) -> int:
         ended = subprocess.run(
             [sys.executable, "-m", "coliseum_local", "verify", *arguments], capture_output=True, text=True, check=False
         )
         return ended.returncode
 
-    assert command(f"{server}{API}/arena/leaderboard?track=blind") == 0
-    change(folder, "cells", lambda rows: rows.pop())
-    assert command(str(folder / "reports.jsonl")) == 1
-    assert command(f"{server}{API}/arena/nothing") == 2
+    assert command(f"{board_server}{API}/arena/leaderboard?track=blind") == 0
+    change(exports_folder, "cells", lambda rows: rows.pop())
+    assert command(str(exports_folder / "reports.jsonl")) == 1
+    assert command(f"{board_server}{API}/arena/nothing") == 2
 
 
 def _of(rows: Rows, **wanted: Any) -> dict[str, Any]:
@@ -310,10 +248,12 @@ CHANGES: dict[str, tuple[str, Callable[[Rows], object], str]] = {
 
 
 @pytest.mark.parametrize("name", list(CHANGES))
-def test_every_change_of_a_file_is_found_and_named(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_change_of_a_file_is_found_and_named(
+    exports_folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     file, edit, named = CHANGES[name]
-    change(folder, file, edit)
-    assert run(folder / "reports.jsonl", as_json=False) == DIFFERENT
+    change(exports_folder, file, edit)
+    assert run(exports_folder / "reports.jsonl", as_json=False) == DIFFERENT
     assert named in capsys.readouterr().out
 
 
@@ -321,29 +261,72 @@ def test_every_change_of_a_file_is_found_and_named(folder: Path, name: str, caps
     ("root", "leaves", "code"), [(None, 57, VERIFIED), ("0" * 64, 57, DIFFERENT), (None, 56, DIFFERENT)]
 )
 def test_the_published_root_of_a_day_must_follow_from_its_seals(
-    folder: Path, root: str | None, leaves: int, code: int, capsys: pytest.CaptureFixture[str]
+    exports_folder: Path, root: str | None, leaves: int, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seals = [json.loads(line) for line in (folder / "seals.jsonl").read_text().splitlines()]
+    seals = [json.loads(line) for line in (exports_folder / "seals.jsonl").read_text().splitlines()]
     day = seals[0]["created_at"][:10]
     own = [row["seal"] for row in seals if row["created_at"].startswith(day)]
     published = {"day": day, "root": root or merkle_root(own), "leaves": leaves - 57 + len(own)}
-    (folder / "seal-roots.jsonl").write_text(json.dumps(published) + "\n")
-    assert run(folder / "reports.jsonl") == code
+    (exports_folder / "seal-roots.jsonl").write_text(json.dumps(published) + "\n")
+    assert run(exports_folder / "reports.jsonl") == code
     assert (f"seals/{day}." in capsys.readouterr().out) == (code == DIFFERENT)
 
 
+def test_the_claims_about_a_leaderboard_are_decided_again(saved_exports: Path) -> None:
+    """So that the verification of claims proves something: one claim is decided, and one is not."""
+    rows = [json.loads(line) for line in (saved_exports / "claims.jsonl").read_text().splitlines()]
+    assert [(row["track"], row["verdict"], row["final"]) for row in rows] == [
+        ("aware", "unresolved", False),
+        ("aware", "supported", True),
+        ("blind", "unresolved", False),
+        ("blind", "supported", True),
+    ]
+
+
+def test_an_event_that_an_earlier_season_asked_does_not_count_for_a_claim(
+    exports_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = "r-20250101T000000Z"
+    times = {"slot": "2025-01-01T00:00:00Z", "opened_at": "2025-01-01T00:00:00Z", "closes_at": "2025-01-01T01:00:00Z"}
+
+    def asked(rows: Rows) -> None:
+        rows += [{**row, "round_id": before, "season": "2025Q1"} for row in rows if row["ticker"].startswith("R0")]
+
+    change(exports_folder, "markets", asked)
+    change(exports_folder, "rounds", lambda rows: rows.append(
+        {**rows[0], **times, "round_id": before, "season": "2025Q1"}))  # fmt: skip
+    assert run(exports_folder / "reports.jsonl") == DIFFERENT
+    out = capsys.readouterr().out
+    assert '.verdict: published "supported", recomputed "unresolved"' in out
+    assert "board." not in out
+
+
+def test_a_folder_without_claims_is_verified_but_for_them(
+    exports_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (exports_folder / "claims.jsonl").unlink()
+    assert run(exports_folder / "reports.jsonl") == VERIFIED
+    assert "claims.jsonl is missing, so no claim was checked" in capsys.readouterr().out
+
+
 def test_a_leaderboard_that_was_invented_with_its_digest_is_found(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    exports_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def invent(rows: Rows) -> None:
         rows[0]["report"]["report"]["slices"]["all"]["oracle"]["brier"] = 0.0
         rows[0]["digest"] = digest_of(rows[0]["report"])
 
-    change(folder, "reports", invent)
-    assert run(folder / "reports.jsonl") == DIFFERENT
+    change(exports_folder, "reports", invent)
+    assert run(exports_folder / "reports.jsonl") == DIFFERENT
     out = capsys.readouterr().out
     assert "board.report.slices.all.oracle.brier: published 0.0, recomputed" in out
     assert "\ndigest: published" in out
+
+
+def _claims(body: Any) -> Rows:
+    """The claims about the oracle on a served leaderboard."""
+    rows: Rows = _of(body["items"], agent_id="oracle")["claims"]
+    return rows
 
 
 SERVED: dict[str, tuple[str, Callable[[Any], object], str]] = {
@@ -351,6 +334,9 @@ SERVED: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "a row less": ("/arena/leaderboard", lambda body: body["items"].pop(), "leaderboard.items["),
     "the order": ("/arena/leaderboard", lambda body: body["items"].reverse(), "leaderboard.items order"),
     "a score": ("/arena/leaderboard", lambda body: body["items"][0]["scores"].update(brier=0.0), ".scores.brier"),
+    "a verdict of a claim": ("/arena/leaderboard", lambda body: _claims(body)[0].update(final=False), ".claims["),
+    "a claim less": ("/arena/leaderboard", lambda body: _claims(body).pop(), ".claims["),
+    "a claim of the export": ("/exports/claims", lambda rows: rows[1].update(verdict="refuted"), ".verdict: published"),
     "a hash": (
         "/arena/leaderboard",
         lambda body: body["report"].update(input_hash="0" * 64),
@@ -364,20 +350,22 @@ SERVED: dict[str, tuple[str, Callable[[Any], object], str]] = {
 
 @pytest.mark.parametrize("name", list(SERVED))
 def test_every_change_of_an_answer_is_found_and_named(
-    server: str, world: VerifiedWorld, name: str, capsys: pytest.CaptureFixture[str]
+    board_server: str, verified: VerifiedWorld, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, edit, named = SERVED[name]
     forger = Forger(path, edit)
-    assert run(f"{server}{API}/arena/leaderboard?track=aware", transport=forger) == DIFFERENT
+    assert run(f"{board_server}{API}/arena/leaderboard?track=aware", transport=forger) == DIFFERENT
     assert forger.forged
     assert named in capsys.readouterr().out
 
 
 @pytest.fixture
-def former(saved: Path, postgres_server: PostgresServer, records: ArenaRecords) -> Iterator[dict[str, Any]]:
+def former(
+    saved_exports: Path, postgres_server: PostgresServer, verified_records: ArenaRecords
+) -> Iterator[dict[str, Any]]:
     """A leaderboard that the kept engine made of the same rows, stored as the newest one."""
-    report = row_from(CheckedReport, (saved / "reports.jsonl").read_text(), "reports.jsonl")
-    rows = board_rows(report, FolderSource(saved))
+    report = row_from(CheckedReport, (saved_exports / "reports.jsonl").read_text(), "reports.jsonl")
+    rows = board_rows(report, FolderSource(saved_exports))
     times = {"as_of": report.as_of.isoformat(), "known_at": report.known_at.isoformat()}
     key = {"season": report.season, "track": report.track, **times}
     made = made_again("1.3.0", database_rows(tables_of(rows)), {**key, "draws": 200})
@@ -386,30 +374,30 @@ def former(saved: Path, postgres_server: PostgresServer, records: ArenaRecords) 
         **key, "digest": made["digest"], "engine_version": "1.3.0", "rules_version": "coliseum-rules-2",
         "input_hash": inside["input_hash"], "report": made["body"],
     }  # fmt: skip
-    assert records.save_report(stored)
+    assert verified_records.save_report(stored)
     yield stored
     remove = f"delete from arena_reports where digest = '{made['digest']}'"  # noqa: S608
     postgres_server.execute(f"set session_replication_role = replica; {remove}")
 
 
 def test_a_leaderboard_of_the_former_engine_verifies_under_its_own_version(
-    server: str, world: VerifiedWorld, former: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    board_server: str, verified: VerifiedWorld, former: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (former["report"]["report"]["engine_version"], former["digest"]) != ("2.0.0", world.digests[Track.AWARE])
-    assert run(f"{server}{API}/arena/leaderboard?track=aware", as_json=True) == VERIFIED
+    assert (former["report"]["report"]["engine_version"], former["digest"]) != ("2.0.0", verified.digests[Track.AWARE])
+    assert run(f"{board_server}{API}/arena/leaderboard?track=aware", as_json=True) == VERIFIED
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["engine_version"], result["digest"]) == ("1.3.0", former["digest"])
 
 
 def test_a_changed_leaderboard_of_the_former_engine_is_found(
-    server: str, former: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+    board_server: str, former: dict[str, Any], exports_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def put_former(rows: Rows) -> None:
         rows[0].update(former)
         rows[0]["report"]["standings"][0]["tier"] = 5
 
-    change(folder, "reports", put_former)
-    assert run(folder / "reports.jsonl") == DIFFERENT
+    change(exports_folder, "reports", put_former)
+    assert run(exports_folder / "reports.jsonl") == DIFFERENT
     assert ".tier: published 5, recomputed" in capsys.readouterr().out
 
 
@@ -418,10 +406,12 @@ def test_a_changed_leaderboard_of_the_former_engine_is_found(
     ["leaderboard", "leaderboard?metric=brier", "calibration", "separability", "evidence", "agents/oracle",
      "exports/cells.jsonl", "exports/reports.jsonl"],
 )  # fmt: skip
-def test_every_route_serves_a_leaderboard_of_the_former_engine(server: str, former: dict[str, Any], path: str) -> None:
+def test_every_route_serves_a_leaderboard_of_the_former_engine(
+    board_server: str, former: dict[str, Any], path: str
+) -> None:
     separator = "&" if "?" in path else "?"
     track = "" if path.startswith("agents") else f"{separator}track=aware"
-    response = httpx.get(f"{server}{API}/arena/{path}{track}", timeout=60)
+    response = httpx.get(f"{board_server}{API}/arena/{path}{track}", timeout=60)
     assert response.status_code == 200
     assert former["digest"] in (response.headers.get("coliseum-report-digest"), *_texts(response))
 
@@ -431,30 +421,32 @@ def _texts(response: httpx.Response) -> list[str]:
     return [response.text[at : at + 64] for at in range(len(response.text) - 63) if response.text[at - 1 : at] == '"']
 
 
-def test_an_unknown_engine_is_named_and_the_rest_is_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_engine_is_named_and_the_rest_is_checked(
+    exports_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def rename(rows: Rows) -> None:
         rows[0]["report"]["report"]["engine_version"] = rows[0]["engine_version"] = "77.0.0"
         rows[0]["digest"] = digest_of(rows[0]["report"])
 
-    change(folder, "reports", rename)
-    assert run(folder / "reports.jsonl") == NOT_RECOMPUTED
+    change(exports_folder, "reports", rename)
+    assert run(exports_folder / "reports.jsonl") == NOT_RECOMPUTED
     assert "engine 77.0.0 is not known here" in capsys.readouterr().out
-    change(folder, "forecasts", lambda rows: _of(rows, agent_id="oracle")["payload"].update(rationale="x"))
-    assert run(folder / "reports.jsonl") == DIFFERENT
+    change(exports_folder, "forecasts", lambda rows: _of(rows, agent_id="oracle")["payload"].update(rationale="x"))
+    assert run(exports_folder / "reports.jsonl") == DIFFERENT
 
 
 def test_late_attempts_do_not_change_what_was_known(
-    server: str, world: VerifiedWorld, records: ArenaRecords, capsys: pytest.CaptureFixture[str]
+    board_server: str, verified: VerifiedWorld, verified_records: ArenaRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A worker that was given up reports its cost after the leaderboard was made."""
-    decision = f"{world.rounds[0]}/R0M0/oracle/aware"
+    decision = f"{verified.rounds[0]}/R0M0/oracle/aware"
     late = {"decision_id": decision, "attempt": 7, "started_at": "2026-11-21T08:00:00Z", "latency_ms": 99_000,
             "cost_usd": "5.00", "cost_source": "billed", "input_tokens": 1, "output_tokens": 1}  # fmt: skip
-    records.finish_decision(decision, status="failed", attempt=late)
-    assert run(f"{server}{API}/arena/leaderboard?track=aware") == VERIFIED
-    newer = verified_world.publish(records, world.season, Track.AWARE)
-    assert newer != world.digests[Track.AWARE]
-    assert run(f"{server}{API}/arena/leaderboard?track=aware") == VERIFIED
+    verified_records.finish_decision(decision, status="failed", attempt=late)
+    assert run(f"{board_server}{API}/arena/leaderboard?track=aware") == VERIFIED
+    newer = verified_world.publish(verified_records, verified.season, Track.AWARE)
+    assert newer != verified.digests[Track.AWARE]
+    assert run(f"{board_server}{API}/arena/leaderboard?track=aware") == VERIFIED
     assert newer in capsys.readouterr().out
 
 
@@ -533,8 +525,8 @@ def test_a_target_that_is_none_is_unreadable(target: str, named: str, capsys: py
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
-    folder: Path, file: str, edit: Callable[[Path], object], named: str, capsys: pytest.CaptureFixture[str]
+    exports_folder: Path, file: str, edit: Callable[[Path], object], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit(folder / f"{file}.jsonl")
-    assert run(folder / "reports.jsonl") == UNREADABLE
+    edit(exports_folder / f"{file}.jsonl")
+    assert run(exports_folder / "reports.jsonl") == UNREADABLE
     assert named in capsys.readouterr().err

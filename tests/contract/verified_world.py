@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from tests.fixtures.postgres import _EMPTY, PostgresServer
-from tests.integration.arena_world import answer, end_round, enrolled, open_round
+from tests.integration.arena_world import answer, behind, end_round, enrolled, open_round
 
+from coliseum.arena.claims import chain_after, claim_from
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import decision_id
+from coliseum.arena.reporting.claims import look_at_claims
 from coliseum.arena.reporting.reports import make_report, save_report
 from coliseum.arena.season_cells.rows import ReportKey
 from coliseum.store.client import Store
+from coliseum_local.verification.claims import FIRST_LINK
+from coliseum_local.verify import verify
 
+Rows = list[dict[str, Any]]
+"""The rows of an export."""
 ROUNDS = 3
 MARKETS = 4
 ORACLE = ("0.8200", "0.3100", "0.6400", "0.1200")
@@ -46,11 +56,36 @@ def publish(records: ArenaRecords, season: str, track: Track) -> str:
     now = datetime.now(UTC)
     report = make_report(records, ReportKey(season=season, track=track, as_of=now, known_at=now), draws=200)
     save_report(records, report)
+    records.save_claim_looks(look_at_claims(records, report))
     return report.digest
+
+
+def _register(records: ArenaRecords, server: PostgresServer, season: str) -> None:
+    """Two claims for each track. The first was registered before the first round, and is true of every agent."""
+    for track in Track:
+        for threshold, text in ((-0.9, "nobody is so bad"), (0.0, "it is better")):
+            claim = claim_from({
+                "agent": "oracle", "direction": "above", "threshold": threshold, "text": text,
+                "population": {"season": season, "track": track.value}, "stopping": {"rule": "every_look"},
+            })  # fmt: skip
+            records.register_claim(claim)
+    chain = FIRST_LINK
+    for row in records.store.select("public_arena_claims", "number,seal,registered_at", order=("number",)):
+        registered_at = datetime.fromisoformat(row["registered_at"])
+        if row["number"] % 2:
+            registered_at -= timedelta(days=1)
+        previous, chain = chain, chain_after(chain, row["seal"], registered_at)
+        behind(
+            server,
+            f"update arena_claims set registered_at = '{registered_at.isoformat()}', previous = '{previous}', "  # noqa: S608
+            f"chain = '{chain}' where number = {row['number']}",
+        )
 
 
 def _played(records: ArenaRecords, server: PostgresServer) -> VerifiedWorld:
     season = enrolled(records, model=True)
+    behind(server, """update arena_agents set params = '{"rule": "market"}' where agent_id = 'market'""")
+    _register(records, server, season)
     rounds = []
     for number in range(ROUNDS):
         tickers = [f"R{number}M{market}" for market in range(MARKETS)]
@@ -67,6 +102,8 @@ def _played(records: ArenaRecords, server: PostgresServer) -> VerifiedWorld:
         for market, (result, value) in enumerate(results[number % 2 :]):
             name = f"R{number}M{market}"
             records.record_result(name, status="finalized", result=result, value=Decimal(value), decided_at=now)
+    due = "close_time = snapshot_at + interval '1 millisecond'"
+    behind(server, f"update arena_round_markets set {due} where round_id = '{rounds[0]}'")  # noqa: S608
     records.record_result("R0M1", status="finalized", result="yes", value=Decimal(1), decided_at=now)
     digests = {track: publish(records, season, track) for track in (Track.BLIND, Track.AWARE)}
     still_open = open_round(records, ["SECRET"], minutes=60)
@@ -95,3 +132,17 @@ def _answer_all(records: ArenaRecords, round_id: str, ticker: str, p: str) -> No
         said = p if track is Track.BLIND else str((Decimal(p) + Decimal("0.5000")) / 2)
         records.finish_decision(decision, status="pending", attempt={**attempt, **billed}, lease=0)
         answer(records, round_id, agent="oracle", ticker=ticker, track=track, p=said, traded=False)
+
+
+def run(target: str | Path, **more: Any) -> int:
+    """The exit code of `coliseum verify`."""
+    options: dict[str, Any] = {"exports": None, "save": None, "digest": None, "proofs": 5, "as_json": False}
+    return verify(str(target), **{**options, **more})
+
+
+def change(folder: Path, name: str, edit: Callable[[Rows], object]) -> None:
+    """Let `edit` change the rows of a file."""
+    path = folder / f"{name}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    edit(rows)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))

@@ -309,7 +309,7 @@ def test_a_character_that_postgres_cannot_store_does_not_lose_the_forecast(world
     asked = ask(world.store)
     world.openrouter.script(SLUG, Reply(arguments={**FORECAST, "rationale": "Rain\x00 is likely."}))
     assert world.invoke(asked.decision(HAIKU, "blind")) == 0
-    assert [one.payload["rationale"] for one in asked.records.forecasts()] == ["Rain is likely."]
+    assert [one.payload["rationale"] for one in asked.records.forecasts()] == ["Rain\ufffd is likely."]
 
 
 def test_calls_costs_and_failures_are_metrics_of_their_model(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -342,7 +342,7 @@ def test_overlapping_runs_do_not_mix(openrouter: OpenRouter) -> None:
     """No call is answered before all five are there."""
     together = threading.Barrier(5)
     for number in range(5):
-        arguments = {**FORECAST, "probability": 0.1 + number / 10}
+        arguments = {**FORECAST, "probability": 0.1 + number / 10, "low": 0.01, "high": 0.99}
         openrouter.script(f"v/m{number}", Reply(arguments=arguments, together=together))
 
     async def everyone() -> list[AgentResult[ForecastReply]]:

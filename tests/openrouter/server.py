@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,12 @@ class Reply:
     content: str | None = None
     """The text of the completion; None for `arguments` in the requested form."""
     arguments: Mapping[str, Any] = field(default_factory=lambda: FORECAST)
+    message: Mapping[str, Any] | None = None
+    """Fields of the completion's message instead of content and arguments."""
+    without: tuple[str, ...] = ()
+    """Fields that the completion lacks, such as `provider`."""
+    echo: Callable[[str], Reply] | None = None
+    """Makes the reply from the Authorization header of the request."""
     finish_reason: str | None = None
     cost: float | None = 0.0021
     tokens: tuple[int, int] = (1200, 400)
@@ -91,6 +97,8 @@ class OpenRouter:
             self.headers.append(headers)
             script = self.scripts.get(body["model"], [])
             reply = (script.pop(0) if len(script) > 1 else script[0]) if script else Reply()
+        if reply.echo is not None:
+            reply = reply.echo(headers.get("authorization", ""))
         if reply.together is not None:
             reply.together.wait(PATIENCE_SECONDS)
         self.closed.wait(reply.seconds)
@@ -105,7 +113,9 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
     tools: Sequence[Mapping[str, Any]] = body.get("tools") or ()
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     finish = reply.finish_reason
-    if reply.content is not None or not tools:
+    if reply.message is not None:
+        message.update(reply.message)
+    elif reply.content is not None or not tools:
         message["content"] = json.dumps(reply.arguments) if reply.content is None else reply.content
     else:
         call = {"name": tools[0]["function"]["name"], "arguments": json.dumps(reply.arguments)}
@@ -120,7 +130,7 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
     if reply.cost is not None:
         usage["cost"] = reply.cost
     finish = finish or "stop"
-    return {
+    completion = {
         "id": f"gen-fake-{next(_numbers)}",
         "object": "chat.completion",
         "created": 1_795_262_400,
@@ -129,6 +139,7 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
         "choices": [{"index": 0, "finish_reason": finish, "native_finish_reason": finish, "message": message}],
         "usage": usage,
     }
+    return {name: value for name, value in completion.items() if name not in reply.without}
 
 
 @contextmanager

@@ -18,6 +18,8 @@ import pytest
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from tests.fixtures.growth import assert_linear
 
+from coliseum.arena.agents import written_numbers
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "layers/coliseum", ROOT / "layers/streaming", ROOT / "local", ROOT / "functions")
 FUNCTIONS = frozenset(("compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"))
@@ -44,6 +46,18 @@ EXAMPLES: dict[str, str] = {
     r"^[a-z0-9_.]{1,40}$": "brier.mean",
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
     r'<([^<>]+)>; rel="next"': '</a?b>; rel="next"',
+    # numbers and JSON in models' replies
+    written_numbers._ONE_PATTERN: "about 62,5 %",
+    written_numbers._RANGE_PATTERN: "about from 60 % - 70 %",
+    written_numbers._BETWEEN_PATTERN: "between 60 and 70 %",
+    r"\+?[1-9]\d{0,2},\d{3}(?!\d)": "1,000",
+    r"\d,\d|(?<!\d),\d": "0,5",
+    "<(/?)(?:think|thinking|thought|thoughts|reasoning|analysis|scratchpad|reflection)>": "</think>",
+    r'"\s*:|[{}]|\\"': '" :',
+    "[{}]": "{",
+    r"\w": "a",
+    "[\x00\ud800-\udfff]": "\x00",
+    "[A-Za-z0-9]+": "abc123",
     # addresses that outsiders chose
     r"[!-~]+": "https://a.b/",
     r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",

@@ -185,6 +185,12 @@ class Settings(BaseSettings):
         key = self.kalshi_api_key
         return NO_ACCOUNT if key is None else key_digest(key.get_secret_value())
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of all secrets, for code that removes them from what others sent."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
     def require(self, *names: str) -> None:
         """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""
         for name in names:

@@ -115,11 +115,14 @@ class _Reading:
     def _check_times(self, moments: Mapping[int, Moment]) -> None:
         """Numbers of one column must have one unit. Times before 1990 are probably no times."""
         first: dict[str, int] = {}
+        zoned: dict[bool, int] = {}
         early: list[int] = []
         for row in self._first_rows(list(moments)):
             moment = moments[int(self.column.code[row])]
             if moment.unit is not None:
                 first.setdefault(moment.unit, row)
+            if moment.zoned is not None:
+                zoned.setdefault(moment.zoned, row)
             if moment.seconds < EARLIEST_LIKELY:
                 early.append(row)
         (unit_before, before), *others = list(first.items()) or [("", 0)]
@@ -129,6 +132,12 @@ class _Reading:
                 f"{self.problems.place(self.table.file, self.table.lines[before])}: write all times in one unit"
             )
             self.problems.add(self.table.file, self.table.lines[row], message)
+        if len(zoned) > 1:
+            other = self.problems.place(self.table.file, self.table.lines[zoned[True]])
+            message = (
+                f"{self.name}: {self._text(zoned[False])} has no zone and counts as UTC; the time in {other} has one"
+            )
+            self.problems.warn(self.table.file, self.table.lines[zoned[False]], message)
         for row in early[:1]:
             message = f"{self.name}: {self._text(row)} is before 1990. Is it a time?"
             self.problems.warn(self.table.file, self.table.lines[row], message)

@@ -15,6 +15,7 @@ from coliseum_local.text_files import UnreadableFile
 STANDARD_INPUT = Path("-")
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
+_UTF_32_MARKS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _UTF_8_MARK = b"\xef\xbb\xbf"
 _KINDS = (
     (b"SQLite format 3", "a database: export the table as CSV"),
@@ -81,6 +82,10 @@ def unpacked(name: str, data: bytes) -> FileContent:
             raise UnreadableFile(f"{name}: the packed file is damaged: {error}") from None
     if data.startswith(_ZIP):
         data = _from_zip(name, data)
+    if data.startswith(_GZIP):
+        raise UnreadableFile(f"{name}: the file is packed twice: unpack it once")
+    if data.startswith(_UTF_32_MARKS):
+        raise UnreadableFile(f"{name}: this is UTF-32 text: save it as UTF-8")
     for mark, kind in _KINDS:
         if data.startswith(mark):
             raise UnreadableFile(f"{name}: this is {kind}")

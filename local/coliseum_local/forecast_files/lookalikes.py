@@ -1,4 +1,5 @@
-"""Finds names that differ only in what a reader does not see: Unicode form, case, white space, invisible characters.
+"""Finds names that differ only in what a reader does not see: Unicode form, case, white space, invisible characters,
+and letters of other scripts that look like Latin ones (Unicode's list of confusable characters).
 
 They stay different names. But `Yes` and `yes` are most likely one market, written by two programs. Pure.
 """
@@ -9,6 +10,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -68,19 +70,35 @@ def folded(text: str) -> str:
         for character in plain
         if unicodedata.category(character) != "Cf" and character not in _INVISIBLE and not _selects_variant(character)
     )
-    return " ".join(unicodedata.normalize("NFKC", kept).split())
+    return " ".join("".join(map(_latin, unicodedata.normalize("NFKC", kept))).split())
+
+
+@cache
+def _latin(character: str) -> str:
+    """The ASCII character that looks like this one, or the character itself."""
+    if character.isascii():
+        return character
+    from confusable_homoglyphs.confusables import confusables_data  # type: ignore[import-untyped]  # it ships none
+
+    alike = (str(other["c"]) for other in confusables_data.get(character, ()))
+    return next((other.lower() for other in alike if len(other) == 1 and other.isascii()), character)
 
 
 def visible(text: str) -> str:
-    """The text in quotation marks, with a code such as <U+200B> for each character that cannot be seen."""
+    """The text in quotation marks, with a code such as <U+200B> for each character that cannot be seen or mistaken."""
     shown = "".join(
         character
         if character == " " or (character.isascii() and character.isprintable())
-        or unicodedata.category(character) not in _SHOWN_CATEGORIES
+        or (unicodedata.category(character) not in _SHOWN_CATEGORIES and not _looks_latin(character))
         else f"<U+{ord(character):04X}>"
         for character in text
     )  # fmt: skip
     return f'"{shown}"'
+
+
+def _looks_latin(character: str) -> bool:
+    """Whether a letter of another script looks like a Latin one. Its compatibility forms are not meant: they differ."""
+    return not character.isascii() and _latin(character.casefold()[:1]).isascii()
 
 
 def _selects_variant(character: str) -> bool:

@@ -27,6 +27,8 @@ class Moment:
     """Unix seconds."""
     unit: str | None
     """The unit of the number that was read; None for a text such as RFC 3339."""
+    zoned: bool | None = None
+    """Whether the text names its zone; None for a number."""
 
 
 def moment(text: str) -> Moment:
@@ -34,7 +36,7 @@ def moment(text: str) -> Moment:
     try:
         value = float(text)
     except ValueError:
-        return Moment(_from_text(text), None)
+        return _from_text(text)
     if not math.isfinite(value) or "_" in text:
         raise ValueError(_EXPECTED)
     if len(text) == 8 and text.isdecimal() and _is_day(text):
@@ -48,12 +50,13 @@ def moment(text: str) -> Moment:
     raise ValueError(f"{_EXPECTED}; this number is too large for any unit")
 
 
-def _from_text(text: str) -> float:
+def _from_text(text: str) -> Moment:
     try:
         found = datetime.fromisoformat(text.removesuffix("UTC").rstrip().replace("Z", "+00:00"))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(_EXPECTED) from None
+    return Moment(seconds, None, zoned=found.tzinfo is not None)
 
 
 def _is_day(text: str) -> bool:

@@ -53,11 +53,18 @@ def _name(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    if not text.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise ValueError("a text without control characters")
+    if not text.isprintable() and any(_controls(character) for character in text):
+        raise ValueError("a text without control characters and changes of the direction of writing")
     if len(text) > LONGEST_LABEL:
         raise ValueError(f"a text of at most {LONGEST_LABEL} characters")
     return "" if is_missing(text) else text
+
+
+def _controls(character: str) -> bool:
+    """Whether a character changes how the text around it is shown: a table could show another name than it has."""
+    return unicodedata.category(character) in {"Cc", "Cs"} or unicodedata.bidirectional(character) in {
+        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"
+    }  # fmt: skip
 
 
 def is_missing(text: str) -> bool:

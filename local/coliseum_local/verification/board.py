@@ -10,10 +10,10 @@ from typing import Any
 
 from coliseum.arena.forecasts import Track
 from coliseum.arena.scoring.cell import Cell
-from coliseum.arena.scoring.report import digest_of
+from coliseum.arena.scoring.report import ENGINE_VERSION, digest_of
 from coliseum.arena.season_cells.rows import ReportKey, closed_rounds, season_rows
 from coliseum.errors import ColiseumError
-from coliseum_local.verification import checks
+from coliseum_local.verification import checks, claims
 from coliseum_local.verification.checks import SealedDay
 from coliseum_local.verification.differences import NOTHING, BoardDifference, differences
 from coliseum_local.verification.engines import is_known, made_again
@@ -22,6 +22,7 @@ from coliseum_local.verification.rows import (
     CheckedAgent,
     CheckedAttempt,
     CheckedCell,
+    CheckedClaim,
     CheckedDecision,
     CheckedForecast,
     CheckedMarket,
@@ -53,6 +54,13 @@ class BoardRows:
     results: Sequence[CheckedResult]
     cells: Sequence[CheckedCell]
     days: Sequence[SealedDay]
+    claims: Sequence[CheckedClaim]
+    """All of the arena, because they are one chain."""
+    earlier_markets: Sequence[CheckedMarket]
+    """Of earlier seasons, if the leaderboard decided claims: their events are not new."""
+    earlier_rounds: Sequence[CheckedRound]
+    has_claims: bool
+    """Whether the source has the export of claims."""
     strays: Sequence[BoardDifference]
     """Rows of the season whose round is not there."""
 
@@ -72,25 +80,40 @@ def board_rows(report: CheckedReport, source: ExportSource) -> BoardRows:
     """Read the rows. Raises UnreadableSource."""
     of_season = {"season": report.season}
     of_track = {**of_season, "track": report.track}
-    all_rounds = source.rows(CheckedRound, **of_season)
+    every_round = source.rows(CheckedRound)
+    all_rounds = [row for row in every_round if row.season == report.season]
+    earlier_rounds = [row for row in every_round if row.season < report.season]
+    has_claims = source.has(CheckedClaim)
+    registered = source.rows(CheckedClaim) if has_claims else []
+    earlier = {row.season for row in earlier_rounds} if claims.decided_by(registered, report) else set()
+    agents, results, cells = (
+        source.rows(CheckedAgent),
+        source.rows(CheckedResult, **of_season),
+        source.rows(CheckedCell, digest=report.digest),
+    )
     known = {row.round_id: row for row in all_rounds}
     rounds = {name: row for name, row in known.items() if row.closes_at <= report.known_at}
     markets, said = source.rows(CheckedMarket, **of_season), source.rows(CheckedForecast, **of_season)
     asked = source.rows(CheckedDecision, **of_track)
     forecasts = {row.forecast_id: row for row in said if row.round_id in rounds and row.created_at <= report.known_at}
     decisions = {row.decision_id: row for row in asked if row.round_id in rounds}
+    days = _days(forecasts.values(), source)
     return BoardRows(
         report=report,
-        agents=source.rows(CheckedAgent),
+        agents=agents,
         all_rounds=all_rounds,
         rounds=rounds,
         markets=[row for row in markets if row.round_id in rounds],
         forecasts=forecasts,
         decisions=decisions,
         attempts=[row for row in source.rows(CheckedAttempt, **of_track) if row.decision_id in decisions],
-        results=source.rows(CheckedResult, **of_season),
-        cells=source.rows(CheckedCell, digest=report.digest),
-        days=_days(forecasts.values(), source),
+        results=results,
+        cells=cells,
+        days=days,
+        claims=registered,
+        earlier_markets=[row for season in sorted(earlier) for row in source.rows(CheckedMarket, season=season)],
+        earlier_rounds=earlier_rounds,
+        has_claims=has_claims,
         strays=[
             *_strays(report, known, "markets", {f"{row.round_id}/{row.ticker}": row for row in markets}),
             *_strays(report, known, "forecasts", {row.forecast_id: row for row in said}),
@@ -99,6 +122,11 @@ def board_rows(report: CheckedReport, source: ExportSource) -> BoardRows:
             *_repeated("decisions", [row.decision_id for row in asked]),
             *_repeated("markets", [f"{row.round_id}/{row.ticker}" for row in markets]),
             *_repeated("rounds", [row.round_id for row in all_rounds]),
+            *_repeated("agents", [row.agent_id for row in agents]),
+            *_repeated("results", [f"{row.ticker}/{row.version}" for row in results]),
+            *_repeated("seals", [leaf.forecast_id for day in days for leaf in day.leaves]),
+            *_repeated("claims", [row.claim_id for row in registered]),
+            *_strangers(agents, decisions.values()),
         ],
     )
 
@@ -127,12 +155,34 @@ def _row_differences(rows: BoardRows) -> Iterator[BoardDifference]:
     yield from checks.day_differences(rows.days, revealed, report, {row.round_id: row for row in rows.all_rounds})
     yield from checks.forecast_differences(revealed.values(), rows.rounds, rows.decisions)
     yield from checks.market_differences(rows.markets)
+    yield from checks.round_differences(rows.all_rounds, rows.markets, report)
+    yield from checks.decision_differences(rows.decisions.values())
+    yield from checks.result_differences(rows.results)
+    yield from claims.claim_differences(rows.claims)
+    yield from claims.unregistered(rows.claims)
     try:
         recomputed = _cells(rows)
     except (ColiseumError, LookupError, TypeError, ValueError) as error:
         yield BoardDifference("cells", "cells", f"{type(error).__name__}: {error}")
         return
     yield from checks.cell_differences(rows.cells, recomputed)
+    if report.engine_version == ENGINE_VERSION:
+        yield from _look_differences(rows, recomputed)
+
+
+def _look_differences(rows: BoardRows, cells: Sequence[Cell]) -> Iterator[BoardDifference]:
+    """What the leaderboard says about claims, made again."""
+    rounds, markets = [*rows.earlier_rounds, *rows.all_rounds], [*rows.earlier_markets, *rows.markets]
+    try:
+        yield from claims.look_differences(
+            claims.decided_by(rows.claims, rows.report),
+            cells,
+            rows.report,
+            rounds=rows.all_rounds,
+            first_asked=claims.first_asked_times(rounds, markets, rows.decisions.values()),
+        )
+    except (ColiseumError, LookupError, TypeError, ValueError) as error:
+        yield BoardDifference("claims", "claims", f"{type(error).__name__}: {error}")
 
 
 def _stamp_differences(report: CheckedReport) -> Iterator[BoardDifference]:
@@ -220,8 +270,31 @@ def _repeated(table: str, names: Sequence[str]) -> Iterator[BoardDifference]:
         seen.add(name)
 
 
+def _strangers(agents: Iterable[CheckedAgent], decisions: Iterable[CheckedDecision]) -> Iterator[BoardDifference]:
+    """Agents that were asked and are not exported."""
+    for name in sorted({row.agent_id for row in decisions} - {row.agent_id for row in agents}):
+        yield BoardDifference(f"agents/{name}", NOTHING, "it was asked")
+
+
 def _notes(rows: BoardRows) -> list[str]:
+    notes = []
     unpublished = [str(day.day) for day in rows.days if day.root is None]
-    if not unpublished:
-        return []
-    return [f"no root is published yet for {', '.join(unpublished)}: its seals were only compared with the forecasts"]
+    if unpublished:
+        days = ", ".join(unpublished)
+        notes.append(f"no root is published yet for {days}: its seals were only compared with the forecasts")
+    report = rows.report
+    if not rows.has_claims:
+        notes.append("claims.jsonl is missing, so no claim was checked")
+    looked = claims.decided_by(rows.claims, report)
+    if looked and report.engine_version != ENGINE_VERSION:
+        notes.append(f"verdicts of claims by engine {report.engine_version} were not made again")
+    elsewhere = [
+        row
+        for row in rows.claims
+        if row not in looked and row.digest is not None and (row.season, row.track) == (report.season, report.track)
+    ]
+    if elsewhere:
+        notes.append(
+            f"{len(elsewhere)} claims have their newest verdict from other leaderboards: verify those for the verdicts"
+        )
+    return notes

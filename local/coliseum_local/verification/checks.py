@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from coliseum_local.verification.rows import (
     CheckedForecast,
     CheckedMarket,
     CheckedReport,
+    CheckedResult,
     CheckedRound,
     CheckedSeal,
     CheckedSealRoot,
@@ -55,6 +57,8 @@ def seal_differences(sealed: Iterable[CheckedForecast]) -> Iterator[BoardDiffere
         for name in ("probability", "low", "high"):
             if not _same_number(row.payload.get(name), getattr(row, name)):
                 yield BoardDifference(f"{path}.{name}", getattr(row, name), row.payload.get(name))
+        if row.abstain is not (row.probability is None):
+            yield BoardDifference(f"{path}.abstain", row.abstain, row.probability is None)
         if row.forecast_id != f"{row.round_id}/{row.ticker}/{row.agent_id}/{row.track}":
             yield BoardDifference(f"{path}.forecast_id", row.forecast_id, "its round, market, agent and track")
 
@@ -102,6 +106,49 @@ def forecast_differences(
     for name, decision in decisions.items():
         if decision.status == "done" and name not in answered and decision.round_id in rounds:
             yield BoardDifference(f"forecasts/{name}", NOTHING, "its decision is done")
+        if decision.status != "done" and name in answered:
+            yield BoardDifference(f"decisions/{name}.status", decision.status, "done: a forecast answers it")
+
+
+def decision_differences(decisions: Iterable[CheckedDecision]) -> Iterator[BoardDifference]:
+    """Questions that are not those of their id."""
+    for row in decisions:
+        own = f"{row.round_id}/{row.ticker}/{row.agent_id}/{row.track}"
+        if row.decision_id != own:
+            yield BoardDifference(f"decisions/{row.decision_id}.decision_id", row.decision_id, own)
+
+
+def round_differences(
+    rounds: Iterable[CheckedRound], markets: Iterable[CheckedMarket], report: CheckedReport
+) -> Iterator[BoardDifference]:
+    """Rounds that are of another time or exchange than their id and the report say, or have another number of markets.
+
+    `markets` are those of rounds that were closed at the report's `known_at`.
+    """
+    asked = Counter(row.round_id for row in markets)
+    for row in rounds:
+        path, slot = f"rounds/{row.round_id}", _slot(row.round_id)
+        if slot is not None and row.slot != slot:
+            yield BoardDifference(f"{path}.slot", row.slot, slot)
+        if row.opened_at >= row.closes_at:
+            yield BoardDifference(f"{path}.opened_at", row.opened_at, f"before {row.closes_at}")
+        exchange = report.report.get("exchange")
+        if row.closes_at > report.known_at:
+            continue
+        if exchange is not None and row.exchange != exchange:
+            yield BoardDifference(f"{path}.exchange", row.exchange, exchange)
+        if row.markets != asked[row.round_id]:
+            yield BoardDifference(f"{path}.markets", row.markets, asked[row.round_id])
+
+
+def result_differences(results: Iterable[CheckedResult]) -> Iterator[BoardDifference]:
+    """Results whose value is not that of their word."""
+    for row in results:
+        path, expected = f"results/{row.ticker}/{row.version}", {"yes": Decimal(1), "no": Decimal(0)}.get(row.result)
+        if expected is None and row.result not in {"scalar", "void"}:
+            yield BoardDifference(f"{path}.result", row.result, "yes, no, scalar or void")
+        if (expected is not None and row.value != expected) or not 0 <= row.value <= 1:
+            yield BoardDifference(f"{path}.value", row.value, "a value from 0 to 1" if expected is None else expected)
 
 
 def market_differences(markets: Iterable[CheckedMarket]) -> Iterator[BoardDifference]:
@@ -162,11 +209,16 @@ def _belongs(leaf: CheckedSeal, report: CheckedReport, rounds: Mapping[str, Chec
     round_id = leaf.forecast_id.partition("/")[0]
     if round_id in rounds:
         return rounds[round_id].closes_at <= report.known_at
+    slot = _slot(round_id)
+    return slot is not None and season_of(slot) == report.season and leaf.created_at <= report.known_at
+
+
+def _slot(round_id: str) -> datetime | None:
+    """The time in the id of a round; None if it is of another form."""
     try:
-        opened = datetime.strptime(round_id, "r-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime.strptime(round_id, "r-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        return False
-    return season_of(opened) == report.season and leaf.created_at <= report.known_at
+        return None
 
 
 def _day(moment: datetime) -> date:

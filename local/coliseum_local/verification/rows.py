@@ -49,6 +49,25 @@ class CheckedAgent(CheckedRow):
     rule: str | None = None
 
 
+class CheckedClaim(CheckedRow):
+    number: int = Field(ge=1)
+    claim_id: str
+    claim: str = Field(max_length=4000)
+    seal: Hash
+    agent_id: Name
+    season: str
+    track: TrackName
+    registered_at: Time
+    previous: Hash
+    chain: Hash
+    verdict: Literal["supported", "refuted", "unresolved"]
+    final: bool
+    reason: str | None
+    numbers: dict[str, Any] | None
+    digest: Hash | None
+    looked_at: Time | None
+
+
 class CheckedRound(CheckedRow):
     round_id: Name
     slot: Time
@@ -106,6 +125,7 @@ class CheckedDecision(CheckedRow):
     status: str
     attempt: int
     reason: str | None
+    created_at: Time | None = None
     finished_at: Time | None
 
 

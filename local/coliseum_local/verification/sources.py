@@ -14,6 +14,7 @@ from coliseum_local.verification.rows import (
     CheckedAgent,
     CheckedAttempt,
     CheckedCell,
+    CheckedClaim,
     CheckedDecision,
     CheckedForecast,
     CheckedMarket,
@@ -41,6 +42,7 @@ MODELS: Mapping[str, type[CheckedRow]] = {
     "seal-roots": CheckedSealRoot,
     "cells": CheckedCell,
     "reports": CheckedReport,
+    "claims": CheckedClaim,
 }
 MOST_FILE_BYTES = 512 * 1024 * 1024
 MOST_LINE_BYTES = 32 * 1024 * 1024
@@ -51,6 +53,10 @@ class ExportSource(Protocol):
 
     def rows(self, model: type[Row], **filters: str) -> list[Row]:
         """All rows of the export of this model that pass the filters. Raises UnreadableSource."""
+        ...
+
+    def has(self, model: type[CheckedRow]) -> bool:
+        """Whether the source has this export: a folder that was saved earlier may lack a newer one."""
         ...
 
 
@@ -70,6 +76,9 @@ class AddressSource:
             lines = page.content.splitlines()
             found += [row_from(model, line, f"{page.url} line {number}") for number, line in enumerate(lines, start=1)]
         return found
+
+    def has(self, model: type[CheckedRow]) -> bool:
+        return True
 
     def _keep(self, name: str, content: bytes) -> None:
         if self._save is None:
@@ -95,8 +104,14 @@ class FolderSource:
             if _passes(row, filters)
         ]
 
+    def has(self, model: type[CheckedRow]) -> bool:
+        return any(path.is_file() for path in self._paths(name_of(model)))
+
+    def _paths(self, name: str) -> tuple[Path, Path]:
+        return self._folder / f"{name}.jsonl", self._folder / f"{name}.jsonl.gz"
+
     def _path(self, name: str) -> Path:
-        for path in (self._folder / f"{name}.jsonl", self._folder / f"{name}.jsonl.gz"):
+        for path in self._paths(name):
             if path.is_file():
                 return path
         raise UnreadableSource(f"{self._folder}: {name}.jsonl is missing; `coliseum export {name}` writes it")

@@ -59,6 +59,21 @@ def test_equal_agents_share_their_rank_and_the_next_one_is_missing() -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_skills_share_a_rank_in_whatever_order_their_events_are(seed: int) -> None:
+    rng = random.Random(seed)
+    cells: list[Cell] = []
+    for y in (0, 1):
+        forecasts = [round(rng.uniform(0.2, 0.8), 3) for _ in range(30)]
+        for agent in ("ana", "bo"):  # the same forecasts of events with the same outcome, in another order
+            rng.shuffle(forecasts)
+            cells += [
+                Cell(agent=agent, event=f"{y}{number}", market="m", window="1", p=p, q=0.5, y=y)
+                for number, p in enumerate(forecasts)
+            ]
+    assert [standing.rank for standing in board_of(cells).standings] == [1, 1]
+
+
 def test_agents_of_one_tier_do_not_differ_and_those_below_do() -> None:
     """Each agent differs from the next by less than the noise, and the last from the first by more."""
     result = board_of(panel({"a": 0.10, "b": 0.08, "c": 0.06, "d": 0.04, "e": 0.02}, noise=0.2, events=60))

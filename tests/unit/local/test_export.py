@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from coliseum_local.export import export
+from coliseum_local.export import export, local_address
 
 PATH = "/api/python/arena/exports/results"
 FIRST = 'ticker,value\r\nA,"1.0000"\r\n"B\r\nC",0\r\n'
@@ -88,3 +88,29 @@ def test_parquet_has_the_types_of_json(tmp_path: Path) -> None:
     assert table.to_pylist() == [{**rows[0], "payload": '{"b": 1}'}, {**rows[1], "p": 1.0}]
     kinds = [str(kind) for kind in table.schema.types]
     assert kinds == ["string", "double", "int64", "bool", "string", "string", "string"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "address"),
+    [
+        ({}, "", "http://127.0.0.1:8000"),
+        ({"COLISEUM_PORT": "8105"}, "", "http://127.0.0.1:8105"),
+        ({}, "COLISEUM_PORT=8106\n", "http://127.0.0.1:8106"),
+        ({"COLISEUM_PORT": "8105"}, "COLISEUM_PORT=8106\n", "http://127.0.0.1:8105"),
+    ],
+)
+def test_without_an_address_the_local_system_is_meant(
+    tmp_path: Path, environment: dict[str, str], dotenv: str, address: str
+) -> None:
+    (tmp_path / ".env").write_text(dotenv)
+    assert local_address(tmp_path, environment) == address
+
+
+@pytest.mark.parametrize(("port", "named"), [("0", "--url"), ("http", "a port from 0"), ("65536", "a port from 0")])
+def test_a_port_that_names_no_address_is_refused(
+    tmp_path: Path, port: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLISEUM_PORT", port)
+    assert export("results", url=None, form="csv", filters={}, output=tmp_path / "out") == 2
+    assert "COLISEUM_PORT: " in (told := capsys.readouterr().err)
+    assert named in told

@@ -168,3 +168,25 @@ def test_the_six_published_scores_come_out_of_one_command(shared_data: Path, tmp
         published = wanted["published_3dp"][name]
         assert (round(brier, 3), graded) == (published["brier"], published["n"]), name
         assert brier == pytest.approx(wanted["recomputed"][name], abs=1e-11), name
+
+
+PRICELESS = "id,source,question\nm1,manifold,Will it rain?\nm2,metaculus,Will it snow?\n"
+
+
+def test_questions_without_a_price_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+    forecasts = written(tmp_path, "f.json", {"forecasts": FORECASTS})
+    resolutions = written(tmp_path, "r.json", {"resolutions": RESOLUTIONS})
+    (tmp_path / "q.csv").write_text(PRICELESS)
+    with pytest.raises(UnreadableFile, match=r"q.csv: no market has a price: expected freeze_datetime_value"):
+        converted([forecasts], resolutions, tmp_path / "q.csv")
+
+
+@pytest.mark.parametrize("name", ["r", "q"])
+def test_a_file_about_other_questions_is_refused(tmp_path: Path, name: str) -> None:
+    other = [{**row, "id": f"other-{row['id']}", "freeze_datetime_value": "0.5"} for row in RESOLUTIONS]
+    own = [{**row, "freeze_datetime_value": "0.5"} for row in RESOLUTIONS]
+    forecasts = written(tmp_path, "f.json", {"forecasts": FORECASTS})
+    resolutions = written(tmp_path, "r.json", {"resolutions": other if name == "r" else own})
+    questions = written(tmp_path, "q.json", {"questions": other if name == "q" else own})
+    with pytest.raises(UnreadableFile, match=rf"{name}.json: none of its questions is in f.json"):
+        converted([forecasts], resolutions, questions)

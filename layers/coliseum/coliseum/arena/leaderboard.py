@@ -17,7 +17,7 @@ from typing import Any
 from coliseum.arena import readings
 from coliseum.arena.scoring.comparisons import PairStatistics, compare_pairs
 from coliseum.arena.scoring.pairs import AgentPair, agent_pairs
-from coliseum.arena.scoring.report import ScoreReport
+from coliseum.arena.scoring.report import PLACES, ScoreReport
 from coliseum.arena.scoring.roles import AgentRole, Role, role_of
 from coliseum.arena.scoring.tiers import Family, family_of
 
@@ -129,7 +129,16 @@ def _rank(agent: str, listed: Sequence[str], scores: Mapping[str, Mapping[str, A
     """The competition rank among the listed agents."""
     if agent not in listed:
         return None
-    return 1 + sum(bool(scores[other]["skill"] > scores[agent]["skill"]) for other in listed)
+    own = published_skill(scores[agent])
+    return 1 + sum(published_skill(scores[other]) > own for other in listed)
+
+
+def published_skill(values: Mapping[str, Any]) -> float:
+    """The skill as it is published. Without one: minus infinity.
+
+    Ranks come from this number: two sums of the same numbers in another order differ in their last bits.
+    """
+    return -math.inf if values["skill"] is None else round(values["skill"], PLACES) + 0.0
 
 
 def _rank_interval(family: Family, place: int, rank: int | None, *, listed: int) -> tuple[int, int] | None:
@@ -207,4 +216,4 @@ def unmet_gates(values: Mapping[str, Any], days: float, gates: Gates) -> tuple[s
 
 
 def _by_skill(values: Mapping[str, Any], agent: str) -> tuple[float, str]:
-    return (math.inf if values["skill"] is None else -values["skill"], agent)
+    return -published_skill(values), agent

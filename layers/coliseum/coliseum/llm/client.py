@@ -7,7 +7,7 @@ model do not need them.
 from __future__ import annotations
 
 import asyncio
-import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,9 +24,12 @@ from coliseum.identity import LOOPBACK
 from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, OutputMode, Prices
-from coliseum.llm.results import AgentResult, RunRecord, Turn, storable_text, total_bill
+from coliseum.llm.redaction import redactor_of
+from coliseum.llm.responses import raw_reply, read_response
+from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill
 
 if TYPE_CHECKING:
+    from pydantic_ai import Agent as LibraryAgent
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models.openrouter import OpenRouterModel, OpenRouterModelSettings
     from pydantic_ai.output import OutputSpec
@@ -122,7 +125,7 @@ class ModelAgent(Generic[Output]):
         `deadline_seconds` limits each of the two attempts. Raises ModelFailed, which has the record of the attempt.
         """
         seconds = self.options.timeout_seconds if deadline_seconds is None else deadline_seconds
-        trace = _RunTrace(self.model, self.output_mode, self.prices, permit)
+        trace = _RunTrace(self.model, self.output_type, self.output_mode, self.prices, permit)
         try:
             return await self._ask(prompt, self.output_mode, trace, seconds)
         except ModelFailed as error:
@@ -136,13 +139,12 @@ class ModelAgent(Generic[Output]):
         return self.output_type is not str and self.output_mode is not OutputMode.PROMPTED
 
     async def _ask(self, prompt: str, mode: OutputMode, trace: _RunTrace, seconds: float) -> AgentResult[Output]:
-        from pydantic_ai import Agent as LibraryAgent
-        from pydantic_ai import capture_run_messages
+        from pydantic_ai import Agent, capture_run_messages
         from pydantic_ai.exceptions import AgentRunError, UserError
 
         with capture_run_messages() as messages:
             try:
-                library_agent: LibraryAgent[None, Output] = LibraryAgent(
+                library_agent: LibraryAgent[None, Output] = Agent(
                     _model(self, trace),
                     output_type=_output_spec(self.output_type, mode),
                     instructions=self.system_prompt,
@@ -150,6 +152,7 @@ class ModelAgent(Generic[Output]):
                     retries={"output": self.options.output_retries},
                     model_settings=_model_settings(self.options, mode, seconds),
                 )
+                _refuse_ambiguous(library_agent, trace)
                 async with library_agent:
                     result = await library_agent.run(prompt, timeout=seconds)
             except (AgentRunError, UserError) as error:
@@ -165,11 +168,18 @@ class _RunTrace:
     """The requests and responses of a run, collected while it runs: a run that fails is billed, too."""
 
     model: str
+    output_type: type[Any]
     mode: OutputMode
     prices: Prices | None
     permit: Permit | None
+    started: float = field(default_factory=time.monotonic)
     requests: int = 0
     responses: list[ModelResponse] = field(default_factory=list)
+    """As the model sent them, except for what could not be stored."""
+    repairs: tuple[str, ...] = ()
+    """What was repaired in the last response."""
+    refusal: str | None = None
+    """Why the last response has no answer."""
 
     async def before_request(self) -> None:
         if self.requests and self.permit is not None and not await self.permit():
@@ -192,7 +202,9 @@ class _RunTrace:
             input_tokens=sum(turn.input_tokens for turn in turns),
             output_tokens=sum(turn.output_tokens for turn in turns),
             bill=total_bill(turns),
-            raw_reply="" if last is None else _raw_reply(last),
+            raw_reply="" if last is None else raw_reply(last),
+            repairs=self.repairs,
+            seconds=time.monotonic() - self.started,
             messages=ModelMessagesTypeAdapter.dump_json(list(messages)),
         )
 
@@ -200,31 +212,59 @@ class _RunTrace:
 @cache
 def _classes() -> tuple[type[Any], type[Any]]:
     """Subclasses of OpenRouter's model and provider. A function, because pydantic_ai must not be imported earlier."""
+    from pydantic_ai.models import create_async_httpx2_client
     from pydantic_ai.models.openrouter import OpenRouterModel
     from pydantic_ai.providers.openrouter import OpenRouterProvider
+
+    from coliseum.llm.transport import reply_transport, wire_repairs
 
     class Provider(OpenRouterProvider):
         """The provider with the settings' base URL. The library's own is fixed, and replacing it drops our headers."""
 
-        def __init__(self, base_url: str, **more: Any) -> None:
+        def __init__(self, base_url: str, secrets: frozenset[str], **more: Any) -> None:
             self._address = base_url
+            self._secrets = secrets
             super().__init__(**more)
+
+        def _get_http_client(self, *_: Any, **__: Any) -> Any:
+            """The library's client, which it renews and closes, with our transport.
+
+            It follows no redirect: the prompt and the key are for the configured server.
+            """
+            self._http_client_factory = self._new_client
+            self._own_http_client = self._new_client()
+            return self._own_http_client
+
+        def _new_client(self) -> Any:
+            transport = reply_transport(redactor_of(self._secrets), base_url=self._address)
+            client = create_async_httpx2_client(transport=transport)
+            client.follow_redirects = False
+            return client
 
         @property
         def base_url(self) -> str:
             return self._address
 
     class Model(OpenRouterModel):
-        """Adds every request and response to the run's trace."""
+        """Adds every request and response to the run's trace, and reads the answer before the library does."""
 
         trace: _RunTrace
 
-        async def request(self, *args: Any, **more: Any) -> ModelResponse:
+        async def request(
+            self, messages: list[ModelMessage], model_settings: Any, model_request_parameters: Any
+        ) -> ModelResponse:
             await self.trace.before_request()
-            response = await super().request(*args, **more)
-            _make_storable(response)
+            noted: list[str] = []
+            token = wire_repairs.set(noted)
+            try:
+                response = await super().request(messages, model_settings, model_request_parameters)
+            finally:
+                wire_repairs.reset(token)
             self.trace.responses.append(response)
-            return response
+            _, asked = self.prepare_request(model_settings, model_request_parameters)
+            read = read_response(response, self.trace.output_type, asked, noted=noted)
+            self.trace.repairs, self.trace.refusal = read.repairs, read.refusal
+            return read.response
 
     return Model, Provider
 
@@ -243,6 +283,7 @@ def _provider(settings: Settings) -> Any:
         _, provider_class = _classes()
         providers[identity] = provider_class(
             settings.openrouter_base_url,
+            settings.secrets,
             api_key=key.get_secret_value(),
             app_url=settings.openrouter_app_url,
             app_title=APP_TITLE,
@@ -255,6 +296,17 @@ def _model(agent: ModelAgent[Any], trace: _RunTrace) -> OpenRouterModel:
     model = model_class(agent.model, provider=_provider(agent.settings))
     model.trace = trace
     return cast("OpenRouterModel", model)
+
+
+def _refuse_ambiguous(library_agent: LibraryAgent[None, Output], trace: _RunTrace) -> None:
+    """Make the library refuse what was refused locally. It would take the first of two different answers."""
+    from pydantic_ai import ModelRetry
+
+    @library_agent.output_validator
+    def refuse(output: Output) -> Output:
+        if trace.refusal is not None:
+            raise ModelRetry(trace.refusal)
+        return output
 
 
 def _output_spec(output_type: type[Output], mode: OutputMode) -> OutputSpec[Output]:
@@ -319,7 +371,8 @@ def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]
             failure = FailureKind.INVALID_OUTPUT
         case _:
             failure = FailureKind.MALFORMED
-    problem = f"{trace.model}: {failure.value}: {str(error)[:300]}"
+    reason = trace.refusal if failure is FailureKind.INVALID_OUTPUT and trace.refusal else str(error)
+    problem = f"{trace.model}: {failure.value}: {reason[:300]}"
     return ModelFailed(failure, problem, record=trace.record(messages), status=status, retry_after=retry_after)
 
 
@@ -331,19 +384,3 @@ def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
         with suppress(LookupError):  # a model the price list does not know
             estimated = response.cost().total_price
     return Turn(tokens_in, tokens_out, None if billed is None else Decimal(str(billed)), estimated)
-
-
-def _make_storable(response: ModelResponse) -> None:
-    """Remove from its texts and tool calls what Postgres cannot store."""
-    for part in response.parts:
-        if part.part_kind in {"text", "thinking"}:
-            part.content = storable_text(part.content)
-        elif part.part_kind == "tool-call" and isinstance(part.args, str):
-            part.args = storable_text(part.args)
-
-
-def _raw_reply(response: ModelResponse) -> str:
-    """Texts and tool calls as the model sent them, without its reasoning."""
-    parts = [getattr(part, "content", None) for part in response.parts if part.part_kind == "text"]
-    parts += [call.args if isinstance(call.args, str) else json.dumps(call.args) for call in response.tool_calls]
-    return "\n".join(part for part in parts if part)

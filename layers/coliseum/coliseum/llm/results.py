@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from coliseum.llm.options import OutputMode
 
@@ -52,12 +53,28 @@ def total_bill(turns: Sequence[Turn]) -> Bill:
     return Bill(cost, CostSource.BILLED if billed else CostSource.ESTIMATED)
 
 
+CHARACTERS_REPLACED = "characters_replaced"
+"""The repair of a text that held NUL or a lone surrogate."""
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def storable_text(text: str) -> str:
-    """The text without NUL and lone surrogates, which Postgres cannot store.
+    """The text with U+FFFD in place of NUL and of lone surrogates, which Postgres cannot store.
 
     A result that cannot be stored would be requested, and paid for, a second time.
     """
-    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_json(value: Any) -> Any:
+    """JSON with every text storable. An equal value comes back where nothing had to be replaced."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, list):
+        return [storable_json(item) for item in value]
+    if isinstance(value, dict):
+        return {storable_text(str(name)): storable_json(item) for name, item in value.items()}
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +97,26 @@ class RunRecord:
     """The last reply as the model sent it: text, or the arguments of a tool call."""
     messages: bytes
     """All messages of the run as JSON, in pydantic-ai's form."""
+    repairs: tuple[str, ...] = ()
+    """What was repaired locally in the last reply, so that no other had to be paid for: `percent:probability`."""
+    seconds: float = 0.0
+    """From the first request to the answer or the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests and tokens of a run. `result.usage()` is the older spelling of `result.usage`."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __call__(self) -> Usage:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +130,24 @@ class AgentResult(Generic[Output]):
     def data(self) -> Output:
         """The older name of `output`."""
         return self.output
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self.record.requests, self.record.input_tokens, self.record.output_tokens)
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the first request to the answer."""
+        return self.record.seconds
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        return self.record.repairs
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars; None where it is unknown."""
+        return self.record.bill.cost
 
     @property
     def cost_usd(self) -> Decimal | None:

@@ -75,3 +75,22 @@ def test_a_name_that_stands_for_a_missing_value_is_warned_about() -> None:
     (warning,) = warnings_of("a,e,m,1,NA,0.5\nb,e,m,1,,0.5\n")
 
     assert warning == 'f.csv:2: category: "NA" counts as missing. If it is a name, write it in another way'
+
+
+@pytest.mark.parametrize(
+    ("name", "latin"),
+    [("\u0430lpha", "alpha"), ("\u0391lpha", "alpha"), ("GPT-\u039f1", "gpt-o1"), ("\u0455\u0440\u0430ce", "space")],
+)
+def test_letters_of_other_scripts_that_look_latin_fold_to_these(name: str, latin: str) -> None:
+    assert folded(name) == latin
+
+
+def test_a_name_with_a_letter_of_another_script_is_warned_about_with_its_code() -> None:
+    (warning,) = warnings_of("alpha,e,m,1,,0.5\n\u0430lpha,e,m,1,,0.6\n")
+    assert warning == (
+        'f.csv:3: agent: "<U+0430>lpha" here and "alpha" in line 2 look alike, but count as different names'
+    )
+
+
+def test_a_name_in_another_script_alone_is_not_warned_about() -> None:
+    assert warnings_of("\u041c\u043e\u0441\u043a\u0432\u0430,e,m,1,,0.5\n\u0420\u0438\u0433\u0430,e,m,1,,0.6\n") == []

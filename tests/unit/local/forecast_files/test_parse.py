@@ -391,3 +391,17 @@ def test_any_bytes_give_cells_problems_or_one_sentence(content: bytes, name: str
         sentence = f"{name}:"
         assert (parsed.table is None) == bool(parsed.problems)
     assert sentence.startswith(f"{name}:")
+
+
+def test_times_with_a_zone_and_times_without_one_in_a_column_are_warned_about() -> None:
+    rows = ["a,m,0.5,2026-11-21T12:00:00+01:00", "a,n,0.5,2026-11-21T12:00:00", "a,o,0.5,1795262400"]
+    parsed = read("agent,market,p,due_at\n" + "\n".join(rows) + "\n")
+    assert [str(warning) for warning in parsed.warnings] == [
+        "f.csv:3: due_at: 2026-11-21T12:00:00 has no zone and counts as UTC; the time in line 2 has one"
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u202a"])
+def test_a_name_that_changes_the_direction_of_writing_is_refused(mark: str) -> None:
+    (problem,) = problems_of(f"agent,market,p\na{mark}b,m,0.5\n")
+    assert "expected a text without control characters and changes of the direction of writing" in problem

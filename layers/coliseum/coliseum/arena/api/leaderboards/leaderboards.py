@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from coliseum.arena.api.claims.claims import ClaimQueries
 from coliseum.arena.api.leaderboards import rows
 from coliseum.arena.api.leaderboards.answers import (
     AgentBoard,
-    BoardClaim,
     CalibrationAnswer,
     EvidenceAnswer,
     EvidenceData,
@@ -121,20 +119,7 @@ class LeaderboardQueries:
         """The rows with the claims about their agents that were registered when the leaderboard was made."""
         if report is None:
             return []
-        known_at = datetime.fromisoformat(report["known_at"])
-        by_agent = self._claims.of_board(report["season"], report["track"])
-        return [
-            item.model_copy(
-                update={
-                    "claims": [
-                        BoardClaim(**claim.model_dump(include=set(BoardClaim.model_fields)))
-                        for claim in by_agent.get(item.agent_id, ())
-                        if claim.registered_at <= known_at
-                    ]
-                }
-            )
-            for item in items
-        ]
+        return rows.with_claims(report, items, self._claims.of_board(report["season"], report["track"]))
 
     def report(self, report_filter: ReportFilter) -> StoredReport | None:
         """The newest published report that fits; None if there is none."""

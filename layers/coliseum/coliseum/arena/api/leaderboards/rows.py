@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from coliseum.arena import readings
-from coliseum.arena.api.leaderboards.answers import CalibrationBin, CalibrationData, PairData, ReportStamp, StandingData
+from coliseum.arena.api.claims.answers import ClaimData
+from coliseum.arena.api.leaderboards.answers import (
+    BoardClaim,
+    CalibrationBin,
+    CalibrationData,
+    PairData,
+    ReportStamp,
+    StandingData,
+)
 from coliseum.errors import InvalidInput
 
 ALL = "all"
@@ -79,6 +88,28 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
     if (metric, slice_name) == (DEFAULT_METRIC, ALL):
         return rows
     return sorted(rows, key=lambda row: (row.value is None, _sort_key(metric, row.value), row.agent_id))
+
+
+def with_claims(
+    report: StoredReport, items: Sequence[StandingData], by_agent: Mapping[str, Sequence[ClaimData]]
+) -> list[StandingData]:
+    """The rows with the claims about their agents that were registered when the leaderboard was made.
+
+    `by_agent` are the claims of the leaderboard's season and track.
+    """
+    known_at = datetime.fromisoformat(str(report["known_at"]))
+    return [
+        item.model_copy(
+            update={
+                "claims": [
+                    BoardClaim(**claim.model_dump(include=set(BoardClaim.model_fields)))
+                    for claim in by_agent.get(item.agent_id, ())
+                    if claim.registered_at <= known_at
+                ]
+            }
+        )
+        for item in items
+    ]
 
 
 def _words(report: StoredReport, standing: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, Any]:
