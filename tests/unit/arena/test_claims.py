@@ -95,6 +95,7 @@ def test_the_same_moment_in_another_zone_is_the_same_claim() -> None:
         ("population.track", "deaf", "track: got 'deaf', expected one of blind, aware"),
         ("population.slice", "liquidity:low", "slice: got 'liquidity:low'"),
         ("population.slice", "category:", "slice: got 'category:'"),
+        ("population.slice", "category: Politics", "slice: got 'category: Politics'"),
         ("population.since", "yesterday", "since: got 'yesterday'"),
         ("population.since", "2026-12-01T00:00:00", "with its zone"),
         ("stopping.rule", "sometime", "rule: got 'sometime', expected one of every_look, date, clusters, events"),
@@ -133,6 +134,34 @@ def test_a_claim_about_the_past_cannot_be_registered(path: str, value: Any, fiel
     with pytest.raises(InvalidInput) as refused:
         check_registration(claim_from(changed(path, value)), NOON)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("population.since", "2026-11-21T12:00:00Z", "a time in the future"),
+        ("population.since", "2027-01-01T00:00:00Z", "before the end of the season"),
+        ("stopping", {"rule": "date", "at": "2027-02-15T00:00:00Z"}, "until 2027-02-14T00:00:00Z"),
+        ("population.slice", "horizon:soon", "one of horizon:0-3h, horizon:3-12h"),
+        ("population.slice", "price:0.05-0.2", "one of price:0.00-0.05, price:0.05-0.20"),
+        ("population.slice", "outcomes:4", "one of outcomes:1, outcomes:2, outcomes:3-5"),
+    ],
+)
+def test_a_claim_that_nothing_could_ever_decide_cannot_be_registered(path: str, value: Any, expected: str) -> None:
+    with pytest.raises(InvalidInput, match=expected):
+        check_registration(claim_from(changed(path, value)), NOON)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("population.since", "2026-12-31T23:59:59Z"), ("population.slice", "horizon:0-3h"),
+        ("stopping", {"rule": "date", "at": "2027-02-14T00:00:00Z"}), ("population.slice", "price:0.95-1.00"),
+        ("population.slice", "outcomes:>10"), ("population.slice", "category:Anything"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_can_be_decided_can_be_registered(path: str, value: Any) -> None:
+    check_registration(claim_from(changed(path, value)), NOON)
 
 
 def test_a_claim_about_the_present_season_can_be_registered() -> None:

@@ -16,6 +16,10 @@ HORIZONS: tuple[tuple[str, float], ...] = (
 )
 
 
+LATE_RESULTS = timedelta(days=45)
+"""How long after its end a season's last markets may still settle. Until then its leaderboards are made."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundSlot:
     """A round's place on the clock. A round may open late in its slot and is open for its full time then."""

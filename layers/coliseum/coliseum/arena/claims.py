@@ -11,12 +11,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from coliseum.arena.calendar import season_span
+from coliseum.arena.calendar import HORIZONS, LATE_RESULTS, season_span
 from coliseum.arena.forecasts import Track, canonical, seal
+from coliseum.arena.slice_labels import outcome_labels, price_labels
 from coliseum.errors import InvalidInput
 
 METRIC = "skill"
@@ -27,6 +28,12 @@ SEVERAL_CLAIMS = (
 )
 SLICES = ("category", "horizon", "price", "outcomes")
 """Kinds of slices that a claim can be about. Which cells are in them is known when a question is asked."""
+FIXED_LABELS: Mapping[str, tuple[str, ...]] = {
+    "horizon": tuple(label for label, _ in HORIZONS),
+    "price": price_labels(),
+    "outcomes": outcome_labels(),
+}
+"""The slices of each kind that the arena has, for the kinds whose labels are known beforehand."""
 LEAST_COUNT = 10
 """Below so many clusters no interval is possible."""
 MOST_COUNT = 1_000_000
@@ -139,14 +146,23 @@ def claim_from(value: object) -> Claim:
 
 
 def check_registration(claim: Claim, now: datetime) -> None:
-    """Raises InvalidInput unless the claim can be registered in the arena at `now`."""
+    """Raises InvalidInput unless the claim can be registered in the arena at `now`, and decided there."""
     if claim.season is None or claim.track is None:
         field = "season" if claim.season is None else "track"
         raise InvalidInput(field, None, "a season such as 2026Q4 and a track (blind or aware) in population")
-    if season_span(claim.season)[1] <= now:
+    season_end = season_span(claim.season)[1]
+    if season_end <= now:
         raise InvalidInput("season", claim.season, "a season that is not over, because only later events count")
-    if claim.look_at is not None and claim.look_at <= now:
-        raise InvalidInput("at", _text(claim.look_at), "a time in the future")
+    if claim.since is not None and not now < claim.since < season_end:
+        raise InvalidInput("since", _text(claim.since), "a time in the future, before the end of the season")
+    last = season_end + LATE_RESULTS - timedelta(days=1)
+    if claim.look_at is not None and not now < claim.look_at <= last:
+        expected = f"a time in the future, until {_text(last)}, when the season's last leaderboards are made"
+        raise InvalidInput("at", _text(claim.look_at), expected)
+    kind, _, label = (claim.slice or "").partition(":")
+    known = FIXED_LABELS.get(kind, (label,))
+    if label not in known:
+        raise InvalidInput("slice", claim.slice, f"one of {', '.join(f'{kind}:{name}' for name in known)}")
 
 
 def registered_claim(value: object) -> tuple[Claim, datetime]:
@@ -245,7 +261,13 @@ def _slice(value: object) -> str | None:
     if value is None:
         return None
     kind, colon, label = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if kind not in SLICES or not colon or not 0 < len(label) <= LONGEST_NAME or not label.isprintable():
+    if (
+        kind not in SLICES
+        or not colon
+        or not 0 < len(label) <= LONGEST_NAME
+        or not label.isprintable()
+        or (label != label.strip())
+    ):
         shown = ", ".join(f"{name}:…" for name in SLICES)
         raise InvalidInput(
             "slice", value, f"one of {shown}, as in a report. Other slices can change after the forecast"

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from coliseum.arena.scoring.arithmetic import Codes, Floats
 from coliseum.arena.scoring.labels import coded
+from coliseum.arena.slice_labels import OUTCOME_COUNTS, PRICE_BANDS, TERCILES, outcome_labels, price_labels
 from coliseum.errors import InvalidInput
 
-PRICE_BANDS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
-"""Lower edges of all bands but the first. A price on an edge belongs to the band above."""
-OUTCOME_COUNTS = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10))
-TERCILES = ("low", "middle", "high")
 MOST_LABELS = 200
 """Slices of a dimension. Every label gives a full set of numbers for each agent."""
 GROUP = "group"
@@ -55,9 +51,9 @@ def dimensions(
     ]
     if volume is not None:
         result.append(Dimension("liquidity", TERCILES, _terciles(volume)))
-    result.append(Dimension("price", _price_labels(), _banded(q)))
+    result.append(Dimension("price", price_labels(), _banded(q)))
     if outcomes is not None:
-        result.append(Dimension("outcomes", _outcome_labels(), _counted(outcomes)))
+        result.append(Dimension("outcomes", outcome_labels(), _counted(outcomes)))
     return tuple(dimension for dimension in result if bool((dimension.code >= 0).any()))
 
 
@@ -87,17 +83,8 @@ def _banded(q: Floats) -> Codes:
     return code
 
 
-def _price_labels() -> tuple[str, ...]:
-    edges = (0.0, *PRICE_BANDS, 1.0)
-    return tuple(f"{low:.2f}-{high:.2f}" for low, high in pairwise(edges))
-
-
 def _counted(outcomes: Floats) -> Codes:
     limits = np.array([limit for _, limit in OUTCOME_COUNTS], dtype=np.float64)
     code = np.searchsorted(limits, outcomes, side="left").astype(np.int64)
     code[np.isnan(outcomes)] = -1
     return code
-
-
-def _outcome_labels() -> tuple[str, ...]:
-    return (*(label for label, _ in OUTCOME_COUNTS), f">{OUTCOME_COUNTS[-1][1]}")

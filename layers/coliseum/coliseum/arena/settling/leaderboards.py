@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from coliseum.arena.calendar import season_of
+from coliseum.arena.calendar import LATE_RESULTS, season_of
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.reporting.claims import look_at_claims
 from coliseum.arena.reporting.reports import SeasonReport, make_report, save_report
 from coliseum.arena.season_cells.rows import ReportKey
 from coliseum.feed.entries import Candidate
-
-LATE_RESULTS = timedelta(days=45)
-"""How long after its end a season's last markets may still settle."""
 
 
 def make_due_leaderboards(records: ArenaRecords, *, now: datetime) -> tuple[Candidate, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.claims import LEAST_COUNT, LONGEST_TEXT, MOST_COUNT
@@ -17,7 +17,26 @@ SEASON_PATTERN = r"^[0-9]{4}Q[1-4]$"
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Nothing is converted: "0.5" is no number, and a number is no time, because nobody knows its unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _rfc_3339(value: object) -> object:
+    """The time, if it is such a text. A text of digits would be taken for unix seconds or milliseconds."""
+    if isinstance(value, str) and not value.lstrip("+-").replace(".", "", 1).isdecimal():
+        return value
+    raise ValueError("a time is a text such as 2027-01-01T00:00:00Z")
+
+
+def _with_zone(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone, such as Z")
+    return value
+
+
+RequestTime = Annotated[datetime, Strict(False), BeforeValidator(_rfc_3339), AfterValidator(_with_zone)]
+"""A time as RFC 3339 text with its zone."""
 
 
 class PopulationRequest(_Request):
@@ -31,7 +50,7 @@ class PopulationRequest(_Request):
         description="A slice of the kind category, horizon, price or outcomes.",
         examples=["category:Politics"],
     )
-    since: datetime | None = Field(
+    since: RequestTime | None = Field(
         default=None, description="Count only events that are first asked from this time on."
     )
 
@@ -44,7 +63,7 @@ class StoppingRequest(_Request):
         "interval for one look, over the clusters due by `at`, or the first `count` clusters, or the first clusters "
         "with `count` events."
     )
-    at: datetime | None = Field(default=None, description="With rule `date`.", examples=["2027-01-01T00:00:00Z"])
+    at: RequestTime | None = Field(default=None, description="With rule `date`.", examples=["2027-01-01T00:00:00Z"])
     count: int | None = Field(
         default=None, ge=LEAST_COUNT, le=MOST_COUNT, description="With rules `clusters`, `events`."
     )
