@@ -11,6 +11,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, Leaderboard, rank_agents, unmet_gates
 from coliseum.arena.scoring.anchoring import anchoring
 from coliseum.arena.scoring.cells import Cell, CellTable, table_from_cells
+from coliseum.arena.scoring.news_value import news_value
 from coliseum.arena.scoring.report import SLICE_DRAWS, ScoreReport, ScoreRules, score, seed_of
 from coliseum.arena.scoring.roles import Role, role_of
 
@@ -84,6 +85,15 @@ def leans(blind: Iterable[Cell], aware: Iterable[Cell], *, sandbox: bool) -> dic
     left_out = _rules(sandbox).left_out
     blind_cells, aware_cells = ([cell for cell in cells if cell.horizon not in left_out] for cells in (blind, aware))
     return {agent: asdict(lean) for agent, lean in anchoring(blind_cells, aware_cells).items()}
+
+
+def news_values(blind: Iterable[Cell], informed: Iterable[Cell], *, sandbox: bool) -> dict[str, dict[str, Any]]:
+    """What the sources are worth to each agent, over the headline cells of both tracks. Ready for JSON."""
+    left_out = _rules(sandbox).left_out
+    blind_cells, informed_cells = (
+        [cell for cell in cells if cell.horizon not in left_out] for cells in (blind, informed)
+    )
+    return {agent: asdict(value) for agent, value in news_value(blind_cells, informed_cells).items()}
 
 
 def _rules(sandbox: bool) -> ScoreRules:

@@ -12,7 +12,7 @@ from coliseum.arena.forecasts import Track
 from coliseum.arena.leaderboard import Gates, leaderboard_body
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent, AskedMarket, DecisionWork, Result, Round, ScoredForecast
-from coliseum.arena.reporting.ranking import leans, references_among, score_and_rank
+from coliseum.arena.reporting.ranking import leans, news_values, references_among, score_and_rank
 from coliseum.arena.reporting.work import with_value_for_money, work_figures
 from coliseum.arena.scoring.cell import Cell
 from coliseum.arena.scoring.report import DRAWS, ENGINE_VERSION, RULES_VERSION, ScoreReport, digest_of
@@ -97,10 +97,11 @@ def make_report(
         **leaderboard_body(report, leaderboard, operations=operations),
         "operations": operations,
     }
-    if key.track is Track.AWARE:
+    if key.track in {Track.AWARE, Track.INFORMED}:
         blind_answers = rows.answers(records.scored_forecasts(rows.rounds, Track.BLIND))
         blind_cells = rows.cells(Track.BLIND, blind_answers, ())
-        body["leans"] = leans(blind_cells, track_cells, sandbox=rows.is_sandbox)
+        name, compare = ("leans", leans) if key.track is Track.AWARE else ("news", news_values)
+        body[name] = compare(blind_cells, track_cells, sandbox=rows.is_sandbox)
     left_out = frozenset(report.body["rules"]["left_out"])
     return SeasonReport(key, report, body, track_cells, left_out, rows.questions_until)
 

@@ -85,6 +85,10 @@ class StandingData(Answer):
         default=None,
         description="Aware track: how far the agent moves from its blind answers towards the price it is shown.",
     )
+    news: dict[str, Any] | None = Field(
+        default=None,
+        description="Informed track: what the sources are worth to the agent, against its blind answers.",
+    )
 
 
 class GatesData(Answer):

@@ -81,6 +81,7 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
             scores=scores.get(standing["agent"], {}),
             operations=report["report"].get("operations", {}).get(standing["agent"]),
             lean=report["report"].get("leans", {}).get(standing["agent"]),
+            news=report["report"].get("news", {}).get(standing["agent"]),
         )
         for standing in report["report"]["standings"]
         if standing["agent"] in scores
