@@ -1,4 +1,4 @@
-"""Deliberate breaks of the delivery code, one at a time. The tests must fail on every one.
+"""Deliberate breaks of the delivery and the scoring, one at a time. The tests must fail on every one.
 
 `python -m tests.chaos.mutants` runs them all, `… NAME …` only the named ones. A mutant is one replaced piece of text
 in a copy of the project. It is killed when its tests fail on the copy.
@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests.chaos.board_mutants import BOARD_MUTANTS
+from tests.chaos.mutant import MACHINE, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "layers/coliseum/coliseum"
@@ -43,21 +45,8 @@ FOLLOWING = ("tests/unit/streaming/test_ring_follower.py",)
 FEED = ("tests/integration/test_feed.py",)
 CASES = ("tests/unit/polling", "tests/unit/projection")
 BOT = ("tests/unit/bot",)
-MACHINE = ("tests/chaos/test_delivery_cases.py", "tests/chaos/test_delivery.py")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """`old`, found exactly once in `path`, becomes `new`."""
-
-    name: str
-    path: str
-    old: str
-    new: str
-    tests: tuple[str, ...] = MACHINE
-
-
-SOUND = Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", (*CASES, *STREAM, *MACHINE))
 MUTANTS = (
     # The publisher's atomic step
     Mutant("dedupe off", LUA, "if added then\n    use = kind", "if true then\n    use = kind"),
@@ -288,6 +277,7 @@ MUTANTS = (
         "Batch(epoch, cursor.id.seq, 0,",
         CASES,
     ),
+    *BOARD_MUTANTS,
 )
 
 
@@ -295,12 +285,16 @@ def survives(mutant: Mutant) -> bool:
     """Whether the tests pass on a copy of the project with this break."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder)
-        for part in ("layers", "tests"):
+        whole = {"layers", "tests", Path(mutant.path).parts[0]}
+        if "supabase" in whole:
+            whole.add("local")  # its embedded Postgres finds the migrations beside itself
+        for part in sorted(whole):
             # Compiled files come along: they stay valid for what is not changed, and compiling costs the most.
             # A worker beside this one may be writing some, under a temporary name that soon disappears.
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("*.pyc.*"))
-        for part in ("pyproject.toml", "local", "functions", "supabase", "docs"):
-            (copy / part).symlink_to(ROOT / part)
+        for part in ("pyproject.toml", "local", "functions", "supabase", "docs", "template.yaml"):
+            if part not in whole:
+                (copy / part).symlink_to(ROOT / part)
         sow(mutant, copy)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests],
@@ -329,10 +323,11 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"no mutant named {', '.join(sorted(unknown))}")
         return 2
-    if not survives(SOUND):
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    tests = tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests))
+    if not survives(Mutant("nothing changed", LUA, "-- Dedupe", "-- Dedupe", tests)):
         print("the tests fail without a mutant, so they would prove nothing")
         return 2
-    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     survivors = 0
     for mutant in chosen:
         start = time.monotonic()

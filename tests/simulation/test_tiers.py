@@ -5,6 +5,8 @@ import math
 import pytest
 from tests.simulation import tiers as simulated
 
+from coliseum.arena.scoring.tiers import LEVEL
+
 Z = 4.5
 """Standard errors: no seed of any release of numpy fails by chance."""
 SEASONS = 60
@@ -21,6 +23,12 @@ def test_equal_agents_seldom_fall_into_more_than_one_tier(shape: str, agents: in
     assert found.shown == SEASONS
     assert found.split <= BAR
     assert found.disagreements == 0
+
+
+def test_the_level_of_the_engine_keeps_the_promise() -> None:
+    made = simulated.equal_agents("mid", 5)
+    found = simulated.tally(made, 100, 1, seasons=SEASONS, seed=4, draws=199, level=LEVEL)
+    assert found.split <= BAR
 
 
 def test_long_shots_do_not_put_the_best_agent_below_another() -> None:

@@ -170,14 +170,22 @@ class Tally:
 
 
 def tally(
-    make: Maker, clusters: int, size: int, *, seasons: int, seed: int, draws: int = DRAWS, whole: int = 0
+    make: Maker,
+    clusters: int,
+    size: int,
+    *,
+    seasons: int,
+    seed: int,
+    draws: int = DRAWS,
+    whole: int = 0,
+    level: float = LEVEL,
 ) -> Tally:
     """Play seasons. The first `whole` of them go through `score` and `rank_agents` too."""
     rng, found = np.random.default_rng(seed), Tally(seasons=seasons)
     cluster = simulated.clusters_of((size,), clusters)
     for number in range(seasons):
         season = make(rng, cluster)
-        family = compared(season, draws=draws)
+        family = compared(season, draws=draws, level=level)
         if number < whole:
             found.disagreements += _disagrees(season, compared(season, draws=draws, level=tiers.LEVEL), draws=draws)
         if family.members:

@@ -76,6 +76,18 @@ def test_joined_clusters_have_one_place_and_are_due_with_the_last_market() -> No
     assert order.place[2] < order.place[0] < order.place[3]
 
 
+def test_the_scheduled_end_orders_clusters_before_the_time_of_the_result() -> None:
+    """YES may be known days before NO, so an order by results would count surprises first."""
+    cells = [
+        Cell(agent="a", event=event, market="m", window="1", p=0.6, q=0.5, y=1, due_at=due, settled_at=settled)
+        for event, due, settled in (("early", 1.0, 9.0), ("late", 2.0, 3.0))
+    ]
+    both = due_order(table_from_cells(cells))
+    results_only = due_order(table_from_cells([replace(cell, due_at=None) for cell in cells]))
+    assert (both.by, both.place.tolist(), both.due_at.tolist()) == ("due_at", [0, 1], [1.0, 2.0])
+    assert (results_only.by, results_only.place.tolist()) == ("settled_at", [1, 0])
+
+
 def test_the_bets_that_count_are_those_of_the_first_answered_window() -> None:
     cell = Cell(agent="a", event="e", market="m", window="1", p=0.8, q=None, y=1)
     table = table_from_cells([cell, replace(cell, window="2", q=0.5), replace(cell, window="3", q=0.5),
