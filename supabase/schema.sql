@@ -1762,8 +1762,15 @@ CREATE TABLE public.arena_attempts (
     error_class text,
     error_detail text,
     recorded_at timestamp with time zone,
+    repairs text[],
     CONSTRAINT arena_attempts_cost_source_check CHECK ((cost_source = ANY (ARRAY['billed'::text, 'estimated'::text, 'bound'::text])))
 );
+
+--
+-- Name: COLUMN arena_attempts.repairs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.arena_attempts.repairs IS 'Such as percent:probability; empty where the reply was as asked, null where nothing was replied or before this column.';
 
 --
 -- Name: arena_budget; Type: TABLE; Schema: public; Owner: -
@@ -2519,7 +2526,8 @@ CREATE VIEW public.public_arena_attempts AS
     t.error_class,
     r.season,
     r.closes_at,
-    COALESCE(t.recorded_at, (t.started_at + make_interval(secs => (((t.latency_ms)::numeric / 1000.0))::double precision))) AS recorded_at
+    COALESCE(t.recorded_at, (t.started_at + make_interval(secs => (((t.latency_ms)::numeric / 1000.0))::double precision))) AS recorded_at,
+    t.repairs
    FROM ((public.arena_attempts t
      JOIN public.arena_decisions d USING (decision_id))
      JOIN public.arena_rounds r ON ((r.round_id = d.round_id)))

@@ -312,6 +312,17 @@ def test_a_character_that_postgres_cannot_store_does_not_lose_the_forecast(world
     assert [one.payload["rationale"] for one in asked.records.forecasts()] == ["Rain\ufffd is likely."]
 
 
+def test_what_was_repaired_is_stored_with_the_attempt(world: World) -> None:
+    asked = ask(world.store)
+    arguments = {**FORECAST, "probability": "62 percent", "low": 50, "high": "70%"}
+    world.openrouter.script(SLUG, Reply(arguments=arguments))
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert [one.payload["probability"] for one in asked.records.forecasts()] == ["0.62"]
+    repairs = ["percent:probability", "percent:low", "percent:high"]
+    assert world.attempts("repairs, error_class") == [(repairs, None)]
+    assert len(world.openrouter.requests_of(SLUG)) == 1
+
+
 def test_calls_costs_and_failures_are_metrics_of_their_model(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ask(world.store)
     world.openrouter.script(SLUG, refusal(422))

@@ -81,6 +81,7 @@ def test_a_row_keeps_what_was_asked_and_what_came_back() -> None:
     assert (row["cost_usd"], row["cost_source"]) == ("0.003", "billed")
     assert (row["error_class"], row["error_detail"], row["prompt"]) == ("truncated", "cut off", "asked")
     assert len(row["raw_reply"]) == LONGEST_REPLY
+    assert row["repairs"] == []
 
 
 def test_the_queue_gives_a_message_as_often_as_a_decision_may_be_tried(root: Path) -> None:

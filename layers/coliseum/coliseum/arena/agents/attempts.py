@@ -47,6 +47,7 @@ class Attempt:
             "prompt": self.prompt,
             "context_hash": self.context_hash,
             "raw_reply": None if record is None else record.raw_reply[:LONGEST_REPLY],
+            "repairs": None if record is None or not record.raw_reply else list(record.repairs),
             "input_tokens": None if record is None else record.input_tokens,
             "output_tokens": None if record is None else record.output_tokens,
             "cost_usd": None if self.bill.cost is None else format(self.bill.cost, "f"),

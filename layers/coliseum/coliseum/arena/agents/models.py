@@ -175,6 +175,7 @@ def _annotate(traced: TraceSpan, attempt: Attempt) -> None:
             "downstream_provider": None if record is None else record.host,
             "model_served": None if record is None else record.model_served,
             "requests": None if record is None else record.requests,
+            "repairs": None if record is None else ",".join(record.repairs) or None,
             "error_class": None if attempt.failure is None else attempt.failure.value,
         }
     )

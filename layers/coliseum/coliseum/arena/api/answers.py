@@ -160,6 +160,9 @@ class AttemptData(Answer):
     context_hash: str | None
     prompt: str | None
     raw_reply: str | None
+    repairs: list[str] | None = Field(
+        description="What of the reply was repaired before it was read, such as `percent:probability`. Null: unknown."
+    )
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Dollars | None = Field(description="Null: unknown, not free.")

@@ -75,7 +75,7 @@ DECISIONS = Table(
 ATTEMPTS = Table(
     "public_arena_attempts",
     "decision_id,attempt,started_at,latency_ms,model_requested,model_served,host,output_mode,context_hash,prompt,"
-    "raw_reply,input_tokens,output_tokens,cost_usd::text,cost_source,error_class,recorded_at,season,track,closes_at",
+    "raw_reply,repairs,input_tokens,output_tokens,cost_usd::text,cost_source,error_class,recorded_at,season,track,closes_at",
     ("decision_id", "attempt"),
 )
 RESULTS = Table(
