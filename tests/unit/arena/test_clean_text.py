@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.growth import assert_linear
 
-from coliseum.arena.clean_text import clean_html, clean_line
+from coliseum.arena.clean_text import clean_html, clean_line, clean_lines
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,14 @@ def test_any_text_becomes_one_visible_line_within_the_limit(text: str) -> None:
 )
 def test_hostile_markup_takes_linear_time(piece: str) -> None:
     assert_linear(lambda length: clean_html(piece * (length // len(piece)), most=500))
+
+
+def test_lines_end_at_line_feeds_and_carriage_returns_only() -> None:
+    assert clean_lines("a\nb\r\nc\rd\u2028e\x0bf\n \n", most=99) == ["a", "b", "c", "d e f"]
+
+
+@given(st.text(max_size=200), st.integers(min_value=2, max_value=50))
+def test_lines_are_clean_and_no_longer_in_all_than_allowed(text: str, most: int) -> None:
+    lines = clean_lines(text, most=most)
+    assert sum(map(len, lines)) <= most
+    assert all(line and line.isprintable() for line in lines)

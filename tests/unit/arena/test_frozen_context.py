@@ -4,6 +4,8 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal as D
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.arena.offers import NOW, book, market, offer
 
 from coliseum.arena.forecasts import Track
@@ -102,3 +104,23 @@ def test_the_hash_tells_any_change_of_a_context() -> None:
     assert context_hash(full) == context_hash(again)
     assert context_hash(full) != context_hash(build_context(offer(), book("0.41"), as_of=NOW))
     assert context_hash(full) != context_hash({**full, "terms": {"fee_type": "flat"}})
+
+
+@given(st.text(max_size=200))
+def test_texts_of_the_exchange_are_frozen_without_what_nobody_sees(text: str) -> None:
+    hostile = f"a\u202e\u2028{text}"
+    asked = CandidateMarket(
+        market=market(title=hostile, subtitle=hostile, rules_primary=hostile, rules_secondary=hostile),
+        series_ticker="KXRAIN",
+        category=hostile,
+    )
+    question = build_context(asked, book(), as_of=NOW, siblings=[hostile])["question"]
+    lines = [question["title"], question["subtitle"], question["category"], *question["other_outcomes"]]
+    lines += [line for name in ("rules", "rules_secondary") for line in question[name].split("\n")]
+    assert all(line.isprintable() for line in lines)
+    assert question["title"] == question["other_outcomes"][0]
+
+
+def test_rules_keep_their_lines() -> None:
+    asked = CandidateMarket(market=market(rules_primary="One.\r\n\r\nTwo."), series_ticker="KXRAIN", category="Weather")
+    assert build_context(asked, book(), as_of=NOW)["question"]["rules"] == "One.\nTwo."

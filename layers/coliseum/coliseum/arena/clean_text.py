@@ -22,6 +22,7 @@ _HIDING_STYLES = (
     re.compile(r"display:none|visibility:hidden|visibility:collapse"),
     re.compile(r"(?:opacity|font-size):0(?:\.0{1,9})?(?:[a-z%]{1,4})?(?:;|!|$)"),
 )
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _DROPPED = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 """Unicode categories of control, format (bidi, zero-width, tags), surrogate, private and unassigned characters."""
 _HANGUL_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
@@ -46,6 +47,21 @@ def clean_line(text: str, *, most: int) -> str:
         return line
     words = line[:most].rsplit(" ", 1)[0] if " " in line[:most] else line[: most - 1]
     return f"{words}\u2026"
+
+
+def clean_lines(text: str, *, most: int) -> list[str]:
+    """The lines of a text, each as `clean_line` gives it, without empty ones: at most `most` characters in all.
+
+    Only line feed and carriage return end a line. All other line breaks of Unicode become spaces.
+    """
+    found: list[str] = []
+    for part in _LINE_ENDS.split(text[: MOST_HTML * 2]):
+        left = most - sum(map(len, found))
+        if left <= 0:
+            break
+        if line := clean_line(part, most=left):
+            found.append(line)
+    return found
 
 
 def _visible(character: str) -> str:

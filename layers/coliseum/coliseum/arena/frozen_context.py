@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.calendar import time_text
+from coliseum.arena.clean_text import clean_line, clean_lines
 from coliseum.arena.forecasts import Track
 from coliseum.trading.markets import Candle, Level, Market, OrderBook
 from coliseum.trading.money import ONE, ZERO, decimal_text, optional_text
@@ -21,6 +22,10 @@ PRICED_KEYS = ("quote", "history", "activity")
 """The parts of a context that show the price. Blind contestants do not get them."""
 SOURCED_KEYS = frozenset(("sources", "sourcing"))
 """The parts with news, for informed contestants only, and with what could not be read."""
+
+
+MOST_FIELD, MOST_RULES = 1_000, 10_000
+"""Characters of a field, and of a market's rules, that a context keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,8 @@ def build_context(
 
     `siblings` are the other outcomes of the event, `sources` dated sources (`DatedSource.shown`), `sourcing` what was
     tried to find some, and `terms` the costs of trading. Candles later than `as_of` are left out, and so are sources
-    that were published, or read by Coliseum, later.
+    that were published, or read by Coliseum, later. Texts of the exchange have no invisible characters, and none but
+    the rules has more than one line.
     """
     market, probability = offer.market, quoted_probability(book)
     return {
@@ -73,15 +79,15 @@ def build_context(
             "ticker": market.ticker,
             "event_ticker": market.event_ticker,
             "series_ticker": offer.series_ticker,
-            "category": offer.category,
-            "title": market.title,
-            "subtitle": market.subtitle,
-            "rules": market.rules_primary,
-            "rules_secondary": market.rules_secondary,
+            "category": _line(offer.category),
+            "title": _line(market.title),
+            "subtitle": _line(market.subtitle),
+            "rules": _rules(market.rules_primary),
+            "rules_secondary": _rules(market.rules_secondary),
             "open_time": time_text(market.open_time),
             "close_time": time_text(market.close_time),
             "can_close_early": market.can_close_early,
-            "other_outcomes": list(siblings),
+            "other_outcomes": [_line(sibling) for sibling in siblings],
         },
         "precedent": {"yes": precedent.yes, "resolved": precedent.resolved},
         "sources": [dict(source) for source in sources if _known_by(source, as_of)],
@@ -137,6 +143,14 @@ def book_from(value: Mapping[str, Any]) -> OrderBook:
         return tuple(Level(Decimal(price), Decimal(count)) for price, count in value[side])
 
     return OrderBook(yes_bids=levels("yes"), no_bids=levels("no"))
+
+
+def _line(text: str) -> str:
+    return clean_line(text, most=MOST_FIELD)
+
+
+def _rules(text: str) -> str:
+    return "\n".join(clean_lines(text, most=MOST_RULES))
 
 
 def _known_by(source: Mapping[str, str], as_of: datetime) -> bool:

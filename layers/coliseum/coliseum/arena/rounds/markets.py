@@ -139,7 +139,7 @@ def _row(
         "event_ticker": market.event_ticker,
         "series_ticker": offer.series_ticker,
         "category": offer.category,
-        "title": market.title,
+        "title": full["question"]["title"],
         "close_time": market.close_time.isoformat(),
         "context": full,
         "context_hash": context_hash(full),
