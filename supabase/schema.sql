@@ -443,8 +443,10 @@ begin
   select coalesce(sum(reserved_usd), 0) into freed from public.arena_decisions
     where round_id = p_round and status = 'pending';
   update public.arena_decisions d
-    set status = 'failed', finished_at = now(),
-        reason = case when a.kind = 'entrant' then 'not_answered' else 'round_closed' end,
+    set status = case when d.status = 'pending' and d.reason like 'circuit_open:%' then 'skipped' else 'failed' end,
+        finished_at = now(),
+        reason = case when a.kind = 'entrant' then 'not_answered'
+                      when d.status = 'pending' then coalesce(d.reason, 'round_closed') else 'round_closed' end,
         reserved_usd = case d.status when 'pending' then 0 else d.reserved_usd end,
         lease_until = case when d.status = 'running' and d.reserved_usd > 0 then d.lease_until end
     from public.arena_agents a
@@ -827,6 +829,21 @@ begin
     select d.decision_id, d.round_id, d.ticker, d.agent_id, d.track, coalesce(d.status, 'pending'), d.reason
     from jsonb_populate_recordset(null::public.arena_decisions, p -> 'decisions') d;
   return jsonb_build_object('opened', true, 'round_id', made);
+end $$;
+
+--
+-- Name: arena_postpone_decision(text, integer, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.arena_decisions
+    set status = 'pending', attempt = attempt - 1, lease_until = null, queued_at = now(), reason = p_reason
+    where decision_id = p_decision and status = 'running' and attempt = p_lease and settled_attempt < p_lease;
+  return found;
 end $$;
 
 --
@@ -4390,6 +4407,13 @@ GRANT ALL ON FUNCTION public.arena_note_feeds(p_feeds jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION public.arena_open_round(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_open_round(p jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_postpone_decision(p_decision text, p_lease integer, p_reason text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) TO service_role;
 
 --
 -- Name: FUNCTION arena_record_result(p_ticker text, p_status text, p_result text, p_value numeric, p_decided timestamp with time zone); Type: ACL; Schema: public; Owner: -

@@ -139,7 +139,7 @@ REFUSALS: list[tuple[Reply, FailureKind, int | None, float | None]] = [
     (refusal(404, availability={"code": "no_endpoints", "retryable": True}), FailureKind.UNAVAILABLE, 404, None),
     (
         Reply(status=404, body=b"<html>who?</html>", headers={"Content-Type": "text/html"}),
-        FailureKind.REJECTED,
+        FailureKind.NETWORK,
         404,
         None,
     ),
@@ -175,7 +175,9 @@ def test_every_error_reply_has_its_kind_of_failure_and_no_known_cost(
 REPLIES: list[tuple[Reply, FailureKind, int]] = [
     (Reply(content=TEXT[:60], finish_reason="length"), FailureKind.TRUNCATED, 1),
     (Reply(content="", finish_reason="content_filter"), FailureKind.FILTERED, 1),
-    (Reply(content="", finish_reason="error"), FailureKind.INVALID_OUTPUT, 3),
+    (Reply(content="", finish_reason="error"), FailureKind.UNAVAILABLE, 1),
+    (Reply(content="Half a sen", finish_reason="error"), FailureKind.UNAVAILABLE, 1),
+    (Reply(content="Half a sen", finish_reason="content_filter"), FailureKind.FILTERED, 1),
     (Reply(content=""), FailureKind.INVALID_OUTPUT, 3),
     (Reply(content="I would say it is likely."), FailureKind.INVALID_OUTPUT, 3),
     (Reply(arguments={**FORECAST, "probability": 1.7}), FailureKind.INVALID_OUTPUT, 3),
@@ -192,7 +194,7 @@ def test_a_reply_without_a_forecast_is_a_failure_with_a_bill(
     assert len(openrouter.requests) == requests
     assert failed.record.bill.cost == Decimal("0.0021") * requests
     assert failed.record.bill.source is CostSource.BILLED
-    assert not failed.retryable
+    assert failed.retryable == (failure is FailureKind.UNAVAILABLE)
 
 
 def test_keepalive_white_space_is_not_part_of_the_answer(openrouter: OpenRouter) -> None:
@@ -304,7 +306,7 @@ def test_a_closed_port_is_a_network_failure() -> None:
     ("prices", "reply", "cost", "source"),
     [
         (PRICES, Reply(cost=None), Decimal("0.002"), CostSource.ESTIMATED),
-        (PRICES, Reply(cost=0.0, tokens=(0, 0)), Decimal(0), CostSource.ESTIMATED),
+        (PRICES, Reply(cost=0.0, tokens=(0, 0)), Decimal(0), CostSource.BILLED),
         (None, Reply(cost=None), None, None),
     ],
 )

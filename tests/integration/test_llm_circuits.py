@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.circuits import Circuits
-from coliseum.arena.agents.model_circuit import FAILURES, FLEET_SECONDS, OPEN_SECONDS
-from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
+from coliseum.arena.agents.circuits import JITTER_SECONDS, Circuits
+from coliseum.arena.agents.model_circuit import ACCOUNT_SECONDS, FAILURES, OPEN_SECONDS
+from coliseum.llm.failures import TRAITS, FailureKind, FailureScope, ModelFailed
 from coliseum.upstash.client import Redis
 
 NOW = 1_795_000_000.0
@@ -20,48 +20,98 @@ def circuits(redis: Redis, prefix: str) -> Circuits:
     return Circuits(redis, prefix=prefix)
 
 
-def break_vendor(circuits: Circuits, vendor: str = "x-ai") -> None:
-    for _ in range(FAILURES):
-        circuits.failed(vendor, FailureKind.RATE_LIMITED, now=NOW)
+MODEL, SIBLING, OTHER = "x-ai/grok-5", "x-ai/grok-5-mini", "openai/gpt-6"
 
 
-def test_the_circuit_of_a_failing_vendor_opens_and_others_stay_closed(circuits: Circuits) -> None:
-    break_vendor(circuits)
-    verdict = circuits.allows("x-ai", now=NOW + 1)
+def failed(kind: FailureKind, scope: FailureScope | None = None, retry_after: float | None = None) -> ModelFailed:
+    return ModelFailed(kind, "no answer", scope=scope, retry_after=retry_after)
+
+
+LIMITED = failed(FailureKind.RATE_LIMITED)
+
+
+def break_model(circuits: Circuits, failure: ModelFailed = LIMITED, *models: str) -> None:
+    for number in range(FAILURES):
+        circuits.failed((models or (MODEL,))[number % max(1, len(models))], failure, now=NOW)
+
+
+def allowed(circuits: Circuits, now: float = NOW + 1) -> set[str]:
+    return {model for model in (MODEL, SIBLING, OTHER) if circuits.allows(model, now=now).go}
+
+
+@pytest.mark.parametrize(
+    ("failure", "models", "left"),
+    [
+        (LIMITED, (MODEL,), {SIBLING, OTHER}),
+        (failed(FailureKind.RATE_LIMITED, FailureScope.VENDOR), (MODEL,), {OTHER}),
+        (failed(FailureKind.UNAVAILABLE, FailureScope.NETWORK), (MODEL,), {SIBLING, OTHER}),
+        (failed(FailureKind.UNAVAILABLE, FailureScope.NETWORK), (MODEL, OTHER), set()),
+        (failed(FailureKind.KEY_REFUSED), (MODEL,), set()),
+        (failed(FailureKind.FILTERED), (MODEL,), {MODEL, SIBLING, OTHER}),
+    ],
+)
+def test_a_failure_pauses_what_it_concerns_and_nothing_else(
+    circuits: Circuits, failure: ModelFailed, models: tuple[str, ...], left: set[str]
+) -> None:
+    break_model(circuits, failure, *models)
+    assert allowed(circuits) == left
+
+
+@pytest.mark.parametrize("kind", [FailureKind.DATA_POLICY, FailureKind.PRICE_LIMIT])
+def test_a_setting_that_excludes_a_model_pauses_it_at_once_and_is_named_once(
+    circuits: Circuits, kind: FailureKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        circuits.failed(MODEL, failed(kind), now=NOW)
+    assert allowed(circuits) == {SIBLING, OTHER}
+    assert [record.levelname for record in caplog.records if "paused" in record.getMessage()] == ["ERROR"]
+
+
+def test_the_pause_ends_when_the_failure_said(circuits: Circuits) -> None:
+    break_model(circuits, failed(FailureKind.RATE_LIMITED, retry_after=20))
+    verdict = circuits.allows(MODEL, now=NOW + 5)
     assert (verdict.go, verdict.reason) == (False, "rate_limited")
-    assert circuits.allows("openai", now=NOW + 1).go
+    assert 15 <= verdict.wait_seconds <= 15 + JITTER_SECONDS
+    assert circuits.allows(MODEL, now=NOW + 20).go
+
+
+def test_a_probe_that_another_circuit_forbids_is_free_for_the_next(circuits: Circuits) -> None:
+    circuits.failed(OTHER, failed(FailureKind.KEY_REFUSED, retry_after=10), now=NOW)
+    break_model(circuits)
+    assert not circuits.allows(MODEL, now=NOW + 11).go
+    assert circuits.allows(OTHER, now=NOW + 11).go
 
 
 def test_after_the_pause_one_worker_probes(circuits: Circuits) -> None:
-    break_vendor(circuits)
+    break_model(circuits)
     later = NOW + OPEN_SECONDS + 1
     with ThreadPoolExecutor(8) as pool:
-        allowed = list(pool.map(lambda _: circuits.allows("x-ai", now=later).go, range(16)))
+        allowed = list(pool.map(lambda _: circuits.allows(MODEL, now=later).go, range(16)))
     assert allowed.count(True) == 1
 
 
 def test_a_success_closes_the_circuit(circuits: Circuits) -> None:
-    break_vendor(circuits)
+    break_model(circuits)
     later = NOW + OPEN_SECONDS + 1
-    assert circuits.allows("x-ai", now=later).go
-    circuits.answered("x-ai")
-    assert all(circuits.allows("x-ai", now=later).go for _ in range(3))
+    assert circuits.allows(MODEL, now=later).go
+    circuits.answered(MODEL)
+    assert all(circuits.allows(MODEL, now=later).go for _ in range(3))
 
 
 def test_a_failed_probe_keeps_the_circuit_open(circuits: Circuits) -> None:
-    break_vendor(circuits)
+    break_model(circuits)
     later = NOW + OPEN_SECONDS + 1
-    assert circuits.allows("x-ai", now=later).go
-    circuits.failed("x-ai", FailureKind.TIMEOUT, now=later)
-    assert not circuits.allows("x-ai", now=later + 1).go
-    assert circuits.allows("x-ai", now=later + OPEN_SECONDS + 1).go
+    assert circuits.allows(MODEL, now=later).go
+    circuits.failed(MODEL, failed(FailureKind.TIMEOUT), now=later)
+    assert not circuits.allows(MODEL, now=later + 1).go
+    assert circuits.allows(MODEL, now=later + OPEN_SECONDS + 1).go
 
 
 @pytest.mark.parametrize("failure", [FailureKind.KEY_REFUSED, FailureKind.CREDIT, FailureKind.KEY_BUDGET])
 def test_a_failure_of_our_key_opens_the_circuit_of_all_models_at_once(circuits: Circuits, failure: FailureKind) -> None:
-    circuits.failed("x-ai", failure, now=NOW)
-    assert circuits.allows("openai", now=NOW + 1).reason == failure.value
-    assert circuits.allows("openai", now=NOW + FLEET_SECONDS + 1).go
+    circuits.failed(MODEL, failed(failure), now=NOW)
+    assert circuits.allows(OTHER, now=NOW + 1).reason == failure.value
+    assert circuits.allows(OTHER, now=NOW + ACCOUNT_SECONDS + 1).go
 
 
 @pytest.mark.parametrize(
@@ -69,21 +119,21 @@ def test_a_failure_of_our_key_opens_the_circuit_of_all_models_at_once(circuits: 
 )
 def test_a_failure_of_one_decision_opens_no_circuit(circuits: Circuits, failure: FailureKind) -> None:
     for _ in range(FAILURES * 2):
-        circuits.failed("x-ai", failure, now=NOW)
-    assert circuits.allows("x-ai", now=NOW).go
+        circuits.failed(MODEL, failed(failure), now=NOW)
+    assert circuits.allows(MODEL, now=NOW).go
 
 
 def test_without_failures_a_run_costs_two_redis_commands(circuits: Circuits, redis_server: RedisServer) -> None:
     redis_server.reset_meter()
-    circuits.allows("x-ai", now=NOW)
-    circuits.answered("x-ai")
+    circuits.allows(MODEL, now=NOW)
+    circuits.answered(MODEL)
     assert redis_server.billed() == {"MGET": 1, "DEL": 1}
 
 
 def test_without_redis_no_circuit_is_open(prefix: str) -> None:
     unreachable = Redis("http://127.0.0.1:9", "t", timeout_seconds=0.2, connect_seconds=0.2)
     circuits = Circuits(unreachable, prefix=prefix)
-    circuits.failed("x-ai", FailureKind.CREDIT, now=NOW)
-    assert circuits.allows("x-ai", now=NOW).go
-    circuits.answered("x-ai")
+    circuits.failed(MODEL, failed(FailureKind.CREDIT), now=NOW)
+    assert circuits.allows(MODEL, now=NOW).go
+    circuits.answered(MODEL)
     unreachable.close()

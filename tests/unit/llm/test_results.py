@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.llm.options import OutputMode, Prices
-from coliseum.llm.results import AgentResult, Bill, CostSource, RunRecord, Turn, total_bill
+from coliseum.llm.results import AgentResult, Bill, CostSource, RunRecord, Turn, total_bill, usable_cost
 
 D = Decimal
 BILLED = Turn(100, 10, D("0.002"), D("0.003"))
@@ -22,8 +22,10 @@ UNKNOWN = Turn(100, 10, None, None)
         ([BILLED], Bill(D("0.002"), CostSource.BILLED)),
         ([ESTIMATED], Bill(D("0.003"), CostSource.ESTIMATED)),
         ([BILLED, ESTIMATED], Bill(D("0.005"), CostSource.ESTIMATED)),
-        ([BILLED, UNKNOWN], Bill(None, None)),
-        ([Turn(0, 0, None, D(0))], Bill(D(0), CostSource.ESTIMATED)),
+        ([UNKNOWN], Bill(None, None)),
+        ([BILLED, UNKNOWN], Bill(D("0.002"), CostSource.BILLED)),
+        ([Turn(0, 0, D(0), None)], Bill(D(0), CostSource.BILLED)),
+        ([Turn(0, 0, None, D(0))], Bill(None, None)),
     ],
 )
 def test_a_bill_is_as_certain_as_its_worst_part(turns: list[Turn], bill: Bill) -> None:
@@ -59,3 +61,26 @@ def test_a_result_has_data_as_the_older_name_of_output_and_its_bill() -> None:
     assert result.data == result.output == "an answer"
     assert (result.cost_usd, result.cost_source) == (D("0.1"), CostSource.BILLED)
     assert (result.model_served, result.host, result.messages) == ("a/b-0901", "Fake", b"[]")
+
+
+@pytest.mark.parametrize(
+    ("cost", "is_byok", "upstream", "expected"),
+    [
+        (0.002, False, None, D("0.002")),
+        (0, False, None, D(0)),
+        (0.0001, True, 0.04, D("0.0401")),
+        (0.0001, True, None, None),
+        (0.0001, False, 0.04, D("0.0001")),
+        (None, False, 0.04, None),
+        (float("nan"), False, None, None),
+        (float("inf"), False, None, None),
+        (-5, False, None, None),
+        (0.0001, True, -1, None),
+        (True, False, None, None),
+        ("0.1", False, None, None),
+    ],
+)
+def test_a_cost_that_cannot_be_true_is_unknown(
+    cost: object, is_byok: bool, upstream: object, expected: D | None
+) -> None:
+    assert usable_cost(cost, is_byok=is_byok, upstream=upstream) == expected

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import urlsplit
@@ -21,12 +21,12 @@ from coliseum import config
 from coliseum.config import Settings
 from coliseum.errors import ConfigurationError
 from coliseum.identity import LOOPBACK
-from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify
-from coliseum.llm.names import canonical_model
+from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify, scope_of
+from coliseum.llm.names import canonical_model, vendor
 from coliseum.llm.options import Options, OutputMode, Prices
 from coliseum.llm.redaction import redactor_of
 from coliseum.llm.responses import raw_reply, read_response
-from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill
+from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill, usable_cost
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent as LibraryAgent
@@ -140,7 +140,6 @@ class ModelAgent(Generic[Output]):
 
     async def _ask(self, prompt: str, mode: OutputMode, trace: _RunTrace, seconds: float) -> AgentResult[Output]:
         from pydantic_ai import Agent, capture_run_messages
-        from pydantic_ai.exceptions import AgentRunError, UserError
 
         with capture_run_messages() as messages:
             try:
@@ -150,16 +149,16 @@ class ModelAgent(Generic[Output]):
                     instructions=self.system_prompt,
                     name=self.name,
                     retries={"output": self.options.output_retries},
-                    model_settings=_model_settings(self.options, mode, seconds),
+                    model_settings=_model_settings(self.options, mode, self.prices, seconds),
                 )
                 _refuse_ambiguous(library_agent, trace)
                 async with library_agent:
                     result = await library_agent.run(prompt, timeout=seconds)
-            except (AgentRunError, UserError) as error:
-                raise _failed(error, trace, messages) from error
             except ModelFailed as error:
                 error.record = trace.record(messages)
                 raise
+            except Exception as error:  # a reply that the library did not expect is recorded like any other
+                raise _failed(error, trace, messages) from error
             return AgentResult(result.output, trace.record(messages))
 
 
@@ -202,6 +201,7 @@ class _RunTrace:
             input_tokens=sum(turn.input_tokens for turn in turns),
             output_tokens=sum(turn.output_tokens for turn in turns),
             bill=total_bill(turns),
+            unbilled_replies=sum(turn.cost is None for turn in turns),
             raw_reply="" if last is None else raw_reply(last),
             repairs=self.repairs,
             seconds=time.monotonic() - self.started,
@@ -261,10 +261,20 @@ def _classes() -> tuple[type[Any], type[Any]]:
             finally:
                 wire_repairs.reset(token)
             self.trace.responses.append(response)
+            _refuse_unfinished(response)
             _, asked = self.prepare_request(model_settings, model_request_parameters)
             read = read_response(response, self.trace.output_type, asked, noted=noted)
             self.trace.repairs, self.trace.refusal = read.repairs, read.refusal
             return read.response
+
+        def _process_provider_details(self, response: Any) -> dict[str, Any] | None:
+            """The library leaves out a cost of 0, which is not the same as no cost."""
+            details = super()._process_provider_details(response) or {}
+            if (usage := response.usage) is not None:
+                details["cost"] = usage.cost
+            if (error := getattr(response.choices[0], "error", None)) is not None:
+                details["choice_error"] = error
+            return details
 
     return Model, Provider
 
@@ -325,9 +335,14 @@ def _output_spec(output_type: type[Output], mode: OutputMode) -> OutputSpec[Outp
             return PromptedOutput(output_type)
 
 
-def _model_settings(options: Options, mode: OutputMode, seconds: float) -> OpenRouterModelSettings:
+def _model_settings(
+    options: Options, mode: OutputMode, prices: Prices | None, seconds: float
+) -> OpenRouterModelSettings:
     # Every host can answer a prompt. The other modes need a host that supports the schema parameter.
     routing: dict[str, Any] = {"allow_fallbacks": True, "require_parameters": mode is not OutputMode.PROMPTED}
+    if prices is not None:
+        # Without it a host could cost more than what was reserved for the request.
+        routing["max_price"] = {"prompt": float(prices.input), "completion": float(prices.output)}
     if options.quantizations:
         routing["quantizations"] = list(options.quantizations)
     settings: dict[str, Any] = {
@@ -351,12 +366,13 @@ def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]
     """pydantic-ai's exception as a ModelFailed."""
     from pydantic_ai import exceptions
 
-    status = retry_after = None
+    status = retry_after = scope = None
     match error:
         case exceptions.ModelHTTPError():
             status = error.status_code
             reply = ModelErrorReply.parse(status, error.body, retry_after=error.retry_after)
-            failure, retry_after = classify(reply), reply.retry_after
+            failure, retry_after = classify(reply), _pause_seconds(reply)
+            scope = scope_of(failure, reply, vendor(trace.model))
         case exceptions.ModelRequestTimeout() | exceptions.RunTimedOut() | exceptions.ModelTimeoutError():
             failure = FailureKind.TIMEOUT
         case exceptions.ModelConnectionError():
@@ -373,14 +389,36 @@ def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]
             failure = FailureKind.MALFORMED
     reason = trace.refusal if failure is FailureKind.INVALID_OUTPUT and trace.refusal else str(error)
     problem = f"{trace.model}: {failure.value}: {reason[:300]}"
-    return ModelFailed(failure, problem, record=trace.record(messages), status=status, retry_after=retry_after)
+    return ModelFailed(
+        failure, problem, record=trace.record(messages), scope=scope, status=status, retry_after=retry_after
+    )
+
+
+def _pause_seconds(reply: ModelErrorReply) -> float | None:
+    """The seconds until the reply says that a repetition makes sense; None where it does not say."""
+    if reply.retry_after is not None or reply.resets_at is None:
+        return reply.retry_after
+    return max(0.0, (reply.resets_at - datetime.now(UTC)).total_seconds())
+
+
+def _refuse_unfinished(response: ModelResponse) -> None:
+    """Raises ModelFailed for a reply that broke off. The library would ask again at once, and pay again."""
+    details = response.provider_details or {}
+    if response.finish_reason == "content_filter":
+        raise ModelFailed(FailureKind.FILTERED, f"{response.model_name}: the reply was filtered")
+    if response.finish_reason == "error" or "choice_error" in details:
+        problem = f"{response.model_name}: the reply broke off: {str(details.get('choice_error'))[:300]}"
+        raise ModelFailed(FailureKind.UNAVAILABLE, problem)
 
 
 def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
-    billed = (response.provider_details or {}).get("cost")
+    details = response.provider_details or {}
+    billed = usable_cost(
+        details.get("cost"), is_byok=bool(details.get("is_byok")), upstream=details.get("upstream_inference_cost")
+    )
     tokens_in, tokens_out = response.usage.input_tokens, response.usage.output_tokens
     estimated = None if prices is None else prices.of(tokens_in, tokens_out)
     if estimated is None:
         with suppress(LookupError):  # a model the price list does not know
             estimated = response.cost().total_price
-    return Turn(tokens_in, tokens_out, None if billed is None else Decimal(str(billed)), estimated)
+    return Turn(tokens_in, tokens_out, billed, estimated)

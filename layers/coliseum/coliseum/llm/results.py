@@ -37,20 +37,46 @@ class Turn:
     input_tokens: int
     output_tokens: int
     billed: Decimal | None
-    """None may mean a missing bill or a free answer: OpenRouter leaves out a bill of 0."""
+    """None where the reply has no bill, or one that cannot be true. A free answer has 0."""
     estimated: Decimal | None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the reply cost: the bill, or else the price of its tokens. None where it has neither."""
+        if self.billed is not None:
+            return self.billed
+        return self.estimated if self.input_tokens or self.output_tokens else None
 
 
 def total_bill(turns: Sequence[Turn]) -> Bill:
-    """The bill of all replies. It is as certain as its least certain part; without replies it is unknown."""
-    if not turns:
+    """The bill of all replies whose cost is known. It is as certain as its least certain part."""
+    known = [turn for turn in turns if turn.cost is not None]
+    if not known:
         return Bill(None, None)
-    parts = [turn.estimated if turn.billed is None else turn.billed for turn in turns]
-    if any(part is None for part in parts):
-        return Bill(None, None)
-    billed = all(turn.billed is not None for turn in turns)
-    cost = sum((part for part in parts if part is not None), Decimal(0))
+    billed = all(turn.billed is not None for turn in known)
+    cost = sum((turn.cost for turn in known if turn.cost is not None), Decimal(0))
     return Bill(cost, CostSource.BILLED if billed else CostSource.ESTIMATED)
+
+
+def usable_cost(cost: object, *, is_byok: bool, upstream: object) -> Decimal | None:
+    """The cost in dollars that a reply states, or None where it states none that can be true.
+
+    `cost` is what OpenRouter charged. With one's own key for the provider (`is_byok`) that is a fee, and `upstream` is
+    the provider's price: both count.
+    """
+    charged = _dollars(cost)
+    if charged is None or not is_byok:
+        return charged
+    paid = _dollars(upstream)
+    return None if paid is None else charged + paid
+
+
+def _dollars(value: object) -> Decimal | None:
+    """A finite amount that is not negative; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    amount = Decimal(str(value))
+    return amount if amount.is_finite() and amount >= 0 else None
 
 
 CHARACTERS_REPLACED = "characters_replaced"
@@ -93,10 +119,13 @@ class RunRecord:
     input_tokens: int
     output_tokens: int
     bill: Bill
+    """Of the replies whose cost is known."""
     raw_reply: str
     """The last reply as the model sent it: text, or the arguments of a tool call."""
     messages: bytes
     """All messages of the run as JSON, in pydantic-ai's form."""
+    unbilled_replies: int = 0
+    """Replies whose cost is unknown."""
     repairs: tuple[str, ...] = ()
     """What was repaired locally in the last reply, so that no other had to be paid for: `percent:probability`."""
     seconds: float = 0.0
@@ -146,16 +175,17 @@ class AgentResult(Generic[Output]):
 
     @property
     def cost(self) -> Decimal | None:
-        """US dollars; None where it is unknown."""
-        return self.record.bill.cost
+        """US dollars; None where the cost of a reply is unknown."""
+        return None if self.record.unbilled_replies else self.record.bill.cost
 
     @property
     def cost_usd(self) -> Decimal | None:
-        return self.record.bill.cost
+        """The older name of `cost`."""
+        return self.cost
 
     @property
     def cost_source(self) -> CostSource | None:
-        return self.record.bill.source
+        return None if self.record.unbilled_replies else self.record.bill.source
 
     @property
     def model_served(self) -> str | None:

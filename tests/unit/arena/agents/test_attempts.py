@@ -9,7 +9,7 @@ import pytest
 from coliseum.arena.agents.attempts import FREE, LONGEST_REPLY, MAX_ATTEMPTS, Attempt, bill_of
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import Decision
-from coliseum.llm.failures import FailureKind
+from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import Bill, CostSource, RunRecord
 from coliseum_local.template import load_document
@@ -19,37 +19,46 @@ BOUND = D("0.02")
 BILLED, UNKNOWN = Bill(D("0.003"), CostSource.BILLED), Bill(None, None)
 
 
-def record(bill: Bill, *, tokens: int = 100, requests: int = 1, raw: str = "said") -> RunRecord:
+def record(bill: Bill, *, unbilled: int = 0, raw: str = "said") -> RunRecord:
     return RunRecord(
         model_requested="a/b",
         model_served="a/b-0901",
         host="Fake",
         generation_id="gen-1",
         output_mode=OutputMode.PROMPTED,
-        requests=requests,
-        input_tokens=tokens,
-        output_tokens=tokens,
+        requests=1,
+        input_tokens=100,
+        output_tokens=100,
         bill=bill,
         raw_reply=raw,
         messages=b"[]",
+        unbilled_replies=unbilled,
     )
+
+
+def failed(kind: FailureKind, status: int | None = None) -> ModelFailed:
+    return ModelFailed(kind, "no answer", status=status)
 
 
 @pytest.mark.parametrize(
     ("made", "failure", "bill"),
     [
         (record(BILLED), None, BILLED),
-        (record(BILLED), FailureKind.INVALID_OUTPUT, BILLED),
-        (record(UNKNOWN, requests=2), None, Bill(D("0.04"), CostSource.BOUND)),
-        (record(UNKNOWN, tokens=0), FailureKind.RATE_LIMITED, FREE),
-        (None, FailureKind.KEY_REFUSED, FREE),
-        (record(UNKNOWN, tokens=0), FailureKind.TIMEOUT, Bill(BOUND, CostSource.BOUND)),
-        (record(BILLED), FailureKind.NETWORK, Bill(D("0.023"), CostSource.BOUND)),
+        (record(BILLED), failed(FailureKind.INVALID_OUTPUT), BILLED),
+        (record(UNKNOWN, unbilled=2), None, Bill(D("0.04"), CostSource.BOUND)),
+        (record(BILLED, unbilled=1), None, Bill(D("0.023"), CostSource.BOUND)),
+        (record(UNKNOWN), failed(FailureKind.RATE_LIMITED, 429), FREE),
+        (None, failed(FailureKind.KEY_REFUSED, 401), FREE),
+        (record(UNKNOWN), failed(FailureKind.TIMEOUT), Bill(BOUND, CostSource.BOUND)),
+        (record(UNKNOWN), failed(FailureKind.TIMEOUT, 504), FREE),
+        (record(UNKNOWN), failed(FailureKind.NETWORK, 403), FREE),
+        (record(UNKNOWN, unbilled=1), failed(FailureKind.MALFORMED), Bill(D("0.04"), CostSource.BOUND)),
+        (record(BILLED), failed(FailureKind.NETWORK), Bill(D("0.023"), CostSource.BOUND)),
         (None, None, FREE),
     ],
 )
 def test_a_request_that_may_have_been_billed_counts_with_its_bound(
-    made: RunRecord | None, failure: FailureKind | None, bill: Bill
+    made: RunRecord | None, failure: ModelFailed | None, bill: Bill
 ) -> None:
     assert bill_of(made, failure, bound=BOUND) == bill
 

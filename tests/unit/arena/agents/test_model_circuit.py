@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.arena.agents.model_circuit import (
+    ACCOUNT_SECONDS,
+    AT_ONCE,
     FAILURES,
-    FLEET_SECONDS,
+    LONGEST_OPEN_SECONDS,
     OPEN_SECONDS,
+    SEVERAL_MODELS,
+    SHORTEST_OPEN_SECONDS,
     WINDOW_SECONDS,
     CircuitVerdict,
     ModelCircuit,
@@ -50,9 +55,27 @@ def test_a_failed_probe_opens_it_again() -> None:
 
 
 def test_a_refused_key_opens_it_at_once() -> None:
-    circuit = ModelCircuit().failed(NOW, "key_refused", at_once_seconds=FLEET_SECONDS)
-    assert circuit.verdict(NOW + FLEET_SECONDS - 1) is CircuitVerdict.STAY
-    assert circuit.verdict(NOW + FLEET_SECONDS) is CircuitVerdict.PROBE
+    circuit = ModelCircuit().failed(NOW, "key_refused", rule=AT_ONCE)
+    assert circuit.verdict(NOW + ACCOUNT_SECONDS - 1) is CircuitVerdict.STAY
+    assert circuit.verdict(NOW + ACCOUNT_SECONDS) is CircuitVerdict.PROBE
+
+
+def test_failures_of_one_model_do_not_prove_that_the_network_is_down() -> None:
+    circuit = ModelCircuit()
+    for number in range(FAILURES * 2):
+        circuit = circuit.failed(NOW + number, "network", model="a/b", rule=SEVERAL_MODELS)
+    assert circuit.verdict(NOW + 20) is CircuitVerdict.GO
+    assert (
+        circuit.failed(NOW + 11, "network", model="c/d", rule=SEVERAL_MODELS).verdict(NOW + 12) is CircuitVerdict.STAY
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "pause"), [(30.0, 30.0), (0.0, SHORTEST_OPEN_SECONDS), (1e9, LONGEST_OPEN_SECONDS), (None, OPEN_SECONDS)]
+)
+def test_it_is_open_for_the_time_that_the_failure_named_within_limits(named: float | None, pause: float) -> None:
+    circuit = after(FAILURES - 1).failed(NOW + 4, "rate_limited", pause_seconds=named)
+    assert circuit.open_until == NOW + 4 + pause
 
 
 @given(st.lists(st.floats(0, 300), max_size=30))
@@ -60,7 +83,7 @@ def test_a_circuit_is_equal_after_being_stored(pauses: list[float]) -> None:
     circuit, now = ModelCircuit(), NOW
     for pause in pauses:
         now += pause
-        circuit = circuit.failed(now, "unavailable")
+        circuit = circuit.failed(now, "unavailable", model="a/b")
     assert ModelCircuit.parse(circuit.text()) == circuit
     assert len(circuit.failures) <= FAILURES
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.records.rows import Decision
-from coliseum.llm.failures import TRAITS, FailureKind
+from coliseum.llm.failures import FailureKind, ModelFailed
 from coliseum.llm.results import Bill, CostSource, RunRecord, storable_text
 
 MAX_ATTEMPTS = 3
@@ -57,17 +57,16 @@ class Attempt:
         }
 
 
-def bill_of(record: RunRecord | None, failure: FailureKind | None, *, bound: Decimal) -> Bill:
+def bill_of(record: RunRecord | None, failed: ModelFailed | None, *, bound: Decimal) -> Bill:
     """The cost that the attempt counts with; `bound` is the most that one request may cost, in dollars.
 
-    A request that OpenRouter refused is free. One whose reply never came may have been answered and billed, so it
-    counts with `bound`, as does a reply without bill and price.
+    A request that was refused with an HTTP error is free. One whose reply never came may have been answered and billed,
+    so it counts with `bound`, as does each reply without a usable bill and without a price.
     """
-    known = Bill(None, None) if record is None else record.bill
-    replied = record is not None and bool(record.input_tokens or record.output_tokens or known.cost is not None)
-    if failure is not None and TRAITS[failure].may_be_billed:
-        return Bill((known.cost or Decimal(0)) + bound, CostSource.BOUND)
-    if replied and known.cost is None:
-        assert record is not None
-        return Bill(bound * max(1, record.requests), CostSource.BOUND)
-    return known if replied else FREE
+    if record is None:
+        return FREE
+    lost = failed is not None and failed.status is None and failed.traits.may_be_billed
+    unknown = record.unbilled_replies + int(lost)
+    if unknown:
+        return Bill((record.bill.cost or Decimal(0)) + bound * unknown, CostSource.BOUND)
+    return FREE if record.bill.cost is None else record.bill

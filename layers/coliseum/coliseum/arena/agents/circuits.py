@@ -1,30 +1,48 @@
-"""The circuit breakers that all workers share in Redis: one per vendor, and one for all models.
+"""The circuit breakers that all workers share in Redis: of each model, each vendor, our account, and the network.
 
-Where Redis does not answer, models are asked: a circuit only saves money and time.
+A failure pauses what it concerns and nothing else. Where Redis does not answer, models are asked: a circuit only saves
+money and time.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from coliseum.arena.agents.model_circuit import FLEET_SECONDS, CircuitVerdict, ModelCircuit
+from coliseum.arena.agents.model_circuit import (
+    AT_ONCE,
+    COUNTED,
+    SEVERAL_MODELS,
+    CircuitRule,
+    CircuitVerdict,
+    ModelCircuit,
+)
 from coliseum.errors import SourceError
-from coliseum.llm.failures import TRAITS, FailureKind, FailureScope
-from coliseum.observability import logger
+from coliseum.llm.failures import FailureKind, FailureScope, ModelFailed
+from coliseum.llm.names import vendor
+from coliseum.observability import emit_metrics, logger
 from coliseum.upstash.client import Redis
 
-FLEET = "everyone"
-KEPT_SECONDS = 3600
+KEPT_SECONDS = 7200
+"""Longer than a circuit can be open."""
 PROBE_SECONDS = 120
 """How long a probe may take before another one is sent."""
+AFTER_PROBE_SECONDS = 15.0
+"""While one caller probes, the others ask again after this time."""
+JITTER_SECONDS = 5.0
+_AT_ONCE = frozenset({FailureKind.DATA_POLICY, FailureKind.PRICE_LIMIT})
+"""Failures of one model that will not pass by themselves within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPermission:
-    """Whether the model may be asked. `reason` is the failure class that opened its circuit."""
+    """Whether the model may be asked. `reason` is the failure class that opened a circuit."""
 
     go: bool
     reason: str = ""
+    wait_seconds: float = 0.0
+    """When it makes sense to ask for permission again."""
 
 
 class Circuits:
@@ -34,49 +52,99 @@ class Circuits:
         self._redis = redis
         self._prefix = f"{prefix}arena:circuit:"
 
-    def allows(self, vendor: str, *, now: float) -> ModelPermission:
-        """Whether a model of this vendor may be asked at `now` (unix seconds). One command while all is well."""
-        names = (FLEET, vendor)
+    def allows(self, model: str, *, now: float) -> ModelPermission:
+        """Whether this model may be asked at `now` (unix seconds). One command while all is well."""
+        names = _names(model)
         try:
             texts = self._redis.read("MGET", *(self._key(name) for name in names))
-            for name, circuit in zip(names, map(ModelCircuit.parse, texts), strict=True):
-                verdict = circuit.verdict(now)
-                if verdict is CircuitVerdict.STAY or (verdict is CircuitVerdict.PROBE and not self._take_probe(name)):
-                    return ModelPermission(go=False, reason=circuit.reason)
+            circuits = dict(zip(names, map(ModelCircuit.parse, texts), strict=True))
+            probes: list[str] = []
+            for circuit in circuits.values():
+                if circuit.verdict(now) is CircuitVerdict.STAY:
+                    return _refusal(circuit, circuit.open_until - now)
+            for name, circuit in circuits.items():
+                if circuit.verdict(now) is CircuitVerdict.PROBE:
+                    if not self._take_probe(name):
+                        # The probes taken so far are for others now, or they would wait for a request never sent.
+                        self._release(probes)
+                        return _refusal(circuit, AFTER_PROBE_SECONDS)
+                    probes.append(name)
         except SourceError as error:
             logger().warning("circuits could not be read, model is asked", problem=str(error))
         return ModelPermission(go=True)
 
-    def failed(self, vendor: str, failure: FailureKind, *, now: float) -> None:
-        """Count a failure in the circuit of its scope. One that concerns a single question is not counted."""
-        scope = TRAITS[failure].scope
-        if scope is FailureScope.DECISION:
-            return
-        name = FLEET if scope is FailureScope.FLEET else vendor
-        at_once = FLEET_SECONDS if scope is FailureScope.FLEET else None
-        try:
-            before = ModelCircuit.parse(self._redis.read("GET", self._key(name)))
-            after = before.failed(now, failure.value, at_once_seconds=at_once)
-            self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
-            self._redis.command("DEL", self._probe_key(name))
-        except SourceError as error:
-            logger().warning("circuit could not be updated", circuit=name, problem=str(error))
-        if scope is FailureScope.FLEET:
-            logger().error("all models are paused", failure=failure.value, seconds=FLEET_SECONDS)
+    def failed(self, model: str, failure: ModelFailed, *, now: float) -> None:
+        """Count a failure in the circuits that it concerns. One that concerns a single question is not counted."""
+        for name, rule in _concerned(model, failure):
+            try:
+                before = ModelCircuit.parse(self._redis.read("GET", self._key(name)))
+                after = before.failed(
+                    now, failure.failure.value, model=model, rule=rule, pause_seconds=failure.retry_after
+                )
+                self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
+                self._redis.command("DEL", self._probe_key(name))
+            except SourceError as error:
+                logger().warning("circuit could not be updated", circuit=name, problem=str(error))
+                continue
+            if after.open_until > now and before.open_until <= now:
+                _announce(name, failure, seconds=after.open_until - now)
 
-    def answered(self, vendor: str) -> None:
-        """Close the vendor's circuit and the one for all models after an answer. One command."""
-        names = (FLEET, vendor)
+    def answered(self, model: str) -> None:
+        """Close the circuits of the model, its vendor, the account and the network after an answer. One command."""
+        names = _names(model)
         try:
             self._redis.command("DEL", *map(self._key, names), *map(self._probe_key, names))
         except SourceError as error:
-            logger().warning("circuit could not be closed", circuit=vendor, problem=str(error))
+            logger().warning("circuit could not be closed", circuit=model, problem=str(error))
 
     def _take_probe(self, name: str) -> bool:
         return self._redis.command("SET", self._probe_key(name), "1", "NX", "EX", PROBE_SECONDS) is not None
+
+    def _release(self, probes: Sequence[str]) -> None:
+        if probes:
+            self._redis.command("DEL", *map(self._probe_key, probes))
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
 
     def _probe_key(self, name: str) -> str:
         return f"{self._prefix}{name}:probe"
+
+
+def _names(model: str) -> tuple[str, ...]:
+    """The circuits that stand before a model, the widest first."""
+    return (FailureScope.ACCOUNT.value, FailureScope.NETWORK.value, f"vendor:{vendor(model)}", f"model:{model}")
+
+
+def _concerned(model: str, failure: ModelFailed) -> Iterator[tuple[str, CircuitRule]]:
+    match failure.scope:
+        case FailureScope.ACCOUNT:
+            yield FailureScope.ACCOUNT.value, AT_ONCE
+        case FailureScope.NETWORK:
+            # A model whose replies never arrive looks like this, too: it pauses alone unless others fail with it.
+            yield FailureScope.NETWORK.value, SEVERAL_MODELS
+            yield f"model:{model}", COUNTED
+        case FailureScope.VENDOR:
+            yield f"vendor:{vendor(model)}", COUNTED
+        case FailureScope.MODEL:
+            yield f"model:{model}", AT_ONCE if failure.failure in _AT_ONCE else COUNTED
+        case FailureScope.DECISION:
+            return
+
+
+def _refusal(circuit: ModelCircuit, seconds: float) -> ModelPermission:
+    """The jitter keeps the waiting callers from coming back all at once."""
+    return ModelPermission(go=False, reason=circuit.reason, wait_seconds=seconds + random.random() * JITTER_SECONDS)
+
+
+def _announce(name: str, failure: ModelFailed, *, seconds: float) -> None:
+    """Log a pause when it begins; an operator has to act where the account is concerned."""
+    emit_metrics({"circuit": name.partition(":")[0]}, CircuitOpened=1)
+    log = logger().error if failure.scope is FailureScope.ACCOUNT or failure.failure in _AT_ONCE else logger().warning
+    log(
+        "models are paused",
+        circuit=name,
+        failure=failure.failure.value,
+        seconds=round(seconds),
+        problem=failure.problem,
+    )

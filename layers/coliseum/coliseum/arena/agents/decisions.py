@@ -38,6 +38,19 @@ LATE = "55000"
 """The database's error code for a forecast that comes after the round's close."""
 
 
+LAST_CHANCE_SECONDS = 30.0
+"""A postponed decision is tried this long before its round closes, whatever it waits for."""
+
+
+class DecisionPostponed(Exception):
+    """The decision waits for a paused model. It is to be made again after `seconds`."""
+
+    def __init__(self, decision_id: str, reason: str, seconds: float) -> None:
+        super().__init__(f"decision {decision_id} waits {seconds:.0f} s: {reason}")
+        self.decision_id = decision_id
+        self.seconds = seconds
+
+
 class DecisionResult(StrEnum):
     """How the message of a decision ended."""
 
@@ -74,7 +87,8 @@ class DecisionRunner:
     async def decide(self, decision_id: str, *, seconds: float) -> DecisionResult:
         """Make the decision within `seconds`.
 
-        Raises ModelFailed where the model is to be asked again later, and SourceError where a store did not answer.
+        Raises ModelFailed where the model is to be asked again later, DecisionPostponed where it is paused, and
+        SourceError where a store did not answer.
         """
         deadline = time.monotonic() + seconds
         leased = await asyncio.to_thread(self._lease, decision_id, seconds)
@@ -85,6 +99,13 @@ class DecisionRunner:
         if leased.round.exchange != "replay":
             remaining = min(remaining, (leased.round.closes_at - datetime.now(UTC)).total_seconds())
         outcome = await self._answer(leased, remaining)
+        wait = _wait_seconds(leased.round, outcome)
+        if wait is not None:
+            assert outcome.reason is not None
+            await asyncio.to_thread(
+                self.records.postpone_decision, decision_id, lease=leased.decision.attempt, reason=outcome.reason
+            )
+            raise DecisionPostponed(decision_id, outcome.reason, wait)
         return await asyncio.to_thread(self._conclude, leased, outcome)
 
     def _lease(self, decision_id: str, seconds: float) -> _LeasedDecision | None:
@@ -204,6 +225,14 @@ class DecisionRunner:
         seals = self.records.finished_seals(round_id, agent_id)
         if seals:
             self.feed.publish([seals_entry(round_id, agent_id, seals)], now_ms=now_ms())
+
+
+def _wait_seconds(round_: Round, outcome: ModelOutcome) -> float | None:
+    """How long the decision is postponed; None where it is not, or where its round has no time for it."""
+    if outcome.wait_seconds is None or round_.exchange == "replay":
+        return None
+    left = (round_.closes_at - datetime.now(UTC)).total_seconds() - LAST_CHANCE_SECONDS
+    return min(outcome.wait_seconds, left) if left >= 1 else None
 
 
 def _computed(leased: _LeasedDecision) -> Forecast:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coliseum.arena.agents.backoff import wait_seconds
-from coliseum.arena.agents.decisions import DecisionRunner
-from coliseum.aws import delay_message
+from coliseum.arena.agents.decisions import DecisionPostponed, DecisionRunner
+from coliseum.aws import delay_message, send_batch
 from coliseum.errors import ColiseumError
 from coliseum.observability import logger
 
 Message = Mapping[str, Any]
+LONGEST_DELAY_SECONDS = 900
+"""SQS delays a new message by at most 15 minutes. The decision is then postponed again."""
 
 
 async def decide_all(
@@ -32,6 +35,11 @@ async def _decide(decisions: DecisionRunner, message: Message, *, seconds: float
     try:
         decision_id = json.loads(message["body"])["decision_id"]
         result = await decisions.decide(decision_id, seconds=seconds)
+    except DecisionPostponed as postponed:
+        logger().info("decision postponed", decision_id=decision_id, seconds=round(postponed.seconds))
+        if queue_url is not None:
+            await asyncio.to_thread(_send_later, postponed, queue_url)
+        return True
     except Exception as error:  # noqa: BLE001 - a failed decision must not stop the others
         logger().warning("decision failed", message_id=message["messageId"], problem=f"{type(error).__name__}: {error}")
         if queue_url is not None and isinstance(error, ColiseumError):
@@ -39,6 +47,18 @@ async def _decide(decisions: DecisionRunner, message: Message, *, seconds: float
         return False
     logger().info("decision finished", decision_id=decision_id, ended=result.value)
     return True
+
+
+def _send_later(postponed: DecisionPostponed, queue_url: str) -> None:
+    """Put the decision on the queue once more. Another delivery of this message would count towards its limit.
+
+    Where SQS refuses, the round's next call hands the decision out.
+    """
+    wait = min(LONGEST_DELAY_SECONDS, math.ceil(postponed.seconds))
+    try:
+        send_batch(queue_url, [{"decision_id": postponed.decision_id}], delay_seconds=wait)
+    except ColiseumError as error:
+        logger().warning("decision could not be sent", decision_id=postponed.decision_id, problem=str(error))
 
 
 def _postpone(message: Message, queue_url: str, retry_after: float | None) -> None:

@@ -12,7 +12,9 @@ from enum import StrEnum
 FAILURES = 5
 WINDOW_SECONDS = 60.0
 OPEN_SECONDS = 120.0
-FLEET_SECONDS = 900.0
+SHORTEST_OPEN_SECONDS = 5.0
+LONGEST_OPEN_SECONDS = 3600.0
+ACCOUNT_SECONDS = 900.0
 """After a refused key or an empty account all models pause this long: an operator has to act."""
 
 
@@ -24,13 +26,30 @@ class CircuitVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCircuit:
-    """The circuit of one vendor's models, or of all models.
+class CircuitRule:
+    """When a circuit opens and for how long."""
 
-    `failures` are the times of the failures in a row; `open_until` is 0 while closed.
+    failures: int = FAILURES
+    """So many failures within `WINDOW_SECONDS`, without an answer between them."""
+    models: int = 1
+    """They must come from at least so many models."""
+    seconds: float = OPEN_SECONDS
+    """Open for this long where the failure does not name a time."""
+
+
+COUNTED = CircuitRule()
+AT_ONCE = CircuitRule(failures=1, seconds=ACCOUNT_SECONDS)
+SEVERAL_MODELS = CircuitRule(models=2)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCircuit:
+    """The circuit of one model, of a vendor's models, or of all models.
+
+    `failures` are the times of the failures in a row, each with its model; `open_until` is 0 while closed.
     """
 
-    failures: tuple[float, ...] = ()
+    failures: tuple[tuple[float, str], ...] = ()
     open_until: float = 0.0
     reason: str = ""
     """The last failure's class."""
@@ -40,15 +59,26 @@ class ModelCircuit:
             return CircuitVerdict.GO
         return CircuitVerdict.STAY if now < self.open_until else CircuitVerdict.PROBE
 
-    def failed(self, now: float, reason: str, *, at_once_seconds: float | None = None) -> ModelCircuit:
-        """After another failure; `at_once_seconds` opens it without waiting for more of them."""
-        recent = tuple(at for at in (*self.failures, now) if now - at <= WINDOW_SECONDS)[-FAILURES:]
-        if at_once_seconds is not None:
-            return ModelCircuit(recent, now + at_once_seconds, reason)
+    def failed(
+        self,
+        now: float,
+        reason: str,
+        *,
+        model: str = "",
+        rule: CircuitRule = COUNTED,
+        pause_seconds: float | None = None,
+    ) -> ModelCircuit:
+        """After another failure. `pause_seconds` is the time that the failure named, if it did."""
+        recent = tuple(entry for entry in (*self.failures, (now, model)) if now - entry[0] <= WINDOW_SECONDS)[
+            -FAILURES:
+        ]
         probed = self.open_until and now >= self.open_until
-        if probed or len(recent) >= FAILURES:
-            return ModelCircuit(recent, max(self.open_until, now + OPEN_SECONDS), reason)
-        return ModelCircuit(recent, self.open_until, reason)
+        counted = len(recent) >= rule.failures and len({name for _, name in recent}) >= rule.models
+        if not (probed or counted):
+            return ModelCircuit(recent, self.open_until, reason)
+        named = rule.seconds if pause_seconds is None else pause_seconds
+        pause = min(LONGEST_OPEN_SECONDS, max(SHORTEST_OPEN_SECONDS, named))
+        return ModelCircuit(recent, max(self.open_until, now + pause), reason)
 
     def text(self) -> str:
         return json.dumps({"failures": self.failures, "open_until": self.open_until, "reason": self.reason})
@@ -58,7 +88,7 @@ class ModelCircuit:
         """A circuit from its text. Text that cannot be read counts as closed: a circuit only saves cost."""
         try:
             value = json.loads(text or "{}")
-            failures = tuple(float(at) for at in value.get("failures", ()))
+            failures = tuple((float(at), str(model)) for at, model in value.get("failures", ()))
             return cls(failures, float(value.get("open_until", 0)), str(value.get("reason", "")))
         except (ValueError, TypeError, AttributeError):
             return cls()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,13 +24,14 @@ from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.records.rows import Agent, Decision, RoundMarket
 from coliseum.config import Settings
 from coliseum.llm.client import create_agent
-from coliseum.llm.failures import ModelFailed
-from coliseum.llm.names import vendor
+from coliseum.llm.failures import REPLIED, ModelFailed
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import AgentResult, RunRecord
 from coliseum.llm.tracing import TraceSpan, span
 from coliseum.observability import emit_metrics
 
+CIRCUIT_OPEN = "circuit_open:"
+"""Begins the reason of a decision that was not made because the model is paused. The failure class follows."""
 SHORTEST_SECONDS = 5.0
 """With less time left the model is not asked: its reply would be paid for and come too late."""
 
@@ -51,13 +53,19 @@ class ModelOutcome:
     attempt: Attempt | None = None
     failed: ModelFailed | None = None
     reason: str | None = None
+    wait_seconds: float | None = None
+    """Without being asked: after this time it makes sense to ask again. None: it does not."""
 
 
 class Models:
     """All models. They share one API key and one budget."""
 
-    def __init__(self, settings: Settings, *, circuits: Circuits, budget: Budget) -> None:
+    def __init__(
+        self, settings: Settings, *, circuits: Circuits, budget: Budget, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` gives the unix time for the circuits."""
         self._settings = settings
+        self._clock = clock
         self._circuits = circuits
         self._budget = budget
 
@@ -69,11 +77,10 @@ class Models:
             return ModelOutcome(reason="needs_key")
         if seconds < SHORTEST_SECONDS:
             return ModelOutcome(reason="no_time")
-        circuits = self._circuits
-        allowed = await asyncio.to_thread(circuits.allows, vendor(agent.model), now=time.time())
+        allowed = await asyncio.to_thread(self._circuits.allows, agent.model, now=self._clock())
         if not allowed.go:
             emit_metrics({"model": agent.model}, CircuitOpen=1)
-            return ModelOutcome(reason=f"circuit_open:{allowed.reason}")
+            return ModelOutcome(reason=f"{CIRCUIT_OPEN}{allowed.reason}", wait_seconds=allowed.wait_seconds)
         prompt = build_prompt(visible_context(question.market.context, decision.track), decision.track)
         money = _DecisionBudget(self._budget, question)
         if not await money.cover(prompt):
@@ -110,7 +117,7 @@ class Models:
                 started_at=started_at,
                 latency_ms=round((time.monotonic() - started) * 1000),
                 context_hash=question.market.context_hash,
-                bill=bill_of(record, None if failed is None else failed.failure, bound=money.bound),
+                bill=bill_of(record, failed, bound=money.bound),
                 prompt=prompt.text,
                 record=record,
                 failure=None if failed is None else failed.failure,
@@ -123,10 +130,10 @@ class Models:
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
     def _update_circuit(self, model: str, failed: ModelFailed | None) -> None:
-        if failed is None:
-            self._circuits.answered(vendor(model))
+        if failed is None or failed.failure in REPLIED:
+            self._circuits.answered(model)
         else:
-            self._circuits.failed(vendor(model), failed.failure, now=time.time())
+            self._circuits.failed(model, failed, now=self._clock())
 
 
 class _DecisionBudget:

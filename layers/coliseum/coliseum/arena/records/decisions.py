@@ -90,6 +90,14 @@ class DecisionRecords(StoreRecords):
         }
         return bool(self._store.rpc("arena_finish_decision", {"p": body})["changed"])
 
+    def postpone_decision(self, decision_id: str, *, lease: int, reason: str) -> bool:
+        """Give a decision back that this lease did not try. It waits for `reason`, and the lease is not counted.
+
+        False where the lease is no longer the newest.
+        """
+        args = {"p_decision": decision_id, "p_lease": lease, "p_reason": reason}
+        return bool(self._store.rpc("arena_postpone_decision", args))
+
     def forecasts(
         self,
         *,
