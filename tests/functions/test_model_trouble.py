@@ -121,7 +121,7 @@ def test_every_answer_is_kept_and_counts_with_its_bill_or_more(world: World, cas
     ((counted, how),) = world.attempts("cost_usd, cost_source")
     assert how == source
     assert counted == cost if cost is not None else counted > 0
-    assert world.budget() == (0, counted)
+    assert world.budget() == (D(0), counted)
 
 
 def test_the_price_of_a_request_has_a_limit(world: World) -> None:
@@ -231,7 +231,7 @@ def test_no_mutilated_reply_leaves_a_decision_running_or_an_attempt_unbilled(
     assert kind is None or kind in {kind.value for kind in FailureKind}
     assert cost is not None
     assert asked.status(HAIKU, "blind")[0] in {"done", "pending", "failed"}
-    assert world.budget() == (0, cost)
+    assert world.budget() == (D(0), cost)
 
 
 def test_five_failures_of_one_model_leave_the_others_in_play(world: World) -> None:
