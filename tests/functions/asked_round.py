@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.agents.roster import Roster, roster
+from coliseum.arena.agents.roster import BOTH, Roster, roster
 from coliseum.arena.calendar import slot_at, time_text
 from coliseum.arena.frozen_context import book_json, context_hash
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -44,9 +44,9 @@ class AskedRound:
 
 
 def contestants(models: Sequence[str] = MODELS) -> Roster:
-    """The roster of the package with fewer models."""
+    """The roster of the package with fewer models, on the blind and the aware track."""
     full = roster()
-    return Roster(tuple(row for row in full.models if row["agent_id"] in models), full.others)
+    return Roster(tuple({**row, "tracks": BOTH} for row in full.models if row["agent_id"] in models), full.others)
 
 
 def ask(

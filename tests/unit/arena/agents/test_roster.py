@@ -3,6 +3,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from coliseum.arena.agents.contestants import RULES, Context, Parameters, RuleAnswer
+from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound
 from coliseum.arena.agents.roster import BOTH, options_of, parse, prices_of, roster
+from coliseum.config import load
 from coliseum.errors import InvalidInput
 from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Prices
@@ -25,10 +29,36 @@ def changed(kind: str, **changes: Any) -> dict[str, Any]:
     return document
 
 
-def test_ten_models_play_both_tracks() -> None:
+def test_ten_models_play_blind_and_aware_and_the_five_cheapest_informed_too() -> None:
     models = roster().models
     assert len({row["model"] for row in models}) == len(models) == 10
-    assert all(row["tracks"] == BOTH and row["kind"] == "llm" for row in models)
+    assert all(row["tracks"][:2] == BOTH and row["kind"] == "llm" for row in models)
+    bounds = {row["agent_id"]: _bound(row) for row in models}
+    informed = [row["agent_id"] for row in models if "informed" in row["tracks"]]
+    assert sorted(informed) == sorted(sorted(bounds, key=bounds.__getitem__)[:5])
+
+
+def test_the_default_budget_pays_for_a_round_of_eight_markets_on_all_tracks() -> None:
+    assert sum(_bound(row) * 8 * len(row["tracks"]) for row in roster().models) < load().arena_daily_budget_usd
+
+
+def _bound(row: Mapping[str, Any]) -> Decimal:
+    tokens = options_of(row["params"]).max_tokens
+    return request_bound(prices_of(row["params"]), characters=ROUND_CHARACTERS, max_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "stored"),
+    [(["blind"], ["blind"]), (["informed", "blind"], ["blind", "informed"]), (["aware"], ["aware"])],
+)
+def test_a_model_plays_the_tracks_of_its_entry(tracks: list[str], stored: list[str]) -> None:
+    assert parse(changed("models", tracks=tracks)).models[0]["tracks"] == stored
+
+
+@pytest.mark.parametrize("tracks", [[], ["open"], ["blind", "blind"], "blind", None, [1], [["blind"]], {}])
+def test_a_model_with_an_unknown_track_is_refused(tracks: Any) -> None:
+    with pytest.raises(InvalidInput, match="tracks"):
+        parse(changed("models", tracks=tracks))
 
 
 def test_every_rule_has_a_contestant() -> None:

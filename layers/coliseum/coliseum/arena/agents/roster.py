@@ -21,6 +21,8 @@ from coliseum.llm.names import canonical_model
 from coliseum.llm.options import Options, Prices
 
 BOTH = [Track.BLIND.value, Track.AWARE.value]
+MODEL_TRACKS = [*BOTH, Track.INFORMED.value]
+"""What a model may play. Without `tracks` in its entry it plays the first two: each track costs as much again."""
 ENTRANT_PREFIX = "e-"
 """Ids of outside agents begin with it, and no others. The database enforces this too."""
 _MODEL_FIELDS = {"agent_id": str, "name": str, "model": str, "enabled": bool, "prices": dict}
@@ -49,10 +51,10 @@ def parse(document: Mapping[str, Any]) -> Roster:
     """The enabled contestants of a roster document.
 
     Raises InvalidInput for a field that is missing, unknown or of the wrong type, an unknown rule, a model slug without
-    vendor, a repeated id, an id of outside agents, and a rule whose track contradicts what the rule reads.
+    vendor, an unknown track, a repeated id, an id of outside agents, and a rule whose track contradicts what it reads.
     """
     for entry in document["models"]:
-        _check_fields(entry, _MODEL_FIELDS, optional=_OWN_OPTIONS)
+        _check_fields(entry, _MODEL_FIELDS, optional=(*_OWN_OPTIONS, "tracks"))
     models = [_model(entry, document["options"]) for entry in document["models"] if entry["enabled"]]
     others = [_statistical(entry) for entry in document["statistical"]]
     # The stored row of the consensus lists the contestants that it leaves out.
@@ -105,8 +107,18 @@ def _model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any
     except (KeyError, TypeError, ArithmeticError):
         expected = f"input and output in US dollars per million tokens as texts, for {entry['agent_id']}"
         raise InvalidInput("prices", entry["prices"], expected) from None
-    row = {"agent_id": entry["agent_id"], "kind": "llm", "name": entry["name"], "tracks": BOTH, "params": params}
-    return {**row, "model": canonical_model(entry["model"])}
+    row = {"agent_id": entry["agent_id"], "kind": "llm", "name": entry["name"], "params": params}
+    return {**row, "tracks": _model_tracks(entry), "model": canonical_model(entry["model"])}
+
+
+def _model_tracks(entry: Mapping[str, Any]) -> list[str]:
+    """The tracks of a model's entry, in their usual order."""
+    named = entry.get("tracks", BOTH)
+    known = isinstance(named, list) and all(track in MODEL_TRACKS for track in named)
+    if not known or not named or len(set(named)) < len(named):
+        expected = f"a list of some of {', '.join(MODEL_TRACKS)}, each once, in the roster entry of {entry['agent_id']}"
+        raise InvalidInput("tracks", named, expected)
+    return [track for track in MODEL_TRACKS if track in named]
 
 
 def _statistical(entry: Mapping[str, Any]) -> dict[str, Any]:
