@@ -79,7 +79,8 @@ class EventTemplate:
 
 
 def _series(ticker: str, title: str, category: str, frequency: str, source: str, **more: object) -> SandboxSeries:
-    url = "https://example.com/" + source.lower().replace(" ", "-")
+    # A page of the local news server (`coliseum_local.news`), which serves this name on this machine.
+    url = "https://news.coliseum.test/desks/" + source.lower().replace(" ", "-")
     defaults: dict[str, object] = {"tags": (category,), **more}
     return SandboxSeries(
         ticker=ticker,

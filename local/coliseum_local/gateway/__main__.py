@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dotenv import dotenv_values
 
+from coliseum.outbound.local_names import add_local_name
 from coliseum_local.gateway.app import LambdaGateway
+from coliseum_local.news.app import NewsServer
+from coliseum_local.news.desks import HOST, feed_list
 from coliseum_local.processes import announce_ready
 from coliseum_local.serving import Server, listen, stop_signal, url_of
 from coliseum_local.template import Template
+from coliseum_local.variables import is_loopback
 
 # Set on Lambda, meaningless here: secrets come from the environment, and this process is the runtime.
 CLOUD_ONLY = ("SECRETS_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
 
-SCHEDULES = {"RoundSchedule": "rate(1 minute)", "SettleSchedule": "rate(1 minute)"}
+SCHEDULES = dict.fromkeys(("RoundSchedule", "SettleSchedule", "SourceSchedule"), "rate(1 minute)")
 """Shorter than in the cloud: a run costs nothing here, and the first round should not take five minutes to open."""
 
 
@@ -59,12 +65,31 @@ async def _serve(gateway: LambdaGateway, port: int) -> None:
     listener = listen(port)
     server = Server(gateway, listener, timeout_graceful_shutdown=1)
     stopping = stop_signal()
+    news = await _begin_news()
     await gateway.start()
     await server.begin()
     announce_ready(url=url_of(listener))
     await stopping.wait()
     await gateway.stop()
     await server.end()
+    if news is not None:
+        await news.end()
+
+
+async def _begin_news() -> Server | None:
+    """Serve the sandbox's news, unless the exchange is a real one or the user names feeds of their own.
+
+    Functions call public addresses only, and nothing opens others. So this process, in which they run, is told that it
+    serves a name under .test itself.
+    """
+    if os.environ.get("ARENA_SOURCES") or not is_loopback(os.environ.get("KALSHI_API_BASE", "")):
+        return None
+    listener = listen(0)
+    server = Server(NewsServer(lambda: datetime.now(UTC)), listener)
+    await server.begin()
+    add_local_name(HOST, url_of(listener))
+    os.environ["ARENA_SOURCES"] = json.dumps(feed_list())
+    return server
 
 
 if __name__ == "__main__":
