@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -25,6 +26,7 @@ from coliseum_local.verification.downloads import DownloadedPage, Downloads
 from coliseum_local.verification.rows import UnreadableSource, json_from
 
 FORMS = ("csv", "jsonl", "parquet")
+_COLUMN = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def export(
@@ -94,25 +96,42 @@ def _write(target: Path, pages: Iterator[DownloadedPage], form: str) -> int:
 
 
 def _write_csv(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
-    """The header once, then the rows of all pages. A quoted field may hold line ends, so rows are counted as CSV."""
-    header, rows = None, 0
+    """The header once, then the rows of all pages."""
+    header, rows = b"", 0
     for page in pages:
         first, end, rest = page.content.partition(b"\n")
-        if header is None:
+        if not header:
             header = first
             file.write(first + end)
         elif header != first:
             raise UnreadableSource(f"{page.url}: its columns are not those of the first page")
+        rows += _csv_rows(page)
         file.write(rest)
-        rows += sum(1 for _ in csv.reader(io.StringIO(rest.decode(), newline="")))
     return rows
+
+
+def _csv_rows(page: DownloadedPage) -> int:
+    """The number of rows below the header. A quoted field may hold line ends. Raises UnreadableSource."""
+    if not page.content:
+        raise UnreadableSource(f"{page.url}: an empty answer, expected CSV with a header")
+    try:
+        text = page.content.decode()
+        names, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise UnreadableSource(f"{page.url}: not CSV with a header: {error}") from None
+    if not all(_COLUMN.fullmatch(name) for name in names):
+        raise UnreadableSource(f"{page.url}: not CSV with a header: its first line is {text[:60]!r}")
+    uneven = next((number for number, row in enumerate(rows, start=1) if len(row) != len(names)), None)
+    if uneven is not None or not text.endswith("\n"):
+        raise UnreadableSource(f"{page.url}: row {uneven or len(rows)} is not whole")
+    return len(rows)
 
 
 def _write_lines(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
     rows = 0
     for page in pages:
+        rows += sum(1 for _ in _objects(page))
         file.write(page.content)
-        rows += page.content.count(b"\n")
     return rows
 
 
@@ -130,6 +149,9 @@ def _write_parquet(file: IO[bytes], pages: Iterable[DownloadedPage]) -> int:
 
 
 def _objects(page: DownloadedPage) -> Iterator[dict[str, Any]]:
+    """The objects of a page, one on each line. Raises UnreadableSource."""
+    if page.content and not page.content.endswith(b"\n"):
+        raise UnreadableSource(f"{page.url}: its last line is not whole")
     for number, line in enumerate(page.content.splitlines(), start=1):
         try:
             row = json_from(line)

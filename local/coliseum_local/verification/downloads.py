@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -145,14 +146,27 @@ def _host(url: str) -> str:
 
 
 def _content(response: httpx.Response, url: str) -> bytes:
-    """The bytes of an answer, bounded in size and time. The size is that of the content after decompression."""
+    """The bytes of an answer, bounded in size and time. The size is that of the content after decompression.
+
+    It is unpacked here, because httpx takes a packed answer that ends too early for a whole one. Raises DecodingError
+    for such an answer, so that it is asked for again.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise UnreadableSource(f"{url}: the answer is packed with {encoding[:40]}, and gzip was asked for")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
     content, until = bytearray(), time.monotonic() + MOST_PAGE_SECONDS
-    for part in response.iter_bytes(65_536):
-        content += part
-        if len(content) > MOST_PAGE_BYTES:
-            raise UnreadableSource(f"{url}: the answer is larger than {MOST_PAGE_BYTES:,} bytes")
-        if time.monotonic() > until:
-            raise UnreadableSource(f"{url}: the answer took longer than {MOST_PAGE_SECONDS:g} s")
+    try:
+        for part in response.iter_raw(65_536):
+            content += part if unpacker is None else unpacker.decompress(part, MOST_PAGE_BYTES + 1 - len(content))
+            if len(content) > MOST_PAGE_BYTES:
+                raise UnreadableSource(f"{url}: the answer is larger than {MOST_PAGE_BYTES:,} bytes")
+            if time.monotonic() > until:
+                raise UnreadableSource(f"{url}: the answer took longer than {MOST_PAGE_SECONDS:g} s")
+    except zlib.error as error:
+        raise httpx.DecodingError(f"not gzip: {error}") from None
+    if unpacker is not None and not unpacker.eof:
+        raise httpx.DecodingError("the packed answer ends too early")
     return bytes(content)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.fixtures.streamed import StreamedAnswers
 
 from coliseum_local.export import export, local_address
 
@@ -33,7 +35,7 @@ class Pages:
 
 
 def run(output: Path, pages: Pages, *, form: str = "csv", **filters: str) -> int:
-    transport = httpx.MockTransport(pages)
+    transport = StreamedAnswers(pages)
     return export("results", url="http://host:8000/", form=form, filters=filters, output=output, transport=transport)
 
 
@@ -59,6 +61,47 @@ def test_a_file_that_is_not_whole_does_not_appear(
     assert named in capsys.readouterr().err
 
 
+BAD = {
+    "html": ("<html><body>Sign in</body></html>", "html"),
+    "nothing": ("", ""),
+    "a row that is cut off": ("ticker,value\r\nA,1\r\nB", '{"ticker": "A"}\n{"ticker"'),
+    "a row without its end": ("ticker,value\r\nA,1\r\nB,0", '{"ticker": "A"}\n{"ticker": "B"}'),
+    "a row with too much": ("ticker,value\r\nA,1,2\r\n", '{"ticker": "A"} {}\n'),
+    "an open quotation mark": ('ticker,value\r\n"A,1\r\n', '{"ticker": "A\n'),
+    "another code": ("ticker,value\r\n\udce9,1\r\n", "\udce9\n"),
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("name", list(BAD))
+def test_an_answer_that_is_no_table_gives_no_file(
+    tmp_path: Path, name: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = BAD[name][form == "jsonl"].encode("utf-8", "surrogateescape")
+    code = export(
+        "results", url="http://host", form=form, filters={}, output=tmp_path / "out",
+        transport=StreamedAnswers(lambda _: httpx.Response(200, content=content)),
+    )  # fmt: skip
+    empty_lines = form == "jsonl" and not content  # a table without rows
+    assert (code, (tmp_path / "out").exists()) == ((0, True) if empty_lines else (2, False))
+    assert ("http://host" in capsys.readouterr().err) != empty_lines
+
+
+@pytest.mark.parametrize("cut", [1, 8, 12])
+def test_a_packed_answer_that_ends_too_early_is_asked_for_again(tmp_path: Path, cut: int) -> None:
+    packed = gzip.compress(SECOND.encode())
+    answers = iter([packed[:-cut], b"not packed", packed])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(next(answers)))
+
+    code = export(
+        "results", url="http://host", form="csv", filters={}, output=tmp_path / "r.csv",
+        transport=httpx.MockTransport(answer),
+    )  # fmt: skip
+    assert (code, (tmp_path / "r.csv").read_bytes()) == (0, SECOND.encode())
+
+
 def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
     answers = iter([503, 429, 200])
 
@@ -67,7 +110,7 @@ def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
 
     code = export(
         "results", url="http://host", form="csv", filters={}, output=tmp_path / "r.csv",
-        transport=httpx.MockTransport(answer),
+        transport=StreamedAnswers(answer),
     )  # fmt: skip
     assert (code, (tmp_path / "r.csv").read_text()) == (0, "ticker,value\nD,1\n")
 
