@@ -14,17 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from coliseum import config
 from coliseum.config import Settings
-from coliseum.errors import ConfigurationError
-from coliseum.identity import LOOPBACK
+from coliseum.llm import tracing
+from coliseum.llm.connections import ModelServer, check_address, provider_of, server_of
 from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify, scope_of
-from coliseum.llm.names import canonical_model, vendor
+from coliseum.llm.names import canonical_model, served_model, vendor
 from coliseum.llm.options import Options, OutputMode, Prices
-from coliseum.llm.redaction import redactor_of
 from coliseum.llm.responses import raw_reply, read_response
 from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill, usable_cost
 
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 Output = TypeVar("Output")
 Permit = Callable[[], Awaitable[bool]]
 """Called before each request of a run except the first. False: the budget has no room for one more."""
-APP_TITLE = "Coliseum"
 
 
 @overload
@@ -49,6 +45,8 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
 ) -> ModelAgent[str]: ...
 
 
@@ -63,6 +61,8 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
 ) -> ModelAgent[Output]: ...
 
 
@@ -76,32 +76,35 @@ def create_agent(
     prices: Prices | None = None,
     name: str = "agent",
     settings: Settings | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
 ) -> ModelAgent[Any]:
     """An agent whose `await run(prompt)` returns a result with `.output` (older name: `.data`) and its bill.
 
     `model` is OpenRouter's `vendor/model`, also in the older spelling `openai:vendor/model`. `prices` estimate the cost
-    where OpenRouter sent no bill. Raises InvalidInput for a name without a vendor, ConfigurationError without a key.
+    where OpenRouter sent no bill. `base_url` is another server of OpenAI's chat API, such as a local one, and `api_key`
+    its key, if it needs one; names of its models need no vendor. With LOGFIRE_TOKEN runs are traced.
+
+    Raises InvalidInput for a name without a vendor, ConfigurationError without a key.
     """
     settings = config.settings if settings is None else settings
-    settings.require("openrouter_api_key")
-    check_base_url(settings)
+    server = server_of(settings, base_url=base_url, api_key=api_key)
+    tracing.start_once(settings)
     return ModelAgent(
-        model=canonical_model(model),
+        model=canonical_model(model) if server.openrouter else served_model(model),
         system_prompt=system_prompt,
         output_type=output_type,
         output_mode=output_mode,
-        options=options or Options(),
+        options=options or Options(reasoning="low" if server.openrouter else None),
         prices=prices,
         name=name,
-        settings=settings,
+        server=server,
     )
 
 
 def check_base_url(settings: Settings) -> None:
     """Raises ConfigurationError in production for a server on this machine, and for an address without TLS."""
-    parts = urlsplit(settings.openrouter_base_url)
-    if settings.environment == "production" and (parts.scheme != "https" or parts.hostname in LOOPBACK):
-        raise ConfigurationError("OPENROUTER_BASE_URL", "expected an https address of another machine in production")
+    check_address(settings, settings.openrouter_base_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,7 @@ class ModelAgent(Generic[Output]):
     options: Options
     prices: Prices | None
     name: str
-    settings: Settings = field(repr=False)
+    server: ModelServer
 
     async def run(
         self, prompt: str, *, deadline_seconds: float | None = None, permit: Permit | None = None
@@ -134,6 +137,10 @@ class ModelAgent(Generic[Output]):
         trace.mode = OutputMode.PROMPTED
         return await self._ask(prompt, OutputMode.PROMPTED, trace, seconds)
 
+    def run_sync(self, prompt: str, *, deadline_seconds: float | None = None) -> AgentResult[Output]:
+        """As `run`, for code without an event loop."""
+        return asyncio.run(self.run(prompt, deadline_seconds=deadline_seconds))
+
     @property
     def _can_fall_back(self) -> bool:
         return self.output_type is not str and self.output_mode is not OutputMode.PROMPTED
@@ -149,7 +156,7 @@ class ModelAgent(Generic[Output]):
                     instructions=self.system_prompt,
                     name=self.name,
                     retries={"output": self.options.output_retries},
-                    model_settings=_model_settings(self.options, mode, self.prices, seconds),
+                    model_settings=_model_settings(self, mode, seconds),
                 )
                 _refuse_ambiguous(library_agent, trace)
                 async with library_agent:
@@ -210,40 +217,11 @@ class _RunTrace:
 
 
 @cache
-def _classes() -> tuple[type[Any], type[Any]]:
-    """Subclasses of OpenRouter's model and provider. A function, because pydantic_ai must not be imported earlier."""
-    from pydantic_ai.models import create_async_httpx2_client
+def _model_class() -> type[Any]:
+    """A subclass of OpenRouter's model. A function, because pydantic_ai must not be imported earlier."""
     from pydantic_ai.models.openrouter import OpenRouterModel
-    from pydantic_ai.providers.openrouter import OpenRouterProvider
 
-    from coliseum.llm.transport import reply_transport, wire_repairs
-
-    class Provider(OpenRouterProvider):
-        """The provider with the settings' base URL. The library's own is fixed, and replacing it drops our headers."""
-
-        def __init__(self, base_url: str, secrets: frozenset[str], **more: Any) -> None:
-            self._address = base_url
-            self._secrets = secrets
-            super().__init__(**more)
-
-        def _get_http_client(self, *_: Any, **__: Any) -> Any:
-            """The library's client, which it renews and closes, with our transport.
-
-            It follows no redirect: the prompt and the key are for the configured server.
-            """
-            self._http_client_factory = self._new_client
-            self._own_http_client = self._new_client()
-            return self._own_http_client
-
-        def _new_client(self) -> Any:
-            transport = reply_transport(redactor_of(self._secrets), base_url=self._address)
-            client = create_async_httpx2_client(transport=transport)
-            client.follow_redirects = False
-            return client
-
-        @property
-        def base_url(self) -> str:
-            return self._address
+    from coliseum.llm.transport import wire_repairs
 
     class Model(OpenRouterModel):
         """Adds every request and response to the run's trace, and reads the answer before the library does."""
@@ -276,34 +254,11 @@ def _classes() -> tuple[type[Any], type[Any]]:
                 details["choice_error"] = error
             return details
 
-    return Model, Provider
-
-
-_providers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Any]] = WeakKeyDictionary()
-"""Overlapping runs of one event loop share connections, because loading the certificates alone takes 30 ms each time.
-The last run closes them, so that nothing stays open between two invocations of the Lambda."""
-
-
-def _provider(settings: Settings) -> Any:
-    key = settings.openrouter_api_key
-    assert key is not None  # create_agent has checked it
-    providers = _providers.setdefault(asyncio.get_running_loop(), {})
-    identity = (settings.openrouter_base_url, key.get_secret_value(), settings.openrouter_app_url)
-    if identity not in providers:
-        _, provider_class = _classes()
-        providers[identity] = provider_class(
-            settings.openrouter_base_url,
-            settings.secrets,
-            api_key=key.get_secret_value(),
-            app_url=settings.openrouter_app_url,
-            app_title=APP_TITLE,
-        )
-    return providers[identity]
+    return Model
 
 
 def _model(agent: ModelAgent[Any], trace: _RunTrace) -> OpenRouterModel:
-    model_class, _ = _classes()
-    model = model_class(agent.model, provider=_provider(agent.settings))
+    model = _model_class()(agent.model, provider=provider_of(agent.server))
     model.trace = trace
     return cast("OpenRouterModel", model)
 
@@ -335,9 +290,8 @@ def _output_spec(output_type: type[Output], mode: OutputMode) -> OutputSpec[Outp
             return PromptedOutput(output_type)
 
 
-def _model_settings(
-    options: Options, mode: OutputMode, prices: Prices | None, seconds: float
-) -> OpenRouterModelSettings:
+def _model_settings(agent: ModelAgent[Any], mode: OutputMode, seconds: float) -> OpenRouterModelSettings:
+    options, prices = agent.options, agent.prices
     # Every host can answer a prompt. The other modes need a host that supports the schema parameter.
     routing: dict[str, Any] = {"allow_fallbacks": True, "require_parameters": mode is not OutputMode.PROMPTED}
     if prices is not None:
@@ -350,8 +304,9 @@ def _model_settings(
         "max_retries": options.connection_retries,
         "timeout": min(options.timeout_seconds, seconds),
         "request_timeout": seconds,
-        "openrouter_provider": routing,
     }
+    if agent.server.openrouter:  # other servers may refuse a parameter that they do not know
+        settings["openrouter_provider"] = routing
     if options.reasoning is not None:
         settings["openrouter_reasoning"] = {"effort": options.reasoning}
     if options.temperature is not None:
@@ -419,6 +374,6 @@ def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
     tokens_in, tokens_out = response.usage.input_tokens, response.usage.output_tokens
     estimated = None if prices is None else prices.of(tokens_in, tokens_out)
     if estimated is None:
-        with suppress(LookupError):  # a model the price list does not know
+        with suppress(LookupError, ValueError):  # a model the price list does not know; a reply without its usage
             estimated = response.cost().total_price
     return Turn(tokens_in, tokens_out, billed, estimated)

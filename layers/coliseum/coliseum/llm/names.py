@@ -22,6 +22,17 @@ def canonical_model(name: str) -> str:
     return slug
 
 
+def served_model(name: str) -> str:
+    """The name of a model on another server than OpenRouter, such as `llama3.2:3b`.
+
+    Raises InvalidInput for an empty name and for one with white space or control characters.
+    """
+    slug = _PREFIX.sub("", name.strip())
+    if not slug or not slug.isprintable() or any(letter.isspace() for letter in slug):
+        raise InvalidInput("model", name, "the name of a model as its server lists it, such as llama3.2:3b")
+    return slug
+
+
 def vendor(slug: str) -> str:
     """The part before the slash: the company whose outages the model shares."""
     return slug.lstrip("~").partition("/")[0]

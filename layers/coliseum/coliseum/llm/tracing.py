@@ -21,6 +21,7 @@ FLUSH_SECONDS = 1.5
 MARKET_TEXT = frozenset({"market.title", "market.question", "market.ticker", "rationale"})
 """Attributes with market text. Logfire would scrub "the current session of Congress" because of the word session."""
 _enabled = threading.Event()
+_starting = threading.Lock()
 
 
 def start(settings: Settings, *, processors: Sequence[SpanProcessor] | None = None) -> None:
@@ -44,6 +45,23 @@ def start(settings: Settings, *, processors: Sequence[SpanProcessor] | None = No
     )
     logfire.instrument_pydantic_ai(include_content=settings.logfire_include_content)
     _enabled.set()
+
+
+def start_once(settings: Settings) -> None:
+    """Start tracing if there is a token and nobody has started it: neither this module nor the program itself."""
+    if settings.logfire_token is None or _enabled.is_set():
+        return
+    with _starting:
+        if _enabled.is_set():
+            return
+        import logfire
+
+        if getattr(logfire.DEFAULT_LOGFIRE_INSTANCE.config, "_initialized", False):
+            # The program has its own configuration, which another one would replace.
+            logfire.instrument_pydantic_ai(include_content=settings.logfire_include_content)
+            _enabled.set()
+            return
+        start(settings)
 
 
 class TraceSpan:
