@@ -105,7 +105,7 @@ def counted_events(claim: Claim, registered_at: datetime, table: CellTable) -> M
 
 
 def window_times(table: CellTable) -> Floats | None:
-    """Unix seconds of each window label; None if one of them is not a time."""
+    """Unix seconds of each window label; None if one of them is not a time. A time without a zone is UTC."""
     times = [_window_time(label) for label in table.windows]
     return None if None in times else np.array(times, dtype=np.float64)
 
@@ -116,7 +116,7 @@ def _window_time(label: str) -> float | None:
             moment = read(label)
         except ValueError:
             continue
-        return moment.timestamp() if moment.tzinfo is not None else None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return None
 
 

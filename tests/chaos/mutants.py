@@ -20,6 +20,8 @@ from tests.chaos.mutant import MACHINE, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "layers/coliseum/coliseum"
+PATHS = ("layers/coliseum", "layers/streaming", "local")
+"""Where servers that a test starts find the packages: those of the project would be without the break."""
 LUA = f"{PACKAGE}/feed/publish.lua"
 CONTIGUITY = f"{PACKAGE}/feed/contiguity.py"
 CHECKPOINT = f"{PACKAGE}/polling/checkpoint.py"
@@ -299,7 +301,7 @@ def survives(mutant: Mutant) -> bool:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests],
             cwd=copy,
-            env={**os.environ, "DELIVERY_HUNT": "1"},
+            env={**os.environ, "DELIVERY_HUNT": "1", "PYTHONPATH": os.pathsep.join(str(copy / part) for part in PATHS)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,

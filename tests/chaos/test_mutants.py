@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.chaos.mutants import MUTANTS, ROOT, Mutant, sow, survives
+from tests.chaos.mutant import Mutant
+from tests.chaos.mutants import MUTANTS, ROOT, sow, survives
 
 CASES = "tests/chaos/test_delivery_cases.py"
 FOUND_BY = {

@@ -177,6 +177,10 @@ def test_a_claim_of_a_file_names_its_registration() -> None:
     late = changed("stopping", {"rule": "date", "at": "2026-11-21T12:00:00Z"})
     with pytest.raises(InvalidInput, match="a time after registered_at"):
         registered_claim({**late, "registered_at": "2026-11-21T12:00:00Z"})
+    with pytest.raises(InvalidInput, match="a time after registered_at; without it all later rows count"):
+        registered_claim(
+            {**changed("population.since", "2026-11-21T12:00:00Z"), "registered_at": "2026-11-21T12:00:00Z"}
+        )
 
 
 @pytest.mark.parametrize(

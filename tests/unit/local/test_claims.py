@@ -29,7 +29,12 @@ def rows(*, windows: str = "none", days: int = 500) -> str:
         q = round(rng.uniform(0.3, 0.7), 2)
         p = round(q + rng.choice([-0.2, 0.2]), 2)
         due_at, asked = START + timedelta(days=day), START + timedelta(days=day - 2)
-        window = {"none": "w", "iso": asked.isoformat(), "round": asked.strftime("r-%Y%m%dT%H%M%SZ")}[windows]
+        window = {
+            "none": "w",
+            "iso": asked.isoformat(),
+            "plain": f"{asked:%Y-%m-%d %H:%M}",
+            "round": asked.strftime("r-%Y%m%dT%H%M%SZ"),
+        }[windows]
         y, when = int(rng.random() < p), due_at.isoformat()
         lines.append(f"good,m{day:03},{window},{p},{q},{y},{when},{when},blind,Weather")
     return "\n".join(lines) + "\n"
@@ -81,7 +86,7 @@ def test_toml_is_the_same_claim(tmp_path: Path) -> None:
     assert decided(tmp_path, text, suffix=".toml") == decided(tmp_path, CLAIM)
 
 
-@pytest.mark.parametrize("windows", ["iso", "round"])
+@pytest.mark.parametrize("windows", ["iso", "round", "plain"])
 def test_windows_that_are_times_must_come_after_the_registration_too(tmp_path: Path, windows: str) -> None:
     answer = decided(tmp_path, CLAIM, rows(windows=windows))
     assert answer["numbers"]["questions"] == 500 - 34  # asked two days before they are due

@@ -178,6 +178,8 @@ def registered_claim(value: object) -> tuple[Claim, datetime]:
     claim = claim_from({name: part for name, part in value.items() if name != "registered_at"})
     if claim.look_at is not None and claim.look_at <= registered_at:
         raise InvalidInput("at", _text(claim.look_at), "a time after registered_at")
+    if claim.since is not None and claim.since <= registered_at:
+        raise InvalidInput("since", _text(claim.since), "a time after registered_at; without it all later rows count")
     return claim, registered_at
 
 
