@@ -84,6 +84,14 @@ def test_the_settings_address_may_be_a_local_server(openrouter: OpenRouter) -> N
     assert made.run_sync("Will it?").output == "Yes."
 
 
+def test_without_a_key_another_address_is_a_server_of_its_own_models(openrouter: OpenRouter) -> None:
+    openrouter.script("llama3.2", LOCAL)
+    used = Settings(openrouter_base_url=openrouter.url)
+    assert create_agent(model="llama3.2", system_prompt="", settings=used).run_sync("Will it?").output == "Yes."
+    assert openrouter.headers[0]["authorization"] == "Bearer none"
+    assert not {"provider", "reasoning"} & openrouter.requests[0].keys()
+
+
 def test_a_local_server_answers_in_a_schema(openrouter: OpenRouter) -> None:
     """Small models write the answer as text, although a call was asked for."""
     text = 'Sure!\n```json\n{"city": "Bonn", "people": "330000",}\n```'

@@ -335,3 +335,8 @@ def test_the_documented_line_prints_the_environment(root: Path, tmp_path: Path) 
 )
 def test_an_exchange_on_this_machine_is_a_sandbox(base: str, exchange: str) -> None:
     assert load({"kalshi_api_base": base}).exchange == exchange
+
+
+def test_the_secrets_are_all_secret_settings() -> None:
+    made = load({"openrouter_api_key": "sk-or-v1-a", "admin_token": "0123456789abcdef", "kalshi_private_key": "pem"})
+    assert made.secrets >= {"sk-or-v1-a", "0123456789abcdef", "pem"}

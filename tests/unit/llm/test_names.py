@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput
-from coliseum.llm.names import canonical_model, vendor
+from coliseum.llm.names import canonical_model, served_model, vendor
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,20 @@ def test_a_name_that_openrouter_cannot_have_is_refused_with_an_example(written: 
     with pytest.raises(InvalidInput, match="vendor/model as OpenRouter lists it") as caught:
         canonical_model(written)
     assert caught.value.field == "model"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("llama3.2:3b", "llama3.2:3b"), (" openai:tiny\n", "tiny"), ("hf.co/a/b-GGUF:Q4_K_M", "hf.co/a/b-GGUF:Q4_K_M")],
+)
+def test_another_server_may_have_any_names(written: str, name: str) -> None:
+    assert served_model(written) == name
+
+
+@pytest.mark.parametrize("written", ["", " ", "openai:", "a b", "a\tb", "a\x00b"])
+def test_a_name_with_white_space_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInput, match="as its server lists it"):
+        served_model(written)
 
 
 VENDORS = st.from_regex(r"~?[a-z0-9][a-z0-9._-]{0,10}", fullmatch=True)

@@ -17,6 +17,7 @@ from coliseum.identity import LOOPBACK
 from coliseum.llm.redaction import redactor_of
 
 APP_TITLE = "Coliseum"
+OPENROUTER_HOST = "openrouter.ai"
 NO_KEY = SecretStr("none")
 """Sent to a server that needs no key: the library always sends one."""
 
@@ -38,24 +39,28 @@ class ModelServer:
 
 
 def server_of(settings: Settings, *, base_url: str | None = None, api_key: str | None = None) -> ModelServer:
-    """The server at `base_url`, with `api_key` if it needs one; without them OpenRouter, as the settings have it.
+    """The server at `base_url`, with `api_key` if it needs one; without them the one of the settings.
 
-    The settings' key is sent to the settings' address only. Raises ConfigurationError for OpenRouter without a key
-    and for an address that is not allowed, InvalidInput for a `base_url` that is none.
+    The settings' key is sent to the settings' address only. Without a key another address than OpenRouter's is a
+    server of models of its own. Raises ConfigurationError for OpenRouter without a key and for an address that is not
+    allowed, InvalidInput for a `base_url` that is none.
     """
-    if base_url is None:
-        if api_key is None:
-            settings.require("openrouter_api_key")
-        address, key = settings.openrouter_base_url, settings.openrouter_api_key
-    else:
-        address, key = base_url.rstrip("/"), NO_KEY
+    key = None if api_key is None else SecretStr(api_key)
+    openrouter = False
+    if base_url is not None:
+        address = base_url.rstrip("/")
         if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
             raise InvalidInput("base_url", base_url, "an http(s) URL such as http://localhost:11434/v1")
-    key = key if api_key is None else SecretStr(api_key)
-    assert key is not None  # required above
+    else:
+        address = settings.openrouter_base_url
+        key = key or settings.openrouter_api_key
+        openrouter = key is not None or urlsplit(address).hostname == OPENROUTER_HOST
+        if openrouter and key is None:
+            settings.require("openrouter_api_key")
     check_address(settings, address)
+    key = key or NO_KEY
     secrets = settings.secrets | {key.get_secret_value()}
-    return ModelServer(address, key, base_url is None, settings.openrouter_app_url, secrets)
+    return ModelServer(address, key, openrouter, settings.openrouter_app_url, secrets)
 
 
 def check_address(settings: Settings, address: str) -> None:
