@@ -341,6 +341,25 @@ CREATE FUNCTION public.arena_budget_warning(p_share numeric) RETURNS jsonb
 $$;
 
 --
+-- Name: arena_check_attempt(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_check_attempt() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  leased integer;
+begin
+  select d.attempt into leased from public.arena_decisions d where d.decision_id = new.decision_id;
+  if new.attempt < 1 or new.attempt > leased then
+    raise exception 'attempt % of % was never leased: there were %', new.attempt, new.decision_id, leased
+      using errcode = '23514';
+  end if;
+  return new;
+end $$;
+
+--
 -- Name: arena_check_context_sources(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -366,6 +385,72 @@ begin
     end if;
   end loop;
   return new;
+end $$;
+
+--
+-- Name: arena_check_decision(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_check_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  asked public.arena_agents;
+begin
+  select * into asked from public.arena_agents where agent_id = new.agent_id;
+  if tg_op = 'INSERT' and not new.track = any (asked.tracks) then
+    raise exception 'agent % does not play the track %', new.agent_id, new.track using errcode = '23514';
+  end if;
+  if asked.kind = 'entrant' and new.reserved_usd > 0 then
+    raise exception 'decision % is of an outside agent, for which no money is set aside', new.decision_id
+      using errcode = '23514';
+  end if;
+  if tg_op = 'UPDATE' and (new.decision_id, new.round_id, new.ticker, new.agent_id, new.track, new.created_at)
+      is distinct from (old.decision_id, old.round_id, old.ticker, old.agent_id, old.track, old.created_at) then
+    raise exception 'decision % keeps its round, market, agent and track', old.decision_id using errcode = '23001';
+  end if;
+  return new;
+end $$;
+
+--
+-- Name: arena_check_order(text, jsonb, jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_check_order(p_account text, p_rows jsonb, p_note jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  said public.arena_forecasts;
+  frozen public.arena_round_markets;
+begin
+  select * into said from public.arena_forecasts where forecast_id = p_note ->> 'decision_id';
+  if said.forecast_id is null then
+    raise exception 'no forecast %', p_note ->> 'decision_id' using errcode = '23503';
+  end if;
+  if not exists (
+    select 1 from public.arena_accounts a join public.arena_rounds r on r.round_id = said.round_id
+    where a.account_id = p_account and (a.agent_id, a.track, a.season) = (said.agent_id, said.track, r.season)
+  ) then
+    raise exception 'account % does not follow forecast %', p_account, said.forecast_id using errcode = '23514';
+  end if;
+  if (p_note ->> 'action' = 'trade') is distinct from (jsonb_array_length(p_rows) > 0) then
+    raise exception 'decision % of % has other rows than its action', said.forecast_id, p_account using errcode = '23514';
+  end if;
+  if exists (
+    select 1 from jsonb_array_elements(p_rows) r
+    where coalesce(r ->> 'kind', '') not in ('buy', 'close', 'fee') or r ->> 'ticker' is distinct from said.ticker
+      or r ->> 'round_id' is distinct from said.round_id
+      or not starts_with(coalesce(r ->> 'key', ''), said.forecast_id || '/')
+  ) then
+    raise exception 'rows of % are not an order for forecast %', p_account, said.forecast_id using errcode = '23514';
+  end if;
+  select * into frozen from public.arena_round_markets where (round_id, ticker) = (said.round_id, said.ticker);
+  if jsonb_array_length(p_rows) > 0 and said.created_at > frozen.snapshot_at + interval '15 minutes' then
+    raise exception 'forecast % came too late for the book of %', said.forecast_id, frozen.snapshot_at
+      using errcode = '23514';
+  end if;
 end $$;
 
 --
@@ -1151,6 +1236,7 @@ begin
   select seq into stands from public.arena_books where account_id = p_account for update;
   if stands is null then raise exception 'no account %', p_account using errcode = '23503'; end if;
   if p_note is not null then
+    perform public.arena_check_order(p_account, p_rows, p_note);
     if exists (select 1 from public.arena_paper_decisions d
                where d.decision_id = p_note ->> 'decision_id' and d.account_id = p_account) then
       return 'repeated';
@@ -1159,6 +1245,8 @@ begin
                join public.arena_results o on o.ticker = r ->> 'ticker') then
       return 'settled';
     end if;
+  elsif exists (select 1 from jsonb_array_elements(p_rows) r where r ->> 'kind' not in ('settle', 'reverse')) then
+    raise exception 'rows of % are no pay-out and name no forecast', p_account using errcode = '23514';
   elsif not exists (
     select 1 from jsonb_array_elements(p_rows) r
     where not exists (select 1 from public.arena_ledger l where l.account_id = p_account and l.key = r ->> 'key')
@@ -1607,6 +1695,8 @@ CREATE TABLE public.arena_accounts (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     track text DEFAULT 'blind'::text NOT NULL,
     CONSTRAINT arena_accounts_deposit_check CHECK ((deposit > (0)::numeric)),
+    CONSTRAINT arena_accounts_entrant_check CHECK ((agent_id !~~ 'e-%'::text)),
+    CONSTRAINT arena_accounts_id_check CHECK ((account_id = ((((season || '/'::text) || agent_id) || '/'::text) || policy))),
     CONSTRAINT arena_accounts_policy_check CHECK ((policy = ANY (ARRAY['flat'::text, 'quarter_kelly'::text, 'self_sized'::text]))),
     CONSTRAINT arena_accounts_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text])))
 );
@@ -1863,7 +1953,9 @@ CREATE TABLE public.arena_decisions (
     queued_at timestamp with time zone,
     reserved_usd numeric DEFAULT 0 NOT NULL,
     settled_attempt integer DEFAULT 0 NOT NULL,
+    CONSTRAINT arena_decisions_id_check CHECK ((decision_id = ((((((round_id || '/'::text) || ticker) || '/'::text) || agent_id) || '/'::text) || track))),
     CONSTRAINT arena_decisions_reserved_usd_check CHECK ((reserved_usd >= (0)::numeric)),
+    CONSTRAINT arena_decisions_settled_check CHECK ((settled_attempt <= attempt)),
     CONSTRAINT arena_decisions_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT arena_decisions_track_check CHECK ((track = ANY (ARRAY['blind'::text, 'aware'::text, 'informed'::text, 'open'::text])))
 );
@@ -3682,6 +3774,12 @@ CREATE INDEX trades_by_ticker ON public.trades USING btree (account, bot, ticker
 CREATE INDEX trades_newest ON public.trades USING btree (account, bot, executed_at DESC, event_id DESC) WHERE (corrected_by IS NULL);
 
 --
+-- Name: arena_attempts arena_attempts_checked; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_attempts_checked BEFORE INSERT ON public.arena_attempts FOR EACH ROW EXECUTE FUNCTION public.arena_check_attempt();
+
+--
 -- Name: arena_attempts arena_attempts_kept; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3728,6 +3826,12 @@ CREATE TRIGGER arena_claims_registered BEFORE INSERT ON public.arena_claims FOR 
 --
 
 CREATE TRIGGER arena_claims_whole BEFORE TRUNCATE ON public.arena_claims FOR EACH STATEMENT EXECUTE FUNCTION public.arena_keep();
+
+--
+-- Name: arena_decisions arena_decisions_checked; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_decisions_checked BEFORE INSERT OR UPDATE ON public.arena_decisions FOR EACH ROW EXECUTE FUNCTION public.arena_check_decision();
 
 --
 -- Name: arena_forecasts arena_forecasts_sealed; Type: TRIGGER; Schema: public; Owner: -
@@ -4288,10 +4392,28 @@ REVOKE ALL ON FUNCTION public.arena_budget_warning(p_share numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_budget_warning(p_share numeric) TO service_role;
 
 --
+-- Name: FUNCTION arena_check_attempt(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_check_attempt() FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_check_context_sources(); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.arena_check_context_sources() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_check_decision(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_check_decision() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_check_order(p_account text, p_rows jsonb, p_note jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_check_order(p_account text, p_rows jsonb, p_note jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_claim_events(p_claim text, p_since timestamp with time zone); Type: ACL; Schema: public; Owner: -

@@ -106,7 +106,7 @@ def build(store: Store, server: PostgresServer, *, now: datetime | None = None) 
     season = season_of(now)
     enroll(records, season, agents())
     tickers = tuple(f"KXA{number}-26" for number in range(6))
-    closed = _play(records, season, tickers, now - timedelta(hours=2))
+    closed = _play(records, season, tickers, now - timedelta(minutes=10))
     _pass_time(server, closed)
     for number, ticker in enumerate(tickers[:-1]):
         outcome = "yes" if number else "no"

@@ -16,6 +16,7 @@ from tests.contract.rest_world import API
 from tests.contract.verified_world import Rows, VerifiedWorld, change, run
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.streamed import StreamedAnswers
+from tests.integration.arena_world import behind
 
 from coliseum.arena.forecasts import Track, merkle_root, seal
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -439,13 +440,20 @@ def test_an_unknown_engine_is_named_and_the_rest_is_checked(
 
 
 def test_late_attempts_do_not_change_what_was_known(
-    board_server: str, verified: VerifiedWorld, verified_records: ArenaRecords, capsys: pytest.CaptureFixture[str]
+    board_server: str,
+    verified: VerifiedWorld,
+    verified_records: ArenaRecords,
+    postgres_server: PostgresServer,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A worker that was given up reports its cost after the leaderboard was made."""
     decision = f"{verified.rounds[0]}/R0M0/oracle/aware"
-    late = {"decision_id": decision, "attempt": 7, "started_at": "2026-11-21T08:00:00Z", "latency_ms": 99_000,
-            "cost_usd": "5.00", "cost_source": "billed", "input_tokens": 1, "output_tokens": 1}  # fmt: skip
-    verified_records.finish_decision(decision, status="failed", attempt=late)
+    behind(
+        postgres_server,
+        "insert into public.arena_attempts (decision_id, attempt, started_at, latency_ms, cost_usd, cost_source,"  # noqa: S608
+        f" input_tokens, output_tokens, recorded_at) values ('{decision}', 7, '2026-11-21T08:00:00Z', 99000, 5,"
+        " 'billed', 1, 1, clock_timestamp())",
+    )
     assert run(f"{board_server}{API}/arena/leaderboard?track=aware") == VERIFIED
     newer = verified_world.publish(verified_records, verified.season, Track.AWARE)
     assert newer != verified.digests[Track.AWARE]

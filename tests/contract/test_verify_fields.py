@@ -19,7 +19,7 @@ NOT_CHECKED: dict[str, tuple[str, ...]] = {
     "agents": ("name", "model", "tracks", "status", "season", "created_at"),
     # The arena's own records, which nothing seals.
     "attempts": ("attempt", "started_at", "model_requested", "model_served", "host", "output_mode", "context_hash",
-                 "prompt", "raw_reply", "cost_source", "error_class", "recorded_at", "season", "track"),
+                 "prompt", "raw_reply", "cost_source", "error_class", "recorded_at", "season", "track", "repairs"),
     "decisions": ("attempt", "opened", "finished_at", "closes_at"),
     "forecasts": ("opened", "closes_at"),
     # Copies of what is sealed in `context`, or stands in `rounds` and `results`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 
@@ -11,11 +12,13 @@ from tests.fixtures.postgres import PostgresServer
 from tests.integration.arena_world import answer, behind, enrolled, ledgers_of, now, open_round, paper
 from tests.unit.arena.offers import book
 
+from coliseum.arena.agents.enrollment import account_rows
 from coliseum.arena.forecasts import Track
 from coliseum.arena.paper.account import LedgerRow, LedgerRowKind, buy, replay
 from coliseum.arena.paper.records import AccountSnapshot, AccountStop, EquityMark, PaperDecision, WriteOutcome
 from coliseum.arena.paper.trading import liquidation_values, trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
+from coliseum.arena.records.rows import StoredForecast
 from coliseum.arena.settling.accounts import mark_accounts, settle_accounts
 from coliseum.errors import SourceRefused
 from coliseum.store.client import Store
@@ -43,9 +46,37 @@ def replayed(records: ArenaRecords, account_id: str) -> object:
     return replay(entry.row for entry in paper(records).ledger(account_id))
 
 
-def order(at: AccountSnapshot, ticker: str = "A", contracts: int = 10, key: str = "own") -> tuple[LedgerRow, ...]:
+def place(
+    records: ArenaRecords,
+    stored: StoredForecast,
+    rows: tuple[LedgerRow, ...],
+    *,
+    after: int,
+    account: str | None = None,
+) -> WriteOutcome:
+    """Write rows as the flat account's order for this forecast, as a worker does."""
+    account = account or flat(records, stored.agent_id).account.account_id
+    note = PaperDecision(
+        decision_id=stored.forecast_id,
+        account_id=account,
+        reason="traded",
+        side=Outcome.YES if rows else None,
+        contracts=None,
+        average_price=None,
+        fee=None,
+    )
+    return paper(records).append_rows(account, rows, after=after, at=now(), round_id=stored.round_id, decision=note)
+
+
+def order(at: AccountSnapshot, stored: StoredForecast, contracts: int = 10) -> tuple[LedgerRow, ...]:
     fills = [(D("0.50"), D(contracts))]
-    return buy(at.state, ticker=ticker, side=Outcome.YES, fills=fills, fee=D("0.18"), key=key)
+    return buy(at.state, ticker=stored.ticker, side=Outcome.YES, fills=fills, fee=D("0.18"), key=stored.forecast_id)
+
+
+def untraded(records: ArenaRecords, *tickers: str, agent: str = "uniform") -> list[StoredForecast]:
+    """Forecasts of a new round that no account has traded."""
+    round_id = open_round(records, tickers)
+    return [answer(records, round_id, agent=agent, ticker=ticker, traded=False) for ticker in tickers]
 
 
 def test_every_contestant_has_its_own_accounts_with_a_deposit(records: ArenaRecords) -> None:
@@ -162,26 +193,31 @@ def test_forecasters_that_write_one_account_at_a_time_lose_nothing(records: Aren
 
 def test_rows_computed_from_an_outdated_state_are_not_written(records: ArenaRecords) -> None:
     enrolled(records)
+    first, second = untraded(records, "A", "B")
     before = flat(records)
-    account = before.account.account_id
-    assert paper(records).append_rows(account, order(before), after=1, at=now()) is WriteOutcome.WRITTEN
-    assert paper(records).append_rows(account, order(before, "B", key="late"), after=1, at=now()) is WriteOutcome.MOVED
-    assert paper(records).append_rows(account, order(before), after=1, at=now()) is WriteOutcome.REPEATED
+    assert place(records, first, order(before, first), after=1) is WriteOutcome.WRITTEN
+    assert place(records, second, order(before, second), after=1) is WriteOutcome.MOVED
+    assert place(records, first, order(before, first), after=1) is WriteOutcome.REPEATED
     assert set(flat(records).state.positions) == {"A"}
 
 
-OF_ACCOUNT = [
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-10_001), ticker="A", side=Outcome.YES, contracts=D(1)),
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.FEE, cash=D(-10_001), ticker="A"),
-    LedgerRow(seq=3, key="x", kind=LedgerRowKind.DEPOSIT, cash=D(1)),
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.CLOSE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.SETTLE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)),
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(0)),
-    LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1)),
-]
-OF_POSITION = [
+ORDERS_OF_ACCOUNT = [
+    ("overdrawn", LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-10_001), ticker="A", side=Outcome.YES,
+                            contracts=D(1))),
+    ("overdrawn", LedgerRow(seq=2, key="x", kind=LedgerRowKind.FEE, cash=D(-10_001), ticker="A")),
+    ("hole", LedgerRow(seq=3, key="x", kind=LedgerRowKind.FEE, cash=D(-1), ticker="A")),
+    ("contradicts", LedgerRow(seq=2, key="x", kind=LedgerRowKind.CLOSE, cash=D(1), ticker="A", side=Outcome.YES,
+                              contracts=D(1))),
+    ("check", LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=Outcome.YES,
+                        contracts=D(0))),
+    ("not an order", LedgerRow(seq=2, key="x", kind=LedgerRowKind.BUY, cash=D(-1))),
+    ("not an order", LedgerRow(seq=2, key="x", kind=LedgerRowKind.DEPOSIT, cash=D(1), ticker="A")),
+]  # fmt: skip
+ORDERS_OF_POSITION = [
     LedgerRow(seq=4, key="x", kind=LedgerRowKind.BUY, cash=D(-1), ticker="A", side=Outcome.NO, contracts=D(2)),
     LedgerRow(seq=4, key="x", kind=LedgerRowKind.CLOSE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(11)),
+]
+PAY_OUTS_OF_POSITION = [
     LedgerRow(seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(9), ticker="A", side=Outcome.YES, contracts=D(9)),
     LedgerRow(seq=4, key="x", kind=LedgerRowKind.SETTLE, cash=D(10), ticker="A", side=Outcome.YES, contracts=D(10)),
     LedgerRow(seq=4, key="x", kind=LedgerRowKind.REVERSE, cash=D(-1), ticker="A", side=Outcome.YES, contracts=D(1)),
@@ -191,22 +227,95 @@ OF_POSITION = [
 def test_the_database_refuses_rows_that_contradict_the_account(records: ArenaRecords) -> None:
     """The database enforces the rules, whatever computed the rows."""
     enrolled(records)
+    (stored,) = untraded(records, "A")
+    for message, row in ORDERS_OF_ACCOUNT:
+        with pytest.raises(SourceRefused, match=message):
+            place(records, stored, (replace(row, key=f"{stored.forecast_id}/0"),), after=1)
+    pay_out = LedgerRow(
+        seq=2, key="x", kind=LedgerRowKind.SETTLE, cash=D(1), ticker="A", side=Outcome.YES, contracts=D(1)
+    )
     account = flat(records).account.account_id
-    for row in OF_ACCOUNT:
-        with pytest.raises(SourceRefused):
-            paper(records).append_rows(account, [row], after=1, at=now())
+    with pytest.raises(SourceRefused, match="contradicts"):
+        paper(records).append_rows(account, [pay_out], after=1, at=now())
     assert len(paper(records).ledger(account)) == 1
 
 
 def test_the_database_refuses_rows_that_contradict_the_position(records: ArenaRecords) -> None:
     enrolled(records)
+    (first,) = untraded(records, "A")
     before = flat(records)
     account = before.account.account_id
-    paper(records).append_rows(account, order(before), after=1, at=now())
-    for row in OF_POSITION:
-        with pytest.raises(SourceRefused):
+    place(records, first, order(before, first), after=1)
+    again = answer(records, open_round(records, ago=timedelta(seconds=9)), traded=False)
+    for row in ORDERS_OF_POSITION:
+        with pytest.raises(SourceRefused, match="contradicts"):
+            place(records, again, (replace(row, key=f"{again.forecast_id}/0"),), after=3)
+    for row in PAY_OUTS_OF_POSITION:
+        with pytest.raises(SourceRefused, match="contradicts"):
             paper(records).append_rows(account, [row], after=3, at=now())
     assert len(paper(records).ledger(account)) == 3
+
+
+def test_an_order_belongs_to_the_forecast_that_its_account_follows(records: ArenaRecords) -> None:
+    """Every id of an order is tied to the others: forecast, account, market, round, keys, and what the note says."""
+    enrolled(records, model=True)
+    mine, elsewhere = untraded(records, "A", "B")
+    others = answer(records, mine.round_id, agent="panel", traded=False)
+    aware = answer(records, mine.round_id, agent="oracle", track=Track.AWARE, traded=False)
+    rows = order(flat(records), mine)
+    account = flat(records).account.account_id
+    wrong = (
+        ("does not follow", others, rows, account),
+        ("does not follow", aware, rows, flat(records, "oracle").account.account_id),
+        ("not an order", elsewhere, rows, account),
+        ("not an order", mine, order(flat(records), elsewhere), account),
+        ("not an order", mine, tuple(replace(row, key=f"{row.key[1:]}") for row in rows), account),
+        ("not an order", replace(mine, round_id="r-20000101T000000Z"), rows, account),
+        ("no forecast", replace(mine, forecast_id=f"{mine.round_id}/A/market/aware"), rows, account),
+    )
+    for message, forecast, written, owner in wrong:
+        with pytest.raises(SourceRefused, match=message):
+            place(records, forecast, written, after=1, account=owner)
+    with pytest.raises(SourceRefused, match="name no forecast"):
+        paper(records).append_rows(account, rows, after=1, at=now())
+    assert {len(rows) for rows in ledgers_of(records).values()} == {1}
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(890, "traded"), (910, "late_answer")])
+def test_whoever_answers_late_does_not_trade_the_book_of_the_opening(
+    records: ArenaRecords, seconds: int, reason: str
+) -> None:
+    enrolled(records)
+    stored = answer(records, open_round(records, ago=timedelta(seconds=seconds), minutes=60))
+    assert set(reasons(records, stored.forecast_id).values()) == {reason}
+
+
+def test_the_database_refuses_a_late_trade_whatever_computed_it(records: ArenaRecords) -> None:
+    enrolled(records)
+    round_id = open_round(records, ago=timedelta(seconds=910), minutes=60)
+    stored = answer(records, round_id, traded=False)
+    with pytest.raises(SourceRefused, match="too late for the book"):
+        place(records, stored, order(flat(records), stored), after=1)
+    assert place(records, stored, (), after=1) is WriteOutcome.WRITTEN
+
+
+def test_an_outside_agent_has_no_account(records: ArenaRecords, store: Store) -> None:
+    season = enrolled(records)
+    store.insert(
+        "arena_agents",
+        [{"agent_id": "e-bob", "kind": "entrant", "name": "Bob", "tracks": ["open"], "season": season}],
+    )
+    for account in (f"{season}/e-bob/flat", f"{season}/uniform/flat2"):
+        row = {
+            "account_id": account,
+            "agent_id": account.split("/")[1],
+            "policy": "flat",
+            "deposit": "1",
+            "track": "open",
+        }
+        with pytest.raises(SourceRefused, match="arena_accounts_"):
+            records.enroll_season(season, agents=[], accounts=[row])
+    assert account_rows([{"agent_id": "e-bob", "kind": "entrant", "tracks": ["open"]}], season) == []
 
 
 def test_an_unknown_account_is_refused(records: ArenaRecords) -> None:
@@ -225,14 +334,12 @@ def test_a_debt_after_a_reversal_is_covered_by_the_next_pay_out(records: ArenaRe
     def at() -> AccountSnapshot:
         return next(iter(paper(records).accounts(account_ids=[account])))
 
-    fills = [(D("0.50"), D(19_900))]
-    rows = buy(at().state, ticker="A", side=Outcome.YES, fills=fills, fee=D("0.18"), key="one")
-    assert paper(records).append_rows(account, rows, after=1, at=now()) is WriteOutcome.WRITTEN
+    first, second = untraded(records, "A", "B")
+    assert place(records, first, order(at(), first, 19_900), after=1) is WriteOutcome.WRITTEN
     records.record_result("A", status="finalized", result="yes", value=D(1), decided_at=now())
     settle_accounts(paper(records), now=now())
-    fills = [(D("0.50"), D(19_900 + 9_000))]
-    rows = buy(at().state, ticker="B", side=Outcome.YES, fills=fills, fee=D("0.18"), key="two")
-    assert paper(records).append_rows(account, rows, after=at().state.seq, at=now()) is WriteOutcome.WRITTEN
+    written = place(records, second, order(at(), second, 19_900 + 9_000), after=at().state.seq)
+    assert written is WriteOutcome.WRITTEN
     records.record_result("A", status="finalized", result="no", value=D(0), decided_at=now())
     settle_accounts(paper(records), now=now())
     assert at().state.cash < 0

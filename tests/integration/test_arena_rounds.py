@@ -349,8 +349,9 @@ def test_stored_history_cannot_be_changed_or_deleted(
     """Not even by the database's owner."""
     enrolled(records)
     round_id = open_round(records)
-    answer(records, round_id)
     decision = f"{round_id}/A/uniform/blind"
+    assert records.lease_decision(decision, seconds=60) is not None
+    answer(records, round_id)
     late = {"decision_id": decision, "attempt": 1, "started_at": NOW.isoformat(), "latency_ms": 1}
     records.finish_decision(decision, status="failed", attempt=late)
     for sql in (f"update {table} set {KEYS[table]} = {KEYS[table]}", f"delete from {table}"):  # noqa: S608 - own names

@@ -31,6 +31,9 @@ VOLUME_SHARE = Decimal("0.02")
 MAXIMUM_SPREAD = Decimal("0.10")
 CLOSE_MARGIN_SECONDS = 600
 SNAPSHOT_SECONDS = 60
+ANSWER_SECONDS = 900
+"""A forecast that is sealed later than this after the book was read is not traded: nobody could still count on its
+prices. The database has the same limit."""
 DAILY_LOSS = Decimal("0.10")
 DRAWDOWN = Decimal("0.25")
 
@@ -42,7 +45,12 @@ class Policy(StrEnum):
 
 
 def policies_of(kind: str) -> tuple[Policy, ...]:
-    """The accounts of a contestant: only models name a stake of their own."""
+    """The accounts of a contestant: only models name a stake of their own, and outside agents have none.
+
+    Outside agents can read prices until the round closes. At the book of its opening they would trade old prices.
+    """
+    if kind == "entrant":
+        return ()
     return tuple(Policy) if kind == "llm" else (Policy.FLAT, Policy.QUARTER_KELLY)
 
 
@@ -54,6 +62,7 @@ class TradeReason(StrEnum):
     INACTIVE = "market_inactive"
     NEAR_CLOSE = "near_close"
     STALE = "stale_snapshot"
+    LATE = "late_answer"
     NO_QUOTE = "no_quote"
     WIDE = "wide_spread"
     NO_EDGE = "edge_below_minimum"
@@ -79,6 +88,9 @@ class TradingSituation:
     active: bool
     seconds_to_close: float
     snapshot_age_seconds: float
+    """How old the book was when the round opened."""
+    answer_seconds: float
+    """How old the book was when the forecast was sealed."""
     volume_24h: Decimal
     """Contracts."""
     cash: Decimal
@@ -195,6 +207,8 @@ def _untradable(probability: Decimal | None, situation: TradingSituation) -> Tra
         return TradeReason.NEAR_CLOSE
     if situation.snapshot_age_seconds > SNAPSHOT_SECONDS:
         return TradeReason.STALE
+    if situation.answer_seconds > ANSWER_SECONDS:
+        return TradeReason.LATE
     if not situation.yes_asks or not situation.no_asks:
         return TradeReason.NO_QUOTE
     # YES ask - YES bid, the bid being 1 - NO ask.

@@ -1,7 +1,7 @@
 """From a sealed forecast to paper trades: each account decides, fills its order from the frozen book, stores why.
 
-All accounts trade the book that was frozen when the round opened, whenever the forecast was made. Contestants have no
-tool that shows what happened since, so a profit does not depend on the place in the queue.
+All accounts trade the book that was frozen when the round opened, so a profit does not depend on the place in the
+queue. A forecast that came too late for that book is not traded, because its prices may be gone.
 """
 
 from __future__ import annotations
@@ -197,6 +197,7 @@ def build_situation(snapshot: AccountSnapshot, forecast: TradableForecast) -> Tr
         active=True,  # only active markets are frozen; one with a result is refused where the rows are written
         seconds_to_close=(market.close_time - forecast.made_at).total_seconds(),
         snapshot_age_seconds=(forecast.round.opened_at - market.snapshot_at).total_seconds(),
+        answer_seconds=(forecast.made_at - market.snapshot_at).total_seconds(),
         volume_24h=market.volume_24h,
         cash=snapshot.state.cash,
         equity=equity,
