@@ -146,7 +146,7 @@ def _schedule(schedule: dict[str, Any]) -> str:
     result = schedule.get("last_result")
     counts = result.items() if isinstance(result, dict) else ()
     figures = ", ".join(f"{name} {value}" for name, value in counts if type(value) is int and value)
-    runs = f"{schedule['function']:<13}{schedule['fired']} runs, {schedule['failed']} failed"
+    runs = f"{schedule['function']:<14}{schedule['fired']} runs, {schedule['failed']} failed"
     return f"{runs}; last: {figures}" if figures else runs
 
 

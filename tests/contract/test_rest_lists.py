@@ -85,6 +85,7 @@ POSTGRES_ONLY = frozenset(
         "/arena/accounts/{season}/{agent_id}/{policy}/decisions",
         "/arena/attribution",
         "/arena/claims",
+        "/arena/sources",
     }
 )
 

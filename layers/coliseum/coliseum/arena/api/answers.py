@@ -35,6 +35,30 @@ class AgentsAnswer(Listing[AgentData]):
     """Contestants by id."""
 
 
+class SourceFeedData(Answer):
+    """A feed of the informed track, and how its last reading ended."""
+
+    feed_id: str
+    name: str = Field(description="The publisher.")
+    url: str = Field(description="Without its query, which may hold a key.")
+    origin: Literal["list", "settlement"] = Field(
+        description="`list`: of the setting ARENA_SOURCES or the shipped list. `settlement`: a settlement source."
+    )
+    series: list[str] = Field(description="Of a settlement source: the series that it settles.")
+    status: Literal["new", "read", "unchanged", "failed", "refused"] = Field(
+        description="How the last try ended. `refused`: by robots.txt, or because the address is not public."
+    )
+    problem: str | None = Field(description="Why the last try failed or was refused.")
+    items: int = Field(description="Usable items of the last whole reading.")
+    dropped: dict[str, int] = Field(description="Unusable items of the last whole reading, by reason.")
+    checked_at: UtcTime | None = Field(description="The last try.")
+    read_at: UtcTime | None = Field(description="The last whole reading.")
+
+
+class SourceFeedsAnswer(Listing[SourceFeedData]):
+    """Feeds by name."""
+
+
 class TotalsData(Answer):
     """What a contestant has done so far, and what it has cost."""
 

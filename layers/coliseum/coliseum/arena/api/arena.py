@@ -29,6 +29,8 @@ from coliseum.arena.api.answers import (
     RoundData,
     RoundsAnswer,
     SealsAnswer,
+    SourceFeedData,
+    SourceFeedsAnswer,
     TotalsData,
 )
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
@@ -59,6 +61,10 @@ class Arena:
     def agents(self, *, status: str | None, paging: PageRequest) -> AgentsAnswer:
         page = self._queries.page("agents", records.AGENTS, {"status": status}, paging)
         return AgentsAnswer(**self._queries.listing(AgentData, page))
+
+    def source_feeds(self, *, status: str | None, paging: PageRequest) -> SourceFeedsAnswer:
+        page = self._queries.page("sources", records.SOURCE_FEEDS, {"status": status}, paging)
+        return SourceFeedsAnswer(**self._queries.listing(SourceFeedData, page))
 
     def agent(self, agent_id: str) -> AgentAnswer:
         where: list[Condition] = [("agent_id", "eq", agent_id)]

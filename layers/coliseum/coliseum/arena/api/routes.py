@@ -18,6 +18,7 @@ from coliseum.arena.api.answers import (
     RoundAnswer,
     RoundsAnswer,
     SealsAnswer,
+    SourceFeedsAnswer,
 )
 from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.public.answers import TrackName
@@ -66,6 +67,16 @@ def agents(
 def agent(reader: ArenaReader, agent_id: AgentPath) -> AgentAnswer:
     """With its totals, costs, failures by class, rows on the newest leaderboards and paper accounts."""
     return reader.agent(agent_id)
+
+
+@router.get("/sources", summary="Feeds of the informed track")
+def sources(
+    reader: ArenaReader,
+    page: Page,
+    status: Annotated[Literal["new", "read", "unchanged", "failed", "refused"] | None, Query()] = None,
+) -> SourceFeedsAnswer:
+    """How each feed was last read. What a round showed is in the context of its markets, once the round is closed."""
+    return reader.source_feeds(status=status, paging=page)
 
 
 @router.get("/rounds", summary="Rounds")

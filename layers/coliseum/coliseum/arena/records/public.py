@@ -129,6 +129,12 @@ CLAIMS = Table(
     ("number.desc",),
 )
 
+SOURCE_FEEDS = Table(
+    "public_arena_source_feeds",
+    "feed_id,url,name,origin,series,status,problem,items,dropped,checked_at,read_at",
+    ("name", "feed_id"),
+)
+
 
 class PublicRecords:
     """Reads of the views. The store is opened by the first of them."""
