@@ -31,6 +31,7 @@ from coliseum.arena.scoring.labels import Labels, coded
 from coliseum.errors import InvalidInput
 from coliseum_local.forecast_files.columns import Columns, columns_of
 from coliseum_local.forecast_files.contents import FileContent
+from coliseum_local.forecast_files.doubts import warn_about_structures, warn_about_windows
 from coliseum_local.forecast_files.lookalikes import warn_about_lookalikes
 from coliseum_local.forecast_files.problems import FileProblem, FileProblems
 from coliseum_local.forecast_files.replicates import KEY, first_rows, merge_replicates
@@ -89,6 +90,9 @@ def _parsed(forecasts: FileContent, outcomes: FileContent | None, *, quick: bool
     warn_about_lookalikes([columns] if known is None else [columns, known], problems)
     if known is not None and len(known) and len(columns):
         _join(columns, known, problems)
+    if len(columns) and not problems.count:
+        warn_about_windows(columns, problems)
+        warn_about_structures(columns, problems)
     if not len(columns) and not problems.count:
         problems.add(forecasts.name, 0, "the file has no forecast")
     table = None if problems.count else _table(columns, problems)
