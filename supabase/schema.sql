@@ -1195,6 +1195,20 @@ begin
 end $$;
 
 --
+-- Name: arena_unlist_feeds(text[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_unlist_feeds(p_listed text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.arena_source_feeds set origin = 'settlement'
+    where origin = 'list' and url <> all (p_listed) and series <> '{}';
+  delete from public.arena_source_feeds where origin = 'list' and url <> all (p_listed);
+end $$;
+
+--
 -- Name: arena_work_known(text[], text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -4616,6 +4630,13 @@ REVOKE ALL ON FUNCTION public.arena_stamp_source() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_unlist_feeds(p_listed text[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_unlist_feeds(p_listed text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_unlist_feeds(p_listed text[]) TO service_role;
 
 --
 -- Name: FUNCTION arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone); Type: ACL; Schema: public; Owner: -

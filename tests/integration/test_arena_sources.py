@@ -112,6 +112,21 @@ def test_settlement_sources_gather_their_series_and_the_list_wins(records: Sourc
     assert (feed.name, feed.origin, feed.series) == ("Bureau", "list", ("KXA", "KXB", "KXC"))
 
 
+def test_a_feed_that_left_the_list_is_forgotten_unless_it_settles_a_series(records: SourceRecords) -> None:
+    for url in (FEED, "https://b.example/rss", "https://c.example/rss"):
+        noted(records, url)
+    records.store_reading(FeedResult(url=FEED, status="read", sources=(source(),)))
+    records.note_feeds([NotedFeed(url="https://b.example/rss", name="Desk", origin="settlement", series=("KXA",))])
+    records.keep_listed(["https://c.example/rss"])
+    assert [(feed.url, feed.origin) for feed in records.noted_feeds()] == [
+        ("https://b.example/rss", "settlement"),
+        ("https://c.example/rss", "list"),
+    ]
+    assert titles(records) == []
+    records.keep_listed([])
+    assert [feed.origin for feed in records.noted_feeds()] == ["settlement"]
+
+
 def test_only_the_last_settlement_sources_are_kept(records: SourceRecords) -> None:
     noted(records)
     for part in range(3):

@@ -31,6 +31,10 @@ class Shelf:
         for feed in feeds:
             self.feeds.setdefault(feed.url, feed)
 
+    def keep_listed(self, urls: Iterable[str]) -> None:
+        listed = set(urls)
+        self.feeds = {url: one for url, one in self.feeds.items() if one.origin == "settlement" or url in listed}
+
     def noted_feeds(self) -> tuple[NotedFeed, ...]:
         return tuple(self.feeds.values())
 
@@ -155,7 +159,7 @@ def test_a_settlement_source_without_a_feed_is_looked_at_once_a_day() -> None:
     web = Web({"desk.example/": (200, {}, b"<html>a table</html>")})
     shelf = Shelf({SETTLEMENT.url: SETTLEMENT})
     read(web, shelf)
-    assert shelf.results[0].status == "failed"
+    assert (shelf.results[0].status, shelf.results[0].problem) == ("failed", "its page names no feed")
     for hours, due in ((23, False), (25, True)):
         tried = replace(SETTLEMENT, status="failed", checked_at=NOW - timedelta(hours=hours))
         again = Shelf({tried.url: tried})

@@ -40,6 +40,8 @@ class ReadingRecords(Protocol):
 
     def note_feeds(self, feeds: Iterable[NotedFeed]) -> None: ...
 
+    def keep_listed(self, urls: Iterable[str]) -> None: ...
+
     def noted_feeds(self) -> tuple[NotedFeed, ...]: ...
 
     def store_reading(self, result: FeedResult) -> int: ...
@@ -72,11 +74,8 @@ async def read_feeds(
     """
     listed = {feed.url: feed for feed in feeds}
     records.note_feeds(NotedFeed(url=feed.url, name=feed.name, origin="list") for feed in listed.values())
-    due = [
-        feed
-        for feed in records.noted_feeds()
-        if (feed.origin == "settlement" or feed.url in listed) and _is_due(feed, clock())
-    ]
+    records.keep_listed(listed)
+    due = [feed for feed in records.noted_feeds() if _is_due(feed, clock())]
     fetcher = PoliteFetcher(outbound, sleep=sleep)
     report = ReadingReport()
     places = asyncio.Semaphore(FEEDS_AT_ONCE)
@@ -145,11 +144,11 @@ async def _read(feed: NotedFeed, fetcher: PoliteFetcher, clock: Callable[[], dat
     try:
         return await _parsed(feed, answer, clock())
     except SourceMalformed:
-        link = (
-            feed_link(answer.body, page_url=answer.url) if feed.origin == "settlement" and not feed.feed_url else None
-        )
-        if link is None:
+        if feed.origin == "list" or feed.feed_url is not None:
             raise
+    link = feed_link(answer.body, page_url=answer.url)
+    if link is None:
+        return FeedResult(url=feed.url, status="failed", problem="its page names no feed")
     answer = await fetcher.get(link)
     if answer.status != 200:
         return FeedResult(url=feed.url, status="failed", problem=f"its feed answered {answer.status}")

@@ -65,6 +65,10 @@ class SourceRecords(StoreRecords):
         if rows:
             self._store.rpc("arena_note_feeds", {"p_feeds": rows})
 
+    def keep_listed(self, urls: Iterable[str]) -> None:
+        """Forget the listed feeds beyond these, with their sources. Settlement sources among them stay as such."""
+        self._store.rpc("arena_unlist_feeds", {"p_listed": sorted(urls)})
+
     def noted_feeds(self) -> tuple[NotedFeed, ...]:
         rows = self._store.select("arena_source_feeds", _FEED_COLUMNS, order=("url",))
         return tuple(_noted_feed(row) for row in rows)
