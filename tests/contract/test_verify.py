@@ -19,6 +19,7 @@ from tests.fixtures.streamed import StreamedAnswers
 from tests.integration.arena_world import behind
 
 from coliseum.arena.forecasts import Track, merkle_root, seal
+from coliseum.arena.frozen_context import context_hash
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.scoring.report import canonical, digest_of
 from coliseum_local.export import export
@@ -133,6 +134,12 @@ def _aware(rows: Rows) -> dict[str, Any]:
     return _of(rows, agent_id="oracle", track="aware")
 
 
+def _other_rules(market: Any) -> None:
+    """Somebody rewrites what was asked, and the hash to fit."""
+    market["context"]["question"]["rules"] = "Yes if it does not rain."
+    market["context_hash"] = context_hash(market["context"])
+
+
 CHANGES: dict[str, tuple[str, Callable[[Rows], object], str]] = {
     "a probability of a cell": ("cells", lambda rows: rows[0].update(p=0.11), "cells/"),
     "a price of a cell": ("cells", lambda rows: rows[0].update(q=0.11), ".q: published 0.11"),
@@ -195,6 +202,11 @@ CHANGES: dict[str, tuple[str, Callable[[Rows], object], str]] = {
         "markets",
         lambda rows: _of(rows, ticker="R1M1")["context"]["quote"].update(probability="0.2"),
         "/R1M1.context_hash",
+    ),
+    "a context with its hash": (
+        "markets",
+        lambda rows: _other_rules(_of(rows, ticker="R1M1")),
+        "/R1M1/oracle/blind.payload.context_hash: published",
     ),
     "a scheduled close": (
         "markets",

@@ -19,7 +19,8 @@ from coliseum.arena.agents import decisions as deciding
 from coliseum.arena.agents import models as asking
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.forecasts import canonical, seal
+from coliseum.arena.forecasts import Track, canonical, seal
+from coliseum.arena.frozen_context import shown_hash
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -206,7 +207,7 @@ def test_a_models_forecast_is_stored_with_its_prompt_reply_and_cost(world: World
     body = world.openrouter.requests_of(SLUG)[0]
     assert all(message["content"] in prompt for message in body["messages"])
     assert json.loads(reply) == FORECAST
-    assert digest == asked.records.round_market(asked.round_id, TICKER).context_hash
+    assert digest == shown_hash(asked.records.round_market(asked.round_id, TICKER).context, Track.BLIND)
 
 
 def test_a_character_that_postgres_cannot_store_does_not_lose_the_forecast(world: World) -> None:

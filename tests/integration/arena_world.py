@@ -16,7 +16,7 @@ from coliseum.arena import forecasts
 from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import season_of, slot_at, time_text
 from coliseum.arena.forecasts import Forecast, Track
-from coliseum.arena.frozen_context import CandidateMarket, book_json, build_context, context_hash
+from coliseum.arena.frozen_context import CandidateMarket, book_json, build_context, context_hash, shown_hash
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -125,7 +125,8 @@ def answer(
     traded: bool = True,
 ) -> StoredForecast:
     """Seal a forecast, and let the accounts trade it unless `traded` is false."""
-    row = forecast_row(round_id, agent=agent, ticker=ticker, track=track, p=p, stake=stake)
+    shown = shown_hash(records.round_market(round_id, ticker).context, track)
+    row = forecast_row(round_id, agent=agent, ticker=ticker, track=track, p=p, stake=stake, shown=shown)
     assert records.finish_decision(row["forecast_id"], status="done", forecast=row)
     (stored,) = records.forecasts(where=[("forecast_id", "eq", row["forecast_id"])])
     if traded:
@@ -141,13 +142,14 @@ def forecast_row(
     track: Track = Track.BLIND,
     p: str | None = "0.70",
     stake: str | None = None,
+    shown: str = "0" * 64,
 ) -> dict[str, Any]:
-    """The row of a sealed forecast, as a worker hands it in."""
+    """The row of a sealed forecast, as a worker hands it in. `shown` is the hash of what its track shows."""
     about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
     forecast = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
     decision = decision_id(round_id, ticker, agent, track)
     payload = forecasts.payload(
-        **about, context_hash="0" * 64, forecast=forecast, made_at=time_text(now()), nonce=token_hex(16)
+        **about, context_hash=shown, forecast=forecast, made_at=time_text(now()), nonce=token_hex(16)
     )
     return {
         **about,

@@ -155,6 +155,7 @@ def _row_differences(rows: BoardRows) -> Iterator[BoardDifference]:
     yield from checks.day_differences(rows.days, revealed, report, {row.round_id: row for row in rows.all_rounds})
     yield from checks.forecast_differences(revealed.values(), rows.rounds, rows.decisions)
     yield from checks.market_differences(rows.markets)
+    yield from checks.shown_differences(revealed.values(), rows.markets)
     yield from checks.round_differences(rows.all_rounds, rows.markets, report)
     yield from checks.decision_differences(rows.decisions.values())
     yield from checks.result_differences(rows.results)

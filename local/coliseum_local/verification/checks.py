@@ -11,7 +11,7 @@ from typing import Any
 
 from coliseum.arena import forecasts
 from coliseum.arena.calendar import season_of
-from coliseum.arena.frozen_context import context_hash
+from coliseum.arena.frozen_context import context_hash, shown_hash
 from coliseum.arena.scoring.cell import Cell
 from coliseum_local.verification.differences import NOTHING, BoardDifference
 from coliseum_local.verification.rows import (
@@ -164,6 +164,24 @@ def market_differences(markets: Iterable[CheckedMarket]) -> Iterator[BoardDiffer
         for name in ("probability", "yes_bid", "yes_ask"):
             if isinstance(quote, Mapping) and name in quote and not _same_number(quote[name], getattr(row, name)):
                 yield BoardDifference(f"{path}.{name}", getattr(row, name), quote[name])
+
+
+def shown_differences(
+    revealed: Iterable[CheckedForecast], markets: Iterable[CheckedMarket]
+) -> Iterator[BoardDifference]:
+    """Forecasts that were sealed as answers to something else than what their track was shown.
+
+    Older payloads have the hash of the whole context instead of the hash of the part that their track shows.
+    """
+    contexts = {(row.round_id, row.ticker): row.context for row in markets if row.context is not None}
+    for row in revealed:
+        context = contexts.get((row.round_id, row.ticker))
+        if context is None or row.payload is None:
+            continue  # both are differences of their own
+        shown = forecasts.Track(row.track)
+        own = row.payload.get("context_hash")
+        if own not in {shown_hash(context, shown), context_hash(context)}:
+            yield BoardDifference(f"forecasts/{row.forecast_id}.payload.context_hash", own, shown_hash(context, shown))
 
 
 def cell_differences(published: Sequence[CheckedCell], recomputed: Iterable[Cell]) -> Iterator[BoardDifference]:

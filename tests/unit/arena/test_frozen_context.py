@@ -17,6 +17,7 @@ from coliseum.arena.frozen_context import (
     build_context,
     context_hash,
     quoted_probability,
+    shown_hash,
     visible_context,
 )
 from coliseum.trading.markets import Candle, OrderBook
@@ -124,3 +125,14 @@ def test_texts_of_the_exchange_are_frozen_without_what_nobody_sees(text: str) ->
 def test_rules_keep_their_lines() -> None:
     asked = CandidateMarket(market=market(rules_primary="One.\r\n\r\nTwo."), series_ticker="KXRAIN", category="Weather")
     assert build_context(asked, book(), as_of=NOW)["question"]["rules"] == "One.\nTwo."
+
+
+def test_the_hash_of_what_a_track_shows_tells_a_change_of_that_and_of_nothing_else() -> None:
+    first, other = build_context(offer(), book(), as_of=NOW), build_context(offer(), book("0.41"), as_of=NOW)
+    news = {**first, "sources": [{"title": "It rains"}]}
+    assert {track.value for track in Track if shown_hash(first, track) != shown_hash(other, track)} == {"aware", "open"}
+    assert {track.value for track in Track if shown_hash(first, track) != shown_hash(news, track)} == {
+        "informed",
+        "open",
+    }
+    assert shown_hash(first, Track.OPEN) == context_hash(first)

@@ -128,6 +128,14 @@ def context_hash(full: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def shown_hash(full: Mapping[str, Any], track: Track) -> str:
+    """sha256 of the part of a context that a track shows: what a contestant on it answered to.
+
+    Forecasts and attempts carry it. Those made before it existed carry the hash of the whole context.
+    """
+    return context_hash(visible_context(full, track))
+
+
 def book_json(book: OrderBook) -> dict[str, list[list[str]]]:
     """An order book as JSON: the bids of both sides, best first, as [price, contracts] strings."""
     return {

@@ -23,7 +23,7 @@ from coliseum.arena.agents.attempts import FREE, MAX_ATTEMPTS, Attempt
 from coliseum.arena.agents.models import ModelOutcome, ModelQuestion, Models
 from coliseum.arena.calendar import time_text
 from coliseum.arena.forecasts import Forecast
-from coliseum.arena.frozen_context import visible_context
+from coliseum.arena.frozen_context import shown_hash, visible_context
 from coliseum.arena.notifications import seals_entry
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
@@ -135,7 +135,7 @@ class DecisionRunner:
             decision=leased.decision,
             started_at=started_at,
             latency_ms=round((time.monotonic() - started) * 1000),
-            context_hash=leased.market.context_hash,
+            context_hash=shown_hash(leased.market.context, leased.decision.track),
             bill=FREE,
         )
         return ModelOutcome(forecast=forecast, attempt=attempt)
@@ -250,7 +250,7 @@ def _row(leased: _LeasedDecision, forecast: Forecast, nonce: str) -> dict[str, A
         ticker=decision.ticker,
         agent_id=decision.agent_id,
         track=decision.track,
-        context_hash=leased.market.context_hash,
+        context_hash=shown_hash(leased.market.context, decision.track),
         forecast=forecast,
         made_at=time_text(datetime.now(UTC)),
         nonce=nonce,

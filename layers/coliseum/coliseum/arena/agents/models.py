@@ -20,7 +20,7 @@ from coliseum.arena.agents.prompts import Prompt, build_prompt
 from coliseum.arena.agents.reply import ForecastReply
 from coliseum.arena.agents.roster import options_of, prices_of
 from coliseum.arena.forecasts import Forecast
-from coliseum.arena.frozen_context import visible_context
+from coliseum.arena.frozen_context import shown_hash, visible_context
 from coliseum.arena.records.rows import Agent, Decision, RoundMarket
 from coliseum.config import Settings
 from coliseum.llm.client import create_agent
@@ -116,7 +116,7 @@ class Models:
                 decision=question.decision,
                 started_at=started_at,
                 latency_ms=round((time.monotonic() - started) * 1000),
-                context_hash=question.market.context_hash,
+                context_hash=shown_hash(question.market.context, question.decision.track),
                 bill=bill_of(record, failed, bound=money.bound),
                 prompt=prompt.text,
                 record=record,

@@ -121,7 +121,7 @@ class MarketData(Answer):
     )
     volume_24h: Contracts
     snapshot_at: UtcTime
-    context_hash: str = Field(description="sha256 of the context that the contestants were shown.")
+    context_hash: str = Field(description="sha256 of the whole context, of which each track shows a part.")
     exchange: Literal["sandbox", "kalshi", "replay"]
     closes_at: UtcTime = Field(description="When the round closes.")
     opened: bool = Field(description="Whether the round is closed and its forecasts are public.")
@@ -181,7 +181,9 @@ class AttemptData(Answer):
     model_served: str | None
     host: str | None
     output_mode: str | None
-    context_hash: str | None
+    context_hash: str | None = Field(
+        description="sha256 of the part of the context that the track shows. In older rows that of the whole context."
+    )
     prompt: str | None
     raw_reply: str | None
     repairs: list[str] | None = Field(
