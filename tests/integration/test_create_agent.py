@@ -71,7 +71,7 @@ def test_a_local_server_needs_no_key_vendor_provider_or_cost(openrouter: OpenRou
     openrouter.script(sent, LOCAL)
     made = create_agent(model=name, system_prompt="Be brief.", base_url=openrouter.url, settings=Settings())
     result = asyncio.run(made.run("Will it?"))
-    assert (result.output, result.cost, result.host, result.usage.output_tokens) == ("Yes.", None, "", 400)
+    assert (result.output, result.cost, result.host, result.usage.output_tokens) == ("Yes.", None, None, 400)
     body, headers = openrouter.requests[0], openrouter.headers[0]
     assert body["model"] == sent
     assert not {"provider", "reasoning"} & body.keys()

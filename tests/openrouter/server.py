@@ -73,9 +73,9 @@ class OpenRouter:
 
     port: int = 0
     scripts: dict[str, list[Reply]] = field(default_factory=dict)
-    requests: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list, repr=False)
     """Bodies, oldest first."""
-    headers: list[dict[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list, repr=False)
     """Headers of the same requests, names in lower case."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set at the end: delayed answers are then sent at once."""

@@ -200,8 +200,8 @@ class _RunTrace:
         turns = [_turn(response, self.prices) for response in self.responses]
         return RunRecord(
             model_requested=self.model,
-            model_served=None if last is None else last.model_name,
-            host=details.get("downstream_provider"),
+            model_served=None if last is None else last.model_name or None,
+            host=details.get("downstream_provider") or None,
             generation_id=None if last is None else last.provider_response_id,
             output_mode=self.mode,
             requests=self.requests,
@@ -373,7 +373,7 @@ def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
     )
     tokens_in, tokens_out = response.usage.input_tokens, response.usage.output_tokens
     estimated = None if prices is None else prices.of(tokens_in, tokens_out)
-    if estimated is None:
+    if estimated is None and response.model_name:
         with suppress(LookupError, ValueError):  # a model the price list does not know; a reply without its usage
             estimated = response.cost().total_price
     return Turn(tokens_in, tokens_out, billed, estimated)

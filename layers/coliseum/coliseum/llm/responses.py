@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
@@ -53,7 +53,7 @@ def read_response(
     )
     match read_reply(texts, output_type):
         case RefusedReply(reason):
-            return ReadResponse(response, tuple(noted), reason)
+            return ReadResponse(_with_known_calls(response, asked), tuple(noted), reason)
         case ReadAnswer(values, repairs):
             found = (*noted, *repairs)
             as_asked = len(calls) == 1 if asked.output_tools else not calls
@@ -72,6 +72,22 @@ def _with_answer(response: ModelResponse, values: dict[str, Any], asked: ModelRe
             call.tool_call_id = response.tool_calls[0].tool_call_id
         return replace(response, parts=[*thoughts, call])
     return replace(response, parts=[*thoughts, TextPart(json.dumps(values))])
+
+
+def _with_known_calls(response: ModelResponse, asked: ModelRequestParameters) -> ModelResponse:
+    """A refused response as an invalid answer. For a call of an unknown tool the library would ask once more."""
+    if not asked.output_tools:
+        return response
+    from pydantic_ai.messages import ToolCallPart
+
+    name = asked.output_tools[0].name
+    parts = [
+        ToolCallPart(name, cast("Any", part.args), tool_call_id=part.tool_call_id)
+        if part.part_kind == "tool-call"
+        else part
+        for part in response.parts
+    ]
+    return replace(response, parts=parts)
 
 
 def raw_reply(response: ModelResponse) -> str:
