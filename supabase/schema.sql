@@ -900,7 +900,15 @@ CREATE FUNCTION public.arena_open_round(p jsonb) RETURNS jsonb
     AS $$
 declare
   made text;
+  stray text;
 begin
+  select b.row ->> 'round_id' into stray
+    from (select jsonb_array_elements(p -> 'markets') as row union all select jsonb_array_elements(p -> 'decisions')) b
+    where b.row ->> 'round_id' is distinct from p -> 'round' ->> 'round_id' limit 1;
+  if found then
+    raise exception 'a market or decision of round % came with round %', stray, p -> 'round' ->> 'round_id'
+      using errcode = '22023';
+  end if;
   insert into public.arena_rounds
     select * from jsonb_populate_record(null::public.arena_rounds, p -> 'round')
     on conflict (slot) do nothing returning round_id into made;

@@ -17,7 +17,6 @@ from tests.integration.arena_world import (
     behind,
     end_round,
     enrolled,
-    forecast_row,
     now,
     open_round,
     paper,
@@ -223,74 +222,6 @@ def test_a_sealed_forecast_cannot_be_changed_deleted_or_late(
     with pytest.raises(SourceRefused, match="is late"):
         answer(records, round_id, agent="panel")
     assert records.forecasts()[0] == stored
-
-
-def test_a_forecast_ends_only_its_own_decision(records: ArenaRecords) -> None:
-    """Each mixed-up call is refused whole: neither the decision nor the other's forecast changes."""
-    enrolled(records)
-    round_id = open_round(records, ["A", "B"])
-    decision = f"{round_id}/A/uniform/blind"
-    mine, others = forecast_row(round_id), forecast_row(round_id, agent="panel")
-    attempt = {"decision_id": others["forecast_id"], "attempt": 1, "started_at": NOW.isoformat(), "latency_ms": 1}
-    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("does not answer", {"status": "done", "forecast": others}),
-        ("does not answer", {"status": "done", "forecast": forecast_row(round_id, ticker="B")}),
-        ("belongs to", {"status": "done", "forecast": mine, "attempt": attempt}),
-        ("not done without a forecast", {"status": "done"}),
-        ("has a forecast", {"status": "failed", "forecast": mine}),
-        ("ends as done", {"status": "running"}),
-    )
-    for message, call in wrong:
-        with pytest.raises(SourceRefused, match=message):
-            records.finish_decision(decision, **call)
-    assert records.forecasts() == ()
-    assert {one.status for one in records.decisions(round_id)} == {"pending"}
-
-
-def entrant(store: Store, season: str, agent_id: str = "e-bob", **change: Any) -> None:
-    row = {"agent_id": agent_id, "kind": "entrant", "name": "Bob", "tracks": ["open"], "season": season, **change}
-    store.insert("arena_agents", [row])
-
-
-def test_the_ids_of_outside_agents_and_of_the_roster_never_meet(records: ArenaRecords, store: Store) -> None:
-    season = enrolled(records)
-    entrant(store, season)
-    for change in (
-        {"agent_id": "bob"},
-        {"agent_id": "e-x", "kind": "statistical"},
-        {"agent_id": "e-y", "tracks": ["blind"]},
-    ):
-        with pytest.raises(SourceRefused, match="arena_agents_"):
-            entrant(store, season, **change)
-    for stolen in ({"agent_id": "e-bob", "kind": "statistical"}, {"agent_id": "bob", "kind": "entrant"}):
-        row: dict[str, Any] = {
-            "name": "Thief",
-            "model": None,
-            "tracks": ["blind"],
-            "params": {},
-            "status": "active",
-            **stolen,
-        }
-        with pytest.raises(SourceRefused, match="outside agents"):
-            enroll(records, season, [row])
-    assert {agent.kind for agent in records.agents() if agent.agent_id == "e-bob"} == {"entrant"}
-
-
-def test_an_outside_agent_that_says_nothing_holds_up_nothing(
-    records: ArenaRecords, store: Store, postgres_server: PostgresServer
-) -> None:
-    entrant(store, enrolled(records))
-    round_id = open_round(records)
-    silent = f"{round_id}/A/e-bob/open"
-    assert silent not in records.hand_out(again_seconds=0, attempts=3)
-    for agent, track in (("uniform", Track.BLIND), ("market", Track.AWARE)):
-        answer(records, round_id, agent=agent, track=track)
-    assert records.hand_out(again_seconds=0, attempts=3) == (f"{round_id}/A/panel/blind",)
-    answer(records, round_id, agent="panel")
-    end_round(postgres_server, round_id)
-    records.close_round(round_id)
-    assert records.round(round_id).status == "complete"
-    assert statuses(records, round_id)["e-bob"] == ("failed", "not_answered")
 
 
 @pytest.mark.parametrize("change", [{"nonce": None}, {"nonce": "5" * 31}, {"probability": "0.98"}, {"ticker": "B"}])
