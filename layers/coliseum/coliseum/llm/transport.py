@@ -19,6 +19,8 @@ from coliseum.llm.redaction import Redactor
 
 LARGEST_REPLY = 1_000_000
 """Bytes. A reply has about 10,000."""
+LEFT_OUT = frozenset({"content-encoding", "content-length", "transfer-encoding", "set-cookie"})
+"""Headers that no longer describe the body, and cookies, which would be sent back."""
 wire_repairs: ContextVar[list[str] | None] = ContextVar("wire_repairs", default=None)
 """The caller's list; it gets what was repaired in the last reply."""
 
@@ -62,7 +64,7 @@ class ReplyTransport(httpx2.AsyncBaseTransport):
         headers = [
             (name, self._redactor.text(value))
             for name, value in response.headers.multi_items()
-            if name.lower() not in {"content-encoding", "content-length", "transfer-encoding", "set-cookie"}
+            if name.lower() not in LEFT_OUT and self._redactor.text(name) == name
         ]
         # Without the extensions, which hold the server's own words for the status.
         return httpx2.Response(response.status_code, headers=headers, content=text.encode(), request=request)
