@@ -91,7 +91,8 @@ def _arrow_table(body: bytes, delimiter: str, names: list[str], *, quoted: bool)
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(body),
-            read_options=arrow_csv.ReadOptions(column_names=list(kinds), block_size=_BLOCK_BYTES),
+            # Without threads: Arrow's can still run when the process ends, and then they abort it.
+            read_options=arrow_csv.ReadOptions(column_names=list(kinds), block_size=_BLOCK_BYTES, use_threads=False),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=quoted),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=kinds,

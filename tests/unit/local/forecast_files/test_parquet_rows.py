@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships none
@@ -85,3 +87,24 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UnreadableFile, match=r"need the package pyarrow \(extra `files`\)"):
         forecasts_from(unpacked("f.parquet", data))
+
+
+THREADS = """
+import os, sys
+from pathlib import Path
+import pyarrow.parquet
+from coliseum_local.forecast_files.contents import content_of
+from coliseum_local.forecast_files.parse import forecasts_from
+
+before = len(os.listdir("/proc/self/task"))
+assert forecasts_from(content_of(Path(sys.argv[1]))).table is not None
+sys.exit(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists its threads there")
+def test_no_thread_of_arrow_is_left_that_could_abort_the_end_of_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    parquet.write_table(pa.table({"agent": ["a"] * 9, "market": list("abcdefghi"), "p": [0.5] * 9}), path)
+    done = subprocess.run([sys.executable, "-c", THREADS, str(path)], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
