@@ -101,7 +101,7 @@ def test_a_local_server_answers_in_a_schema(openrouter: OpenRouter) -> None:
     )
     result = made.run_sync("Which?")
     assert result.output == Capital(city="Bonn", people=330_000)
-    assert (result.usage.requests, result.repairs) == (1, ("code_fence", "relaxed_json"))
+    assert (result.usage.requests, result.repairs) == (1, ("code_fence", "relaxed_json", "text_for_call"))
 
 
 def test_the_key_of_openrouter_is_sent_to_the_settings_address_only(openrouter: OpenRouter) -> None:

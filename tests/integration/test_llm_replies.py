@@ -69,6 +69,7 @@ READABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("a tool under another name", call(TEXT, "ForecastReply"), set()),
     ("the old form of a call", {"function_call": {"name": "x", "arguments": TEXT}}, {"function_call"}),
     ("the answer as text", {"content": TEXT}, set()),
+    ("two equal calls", {"tool_calls": [*call(TEXT)["tool_calls"], *call(TEXT)["tool_calls"]]}, set()),
     ("a code fence", {"content": f"Here:\n```json\n{TEXT}\n```\nGood luck!"}, {"code_fence"}),
     ("thoughts with a draft", {"content": f'<think>{{"probability": 0.1}}?</think>\n{TEXT}'}, set()),
     ("thoughts without their beginning", {"content": f"maybe 0.1</think>\n{TEXT}"}, {"thoughts"}),
@@ -109,6 +110,22 @@ def test_one_request_is_enough_where_only_one_meaning_is_possible(
     assert len(openrouter.requests) == 1
     assert repairs <= set(result.repairs)
     assert result.record.raw_reply
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "repairs"),
+    [
+        (MODEL, call(TEXT), ()),
+        (CLAUDE, {"content": TEXT}, ()),
+        (MODEL, {"content": TEXT}, ("text_for_call",)),
+        (CLAUDE, call(TEXT), ("call_for_text",)),
+        (MODEL, call(TEXT, "other"), ("tool_name",)),
+    ],
+)
+def test_only_what_differs_from_what_was_asked_is_a_repair(
+    openrouter: OpenRouter, model: str, message: dict[str, Any], repairs: tuple[str, ...]
+) -> None:
+    assert ask(openrouter, Reply(message=message), model=model).repairs == repairs
 
 
 def test_half_a_percent_is_not_half(openrouter: OpenRouter) -> None:

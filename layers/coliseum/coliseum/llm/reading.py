@@ -110,8 +110,7 @@ def _visible(reply: ReplyTexts) -> Iterator[JsonText]:
         if not reply.calls or "{" in text:
             raise
         return  # words beside a tool call
-    for value in values:
-        yield JsonText(value.value, ("text_for_call", *value.repairs) if reply.calls else value.repairs)
+    yield from values
 
 
 def _only_answer(found: Iterable[JsonText], output_type: type[BaseModel]) -> ReadAnswer | RefusedReply:

@@ -55,11 +55,20 @@ def read_response(
         case RefusedReply(reason):
             return ReadResponse(_with_known_calls(response, asked), tuple(noted), reason)
         case ReadAnswer(values, repairs):
-            found = (*noted, *repairs)
-            as_asked = len(calls) == 1 if asked.output_tools else not calls
-            if not found and as_asked and (not calls or response.tool_calls[0].tool_name == asked.output_tools[0].name):
-                return ReadResponse(response)
-            return ReadResponse(_with_answer(response, values, asked), found)
+            found = (*noted, *repairs, *_other_form(response, asked))
+            return ReadResponse(_with_answer(response, values, asked) if found else response, found)
+
+
+def _other_form(response: ModelResponse, asked: ModelRequestParameters) -> tuple[str, ...]:
+    """How the form of the answer differs from the one that was asked for."""
+    calls = response.tool_calls
+    if not asked.output_tools:
+        return ("call_for_text",) if calls else ()
+    if not calls:
+        return ("text_for_call",)
+    if calls[0].tool_name != asked.output_tools[0].name:
+        return ("tool_name",)
+    return ("calls_twice",) if len(calls) > 1 else ()
 
 
 def _with_answer(response: ModelResponse, values: dict[str, Any], asked: ModelRequestParameters) -> ModelResponse:
