@@ -388,6 +388,39 @@ begin
 end $$;
 
 --
+-- Name: arena_check_context_text(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_check_context_text() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  asked jsonb := coalesce(new.context -> 'question', '{}');
+  wrong text;
+begin
+  select f.name into wrong from (
+    select 'title' as name, new.title as said
+    union all select 'category', new.category
+    union all select q.key, q.value #>> '{}' from jsonb_each(asked) q where jsonb_typeof(q.value) = 'string'
+      and q.key not in ('rules', 'rules_secondary')
+    union all select r.key, replace(r.value #>> '{}', chr(10), ' ') from jsonb_each(asked) r
+      where r.key in ('rules', 'rules_secondary')
+    union all select 'other_outcomes', o from jsonb_array_elements_text(
+      case when jsonb_typeof(asked -> 'other_outcomes') = 'array' then asked -> 'other_outcomes' else '[]' end) o
+    union all select 'sources.' || t.key, t.value #>> '{}'
+      from jsonb_array_elements(
+        case when jsonb_typeof(new.context -> 'sources') = 'array' then new.context -> 'sources' else '[]' end) s,
+        jsonb_each(case when jsonb_typeof(s) = 'object' then s else '{}' end) t where jsonb_typeof(t.value) = 'string'
+  ) f where not public.arena_visible(f.said) limit 1;
+  if found then
+    raise exception '% of market % in round % has line breaks or invisible characters', wrong, new.ticker, new.round_id
+      using errcode = '23514';
+  end if;
+  return new;
+end $$;
+
+--
 -- Name: arena_check_decision(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1215,6 +1248,19 @@ begin
     where origin = 'list' and url <> all (p_listed) and series <> '{}';
   delete from public.arena_source_feeds where origin = 'list' and url <> all (p_listed);
 end $$;
+
+--
+-- Name: arena_visible(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_visible(p_text text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select p_text is null or p_text !~ (
+    '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164'
+    || '\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]')
+$$;
 
 --
 -- Name: arena_work_known(text[], text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
@@ -3322,6 +3368,13 @@ ALTER TABLE ONLY public.arena_accounts
     ADD CONSTRAINT arena_accounts_season_agent_id_policy_key UNIQUE (season, agent_id, policy);
 
 --
+-- Name: arena_agents arena_agents_name_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_agents
+    ADD CONSTRAINT arena_agents_name_check CHECK ((public.arena_visible(name) AND (name ~ '\S'::text))) NOT VALID;
+
+--
 -- Name: arena_agents arena_agents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3904,6 +3957,12 @@ CREATE TRIGGER arena_round_markets_kept BEFORE DELETE OR UPDATE ON public.arena_
 CREATE TRIGGER arena_round_markets_sources BEFORE INSERT ON public.arena_round_markets FOR EACH ROW EXECUTE FUNCTION public.arena_check_context_sources();
 
 --
+-- Name: arena_round_markets arena_round_markets_text; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER arena_round_markets_text BEFORE INSERT ON public.arena_round_markets FOR EACH ROW EXECUTE FUNCTION public.arena_check_context_text();
+
+--
 -- Name: arena_rounds arena_rounds_kept; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -4426,6 +4485,12 @@ REVOKE ALL ON FUNCTION public.arena_check_attempt() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.arena_check_context_sources() FROM PUBLIC;
 
 --
+-- Name: FUNCTION arena_check_context_text(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_check_context_text() FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_check_decision(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4645,6 +4710,13 @@ GRANT ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) 
 
 REVOKE ALL ON FUNCTION public.arena_unlist_feeds(p_listed text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_unlist_feeds(p_listed text[]) TO service_role;
+
+--
+-- Name: FUNCTION arena_visible(p_text text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_visible(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_visible(p_text text) TO service_role;
 
 --
 -- Name: FUNCTION arena_work_known(p_rounds text[], p_track text, p_known timestamp with time zone); Type: ACL; Schema: public; Owner: -

@@ -138,7 +138,7 @@ def _row(
         "ticker": market.ticker,
         "event_ticker": market.event_ticker,
         "series_ticker": offer.series_ticker,
-        "category": offer.category,
+        "category": full["question"]["category"],
         "title": full["question"]["title"],
         "close_time": market.close_time.isoformat(),
         "context": full,
