@@ -20,6 +20,8 @@ from uuid import uuid4
 import httpx
 from pydantic import SecretStr
 
+from coliseum.arena.sources.catalogue import configured_feeds
+from coliseum.arena.sources.records import SourceRecords
 from coliseum.bot.client import Bot
 from coliseum.bot.findings import Severity
 from coliseum.config import Settings, load
@@ -262,6 +264,22 @@ def _models(settings: Settings) -> Diagnosis:
     return Diagnosis(Status.OK, f"the key is valid; {left} of {limit} dollars are left")
 
 
+def _sources(settings: Settings) -> Diagnosis:
+    feeds = configured_feeds(settings.arena_sources)
+    if not feeds:
+        return Diagnosis(Status.NOT_SET, "ARENA_SOURCES is off", "Without feeds informed models are shown no news")
+    if settings.supabase_url is None or settings.supabase_service_role_key is None:
+        return Diagnosis(Status.OK, f"{len(feeds)} feeds are listed")
+    with closing(Store.from_settings(settings, timeout_seconds=CALL_SECONDS)) as store:
+        noted = [feed for feed in SourceRecords(store).noted_feeds() if feed.origin == "list"]
+    failing = [feed.name for feed in noted if feed.status in {"failed", "refused"}]
+    if failing:
+        text = f"{len(failing)} of {len(feeds)} feeds could not be read: {', '.join(failing[:10])}"
+        return Diagnosis(Status.WARNING, text, "GET /api/python/arena/sources has the reasons")
+    read = sum(feed.status in {"read", "unchanged"} for feed in noted)
+    return Diagnosis(Status.OK, f"{len(feeds)} feeds are listed, {read} of them were read")
+
+
 def _streams(settings: Settings) -> Diagnosis:
     settings.require_stream_secrets()
     if settings.stream_auth == "ticket":
@@ -284,6 +302,7 @@ CHECKS: Mapping[str, Check] = {
     "redis": _redis,
     "postgres": _postgres,
     "models": _models,
+    "sources": _sources,
     "streams": _streams,
     "admin": _admin,
 }

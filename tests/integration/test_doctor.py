@@ -21,9 +21,11 @@ from tests.fixtures.redis import RedisServer
 from tests.fixtures.scripted_bot import ScriptedBot, serving
 from tests.fixtures.waiting import PATIENCE_SECONDS
 
+from coliseum.arena.sources.records import FeedResult, NotedFeed, SourceRecords
 from coliseum.config import Settings
 from coliseum.feed.feed import Feed
 from coliseum.identity import Identity, exchange_at
+from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 from coliseum_local.doctor import CHECKS, Diagnosis, Status, doctor, examine
 
@@ -113,9 +115,20 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
     ("models", {"openrouter_api_key": None}, "not set", "no OPENROUTER_API_KEY"),
     ("models", {"openrouter_base_url": unused_url()}, "failed", "OpenRouter does not answer: ConnectError"),
     ("models", {"environment": "production"}, "failed", "OPENROUTER_BASE_URL: expected an https address"),
+    ("sources", {"arena_sources": "off"}, "not set", "ARENA_SOURCES is off"),
+    ("sources", {"arena_sources": '[{"name": "x"}]'}, "failed", "ARENA_SOURCES: url: got None"),
     ("streams", {"stream_auth": "ticket"}, "failed", "STREAM_TICKET_SECRET: expected a value"),
     ("admin", {"admin_token": None}, "not set", "no ADMIN_TOKEN"),
 ]
+
+
+def test_feeds_that_could_not_be_read_are_named(whole: dict[str, Any], store: Store) -> None:
+    records = SourceRecords(store)
+    records.note_feeds([NotedFeed(url="https://a.example/rss", name="Bureau", origin="list")])
+    records.store_reading(FeedResult(url="https://a.example/rss", status="failed", problem="answered 503"))
+    diagnosis = diagnose(whole, "sources")
+    assert (diagnosis.status, "could not be read: Bureau" in diagnosis.found) == (Status.WARNING, True)
+    store.rpc("arena_unlist_feeds", {"p_listed": []})
 
 
 @pytest.mark.parametrize(("part", "changes", "status", "found"), BROKEN)
