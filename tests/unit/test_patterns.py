@@ -47,9 +47,9 @@ EXAMPLES: dict[str, str] = {
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
     r'<([^<>]+)>; rel="next"': '</a?b>; rel="next"',
     # numbers and JSON in models' replies
-    written_numbers._ONE_PATTERN: "about 62,5 %",
-    written_numbers._RANGE_PATTERN: "about from 60 % - 70 %",
-    written_numbers._BETWEEN_PATTERN: "between 60 and 70 %",
+    written_numbers.ONE_PATTERN: "about 62,5 %",
+    written_numbers.RANGE_PATTERN: "about from 60 % - 70 %",
+    written_numbers.BETWEEN_PATTERN: "between 60 and 70 %",
     r"\+?[1-9]\d{0,2},\d{3}(?!\d)": "1,000",
     r"\d,\d|(?<!\d),\d": "0,5",
     "<(/?)(?:think|thinking|thought|thoughts|reasoning|analysis|scratchpad|reflection)>": "</think>",
