@@ -46,6 +46,10 @@ EXAMPLES: dict[str, str] = {
     r"^[a-z0-9_.]{1,40}$": "brier.mean",
     r"[0-9a-f]{32,128}": "0123456789abcdef" * 2,
     r'<([^<>]+)>; rel="next"': '</a?b>; rel="next"',
+    # texts of markets, names of exports, and names of columns
+    r"\r\n|\r|\n": "\r\n",
+    r"[a-z][a-z0-9_]*": "seal_roots2",
+    r"(\d+)": "17",
     # numbers and JSON in models' replies
     written_numbers.ONE_PATTERN: "about 62,5 %",
     written_numbers.RANGE_PATTERN: "about from 60 % - 70 %",
