@@ -114,3 +114,8 @@ def test_lines_are_clean_and_no_longer_in_all_than_allowed(text: str, most: int)
     lines = clean_lines(text, most=most)
     assert sum(map(len, lines)) <= most
     assert all(line and line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("piece", ["a\n", "\n", "\r\n", "\u2028", "\u202e"])
+def test_hostile_lines_take_linear_time(piece: str) -> None:
+    assert_linear(lambda length: clean_lines(piece * (length // len(piece)), most=10_000))

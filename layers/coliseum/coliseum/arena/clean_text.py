@@ -22,7 +22,6 @@ _HIDING_STYLES = (
     re.compile(r"display:none|visibility:hidden|visibility:collapse"),
     re.compile(r"(?:opacity|font-size):0(?:\.0{1,9})?(?:[a-z%]{1,4})?(?:;|!|$)"),
 )
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _DROPPED = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 """Unicode categories of control, format (bidi, zero-width, tags), surrogate, private and unassigned characters."""
 _HANGUL_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
@@ -55,12 +54,13 @@ def clean_lines(text: str, *, most: int) -> list[str]:
     Only line feed and carriage return end a line. All other line breaks of Unicode become spaces.
     """
     found: list[str] = []
-    for part in _LINE_ENDS.split(text[: MOST_HTML * 2]):
-        left = most - sum(map(len, found))
+    left = most
+    for part in text[: MOST_HTML * 2].replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         if left <= 0:
             break
         if line := clean_line(part, most=left):
             found.append(line)
+            left -= len(line)
     return found
 
 
