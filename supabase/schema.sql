@@ -259,6 +259,34 @@ CREATE FUNCTION public.arena_account_for(p_round text, p_reserved numeric, p_spe
 $$;
 
 --
+-- Name: arena_authorize_entrant(text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_authorize_entrant(p_token_hash text, p_cost integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+begin
+  update public.arena_entrants
+    set used = case when window_at <= now() - interval '1 minute' then p_cost else used + p_cost end,
+        window_at = case when window_at <= now() - interval '1 minute' then now() else window_at end
+    where token_hash = p_token_hash and status = 'active'
+      and (window_at <= now() - interval '1 minute' or used + p_cost <= requests_per_minute)
+    returning * into known;
+  if found then
+    return jsonb_build_object('entrant_id', known.entrant_id, 'status', known.status,
+      'requests_per_minute', known.requests_per_minute, 'forecasts_per_day', known.forecasts_per_day);
+  end if;
+  select * into known from public.arena_entrants where token_hash = p_token_hash;
+  if not found then return jsonb_build_object('error', 'unknown'); end if;
+  if known.status <> 'active' then return jsonb_build_object('error', known.status, 'entrant_id', known.entrant_id); end if;
+  return jsonb_build_object('error', 'rate', 'retry_after',
+    greatest(1, ceil(extract(epoch from known.window_at + interval '1 minute' - now()))::integer));
+end $$;
+
+--
 -- Name: arena_book_rows(text, jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -592,6 +620,71 @@ CREATE FUNCTION public.arena_day_seals(p_day date) RETURNS jsonb
 $$;
 
 --
+-- Name: arena_entrant_question(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_entrant_question(p_entrant text, p_question text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('question_id', p_question, 'round_id', m.round_id, 'ticker', m.ticker,
+    'closes_at', r.closes_at, 'context', m.context, 'context_hash', m.context_hash,
+    'open', r.status = 'open' and r.closes_at > now(),
+    'forecast_id', f.forecast_id, 'seal', f.seal)
+  from public.arena_round_markets m join public.arena_rounds r using (round_id)
+  left join public.arena_forecasts f on f.forecast_id = m.round_id || '/' || m.ticker || '/' || p_entrant || '/open'
+  where r.exchange <> 'replay' and m.round_id = split_part(p_question, '.', 1)
+    and m.ticker = substr(p_question, strpos(p_question, '.') + 1)
+$$;
+
+--
+-- Name: arena_entrant_questions(text, text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_entrant_questions(p_entrant text, p_after text, p_limit integer) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(to_jsonb(q) order by q.question_id), '[]') from (
+    select m.round_id || '.' || m.ticker as question_id, m.round_id, m.ticker, r.closes_at, m.context, m.context_hash
+    from public.arena_rounds r join public.arena_round_markets m using (round_id)
+    where r.status = 'open' and r.closes_at > now() and r.exchange <> 'replay'
+      and m.round_id || '.' || m.ticker > p_after
+      and not exists (select 1 from public.arena_forecasts f
+                      where f.forecast_id = m.round_id || '/' || m.ticker || '/' || p_entrant || '/open')
+    order by 1 limit p_limit) q
+$$;
+
+--
+-- Name: arena_entrant_record(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_entrant_record(p_entrant text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with asked as (
+    select d.decision_id, d.round_id, d.ticker, d.status, r.closes_at, f.p, f.seal, m.q,
+           (select o.value from public.arena_results o
+            where o.ticker = d.ticker and o.result in ('yes', 'no') order by o.version desc limit 1) as value
+    from public.arena_decisions d join public.arena_rounds r using (round_id)
+    join public.arena_round_markets m on m.round_id = d.round_id and m.ticker = d.ticker
+    left join public.arena_forecasts f on f.forecast_id = d.decision_id
+    where d.agent_id = p_entrant
+  )
+  select jsonb_build_object(
+    'asked', count(*) filter (where closes_at <= now() or status = 'done'),
+    'answered', count(*) filter (where status = 'done'),
+    'settled', count(*) filter (where p is not null and value is not null and closes_at <= now()),
+    'brier', round(avg((p - value) ^ 2) filter (where value is not null and closes_at <= now()), 6),
+    'market_brier', round(avg((q - value) ^ 2) filter (where p is not null and value is not null and closes_at <= now()), 6),
+    'missed', coalesce((select jsonb_agg(m.round_id || '.' || m.ticker order by m.round_id desc, m.ticker) from (
+        select round_id, ticker from asked where status <> 'done' and closes_at <= now()
+        order by round_id desc, ticker limit 50) m), '[]'))
+  from asked
+$$;
+
+--
 -- Name: arena_field(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -873,6 +966,23 @@ begin
 end $$;
 
 --
+-- Name: arena_list_entrants(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_list_entrants() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'entrant_id', e.entrant_id, 'name', a.name, 'contact', e.contact, 'endpoint', e.endpoint, 'status', e.status,
+    'requests_per_minute', e.requests_per_minute, 'forecasts_per_day', e.forecasts_per_day,
+    'created_at', e.created_at, 'decided_at', e.decided_at,
+    'forecasts', (select count(*) from public.arena_forecasts f where f.agent_id = e.entrant_id))
+    order by e.created_at desc, e.entrant_id), '[]')
+  from public.arena_entrants e join public.arena_agents a on a.agent_id = e.entrant_id
+$$;
+
+--
 -- Name: arena_look(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -958,6 +1068,20 @@ begin
 end $$;
 
 --
+-- Name: arena_playing_entrants(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_playing_entrants() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(e.entrant_id order by e.entrant_id), '[]') from public.arena_entrants e
+  where e.status = 'active' and exists (
+    select 1 from public.arena_forecasts f
+    where f.agent_id = e.entrant_id and f.created_at > now() - interval '7 days')
+$$;
+
+--
 -- Name: arena_postpone_decision(text, integer, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -970,6 +1094,28 @@ begin
     set status = 'pending', attempt = attempt - 1, lease_until = null, queued_at = now(), reason = p_reason
     where decision_id = p_decision and status = 'running' and attempt = p_lease and settled_attempt < p_lease;
   return found;
+end $$;
+
+--
+-- Name: arena_read_claim(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_read_claim(p_entrant text, p_claim_hash text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+begin
+  select * into known from public.arena_entrants where entrant_id = p_entrant for update;
+  if not found or known.claim_until <= now() or known.claim_tries >= 5 then return null; end if;
+  if known.claim_hash <> p_claim_hash then
+    update public.arena_entrants set claim_tries = claim_tries + 1 where entrant_id = p_entrant;
+    return null;
+  end if;
+  return jsonb_build_object('entrant_id', known.entrant_id,
+    'name', (select name from public.arena_agents where agent_id = p_entrant),
+    'contact', known.contact, 'endpoint', known.endpoint, 'status', known.status, 'created_at', known.created_at);
 end $$;
 
 --
@@ -1049,6 +1195,46 @@ begin
 end $$;
 
 --
+-- Name: arena_register_entrant(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_register_entrant(p jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  today timestamptz := now();
+  quarter integer := extract(quarter from now() at time zone 'UTC');
+  first date := date_trunc('quarter', now() at time zone 'UTC')::date;
+  season text := to_char(now() at time zone 'UTC', 'YYYY') || 'Q' || quarter;
+  slug text := trim(both '-' from left(regexp_replace(lower(p ->> 'name'), '[^a-z0-9]+', '-', 'g'), 40));
+  made text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('arena_entrants', 0));
+  if (select count(*) from public.arena_entrants where status = 'pending') >= 100 and p ->> 'status' = 'pending' then
+    return jsonb_build_object('error', 'busy', 'retry_after', 3600);
+  end if;
+  if (select count(*) from public.arena_entrants where created_at > today - interval '1 hour') >= 60 then
+    return jsonb_build_object('error', 'busy', 'retry_after', 3600);
+  end if;
+  if exists (select 1 from public.arena_agents where lower(name) = lower(p ->> 'name')) then
+    return jsonb_build_object('error', 'name');
+  end if;
+  made := 'e-' || case when slug = '' then '' else slug || '-' end || left(p ->> 'token_hash', 8);
+  insert into public.arena_seasons (season, starts_at, ends_at)
+    values (season, first at time zone 'UTC', (first + interval '3 months') at time zone 'UTC') on conflict do nothing;
+  insert into public.arena_agents (agent_id, kind, name, tracks, status, season)
+    values (made, 'entrant', p ->> 'name', array['open'],
+            case p ->> 'status' when 'active' then 'active' else 'paused' end, season);
+  insert into public.arena_entrants (entrant_id, token_hash, contact, endpoint, status, requests_per_minute,
+                                     forecasts_per_day, claim_hash, claim_until)
+    values (made, p ->> 'token_hash', p ->> 'contact', p ->> 'endpoint', p ->> 'status',
+            (p ->> 'requests_per_minute')::integer, (p ->> 'forecasts_per_day')::integer, p ->> 'claim_hash',
+            today + interval '7 days');
+  return jsonb_build_object('entrant_id', made);
+end $$;
+
+--
 -- Name: arena_report_due(text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1089,6 +1275,19 @@ begin
   if not found then return false; end if;
   update public.arena_decisions set reserved_usd = reserved_usd + p_amount where decision_id = p_decision;
   return true;
+end $$;
+
+--
+-- Name: arena_rotate_token(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_rotate_token(p_token_hash text, p_new_hash text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.arena_entrants set token_hash = p_new_hash where token_hash = p_token_hash;
+  return found;
 end $$;
 
 --
@@ -1179,6 +1378,29 @@ begin
 end $$;
 
 --
+-- Name: arena_set_entrant(text, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_set_entrant(p_entrant text, p_status text, p_requests integer, p_forecasts integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+begin
+  update public.arena_entrants
+    set status = coalesce(p_status, status), requests_per_minute = coalesce(p_requests, requests_per_minute),
+        forecasts_per_day = coalesce(p_forecasts, forecasts_per_day), decided_at = now()
+    where entrant_id = p_entrant returning * into known;
+  if not found then return null; end if;
+  update public.arena_agents
+    set status = case known.status when 'active' then 'active' when 'banned' then 'retired' else 'paused' end
+    where agent_id = p_entrant;
+  return jsonb_build_object('entrant_id', known.entrant_id, 'status', known.status,
+    'requests_per_minute', known.requests_per_minute, 'forecasts_per_day', known.forecasts_per_day);
+end $$;
+
+--
 -- Name: arena_stamp_attempt(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1233,6 +1455,55 @@ begin
     on conflict do nothing;
   get diagnostics added = row_count;
   return added;
+end $$;
+
+--
+-- Name: arena_submit_forecast(text, text, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_submit_forecast(p_token_hash text, p_question text, p_payload jsonb, p_seal text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+  asked record;
+  decision text;
+  stored public.arena_forecasts;
+begin
+  -- The row is locked: two forecasts at once of the same entrant come one after the other.
+  select * into known from public.arena_entrants where token_hash = p_token_hash for update;
+  if not found then return jsonb_build_object('error', 'unknown'); end if;
+  if known.status <> 'active' then return jsonb_build_object('error', known.status); end if;
+  select m.round_id, m.ticker, m.context_hash, r.closes_at, r.status into asked
+    from public.arena_round_markets m join public.arena_rounds r using (round_id)
+    where r.exchange <> 'replay' and m.round_id = split_part(p_question, '.', 1)
+      and m.ticker = substr(p_question, strpos(p_question, '.') + 1);
+  if not found then return jsonb_build_object('error', 'question'); end if;
+  decision := asked.round_id || '/' || asked.ticker || '/' || known.entrant_id || '/open';
+  select * into stored from public.arena_forecasts where forecast_id = decision;
+  if found then
+    return jsonb_build_object('error', 'second', 'forecast_id', stored.forecast_id, 'seal', stored.seal);
+  end if;
+  if asked.status <> 'open' or asked.closes_at <= clock_timestamp() then
+    return jsonb_build_object('error', 'late', 'closes_at', asked.closes_at);
+  end if;
+  if (select count(*) from public.arena_forecasts
+      where agent_id = known.entrant_id and created_at > now() - interval '1 day') >= known.forecasts_per_day then
+    return jsonb_build_object('error', 'day', 'limit', known.forecasts_per_day);
+  end if;
+  if p_payload ->> 'agent_id' is distinct from known.entrant_id
+     or p_payload ->> 'context_hash' is distinct from asked.context_hash then
+    raise exception 'the payload is not of this entrant and question' using errcode = '22023';
+  end if;
+  insert into public.arena_decisions (decision_id, round_id, ticker, agent_id, track)
+    values (decision, asked.round_id, asked.ticker, known.entrant_id, 'open') on conflict do nothing;
+  insert into public.arena_forecasts (forecast_id, seal, round_id, ticker, agent_id, track, p, abstain, payload)
+    values (decision, p_seal, asked.round_id, asked.ticker, known.entrant_id, 'open',
+            (p_payload ->> 'probability')::numeric, false, p_payload)
+    returning * into stored;
+  update public.arena_decisions set status = 'done', attempt = 1, finished_at = now() where decision_id = decision;
+  return jsonb_build_object('forecast_id', decision, 'seal', p_seal, 'created_at', stored.created_at);
 end $$;
 
 --
@@ -2128,6 +2399,34 @@ UNION ALL
      JOIN public.arena_ledger l ON (((l.ticker = amended.ticker) AND (l.kind = 'settle'::text) AND (l.key <> ((('settle/'::text || l.ticker) || '/'::text) || n.version)) AND (NOT (EXISTS ( SELECT 1
            FROM public.arena_ledger b
           WHERE ((b.account_id = l.account_id) AND (b.key = ('reverse/'::text || l.key)))))))));
+
+--
+-- Name: arena_entrants; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_entrants (
+    entrant_id text NOT NULL,
+    token_hash text NOT NULL,
+    contact text NOT NULL,
+    endpoint text,
+    status text NOT NULL,
+    requests_per_minute integer NOT NULL,
+    forecasts_per_day integer NOT NULL,
+    window_at timestamp with time zone DEFAULT now() NOT NULL,
+    used integer DEFAULT 0 NOT NULL,
+    claim_hash text NOT NULL,
+    claim_until timestamp with time zone NOT NULL,
+    claim_tries integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT arena_entrants_claim_hash_check CHECK ((claim_hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT arena_entrants_contact_check CHECK (((char_length(contact) >= 3) AND (char_length(contact) <= 200))),
+    CONSTRAINT arena_entrants_endpoint_check CHECK ((char_length(endpoint) <= 500)),
+    CONSTRAINT arena_entrants_forecasts_per_day_check CHECK (((forecasts_per_day >= 0) AND (forecasts_per_day <= 100000))),
+    CONSTRAINT arena_entrants_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000))),
+    CONSTRAINT arena_entrants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'active'::text, 'banned'::text]))),
+    CONSTRAINT arena_entrants_token_hash_check CHECK ((token_hash ~ '^[0-9a-f]{64}$'::text))
+);
 
 --
 -- Name: arena_forecasts; Type: TABLE; Schema: public; Owner: -
@@ -3452,6 +3751,20 @@ ALTER TABLE ONLY public.arena_decisions
     ADD CONSTRAINT arena_decisions_round_id_ticker_agent_id_track_key UNIQUE (round_id, ticker, agent_id, track);
 
 --
+-- Name: arena_entrants arena_entrants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_entrants
+    ADD CONSTRAINT arena_entrants_pkey PRIMARY KEY (entrant_id);
+
+--
+-- Name: arena_entrants arena_entrants_token_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_entrants
+    ADD CONSTRAINT arena_entrants_token_hash_key UNIQUE (token_hash);
+
+--
 -- Name: arena_forecasts arena_forecasts_nonce; Type: CHECK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3733,6 +4046,12 @@ CREATE INDEX arena_decisions_reserved ON public.arena_decisions USING btree (lea
 --
 
 CREATE INDEX arena_decisions_status_lease_until_idx ON public.arena_decisions USING btree (status, lease_until);
+
+--
+-- Name: arena_entrants_created_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_entrants_created_at_idx ON public.arena_entrants USING btree (created_at);
 
 --
 -- Name: arena_forecasts_agent_id_created_at_idx; Type: INDEX; Schema: public; Owner: -
@@ -4091,6 +4410,13 @@ ALTER TABLE ONLY public.arena_decisions
     ADD CONSTRAINT arena_decisions_round_id_ticker_fkey FOREIGN KEY (round_id, ticker) REFERENCES public.arena_round_markets(round_id, ticker);
 
 --
+-- Name: arena_entrants arena_entrants_entrant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_entrants
+    ADD CONSTRAINT arena_entrants_entrant_id_fkey FOREIGN KEY (entrant_id) REFERENCES public.arena_agents(agent_id);
+
+--
 -- Name: arena_forecasts arena_forecasts_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4265,6 +4591,12 @@ ALTER TABLE public.arena_claims ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.arena_decisions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: arena_entrants; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_entrants ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: arena_forecasts; Type: ROW SECURITY; Schema: public; Owner: -
@@ -4454,6 +4786,13 @@ GRANT ALL ON FUNCTION public.applied_migrations() TO service_role;
 REVOKE ALL ON FUNCTION public.arena_account_for(p_round text, p_reserved numeric, p_spent numeric) FROM PUBLIC;
 
 --
+-- Name: FUNCTION arena_authorize_entrant(p_token_hash text, p_cost integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_authorize_entrant(p_token_hash text, p_cost integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_authorize_entrant(p_token_hash text, p_cost integer) TO service_role;
+
+--
 -- Name: FUNCTION arena_book_rows(p_account text, p_rows jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4537,6 +4876,27 @@ REVOKE ALL ON FUNCTION public.arena_day_seals(p_day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_day_seals(p_day date) TO service_role;
 
 --
+-- Name: FUNCTION arena_entrant_question(p_entrant text, p_question text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_entrant_question(p_entrant text, p_question text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_entrant_question(p_entrant text, p_question text) TO service_role;
+
+--
+-- Name: FUNCTION arena_entrant_questions(p_entrant text, p_after text, p_limit integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_entrant_questions(p_entrant text, p_after text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_entrant_questions(p_entrant text, p_after text, p_limit integer) TO service_role;
+
+--
+-- Name: FUNCTION arena_entrant_record(p_entrant text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_entrant_record(p_entrant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_entrant_record(p_entrant text) TO service_role;
+
+--
 -- Name: FUNCTION arena_field(p jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4598,6 +4958,13 @@ REVOKE ALL ON FUNCTION public.arena_lease_decision(p_decision text, p_seconds in
 GRANT ALL ON FUNCTION public.arena_lease_decision(p_decision text, p_seconds integer) TO service_role;
 
 --
+-- Name: FUNCTION arena_list_entrants(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_list_entrants() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_list_entrants() TO service_role;
+
+--
 -- Name: FUNCTION arena_look(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4618,11 +4985,25 @@ REVOKE ALL ON FUNCTION public.arena_open_round(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_open_round(p jsonb) TO service_role;
 
 --
+-- Name: FUNCTION arena_playing_entrants(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_playing_entrants() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_playing_entrants() TO service_role;
+
+--
 -- Name: FUNCTION arena_postpone_decision(p_decision text, p_lease integer, p_reason text); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) TO service_role;
+
+--
+-- Name: FUNCTION arena_read_claim(p_entrant text, p_claim_hash text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_read_claim(p_entrant text, p_claim_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_read_claim(p_entrant text, p_claim_hash text) TO service_role;
 
 --
 -- Name: FUNCTION arena_record_result(p_ticker text, p_status text, p_result text, p_value numeric, p_decided timestamp with time zone); Type: ACL; Schema: public; Owner: -
@@ -4645,6 +5026,13 @@ REVOKE ALL ON FUNCTION public.arena_register_claim(p_claim text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_register_claim(p_claim text) TO service_role;
 
 --
+-- Name: FUNCTION arena_register_entrant(p jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_register_entrant(p jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_register_entrant(p jsonb) TO service_role;
+
+--
 -- Name: FUNCTION arena_report_due(p_season text, p_track text); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4657,6 +5045,13 @@ GRANT ALL ON FUNCTION public.arena_report_due(p_season text, p_track text) TO se
 
 REVOKE ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_cap numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_cap numeric) TO service_role;
+
+--
+-- Name: FUNCTION arena_rotate_token(p_token_hash text, p_new_hash text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_rotate_token(p_token_hash text, p_new_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_rotate_token(p_token_hash text, p_new_hash text) TO service_role;
 
 --
 -- Name: FUNCTION arena_said(p_round text, p_agent text); Type: ACL; Schema: public; Owner: -
@@ -4686,6 +5081,13 @@ REVOKE ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_out
 GRANT ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_output_mode text) TO service_role;
 
 --
+-- Name: FUNCTION arena_set_entrant(p_entrant text, p_status text, p_requests integer, p_forecasts integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_set_entrant(p_entrant text, p_status text, p_requests integer, p_forecasts integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_set_entrant(p_entrant text, p_status text, p_requests integer, p_forecasts integer) TO service_role;
+
+--
 -- Name: FUNCTION arena_stamp_attempt(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4703,6 +5105,13 @@ REVOKE ALL ON FUNCTION public.arena_stamp_source() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_store_reading(p_feed jsonb, p_sources jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_submit_forecast(p_token_hash text, p_question text, p_payload jsonb, p_seal text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_submit_forecast(p_token_hash text, p_question text, p_payload jsonb, p_seal text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_submit_forecast(p_token_hash text, p_question text, p_payload jsonb, p_seal text) TO service_role;
 
 --
 -- Name: FUNCTION arena_unlist_feeds(p_listed text[]); Type: ACL; Schema: public; Owner: -

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from secrets import token_bytes
 
 from fastapi import FastAPI
 
@@ -16,11 +17,14 @@ from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import Arena
 from coliseum.arena.api.claims import routes as claim_routes
 from coliseum.arena.api.claims.claims import ClaimQueries
+from coliseum.arena.api.entry import routes as entry_routes
 from coliseum.arena.api.exports import routes as export_routes
 from coliseum.arena.api.exports.exports import Exports
 from coliseum.arena.api.leaderboards import routes as leaderboard_routes
 from coliseum.arena.api.leaderboards.leaderboards import LeaderboardQueries
 from coliseum.arena.api.public.queries import PublicQueries
+from coliseum.arena.entry.entrants import Entrants
+from coliseum.arena.entry.records import EntryRecords
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.public import PublicRecords
 from coliseum.arena.rounds.opener import RoundOpener
@@ -36,6 +40,8 @@ ROUTERS = (
     export_routes.router,
     account_routes.router,
     admin_routes.router,
+    entry_routes.router,
+    entry_routes.operator_router,
 )
 
 
@@ -50,6 +56,8 @@ def build(settings: Settings) -> FastAPI:
         return opened
 
     queries = PublicQueries(PublicRecords(store))
+    app.state.queries = queries
+    app.state.entrants = Entrants(lambda: EntryRecords(store()), random=token_bytes)
     app.state.claims = ClaimQueries(queries)
     app.state.leaderboards = LeaderboardQueries(queries)
     app.state.accounts = AccountQueries(queries)

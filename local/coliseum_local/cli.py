@@ -232,6 +232,27 @@ def export_table(
 
 
 @app.command()
+def enter(
+    target: Annotated[str, typer.Argument(help="module:function; it takes a question and returns a probability")],
+    *,
+    url: Annotated[
+        str | None, typer.Option(help="address of the deployment; default: the local system, by COLISEUM_PORT")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="the agent's name, when it registers; default: module:function")
+    ] = None,
+    contact: Annotated[str | None, typer.Option(help="how the operator reaches you, when it registers")] = None,
+    token_file: Annotated[Path, typer.Option(dir_okay=False, help="where the token is kept")] = Path(".coliseum-token"),
+    every: Annotated[float, typer.Option(min=5, help="seconds between two looks for questions")] = 60,
+    once: Annotated[bool, typer.Option("--once", help="answer what is open now, then end")] = False,
+) -> None:
+    """Play a function as an outside agent of the arena. docs/entry.md."""
+    from coliseum_local.enter import enter as play
+
+    raise typer.Exit(play(target, url=url, name=name, contact=contact, keep=token_file, every=every, once=once))
+
+
+@app.command()
 def verify(
     target: Annotated[str, typer.Argument(help="address of a leaderboard, or a file of `export reports --form jsonl`")],
     *,

@@ -48,8 +48,13 @@ def of_exchange(ready: Mapping[str, str]) -> Variables:
     }
 
 
-SANDBOX_ROUNDS = {"ROUND_INTERVAL_SECONDS": "180", "ROUND_OPEN_SECONDS": "120", "ROUND_MARKETS": "12"}
-"""On the sandbox markets live for minutes, and so do rounds."""
+SANDBOX_ROUNDS = {
+    "ROUND_INTERVAL_SECONDS": "180",
+    "ROUND_OPEN_SECONDS": "120",
+    "ROUND_MARKETS": "12",
+    "ARENA_ENTRY": "open",
+}
+"""On the sandbox markets live for minutes, and so do rounds. Outside agents can try themselves."""
 
 
 def of_sandbox_rounds(variables: Mapping[str, str]) -> Variables:

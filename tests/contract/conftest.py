@@ -6,10 +6,12 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from functions.arena.app import build as build_app
 from tests.contract import verified_world
 from tests.contract.rest_world import API, settings_of
@@ -35,22 +37,28 @@ def verified_records(postgres_server: PostgresServer, verified: VerifiedWorld) -
     store.close()
 
 
-@pytest.fixture(scope="module")
-def board_server(postgres_server: PostgresServer, verified: VerifiedWorld) -> Iterator[str]:
-    """The address of the arena's API."""
-    app = build_app(settings_of(postgres=postgres_server))
-    served = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
-    thread = threading.Thread(target=served.run, daemon=True)
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an app on a free port. Gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until(lambda: served.started)
+    until(lambda: server.started)
     # The logger writes to the output that pytest captured at its first use. Later that is closed, and logging would
     # complain on the error output of the test.
     complains, logging.raiseExceptions = logging.raiseExceptions, False
-    yield f"http://127.0.0.1:{served.servers[0].sockets[0].getsockname()[1]}"
-    served.should_exit = True
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
     thread.join()
     logging.raiseExceptions = complains
     app.state.resources.close()
+
+
+@pytest.fixture(scope="module")
+def board_server(postgres_server: PostgresServer, verified: VerifiedWorld) -> Iterator[str]:
+    """The address of the arena's API."""
+    with served(build_app(settings_of(postgres=postgres_server))) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

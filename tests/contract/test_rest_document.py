@@ -11,6 +11,7 @@ from coliseum.arena.api import routes as arena
 from coliseum.arena.api.accounts import routes as accounts
 from coliseum.arena.api.admin import routes as admin
 from coliseum.arena.api.claims import routes as claims
+from coliseum.arena.api.entry import routes as entry
 from coliseum.arena.api.exports import routes as exports
 from coliseum.arena.api.leaderboards import routes as leaderboards
 from coliseum.http import routes as utility
@@ -24,7 +25,8 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 
 def merged() -> dict[str, Any]:
     modules = (portfolio, markets, arena, leaderboards, claims, exports, accounts, admin, utility, schemas)
-    return build_document([module.router for module in modules], version=coliseum.__version__)
+    routers = [*(module.router for module in modules), entry.router, entry.operator_router]
+    return build_document(routers, version=coliseum.__version__)
 
 
 def test_the_published_document_is_the_one_that_the_routers_build() -> None:

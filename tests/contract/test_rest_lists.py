@@ -21,20 +21,22 @@ from tests.contract.test_rest_fallbacks import CHAINS
 from tests.fixtures.postgres import PostgresServer
 
 _ENVELOPE = {"items", "count", "next_cursor", "source", "as_of", "stale"}
+_OTHERS = {"stream", "arena entry", "arena operation"}
 _DAY = {"day": "2026-11-21"}
 
 
 def list_routes() -> dict[str, dict[str, Any]]:
     """Path template → operation, for every GET whose answer is the list envelope.
 
-    The lists of the stream function have no shared parameters; tests/functions/test_stream.py tests them.
+    The lists of the stream function have no shared parameters; tests/functions/test_stream.py tests them. Those for
+    outside agents and the operator need a token; tests/contract/test_arena_entry.py tests them.
     """
     routes = {}
     for path, operations in DOCUMENT["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
         reference = answer.get("application/json", {}).get("schema", {}).get("$ref", "")
         schema = DOCUMENT["components"]["schemas"].get(reference.rpartition("/")[2], {})
-        if schema.get("properties", {}).keys() >= _ENVELOPE and "stream" not in operations["get"]["tags"]:
+        if schema.get("properties", {}).keys() >= _ENVELOPE and not _OTHERS & set(operations["get"]["tags"]):
             routes[path.removeprefix(API)] = operations["get"]
     return routes
 

@@ -58,7 +58,7 @@ ROUTES = table()
 @pytest.fixture(scope="module")
 def clients() -> Iterator[dict[str, TestClient]]:
     """One client per function. Nothing behind them is up: the query is refused before anything is asked."""
-    settings = settings_of(admin_token=SecretStr(TOKEN))
+    settings = settings_of(admin_token=SecretStr(TOKEN)).model_copy(update={"arena_entry": "open"})
     with (
         client_of(build_portfolio(settings)) as portfolio,
         client_of(build_markets(settings)) as markets,

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """The public address of this installation, for OpenRouter's list of applications."""
     arena_daily_budget_usd: Decimal = Field(default=Decimal(2), ge=0, le=10_000)
     """The most that the arena's models may cost in one day (UTC). Set a limit on the key itself, too."""
+    arena_entry: Literal["off", "invite", "open"] = "off"
+    """Whether outside agents can register. `invite`: the operator admits each. `open`: they are active at once."""
     arena_sources: str | None = None
     """The feeds of the informed track: JSON, the path of a JSON file, or `off`. None: the list in the package."""
     exa_api_key: HeaderSecret | None = None

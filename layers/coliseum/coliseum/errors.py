@@ -5,6 +5,9 @@ ColiseumError
 ├── InvalidInput              the caller's input is refused; names field, value, expected form
 ├── NotFound                  the thing asked for does not exist
 ├── TooLarge                  the answer does not fit into one response
+├── Conflict                  what is stored already forbids the request
+├── NotPermitted              the caller is unknown (401) or may not do this (403)
+├── TooManyRequests           the caller is over its limit; retryable
 ├── SourceError               a system outside Coliseum failed
 │   ├── SourceUnavailable     no usable answer (network, 5xx, time-out); retryable
 │   ├── SourceRefused         it refused the request (401, 403, 4xx); not retryable
@@ -55,6 +58,32 @@ class NotFound(ColiseumError):
 
 class TooLarge(ColiseumError):
     """The answer does not fit into one response. The message says how to get it in parts."""
+
+
+class Conflict(ColiseumError):
+    """What is stored already forbids the request. `members` name it for programs."""
+
+    def __init__(self, message: str, **members: str) -> None:
+        super().__init__(message)
+        self.members = members
+
+
+class NotPermitted(ColiseumError):
+    """The caller is unknown (`status` 401) or may not do this (403)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TooManyRequests(ColiseumError):
+    """The caller is over its limit and may try again after `retry_after_seconds`."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SourceError(ColiseumError):

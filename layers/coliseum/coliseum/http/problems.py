@@ -13,15 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from coliseum.errors import (
     ColiseumError,
     ConfigurationError,
+    Conflict,
     InvalidInput,
     LogError,
     NotFound,
+    NotPermitted,
     SourceError,
     SourceMalformed,
     SourceRateLimited,
     SourceRefused,
     SourceUnavailable,
     TooLarge,
+    TooManyRequests,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,12 +42,16 @@ class ProblemKind:
 
 
 INVALID_PARAMETERS = ProblemKind(422, "invalid-parameters", "A parameter is not of the form the API describes")
+UNKNOWN_CALLER = ProblemKind(401, "unknown-caller", "A token that is known here is needed")
 UNEXPECTED = ProblemKind(500, "unexpected", "Something went wrong on our side")
 KINDS: dict[type[ColiseumError], ProblemKind] = {
     ColiseumError: UNEXPECTED,
     ConfigurationError: ProblemKind(503, "not-configured", "A setting that this needs is missing or wrong"),
     InvalidInput: ProblemKind(400, "invalid-input", "The request is refused as it stands"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
+    Conflict: ProblemKind(409, "conflict", "What is stored already forbids the request"),
+    TooManyRequests: ProblemKind(429, "too-many-requests", "The caller is over its limit"),
+    NotPermitted: ProblemKind(403, "not-permitted", "The caller may not do this"),
     TooLarge: ProblemKind(413, "too-large", "The answer does not fit into one response"),
     SourceError: ProblemKind(502, "source-failed", "A system behind this API failed"),
     SourceUnavailable: ProblemKind(503, "source-unavailable", "A system behind this API gives no answer"),
@@ -109,7 +116,9 @@ class ProblemResponse:
         }
 
     def headers(self) -> dict[str, str]:
-        """`Retry-After` where a later attempt may succeed."""
+        """`Retry-After` where a later attempt may succeed, `WWW-Authenticate` where a token is needed."""
+        if self.kind is UNKNOWN_CALLER:
+            return {"WWW-Authenticate": "Bearer"}
         return {"Retry-After": str(self.retry_after_seconds)} if self.retry else {}
 
 
@@ -119,7 +128,9 @@ def problem_from(error: Exception, *, path: str, correlation_id: str) -> Problem
         detail = f"The request could not be answered. The log has the details under {correlation_id}."
         return ProblemResponse(UNEXPECTED, detail, path, correlation_id)
     kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
-    asked = error.retry_after_seconds if isinstance(error, SourceError) else None
+    if isinstance(error, NotPermitted) and error.status == UNKNOWN_CALLER.status:
+        kind = UNKNOWN_CALLER
+    asked = error.retry_after_seconds if isinstance(error, SourceError | TooManyRequests) else None
     seconds = RETRY_AFTER_SECONDS if asked is None else math.ceil(asked)
     return ProblemResponse(kind, str(error), path, correlation_id, _extension_members(error), error.retryable, seconds)
 
@@ -140,6 +151,8 @@ def _extension_members(error: ColiseumError) -> dict[str, Any]:
         return {"errors": [{"field": error.field, "message": f"expected {error.expected}"}]}
     if isinstance(error, ConfigurationError):
         return {"variable": error.variable}
+    if isinstance(error, Conflict):
+        return dict(error.members)
     if isinstance(error, SourceError):
         return {"source": error.source}
     return {}

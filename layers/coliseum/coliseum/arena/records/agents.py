@@ -35,6 +35,10 @@ class AgentRecords(StoreRecords):
         rows = self._store.select("arena_agents", AGENT_COLUMNS, order=("agent_id",))
         return tuple(agent_from(row) for row in rows)
 
+    def playing_entrants(self) -> frozenset[str]:
+        """The active outside agents that have forecast within the last seven days. New rounds ask them."""
+        return frozenset(self._store.rpc("arena_playing_entrants", {}))
+
     def agent(self, agent_id: str) -> Agent:
         """Raises NotFound for an unknown agent."""
         rows = self._store.select("arena_agents", AGENT_COLUMNS, where=[("agent_id", "eq", agent_id)], limit=1)

@@ -136,7 +136,15 @@ def _open(
     if not frozen:
         logger().warning("no suitable market, round not opened", round_id=slot.round_id)
         return False
-    agents = [agent for agent in records.agents() if agent.season == slot.season and agent.status == "active"]
+    playing = records.playing_entrants()
+    agents = [
+        agent
+        for agent in records.agents()
+        if agent.status == "active"
+        and (agent.season == slot.season or agent.agent_id in playing)
+        # Outside agents that are silent for a week are not asked: thousands could register.
+        and (agent.kind != "entrant" or agent.agent_id in playing)
+    ]
     opened_at = clock()
     return records.open_round(
         slot,

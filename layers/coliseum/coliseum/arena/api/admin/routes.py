@@ -14,6 +14,7 @@ from coliseum.arena.api.claims.answers import ClaimRequest, RegisteredAnswer
 from coliseum.arena.api.routes import AgentPath
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
+from coliseum.http.strict_body import StrictBodyRoute
 from coliseum.http.strict_query import known_parameters_only
 from coliseum.observability import logger
 
@@ -44,6 +45,7 @@ router = APIRouter(
     responses=PROBLEMS,
     # In this order: who may not use these routes learns nothing about their parameters.
     dependencies=[Depends(operator_only), Depends(known_parameters_only)],
+    route_class=StrictBodyRoute,
 )
 OperatorDependency = Annotated[Operator, Depends(operator_of)]
 

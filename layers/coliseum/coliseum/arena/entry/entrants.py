@@ -1,0 +1,232 @@
+"""Outside agents: registration, the operator's decision, questions, and the one forecast of each question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal, NoReturn
+
+from coliseum.arena import forecasts
+from coliseum.arena.calendar import time_text
+from coliseum.arena.entry.records import EntryRecords
+from coliseum.arena.entry.tokens import CODE, RANDOM_BYTES, TOKEN, code_from, hash_of, token_from
+from coliseum.arena.forecasts import Forecast, Track, clamped
+from coliseum.arena.frozen_context import visible_context
+from coliseum.errors import Conflict, NotFound, NotPermitted, TooManyRequests
+
+EntryMode = Literal["off", "invite", "open"]
+NONCE_BYTES = 16
+REQUESTS_PER_MINUTE = 60
+FORECASTS_PER_DAY = 500
+"""Limits of an entrant that the operator has admitted."""
+OPEN_REQUESTS_PER_MINUTE = 30
+OPEN_FORECASTS_PER_DAY = 100
+"""Limits of an entrant that nobody has admitted yet, with `ARENA_ENTRY=open`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A new entrant. The token and the claim code are known to the caller alone from here on."""
+
+    entrant_id: str
+    token: str
+    claim_code: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """An entrant that has shown its token."""
+
+    entrant_id: str
+    token_hash: str
+    requests_per_minute: int
+    forecasts_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedForecast:
+    """A stored forecast: its id, its seal, and the probability as it is recorded."""
+
+    forecast_id: str
+    seal: str
+    probability: Decimal
+    created_at: datetime
+
+
+class Entrants:
+    """What outside agents and the operator can do. The three ways in (REST, MCP, the Python client) all end here."""
+
+    def __init__(
+        self,
+        records: Callable[[], EntryRecords],
+        *,
+        random: Callable[[int], bytes],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`random` gives so many random bytes; `records` is called when the store is first needed."""
+        self._records = records
+        self._random = random
+        self._clock = clock
+
+    # -- registration
+
+    def register(self, *, name: str, contact: str, endpoint: str | None, mode: EntryMode) -> Registration:
+        """Register an agent. With `open` it is active at once, with `invite` it waits for the operator.
+
+        Raises Conflict for a name that is taken, TooManyRequests where too many register or wait.
+        """
+        token, code = token_from(self._random(RANDOM_BYTES)), code_from(self._random(RANDOM_BYTES))
+        active = mode == "open"
+        answer = self._records().register(
+            {
+                "name": name,
+                "contact": contact,
+                "endpoint": endpoint,
+                "token_hash": hash_of(token),
+                "claim_hash": hash_of(code),
+                "status": "active" if active else "pending",
+                "requests_per_minute": OPEN_REQUESTS_PER_MINUTE if active else REQUESTS_PER_MINUTE,
+                "forecasts_per_day": OPEN_FORECASTS_PER_DAY if active else FORECASTS_PER_DAY,
+            }
+        )
+        if answer.get("error") == "name":
+            raise Conflict(f"the name {name!r} is taken: choose another one")
+        if "error" in answer:
+            raise TooManyRequests("too many agents have registered: try again later", answer["retry_after"])
+        return Registration(answer["entrant_id"], token, code, "active" if active else "pending")
+
+    def claim(self, entrant_id: str, code: str) -> dict[str, Any]:
+        """The registration behind a claim link. Changes nothing. Raises NotFound for a wrong, old or dead link."""
+        found = self._records().claim(entrant_id, hash_of(code)) if CODE.fullmatch(code) else None
+        if found is None:
+            raise NotFound("registration with this link", entrant_id)
+        return found
+
+    def rotate(self, entrant: Entrant) -> str:
+        """A new token. The old one no longer works."""
+        token = token_from(self._random(RANDOM_BYTES))
+        if not self._records().rotate(entrant.token_hash, hash_of(token)):
+            raise Conflict("another request has replaced this token already")
+        return token
+
+    # -- what an entrant does with its token
+
+    def authorize(self, token: str, *, cost: int = 1) -> Entrant:
+        """The entrant of a token, counted against its limit.
+
+        Raises NotPermitted for a wrong token and for an entrant that is not active, TooManyRequests beyond the limit.
+        """
+        token_hash = hash_of(token)
+        row: Mapping[str, Any] = {"error": "unknown"}
+        if TOKEN.fullmatch(token):
+            row = self._records().authorize(token_hash, cost=cost)
+        if "error" in row:
+            _refuse(row)
+        return Entrant(row["entrant_id"], token_hash, row["requests_per_minute"], row["forecasts_per_day"])
+
+    def questions(self, entrant: Entrant, *, after: str, limit: int) -> list[dict[str, Any]]:
+        """Open questions that the entrant has not answered, each with the context that its track shows."""
+        rows = self._records().questions(entrant.entrant_id, after=after, limit=limit)
+        return [{**row, "context": visible_context(row["context"], Track.OPEN)} for row in rows]
+
+    def question(self, entrant: Entrant, question_id: str) -> dict[str, Any]:
+        """One open question. Raises NotFound for an unknown one, Conflict for one whose round is over."""
+        row = self._question(entrant, question_id)
+        if not row["open"]:
+            raise Conflict(f"the round of question {question_id} closed at {row['closes_at']}")
+        return {**row, "context": visible_context(row["context"], Track.OPEN)}
+
+    def submit(
+        self, entrant: Entrant, question_id: str, *, probability: Decimal, rationale: str, dry_run: bool = False
+    ) -> SealedForecast:
+        """Seal the entrant's only forecast of a question. With `dry_run` everything is checked and nothing stored.
+
+        A probability below 0.01 or above 0.99 is recorded as that limit, as for all contestants. Raises NotFound for an
+        unknown question; Conflict for a second or late forecast, with the stored one; TooManyRequests beyond the day's
+        limit; NotPermitted for an entrant that was banned meanwhile.
+        """
+        row = self._question(entrant, question_id)
+        if row["forecast_id"] is not None:
+            _refuse({"error": "second", **row})
+        if not row["open"]:
+            _refuse({"error": "late", **row})
+        recorded = clamped(probability)
+        payload = forecasts.payload(
+            round_id=row["round_id"],
+            ticker=row["ticker"],
+            agent_id=entrant.entrant_id,
+            track=Track.OPEN,
+            context_hash=row["context_hash"],
+            forecast=Forecast(probability=recorded, rationale=rationale),
+            made_at=time_text(self._clock()),
+            nonce=self._random(NONCE_BYTES).hex(),
+        )
+        seal = forecasts.seal(payload)
+        if dry_run:
+            return SealedForecast("", seal, recorded, self._clock())
+        answer = self._records().submit(entrant.token_hash, question_id, payload, seal)
+        if "error" in answer:
+            _refuse({"question_id": question_id, **answer})
+        return SealedForecast(answer["forecast_id"], seal, recorded, datetime.fromisoformat(answer["created_at"]))
+
+    def record(self, entrant: Entrant) -> dict[str, Any]:
+        """The entrant's own coverage and scores over closed rounds."""
+        return self._records().record(entrant.entrant_id)
+
+    def _question(self, entrant: Entrant, question_id: str) -> dict[str, Any]:
+        row = self._records().question(entrant.entrant_id, question_id)
+        if row is None:
+            raise NotFound("question", question_id)
+        return row
+
+    # -- what the operator does
+
+    def all(self) -> list[dict[str, Any]]:
+        """All entrants with their contacts, newest first."""
+        return self._records().entrants()
+
+    def decide(
+        self,
+        entrant_id: str,
+        *,
+        status: str | None = None,
+        requests_per_minute: int | None = None,
+        forecasts_per_day: int | None = None,
+    ) -> dict[str, Any]:
+        """Admit (`active`), limit or ban (`banned`) an entrant. None leaves a value. Raises NotFound."""
+        row = self._records().decide(
+            entrant_id,
+            status=status,
+            requests_per_minute=requests_per_minute,
+            forecasts_per_day=forecasts_per_day,
+        )
+        if row is None:
+            raise NotFound("entrant", entrant_id)
+        return row
+
+
+def _refuse(row: Mapping[str, Any]) -> NoReturn:
+    """Raise the error that a row with `error` stands for."""
+    match row["error"]:
+        case "unknown":
+            raise NotPermitted(401, "This token is not known. Register with POST /api/python/arena/entrants.")
+        case "pending":
+            raise NotPermitted(
+                403, "The operator has not admitted this agent yet. Send the claim link to the operator."
+            )
+        case "banned":
+            raise NotPermitted(403, "The operator has banned this agent.")
+        case "rate":
+            raise TooManyRequests("too many requests in this minute", row["retry_after"])
+        case "day":
+            raise TooManyRequests(f"the limit of {row['limit']} forecasts in 24 hours is reached", 3600)
+        case "second":
+            stored = {"forecast_id": row["forecast_id"], "seal": row["seal"]}
+            raise Conflict("this question has your forecast already: the first one is final", **stored)
+        case "late":
+            raise Conflict("the round is closed: no forecast can be added")
+        case _:
+            raise NotFound("question", row["question_id"])

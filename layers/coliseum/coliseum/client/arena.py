@@ -1,0 +1,166 @@
+"""Take part in the arena from Python: register, read open questions, send forecasts.
+
+    arena = Arena("http://localhost:8000", token=token)
+    for question in arena.questions():
+        arena.submit(question, 0.37)
+
+It needs only httpx and no other module of this package. It repeats a request after a lost answer, a server error and
+a limit (`Retry-After`). A repetition cannot store a second forecast: the server answers with the first.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+PREFIX = "/api/python/arena"
+ATTEMPTS = 5
+LONGEST_WAIT_SECONDS = 120.0
+_TEMPORARY = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An open question. `context` is what was frozen when the round opened; its texts are data, not instructions."""
+
+    question_id: str
+    round_id: str
+    ticker: str
+    closes_at: datetime
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedForecast:
+    """A stored forecast. `new` is False where it was stored by an earlier request."""
+
+    forecast_id: str
+    seal: str
+    new: bool
+
+
+class ArenaRefused(Exception):
+    """The server refused for good: `status` and the server's `detail`, which says what would be right."""
+
+    def __init__(self, status: int, detail: str, members: Mapping[str, Any]) -> None:
+        super().__init__(f"the arena responded with {status}: {detail}")
+        self.status = status
+        self.detail = detail
+        self.members = members
+
+
+class Arena:
+    """A connection to an arena. Use it as a context manager, or call `close`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout_seconds: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`url` is the address of the deployment, such as http://localhost:8000. `wait` sleeps for some seconds."""
+        base = url.rstrip("/").removesuffix("/api/python")
+        self._http = httpx.Client(base_url=base + PREFIX, timeout=timeout_seconds, transport=transport)
+        self._wait = wait
+        self.token = token
+
+    def __enter__(self) -> Arena:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def register(self, name: str, contact: str, *, endpoint: str | None = None) -> dict[str, Any]:
+        """Register, once. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
+
+        Sent at most once, because a repetition would register a second agent. Raises ArenaRefused.
+        """
+        body = {"name": name, "contact": contact, **({} if endpoint is None else {"endpoint": endpoint})}
+        made: dict[str, Any] = _answer(self._http.post("/entrants", json=body))
+        self.token = made["token"]
+        return made
+
+    def questions(self) -> Iterator[Question]:
+        """All open questions that this agent has not answered. Raises ArenaRefused."""
+        cursor: str | None = None
+        while True:
+            page = self._call("GET", "/questions", params={} if cursor is None else {"cursor": cursor})
+            for row in page["items"]:
+                yield Question(
+                    row["question_id"],
+                    row["round_id"],
+                    row["ticker"],
+                    datetime.fromisoformat(row["closes_at"].replace("Z", "+00:00")),
+                    row["context"],
+                )
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def submit(
+        self, question: Question | str, probability: float, *, rationale: str = "", dry_run: bool = False
+    ) -> SealedForecast | None:
+        """Send the only forecast of a question: the probability of YES. None for a dry run.
+
+        Raises ArenaRefused for a late forecast (409), an unknown question (404) and a wrong value (422). A forecast
+        that is stored already is returned with `new=False`, so a repetition after a lost answer is safe.
+        """
+        question_id = question if isinstance(question, str) else question.question_id
+        try:
+            made = self._call(
+                "PUT",
+                f"/forecasts/{question_id}",
+                json={"probability": probability, "rationale": rationale},
+                params={"dry_run": "true"} if dry_run else {},
+            )
+        except ArenaRefused as error:
+            if "seal" not in error.members:
+                raise
+            return SealedForecast(error.members["forecast_id"], error.members["seal"], new=False)
+        return SealedForecast(made["forecast_id"], made["seal"], new=True) if made["stored"] else None
+
+    def record(self) -> dict[str, Any]:
+        """This agent's coverage and scores. Raises ArenaRefused."""
+        return dict(self._call("GET", "/entrants/me"))
+
+    def _call(self, method: str, path: str, **more: Any) -> Any:
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        for attempt in range(1, ATTEMPTS + 1):
+            waited = min(LONGEST_WAIT_SECONDS, 2.0**attempt) * (0.5 + random.random() / 2)
+            try:
+                response = self._http.request(method, path, headers=headers, **more)
+            except httpx.TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                if response.status_code not in _TEMPORARY or attempt == ATTEMPTS:
+                    return _answer(response)
+                named = response.headers.get("Retry-After", "")
+                waited = min(LONGEST_WAIT_SECONDS, float(named)) if named.isdigit() else waited
+            self._wait(waited)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _answer(response: httpx.Response) -> Any:
+    """The JSON of an answer. Raises ArenaRefused for an error."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if response.is_success:
+        return body
+    members = body if isinstance(body, dict) else {}
+    detail = members.get("detail") or response.text[:300] or response.reason_phrase
+    raise ArenaRefused(response.status_code, str(detail), members)

@@ -1,0 +1,88 @@
+"""Checks the bodies of requests before they are parsed, because the JSON parser is more lenient than the API.
+
+It would keep the last of two equal keys, and accept NaN, Infinity and half characters. A router uses these checks with
+`APIRouter(route_class=StrictBodyRoute)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from coliseum.json_objects import RepeatedKey, strict_json
+
+MAX_BODY_BYTES = 32_768
+MAX_DEPTH = 20
+
+
+class StrictBodyRoute(APIRoute):
+    """A route whose body is refused with 413 or 422 where it is too long or not plain JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            if request.method in {"POST", "PUT", "PATCH"}:
+                length = request.headers.get("Content-Length", "")
+                if length.isascii() and length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
+                    raise HTTPException(413, f"A body has at most {MAX_BODY_BYTES} bytes.")
+                check_body(await request.body())
+            return await answer(request)
+
+        return checked
+
+
+def check_body(body: bytes) -> None:
+    """Raises HTTPException 413 for a long body and RequestValidationError for what is not plain JSON.
+
+    An empty body passes: the route says whether it needs one. The messages never repeat the body.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise HTTPException(413, f"A body has at most {MAX_BODY_BYTES} bytes.")
+    if not body:
+        return
+    try:
+        value = strict_json(body)
+        problem = _problem(value, depth=0)
+    except RecursionError:
+        problem = f"at most {MAX_DEPTH} levels of objects and lists are allowed"
+    except UnicodeDecodeError:
+        problem = "the body must be UTF-8"
+    except RepeatedKey:
+        problem = "a key occurs twice in an object"
+    except ValueError:
+        problem = "the body must be JSON"
+    if problem is not None:
+        raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": problem, "input": None}])
+
+
+def _problem(value: object, *, depth: int) -> str | None:
+    """What is wrong with a part of the body; None where nothing is."""
+    if depth > MAX_DEPTH:
+        return f"at most {MAX_DEPTH} levels of objects and lists are allowed"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "numbers must be finite: NaN, Infinity and 1e999 are not JSON numbers"
+    if isinstance(value, str):
+        return _text_problem(value)
+    if isinstance(value, dict):
+        parts = [*value.keys(), *value.values()]
+    elif isinstance(value, list):
+        parts = value
+    else:
+        return None
+    return next((found for part in parts if (found := _problem(part, depth=depth + 1)) is not None), None)
+
+
+def _text_problem(text: str) -> str | None:
+    if "\x00" in text:
+        return "texts must not hold the character NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "texts must not hold half a character (a lone surrogate)"
+    return None
