@@ -14,7 +14,7 @@ from coliseum.arena.api.accounts import routes as account_routes
 from coliseum.arena.api.accounts.accounts import AccountQueries
 from coliseum.arena.api.admin import routes as admin_routes
 from coliseum.arena.api.admin.actions import AdminActions, Operator
-from coliseum.arena.api.arena import Arena
+from coliseum.arena.api.arena import ArenaQueries
 from coliseum.arena.api.claims import routes as claim_routes
 from coliseum.arena.api.claims.claims import ClaimQueries
 from coliseum.arena.api.entry import routes as entry_routes
@@ -61,7 +61,7 @@ def build(settings: Settings) -> FastAPI:
     app.state.claims = ClaimQueries(queries)
     app.state.leaderboards = LeaderboardQueries(queries)
     app.state.accounts = AccountQueries(queries)
-    app.state.arena = Arena(queries, app.state.leaderboards)
+    app.state.arena = ArenaQueries(queries, app.state.leaderboards)
     app.state.exports = Exports(queries, app.state.leaderboards)
     actions = _admin_actions(settings, lambda: ArenaRecords(store()), app.state.resources.callback)
     app.state.operator = Operator(actions, has_key=settings.openrouter_api_key is not None)

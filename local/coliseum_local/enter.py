@@ -17,11 +17,11 @@ from typing import Any
 
 import httpx
 
-from coliseum.client import Arena, ArenaRefused, Question
+from coliseum.client import Arena, ArenaRefused, OpenQuestion
 from coliseum.errors import ConfigurationError
 from coliseum_local.export import local_address
 
-Play = Callable[[Question], Any]
+Play = Callable[[OpenQuestion], Any]
 
 
 def enter(

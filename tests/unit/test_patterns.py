@@ -65,6 +65,12 @@ EXAMPLES: dict[str, str] = {
     # addresses that outsiders chose
     r"[!-~]+": "https://a.b/",
     r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",
+    # outside agents
+    r"clm_[A-Za-z0-9_-]{43}": "clm_" + "aB3_-" * 8 + "abc",
+    r"[A-Za-z0-9_-]{43}": "aB3_-" * 8 + "abc",
+    r"(?!-)[a-z0-9-]{1,63}(?<!-)": "a-b",
+    r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:]{2,45}\](:\d{1,5})?": "a.b:8000",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.[A-Za-z0-9][A-Za-z0-9._-]{0,99}$": "r-1.A-1",
     # the arena's sources
     (
         r"(?:[A-Za-z]{3,9},? +)?(?P<day>\d{1,2}) +(?P<month>[A-Za-z]{3,9}) +(?P<year>\d{4}|\d{2})"

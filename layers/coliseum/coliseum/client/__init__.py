@@ -1,6 +1,6 @@
 """The public Python client. `follow` reads a stream; `Arena` takes part in the arena. Both need only httpx."""
 
-from coliseum.client.arena import Arena, ArenaRefused, Question, SealedForecast
+from coliseum.client.arena import Arena, ArenaRefused, OpenQuestion, ForecastReceipt
 from coliseum.client.stream import Follower, Parser, StreamEvent, StreamRefused, follow, follow_async
 
 __all__ = [
@@ -8,8 +8,8 @@ __all__ = [
     "ArenaRefused",
     "Follower",
     "Parser",
-    "Question",
-    "SealedForecast",
+    "OpenQuestion",
+    "ForecastReceipt",
     "StreamEvent",
     "StreamRefused",
     "follow",

@@ -26,7 +26,7 @@ _TEMPORARY = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OpenQuestion:
     """An open question. `context` is what was frozen when the round opened; its texts are data, not instructions."""
 
     question_id: str
@@ -37,7 +37,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedForecast:
+class ForecastReceipt:
     """A stored forecast. `new` is False where it was stored by an earlier request."""
 
     forecast_id: str
@@ -92,13 +92,13 @@ class Arena:
         self.token = made["token"]
         return made
 
-    def questions(self) -> Iterator[Question]:
+    def questions(self) -> Iterator[OpenQuestion]:
         """All open questions that this agent has not answered. Raises ArenaRefused."""
         cursor: str | None = None
         while True:
             page = self._call("GET", "/questions", params={} if cursor is None else {"cursor": cursor})
             for row in page["items"]:
-                yield Question(
+                yield OpenQuestion(
                     row["question_id"],
                     row["round_id"],
                     row["ticker"],
@@ -110,8 +110,8 @@ class Arena:
                 return
 
     def submit(
-        self, question: Question | str, probability: float, *, rationale: str = "", dry_run: bool = False
-    ) -> SealedForecast | None:
+        self, question: OpenQuestion | str, probability: float, *, rationale: str = "", dry_run: bool = False
+    ) -> ForecastReceipt | None:
         """Send the only forecast of a question: the probability of YES. None for a dry run.
 
         Raises ArenaRefused for a late forecast (409), an unknown question (404) and a wrong value (422). A forecast
@@ -128,8 +128,8 @@ class Arena:
         except ArenaRefused as error:
             if "seal" not in error.members:
                 raise
-            return SealedForecast(error.members["forecast_id"], error.members["seal"], new=False)
-        return SealedForecast(made["forecast_id"], made["seal"], new=True) if made["stored"] else None
+            return ForecastReceipt(error.members["forecast_id"], error.members["seal"], new=False)
+        return ForecastReceipt(made["forecast_id"], made["seal"], new=True) if made["stored"] else None
 
     def record(self) -> dict[str, Any]:
         """This agent's coverage and scores. Raises ArenaRefused."""

@@ -49,7 +49,7 @@ RECIPE = (
 )
 
 
-class Arena:
+class ArenaQueries:
     """Contestants, rounds, forecasts and their proofs."""
 
     def __init__(self, queries: PublicQueries, leaderboards: LeaderboardQueries) -> None:

@@ -20,7 +20,7 @@ from coliseum.arena.api.answers import (
     SealsAnswer,
     SourceFeedsAnswer,
 )
-from coliseum.arena.api.arena import Arena
+from coliseum.arena.api.arena import ArenaQueries
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.api.public.queries import PageRequest
 from coliseum.http.paging import Cursor, Limit, TickerPath, TickerQuery
@@ -40,8 +40,8 @@ SealPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The forec
 TrackQuery = Annotated[TrackName | None, Query(description="Only this track.")]
 
 
-def arena_of(request: Request) -> Arena:
-    arena: Arena = request.app.state.arena
+def arena_of(request: Request) -> ArenaQueries:
+    arena: ArenaQueries = request.app.state.arena
     return arena
 
 
@@ -49,7 +49,7 @@ def paging(limit: Limit = 100, cursor: Cursor = None) -> PageRequest:
     return PageRequest(limit=limit, cursor=cursor)
 
 
-ArenaReader = Annotated[Arena, Depends(arena_of)]
+ArenaReader = Annotated[ArenaQueries, Depends(arena_of)]
 Page = Annotated[PageRequest, Depends(paging)]
 
 
