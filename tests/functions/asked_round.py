@@ -10,11 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 from coliseum.arena.agents.enrollment import enroll_roster
-from coliseum.arena.agents.roster import BOTH, Roster, roster
+from coliseum.arena.agents.roster import BOTH, MODEL_TRACKS, Roster, roster
 from coliseum.arena.calendar import slot_at, time_text
 from coliseum.arena.frozen_context import book_json, context_hash
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import decisions
+from coliseum.arena.sources.source import DatedSource
 from coliseum.store.client import Store
 from coliseum.trading.markets import Level, OrderBook
 from coliseum_local.gateway.events import sqs
@@ -43,10 +44,11 @@ class AskedRound:
         return found.status, found.attempt, found.reason
 
 
-def contestants(models: Sequence[str] = MODELS) -> Roster:
-    """The roster of the package with fewer models, on the blind and the aware track."""
+def contestants(models: Sequence[str] = MODELS, *, tracks: Sequence[str] = BOTH) -> Roster:
+    """The roster of the package with fewer models, on these tracks."""
     full = roster()
-    return Roster(tuple({**row, "tracks": BOTH} for row in full.models if row["agent_id"] in models), full.others)
+    own = tuple({**row, "tracks": list(tracks)} for row in full.models if row["agent_id"] in models)
+    return Roster(own, full.others)
 
 
 def ask(
@@ -57,25 +59,33 @@ def ask(
     open_for: timedelta = timedelta(minutes=30),
     tickers: Sequence[str] = (TICKER,),
     title: str = "Will it rain in New York?",
+    sources: Sequence[DatedSource] = (),
 ) -> AskedRound:
-    """Enrol the roster and open a round over the markets, without reserving money for its models."""
+    """Enrol the roster and open a round over the markets, without reserving money for its models.
+
+    With `sources` the models are informed, too.
+    """
     records, now = ArenaRecords(store), datetime.now(UTC)
     slot = slot_at(now, every=timedelta(minutes=30))
-    enroll_roster(records, slot.season, has_key=has_key, contestants=contestants(models))
+    enroll_roster(
+        records, slot.season, has_key=has_key, contestants=contestants(models, tracks=MODEL_TRACKS if sources else BOTH)
+    )
     active = [agent for agent in records.agents() if agent.status == "active"]
     made = records.open_round(
         slot,
         opened_at=now,
         closes_at=now + open_for,
         exchange="kalshi",
-        markets=[market_row(slot.round_id, ticker, now, title) for ticker in tickers],
+        markets=[market_row(slot.round_id, ticker, now, title, sources=sources) for ticker in tickers],
         decisions=decisions(active, tickers, slot),
     )
     assert made
     return AskedRound(slot.round_id, records)
 
 
-def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[str, Any]:
+def market_row(
+    round_id: str, ticker: str, now: datetime, title: str, *, sources: Sequence[DatedSource] = ()
+) -> dict[str, Any]:
     closes = now + timedelta(hours=36)
     full = {
         "as_of": time_text(now),
@@ -94,7 +104,7 @@ def market_row(round_id: str, ticker: str, now: datetime, title: str) -> dict[st
             "other_outcomes": [],
         },
         "precedent": {"yes": 12, "resolved": 40},
-        "sources": [],
+        "sources": [source.shown() for source in sources],
         "terms": {"fee_type": "quadratic", "fee_multiplier": "1", "mutually_exclusive": True},
         "quote": {"yes_bid": "0.3000", "yes_ask": "0.3200", "probability": "0.3100", "last_price": "0.3100"},
         "history": [],
