@@ -11,7 +11,7 @@ from tests.unit.arena.scoring.reference import random_cells
 
 from coliseum.arena.scoring.cells import Cell, table_from_cells
 from coliseum.arena.scoring.confidence_sequence import ClusterSkills, cluster_skills
-from coliseum.arena.scoring.skill_claims import reasons_without_bounds, skill_claims, spread
+from coliseum.arena.scoring.skill_claims import IMPOSSIBLE, reasons_without_bounds, skill_claims, spread
 
 DAY = 86_400.0
 START = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -170,8 +170,16 @@ def test_long_shots_of_which_none_came_in_are_not_certain() -> None:
     found = claims([cell(i, 0.03, 0.05, 0) for i in range(30)])
 
     assert found["skill_sequence"][0] < -0.01
-    assert found["skill_detectable"] > 3 * found["skill_sequence_mean"] > 0.001
     assert found["skill_if_right"] == pytest.approx(0.0004)
+
+
+def test_a_skill_that_no_outcome_could_bring_is_not_called_detectable() -> None:
+    """At most 0.0016 is possible with these forecasts, and 3.4 errors are 0.005."""
+    found = claims([cell(i, 0.03, 0.05, 0) for i in range(30)])
+    assert found["skill_detectable"] is None
+    assert found["skill_detectable_reason"] == IMPOSSIBLE
+    assert found["skill_detectable_from"] is not None
+    assert claims([cell(i, 0.03, 0.05, 0) for i in range(400)])["skill_detectable"] < 0.0016
 
 
 def test_the_share_of_the_largest_cluster_is_shown() -> None:

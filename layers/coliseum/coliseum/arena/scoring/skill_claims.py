@@ -33,6 +33,7 @@ from coliseum.arena.scoring.skill import events_needed
 LEAST_CLUSTERS = 10
 """Below so many clusters spread and pace are not known."""
 DETECTABLE_ERRORS = 3.4
+IMPOSSIBLE = "nothing could stand out by now, even if every event had come out its way"
 LOOKS_FACTOR = 2
 """So many times the clusters of a single look are needed if every look counts."""
 LONGEST_YEARS = 10
@@ -131,6 +132,9 @@ def _outlook(found: ConfidenceSequence) -> tuple[float | None, float | None, str
         return None, None, f"{len(clusters)} of {LEAST_CLUSTERS} clusters: too few to say what could stand out"
     if error == 0:
         return None, None, "its forecasts are those of the price, so its skill is 0"
+    most = float(np.cumsum(clusters.gain)[-1] / np.cumsum(clusters.events)[-1])
+    if DETECTABLE_ERRORS * error > most:
+        return None, _date(found, error)[0], IMPOSSIBLE
     return DETECTABLE_ERRORS * error, *_date(found, error)
 
 
