@@ -471,6 +471,12 @@ begin
       is distinct from (old.decision_id, old.round_id, old.ticker, old.agent_id, old.track, old.created_at) then
     raise exception 'decision % keeps its round, market, agent and track', old.decision_id using errcode = '23001';
   end if;
+  if tg_op = 'UPDATE' and old.status = 'done' and new.status <> 'done' then
+    raise exception 'decision % is done and stays so', old.decision_id using errcode = '23001';
+  end if;
+  if new.status = 'done' and not exists (select 1 from public.arena_forecasts f where f.forecast_id = new.decision_id) then
+    raise exception 'decision % is not done without a forecast', new.decision_id using errcode = '23514';
+  end if;
   return new;
 end $$;
 

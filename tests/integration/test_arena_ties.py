@@ -164,6 +164,24 @@ def test_a_decision_keeps_what_it_asks(records: ArenaRecords, postgres_server: P
             postgres_server.execute(f"update public.arena_decisions set {change} where agent_id = 'uniform'")  # noqa: S608 - own text
 
 
+def test_a_decision_is_done_by_its_forecast_and_stays_so(
+    records: ArenaRecords, store: Store, postgres_server: PostgresServer
+) -> None:
+    """Whoever writes, with or without a function."""
+    enrolled(records)
+    round_id = open_round(records)
+    columns = "decision_id,round_id,ticker,agent_id,track"
+    (row,) = store.select("arena_decisions", columns, where=[("agent_id", "eq", "uniform")])
+    with pytest.raises(SourceRefused, match="not done without a forecast"):
+        store.upsert("arena_decisions", [{**row, "status": "done"}], on_conflict="decision_id")
+    with pytest.raises(psycopg.Error, match="not done without a forecast"):
+        postgres_server.execute("update public.arena_decisions set status = 'done'")
+    answer(records, round_id)
+    with pytest.raises(SourceRefused, match="is done and stays so"):
+        store.upsert("arena_decisions", [{**row, "status": "failed"}], on_conflict="decision_id")
+    assert statuses(records, round_id)["uniform"] == ("done", None)
+
+
 def test_an_attempt_was_leased_before_it_was_made(records: ArenaRecords) -> None:
     enrolled(records)
     decision = f"{open_round(records)}/A/uniform/blind"
