@@ -126,6 +126,13 @@ def test_a_feed_that_could_not_be_read_is_named_with_its_reason() -> None:
     assert gathered.report["problems"] == ["Bureau: answered 503"]
 
 
+def test_a_context_names_a_limited_number_of_feeds_that_fail() -> None:
+    many = tuple(NewsFeed(name=f"F{n}", url=f"https://f{n}.example/", categories=("Economics",)) for n in range(90))
+    records: Any = Stored(problems={feed.url: "answered 503" for feed in many})
+    gatherer = SourceGatherer(lambda: records, feeds=many, clock=lambda: NOW)
+    assert len(gatherer.gather([QUESTION])[QUESTION.ticker].report["problems"]) == 20
+
+
 def test_what_a_search_finds_is_cut_by_our_own_dates() -> None:
     search = Search([news("Found", "https://search.example/"), news("Ahead", "https://search.example/", hours=-1)])
     assert titles(gather(Stored(), search)) == ["Found"]

@@ -25,6 +25,9 @@ SEARCHES_AT_ONCE = 4
 SEARCH_SECONDS = 8.0
 """For all searches of a round together. API Gateway gives an opening 29 s."""
 
+MOST_PROBLEMS = 20
+"""Reasons in one context. `GET /arena/sources` has all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceQuestion:
@@ -116,7 +119,8 @@ class SourceGatherer:
             as_of=material.as_of,
         )
         unread = [f"{named[url]}: {problem}" for url, problem in material.known.problems.items() if url in named]
-        report = {"known": len(sources), "problems": [*material.problems, *failed, *unread]}
+        problems = [*material.problems, *failed, *unread][:MOST_PROBLEMS]
+        report = {"known": len(sources), "problems": problems}
         return GatheredSources(shown=tuple(source.shown() for source in chosen), report=report)
 
     def _feeds_of(self, question: SourceQuestion) -> list[NewsFeed]:
