@@ -56,6 +56,7 @@ BAD: list[tuple[str, str, str]] = [
     ("ROUND_MARKETS_PER_EVENT", "none", "Input should be a valid integer"),
     ("ADMIN_TOKEN", "hunter2", "expected at least 16 characters"),
     ("STREAM_TICKET_SECRET", "hunter2", "expected at least 16 characters"),
+    ("ARENA_ENTRY", "everyone", "Input should be 'off', 'invite' or 'open'"),
     ("STREAM_AUTH", "password1", "Input should be 'none' or 'ticket'"),
     ("SSE_SESSION_MAX_SECONDS", "0.5", "Input should be greater than or equal to 1"),
     ("SSE_HEARTBEAT_SECONDS", "1e9", "Input should be less than or equal to 300"),

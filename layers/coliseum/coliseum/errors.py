@@ -7,7 +7,7 @@ ColiseumError
 ├── TooLarge                  the answer does not fit into one response
 ├── Conflict                  what is stored already forbids the request
 ├── NotPermitted              the caller is unknown (401) or may not do this (403)
-├── TooManyRequests           the caller is over its limit; retryable
+├── OverLimit           the caller is over its limit; retryable
 ├── SourceError               a system outside Coliseum failed
 │   ├── SourceUnavailable     no usable answer (network, 5xx, time-out); retryable
 │   ├── SourceRefused         it refused the request (401, 403, 4xx); not retryable
@@ -76,7 +76,7 @@ class NotPermitted(ColiseumError):
         self.status = status
 
 
-class TooManyRequests(ColiseumError):
+class OverLimit(ColiseumError):
     """The caller is over its limit and may try again after `retry_after_seconds`."""
 
     retryable = True

@@ -18,13 +18,13 @@ from coliseum.errors import (
     LogError,
     NotFound,
     NotPermitted,
+    OverLimit,
     SourceError,
     SourceMalformed,
     SourceRateLimited,
     SourceRefused,
     SourceUnavailable,
     TooLarge,
-    TooManyRequests,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -50,7 +50,7 @@ KINDS: dict[type[ColiseumError], ProblemKind] = {
     InvalidInput: ProblemKind(400, "invalid-input", "The request is refused as it stands"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
     Conflict: ProblemKind(409, "conflict", "What is stored already forbids the request"),
-    TooManyRequests: ProblemKind(429, "too-many-requests", "The caller is over its limit"),
+    OverLimit: ProblemKind(429, "too-many-requests", "The caller is over its limit"),
     NotPermitted: ProblemKind(403, "not-permitted", "The caller may not do this"),
     TooLarge: ProblemKind(413, "too-large", "The answer does not fit into one response"),
     SourceError: ProblemKind(502, "source-failed", "A system behind this API failed"),
@@ -130,7 +130,7 @@ def problem_from(error: Exception, *, path: str, correlation_id: str) -> Problem
     kind = next(KINDS[parent] for parent in type(error).__mro__ if parent in KINDS)
     if isinstance(error, NotPermitted) and error.status == UNKNOWN_CALLER.status:
         kind = UNKNOWN_CALLER
-    asked = error.retry_after_seconds if isinstance(error, SourceError | TooManyRequests) else None
+    asked = error.retry_after_seconds if isinstance(error, SourceError | OverLimit) else None
     seconds = RETRY_AFTER_SECONDS if asked is None else math.ceil(asked)
     return ProblemResponse(kind, str(error), path, correlation_id, _extension_members(error), error.retryable, seconds)
 

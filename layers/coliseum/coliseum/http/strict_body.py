@@ -13,11 +13,18 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 
 from coliseum.json_objects import RepeatedKey, strict_json
 
 MAX_BODY_BYTES = 32_768
 MAX_DEPTH = 20
+
+
+class StrictRequest(BaseModel):
+    """Base of the bodies of requests. Nothing is converted: "0.5" is no number. An unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StrictBodyRoute(APIRoute):

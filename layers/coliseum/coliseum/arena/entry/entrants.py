@@ -14,7 +14,7 @@ from coliseum.arena.entry.records import EntryRecords
 from coliseum.arena.entry.tokens import CODE, RANDOM_BYTES, TOKEN, code_from, hash_of, token_from
 from coliseum.arena.forecasts import Forecast, Track, clamped
 from coliseum.arena.frozen_context import visible_context
-from coliseum.errors import Conflict, NotFound, NotPermitted, TooManyRequests
+from coliseum.errors import Conflict, NotFound, NotPermitted, OverLimit
 
 EntryMode = Literal["off", "invite", "open"]
 NONCE_BYTES = 16
@@ -76,7 +76,7 @@ class Entrants:
     def register(self, *, name: str, contact: str, endpoint: str | None, mode: EntryMode) -> Registration:
         """Register an agent. With `open` it is active at once, with `invite` it waits for the operator.
 
-        Raises Conflict for a name that is taken, TooManyRequests where too many register or wait.
+        Raises Conflict for a name that is taken, OverLimit where too many register or wait.
         """
         token, code = token_from(self._random(RANDOM_BYTES)), code_from(self._random(RANDOM_BYTES))
         active = mode == "open"
@@ -95,7 +95,7 @@ class Entrants:
         if answer.get("error") == "name":
             raise Conflict(f"the name {name!r} is taken: choose another one")
         if "error" in answer:
-            raise TooManyRequests("too many agents have registered: try again later", answer["retry_after"])
+            raise OverLimit("too many agents have registered: try again later", answer["retry_after"])
         return Registration(answer["entrant_id"], token, code, "active" if active else "pending")
 
     def claim(self, entrant_id: str, code: str) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Entrants:
     def authorize(self, token: str, *, cost: int = 1) -> Entrant:
         """The entrant of a token, counted against its limit.
 
-        Raises NotPermitted for a wrong token and for an entrant that is not active, TooManyRequests beyond the limit.
+        Raises NotPermitted for a wrong token and for an entrant that is not active, OverLimit beyond the limit.
         """
         token_hash = hash_of(token)
         row: Mapping[str, Any] = {"error": "unknown"}
@@ -145,7 +145,7 @@ class Entrants:
         """Seal the entrant's only forecast of a question. With `dry_run` everything is checked and nothing stored.
 
         A probability below 0.01 or above 0.99 is recorded as that limit, as for all contestants. Raises NotFound for an
-        unknown question; Conflict for a second or late forecast, with the stored one; TooManyRequests beyond the day's
+        unknown question; Conflict for a second or late forecast, with the stored one; OverLimit beyond the day's
         limit; NotPermitted for an entrant that was banned meanwhile.
         """
         row = self._question(entrant, question_id)
@@ -220,9 +220,9 @@ def _refuse(row: Mapping[str, Any]) -> NoReturn:
         case "banned":
             raise NotPermitted(403, "The operator has banned this agent.")
         case "rate":
-            raise TooManyRequests("too many requests in this minute", row["retry_after"])
+            raise OverLimit("too many requests in this minute", row["retry_after"])
         case "day":
-            raise TooManyRequests(f"the limit of {row['limit']} forecasts in 24 hours is reached", 3600)
+            raise OverLimit(f"the limit of {row['limit']} forecasts in 24 hours is reached", 3600)
         case "second":
             stored = {"forecast_id": row["forecast_id"], "seal": row["seal"]}
             raise Conflict("this question has your forecast already: the first one is final", **stored)

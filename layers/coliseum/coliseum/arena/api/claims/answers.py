@@ -5,21 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from coliseum.arena.api.public.answers import TrackName
 from coliseum.arena.claims import LEAST_COUNT, LONGEST_TEXT, MOST_COUNT
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import ExactUtcTime, UtcTime
+from coliseum.http.strict_body import StrictRequest
 
 AGENT_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 SEASON_PATTERN = r"^[0-9]{4}Q[1-4]$"
-
-
-class _Request(BaseModel):
-    """Nothing is converted: "0.5" is no number, and a number is no time, because nobody knows its unit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _rfc_3339(value: object) -> object:
@@ -39,7 +34,7 @@ RequestTime = Annotated[datetime, Strict(False), BeforeValidator(_rfc_3339), Aft
 """A time as RFC 3339 text with its zone."""
 
 
-class PopulationRequest(_Request):
+class PopulationRequest(StrictRequest):
     """The events that a claim is about: always those that are first asked after the registration."""
 
     season: str = Field(pattern=SEASON_PATTERN, examples=["2026Q4"])
@@ -55,7 +50,7 @@ class PopulationRequest(_Request):
     )
 
 
-class StoppingRequest(_Request):
+class StoppingRequest(StrictRequest):
     """When the claim is decided."""
 
     rule: Literal["every_look", "date", "clusters", "events"] = Field(
@@ -69,7 +64,7 @@ class StoppingRequest(_Request):
     )
 
 
-class ClaimRequest(_Request):
+class ClaimRequest(StrictRequest):
     """A claim to be registered. It cannot be changed or withdrawn."""
 
     agent: str = Field(pattern=AGENT_PATTERN, examples=["gpt-6-luna"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from coliseum.arena.entry.endpoints import check_endpoint
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import UtcTime
+from coliseum.http.strict_body import StrictRequest
 
 LONGEST_RATIONALE = 4_000
 EntrantStatus = Literal["pending", "active", "banned"]
@@ -27,13 +28,7 @@ def _one_visible_line(text: str) -> str:
 VisibleLine = Annotated[str, AfterValidator(_one_visible_line)]
 
 
-class _Request(BaseModel):
-    """Nothing is converted: "0.5" is no number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class EntrantRequest(_Request):
+class EntrantRequest(StrictRequest):
     """An agent that wants to take part."""
 
     name: VisibleLine = Field(
@@ -98,7 +93,7 @@ class QuestionAnswer(Sourced, QuestionData):
     """One open question."""
 
 
-class ForecastRequest(_Request):
+class ForecastRequest(StrictRequest):
     """Your forecast. The first one is final: it cannot be changed or withdrawn."""
 
     probability: float = Field(
@@ -152,7 +147,7 @@ class EntrantsAnswer(Listing[EntrantData]):
     """Outside agents, newest first."""
 
 
-class LimitRequest(_Request):
+class LimitRequest(StrictRequest):
     """New limits of an outside agent."""
 
     requests_per_minute: int | None = Field(default=None, ge=1, le=6000)

@@ -60,7 +60,7 @@ EntrantsDependency = Annotated[Entrants, Depends(entrants_of)]
 def entrant_of(
     entrants: EntrantsDependency, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Entrant:
-    """The caller. Raises NotPermitted and TooManyRequests."""
+    """The caller. Raises NotPermitted and OverLimit."""
     if credentials is None:
         raise NotPermitted(
             401, "Send your token as `Authorization: Bearer <token>`. /arena/SKILL.md says how to get one."
