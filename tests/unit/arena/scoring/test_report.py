@@ -256,7 +256,7 @@ from tests.unit.arena.scoring.reference import random_cells
 table = table_from_cells(random_cells(11, events=80))
 print(score(table, seed=seed_of("test", table), draws=500, slice_draws=100).digest)
 """
-DIGEST = "19b5b4ff80d9a89df973fd7f507d81d4fd7f8db29abc08fc32eec27706cf04b0"
+DIGEST = "8bd693028e6785192416f88dbbb20a71e9068ba59f58ea3f40a882332240d0bd"
 
 
 @pytest.mark.parametrize(
