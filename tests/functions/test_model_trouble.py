@@ -15,7 +15,9 @@ from tests.integration.arena_world import behind, end_round
 from tests.openrouter.server import FORECAST, JSON, Reply, refusal
 
 from coliseum.arena.agents.model_circuit import FAILURES
+from coliseum.arena.agents.reply import ForecastReply
 from coliseum.arena.agents.roster import roster
+from coliseum.llm.client import ModelAgent
 from coliseum.llm.failures import FailureKind
 from coliseum.store.client import Store
 
@@ -105,8 +107,22 @@ BILLS: dict[str, tuple[object, Decimal | None, str]] = {
         D("0.0401"),
         "billed",
     ),
-    "not a number": ({**TOKENS, "cost": float("nan")}, None, "estimated"),
-    "negative": ({**TOKENS, "cost": -5}, None, "estimated"),
+    "not a number": ({**TOKENS, "cost": float("nan")}, None, BOUND),
+    "negative": ({**TOKENS, "cost": -5}, None, BOUND),
+    "infinite": ({**TOKENS, "cost": float("inf")}, None, BOUND),
+    "absurd": ({**TOKENS, "cost": 1e300}, None, BOUND),
+    "own key without the price": ({**TOKENS, "cost": 0.0001, "is_byok": True}, None, BOUND),
+    "absurd tokens": ({**TOKENS, "prompt_tokens": 10**12}, None, BOUND),
+    "negative tokens": ({**TOKENS, "completion_tokens": -7}, None, BOUND),
+    "absurd tokens with a bill": ({**TOKENS, "prompt_tokens": 10**12, "cost": 0.004}, D("0.004"), "billed"),
+    "a text": ({**TOKENS, "cost": "0.004"}, None, BOUND),
+    "a usage that is a list": ([1, 2], None, BOUND),
+    "tokens as texts": ({**TOKENS, "prompt_tokens": "many", "completion_tokens_details": 3}, None, BOUND),
+    "details as texts": (
+        {**TOKENS, "cost": 0.004, "cost_details": "x", "prompt_tokens_details": [1]},
+        D("0.004"),
+        "billed",
+    ),
     "no cost": (TOKENS, None, "estimated"),
 }
 
@@ -121,6 +137,32 @@ def test_every_answer_is_kept_and_counts_with_its_bill_or_more(world: World, cas
     ((counted, how),) = world.attempts("cost_usd, cost_source")
     assert how == source
     assert counted == cost if cost is not None else counted > 0
+    assert world.budget() == (D(0), counted)
+
+
+def test_a_surprise_after_the_reply_is_recorded_with_its_bill(world: World) -> None:
+    def surprise(_: ForecastReply) -> None:
+        raise ZeroDivisionError("secret")
+
+    asked = ask(world.store)
+    world.patch.setattr(ForecastReply, "forecast", surprise)
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 0
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "invalid_output")
+    ((counted, how, detail),) = world.attempts("cost_usd, cost_source, error_detail")
+    assert (counted, how, detail) == (D("0.0021"), "billed", f"{SLUG}: invalid_output: ZeroDivisionError")
+    assert world.budget() == (D(0), counted)
+
+
+def test_a_surprise_before_the_reply_is_recorded_with_the_bound(world: World) -> None:
+    async def surprise(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    asked = ask(world.store)
+    world.patch.setattr(ModelAgent, "run", surprise)
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 1
+    assert asked.status(HAIKU, "blind") == ("pending", 1, "malformed")
+    ((counted, how),) = world.attempts("cost_usd, cost_source")
+    assert how == BOUND
     assert world.budget() == (D(0), counted)
 
 

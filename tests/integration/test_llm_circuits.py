@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.circuits import JITTER_SECONDS, Circuits
+from coliseum.arena.agents.circuits import JITTER_SECONDS, PROBE_SECONDS, Circuits
 from coliseum.arena.agents.model_circuit import ACCOUNT_SECONDS, FAILURES, OPEN_SECONDS
 from coliseum.llm.failures import TRAITS, FailureKind, FailureScope, ModelFailed
 from coliseum.upstash.client import Redis
@@ -80,6 +80,41 @@ def test_a_probe_that_another_circuit_forbids_is_free_for_the_next(circuits: Cir
     break_model(circuits)
     assert not circuits.allows(MODEL, now=NOW + 11).go
     assert circuits.allows(OTHER, now=NOW + 11).go
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_no_failure_is_lost_between_workers(circuits: Circuits, attempt: int) -> None:
+    with ThreadPoolExecutor(FAILURES) as pool:
+        list(pool.map(lambda _: circuits.failed(MODEL, LIMITED, now=NOW), range(FAILURES)))
+    assert allowed(circuits) == {SIBLING, OTHER}, attempt
+
+
+def test_a_late_failure_does_not_close_what_another_worker_opened(circuits: Circuits) -> None:
+    accounts = [failed(FailureKind.KEY_REFUSED, retry_after=60), failed(FailureKind.KEY_REFUSED, retry_after=600)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda failure: circuits.failed(MODEL, failure, now=NOW), accounts))
+    assert allowed(circuits, NOW + 599) == set()
+    assert circuits.allows(OTHER, now=NOW + 601).go
+
+
+def test_trouble_of_the_account_that_lasts_is_told_once(circuits: Circuits, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(4):
+        later = NOW + number * (ACCOUNT_SECONDS + 1)
+        assert circuits.allows(MODEL, now=later).go
+        circuits.failed(MODEL, failed(FailureKind.CREDIT), now=later)
+    circuits.failed(MODEL, failed(FailureKind.KEY_REFUSED), now=later + ACCOUNT_SECONDS + 1)
+    told = [record.failure for record in caplog.records if "paused" in record.getMessage()]  # type: ignore[attr-defined]  # logged
+    assert told == ["credit", "key_refused"]
+
+
+def test_a_probe_that_is_lost_lets_another_one_go(circuits: Circuits, redis: Redis, prefix: str) -> None:
+    break_model(circuits)
+    later = NOW + OPEN_SECONDS + 1
+    assert circuits.allows(MODEL, now=later).go
+    assert not circuits.allows(MODEL, now=later).go
+    assert 0 < redis.command("TTL", f"{prefix}arena:circuit:model:{MODEL}:probe") <= PROBE_SECONDS
+    redis.command("DEL", f"{prefix}arena:circuit:model:{MODEL}:probe")  # as Redis does after PROBE_SECONDS
+    assert circuits.allows(MODEL, now=later + PROBE_SECONDS).go
 
 
 def test_after_the_pause_one_worker_probes(circuits: Circuits) -> None:

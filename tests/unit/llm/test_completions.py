@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.llm.completions import readable_completion
+from coliseum.llm.results import usable_cost
 
 
 def completion(message: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -99,3 +100,16 @@ def test_no_reply_is_too_strange(message: dict[str, Any], choices: Any, usage: A
     said = document["choices"][0]["message"]
     assert isinstance(said["content"] if said.get("content") is not None else "", str | float | bool)
     readable_completion({"choices": choices, "usage": usage})
+
+
+def test_a_usage_keeps_what_can_be_true() -> None:
+    bill = {"cost": 0.004, "prompt_tokens": -1, "completion_tokens": 7, "total_tokens": 6, "cost_details": "x"}
+    document, _ = readable_completion({**completion({"content": "Yes."}), "usage": bill})
+    assert document["usage"] == {"cost": 0.004, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+@pytest.mark.parametrize("cost", ["0.1", [], {}, True])
+def test_a_cost_that_is_no_number_is_refused_and_not_missing(cost: object) -> None:
+    document, _ = readable_completion({**completion({"content": "Yes."}), "usage": {"cost": cost}})
+    assert usable_cost(document["usage"]["cost"], is_byok=False, upstream=None) is None
+    assert document["usage"]["cost"] is not None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.llm.options import OutputMode, Prices
-from coliseum.llm.results import AgentResult, Bill, CostSource, RunRecord, Turn, total_bill, usable_cost
+from coliseum.llm.results import AgentResult, Bill, CostSource, RunRecord, Turn, total_bill, usable_cost, usable_tokens
 
 D = Decimal
 BILLED = Turn(100, 10, D("0.002"), D("0.003"))
@@ -78,9 +78,17 @@ def test_a_result_has_data_as_the_older_name_of_output_and_its_bill() -> None:
         (0.0001, True, -1, None),
         (True, False, None, None),
         ("0.1", False, None, None),
+        (1e300, False, None, None),
+        (1001, False, None, None),
+        (999, False, None, D(999)),
     ],
 )
 def test_a_cost_that_cannot_be_true_is_unknown(
     cost: object, is_byok: bool, upstream: object, expected: D | None
 ) -> None:
     assert usable_cost(cost, is_byok=is_byok, upstream=upstream) == expected
+
+
+@pytest.mark.parametrize(("count", "usable"), [(0, 0), (1200, 1200), (-1, None), (10**12, None), (None, None)])
+def test_a_number_of_tokens_that_cannot_be_true_is_unknown(count: object, usable: int | None) -> None:
+    assert usable_tokens(count) == usable

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from coliseum import config
 from coliseum.config import Settings
+from coliseum.errors import SourceError
 from coliseum.llm import tracing
 from coliseum.llm.connections import ModelServer, check_address, provider_of, server_of
-from coliseum.llm.failures import FailureKind, ModelErrorReply, ModelFailed, classify, scope_of
+from coliseum.llm.failures import FailureKind, FailureScope, ModelErrorReply, ModelFailed, classify, scope_of
 from coliseum.llm.names import canonical_model, served_model, vendor
 from coliseum.llm.options import Options, OutputMode, Prices
 from coliseum.llm.responses import raw_reply, read_response
-from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill, usable_cost
+from coliseum.llm.results import AgentResult, RunRecord, Turn, total_bill, usable_cost, usable_tokens
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent as LibraryAgent
@@ -338,6 +339,8 @@ def _failed(error: Exception, trace: _RunTrace, messages: Sequence[ModelMessage]
             failure = FailureKind.TRUNCATED
         case exceptions.ContentFilterError():
             failure = FailureKind.FILTERED
+        case SourceError():  # a store's, while more money was reserved: says nothing about the model
+            failure, scope = FailureKind.MALFORMED, FailureScope.DECISION
         case exceptions.UnexpectedModelBehavior() if trace.responses:
             failure = FailureKind.INVALID_OUTPUT
         case _:
@@ -368,10 +371,13 @@ def _refuse_unfinished(response: ModelResponse) -> None:
 
 def _turn(response: ModelResponse, prices: Prices | None) -> Turn:
     details = response.provider_details or {}
-    billed = usable_cost(
-        details.get("cost"), is_byok=bool(details.get("is_byok")), upstream=details.get("upstream_inference_cost")
-    )
-    tokens_in, tokens_out = response.usage.input_tokens, response.usage.output_tokens
+    stated = details.get("cost")
+    billed = usable_cost(stated, is_byok=bool(details.get("is_byok")), upstream=details.get("upstream_inference_cost"))
+    tokens_in, tokens_out = usable_tokens(response.usage.input_tokens), usable_tokens(response.usage.output_tokens)
+    if tokens_in is None or tokens_out is None:
+        return Turn(0, 0, billed, None)
+    if stated is not None and billed is None:  # a usage with an impossible bill does not prove its tokens either
+        return Turn(tokens_in, tokens_out, None, None)
     estimated = None if prices is None else prices.of(tokens_in, tokens_out)
     if estimated is None and response.model_name:
         with suppress(LookupError, ValueError):  # a model the price list does not know; a reply without its usage

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from coliseum.llm.results import CHARACTERS_REPLACED, storable_json
+from coliseum.llm.results import CHARACTERS_REPLACED, storable_json, usable_tokens
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "error"})
 _DETAILS = {"reasoning.text": "text", "reasoning.summary": "summary", "reasoning.encrypted": "data"}
@@ -30,6 +30,8 @@ def readable_completion(document: Any) -> tuple[Any, tuple[str, ...]]:
     document.setdefault("object", "chat.completion")
     if not isinstance(document.get("provider"), str | dict):
         document["provider"] = ""
+    if "usage" in document:
+        document["usage"] = _readable_usage(document["usage"])
     for name in ("id", "model"):
         if not isinstance(document.get(name), str):
             document[name] = ""
@@ -37,6 +39,37 @@ def readable_completion(document: Any) -> tuple[Any, tuple[str, ...]]:
         if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
             _readable_choice(choice, number, repairs)
     return document, tuple(dict.fromkeys(repairs))
+
+
+_TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_TOKEN_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+
+
+def _readable_usage(usage: Any) -> dict[str, Any] | None:
+    """The usage without numbers that cannot be true. A bad bill must not lose the answer that it is for.
+
+    One bad number makes all tokens unknown (0). A cost that is no number becomes NaN, which counts as refused.
+    """
+    if not isinstance(usage, dict):
+        return None
+    readable = {**usage}
+    counts = [usage.get(name) for name in _TOKENS]
+    if any(count is not None and usable_tokens(count) is None for count in counts):
+        readable |= dict.fromkeys(_TOKENS, 0)
+    for name in _TOKENS:
+        readable[name] = readable.get(name) or 0
+    for name in _TOKEN_DETAILS:
+        details = usage.get(name)
+        if not isinstance(details, dict) or any(usable_tokens(count or 0) is None for count in details.values()):
+            readable.pop(name, None)
+    if not isinstance(usage.get("cost"), int | float | None):
+        readable["cost"] = float("nan")
+    if not isinstance(usage.get("is_byok"), bool | None):
+        readable["is_byok"] = None
+    details = usage.get("cost_details")
+    if not isinstance(details, dict) or not all(isinstance(cost, int | float | None) for cost in details.values()):
+        readable.pop("cost_details", None)
+    return readable
 
 
 def _readable_choice(choice: dict[str, Any], number: int, repairs: list[str]) -> None:

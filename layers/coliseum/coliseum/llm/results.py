@@ -12,6 +12,10 @@ from typing import Any, Generic, TypeVar
 from coliseum.llm.options import OutputMode
 
 Output = TypeVar("Output")
+MOST_DOLLARS = 1000
+"""No single reply costs as much. A bill above it is an error and would end the day's budget."""
+MOST_TOKENS = 100_000_000
+"""Ten times the longest context of any model."""
 
 
 class CostSource(StrEnum):
@@ -71,12 +75,17 @@ def usable_cost(cost: object, *, is_byok: bool, upstream: object) -> Decimal | N
     return None if paid is None else charged + paid
 
 
+def usable_tokens(count: object) -> int | None:
+    """A number of tokens that can be true, or None."""
+    return count if isinstance(count, int) and 0 <= count <= MOST_TOKENS else None
+
+
 def _dollars(value: object) -> Decimal | None:
-    """A finite amount that is not negative; None for anything else."""
+    """A finite amount that is not negative and that one reply can cost; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     amount = Decimal(str(value))
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount <= MOST_DOLLARS else None
 
 
 CHARACTERS_REPLACED = "characters_replaced"

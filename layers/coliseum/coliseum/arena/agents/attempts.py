@@ -64,7 +64,7 @@ def bill_of(record: RunRecord | None, failed: ModelFailed | None, *, bound: Deci
     so it counts with `bound`, as does each reply without a usable bill and without a price.
     """
     if record is None:
-        return FREE
+        return Bill(bound, CostSource.BOUND) if failed is not None and failed.traits.may_be_billed else FREE
     lost = failed is not None and failed.status is None and failed.traits.may_be_billed
     unknown = record.unbilled_replies + int(lost)
     if unknown:

@@ -18,7 +18,7 @@ from coliseum.arena.agents.model_circuit import (
     CircuitVerdict,
     ModelCircuit,
 )
-from coliseum.errors import SourceError
+from coliseum.errors import SourceError, SourceUnavailable
 from coliseum.llm.failures import FailureKind, FailureScope, ModelFailed
 from coliseum.llm.names import vendor
 from coliseum.observability import emit_metrics, logger
@@ -31,6 +31,15 @@ PROBE_SECONDS = 120
 AFTER_PROBE_SECONDS = 15.0
 """While one caller probes, the others ask again after this time."""
 JITTER_SECONDS = 5.0
+MOST_COLLISIONS = 20
+"""How often an update is repeated because another worker was faster. Each time one of the workers succeeds."""
+_REPLACE_LUA = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+"""Stores a circuit (and frees its probe) if it is still the one that was read."""
 _AT_ONCE = frozenset({FailureKind.DATA_POLICY, FailureKind.PRICE_LIMIT})
 """Failures of one model that will not pass by themselves within minutes."""
 
@@ -77,16 +86,12 @@ class Circuits:
         """Count a failure in the circuits that it concerns. One that concerns a single question is not counted."""
         for name, rule in _concerned(model, failure):
             try:
-                before = ModelCircuit.parse(self._redis.read("GET", self._key(name)))
-                after = before.failed(
-                    now, failure.failure.value, model=model, rule=rule, pause_seconds=failure.retry_after
-                )
-                self._redis.command("SET", self._key(name), after.text(), "EX", KEPT_SECONDS)
-                self._redis.command("DEL", self._probe_key(name))
+                before, after = self._count(name, model, failure, rule, now)
             except SourceError as error:
                 logger().warning("circuit could not be updated", circuit=name, problem=str(error))
                 continue
-            if after.open_until > now and before.open_until <= now:
+            # A probe that fails for the same reason prolongs the pause. It was announced when it began.
+            if after.open_until > now and not (before.open_until and before.reason == after.reason):
                 _announce(name, failure, seconds=after.open_until - now)
 
     def answered(self, model: str) -> None:
@@ -96,6 +101,21 @@ class Circuits:
             self._redis.command("DEL", *map(self._key, names), *map(self._probe_key, names))
         except SourceError as error:
             logger().warning("circuit could not be closed", circuit=model, problem=str(error))
+
+    def _count(
+        self, name: str, model: str, failure: ModelFailed, rule: CircuitRule, now: float
+    ) -> tuple[ModelCircuit, ModelCircuit]:
+        """Add a failure to a circuit; the circuit before and after. No worker overwrites another's failure."""
+        text = self._redis.read("GET", self._key(name))
+        for _ in range(MOST_COLLISIONS):
+            before = ModelCircuit.parse(text)
+            after = before.failed(now, failure.failure.value, model=model, rule=rule, pause_seconds=failure.retry_after)
+            keys = (self._key(name), self._probe_key(name))
+            stored = self._redis.script(_REPLACE_LUA, keys, (text or "", after.text(), KEPT_SECONDS))
+            if stored == 1:
+                return before, after
+            text = self._redis.read("GET", self._key(name))
+        raise SourceUnavailable("redis", f"the circuit {name} changed {MOST_COLLISIONS} times while it was updated")
 
     def _take_probe(self, name: str) -> bool:
         return self._redis.command("SET", self._probe_key(name), "1", "NX", "EX", PROBE_SECONDS) is not None

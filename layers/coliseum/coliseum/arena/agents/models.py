@@ -23,12 +23,13 @@ from coliseum.arena.forecasts import Forecast
 from coliseum.arena.frozen_context import shown_hash, visible_context
 from coliseum.arena.records.rows import Agent, Decision, RoundMarket
 from coliseum.config import Settings
-from coliseum.llm.client import create_agent
-from coliseum.llm.failures import REPLIED, ModelFailed
+from coliseum.errors import ColiseumError
+from coliseum.llm.client import ModelAgent, create_agent
+from coliseum.llm.failures import REPLIED, FailureKind, ModelFailed
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import AgentResult, RunRecord
 from coliseum.llm.tracing import TraceSpan, span
-from coliseum.observability import emit_metrics
+from coliseum.observability import emit_metrics, logger
 
 CIRCUIT_OPEN = "circuit_open:"
 """Begins the reason of a decision that was not made because the model is paused. The failure class follows."""
@@ -93,24 +94,19 @@ class Models:
     ) -> ModelOutcome:
         agent = question.agent
         assert agent.model is not None
-        model = create_agent(
-            model=agent.model,
-            system_prompt=prompt.system,
-            output_type=ForecastReply,
-            output_mode=OutputMode(agent.output_mode),
-            options=options_of(agent.params),
-            prices=prices_of(agent.params),
-            name=agent.agent_id,
-            settings=self._settings,
-        )
         started_at, started = datetime.now(UTC), time.monotonic()
         result: AgentResult[ForecastReply] | None = None
         failed: ModelFailed | None = None
+        forecast: Forecast | None = None
         with span("forecast {agent_id}", **_span_attributes(question)) as traced:
             try:
+                model = _model_agent(agent, prompt, self._settings)
                 result = await model.run(prompt.user, deadline_seconds=seconds, permit=money.another)
+                forecast = result.output.forecast()
             except ModelFailed as error:
                 failed = error
+            except Exception as error:  # noqa: BLE001 - the request may have been paid for, so it must be recorded
+                failed = _surprise(agent.model, error, result)
             record: RunRecord | None = failed.record if failed is not None else result.record if result else None
             attempt = Attempt(
                 decision=question.decision,
@@ -126,7 +122,6 @@ class Models:
             _annotate(traced, attempt)
         _measure_attempt(agent.model, attempt)
         await asyncio.to_thread(self._update_circuit, agent.model, failed)
-        forecast = None if result is None else result.output.forecast()
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
     def _update_circuit(self, model: str, failed: ModelFailed | None) -> None:
@@ -134,6 +129,31 @@ class Models:
             self._circuits.answered(model)
         else:
             self._circuits.failed(model, failed, now=self._clock())
+
+
+def _model_agent(agent: Agent, prompt: Prompt, settings: Settings) -> ModelAgent[ForecastReply]:
+    assert agent.model is not None
+    return create_agent(
+        model=agent.model,
+        system_prompt=prompt.system,
+        output_type=ForecastReply,
+        output_mode=OutputMode(agent.output_mode),
+        options=options_of(agent.params),
+        prices=prices_of(agent.params),
+        name=agent.agent_id,
+        settings=settings,
+    )
+
+
+def _surprise(model: str, error: Exception, result: AgentResult[ForecastReply] | None) -> ModelFailed:
+    """What nobody expected, as a failure. Its text may hold a secret, so only its class is stored and logged."""
+    if result is not None:
+        failure = FailureKind.INVALID_OUTPUT
+    else:  # our own errors come before the request
+        failure = FailureKind.REJECTED if isinstance(error, ColiseumError) else FailureKind.MALFORMED
+    logger().error("asking a model failed in a new way", model=model, error_class=type(error).__name__)
+    problem = f"{model}: {failure.value}: {type(error).__name__}"
+    return ModelFailed(failure, problem, record=None if result is None else result.record)
 
 
 class _DecisionBudget:
