@@ -192,7 +192,7 @@ def test_an_opening_that_is_killed_anywhere_is_completed_by_the_next_call(
         postgres_server.empty()
         if survived:
             break
-    assert steps == 5  # field, open, fund, hand out, and nothing more
+    assert steps == 6  # field, entrants that play, open, fund, hand out, and nothing more
 
 
 def test_a_settler_run_that_is_killed_anywhere_and_repeated_gives_the_same_ledgers(
