@@ -189,6 +189,26 @@ def test_a_claim_that_cannot_be_decided_is_refused(
     assert word in response.text
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"direction"', '"direction": "below", "direction"'),
+        ('"direction"', '"dir\\u0065ction": "below", "direction"'),
+        ('"rule"', '"rule": "every_look", "rule"'),
+        ('"track"', '"track": "blind", "track"'),
+        ('"above"', "NaN"),
+    ],
+)
+def test_a_body_that_two_readers_could_read_in_two_ways_is_refused(
+    client: TestClient, world: World, old: str, new: str
+) -> None:
+    body = json.dumps(claim(world, "two ways")).replace(old, new, 1)
+    headers = {**HEADERS, "Content-Type": "application/json"}
+    response = client.post(f"{ARENA}/claims", headers=headers, content=body)
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+    assert client.get(f"{ARENA}/claims", params={"limit": 1000}).text.count("two ways") == 0
+
+
 def test_a_slice_that_can_change_after_the_forecast_is_refused(client: TestClient, world: World) -> None:
     population = {"season": world.season, "track": "blind", "slice": "liquidity:low"}
     response = client.post(f"{ARENA}/claims", headers=HEADERS, json=claim(world, "x", population=population))
