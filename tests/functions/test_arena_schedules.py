@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from moto.server import ThreadedMotoServer
 from tests.fixtures.exchange import Exchange
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.redis import RedisServer
+from tests.functions.asked_round import MODELS as ASKED
+from tests.functions.asked_round import ask
+from tests.functions.forecaster_world import World
 from tests.integration.arena_world import answer, end_round
 
 from coliseum import aws, config
@@ -153,3 +157,23 @@ def test_without_a_queue_the_functions_say_which_setting_is_missing(
     for build in (opener.opener, settler.settler):
         with pytest.raises(ConfigurationError, match="DECISIONS_QUEUE_URL"):
             build()
+
+
+def test_a_nearly_spent_budget_is_told_once_and_a_spent_one_ends_the_asking(
+    world: World, queue_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settlers, cap = config.settings, Decimal("0.0025")
+    asked = ask(world.store)
+    model = ASKED[0]
+    assert world.invoke(asked.decision(model, "blind"), arena_daily_budget_usd=cap) == 0
+    assert world.budget() == (Decimal(0), Decimal("0.0021")), "84 % of the budget"
+    assert world.invoke(asked.decision(model, "aware"), arena_daily_budget_usd=cap) == 0
+    assert asked.status(model, "blind")[0] == "done"
+    assert asked.status(model, "aware") == ("skipped", 1, "budget")
+    assert len(world.openrouter.requests) == 1
+    capsys.readouterr()
+    world.patch.setattr(config, "settings", settlers, raising=False)
+    for _ in range(2):
+        call(settler, "settler.schedule.json")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "BudgetNearlySpent" in line]
+    assert [line["BudgetNearlySpent"] for line in lines] == [[1.0]]
