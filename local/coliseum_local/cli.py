@@ -232,6 +232,20 @@ def export_table(
 
 
 @app.command()
+def models(
+    *,
+    write: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="write the roster with the list's prices to this file")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Hold the roster against OpenRouter's list of models, and say what a round and a month may cost."""
+    from coliseum_local.model_list import check_models
+
+    raise typer.Exit(check_models(write=write, as_json=as_json))
+
+
+@app.command()
 def enter(
     target: Annotated[str, typer.Argument(help="module:function; it takes a question and returns a probability")],
     *,

@@ -77,6 +77,8 @@ class OpenRouter:
     """Bodies, oldest first."""
     headers: list[dict[str, str]] = field(default_factory=list, repr=False)
     """Headers of the same requests, names in lower case."""
+    models: list[dict[str, Any]] = field(default_factory=list)
+    """What `GET /models` lists."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set at the end: delayed answers are then sent at once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -161,6 +163,15 @@ def serving(port: int = 0) -> Iterator[OpenRouter]:
                 self.wfile.write(content)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True  # the caller has closed the connection
+
+        def do_GET(self) -> None:
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
+            content = json.dumps({"data": state.models}).encode()
+            self.send_response(200 if self.path.endswith("/models") else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # named by the base class
             """Write no access log."""

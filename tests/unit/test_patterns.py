@@ -64,6 +64,9 @@ EXAMPLES: dict[str, str] = {
     # addresses that outsiders chose
     r"[!-~]+": "https://a.b/",
     r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",
+    # the roster
+    r"[a-z0-9][a-z0-9._-]{0,63}": "gpt-6.1",
+    r"[0-9.]+": "5.5",
     # outside agents
     r"clm_[A-Za-z0-9_-]{43}": "clm_" + "aB3_-" * 8 + "abc",
     r"[A-Za-z0-9_-]{43}": "aB3_-" * 8 + "abc",

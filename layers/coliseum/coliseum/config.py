@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     """The most that the arena's models may cost in one day (UTC). Set a limit on the key itself, too."""
     arena_entry: Literal["off", "invite", "open"] = "off"
     """Whether outside agents can register. `invite`: the operator admits each. `open`: they are active at once."""
+    arena_roster: str | None = None
+    """The operator's contestants: JSON, the path of a JSON file, or its https address. None: those of the package."""
     arena_sources: str | None = None
     """The feeds of the informed track: JSON, the path of a JSON file, or `off`. None: the list in the package."""
     exa_api_key: HeaderSecret | None = None

@@ -6,7 +6,8 @@ file changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -25,6 +26,11 @@ MODEL_TRACKS = [*BOTH, Track.INFORMED.value]
 """What a model may play. Without `tracks` in its entry it plays the first two: each track costs as much again."""
 ENTRANT_PREFIX = "e-"
 """Ids of outside agents begin with it, and no others. The database enforces this too."""
+AGENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+MOST_ENTRIES = 100
+MOST_DOLLARS = Decimal(10_000)
+"""Per million tokens. A higher price is a mistake of units."""
+_PARTS = {"about", "options", "models", "statistical", "consensus"}
 _MODEL_FIELDS = {"agent_id": str, "name": str, "model": str, "enabled": bool, "prices": dict}
 _OWN_OPTIONS = ("max_tokens", "reasoning", "temperature", "quantizations")
 _RULE_FIELDS = {"agent_id": str, "name": str, "rule": str, "about": str}
@@ -44,7 +50,43 @@ class Roster:
 @cache
 def roster() -> Roster:
     """The roster that ships with the package."""
-    return parse(strict_json(files("coliseum.arena.agents").joinpath("roster.json").read_text()))
+    return parse(shipped_document())
+
+
+def shipped_document() -> dict[str, Any]:
+    """The document of the package, unchecked."""
+    document: dict[str, Any] = strict_json(files("coliseum.arena.agents").joinpath("roster.json").read_text())
+    return document
+
+
+def problems_of(document: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a roster document; empty where it can be parsed."""
+    problems: list[str] = []
+    if unknown := sorted(document.keys() - _PARTS):
+        problems.append(f"{unknown[0]}: only {', '.join(sorted(_PARTS))} are known")
+    for part in ("models", "statistical", "consensus"):
+        entries = document.get(part)
+        if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+            problems.append(f"{part}: expected a list of objects")
+        elif len(entries) > MOST_ENTRIES:
+            problems.append(f"{part}: expected at most {MOST_ENTRIES} entries, got {len(entries)}")
+    if not isinstance(document.get("options"), Mapping):
+        problems.append("options: expected an object")
+    if problems:
+        return problems
+    for entry in document["models"]:
+        problems += _problem(lambda entry=entry: _checked_model(entry, document["options"]))  # type: ignore[misc]
+    for entry in document["statistical"]:
+        problems += _problem(lambda entry=entry: _statistical(entry))  # type: ignore[misc]
+    return problems or _problem(lambda: parse(document))
+
+
+def _problem(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except InvalidInput as error:
+        return [str(error)]
+    return []
 
 
 def parse(document: Mapping[str, Any]) -> Roster:
@@ -53,9 +95,8 @@ def parse(document: Mapping[str, Any]) -> Roster:
     Raises InvalidInput for a field that is missing, unknown or of the wrong type, an unknown rule, a model slug without
     vendor, an unknown track, a repeated id, an id of outside agents, and a rule whose track contradicts what it reads.
     """
-    for entry in document["models"]:
-        _check_fields(entry, _MODEL_FIELDS, optional=(*_OWN_OPTIONS, "tracks"))
-    models = [_model(entry, document["options"]) for entry in document["models"] if entry["enabled"]]
+    checked = [_checked_model(entry, document["options"]) for entry in document["models"]]
+    models = [row for row, entry in zip(checked, document["models"], strict=True) if entry["enabled"]]
     others = [_statistical(entry) for entry in document["statistical"]]
     # The stored row of the consensus lists the contestants that it leaves out.
     left_out = [entry["agent_id"] for entry in document["statistical"] if not entry["in_consensus"]]
@@ -99,14 +140,42 @@ def _check_fields(entry: Mapping[str, Any], required: Mapping[str, type], *, opt
         raise InvalidInput(unknown[0], entry[unknown[0]], f"only the fields {known} {place}")
 
 
+def _checked_model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a model's entry, also of one that is not enabled."""
+    _check_fields(entry, _MODEL_FIELDS, optional=(*_OWN_OPTIONS, "tracks"))
+    if not AGENT_ID.fullmatch(entry["agent_id"]):
+        raise InvalidInput("agent_id", entry["agent_id"], "small letters, digits, dots and hyphens, at most 64")
+    _check_options({**shared, **entry}, place=f"in the roster entry of {entry['agent_id']}")
+    return _model(entry, shared)
+
+
+def _check_options(options: Mapping[str, Any], *, place: str) -> None:
+    """Raises InvalidInput for an option that a request could not carry."""
+    max_tokens, temperature = options.get("max_tokens"), options.get("temperature")
+    if type(max_tokens) is not int or not 100 <= max_tokens <= 64_000:
+        raise InvalidInput("max_tokens", max_tokens, f"a whole number from 100 to 64000 {place}")
+    if options.get("reasoning") not in {None, "minimal", "low", "medium", "high"}:
+        raise InvalidInput("reasoning", options.get("reasoning"), f"minimal, low, medium, high or null {place}")
+    if temperature is not None and (type(temperature) not in {int, float} or not 0 <= temperature <= 2):
+        raise InvalidInput("temperature", temperature, f"a number from 0 to 2 {place}")
+    formats = options.get("quantizations", [])
+    if not isinstance(formats, list) or not all(isinstance(name, str) for name in formats):
+        raise InvalidInput("quantizations", formats, f"a list of texts {place}")
+
+
 def _model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: entry[name] for name in _OWN_OPTIONS if name in entry}
     params = {"prices": entry["prices"], "options": {**shared, **own}}
     try:
-        prices_of(params), options_of(params)  # an entry that cannot be read fails here, not at the first decision
+        prices = prices_of(params)
+        options_of(params)  # an entry that cannot be read fails here, not at the first decision
+        are_prices = all(price.is_finite() and 0 <= price <= MOST_DOLLARS for price in (prices.input, prices.output))
     except (KeyError, TypeError, ArithmeticError):
+        are_prices = False
+    are_texts = all(isinstance(value, str) for value in entry["prices"].values())
+    if not are_prices or not are_texts or entry["prices"].keys() != {"input", "output"}:
         expected = f"input and output in US dollars per million tokens as texts, for {entry['agent_id']}"
-        raise InvalidInput("prices", entry["prices"], expected) from None
+        raise InvalidInput("prices", entry["prices"], expected)
     row = {"agent_id": entry["agent_id"], "kind": "llm", "name": entry["name"], "params": params}
     return {**row, "tracks": _model_tracks(entry), "model": canonical_model(entry["model"])}
 

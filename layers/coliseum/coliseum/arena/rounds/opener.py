@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.enrollment import enroll_roster
+from coliseum.arena.agents.enrollment import OperatorsRoster
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.rounds.opening import Enqueue, OpeningReport, RoundPlan, hand_out, open_round
 from coliseum.arena.sources.catalogue import configured_feeds
@@ -29,13 +29,14 @@ class RoundOpener:
     def __init__(
         self, settings: Settings, *, records: ArenaRecords, kalshi: Kalshi, feed: Feed, enqueue: Enqueue
     ) -> None:
-        """Raises ConfigurationError for a list of feeds that cannot be read."""
+        """Raises ConfigurationError for a list of feeds or a roster that cannot be read."""
         self._plan = RoundPlan.from_settings(settings)
         self._records = records
         self._kalshi = kalshi
         self._feed = feed
         self._enqueue = enqueue
-        self._enroll = partial(enroll_roster, records, has_key=settings.openrouter_api_key is not None)
+        has_key = settings.openrouter_api_key is not None
+        self._enroll = OperatorsRoster(records, settings.arena_roster, has_key=has_key).enroll
         self._fund = Budget(records, cap=settings.arena_daily_budget_usd).fund
         key = settings.exa_api_key
         self._gather = SourceGatherer(
