@@ -1107,22 +1107,14 @@ end $$;
 --
 
 CREATE FUNCTION public.arena_read_claim(p_entrant text, p_claim_hash text) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-declare
-  known public.arena_entrants;
-begin
-  select * into known from public.arena_entrants where entrant_id = p_entrant for update;
-  if not found or known.claim_until <= now() or known.claim_tries >= 5 then return null; end if;
-  if known.claim_hash <> p_claim_hash then
-    update public.arena_entrants set claim_tries = claim_tries + 1 where entrant_id = p_entrant;
-    return null;
-  end if;
-  return jsonb_build_object('entrant_id', known.entrant_id,
-    'name', (select name from public.arena_agents where agent_id = p_entrant),
-    'contact', known.contact, 'endpoint', known.endpoint, 'status', known.status, 'created_at', known.created_at);
-end $$;
+  select jsonb_build_object('entrant_id', e.entrant_id, 'name', a.name, 'contact', e.contact, 'endpoint', e.endpoint,
+    'status', e.status, 'created_at', e.created_at)
+  from public.arena_entrants e join public.arena_agents a on a.agent_id = e.entrant_id
+  where e.entrant_id = p_entrant and e.claim_hash = p_claim_hash and e.claim_until > now()
+$$;
 
 --
 -- Name: arena_record_result(text, text, text, numeric, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
@@ -2422,7 +2414,6 @@ CREATE TABLE public.arena_entrants (
     used integer DEFAULT 0 NOT NULL,
     claim_hash text NOT NULL,
     claim_until timestamp with time zone NOT NULL,
-    claim_tries integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     decided_at timestamp with time zone,
     CONSTRAINT arena_entrants_claim_hash_check CHECK ((claim_hash ~ '^[0-9a-f]{64}$'::text)),

@@ -10,8 +10,8 @@ import math
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from coliseum.client import Arena, ArenaRefused, OpenQuestion
 from coliseum.errors import ConfigurationError
 from coliseum_local.export import local_address
 
+TRIES = 3
 Play = Callable[[OpenQuestion], Any]
 
 
@@ -29,19 +30,34 @@ def enter(
 ) -> int:
     """Answer open questions with the function until Ctrl-C, or one time with `once`. Returns the exit code.
 
-    The token is kept in the file `keep`, which only its owner can read. Without that file the agent registers.
+    The token is kept in the file `keep` with the address that it is for. Only its owner can read the file. Without it
+    the agent registers. An outage does not end the command.
     """
     try:
-        play = load(target)
-        with Arena(url or local_address()) as arena:
-            if not _has_token(arena, keep) and not _register(arena, keep, name=name or target, contact=contact):
+        play, address = load(target), url or local_address()
+        with Arena(address) as arena:
+            if not _has_token(arena, keep, address) and not _register(
+                arena, keep, address, name=name or target, contact=contact
+            ):
                 return 2
+            player = Player(arena, play)
             while True:
-                answer_questions(arena, play)
+                wait = every
+                try:
+                    player.answer_questions()
+                except ArenaRefused as error:
+                    if error.status in {401, 403} or once:
+                        raise
+                    wait = max(every, error.retry_after_seconds or 0)
+                    print(error, file=sys.stderr)
+                except httpx.HTTPError as error:
+                    if once:
+                        raise
+                    print(f"no answer, trying again: {type(error).__name__}", file=sys.stderr)
                 if once:
                     return 0
-                time.sleep(every)
-    except (ArenaRefused, httpx.HTTPError, ValueError, TypeError, ConfigurationError) as error:
+                time.sleep(wait)
+    except (ArenaRefused, httpx.HTTPError, ValueError, TypeError, OSError, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -65,31 +81,51 @@ def load(target: str) -> Play:
     return function  # type: ignore[no-any-return]  # what it returns is checked with each answer
 
 
-def answer_questions(arena: Arena, play: Play) -> int:
-    """Answer every open question. One that fails does not stop the others. Returns the number of new forecasts."""
-    made = 0
-    for question in arena.questions():
+class Player:
+    """Plays a function. It asks the function once per question, and up to three times where it raised."""
+
+    def __init__(self, arena: Arena, play: Play) -> None:
+        self._arena = arena
+        self._play = play
+        self._tries: Counter[str] = Counter()
+
+    def answer_questions(self) -> int:
+        """Answer every open question. One that fails does not stop the others. Returns the number of new forecasts.
+
+        Raises ArenaRefused where the arena refuses this agent or its pace, httpx.HTTPError where it does not answer.
+        """
+        made = 0
+        for question in self._arena.questions():
+            if self._tries[question.question_id] < TRIES:
+                made += self._answer(question)
+        return made
+
+    def _answer(self, question: OpenQuestion) -> int:
+        self._tries[question.question_id] += 1
         try:
-            answer = play(question)
+            answer = self._play(question)
             value = asyncio.run(answer) if inspect.iscoroutine(answer) else answer
             probability, rationale = value if isinstance(value, tuple) else (value, "")
             if probability is None:
+                self._tries[question.question_id] = TRIES
                 print(f"{question.ticker}: abstained")
-                continue
-            sealed = arena.submit(question, checked(probability), rationale=rationale)
+                return 0
+            sealed = self._arena.submit(question, checked(probability), rationale=rationale)
         except ArenaRefused as error:
-            if error.status in {401, 403}:
+            if error.status in {401, 403, 429}:
+                self._tries[question.question_id] -= 1
                 raise
             print(f"{question.ticker}: {error}", file=sys.stderr)
+            return 0
         except httpx.HTTPError:
+            self._tries[question.question_id] -= 1
             raise
         except Exception as error:  # noqa: BLE001 - the user's function may raise anything
             print(f"{question.ticker}: {type(error).__name__}: {error}", file=sys.stderr)
-        else:
-            assert sealed is not None
-            made += sealed.new
-            print(f"{question.ticker}: {float(probability):.2f} sealed as {sealed.seal[:16]}…")
-    return made
+            return 0
+        assert sealed is not None
+        print(f"{question.ticker}: {float(probability):.2f} sealed as {sealed.seal[:16]}…")
+        return int(sealed.new)
 
 
 def checked(value: object) -> float:
@@ -99,22 +135,35 @@ def checked(value: object) -> float:
     return float(value)
 
 
-def _has_token(arena: Arena, keep: Path) -> bool:
-    with suppress(FileNotFoundError, ValueError, KeyError):
-        arena.token = json.loads(keep.read_text(encoding="utf-8"))["token"]
-    return arena.token is not None
+def _has_token(arena: Arena, keep: Path, address: str) -> bool:
+    """Use the kept token. Raises ValueError for a file that is none, or one that is for another address."""
+    try:
+        kept = json.loads(keep.read_text(encoding="utf-8"))
+        token, known = kept["token"], kept["address"]
+    except FileNotFoundError:
+        return False
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{keep}: this is no file of `coliseum enter`; name another one with --token-file") from None
+    if known != address:
+        raise ValueError(f"{keep}: this token is for {known}, not for {address}; name another file with --token-file")
+    arena.token = token
+    return True
 
 
-def _register(arena: Arena, keep: Path, *, name: str, contact: str | None) -> bool:
+def _register(arena: Arena, keep: Path, address: str, *, name: str, contact: str | None) -> bool:
     """Register and keep the token. False after printing what is missing."""
     if contact is None:
         print("--contact is needed to register: an e-mail or address for the operator", file=sys.stderr)
         return False
     # The file is made first: a token that cannot be kept would be lost.
-    descriptor = os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        made = arena.register(name, contact)
-        json.dump(made, file, indent=1)
+    descriptor = os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            made = arena.register(name, contact)
+            json.dump({"address": address, **made}, file, indent=1)
+    except BaseException:
+        keep.unlink(missing_ok=True)
+        raise
     print(f"registered as {made['entrant_id']} ({made['status']}); the token is in {keep}")
     if made["status"] == "pending":
         print(f"the operator has to admit it: {made['claim_url']}")

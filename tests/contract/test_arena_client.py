@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -21,9 +22,9 @@ from tests.fixtures.postgres import PostgresServer
 from tests.integration.arena_world import enrolled, open_round
 
 from coliseum.arena.records.all_tables import ArenaRecords
-from coliseum.client import Arena, ArenaRefused
+from coliseum.client import Arena, ArenaRefused, OpenQuestion
 from coliseum.store.client import Store
-from coliseum_local.enter import enter
+from coliseum_local.enter import Player, enter
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_client_waits_as_long_as_the_server_says_and_repeats_after_a_lost_answ
         headers = {"Retry-After": "7"} if found == 429 else {}
         return httpx.Response(found, headers=headers, json={"asked": 0})
 
-    with Arena("http://arena.test", token="t", transport=httpx.MockTransport(answer), wait=waits.append) as arena:
+    with Arena("https://arena.test", token="t", transport=httpx.MockTransport(answer), wait=waits.append) as arena:
         assert arena.record() == {"asked": 0}
     assert len(waits) == 3
     assert waits[2] == 7
@@ -125,6 +126,60 @@ def test_a_function_is_played_and_keeps_its_token(
     assert play(contact=None) == 0
     assert play("my_arena_agent:wrong") == 0
     assert len(records.forecasts()) == 1
+
+
+def test_a_token_goes_only_to_the_address_that_it_is_for(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_second_agent.py").write_text(AGENT)
+    keep = tmp_path / "token"
+
+    def play(url: str) -> int:
+        return enter("my_second_agent:forecast", url=url, name="M", contact="a@b.org", keep=keep, every=60, once=True)
+
+    assert play("http://127.0.0.1:9") == 2
+    assert not keep.exists()
+    assert (
+        enter("my_second_agent:forecast", url=address, name="Mine", contact="a@b.org", keep=keep, every=60, once=True)
+        == 0
+    )
+    assert play("http://localhost:9") == 2
+    assert "this token is for" in capsys.readouterr().err
+    keep.write_text("no token")
+    assert play(address) == 2
+    assert keep.read_text() == "no token"
+    with pytest.raises(ValueError, match="https"):
+        Arena("http://arena.example")
+
+
+def test_an_abstention_is_not_asked_again_and_an_error_three_times(address: str) -> None:
+    asked: list[str] = []
+
+    def play(question: OpenQuestion) -> float | None:
+        asked.append(question.ticker)
+        if question.ticker == "C":
+            raise RuntimeError("no idea")
+        return None
+
+    with Arena(address) as arena:
+        arena.register("Abstains", "me@example.org")
+        player = Player(arena, play)
+        for _ in range(5):
+            assert player.answer_questions() == 0
+    assert Counter(asked) == {"A": 1, "B": 1, "C": 3}
+
+
+def test_a_days_limit_is_passed_on_with_its_time() -> None:
+    answer = httpx.Response(429, headers={"Retry-After": "3600"}, json={"detail": "the limit is reached"})
+    waits: list[float] = []
+    transport = httpx.MockTransport(lambda _: answer)
+    with (
+        Arena("https://arena.test", token="t", transport=transport, wait=waits.append) as arena,
+        pytest.raises(ArenaRefused) as refused,
+    ):
+        arena.record()
+    assert (refused.value.status, refused.value.retry_after_seconds, waits) == (429, 3600, [])
 
 
 @pytest.mark.parametrize("target", ["nothing", "no_such_module_here:f", "json:nothing", "json:__name__"])

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 PREFIX = "/api/python/arena"
 ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 120.0
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _TEMPORARY = frozenset({429, 502, 503, 504})
 
 
@@ -46,10 +48,16 @@ class ForecastReceipt:
 
 
 class ArenaRefused(Exception):
-    """The server refused for good: `status` and the server's `detail`, which says what would be right."""
+    """The server refused: `status` and the server's `detail`, which says what would be right.
 
-    def __init__(self, status: int, detail: str, members: Mapping[str, Any]) -> None:
+    `retry_after_seconds` is set where a later request may succeed, such as after a day's limit.
+    """
+
+    def __init__(
+        self, status: int, detail: str, members: Mapping[str, Any], retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(f"the arena responded with {status}: {detail}")
+        self.retry_after_seconds = retry_after_seconds
         self.status = status
         self.detail = detail
         self.members = members
@@ -67,7 +75,13 @@ class Arena:
         transport: httpx.BaseTransport | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`url` is the address of the deployment, such as http://localhost:8000. `wait` sleeps for some seconds."""
+        """`url` is the address of the deployment, such as http://localhost:8000. `wait` sleeps for some seconds.
+
+        Raises ValueError for an address without TLS on another machine: the token would travel in the clear.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _THIS_MACHINE):
+            raise ValueError(f"{url}: expected an https address, or http on this machine")
         base = url.rstrip("/").removesuffix("/api/python")
         self._http = httpx.Client(base_url=base + PREFIX, timeout=timeout_seconds, transport=transport)
         self._wait = wait
@@ -145,10 +159,10 @@ class Arena:
                 if attempt == ATTEMPTS:
                     raise
             else:
-                if response.status_code not in _TEMPORARY or attempt == ATTEMPTS:
-                    return _answer(response)
                 named = response.headers.get("Retry-After", "")
-                waited = min(LONGEST_WAIT_SECONDS, float(named)) if named.isdigit() else waited
+                waited = float(named) if named.isascii() and named.isdigit() else waited
+                if response.status_code not in _TEMPORARY or attempt == ATTEMPTS or waited > LONGEST_WAIT_SECONDS:
+                    return _answer(response)
             self._wait(waited)
         raise AssertionError("the last attempt returns or raises")
 
@@ -163,4 +177,6 @@ def _answer(response: httpx.Response) -> Any:
         return body
     members = body if isinstance(body, dict) else {}
     detail = members.get("detail") or response.text[:300] or response.reason_phrase
-    raise ArenaRefused(response.status_code, str(detail), members)
+    named = response.headers.get("Retry-After", "")
+    later = float(named) if named.isascii() and named.isdigit() else None
+    raise ArenaRefused(response.status_code, str(detail), members, later)

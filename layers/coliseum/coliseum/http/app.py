@@ -99,7 +99,7 @@ async def _answer_invalid_parameters(request: Request, error: Exception) -> JSON
         {"field": ".".join(str(part) for part in item["loc"][1:]), "in": item["loc"][0], "message": item["msg"]}
         for item in error.errors()
     ]
-    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    detail = "; ".join(f"{item['field'] or item['in']}: {item['message']}" for item in errors)
     problem = ProblemResponse(
         INVALID_PARAMETERS, detail, request.scope["path"], _correlation_id(request), {"errors": errors}
     )

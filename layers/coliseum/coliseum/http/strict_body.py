@@ -38,10 +38,32 @@ class StrictBodyRoute(APIRoute):
                 length = request.headers.get("Content-Length", "")
                 if length.isascii() and length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
                     raise HTTPException(413, f"A body has at most {MAX_BODY_BYTES} bytes.")
-                check_body(await request.body())
+                body = await _read(request)
+                check_body(body)
+                request = Request(request.scope, _receive(body))
             return await answer(request)
 
         return checked
+
+
+async def _read(request: Request) -> bytes:
+    """The body. Raises HTTPException 413 as soon as it is too long: without a length a body may have no end."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, f"A body has at most {MAX_BODY_BYTES} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _receive(body: bytes) -> Callable[[], Coroutine[Any, Any, dict[str, Any]]]:
+    """The body once more, for the parser."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def check_body(body: bytes) -> None:

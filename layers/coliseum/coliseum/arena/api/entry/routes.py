@@ -154,7 +154,7 @@ def claim(
     entrant_id: EntrantPath,
     code: Annotated[str, Path(max_length=100)],
 ) -> ClaimedEntrantAnswer:
-    """For the operator. It changes nothing; five wrong codes close the link."""
+    """For the operator. It changes nothing."""
     row = entrants.claim(entrant_id, code)
     path = f"{base_url(request)}/arena/entrants/{entrant_id}/admit"
     return ClaimedEntrantAnswer.model_validate(
