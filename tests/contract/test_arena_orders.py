@@ -138,7 +138,7 @@ def test_the_document_says_which_routes_need_the_token() -> None:
         path: item["post"] for path, item in DOCUMENT["paths"].items() if path.startswith(ARENA) and "post" in item
     }
     # Registering needs no token, and a new token needs the old one.
-    for_agents = {f"{ARENA}/entrants": None, f"{ARENA}/entrants/me/token": [{"outside agent": []}]}
+    for_agents: dict[str, Any] = {f"{ARENA}/entrants": None, f"{ARENA}/entrants/me/token": [{"outside agent": []}]}
     assert {path: posts.pop(path).get("security") for path in for_agents} == for_agents
     assert len(posts) == 6
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
