@@ -283,3 +283,13 @@ def test_five_failures_of_one_model_leave_the_others_in_play(world: World) -> No
     world.invoke(*(f"{asked.round_id}/{ticker}/{HAIKU}/blind" for ticker in tickers))
     assert world.invoke(*(f"{asked.round_id}/{ticker}/{LUNA}/blind" for ticker in tickers)) == 0
     assert len(asked.records.forecasts()) == len(tickers)
+
+
+def test_a_reply_of_another_model_is_kept_and_marked(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, Reply(model="vendor/cheaper-1"))
+    world.openrouter.script(OTHER, Reply(model=f"{OTHER}-0901"))
+    assert world.invoke(asked.decision(HAIKU, "blind"), asked.decision(LUNA, "blind")) == 0
+    assert len(asked.records.forecasts()) == 2
+    assert world.attempts("model_served") == [("vendor/cheaper-1",), (f"{OTHER}-0901",)]
+    assert [record.getMessage() for record in caplog.records].count("another model replied") == 1

@@ -47,6 +47,8 @@ class Reply:
     echo: Callable[[str], Reply] | None = None
     """Makes the reply from the Authorization header of the request."""
     finish_reason: str | None = None
+    model: str | None = None
+    """The model that the reply names; None for the requested one."""
     cost: float | None = 0.0021
     tokens: tuple[int, int] = (1200, 400)
     """Input, output."""
@@ -136,7 +138,7 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
         "id": f"gen-fake-{next(_numbers)}",
         "object": "chat.completion",
         "created": 1_795_262_400,
-        "model": body["model"],
+        "model": reply.model or body["model"],
         "provider": "Fake",
         "choices": [{"index": 0, "finish_reason": finish, "native_finish_reason": finish, "message": message}],
         "usage": usage,

@@ -64,6 +64,7 @@ EXAMPLES: dict[str, str] = {
     # addresses that outsiders chose
     r"[!-~]+": "https://a.b/",
     r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?": "a-b",
+    r"-(\d{4}|\d{6}|\d{8}|\d{4}-\d{2}-\d{2})\Z": "-0901",
     # the roster
     r"[a-z0-9][a-z0-9._-]{0,63}": "gpt-6.1",
     r"[0-9.]+": "5.5",

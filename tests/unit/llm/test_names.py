@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coliseum.errors import InvalidInput
-from coliseum.llm.names import canonical_model, served_model, vendor
+from coliseum.llm.names import canonical_model, same_model, served_model, vendor
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,26 @@ def test_any_text_is_a_slug_or_refused(text: str) -> None:
         return
     assert slug.count("/") == 1
     assert slug.isascii()
+
+
+@pytest.mark.parametrize(
+    ("requested", "served", "same"),
+    [
+        ("a/b", "a/b", True),
+        ("a/b", "a/b-0901", True),
+        ("a/b", "a/b-2026-09-01", True),
+        ("a/b-0901", "a/b", True),
+        ("a/b-0901", "a/b-20260901", True),
+        ("a/b:free", "a/b", True),
+        ("a/b", "A/B:nitro", True),
+        ("a/b", "b-0901", True),
+        ("~a/b-latest", "a/b-5.6", True),
+        ("~a/b-latest", "a/c-5.6", False),
+        ("a/b", "a/b-mini", False),
+        ("a/b-5.5", "a/b-5.6", False),
+        ("a/b", "c/b", False),
+        ("a/b", "c", False),
+    ],
+)
+def test_a_reply_of_another_model_is_told_from_another_spelling(requested: str, served: str, same: bool) -> None:
+    assert same_model(requested, served) is same

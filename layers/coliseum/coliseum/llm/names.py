@@ -7,6 +7,7 @@ import re
 from coliseum.errors import InvalidInput
 
 _PREFIX = re.compile(r"^(openai|openai-chat|openai-responses|openrouter):", re.ASCII)
+_DATE = re.compile(r"-(\d{4}|\d{6}|\d{8}|\d{4}-\d{2}-\d{2})\Z", re.ASCII)
 _SLUG = re.compile(r"~?[a-z0-9][a-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(:[a-z0-9-]+)?", re.ASCII)
 
 
@@ -36,3 +37,17 @@ def served_model(name: str) -> str:
 def vendor(slug: str) -> str:
     """The part before the slash: the company whose outages the model shares."""
     return slug.lstrip("~").partition("/")[0]
+
+
+def same_model(requested: str, served: str) -> bool:
+    """Whether a reply came from the requested model.
+
+    Hosts add a date to a name or leave it out (`a/b-0901` for `a/b`), leave out the vendor, and drop a variant such as
+    `:free`. An alias such as `~a/b-latest` is served by a model of its family.
+    """
+    asked, came = requested.partition(":")[0].lower(), served.lstrip("~").partition(":")[0].lower()
+    if "/" not in came:
+        asked = asked.rpartition("/")[2]
+    if asked.startswith("~"):
+        return came.startswith(asked.lstrip("~").removesuffix("latest"))
+    return _DATE.sub("", came) == _DATE.sub("", asked)

@@ -26,6 +26,7 @@ from coliseum.config import Settings
 from coliseum.errors import ColiseumError
 from coliseum.llm.client import ModelAgent, create_agent
 from coliseum.llm.failures import REPLIED, FailureKind, ModelFailed
+from coliseum.llm.names import same_model
 from coliseum.llm.options import OutputMode
 from coliseum.llm.results import AgentResult, RunRecord
 from coliseum.llm.tracing import TraceSpan, span
@@ -121,6 +122,7 @@ class Models:
             )
             _annotate(traced, attempt)
         _measure_attempt(agent.model, attempt)
+        _warn_of_another_model(agent, attempt)
         await asyncio.to_thread(self._update_circuit, agent.model, failed)
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
@@ -129,6 +131,18 @@ class Models:
             self._circuits.answered(model)
         else:
             self._circuits.failed(model, failed, now=self._clock())
+
+
+def _warn_of_another_model(agent: Agent, attempt: Attempt) -> None:
+    """A reply of another model is kept and marked: it is not what the leaderboard says it is."""
+    record = attempt.record
+    if agent.model is None or record is None or record.model_served is None:
+        return
+    if not same_model(agent.model, record.model_served):
+        emit_metrics({"model": agent.model}, OtherModelServed=1)
+        logger().warning(
+            "another model replied", agent_id=agent.agent_id, asked=agent.model, served=record.model_served
+        )
 
 
 def _model_agent(agent: Agent, prompt: Prompt, settings: Settings) -> ModelAgent[ForecastReply]:

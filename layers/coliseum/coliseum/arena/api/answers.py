@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from coliseum.arena.api.accounts.answers import AccountData
 from coliseum.arena.api.leaderboards.answers import AgentBoard
 from coliseum.arena.api.public.answers import Probability, TrackName
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import Contracts, Dollars, Price, UtcTime
+from coliseum.llm.names import same_model
 
 _SECRET = "Null until the round is closed."  # noqa: S105  # a description, not a secret
 
@@ -196,11 +197,22 @@ class AttemptData(Answer):
     error_class: str | None
 
 
+class MarkedAttemptData(AttemptData):
+    """An attempt, with a mark where another model replied."""
+
+    @computed_field(description="A model other than the requested one replied. Null: no reply names its model.")  # type: ignore[prop-decorator]
+    @property
+    def other_model(self) -> bool | None:
+        if self.model_requested is None or self.model_served is None:
+            return None
+        return not same_model(self.model_requested, self.model_served)
+
+
 class ForecastAnswer(Sourced, ForecastData):
     """A forecast with everything that its seal covers, and with the attempts to get it."""
 
     payload: dict[str, Any] | None = Field(description=f"Everything that the seal covers. {_SECRET}")
-    attempts: list[AttemptData] = Field(description="Empty until the round is closed.")
+    attempts: list[MarkedAttemptData] = Field(description="Empty until the round is closed.")
     result: Literal["yes", "no", "scalar", "void"] | None
 
 

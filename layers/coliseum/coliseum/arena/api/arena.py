@@ -15,11 +15,11 @@ from coliseum.arena.api.answers import (
     AgentAnswer,
     AgentData,
     AgentsAnswer,
-    AttemptData,
     ForecastAnswer,
     ForecastData,
     ForecastsAnswer,
     FrozenMarketAnswer,
+    MarkedAttemptData,
     MarketData,
     MarketsAnswer,
     ProofAnswer,
@@ -120,7 +120,7 @@ class ArenaQueries:
         return ForecastAnswer(
             **self._queries.source_fields(),
             **row,
-            attempts=[AttemptData(**attempt) for attempt in self._queries.rows.every(records.ATTEMPTS, where)],
+            attempts=[MarkedAttemptData(**attempt) for attempt in self._queries.rows.every(records.ATTEMPTS, where)],
             result=None if market is None else market["result"],
         )
 
