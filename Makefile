@@ -64,7 +64,7 @@ invoke: .aws-sam/host/.built ## run a built function: make invoke FUNCTION=Portf
 
 lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with hashes and without index addresses
 	$(LOCK) --group dev -o requirements/dev.txt
-	for group in api worker local; do $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	for group in api worker mcp local; do $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(LOCK) --group sam -o requirements/sam.txt
 	sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 
@@ -135,7 +135,7 @@ define build
 endef
 
 HOST_PLATFORM = $(shell uname -m)-manylinux_2_28
-BUNDLE        = template.yaml requirements/api.txt requirements/worker.txt $(shell find functions layers -name '*.py' -o -name '*.lua' -o -name '*.json' -o -name Makefile -o -name exec-wrapper)
+BUNDLE        = template.yaml requirements/api.txt requirements/worker.txt requirements/mcp.txt $(shell find functions layers -name '*.py' -o -name '*.lua' -o -name '*.json' -o -name Makefile -o -name exec-wrapper)
 
 .aws-sam/host/.built: $(BUNDLE) | $(VENV)/.dev $(SAM_VENV)/.ready
 	$(call build,.aws-sam/host,$(HOST_PLATFORM))

@@ -137,8 +137,9 @@ def test_the_document_says_which_routes_need_the_token() -> None:
     posts = {
         path: item["post"] for path, item in DOCUMENT["paths"].items() if path.startswith(ARENA) and "post" in item
     }
-    # Registering needs no token, and a new token needs the old one.
+    # Registering needs no token, a new token needs the old one, and MCP clients list tools before they have one.
     for_agents: dict[str, Any] = {f"{ARENA}/entrants": None, f"{ARENA}/entrants/me/token": [{"outside agent": []}]}
+    for_agents[f"{ARENA}/mcp"] = [{"outside agent": []}]
     assert {path: posts.pop(path).get("security") for path in for_agents} == for_agents
     assert len(posts) == 6
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
