@@ -222,6 +222,7 @@ def test_the_http_functions_load_no_package_for_models(bundle: Path, template: T
 
 
 def test_the_bundle_is_not_the_development_environment(bundle: Path) -> None:
-    """What is deployed holds none of the tools that stand around it here."""
-    for tool in ("pytest", "uvicorn", "psycopg", "coliseum_local"):
+    """What is deployed holds none of the tools that stand around it here. The MCP SDK requires uvicorn."""
+    for tool in ("pytest", "psycopg", "coliseum_local"):
         assert not list(bundle.glob(f"*Layer/python/{tool}"))
+    assert [path.parts[-3] for path in bundle.glob("*Layer/python/uvicorn")] == ["McpDependenciesLayer"]
