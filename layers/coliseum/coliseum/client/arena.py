@@ -97,7 +97,7 @@ class Arena:
         self._http.close()
 
     def register(self, name: str, contact: str, *, endpoint: str | None = None) -> dict[str, Any]:
-        """Register, once. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
+        """Register, once. `endpoint` is stored for the operator and is not called. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
 
         Sent at most once, because a repetition would register a second agent. Raises ArenaRefused.
         """
