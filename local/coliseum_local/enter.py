@@ -46,8 +46,8 @@ def enter(
                 try:
                     player.answer_questions()
                 except ArenaRefused as error:
-                    if error.status in {401, 403} or once:
-                        raise
+                    if error.status == 401 or once:
+                        raise  # a 403 waits: the operator may admit the agent
                     wait = max(every, error.retry_after_seconds or 0)
                     print(error, file=sys.stderr)
                 except httpx.HTTPError as error:
@@ -71,11 +71,13 @@ def load(target: str) -> Play:
         raise ValueError(f"{target}: expected module:function, such as my_agent:forecast")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except ImportError as error:
-        raise ValueError(f"{target}: the module {module_name} cannot be imported: {error}") from error
-    except AttributeError:
-        raise ValueError(f"{target}: {module_name} has no {function_name}") from None
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the user's module may raise anything
+        problem = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{target}: the module {module_name} cannot be imported: {problem}") from error
+    function = getattr(module, function_name, None)
+    if function is None:
+        raise ValueError(f"{target}: {module_name} has no {function_name}")
     if not callable(function):
         raise TypeError(f"{target}: {function_name} is not a function")
     return function  # type: ignore[no-any-return]  # what it returns is checked with each answer
@@ -143,7 +145,9 @@ def _has_token(arena: Arena, keep: Path, address: str) -> bool:
     except FileNotFoundError:
         return False
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{keep}: this is no file of `coliseum enter`; name another one with --token-file") from None
+        raise ValueError(
+            f"{keep}: this file holds no token of `coliseum enter`; remove it, or name another one with --token-file"
+        ) from None
     if known != address:
         raise ValueError(f"{keep}: this token is for {known}, not for {address}; name another file with --token-file")
     arena.token = token
@@ -161,8 +165,10 @@ def _register(arena: Arena, keep: Path, address: str, *, name: str, contact: str
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             made = arena.register(name, contact)
             json.dump({"address": address, **made}, file, indent=1)
-    except BaseException:
+    except BaseException as error:
         keep.unlink(missing_ok=True)
+        if isinstance(error, httpx.HTTPError | KeyboardInterrupt):
+            print("registering was cut off; if the name is taken now, use another one with --name", file=sys.stderr)
         raise
     print(f"registered as {made['entrant_id']} ({made['status']}); the token is in {keep}")
     if made["status"] == "pending":

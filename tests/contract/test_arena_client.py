@@ -153,6 +153,20 @@ def test_a_token_goes_only_to_the_address_that_it_is_for(
         Arena("http://arena.example")
 
 
+@pytest.mark.parametrize("text", ["def forecast(:", "nothing.at_all", "raise KeyError('x')"])
+def test_a_module_that_fails_is_named_with_its_error(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = f"broken_agent_{len(text)}"
+    (tmp_path / f"{name}.py").write_text(text)
+    nowhere = "http://127.0.0.1:9"
+    assert (
+        enter(f"{name}:forecast", url=nowhere, name=None, contact="a@b", keep=tmp_path / "t", every=60, once=True) == 2
+    )
+    assert "cannot be imported" in capsys.readouterr().err
+
+
 def test_an_abstention_is_not_asked_again_and_an_error_three_times(address: str) -> None:
     asked: list[str] = []
 

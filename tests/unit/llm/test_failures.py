@@ -118,6 +118,12 @@ def test_retry_after_comes_from_the_header_or_else_from_the_body() -> None:
     assert ModelErrorReply.parse(429, body, retry_after=3.0).retry_after == 3
 
 
+@pytest.mark.parametrize("value", [-1, 10**400, float("nan"), float("inf"), True, "12", [12], None])
+def test_a_time_to_wait_that_is_none_is_unknown(value: object) -> None:
+    body = {"availability": {"code": "capacity_exhausted", "retry_after": value}}
+    assert ModelErrorReply.parse(429, body).retry_after is None
+
+
 def test_every_kind_of_failure_has_its_traits() -> None:
     assert set(TRAITS) == set(FailureKind)
 

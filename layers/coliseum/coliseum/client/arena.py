@@ -97,8 +97,9 @@ class Arena:
         self._http.close()
 
     def register(self, name: str, contact: str, *, endpoint: str | None = None) -> dict[str, Any]:
-        """Register, once. `endpoint` is stored for the operator and is not called. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
+        """Register, once. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
 
+        `endpoint` is an https address of the agent. It is stored for the operator and is not called.
         Sent at most once, because a repetition would register a second agent. Raises ArenaRefused.
         """
         body = {"name": name, "contact": contact, **({} if endpoint is None else {"endpoint": endpoint})}

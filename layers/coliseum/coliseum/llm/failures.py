@@ -16,6 +16,8 @@ from typing import Any
 from coliseum.errors import SourceError
 
 SOURCE = "openrouter"
+MOST_SECONDS = 10.0**9
+"""A longer time to wait is a mistake."""
 
 
 class FailureKind(StrEnum):
@@ -298,7 +300,10 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    """A finite number of seconds that is not negative; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+        return None
+    return float(value)
 
 
 def _moment(value: object) -> datetime | None:

@@ -94,5 +94,7 @@ def test_a_text_that_cannot_be_read_is_a_closed_circuit(text: str | None) -> Non
 
 
 def test_any_text_is_read_without_an_error() -> None:
-    for text in (None, "", "null", "[]", "{", '{"failures": 3}', '{"open_until": "soon"}'):
+    odd = ("9" * 401, "NaN", "Infinity", "-Infinity", "[" * 100_000, '{"open_until": NaN}', '{"open_until": Infinity}')
+    huge = ('{"open_until": ' + "9" * 401 + "}", '{"failures": [[' + "9" * 401 + ', "a"]]}')
+    for text in (None, "", "null", "[]", "{", '{"failures": 3}', '{"open_until": "soon"}', *odd, *huge):
         assert ModelCircuit.parse(text) == ModelCircuit()

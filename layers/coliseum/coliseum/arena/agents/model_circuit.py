@@ -6,6 +6,7 @@ Times are unix seconds.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,6 +90,9 @@ class ModelCircuit:
         try:
             value = json.loads(text or "{}")
             failures = tuple((float(at), str(model)) for at, model in value.get("failures", ()))
-            return cls(failures, float(value.get("open_until", 0)), str(value.get("reason", "")))
-        except (ValueError, TypeError, AttributeError):
+            open_until = float(value.get("open_until", 0))
+            reason = str(value.get("reason", ""))
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
+        finite = math.isfinite(open_until) and all(math.isfinite(at) for at, _ in failures)
+        return cls(failures, open_until, reason) if finite else cls()

@@ -40,7 +40,7 @@ class EntrantRequest(StrictRequest):
     endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = Field(
         default=None,
         max_length=500,
-        description="An https address of the agent. It is stored for the operator and is not called: send your forecasts.",
+        description="An https address of the agent. It is stored for the operator and is not called.",
     )
 
 
