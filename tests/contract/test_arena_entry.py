@@ -286,7 +286,9 @@ def test_a_body_that_is_too_long_is_refused(arena: TestClient) -> None:
         {"name": "hidden\u202etext"}, {"name": "zero\u200bwidth"}, {"contact": ""}, {"contact": None}, {"more": 1},
         {"endpoint": "http://a.example"}, {"endpoint": "https://127.0.0.1/x"}, {"endpoint": "https://a.example:8443"},
         {"endpoint": "https://user@a.example"}, {"endpoint": "https://localhost/x"}, {"endpoint": "https://a.internal"},
-        {"endpoint": "https://2130706433/"}, {"endpoint": "https://[::1]/"}, {"endpoint": "ftp://a.example"},
+        {"endpoint": "https://2130706433/"}, {"endpoint": "https://127.0x1/f"}, {"endpoint": "https://0x7f.0x0.0x0.0x1/"},
+        {"endpoint": "https://a.9x/"}, {"endpoint": "https://a.example/\x7f"}, {"endpoint": "https://[::1]/"},
+        {"endpoint": "ftp://a.example"},
         {"endpoint": "https://a.example/\n"}, {"name": 5},
     ],
 )  # fmt: skip

@@ -6,6 +6,9 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from coliseum.errors import InvalidInput
+from coliseum.outbound.targets import target
+
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
 
 
@@ -28,6 +31,10 @@ def check_endpoint(text: str) -> str:
     labels = parts.hostname.rstrip(".").split(".")
     if _is_number(parts.hostname) or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("a public DNS name is needed, not a number or a local name")
+    try:
+        target(text)  # also knows spellings of numbers such as 0x7f.0x0.0x0.0x1
+    except InvalidInput as error:
+        raise ValueError(f"an address that can be called is needed: {error.expected}") from None
     if labels[-1].isdigit() or labels[-1] in {"local", "internal", "localhost", "home", "lan", "arpa"}:
         raise ValueError("a public DNS name is needed, not a number or a local name")
     return text
