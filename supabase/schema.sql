@@ -259,6 +259,47 @@ CREATE FUNCTION public.arena_account_for(p_round text, p_reserved numeric, p_spe
 $$;
 
 --
+-- Name: arena_answer_call(text, text, integer, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_answer_call(p_entrant text, p_question text, p_attempt integer, p_payload jsonb, p_seal text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+  answer jsonb;
+  why text;
+begin
+  -- Locks come in one order everywhere: the entrant, its endpoint, the call.
+  select * into known from public.arena_entrants where entrant_id = p_entrant for update;
+  perform 1 from public.arena_endpoints where entrant_id = p_entrant for update;
+  perform 1 from public.arena_calls
+    where entrant_id = p_entrant and question_id = p_question and attempt = p_attempt and status = 'calling' for update;
+  if not found or known.entrant_id is null then return jsonb_build_object('error', 'lease'); end if;
+  begin
+    answer := public.arena_seal_entrant_forecast(known, p_question, p_payload, p_seal);
+  exception when sqlstate '55000' then -- the round closed while the row was written
+    answer := jsonb_build_object('error', 'late');
+  end;
+  why := answer ->> 'error';
+  update public.arena_calls set
+      status = case when why is null or why = 'second' then 'answered' when why = 'day' then 'waiting' else 'failed' end,
+      problem = case why
+        when 'late' then 'the answer came after the close of the round'
+        when 'day' then 'the limit of forecasts in 24 hours is reached'
+        when 'banned' then 'the operator has banned this agent'
+        when 'pending' then 'the operator has not admitted this agent yet'
+        when 'question' then 'there is no such question any more' end,
+      lease_until = null, finished_at = clock_timestamp()
+    where entrant_id = p_entrant and question_id = p_question;
+  -- Whatever became of the forecast, the endpoint has given a good answer.
+  update public.arena_endpoints set problems = 0, next_call_at = now()
+    where entrant_id = p_entrant and problems > 0 and status = 'ready';
+  return answer;
+end $$;
+
+--
 -- Name: arena_authorize_entrant(text, integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -521,6 +562,92 @@ begin
 end $$;
 
 --
+-- Name: arena_claim_calls(integer, integer, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_claim_calls(p_questions integer, p_challenges integer, p_each integer, p_lease_seconds integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  moment timestamptz;
+  until timestamptz;
+  challenges jsonb;
+  questions jsonb;
+begin
+  -- One worker claims at a time, so that two cannot see the same row as free.
+  perform pg_advisory_xact_lock(hashtextextended('arena_calls', 0));
+  moment := clock_timestamp();
+  until := moment + make_interval(secs => p_lease_seconds);
+
+  with due as (
+    select n.entrant_id from public.arena_endpoints n join public.arena_entrants e using (entrant_id)
+    where e.status = 'active' and n.status = 'unproven' and n.next_call_at <= moment
+      and coalesce(n.lease_until <= moment, true)
+    order by n.problems, n.next_call_at, n.entrant_id limit p_challenges
+  ), claimed as (
+    update public.arena_endpoints n set lease = n.lease + 1, lease_until = until, asked_at = moment
+      from due where due.entrant_id = n.entrant_id
+      returning n.entrant_id, n.lease, n.secret, case when n.previous_until > moment then n.previous_secret end as old
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'entrant_id', c.entrant_id, 'endpoint', e.endpoint, 'lease', c.lease,
+      'secrets', jsonb_build_array(c.secret)
+        || case when c.old is null then '[]'::jsonb else jsonb_build_array(c.old) end)), '[]')
+    into challenges from claimed c join public.arena_entrants e using (entrant_id);
+
+  with running as (
+    select c.entrant_id, count(*) as number from public.arena_calls c
+    where c.status = 'calling' and c.lease_until > moment group by 1
+  ), playing as (
+    select e.entrant_id, n.problems,
+      least(case when n.problems = 0 then p_each else 1 end,
+            e.forecasts_per_day - (select count(*) from public.arena_forecasts f
+              where f.agent_id = e.entrant_id and f.created_at > moment - interval '1 day'))
+        - coalesce(r.number, 0) as room
+    from public.arena_entrants e join public.arena_endpoints n using (entrant_id)
+    left join running r using (entrant_id)
+    where e.status = 'active' and n.status = 'ready' and n.next_call_at <= moment
+  ), asked as (
+    select m.round_id || '.' || m.ticker as question_id, m.round_id, m.ticker, r.closes_at
+    from public.arena_rounds r join public.arena_round_markets m using (round_id)
+    where r.status = 'open' and r.exchange <> 'replay' and r.closes_at > moment + interval '2 seconds'
+  ), due as (
+    select p.entrant_id, p.problems, p.room, q.question_id, q.closes_at,
+      row_number() over (partition by p.entrant_id
+                         order by coalesce(c.attempt, 0), q.closes_at, q.question_id) as turn
+    from playing p cross join asked q
+    left join public.arena_calls c on c.entrant_id = p.entrant_id and c.question_id = q.question_id
+    where p.room > 0 and coalesce(c.attempt, 0) < 40 -- should an answer end the worker each time, others go on
+      and (c.status is null or c.status = 'waiting' or (c.status = 'calling' and c.lease_until <= moment))
+      and not exists (select 1 from public.arena_forecasts f
+        where f.forecast_id = q.round_id || '/' || q.ticker || '/' || p.entrant_id || '/open')
+  ), chosen as (
+    select entrant_id, question_id from due where turn <= room
+    order by problems > 0, turn, closes_at, md5(entrant_id || question_id) limit p_questions
+  ), claimed as (
+    insert into public.arena_calls as c (entrant_id, question_id, status, lease_until, called_at)
+      select entrant_id, question_id, 'calling', until, moment from chosen order by entrant_id, question_id
+      on conflict (entrant_id, question_id) do update
+        set status = 'calling', attempt = c.attempt + 1, lease_until = excluded.lease_until,
+            called_at = excluded.called_at
+      returning c.entrant_id, c.question_id, c.attempt
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'entrant_id', c.entrant_id, 'question_id', c.question_id, 'attempt', c.attempt, 'round_id', r.round_id,
+      'ticker', m.ticker, 'closes_at', r.closes_at, 'context', m.context, 'context_hash', m.context_hash,
+      'seconds_left', extract(epoch from r.closes_at - clock_timestamp()), 'endpoint', e.endpoint,
+      'secrets', jsonb_build_array(n.secret)
+        || case when n.previous_until > moment then jsonb_build_array(n.previous_secret) else '[]'::jsonb end)), '[]')
+    into questions
+    from claimed c join public.arena_entrants e using (entrant_id) join public.arena_endpoints n using (entrant_id)
+    join public.arena_round_markets m on m.round_id = split_part(c.question_id, '.', 1)
+      and m.ticker = substr(c.question_id, strpos(c.question_id, '.') + 1)
+    join public.arena_rounds r on r.round_id = m.round_id;
+  return jsonb_build_object('challenges', challenges, 'questions', questions);
+end $$;
+
+--
 -- Name: arena_claim_events(text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -613,6 +740,32 @@ begin
 end $$;
 
 --
+-- Name: arena_count_endpoint_change(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_count_endpoint_change(p_token_hash text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_entrants;
+begin
+  select * into known from public.arena_entrants where token_hash = p_token_hash for update;
+  if not found then return jsonb_build_object('error', 'unknown'); end if;
+  if known.status <> 'active' then return jsonb_build_object('error', known.status); end if;
+  if known.endpoint_changes_at <= now() - interval '1 day' then
+    update public.arena_entrants set endpoint_changes = 1, endpoint_changes_at = now()
+      where entrant_id = known.entrant_id;
+  elsif known.endpoint_changes >= 10 then
+    return jsonb_build_object('error', 'changes', 'retry_after',
+      greatest(1, ceil(extract(epoch from known.endpoint_changes_at + interval '1 day' - now()))::integer));
+  else
+    update public.arena_entrants set endpoint_changes = endpoint_changes + 1 where entrant_id = known.entrant_id;
+  end if;
+  return jsonb_build_object('entrant_id', known.entrant_id);
+end $$;
+
+--
 -- Name: arena_day_seals(date); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -623,6 +776,81 @@ CREATE FUNCTION public.arena_day_seals(p_day date) RETURNS jsonb
   select coalesce(jsonb_agg(f.seal order by f.seal), '[]')
   from public.arena_forecasts f
   where f.created_at >= p_day::timestamp at time zone 'UTC' and f.created_at < (p_day + 1)::timestamp at time zone 'UTC'
+$$;
+
+--
+-- Name: arena_end_call(text, text, integer, text, text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_end_call(p_entrant text, p_question text, p_attempt integer, p_outcome text, p_problem text, p_retry_after integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  ended public.arena_calls;
+begin
+  perform 1 from public.arena_endpoints where entrant_id = p_entrant for update; -- before the call, as above
+  update public.arena_calls set
+      wrong = wrong + case p_outcome when 'wrong' then 1 else 0 end,
+      status = case when p_outcome in ('abstained', 'deferred') then p_outcome
+                    when p_outcome = 'wrong' and wrong >= 2 then 'failed' else 'waiting' end,
+      problem = p_problem, lease_until = null, finished_at = clock_timestamp()
+    where entrant_id = p_entrant and question_id = p_question and attempt = p_attempt and status = 'calling'
+    returning * into ended;
+  if not found then return false; end if;
+  if p_outcome in ('abstained', 'deferred') then
+    update public.arena_endpoints set problems = 0, next_call_at = now()
+      where entrant_id = p_entrant and problems > 0 and status = 'ready';
+  else
+    perform public.arena_note_endpoint_problem(
+      p_entrant, ended.called_at, p_problem, p_retry_after, p_outcome = 'stop');
+  end if;
+  return true;
+end $$;
+
+--
+-- Name: arena_end_challenge(text, integer, text, integer, boolean); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_end_challenge(p_entrant text, p_lease integer, p_problem text, p_retry_after integer, p_stop boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_endpoints;
+begin
+  select * into known from public.arena_endpoints
+    where entrant_id = p_entrant and lease = p_lease and lease_until is not null and status = 'unproven' for update;
+  if not found then return false; end if;
+  if p_problem is null then
+    update public.arena_endpoints
+      set status = 'ready', problems = 0, proven_at = now(), lease_until = null, next_call_at = now()
+      where entrant_id = p_entrant;
+  else
+    perform public.arena_note_endpoint_problem(p_entrant, known.asked_at, p_problem, p_retry_after, p_stop);
+  end if;
+  return true;
+end $$;
+
+--
+-- Name: arena_endpoint_state(text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_endpoint_state(p_entrant text, p_recent integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'status', n.status, 'problems', n.problems, 'problem', n.problem, 'problem_at', n.problem_at,
+    'next_call_at', n.next_call_at, 'proven_at', n.proven_at,
+    'old_secret_until', case when n.previous_until > now() then n.previous_until end,
+    'calls', (select coalesce(jsonb_object_agg(s.status, s.number), '{}') from (
+        select c.status, count(*) as number from public.arena_calls c where c.entrant_id = p_entrant group by 1) s),
+    'recent', (select coalesce(jsonb_agg(to_jsonb(s) order by s.called_at desc, s.question_id), '[]') from (
+        select c.question_id, c.status, c.attempt, c.problem, c.called_at, c.finished_at
+        from public.arena_calls c where c.entrant_id = p_entrant
+        order by c.called_at desc, c.question_id limit p_recent) s))
+  from public.arena_endpoints n where n.entrant_id = p_entrant
 $$;
 
 --
@@ -686,7 +914,9 @@ CREATE FUNCTION public.arena_entrant_record(p_entrant text) RETURNS jsonb
     'market_brier', round(avg((q - value) ^ 2) filter (where p is not null and value is not null and closes_at <= now()), 6),
     'missed', coalesce((select jsonb_agg(m.round_id || '.' || m.ticker order by m.round_id desc, m.ticker) from (
         select round_id, ticker from asked where status <> 'done' and closes_at <= now()
-        order by round_id desc, ticker limit 50) m), '[]'))
+        order by round_id desc, ticker limit 50) m), '[]'),
+    'endpoint', (select e.endpoint from public.arena_entrants e where e.entrant_id = p_entrant),
+    'endpoint_state', public.arena_endpoint_state(p_entrant, 20))
   from asked
 $$;
 
@@ -800,6 +1030,18 @@ begin
     where decision_id = asked.decision_id;
   return jsonb_build_object('decision_id', asked.decision_id, 'changed', true);
 end $$;
+
+--
+-- Name: arena_forget_calls(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_forget_calls() RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with gone as (delete from public.arena_calls where called_at < now() - interval '30 days' returning 1)
+  select count(*)::integer from gone
+$$;
 
 --
 -- Name: arena_forget_sources(); Type: FUNCTION; Schema: public; Owner: -
@@ -980,7 +1222,8 @@ CREATE FUNCTION public.arena_list_entrants() RETURNS jsonb
     SET search_path TO ''
     AS $$
   select coalesce(jsonb_agg(jsonb_build_object(
-    'entrant_id', e.entrant_id, 'name', a.name, 'contact', e.contact, 'endpoint', e.endpoint, 'status', e.status,
+    'entrant_id', e.entrant_id, 'name', a.name, 'contact', e.contact, 'endpoint', e.endpoint,
+    'endpoint_state', public.arena_endpoint_state(e.entrant_id, 0), 'status', e.status,
     'requests_per_minute', e.requests_per_minute, 'forecasts_per_day', e.forecasts_per_day,
     'created_at', e.created_at, 'decided_at', e.decided_at,
     'forecasts', (select count(*) from public.arena_forecasts f where f.agent_id = e.entrant_id))
@@ -1016,6 +1259,30 @@ begin
     raise exception 'claim % is not decided before %', new.claim_id, asked.look_at using errcode = '23514';
   end if;
   return new;
+end $$;
+
+--
+-- Name: arena_note_endpoint_problem(text, timestamp with time zone, text, integer, boolean); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_note_endpoint_problem(p_entrant text, p_began timestamp with time zone, p_problem text, p_retry_after integer, p_stop boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  known public.arena_endpoints;
+  number integer;
+begin
+  select * into known from public.arena_endpoints where entrant_id = p_entrant for update;
+  if not found then return; end if;
+  number := known.problems + case when known.problems > 0 and known.problem_at >= p_began then 0 else 1 end;
+  update public.arena_endpoints set
+      problems = number, problem = p_problem, problem_at = clock_timestamp(), lease_until = null,
+      status = case when p_stop or number >= case known.status when 'unproven' then 5 else 8 end then 'paused'
+                    else known.status end,
+      next_call_at = clock_timestamp() + make_interval(secs => greatest(
+        least(900, 30 * 2 ^ least(number - 1, 10)), least(3600, coalesce(p_retry_after, 0))))
+    where entrant_id = p_entrant;
 end $$;
 
 --
@@ -1082,9 +1349,10 @@ CREATE FUNCTION public.arena_playing_entrants() RETURNS jsonb
     SET search_path TO ''
     AS $$
   select coalesce(jsonb_agg(e.entrant_id order by e.entrant_id), '[]') from public.arena_entrants e
-  where e.status = 'active' and exists (
-    select 1 from public.arena_forecasts f
-    where f.agent_id = e.entrant_id and f.created_at > now() - interval '7 days')
+  where e.status = 'active' and (
+    exists (select 1 from public.arena_forecasts f
+            where f.agent_id = e.entrant_id and f.created_at > now() - interval '7 days')
+    or exists (select 1 from public.arena_endpoints n where n.entrant_id = e.entrant_id and n.status = 'ready'))
 $$;
 
 --
@@ -1229,6 +1497,9 @@ begin
     values (made, p ->> 'token_hash', p ->> 'contact', p ->> 'endpoint', p ->> 'status',
             (p ->> 'requests_per_minute')::integer, (p ->> 'forecasts_per_day')::integer, p ->> 'claim_hash',
             today + interval '7 days');
+  if p ->> 'endpoint' is not null then
+    insert into public.arena_endpoints (entrant_id, secret) values (made, p ->> 'signing_secret');
+  end if;
   return jsonb_build_object('entrant_id', made);
 end $$;
 
@@ -1273,6 +1544,44 @@ begin
   if not found then return false; end if;
   update public.arena_decisions set reserved_usd = reserved_usd + p_amount where decision_id = p_decision;
   return true;
+end $$;
+
+--
+-- Name: arena_resume_endpoint(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_resume_endpoint(p_token_hash text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  counted jsonb := public.arena_count_endpoint_change(p_token_hash);
+begin
+  if counted ? 'error' then return counted; end if;
+  update public.arena_endpoints
+    set status = 'unproven', problems = 0, next_call_at = now(), lease = lease + 1, lease_until = null
+    where entrant_id = counted ->> 'entrant_id';
+  if not found then return jsonb_build_object('error', 'no_endpoint'); end if;
+  return counted;
+end $$;
+
+--
+-- Name: arena_rotate_endpoint_secret(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_rotate_endpoint_secret(p_token_hash text, p_secret text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  counted jsonb := public.arena_count_endpoint_change(p_token_hash);
+begin
+  if counted ? 'error' then return counted; end if;
+  update public.arena_endpoints
+    set previous_secret = secret, previous_until = now() + interval '1 day', secret = p_secret
+    where entrant_id = counted ->> 'entrant_id';
+  if not found then return jsonb_build_object('error', 'no_endpoint'); end if;
+  return counted;
 end $$;
 
 --
@@ -1331,6 +1640,80 @@ begin
 end $$;
 
 --
+-- Name: arena_entrants; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_entrants (
+    entrant_id text NOT NULL,
+    token_hash text NOT NULL,
+    contact text NOT NULL,
+    endpoint text,
+    status text NOT NULL,
+    requests_per_minute integer NOT NULL,
+    forecasts_per_day integer NOT NULL,
+    window_at timestamp with time zone DEFAULT now() NOT NULL,
+    used integer DEFAULT 0 NOT NULL,
+    claim_hash text NOT NULL,
+    claim_until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    endpoint_changes integer DEFAULT 0 NOT NULL,
+    endpoint_changes_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT arena_entrants_claim_hash_check CHECK ((claim_hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT arena_entrants_contact_check CHECK (((char_length(contact) >= 3) AND (char_length(contact) <= 200))),
+    CONSTRAINT arena_entrants_endpoint_check CHECK ((char_length(endpoint) <= 500)),
+    CONSTRAINT arena_entrants_forecasts_per_day_check CHECK (((forecasts_per_day >= 0) AND (forecasts_per_day <= 100000))),
+    CONSTRAINT arena_entrants_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000))),
+    CONSTRAINT arena_entrants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'active'::text, 'banned'::text]))),
+    CONSTRAINT arena_entrants_token_hash_check CHECK ((token_hash ~ '^[0-9a-f]{64}$'::text))
+);
+
+--
+-- Name: arena_seal_entrant_forecast(public.arena_entrants, text, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_seal_entrant_forecast(known public.arena_entrants, p_question text, p_payload jsonb, p_seal text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  asked record;
+  decision text;
+  stored public.arena_forecasts;
+begin
+  if known.status <> 'active' then return jsonb_build_object('error', known.status); end if;
+  select m.round_id, m.ticker, m.context_hash, r.closes_at, r.status into asked
+    from public.arena_round_markets m join public.arena_rounds r using (round_id)
+    where r.exchange <> 'replay' and m.round_id = split_part(p_question, '.', 1)
+      and m.ticker = substr(p_question, strpos(p_question, '.') + 1);
+  if not found then return jsonb_build_object('error', 'question'); end if;
+  decision := asked.round_id || '/' || asked.ticker || '/' || known.entrant_id || '/open';
+  select * into stored from public.arena_forecasts where forecast_id = decision;
+  if found then
+    return jsonb_build_object('error', 'second', 'forecast_id', stored.forecast_id, 'seal', stored.seal);
+  end if;
+  if asked.status <> 'open' or asked.closes_at <= clock_timestamp() then
+    return jsonb_build_object('error', 'late', 'closes_at', asked.closes_at);
+  end if;
+  if (select count(*) from public.arena_forecasts
+      where agent_id = known.entrant_id and created_at > now() - interval '1 day') >= known.forecasts_per_day then
+    return jsonb_build_object('error', 'day', 'limit', known.forecasts_per_day);
+  end if;
+  if p_payload ->> 'agent_id' is distinct from known.entrant_id
+     or p_payload ->> 'context_hash' is distinct from asked.context_hash then
+    raise exception 'the payload is not of this entrant and question' using errcode = '22023';
+  end if;
+  insert into public.arena_decisions (decision_id, round_id, ticker, agent_id, track)
+    values (decision, asked.round_id, asked.ticker, known.entrant_id, 'open') on conflict do nothing;
+  insert into public.arena_forecasts (forecast_id, seal, round_id, ticker, agent_id, track, p, abstain, payload)
+    values (decision, p_seal, asked.round_id, asked.ticker, known.entrant_id, 'open',
+            (p_payload ->> 'probability')::numeric, false, p_payload)
+    returning * into stored;
+  update public.arena_decisions set status = 'done', attempt = 1, finished_at = now() where decision_id = decision;
+  return jsonb_build_object('forecast_id', decision, 'seal', p_seal, 'created_at', stored.created_at);
+end $$;
+
+--
 -- Name: arena_seal_forecast(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1373,6 +1756,34 @@ begin
     set status = coalesce(p_status, status), output_mode = coalesce(p_output_mode, output_mode)
     where agent_id = p_agent;
   return found;
+end $$;
+
+--
+-- Name: arena_set_endpoint(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_set_endpoint(p_token_hash text, p_endpoint text, p_secret text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  counted jsonb := public.arena_count_endpoint_change(p_token_hash);
+  mine text := counted ->> 'entrant_id';
+begin
+  if mine is null then return counted; end if;
+  update public.arena_entrants set endpoint = p_endpoint where entrant_id = mine;
+  if p_endpoint is null then
+    delete from public.arena_endpoints where entrant_id = mine;
+  else
+    insert into public.arena_endpoints as n (entrant_id, secret) values (mine, p_secret)
+      on conflict (entrant_id) do update set
+        secret = excluded.secret, previous_secret = null, previous_until = null, status = 'unproven', problems = 0,
+        problem = null, problem_at = null, next_call_at = now(), lease = n.lease + 1, lease_until = null,
+        proven_at = null;
+  end if;
+  update public.arena_calls set status = 'waiting', attempt = attempt + 1, lease_until = null
+    where entrant_id = mine and status = 'calling';
+  return counted;
 end $$;
 
 --
@@ -1465,43 +1876,10 @@ CREATE FUNCTION public.arena_submit_forecast(p_token_hash text, p_question text,
     AS $$
 declare
   known public.arena_entrants;
-  asked record;
-  decision text;
-  stored public.arena_forecasts;
 begin
-  -- The row is locked: two forecasts at once of the same entrant come one after the other.
   select * into known from public.arena_entrants where token_hash = p_token_hash for update;
   if not found then return jsonb_build_object('error', 'unknown'); end if;
-  if known.status <> 'active' then return jsonb_build_object('error', known.status); end if;
-  select m.round_id, m.ticker, m.context_hash, r.closes_at, r.status into asked
-    from public.arena_round_markets m join public.arena_rounds r using (round_id)
-    where r.exchange <> 'replay' and m.round_id = split_part(p_question, '.', 1)
-      and m.ticker = substr(p_question, strpos(p_question, '.') + 1);
-  if not found then return jsonb_build_object('error', 'question'); end if;
-  decision := asked.round_id || '/' || asked.ticker || '/' || known.entrant_id || '/open';
-  select * into stored from public.arena_forecasts where forecast_id = decision;
-  if found then
-    return jsonb_build_object('error', 'second', 'forecast_id', stored.forecast_id, 'seal', stored.seal);
-  end if;
-  if asked.status <> 'open' or asked.closes_at <= clock_timestamp() then
-    return jsonb_build_object('error', 'late', 'closes_at', asked.closes_at);
-  end if;
-  if (select count(*) from public.arena_forecasts
-      where agent_id = known.entrant_id and created_at > now() - interval '1 day') >= known.forecasts_per_day then
-    return jsonb_build_object('error', 'day', 'limit', known.forecasts_per_day);
-  end if;
-  if p_payload ->> 'agent_id' is distinct from known.entrant_id
-     or p_payload ->> 'context_hash' is distinct from asked.context_hash then
-    raise exception 'the payload is not of this entrant and question' using errcode = '22023';
-  end if;
-  insert into public.arena_decisions (decision_id, round_id, ticker, agent_id, track)
-    values (decision, asked.round_id, asked.ticker, known.entrant_id, 'open') on conflict do nothing;
-  insert into public.arena_forecasts (forecast_id, seal, round_id, ticker, agent_id, track, p, abstain, payload)
-    values (decision, p_seal, asked.round_id, asked.ticker, known.entrant_id, 'open',
-            (p_payload ->> 'probability')::numeric, false, p_payload)
-    returning * into stored;
-  update public.arena_decisions set status = 'done', attempt = 1, finished_at = now() where decision_id = decision;
-  return jsonb_build_object('forecast_id', decision, 'seal', p_seal, 'created_at', stored.created_at);
+  return public.arena_seal_entrant_forecast(known, p_question, p_payload, p_seal);
 end $$;
 
 --
@@ -2233,6 +2611,26 @@ CREATE TABLE public.arena_budget (
 );
 
 --
+-- Name: arena_calls; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.arena_calls (
+    entrant_id text NOT NULL,
+    question_id text NOT NULL,
+    status text NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    wrong integer DEFAULT 0 NOT NULL,
+    problem text,
+    lease_until timestamp with time zone,
+    called_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT arena_calls_attempt_check CHECK ((attempt > 0)),
+    CONSTRAINT arena_calls_problem_check CHECK ((char_length(problem) <= 300)),
+    CONSTRAINT arena_calls_status_check CHECK ((status = ANY (ARRAY['calling'::text, 'waiting'::text, 'answered'::text, 'abstained'::text, 'deferred'::text, 'failed'::text]))),
+    CONSTRAINT arena_calls_wrong_check CHECK ((wrong >= 0))
+);
+
+--
 -- Name: arena_claim_looks; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2399,30 +2797,28 @@ UNION ALL
           WHERE ((b.account_id = l.account_id) AND (b.key = ('reverse/'::text || l.key)))))))));
 
 --
--- Name: arena_entrants; Type: TABLE; Schema: public; Owner: -
+-- Name: arena_endpoints; Type: TABLE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.arena_entrants (
+CREATE TABLE public.arena_endpoints (
     entrant_id text NOT NULL,
-    token_hash text NOT NULL,
-    contact text NOT NULL,
-    endpoint text,
-    status text NOT NULL,
-    requests_per_minute integer NOT NULL,
-    forecasts_per_day integer NOT NULL,
-    window_at timestamp with time zone DEFAULT now() NOT NULL,
-    used integer DEFAULT 0 NOT NULL,
-    claim_hash text NOT NULL,
-    claim_until timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    decided_at timestamp with time zone,
-    CONSTRAINT arena_entrants_claim_hash_check CHECK ((claim_hash ~ '^[0-9a-f]{64}$'::text)),
-    CONSTRAINT arena_entrants_contact_check CHECK (((char_length(contact) >= 3) AND (char_length(contact) <= 200))),
-    CONSTRAINT arena_entrants_endpoint_check CHECK ((char_length(endpoint) <= 500)),
-    CONSTRAINT arena_entrants_forecasts_per_day_check CHECK (((forecasts_per_day >= 0) AND (forecasts_per_day <= 100000))),
-    CONSTRAINT arena_entrants_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000))),
-    CONSTRAINT arena_entrants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'active'::text, 'banned'::text]))),
-    CONSTRAINT arena_entrants_token_hash_check CHECK ((token_hash ~ '^[0-9a-f]{64}$'::text))
+    secret text NOT NULL,
+    previous_secret text,
+    previous_until timestamp with time zone,
+    status text DEFAULT 'unproven'::text NOT NULL,
+    problems integer DEFAULT 0 NOT NULL,
+    problem text,
+    problem_at timestamp with time zone,
+    next_call_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease integer DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    asked_at timestamp with time zone,
+    proven_at timestamp with time zone,
+    CONSTRAINT arena_endpoints_previous_secret_check CHECK ((previous_secret ~ '^whsec_[A-Za-z0-9+/]{43}=$'::text)),
+    CONSTRAINT arena_endpoints_problem_check CHECK ((char_length(problem) <= 300)),
+    CONSTRAINT arena_endpoints_problems_check CHECK ((problems >= 0)),
+    CONSTRAINT arena_endpoints_secret_check CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{43}=$'::text)),
+    CONSTRAINT arena_endpoints_status_check CHECK ((status = ANY (ARRAY['unproven'::text, 'ready'::text, 'paused'::text])))
 );
 
 --
@@ -3699,6 +4095,13 @@ ALTER TABLE ONLY public.arena_budget
     ADD CONSTRAINT arena_budget_pkey PRIMARY KEY (day, scope);
 
 --
+-- Name: arena_calls arena_calls_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_calls
+    ADD CONSTRAINT arena_calls_pkey PRIMARY KEY (entrant_id, question_id);
+
+--
 -- Name: arena_claim_looks arena_claim_looks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3746,6 +4149,13 @@ ALTER TABLE ONLY public.arena_decisions
 
 ALTER TABLE ONLY public.arena_decisions
     ADD CONSTRAINT arena_decisions_round_id_ticker_agent_id_track_key UNIQUE (round_id, ticker, agent_id, track);
+
+--
+-- Name: arena_endpoints arena_endpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_endpoints
+    ADD CONSTRAINT arena_endpoints_pkey PRIMARY KEY (entrant_id);
 
 --
 -- Name: arena_entrants arena_entrants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -4013,6 +4423,18 @@ CREATE INDEX account_settlements_disagreeing ON public.account_settlements USING
 --
 
 CREATE INDEX account_settlements_newest ON public.account_settlements USING btree (account, settled_at, ticker);
+
+--
+-- Name: arena_calls_called_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_calls_called_at_idx ON public.arena_calls USING btree (called_at);
+
+--
+-- Name: arena_calls_entrant_id_called_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_calls_entrant_id_called_at_idx ON public.arena_calls USING btree (entrant_id, called_at DESC);
 
 --
 -- Name: arena_claim_verdicts; Type: INDEX; Schema: public; Owner: -
@@ -4372,6 +4794,13 @@ ALTER TABLE ONLY public.arena_books
     ADD CONSTRAINT arena_books_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.arena_accounts(account_id);
 
 --
+-- Name: arena_calls arena_calls_entrant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_calls
+    ADD CONSTRAINT arena_calls_entrant_id_fkey FOREIGN KEY (entrant_id) REFERENCES public.arena_agents(agent_id);
+
+--
 -- Name: arena_claim_looks arena_claim_looks_claim_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4405,6 +4834,13 @@ ALTER TABLE ONLY public.arena_decisions
 
 ALTER TABLE ONLY public.arena_decisions
     ADD CONSTRAINT arena_decisions_round_id_ticker_fkey FOREIGN KEY (round_id, ticker) REFERENCES public.arena_round_markets(round_id, ticker);
+
+--
+-- Name: arena_endpoints arena_endpoints_entrant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_endpoints
+    ADD CONSTRAINT arena_endpoints_entrant_id_fkey FOREIGN KEY (entrant_id) REFERENCES public.arena_agents(agent_id);
 
 --
 -- Name: arena_entrants arena_entrants_entrant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -4572,6 +5008,12 @@ ALTER TABLE public.arena_books ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.arena_budget ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: arena_calls; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_calls ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: arena_claim_looks; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -4588,6 +5030,12 @@ ALTER TABLE public.arena_claims ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.arena_decisions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: arena_endpoints; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.arena_endpoints ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: arena_entrants; Type: ROW SECURITY; Schema: public; Owner: -
@@ -4783,6 +5231,13 @@ GRANT ALL ON FUNCTION public.applied_migrations() TO service_role;
 REVOKE ALL ON FUNCTION public.arena_account_for(p_round text, p_reserved numeric, p_spent numeric) FROM PUBLIC;
 
 --
+-- Name: FUNCTION arena_answer_call(p_entrant text, p_question text, p_attempt integer, p_payload jsonb, p_seal text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_answer_call(p_entrant text, p_question text, p_attempt integer, p_payload jsonb, p_seal text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_answer_call(p_entrant text, p_question text, p_attempt integer, p_payload jsonb, p_seal text) TO service_role;
+
+--
 -- Name: FUNCTION arena_authorize_entrant(p_token_hash text, p_cost integer); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4839,6 +5294,13 @@ REVOKE ALL ON FUNCTION public.arena_check_decision() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.arena_check_order(p_account text, p_rows jsonb, p_note jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION arena_claim_calls(p_questions integer, p_challenges integer, p_each integer, p_lease_seconds integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_claim_calls(p_questions integer, p_challenges integer, p_each integer, p_lease_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_claim_calls(p_questions integer, p_challenges integer, p_each integer, p_lease_seconds integer) TO service_role;
+
+--
 -- Name: FUNCTION arena_claim_events(p_claim text, p_since timestamp with time zone); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4866,11 +5328,37 @@ REVOKE ALL ON FUNCTION public.arena_close_round(p_round text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_close_round(p_round text) TO service_role;
 
 --
+-- Name: FUNCTION arena_count_endpoint_change(p_token_hash text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_count_endpoint_change(p_token_hash text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_day_seals(p_day date); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.arena_day_seals(p_day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_day_seals(p_day date) TO service_role;
+
+--
+-- Name: FUNCTION arena_end_call(p_entrant text, p_question text, p_attempt integer, p_outcome text, p_problem text, p_retry_after integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_end_call(p_entrant text, p_question text, p_attempt integer, p_outcome text, p_problem text, p_retry_after integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_end_call(p_entrant text, p_question text, p_attempt integer, p_outcome text, p_problem text, p_retry_after integer) TO service_role;
+
+--
+-- Name: FUNCTION arena_end_challenge(p_entrant text, p_lease integer, p_problem text, p_retry_after integer, p_stop boolean); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_end_challenge(p_entrant text, p_lease integer, p_problem text, p_retry_after integer, p_stop boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_end_challenge(p_entrant text, p_lease integer, p_problem text, p_retry_after integer, p_stop boolean) TO service_role;
+
+--
+-- Name: FUNCTION arena_endpoint_state(p_entrant text, p_recent integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_endpoint_state(p_entrant text, p_recent integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_entrant_question(p_entrant text, p_question text); Type: ACL; Schema: public; Owner: -
@@ -4906,6 +5394,13 @@ GRANT ALL ON FUNCTION public.arena_field(p jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION public.arena_finish_decision(p jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_finish_decision(p jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_forget_calls(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_forget_calls() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_forget_calls() TO service_role;
 
 --
 -- Name: FUNCTION arena_forget_sources(); Type: ACL; Schema: public; Owner: -
@@ -4966,6 +5461,12 @@ GRANT ALL ON FUNCTION public.arena_list_entrants() TO service_role;
 --
 
 REVOKE ALL ON FUNCTION public.arena_look() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_note_endpoint_problem(p_entrant text, p_began timestamp with time zone, p_problem text, p_retry_after integer, p_stop boolean); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_note_endpoint_problem(p_entrant text, p_began timestamp with time zone, p_problem text, p_retry_after integer, p_stop boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_note_feeds(p_feeds jsonb); Type: ACL; Schema: public; Owner: -
@@ -5044,6 +5545,20 @@ REVOKE ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p
 GRANT ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_cap numeric) TO service_role;
 
 --
+-- Name: FUNCTION arena_resume_endpoint(p_token_hash text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_resume_endpoint(p_token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_resume_endpoint(p_token_hash text) TO service_role;
+
+--
+-- Name: FUNCTION arena_rotate_endpoint_secret(p_token_hash text, p_secret text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_rotate_endpoint_secret(p_token_hash text, p_secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_rotate_endpoint_secret(p_token_hash text, p_secret text) TO service_role;
+
+--
 -- Name: FUNCTION arena_rotate_token(p_token_hash text, p_new_hash text); Type: ACL; Schema: public; Owner: -
 --
 
@@ -5065,6 +5580,12 @@ REVOKE ALL ON FUNCTION public.arena_save_looks(p_looks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_save_looks(p_looks jsonb) TO service_role;
 
 --
+-- Name: FUNCTION arena_seal_entrant_forecast(known public.arena_entrants, p_question text, p_payload jsonb, p_seal text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_seal_entrant_forecast(known public.arena_entrants, p_question text, p_payload jsonb, p_seal text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_seal_forecast(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -5076,6 +5597,13 @@ REVOKE ALL ON FUNCTION public.arena_seal_forecast() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_output_mode text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_set_agent(p_agent text, p_status text, p_output_mode text) TO service_role;
+
+--
+-- Name: FUNCTION arena_set_endpoint(p_token_hash text, p_endpoint text, p_secret text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_set_endpoint(p_token_hash text, p_endpoint text, p_secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_set_endpoint(p_token_hash text, p_endpoint text, p_secret text) TO service_role;
 
 --
 -- Name: FUNCTION arena_set_entrant(p_entrant text, p_status text, p_requests integer, p_forecasts integer); Type: ACL; Schema: public; Owner: -

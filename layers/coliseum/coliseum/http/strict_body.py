@@ -6,7 +6,6 @@ It would keep the last of two equal keys, and accept NaN, Infinity and half char
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,10 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
-from coliseum.json_objects import RepeatedKey, strict_json
+from coliseum.json_objects import MAX_DEPTH, RepeatedKey, json_problem, strict_json
 
 MAX_BODY_BYTES = 32_768
-MAX_DEPTH = 20
 
 
 class StrictRequest(BaseModel):
@@ -77,7 +75,7 @@ def check_body(body: bytes) -> None:
         return
     try:
         value = strict_json(body)
-        problem = _problem(value, depth=0)
+        problem = json_problem(value)
     except RecursionError:
         problem = f"at most {MAX_DEPTH} levels of objects and lists are allowed"
     except UnicodeDecodeError:
@@ -88,30 +86,3 @@ def check_body(body: bytes) -> None:
         problem = "the body must be JSON"
     if problem is not None:
         raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": problem, "input": None}])
-
-
-def _problem(value: object, *, depth: int) -> str | None:
-    """What is wrong with a part of the body; None where nothing is."""
-    if depth > MAX_DEPTH:
-        return f"at most {MAX_DEPTH} levels of objects and lists are allowed"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "numbers must be finite: NaN, Infinity and 1e999 are not JSON numbers"
-    if isinstance(value, str):
-        return _text_problem(value)
-    if isinstance(value, dict):
-        parts = [*value.keys(), *value.values()]
-    elif isinstance(value, list):
-        parts = value
-    else:
-        return None
-    return next((found for part in parts if (found := _problem(part, depth=depth + 1)) is not None), None)
-
-
-def _text_problem(text: str) -> str | None:
-    if "\x00" in text:
-        return "texts must not hold the character NUL"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "texts must not hold half a character (a lone surrogate)"
-    return None

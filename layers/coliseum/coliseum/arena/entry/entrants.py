@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
 from coliseum.arena import forecasts
-from coliseum.arena.calendar import time_text
 from coliseum.arena.entry.records import EntryRecords
-from coliseum.arena.entry.tokens import CODE, RANDOM_BYTES, TOKEN, code_from, hash_of, token_from
-from coliseum.arena.forecasts import Forecast, Track, clamped
+from coliseum.arena.entry.sealing import entrant_payload
+from coliseum.arena.entry.tokens import (
+    CODE,
+    RANDOM_BYTES,
+    TOKEN,
+    code_from,
+    hash_of,
+    signing_secret_from,
+    token_from,
+)
+from coliseum.arena.forecasts import Track, clamped
 from coliseum.arena.frozen_context import visible_context
 from coliseum.errors import Conflict, NotFound, NotPermitted, OverLimit
 
 EntryMode = Literal["off", "invite", "open"]
 NONCE_BYTES = 16
+LONGEST_RATIONALE = 4_000
+"""Characters."""
 REQUESTS_PER_MINUTE = 60
 FORECASTS_PER_DAY = 500
 """Limits of an entrant that the operator has admitted."""
@@ -31,9 +41,11 @@ class Registration:
     """A new entrant. The token and the claim code are known to the caller alone from here on."""
 
     entrant_id: str
-    token: str
-    claim_code: str
+    token: str = field(repr=False)
+    claim_code: str = field(repr=False)
     status: str
+    signing_secret: str | None = field(repr=False)
+    """What signs the requests to its endpoint; None without an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +91,14 @@ class Entrants:
         Raises Conflict for a name that is taken, OverLimit where too many register or wait.
         """
         token, code = token_from(self._random(RANDOM_BYTES)), code_from(self._random(RANDOM_BYTES))
+        secret = None if endpoint is None else signing_secret_from(self._random(RANDOM_BYTES))
         active = mode == "open"
         answer = self._records().register(
             {
                 "name": name,
                 "contact": contact,
                 "endpoint": endpoint,
+                "signing_secret": secret,
                 "token_hash": hash_of(token),
                 "claim_hash": hash_of(code),
                 "status": "active" if active else "pending",
@@ -96,7 +110,7 @@ class Entrants:
             raise Conflict(f"the name {name!r} is taken: choose another one")
         if "error" in answer:
             raise OverLimit("too many agents have registered: try again later", answer["retry_after"])
-        return Registration(answer["entrant_id"], token, code, "active" if active else "pending")
+        return Registration(answer["entrant_id"], token, code, "active" if active else "pending", secret)
 
     def claim(self, entrant_id: str, code: str) -> dict[str, Any]:
         """The registration behind a claim link. Changes nothing. Raises NotFound for a wrong, old or dead link."""
@@ -111,6 +125,34 @@ class Entrants:
         if not self._records().rotate(entrant.token_hash, hash_of(token)):
             raise Conflict("another request has replaced this token already")
         return token
+
+    # -- its endpoint, which Coliseum calls
+
+    def set_endpoint(self, entrant: Entrant, endpoint: str) -> str:
+        """Call this address from now on, after it has proved that it is the entrant's. Gives the new secret.
+
+        Raises OverLimit after ten changes in 24 hours.
+        """
+        secret = signing_secret_from(self._random(RANDOM_BYTES))
+        _raise_for_error(self._records().set_endpoint(entrant.token_hash, endpoint, secret))
+        return secret
+
+    def remove_endpoint(self, entrant: Entrant) -> None:
+        """Call the entrant no more. Raises OverLimit after ten changes in 24 hours."""
+        _raise_for_error(self._records().set_endpoint(entrant.token_hash, None, None))
+
+    def rotate_endpoint_secret(self, entrant: Entrant) -> str:
+        """A new secret. Requests are signed with the old one, too, for 24 hours.
+
+        Raises Conflict without an endpoint, OverLimit after ten changes in 24 hours.
+        """
+        secret = signing_secret_from(self._random(RANDOM_BYTES))
+        _raise_for_error(self._records().rotate_endpoint_secret(entrant.token_hash, secret))
+        return secret
+
+    def resume_endpoint(self, entrant: Entrant) -> None:
+        """Call a paused endpoint again, beginning with the proof. Raises as `rotate_endpoint_secret`."""
+        _raise_for_error(self._records().resume_endpoint(entrant.token_hash))
 
     # -- what an entrant does with its token
 
@@ -154,15 +196,13 @@ class Entrants:
         if not row["open"]:
             _refuse({"error": "late", **row})
         recorded = clamped(probability)
-        payload = forecasts.payload(
-            round_id=row["round_id"],
-            ticker=row["ticker"],
-            agent_id=entrant.entrant_id,
-            track=Track.OPEN,
-            context_hash=row["context_hash"],
-            forecast=Forecast(probability=recorded, rationale=rationale),
-            made_at=time_text(self._clock()),
-            nonce=self._random(NONCE_BYTES).hex(),
+        payload = entrant_payload(
+            entrant.entrant_id,
+            row,
+            probability=recorded,
+            rationale=rationale,
+            made_at=self._clock(),
+            nonce=self._random(NONCE_BYTES),
         )
         seal = forecasts.seal(payload)
         if dry_run:
@@ -208,6 +248,11 @@ class Entrants:
         return row
 
 
+def _raise_for_error(row: Mapping[str, Any]) -> None:
+    if "error" in row:
+        _refuse(row)
+
+
 def _refuse(row: Mapping[str, Any]) -> NoReturn:
     """Raise the error that a row with `error` stands for."""
     match row["error"]:
@@ -223,6 +268,10 @@ def _refuse(row: Mapping[str, Any]) -> NoReturn:
             raise OverLimit("too many requests in this minute", row["retry_after"])
         case "day":
             raise OverLimit(f"the limit of {row['limit']} forecasts in 24 hours is reached", 3600)
+        case "changes":
+            raise OverLimit("the endpoint was changed ten times in 24 hours", row["retry_after"])
+        case "no_endpoint":
+            raise Conflict("this agent has no endpoint: set one with PUT /api/python/arena/entrants/me/endpoint")
         case "second":
             stored = {"forecast_id": row["forecast_id"], "seal": row["seal"]}
             raise Conflict("this question has your forecast already: the first one is final", **stored)

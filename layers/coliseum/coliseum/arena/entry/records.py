@@ -47,6 +47,17 @@ class EntryRecords(StoreRecords):
     def rotate(self, token_hash: str, new_hash: str) -> bool:
         return bool(self._store.rpc("arena_rotate_token", {"p_token_hash": token_hash, "p_new_hash": new_hash}))
 
+    def set_endpoint(self, token_hash: str, endpoint: str | None, secret: str | None) -> dict[str, Any]:
+        """Set the address that is called, with its secret; None removes it."""
+        args = {"p_token_hash": token_hash, "p_endpoint": endpoint, "p_secret": secret}
+        return dict(self._store.rpc("arena_set_endpoint", args))
+
+    def rotate_endpoint_secret(self, token_hash: str, secret: str) -> dict[str, Any]:
+        return dict(self._store.rpc("arena_rotate_endpoint_secret", {"p_token_hash": token_hash, "p_secret": secret}))
+
+    def resume_endpoint(self, token_hash: str) -> dict[str, Any]:
+        return dict(self._store.rpc("arena_resume_endpoint", {"p_token_hash": token_hash}))
+
     def record(self, entrant_id: str) -> dict[str, Any]:
         """Coverage and scores of an entrant."""
         return dict(self._store.rpc("arena_entrant_record", {"p_entrant": entrant_id}))

@@ -1,4 +1,4 @@
-"""Tokens of outside agents and codes of claim links. Pure.
+"""Tokens of outside agents, codes of claim links, and the secrets that sign requests to endpoints. Pure.
 
 A token has 256 random bits, so its plain sha256 can be stored: there is nothing to guess.
 """
@@ -24,6 +24,12 @@ def code_from(random: bytes) -> str:
     """43 characters of base64url for 32 random bytes."""
     assert len(random) == RANDOM_BYTES
     return base64.urlsafe_b64encode(random).decode().rstrip("=")
+
+
+def signing_secret_from(random: bytes) -> str:
+    """The secret that signs our requests to an endpoint, as Standard Webhooks writes it: `whsec_` and base64."""
+    assert len(random) == RANDOM_BYTES
+    return f"whsec_{base64.b64encode(random).decode()}"
 
 
 def hash_of(secret: str) -> str:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from coliseum.arena.entry.endpoints import check_endpoint
+from coliseum.arena.entry.entrants import LONGEST_RATIONALE
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import UtcTime
 from coliseum.http.strict_body import StrictRequest
 
-LONGEST_RATIONALE = 4_000
 EntrantStatus = Literal["pending", "active", "banned"]
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

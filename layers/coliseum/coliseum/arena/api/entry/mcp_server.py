@@ -21,8 +21,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coliseum import __version__
-from coliseum.arena.api.entry.answers import LONGEST_RATIONALE
-from coliseum.arena.entry.entrants import Entrant, Entrants
+from coliseum.arena.entry.entrants import LONGEST_RATIONALE, Entrant, Entrants
 from coliseum.errors import ColiseumError
 
 Result = TypeVar("Result")
