@@ -71,6 +71,7 @@ def build(settings: config.Settings, *, clock: Callable[[], int] = now_ms) -> Co
             interval=settings.poll_interval_seconds,
             clock=clock,
             exchange_name=settings.exchange_name,
+            interval_with_push=settings.poll_interval_with_push_seconds,
         ),
         Projector(feed=feed, store=store),
         HistoryMaintenance(

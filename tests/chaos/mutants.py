@@ -32,6 +32,10 @@ LOG_WRITER = f"{PACKAGE}/polling/log_writer.py"
 BACKFILL = f"{PACKAGE}/polling/backfill.py"
 FILL_LOOKUP = f"{PACKAGE}/polling/fill_lookup.py"
 POLLER = f"{PACKAGE}/polling/poller.py"
+PUSH = f"{PACKAGE}/polling/push.py"
+RECEIVER = f"{PACKAGE}/polling/push_receiver.py"
+ENDPOINT = f"{PACKAGE}/polling/push_endpoint.py"
+SIGNATURES = f"{PACKAGE}/bot/signatures.py"
 TRACKER = f"{PACKAGE}/polling/status_tracker.py"
 PARSE = f"{PACKAGE}/bot/parse.py"
 BOT_END = "min(seen.at_ms, int(seen.trades[0].timestamp * 1000)) if seen.trades else seen.at_ms"
@@ -46,6 +50,8 @@ STREAM = ("tests/unit/streaming",)
 FOLLOWING = ("tests/unit/streaming/test_ring_follower.py",)
 FEED = ("tests/integration/test_feed.py",)
 CASES = ("tests/unit/polling", "tests/unit/projection")
+PUSHED = ("tests/unit/polling/test_push.py", "tests/chaos/test_delivery_cases.py", "tests/functions/test_bot_push.py")
+SIGNED = ("tests/unit/bot/test_signatures.py", "tests/functions/test_bot_push.py")
 BOT = ("tests/unit/bot",)
 
 
@@ -104,6 +110,59 @@ MUTANTS = (
         "memory",
         CASES,
     ),
+    # The push
+    Mutant("a push without a fence", RECEIVER, "            fence=fence,\n", "", PUSHED),
+    Mutant("a push without a checkpoint", RECEIVER, "encode(publication.checkpoint)", '""', PUSHED),
+    Mutant("a push makes the first contact", PUSH, "if before.answered_ms is None:", "if False:", PUSHED),
+    Mutant("the run of a push unchecked", PUSH, "is not None and pushed.started_at != before.run", "== 0", PUSHED),
+    Mutant(
+        "any known trade is an anchor",
+        PUSH,
+        "            return next((place for place, found in enumerate(same) if found), None)\n",
+        "            places = [place for place, found in enumerate(same) if found]\n"
+        "            if places:\n"
+        "                return places[0]\n",
+        PUSHED,
+    ),
+    Mutant("an anchor of an earlier run", PUSH, "trade.digest and not trade.from_earlier_run", "trade.digest", PUSHED),
+    Mutant("an anchor with other facts", PUSH, " and each.digest() == trade.digest", "", PUSHED),
+    Mutant("pushed trades are not counted", PUSH, "before.trade_count + len(new)", "before.trade_count", PUSHED),
+    Mutant("a push counts as an answer", PUSH, "pushed_ms=at_ms,", "pushed_ms=at_ms, answered_ms=at_ms,", PUSHED),
+    Mutant("a push passes a row by", PUSH, "if any(rejected_key(row) not in before.known", "if any(False", PUSHED),
+    Mutant("a push without end", PUSH, "> LISTED_MAX:", "> 10**9:", PUSHED),
+    Mutant(
+        "a pushed mode is believed",
+        RECEIVER,
+        "reported = self._ask()\n        if",
+        "reported = pushed\n        if",
+        PUSHED,
+    ),
+    Mutant(
+        "an old look takes a push back",
+        DIFF,
+        "newer = {} if restarted or unknown else",
+        "newer = {} if True else",
+        PUSHED,
+    ),
+    Mutant(
+        "another poller's work taken for a push", LOG_WRITER, "only_pushed = before", "only_pushed = True or before"
+    ),
+    Mutant("a poller starves under push", POLLER, "in {Loaded.PUSHED, Loaded.EMPTIED}", "in {Loaded.EMPTIED}", PUSHED),
+    Mutant(
+        "a lost mode",
+        POLLER,
+        "            self._status.confirm_mode_soon()\n        else",
+        "            pass\n        else",
+        PUSHED,
+    ),
+    Mutant(
+        "a signature unchecked",
+        SIGNATURES,
+        "        raise _refused(problem)\n",
+        '        return values["webhook-id"]\n',
+        SIGNED,
+    ),
+    Mutant("a repeated push is counted again", ENDPOINT, "if key not in self._answered:", "if True:", PUSHED),
     # The difference
     Mutant(
         "no overflow check",
@@ -294,7 +353,7 @@ def survives(mutant: Mutant) -> bool:
             # Compiled files come along: they stay valid for what is not changed, and compiling costs the most.
             # A worker beside this one may be writing some, under a temporary name that soon disappears.
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("*.pyc.*"))
-        for part in ("pyproject.toml", "local", "functions", "supabase", "docs", "template.yaml"):
+        for part in ("pyproject.toml", "local", "functions", "events", "supabase", "docs", "template.yaml"):
             if part not in whole:
                 (copy / part).symlink_to(ROOT / part)
         sow(mutant, copy)

@@ -50,6 +50,33 @@ class Delivery(RuleBasedStateMachine):
     def poll_quietly(self, number: int) -> None:
         self.world.poll(number)
 
+    @rule(number=container, what=fault, rows=st.sampled_from([1, 2, 20, 100]))
+    def push(self, number: int, what: str, rows: int) -> None:
+        self.world.push(number, self.world.bot.pushed(rows), FAULTS[what])
+
+    @rule(number=container, trades=st.lists(st.integers(1, 4), min_size=1, max_size=6))
+    def push_each_trade(self, number: int, trades: list[int]) -> None:
+        for count in trades:
+            self.world.bot.trade(count)
+            self.world.push(number, self.world.bot.pushed(20))
+
+    @rule(number=container, what=fault, index=st.integers(0, 50))
+    def push_again(self, number: int, what: str, index: int) -> None:
+        """An old body arrives, or arrives again."""
+        if self.world.bodies:
+            self.world.push(number, self.world.bodies[index % len(self.world.bodies)], FAULTS[what])
+
+    @rule(number=burst, pusher=container, what=fault)
+    def push_between_look_and_publish(self, number: int, pusher: int, what: str) -> None:
+        """A poller reads the bot, which then trades and pushes before the poller publishes."""
+
+        def happens() -> None:
+            self.world.bot.trade(number)
+            self.world.push(pusher, self.world.bot.pushed(100), FAULTS[what])
+
+        self.world.bot.trade(1)
+        self.world.sleep_while(0, happens)
+
     @rule(number=burst, restarts=st.booleans())
     def freeze_while_the_other_publishes(self, number: int, restarts: bool) -> None:
         def happens() -> None:
@@ -140,6 +167,33 @@ class TradedDelivery(RuleBasedStateMachine):
     def poll_quietly(self, number: int, times: int) -> None:
         for _ in range(times):
             self.world.poll(number)
+
+    @rule(number=container, what=fault, rows=st.sampled_from([1, 2, 20, 100]))
+    def push(self, number: int, what: str, rows: int) -> None:
+        self.world.push(number, self.world.bot.pushed(rows), FAULTS[what])
+
+    @rule(number=container, trades=st.lists(st.integers(1, 4), min_size=1, max_size=6))
+    def push_each_trade(self, number: int, trades: list[int]) -> None:
+        for count in trades:
+            self.world.bot.trade(count)
+            self.world.push(number, self.world.bot.pushed(20))
+
+    @rule(number=container, what=fault, index=st.integers(0, 50))
+    def push_again(self, number: int, what: str, index: int) -> None:
+        """An old body arrives, or arrives again."""
+        if self.world.bodies:
+            self.world.push(number, self.world.bodies[index % len(self.world.bodies)], FAULTS[what])
+
+    @rule(number=burst, pusher=container, what=fault)
+    def push_between_look_and_publish(self, number: int, pusher: int, what: str) -> None:
+        """A poller reads the bot, which then trades and pushes before the poller publishes."""
+
+        def happens() -> None:
+            self.world.bot.trade(number)
+            self.world.push(pusher, self.world.bot.pushed(100), FAULTS[what])
+
+        self.world.bot.trade(1)
+        self.world.sleep_while(0, happens)
 
     @rule(number=burst, restarts=st.booleans())
     def freeze_while_the_other_publishes(self, number: int, restarts: bool) -> None:

@@ -9,7 +9,9 @@ from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.traded_world import TradedWorld
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
+from coliseum.bot.parse import BotTrades
 from coliseum.feed.entries import EntryId, EntryKind
+from coliseum.polling.checkpoint import decode
 from coliseum.polling.unpublished import BATCH_SIZE
 
 
@@ -246,3 +248,147 @@ def test_a_fill_within_the_margins_of_two_gaps_is_lost_in_neither(traded: Traded
     traded.settle()
 
     assert published(traded) == len(traded.bot.truth)
+
+
+class BusyPusher:
+    """Trades and pushes while a poller reads the bot, and again before each of its next `refusals` publish calls."""
+
+    def __init__(self, world: World, *, looks: int, refusals: int) -> None:
+        self.world, self.looks, self.refusals = world, looks, refusals
+        self.left = 0
+        self.active = False
+        listed = world.bot.trades
+
+        def trades() -> BotTrades:
+            answer = listed()
+            self.push(self.looks)
+            return answer
+
+        world.bot.trades = trades  # type: ignore[method-assign]  # the answer is sent, then the bot goes on
+
+    def push(self, times: int) -> None:
+        self.active = True
+        for _ in range(times):
+            self.world.bot.trade(1)
+            self.world.pushers[0].take_trades(self.world.bot.pushed(20))
+        self.active = False
+
+    def __call__(self, moment: str) -> None:
+        if moment == "before" and not self.active and self.left:
+            self.left -= 1
+            self.push(1)
+
+    def poll(self) -> None:
+        self.left = self.refusals
+        self.world.poll(0, self)
+
+
+def test_a_poller_beside_a_busy_pusher_publishes_in_every_tick(world: World) -> None:
+    """20 pushes a second and a bot that answers in 150 ms: three while it answers, and now and then one before the
+    poller's publication. Two in a row are more than that rate gives."""
+    world.bot.trade(5)
+    world.poll()
+    pusher = BusyPusher(world, looks=3, refusals=2)
+    for tick in range(25):
+        world.bot.correct(0)  # a correction is the poller's to publish
+        pusher.poll()
+        assert published(world, EntryKind.TRADE_CORRECTED) == tick + 1
+    assert published(world) == 5 + 25 * 5
+    assert published(world, EntryKind.SOURCE_GAP) == 0
+
+
+def test_a_poller_that_is_refused_again_and_again_gives_up_until_the_next_tick(world: World) -> None:
+    world.bot.trade(5)
+    world.poll()
+    pusher = BusyPusher(world, looks=0, refusals=100)
+    world.bot.correct(0)
+    pusher.poll()
+    assert published(world, EntryKind.TRADE_CORRECTED) == 0
+    pusher.refusals = 0
+    pusher.poll()
+    assert published(world, EntryKind.TRADE_CORRECTED) == 1
+
+
+def test_a_change_of_mode_is_announced_although_pushes_come_between(world: World) -> None:
+    world.bot.trade(5)
+    world.poll()
+    pusher = BusyPusher(world, looks=1, refusals=1)
+    world.bot.mode = "live"
+    world.pollers[0] = world._container(0)  # a new minute asks for the mode
+    pusher.poll()
+    modes = [one.entry.data["mode"] for one in world.log if one.entry.kind is EntryKind.BOT_STATUS]
+    assert modes == ["paper", "live"]
+
+
+def test_a_push_behind_a_hole_leaves_it_to_the_poll(world: World) -> None:
+    world.bot.trade(5)
+    world.poll()
+    world.bot.trade(130)
+    world.push(0, world.bot.pushed(100))
+    assert published(world) == 5
+    world.bot.trade(1)
+    world.push(0, world.bot.pushed(20))
+    world.poll()
+    (gap,) = [one.entry.data for one in world.log if one.entry.kind is EntryKind.SOURCE_GAP]
+    assert gap["lost"] == 31
+
+
+def test_a_hole_right_behind_pushed_trades_has_its_exact_size(world: World) -> None:
+    """The count in the checkpoint includes what was pushed."""
+    world.bot.trade(5)
+    world.poll()
+    world.bot.trade(7)
+    world.push(0, world.bot.pushed(20))
+    world.bot.trade(110)
+    world.poll()
+    (gap,) = [one.entry.data for one in world.log if one.entry.kind is EntryKind.SOURCE_GAP]
+    assert gap["lost"] == 10
+    assert published(world) == 112
+
+
+def test_a_push_does_not_shorten_the_time_in_which_trades_may_be_missing(world: World) -> None:
+    """What the bot answered to the last poll begins the next gap; a push proves nothing about the time between."""
+    world.bot.trade(5)
+    world.poll()
+    answered = decode(world.feed.position().checkpoint or "").answered_ms
+    world.bot.time += 60
+    world.bot.trade(1)
+    world.push(0, world.bot.pushed(20))
+    assert decode(world.feed.position().checkpoint or "").answered_ms == answered
+
+
+def test_an_old_list_neither_corrects_nor_repeats(world: World) -> None:
+    world.bot.trade(5)
+    old = world.bot.pushed(20)
+    world.poll()
+    world.bot.correct(4)
+    world.bot.trade(1)
+    world.poll()
+    for _ in range(3):
+        world.push(1, old)
+    assert published(world, EntryKind.TRADE_CORRECTED) == 1
+    assert published(world) == 6
+
+
+def test_a_restart_that_no_poll_has_seen_holds_back_pushes(world: World) -> None:
+    world.bot.trade(5)
+    world.poll()
+    world.restart_bot(keeps_list=False)
+    world.bot.trade(5)
+    world.push(0, world.bot.pushed(20))
+    assert published(world) == 5
+    world.poll()
+    world.bot.trade(1)
+    world.push(0, world.bot.pushed(20))
+    assert published(world) == 11
+
+
+@pytest.mark.parametrize("death", [crash_before, crash_after, lose_reply, refuse], ids=lambda death: death.__name__)
+def test_a_push_that_is_cut_off_is_repeated_without_harm(world: World, death: Fault) -> None:
+    world.bot.trade(5)
+    world.poll()
+    world.bot.trade(2)
+    world.push(0, world.bot.pushed(20), death)
+    world.push(1, world.bot.pushed(20))
+    world.push(0, world.bot.pushed(20))
+    assert published(world) == 7

@@ -37,6 +37,7 @@ class TruthfulBot:
     """When each trade of `truth` really happened; its timestamp is by the bot's clock."""
     clock_error: float = 0.0
     """Seconds by which the bot's clock is ahead of the real time; below 0 where it is behind."""
+    mode: str = "paper"
     _errors: int = 0
 
     def set_clock(self, error: float) -> None:
@@ -72,6 +73,20 @@ class TruthfulBot:
             row = self.truth[self.window[position % len(self.window)]]
             row["price"] = round(0.01 + row["price"] % 0.97, 2)
 
+    def pushed(self, rows: int) -> bytes:
+        """The body of a push: the newest `rows` trades that are listed, with their run and count."""
+        window = self.window[-rows:] if rows else []
+        body = {
+            "trades": [self.truth[index] for index in reversed(window)],
+            "started_at": self.started_at,
+            "trade_count": self.count,
+        }
+        return json.dumps(body).encode()
+
+    @property
+    def started_at(self) -> str:
+        return f"2026-11-21T00:00:00.{self.run:06d}Z"
+
     def restart(self, *, keeps_list: bool) -> None:
         self.run += 1
         self.time += 1.0
@@ -85,12 +100,12 @@ class TruthfulBot:
 
     def health(self) -> BotHealth:
         self._answer()
-        body = {"status": "alive", "trade_count": self.count, "started_at": f"2026-11-21T00:00:00.{self.run:06d}Z"}
+        body = {"status": "alive", "trade_count": self.count, "started_at": self.started_at}
         return health_from(json.dumps(body).encode())
 
     def status(self) -> BotStatus:
         self._answer()
-        return status_from(b'{"mode": "paper", "strategy": "truth"}')
+        return status_from(json.dumps({"mode": self.mode, "strategy": "truth"}).encode())
 
     def trades(self) -> BotTrades:
         self._answer()

@@ -14,11 +14,12 @@ from tests.chaos.viewers import StreamProcess, Viewer
 
 from coliseum.bot.client import Bot
 from coliseum.config import Settings
-from coliseum.errors import SourceUnavailable
+from coliseum.errors import LogError, SourceError, SourceUnavailable
 from coliseum.feed.entries import START, Entry, EntryKind
 from coliseum.feed.feed import Feed
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT
 from coliseum.polling.poller import Poller
+from coliseum.polling.push_receiver import PushReceiver
 from coliseum.streaming.subscription import EVENT_NAMES
 from coliseum.upstash.client import Redis
 
@@ -58,6 +59,9 @@ class World:
         self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000, identity=identity)
         self.skew = [0.0, 0.0]
         self.pollers = [self._container(0), self._container(1)]
+        self.pushers = [self._receiver(), self._receiver()]
+        self.bodies: list[bytes] = []
+        """What was pushed so far: any of it may arrive again."""
         self.stream = StreamProcess(self.redis, self.feed.keys.prefix)
         self.viewers = [Viewer(self.stream, None), Viewer(self.stream, TICKERS[0]), Viewer(self.stream, "NEVER")]
 
@@ -70,7 +74,30 @@ class World:
             clock=lambda: max(self.began_ms, int((self.bot.time + self.skew[number]) * 1000)),
         )
 
+    def _receiver(self) -> PushReceiver:
+        return PushReceiver(
+            bot=cast(Bot, self.bot),
+            feed=self.feed,
+            exchange_name=None,
+            clock=lambda: max(self.began_ms, int(self.bot.time * 1000)),
+            monotonic=lambda: self.bot.time,
+        )
+
     # What happens
+
+    def push(self, number: int, body: bytes, fault: Fault | None = None) -> None:
+        """The bot's push reaches a receiver. When the fault raises Crash, a new receiver takes its place."""
+        self.bodies.append(body)
+        self.redis.fault = fault or (lambda moment: None)
+        try:
+            self.pushers[number].take_trades(body)
+        except Crash:
+            self.pushers[number] = self._receiver()
+        except (SourceError, LogError):
+            pass  # the bot repeats the push, or the next poll finds what it holds
+        finally:
+            self.redis.fault = lambda moment: None
+        self._audit()
 
     def poll(self, number: int = 0, fault: Fault | None = None) -> None:
         """Run one tick of a container. When the fault raises Crash, a new container takes its place."""
@@ -216,8 +243,10 @@ class World:
         for one in self.log:
             if one.entry.kind is EntryKind.BOT_STATUS:
                 assert (one.epoch, one.entry.data) != before, f"{one.entry} says nothing new"
-                ahead = one.entry.data["clock_ahead_seconds"]
-                announced += ahead is not None and before[1].get("clock_ahead_seconds") != ahead
+                ahead, known = one.entry.data["clock_ahead_seconds"], before[1].get("clock_ahead_seconds")
+                # Another status may say how much the difference has grown: that is no announcement of its own.
+                same_status = before[1].get("since") == one.entry.data["since"]
+                announced += ahead is not None and ahead != known and (known is None or same_status)
                 before = (one.epoch, one.entry.data)
         logs = len({one.epoch for one in self.log})
         assert announced <= self.restarts + logs, f"{announced} announcements in {self.restarts + 1} runs"

@@ -25,6 +25,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delitem(vars(config), "settings")
 
 
+PUSH_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The example of the specification."""
+PUSH_FORM = "expected whsec_ and the base64 of 24 to 64 random bytes"
 BAD: list[tuple[str, str, str]] = [
     ("ENVIRONMENT", "moon-base", "Input should be 'development'"),
     ("LOG_LEVEL", "LOUD-secret", "Input should be 'DEBUG'"),
@@ -39,6 +42,22 @@ BAD: list[tuple[str, str, str]] = [
     ("POLL_INTERVAL_SECONDS", "0.01", "Input should be greater than or equal to 0.2"),
     ("POLL_INTERVAL_SECONDS", "nan", "Input should be"),
     ("POLL_INTERVAL_SECONDS", "soon-ish", "Input should be a valid number"),
+    ("POLL_INTERVAL_WITH_PUSH_SECONDS", "61", "Input should be less than or equal to 60"),
+    (
+        "BOT_WEBHOOK_SECRET",
+        f"{PUSH_SECRET},whpk_{PUSH_SECRET.removeprefix('whsec_')}",
+        "expected whsec_ and the base64 of 24 to 64 random bytes",
+    ),
+    (
+        "BOT_WEBHOOK_SECRET",
+        PUSH_SECRET.removeprefix("whsec_"),
+        "expected whsec_ and the base64 of 24 to 64 random bytes, but it does not",
+    ),
+    ("BOT_WEBHOOK_SECRET", "s3cret", PUSH_FORM),
+    ("BOT_WEBHOOK_SECRET", "whsec_s3cret==", PUSH_FORM),
+    ("BOT_WEBHOOK_SECRET", "whsec_eA==", f"{PUSH_FORM}, but it holds 1 bytes"),
+    ("BOT_WEBHOOK_SECRET", f"{PUSH_SECRET},whpk_short", PUSH_FORM),
+    ("BOT_WEBHOOK_SECRET", PUSH_SECRET.removeprefix("whsec_"), f"{PUSH_FORM}, but it does not start with whsec_"),
     ("KALSHI_API_BASE", "ftp://kalshi", "expected an http(s) URL"),
     ("KALSHI_SUBACCOUNT", "64", "Input should be less than or equal to 63"),
     ("KALSHI_SUBACCOUNT", "-1", "Input should be greater than or equal to 0"),
@@ -131,6 +150,7 @@ SECRETS = {
     "openrouter_api_key": OPENROUTER,
     "logfire_token": "s3cret-logfire-token",
     "exa_api_key": "s3cret-exa-key",
+    "bot_webhook_secret": PUSH_SECRET,
     "admin_token": "s3cret-admin-token",
     "stream_ticket_secret": "s3cret-stream-ticket",
 }

@@ -18,7 +18,7 @@ from coliseum_local.template import load_document
 SECRETS = {
     *("UPSTASH_REDIS_REST_TOKEN", "SUPABASE_SERVICE_ROLE_KEY", "KALSHI_API_KEY", "KALSHI_PRIVATE_KEY"),
     *("OPENROUTER_API_KEY", "LOGFIRE_TOKEN", "ADMIN_TOKEN", "STREAM_TICKET_SECRET"),
-    "EXA_API_KEY",
+    *("EXA_API_KEY", "BOT_WEBHOOK_SECRET"),
 }
 NOT_ON_LAMBDA = {
     "KALSHI_RSA_KEY_PATH": "a function has no files of its user; KALSHI_PRIVATE_KEY holds the key",
@@ -190,8 +190,10 @@ def test_every_log_group_forgets(template: Template) -> None:
 
 def test_every_function_is_watched(template: Template, functions: dict[str, dict[str, Any]]) -> None:
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
-    for name in ("ErrorsAlarm", "ThrottlesAlarm"):
-        stats = [metric["MetricStat"] for metric in alarms[name]["Metrics"] if "MetricStat" in metric]
+    for name in ("Errors", "Throttles"):
+        both = [alarms[f"{name}Alarm"]["Metrics"], alarms[f"Worker{name}Alarm"]["Metrics"]]
+        assert all(len(metrics) <= 11 for metrics in both), "CloudWatch takes ten metrics and the expression"
+        stats = [metric["MetricStat"] for metrics in both for metric in metrics if "MetricStat" in metric]
         assert {stat["Metric"]["Dimensions"][0]["Value"]["Ref"] for stat in stats} == functions.keys()
     assert alarms["PollerHeartbeatAlarm"]["TreatMissingData"] == "breaching"
 

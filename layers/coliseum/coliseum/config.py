@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from coliseum.errors import ConfigurationError
 from coliseum.identity import NO_ACCOUNT, ExchangeName, Identity, exchange_at, key_digest
+from coliseum.webhooks import check_secret
 
 
 def _http_url(value: str) -> str:
@@ -52,6 +53,11 @@ OPENROUTER_KEY_PREFIX = "sk-or-v1-"
 _NAME = r"^[A-Za-z0-9_.-]{1,40}$"
 
 
+def _separated(value: SecretStr | None) -> tuple[str, ...]:
+    texts = () if value is None else (text.strip() for text in value.get_secret_value().split(","))
+    return tuple(text for text in texts if text)
+
+
 class Settings(BaseSettings):
     """Every setting of Coliseum. `.env.example` explains each one."""
 
@@ -81,6 +87,10 @@ class Settings(BaseSettings):
     bot_name: str = Field(default="bot", pattern=_NAME)
     """Names the bot whose trades are stored. Another name begins a history of its own; another address does not."""
     poll_interval_seconds: float = Field(default=3.0, ge=0.2, le=60)
+    bot_webhook_secret: HeaderSecret | None = None
+    """The secrets with which the bot may sign its pushes, separated by commas. None: it cannot push."""
+    poll_interval_with_push_seconds: float | None = Field(default=None, ge=0.2, le=60)
+    """Seconds between two requests to a bot whose pushes arrive. None: as often as without pushes."""
 
     kalshi_api_base: HttpUrl = "https://external-api.kalshi.com/trade-api/v2"
     kalshi_api_key: HeaderSecret | None = None
@@ -139,6 +149,13 @@ class Settings(BaseSettings):
             raise ValueError("expected at least 16 characters")
         return value
 
+    @field_validator("bot_webhook_secret")
+    @classmethod
+    def _check_webhook_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        for secret in _separated(value):
+            check_secret(secret)
+        return value
+
     @field_validator("cors_allow_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
@@ -193,7 +210,13 @@ class Settings(BaseSettings):
     def secrets(self) -> frozenset[str]:
         """The values of all secrets, for code that removes them from what others sent."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        whole = frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        return whole | frozenset(self.bot_webhook_secrets)
+
+    @property
+    def bot_webhook_secrets(self) -> tuple[str, ...]:
+        """Each secret with which the bot may sign its pushes."""
+        return _separated(self.bot_webhook_secret)
 
     def require(self, *names: str) -> None:
         """Raises ConfigurationError with the variable's name where one of these settings (field names) is not set."""

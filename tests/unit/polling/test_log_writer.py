@@ -13,7 +13,7 @@ from coliseum.feed.entries import START, Candidate, EntryId, EntryKind, event_ca
 from coliseum.feed.feed import Feed, LogPosition, Published
 from coliseum.feed.protocol import Fence
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, decode, encode
-from coliseum.polling.log_writer import LogWriter
+from coliseum.polling.log_writer import Loaded, LogWriter
 from coliseum.polling.publications import Publication
 from coliseum.polling.unpublished import UnpublishedQueue
 
@@ -175,9 +175,9 @@ def test_a_checkpoint_that_cannot_be_read_means_a_first_contact(feed: RecordingF
 def test_a_log_that_cannot_be_loaded_is_asked_less_and_less_often(feed: RecordingFeed, queue: UnpublishedQueue) -> None:
     writer = LogWriter(cast(Feed, feed), queue)
     feed.error = DOWN
-    assert not writer.load(tick=1)
-    assert not writer.load(tick=2)
+    assert writer.load(tick=1) is Loaded.NOTHING
+    assert writer.load(tick=2) is Loaded.NOTHING
     feed.error = None
 
-    assert not writer.load(tick=3)
-    assert writer.load(tick=4)
+    assert writer.load(tick=3) is Loaded.NOTHING
+    assert writer.load(tick=4) is Loaded.REPLACED

@@ -37,7 +37,8 @@ class TrackedBot:
         )
 
     def fails(self) -> list[Any]:
-        return self._published(self.tracker.poll_failed(self.memory, now_ms=NOW, problem="timed out"))
+        self.tracker.count_failure(NOW)
+        return self._published(self.tracker.poll_failed(self.memory, problem="timed out"))
 
 
 def test_a_bot_that_answers_for_the_first_time_is_announced_once() -> None:

@@ -41,6 +41,10 @@ class BotTrades:
     rejected: tuple[RejectedTrade, ...]
     oldest_first: bool = False
     """The list was taken for one that begins with its oldest trade."""
+    started_at: str | None = None
+    """When the run of this list began, where the answer says so: in the bot's own form, as in `BotHealth`."""
+    trade_count: int | None = None
+    """All trades of that run, as they were counted with this list; None where the answer does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ def trades_from(body: bytes) -> BotTrades:
     may jump. The contract lists the newest trade first; only a list whose times rise from its first row to its last is
     taken for one that begins with the oldest.
     """
-    rows = _rows(body)
+    answer = json_from(body, "/trades")
+    rows = _rows(answer)
     first_rows: dict[str, Trade] = {}
     rejected: list[RejectedTrade] = []
     for row in rows:
@@ -102,7 +107,14 @@ def trades_from(body: bytes) -> BotTrades:
             rejected.append(RejectedTrade(trade.trade_id, problem, _digest(row)))
     listed = tuple(first_rows.values())
     oldest_first = _rises(listed)
-    return BotTrades(listed if oldest_first else listed[::-1], tuple(rejected), oldest_first)
+    envelope = answer if isinstance(answer, dict) else {}
+    return BotTrades(
+        listed if oldest_first else listed[::-1],
+        tuple(rejected),
+        oldest_first,
+        started_at=_started(envelope.get("started_at")),
+        trade_count=whole_from(envelope.get("trade_count")),
+    )
 
 
 def _rises(trades: Sequence[Trade]) -> bool:
@@ -111,11 +123,10 @@ def _rises(trades: Sequence[Trade]) -> bool:
     return len(times) > 1 and times[0] < times[-1] and all(a <= b for a, b in pairwise(times))
 
 
-def _rows(body: bytes) -> list[Any]:
-    envelope = json_from(body, "/trades")
-    rows = envelope.get("trades") if isinstance(envelope, dict) else envelope
+def _rows(answer: Any) -> list[Any]:
+    rows = answer.get("trades") if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
-        kind = "an object without a list of trades" if isinstance(envelope, dict) else type(envelope).__name__
+        kind = "an object without a list of trades" if isinstance(answer, dict) else type(answer).__name__
         raise SourceMalformed(SOURCE, f"/trades: expected a list or an object with trades, got {kind}", field="trades")
     return rows
 

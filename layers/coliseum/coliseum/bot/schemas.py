@@ -119,6 +119,20 @@ _TRADE: Schema = {
     "properties": {**_REQUIRED, **_OPTIONAL},
 }
 
+_TRADE_COUNT: Schema = {
+    "type": ["integer", "null"],
+    "minimum": 0,
+    "maximum": _SAFE_INTEGER,
+    "description": (
+        "All trades of this run, also those that /trades no longer lists. It shows how many were lost; "
+        "without it only that some were."
+    ),
+    "examples": [3],
+}
+_STARTED_AT: Schema = {
+    **_nullable(_time("When this run began. It changes with a restart and never else.", "2026-11-21T07:00:00Z")),
+}
+
 TRADES: Schema = {
     "$schema": DIALECT,
     "title": "GET /trades of a bot",
@@ -131,7 +145,11 @@ TRADES: Schema = {
         {
             "type": "object",
             "required": ["trades"],
-            "properties": {"trades": {"type": "array", "items": {"$ref": "#/$defs/trade"}}},
+            "properties": {
+                "trades": {"type": "array", "items": {"$ref": "#/$defs/trade"}},
+                "started_at": _STARTED_AT,
+                "trade_count": _TRADE_COUNT,
+            },
         },
     ],
     "$defs": {"trade": _TRADE},
@@ -147,21 +165,8 @@ HEALTH: Schema = {
             f"One of {', '.join(sorted(wire.ALIVE_STATUSES))}: the bot is alive. Another word: it is not.",
             examples=["alive"],
         ),
-        "trade_count": {
-            "type": ["integer", "null"],
-            "minimum": 0,
-            "maximum": _SAFE_INTEGER,
-            "description": (
-                "All trades of this run, also those that /trades no longer lists. It shows how many were lost; "
-                "without it only that some were."
-            ),
-            "examples": [3],
-        },
-        "started_at": {
-            **_nullable(
-                _time("When this run began. It changes with a restart and never else.", "2026-11-21T07:00:00Z")
-            ),
-        },
+        "trade_count": _TRADE_COUNT,
+        "started_at": _STARTED_AT,
     },
 }
 

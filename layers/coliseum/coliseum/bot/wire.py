@@ -5,7 +5,8 @@ The bot is somebody else's program, so every value is checked.
 GET /health  {"status": "alive", "trade_count": n, "started_at": RFC 3339}
 GET /status  {"mode": "paper" | "live", "strategy", "positions": […], "last_error"} and other fields; of these we read
              "idle_reasons": why nothing is traded, [{"reason": text, "markets": n}] or a list of texts
-GET /trades  the newest 100 trades, newest first: a list, or {"trades": […]}. A trade has
+GET /trades  the newest 100 trades, newest first: a list, or {"trades": […], "started_at": RFC 3339, "trade_count": n}.
+             The last two are those of /health at the moment of the list; they may be missing. A trade has
              "trade_id": text or integer, "ticker": text, "side": BUY or SELL in any case,
              "quantity": contracts above 0, "price": dollars per contract from 0 to 1 (0.65, not 65),
              "timestamp": Unix seconds, also as text, or RFC 3339 with its offset; and these, which may be missing:

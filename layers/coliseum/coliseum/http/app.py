@@ -19,7 +19,8 @@ from coliseum import __version__
 from coliseum.config import Settings
 from coliseum.errors import ColiseumError
 from coliseum.http import documents
-from coliseum.http.correlation import HEADER, CorrelationMiddleware
+from coliseum.http.correlation import CorrelationMiddleware
+from coliseum.http.correlation_ids import HEADER
 from coliseum.http.problems import INVALID_PARAMETERS, MEDIA_TYPE, ProblemResponse, problem_from, problem_from_status
 from coliseum.http.routes import PREFIX
 from coliseum.http.strict_query import known_parameters_only

@@ -7,20 +7,14 @@ monitors rely on.
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Mapping
-from typing import Any
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coliseum.http.correlation_ids import HEADER, correlation_of
 from coliseum.http.problems import MEDIA_TYPE, ProblemResponse, problem_from
 from coliseum.observability import logger
-
-HEADER = "X-Correlation-Id"
-_SAFE_ID = re.compile(r"[A-Za-z0-9._=-]{1,64}", re.ASCII)
 
 
 class CorrelationMiddleware:
@@ -69,15 +63,6 @@ class CorrelationMiddleware:
             status=status,
             milliseconds=round((time.monotonic() - began) * 1000, 1),
         )
-
-
-def correlation_of(headers: Mapping[str, str], event: Mapping[str, Any] | None) -> str:
-    """The caller's id where it is safe to log, else API Gateway's, else a new one."""
-    gateway = (event or {}).get("requestContext") or {}
-    for candidate in (headers.get(HEADER), gateway.get("requestId")):
-        if isinstance(candidate, str) and _SAFE_ID.fullmatch(candidate):
-            return candidate
-    return uuid4().hex
 
 
 async def _send_problem(problem: ProblemResponse, send: Send) -> None:

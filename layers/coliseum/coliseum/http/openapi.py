@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
 
+from coliseum.http import push_paths, stream_paths
 from coliseum.http.problems import ProblemDetails
-from coliseum.http.stream_paths import PATHS, SCHEMAS, SECURITY, TAGS
 
 _TAGS = [
     {"name": "portfolio", "description": "The account on the exchange and the bot's trades."},
@@ -43,14 +43,20 @@ _PUBLISHED_NAMES = {
 
 def build_document(routers: Sequence[APIRouter], *, version: str) -> dict[str, Any]:
     """The merged document, OpenAPI 3.1."""
-    app = FastAPI(title="Coliseum", version=version, description=_DESCRIPTION, openapi_tags=[*_TAGS, *TAGS])
+    app = FastAPI(
+        title="Coliseum",
+        version=version,
+        description=_DESCRIPTION,
+        openapi_tags=[*_TAGS, *push_paths.TAGS, *stream_paths.TAGS],
+    )
     for router in routers:
         app.include_router(router)
     merged = _with_published_names(app.openapi())
     _, problem = models_json_schema([(ProblemDetails, "validation")])
-    merged["paths"] |= PATHS
-    merged["components"]["schemas"] |= {"Problem": problem["$defs"]["ProblemDetails"], **SCHEMAS}
-    merged["components"]["securitySchemes"] = SECURITY
+    merged["paths"] |= push_paths.PATHS | stream_paths.PATHS
+    schemas = push_paths.SCHEMAS | stream_paths.SCHEMAS
+    merged["components"]["schemas"] |= {"Problem": problem["$defs"]["ProblemDetails"], **schemas}
+    merged["components"]["securitySchemes"] = stream_paths.SECURITY
     merged["servers"] = [{"url": "/", "description": "This host"}]
     return merged
 

@@ -73,7 +73,7 @@ class Checkpoint:
     trade_count: int | None
     """Trades of this run up to the newest in the list; None until that is certain."""
     list_length: int
-    """Length of the bot's last list."""
+    """Length of the bot's last list, and how many trades it has pushed since."""
     known: Mapping[str, KnownTrade] = field(hash=False)
     """By trade id, oldest first. A rejected row has a key that starts with `!`."""
     answered_ms: int | None
@@ -84,6 +84,10 @@ class Checkpoint:
     """Gaps that were announced, but that the exchange has not yet given a final answer about, oldest first."""
     oldest_first: bool | None = None
     """Whether the bot's list begins with its oldest trade; None until a new trade beside known ones has shown it."""
+    poll_id: str = ""
+    """Names the poller's publication that stored it last. A push keeps it, so it shows that only pushes followed."""
+    pushed_ms: int | None = None
+    """When trades that the bot pushed were published last; None where it never pushed any."""
 
 
 EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={}, answered_ms=None)
@@ -103,6 +107,8 @@ EMPTY_CHECKPOINT = Checkpoint(run="", trade_count=None, list_length=0, known={},
 #   hole_ids      SourceGap.before_ids and SourceGap.after_ids, two lists
 #   earlier_holes the other gaps, each as a list of what `hole` holds and what `hole_ids` holds
 #   oldest_first  Checkpoint.oldest_first; missing where it is None
+#   poll_id       Checkpoint.poll_id; missing where it is empty
+#   pushed_ms     Checkpoint.pushed_ms; missing where it is None
 _GAP_KEYS = ("reason", "key", "from_ms", "to_ms", "lost", "at_least", "backfilled")
 
 
@@ -166,6 +172,10 @@ def encode(checkpoint: Checkpoint) -> str:
         later["earlier_holes"] = encoded[:-1]
     if checkpoint.oldest_first is not None:
         later["oldest_first"] = checkpoint.oldest_first
+    if checkpoint.poll_id:
+        later["poll_id"] = checkpoint.poll_id
+    if checkpoint.pushed_ms is not None:
+        later["pushed_ms"] = checkpoint.pushed_ms
     return json.dumps(
         {
             "version": VERSION,
@@ -203,6 +213,8 @@ def decode(text: str) -> Checkpoint:
             status=None if body["status"] is None else dict(body["status"]),
             gaps=_decode_gaps(body),
             oldest_first=body.get("oldest_first"),
+            poll_id=str(body.get("poll_id", "")),
+            pushed_ms=None if body.get("pushed_ms") is None else int(body["pushed_ms"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LogError(f"checkpoint cannot be read: {type(error).__name__}: {error}") from error

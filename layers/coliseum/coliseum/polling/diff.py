@@ -12,7 +12,7 @@ The bot keeps its newest trades (100) in memory and counts the trades of its run
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from coliseum.bot.parse import RejectedTrade
@@ -75,21 +75,21 @@ class ListDifference:
 def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
     """The difference between `before` and `seen`. On first contact nothing can be missing."""
     listed = {trade.trade_id: trade for trade in seen.trades}
-    rejected = {_rejected_key(row): row for row in seen.rejected}
+    rejected = {rejected_key(row): row for row in seen.rejected}
     restarted = _reports_restart(before.run, seen.run)
-    same_run = not _is_unreported(before.run) and seen.run == before.run
-    known = {key for key, trade in listed.items() if _is_same_trade(before.known.get(key), trade, same_run=same_run)}
+    known = _known_ids(before, seen)
     trades, oldest_first = _in_order(before, seen, known=known)
-    seen = replace(seen, trades=tuple(_marked(trade, at_ms=seen.at_ms) for trade in trades))
+    seen = replace(seen, trades=_marked_trades(trades, at_ms=seen.at_ms))
     listed = {trade.trade_id: trade for trade in seen.trades}
     known_rejected = before.known.keys() & rejected.keys()
     new = tuple(trade for key, trade in listed.items() if not _was_reported(before.known.get(key), trade))
     length = len(listed) + len(rejected)
+    unknown = length - len(known) - len(known_rejected)
+    newer = {} if restarted or unknown else _newer_trades(before.known, {*listed, *rejected})
     gap = None
     if before.answered_ms is not None and not known and not known_rejected:
         gap = _gap(before, seen, restarted=restarted, length=length)
     new_run = restarted or (gap is not None and gap.reason == "restart")
-    unknown = length - len(known) - len(known_rejected)
     return ListDifference(
         trades=new,
         rejected=tuple(row for key, row in rejected.items() if key not in known_rejected),
@@ -97,15 +97,41 @@ def compare(before: Checkpoint, seen: BotObservation) -> ListDifference:
         checkpoint=replace(
             before,
             run=_run(before, seen, new_run=new_run),
-            trade_count=_trade_count(before, seen, unknown=unknown, broken=new_run or gap is not None),
-            list_length=length,
-            known=_merged(before.known, listed, rejected, new_run=new_run),
+            trade_count=before.trade_count
+            if newer
+            else _trade_count(before, seen, unknown=unknown, broken=new_run or gap is not None),
+            list_length=length + len(newer),
+            known=_merged(before.known, listed, rejected, newer, new_run=new_run),
             answered_ms=seen.at_ms,
             oldest_first=oldest_first,
         ),
         listed=seen.trades,
         clock_ahead_seconds=_clock_ahead(seen),
     )
+
+
+def in_bot_order(before: Checkpoint, seen: BotObservation) -> tuple[tuple[Trade, ...], bool | None]:
+    """The listed trades, oldest first as the bot lists them, and `Checkpoint.oldest_first` as the list shows it.
+
+    Trades ahead of our clock are marked.
+    """
+    trades, oldest_first = _in_order(before, seen, known=_known_ids(before, seen))
+    return _marked_trades(trades, at_ms=seen.at_ms), oldest_first
+
+
+def is_same_run(before: Checkpoint, seen: BotObservation) -> bool:
+    """Whether the bot reports that the list belongs to the known run."""
+    return not _is_unreported(before.run) and seen.run == before.run
+
+
+def _known_ids(before: Checkpoint, seen: BotObservation) -> set[str]:
+    """The ids of the listed trades that are known, whether as they stand or with other facts."""
+    same_run = is_same_run(before, seen)
+    return {
+        trade.trade_id
+        for trade in seen.trades
+        if is_reported_trade(before.known.get(trade.trade_id), trade, same_run=same_run)
+    }
 
 
 def _in_order(
@@ -130,6 +156,10 @@ def _shows_order(before: Checkpoint, trade_id: str, known: Collection[str]) -> b
     if earlier is not None:  # what only the exchange reported may be newer or older than the bot's own list
         return trade_id in known and bool(earlier.digest)
     return not any(key.startswith(f"!{trade_id}:") for key in before.known)  # a row that was rejected before is not new
+
+
+def _marked_trades(trades: Iterable[Trade], *, at_ms: int) -> tuple[Trade, ...]:
+    return tuple(_marked(trade, at_ms=at_ms) for trade in trades)
 
 
 def _marked(trade: Trade, *, at_ms: int) -> Trade:
@@ -160,7 +190,7 @@ def _was_reported(known: KnownTrade | None, trade: Trade) -> bool:
     return known is not None and known.digest == trade.digest()
 
 
-def _is_same_trade(known: KnownTrade | None, trade: Trade, *, same_run: bool) -> bool:
+def is_reported_trade(known: KnownTrade | None, trade: Trade, *, same_run: bool) -> bool:
     """Whether both are one trade. Another run may use an id again: then the execution time or the digest decides."""
     if known is None:
         return False
@@ -171,7 +201,7 @@ def _is_same_trade(known: KnownTrade | None, trade: Trade, *, same_run: bool) ->
     )
 
 
-def _rejected_key(row: RejectedTrade) -> str:
+def rejected_key(row: RejectedTrade) -> str:
     """The key of a rejected row. It differs from every trade's, as the row may carry the id of a valid trade."""
     return f"!{row.trade_id or ''}:{row.digest}"
 
@@ -237,19 +267,32 @@ def _trade_count(before: Checkpoint, seen: BotObservation, *, unknown: int, brok
     return None if broken or before.trade_count is None else before.trade_count + unknown
 
 
+def _newer_trades(known: Mapping[str, KnownTrade], listed: Collection[str]) -> dict[str, KnownTrade]:
+    """The trades of the run that the bot reported after this whole list: it pushed them after the list was read.
+
+    All rows of the list have to be known. `listed` are their keys.
+    """
+    keys = list(known)
+    last = max((place for place, key in enumerate(keys) if key in listed), default=len(keys))
+    later = {key: known[key] for key in keys[last + 1 :] if not key.startswith("!")}
+    return {key: trade for key, trade in later.items() if trade.digest and not trade.from_earlier_run}
+
+
 def _merged(
     known: Mapping[str, KnownTrade],
     listed: Mapping[str, Trade],
     rejected: Mapping[str, RejectedTrade],
+    newer: Mapping[str, KnownTrade],
     *,
     new_run: bool,
 ) -> dict[str, KnownTrade]:
-    """The known trades and the list's, newest last. The list's are the newest and are never dropped."""
+    """The known trades and the list's, newest last. The list's and the `newer` ones are never dropped."""
     merged = {
         key: replace(trade, from_earlier_run=trade.from_earlier_run or new_run)
         for key, trade in known.items()
-        if key not in listed and key not in rejected
+        if key not in listed and key not in rejected and key not in newer
     }
     merged |= {key: KnownTrade(row.digest, 0.0) for key, row in rejected.items()}
     merged |= {key: KnownTrade(trade.digest(), trade.timestamp) for key, trade in listed.items()}
-    return keep_newest(merged, at_least=len(listed) + len(rejected))
+    merged |= newer
+    return keep_newest(merged, at_least=len(listed) + len(rejected) + len(newer))

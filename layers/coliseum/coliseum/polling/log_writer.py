@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import Enum
 from uuid import uuid4
 
 from coliseum.errors import LogError, LogMoved, SourceError
@@ -16,6 +18,21 @@ from coliseum.polling.publications import Publication
 from coliseum.polling.unpublished import UnpublishedQueue
 
 
+class Loaded(Enum):
+    """What reading the log's checkpoint has changed."""
+
+    NOTHING = "nothing"
+    """Redis fails or rests."""
+    UNCHANGED = "unchanged"
+    """No other publisher has published, so what waits is still right."""
+    EMPTIED = "emptied"
+    """Redis lost the log. Memory and queue are kept, and the bot's list has to be published as a whole."""
+    PUSHED = "pushed"
+    """Only trades that the bot pushed were added. The queue is empty; what was read of the bot still counts."""
+    REPLACED = "replaced"
+    """Another poller has published. The queue is empty, and what was read of the bot may be older than the log."""
+
+
 class LogWriter:
     """Keeps a queue and the log in step.
 
@@ -28,6 +45,8 @@ class LogWriter:
         self._fences, self._backoff = FenceHistory(), Backoff()
         self._must_load = True
         self._head: tuple[str, EntryId] | None = None
+        self._stored = EMPTY_CHECKPOINT
+        """The log's checkpoint as this process knows it: loaded, or published by itself."""
 
     @property
     def head(self) -> tuple[str, EntryId] | None:
@@ -43,26 +62,28 @@ class LogWriter:
         """Another poller may have published: read the log's checkpoint in the next tick."""
         self._must_load = True
 
-    def load(self, *, tick: int) -> bool:
-        """Read the log's checkpoint into the queue. False while Redis fails or rests."""
+    def load(self, *, tick: int) -> Loaded:
+        """Read the log's checkpoint into the queue. One command."""
         if self._backoff.is_resting(tick):
-            return False
+            return Loaded.NOTHING
         try:
             position = self._feed.position()
         except (SourceError, LogError) as error:
             self._redis_failed(error, tick)
-            return False
+            return Loaded.NOTHING
         self._backoff.succeeded()
         self._must_load = False
         self._head = None if position.epoch is None else (position.epoch, position.head)
         if self._queue.memory is not EMPTY_CHECKPOINT and position.fence in self._fences:
-            return True  # no other poller has published, so our memory is the newest and what waits is still right
+            return Loaded.UNCHANGED
         self._fences.start_from(position.fence)
         if position.checkpoint is None and self._queue.memory is not EMPTY_CHECKPOINT:
-            self._queue.log_was_emptied()  # Redis lost the log, but this process still has its memory
-        else:
-            self._queue.restart_from(_decoded(position.checkpoint))
-        return True
+            self._queue.log_was_emptied()
+            return Loaded.EMPTIED
+        before, self._stored = self._stored, _decoded(position.checkpoint)
+        self._queue.restart_from(self._stored)
+        only_pushed = before.poll_id != "" and before.poll_id == self._stored.poll_id
+        return Loaded.PUSHED if only_pushed else Loaded.REPLACED
 
     def publish(self, *, now_ms: int, tick: int) -> TickResult:
         """Publish what waits, in batches. Whatever fails stays in the queue for a later tick."""
@@ -85,11 +106,12 @@ class LogWriter:
 
     def _publish_batch(self, batch: Publication, now_ms: int) -> tuple[tuple[EntryId, Candidate], ...]:
         fence = self._fences.next_fence(uuid4().hex)
-        checkpoint = encode(batch.checkpoint)
+        checkpoint = replace(batch.checkpoint, poll_id=fence.token)
         done = self._feed.publish(
-            batch.entries, now_ms=now_ms, checkpoint=checkpoint, bot=batch.checkpoint.status, fence=fence
+            batch.entries, now_ms=now_ms, checkpoint=encode(checkpoint), bot=checkpoint.status, fence=fence
         )
         self._fences.confirm(fence)
+        self._stored = checkpoint
         self._head = (done.epoch, done.head)
         return done.entries
 

@@ -14,22 +14,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from typing import Any
 from uuid import uuid4
 
 from coliseum.bot.client import Bot
+from coliseum.bot.parse import BotStatus
 from coliseum.errors import SourceError
-from coliseum.feed.entries import EntryId
+from coliseum.feed.entries import Candidate, EntryId, EntryKind
 from coliseum.feed.feed import Feed, now_ms
 from coliseum.kalshi.client import Kalshi
 from coliseum.observability import logger
 from coliseum.polling.backfill import recover, unknown_fills, window_while_offline
-from coliseum.polling.bot_poll import BotPoller
+from coliseum.polling.bot_poll import BotPoll, BotPoller
 from coliseum.polling.checkpoint import EMPTY_CHECKPOINT, Checkpoint, SourceGap, reported_ids
 from coliseum.polling.diff import ListDifference
 from coliseum.polling.fill_check import FillCheck
 from coliseum.polling.fill_lookup import FillLookup
 from coliseum.polling.lease import Lease
-from coliseum.polling.log_writer import LogWriter
+from coliseum.polling.log_writer import Loaded, LogWriter
 from coliseum.polling.metrics import MinuteMetrics, TickResult
 from coliseum.polling.publications import (
     Publication,
@@ -47,6 +50,10 @@ from coliseum.trading.trades import Trade
 
 WAITING_ENTRIES_MAX = 5_000
 """With so many unpublished entries the bot is no longer polled. Its list then overflows, and that is announced."""
+COMPARISONS_MAX = 4
+"""How often one look at the bot is compared in a tick, where pushes of the bot are published at the same time."""
+PUSHES_COUNT_MS = 24 * 3_600_000
+"""For this long after its last push, the bot counts as one that pushes."""
 
 
 class Poller:
@@ -61,11 +68,15 @@ class Poller:
         interval: float,
         clock: Callable[[], int] = now_ms,
         exchange_name: str | None = None,
+        interval_with_push: float | None = None,
     ) -> None:
         """`interval`: seconds between ticks. `exchange` is None without an API key for its fills. `clock`: unix ms.
 
-        `exchange_name` is compared with the bot's mode; None compares with nothing.
+        `exchange_name` is compared with the bot's mode; None compares with nothing. `interval_with_push`: seconds
+        between two looks at a bot whose pushes have arrived; None looks in every tick.
         """
+        self._interval_with_push_ms = round((interval_with_push or 0) * 1000)
+        self._looked_ms = self._found_ms = 0
         self._interval, self._clock = interval, clock
         self._bot, self._status = BotPoller(bot), StatusTracker(exchange_name)
         self._fills = FillLookup(exchange, interval=interval)
@@ -118,13 +129,62 @@ class Poller:
         """Poll, compare, publish. Never raises for a source that fails: the next tick tries again."""
         now = self._clock()
         self._tick_number += 1
-        if self._log.must_load and not self._log.load(tick=self._tick_number):
+        if self._log.must_load and self._log.load(tick=self._tick_number) is Loaded.NOTHING:
             return TickResult(redis_failed=True, at_ms=now)
-        answered = False
-        if self._queue.entry_count < WAITING_ENTRIES_MAX:
-            answered = self._poll_bot(now)
-            self._poll_exchange(now)
-        return replace(self._log.publish(now_ms=now, tick=self._tick_number), bot_answered=answered)
+        if self._queue.entry_count >= WAITING_ENTRIES_MAX or self._may_skip_look(now):
+            return self._log.publish(now_ms=now, tick=self._tick_number)
+        look = self._look_at_bot(now)
+        status = cache(self._bot.status)
+        result = self._publish(lambda: self._conclude(look, now, ask_bot=status), now)
+        if isinstance(look, BotPoll) and any(entry.kind is EntryKind.TRADE for _, entry in result.published):
+            self._found_ms = now
+        return replace(result, bot_answered=isinstance(look, BotPoll))
+
+    def _may_skip_look(self, now: int) -> bool:
+        """Whether this tick leaves the bot alone, because all that it traded lately was pushed."""
+        pushed = self.memory.pushed_ms
+        if pushed is None or not max(self._found_ms, now - PUSHES_COUNT_MS) < pushed or self._status.failing:
+            return False
+        return 0 <= now - self._looked_ms < self._interval_with_push_ms
+
+    def _publish(self, conclude: Callable[[], None], now: int) -> TickResult:
+        """Queue what `conclude` finds and publish it. Where pushes are published meanwhile, compare again and repeat.
+
+        What was read of the bot is older than those pushes, and `compare` recognises that. Another poller's checkpoint
+        may rest on a later look: then this look is dropped, and the next tick takes a new one.
+        """
+        conclude()
+        pushed = self.memory.pushed_ms
+        if self._queue and pushed is not None and now - pushed < PUSHES_COUNT_MS:
+            # The pushed trades are new to this memory. To read the checkpoint costs one command, to be refused three.
+            loaded = self._load_again(conclude)
+            if loaded is Loaded.NOTHING or not self._queue:
+                return TickResult(redis_failed=loaded is Loaded.NOTHING, at_ms=now)
+        entries: tuple[tuple[EntryId, Candidate], ...] = ()
+        for _ in range(COMPARISONS_MAX):
+            result = self._log.publish(now_ms=now, tick=self._tick_number)
+            entries += result.published
+            if not self._log.must_load or self._load_again(conclude) is Loaded.NOTHING or not self._queue:
+                break
+        return replace(result, published=entries)
+
+    def _load_again(self, conclude: Callable[[], None]) -> Loaded:
+        """Read the log's checkpoint in the middle of a tick, and compare again where that is still right."""
+        before = self.memory.status
+        loaded = self._log.load(tick=self._tick_number)
+        if loaded is Loaded.PUSHED:
+            self._keep_mode(before)
+        if loaded in {Loaded.PUSHED, Loaded.EMPTIED}:
+            conclude()
+        return loaded
+
+    def _keep_mode(self, before: dict[str, Any] | None) -> None:
+        """After a reload, keep the time at which the mode was confirmed last; another status is to be confirmed."""
+        status = self.memory.status
+        if before is None or status is None or {**before, "mode_as_of": None} != {**status, "mode_as_of": None}:
+            self._status.confirm_mode_soon()
+        else:
+            self._queue.remember(replace(self.memory, status=before))
 
     def _report(self) -> ReportOutcome:
         if self._log.must_load and self.memory is EMPTY_CHECKPOINT:
@@ -140,28 +200,44 @@ class Poller:
         check = self._fill_check.run(mode=mode, now_ms=now, tick=self._tick_number)
         if check is None or self._log.must_load:
             return
-        self._queue.add(
-            self._status.fills_checked(
-                self.memory, now_ms=now, unconfirmed=check.unconfirmed, newest_fill_ms=check.newest_fill_ms
-            )
+        self._publish(
+            lambda: self._queue.add(
+                self._status.fills_checked(
+                    self.memory, now_ms=now, unconfirmed=check.unconfirmed, newest_fill_ms=check.newest_fill_ms
+                )
+            ),
+            now,
         )
-        self._log.publish(now_ms=now, tick=self._tick_number)
 
-    def _poll_bot(self, now: int) -> bool:
-        """Queue what the bot's list and status add. Whether the bot answered."""
+    def _look_at_bot(self, now: int) -> BotPoll | SourceError:
+        """What the bot answers, or why it does not."""
+        self._looked_ms = now
         try:
             poll = self._bot.poll(self.memory, now_ms=now)
         except SourceError as error:
-            self._queue.add(self._status.poll_failed(self.memory, now_ms=now, problem=error.problem))
-            return False
+            self._status.count_failure(now)
+            return error
         if poll.new_run:  # another run may trade in another mode
             self._status.confirm_mode_soon()
-        if poll.alive:
-            status = self._status.poll_succeeded(
-                self.memory, now_ms=now, trade_count=poll.trade_count, ask_bot=self._bot.status
-            )
+        if not poll.alive:
+            self._status.count_failure(now)
+        if poll.difference is not None:
+            self._fill_check.note(poll.trades, now_ms=now, is_first=self.memory.answered_ms is None)
+        return poll
+
+    def _conclude(self, look: BotPoll | SourceError, now: int, *, ask_bot: Callable[[], BotStatus | None]) -> None:
+        """Queue what a look at the bot, and the exchange, add to the memory."""
+        if isinstance(look, SourceError):
+            self._queue.add(self._status.poll_failed(self.memory, problem=look.problem))
         else:
-            status = self._status.poll_failed(self.memory, now_ms=now, problem="the bot says that it is not alive")
+            self._conclude_from_poll(look.compared_with(self.memory), now, ask_bot=ask_bot)
+        self._poll_exchange(now)
+
+    def _conclude_from_poll(self, poll: BotPoll, now: int, *, ask_bot: Callable[[], BotStatus | None]) -> None:
+        if poll.alive:
+            status = self._status.poll_succeeded(self.memory, now_ms=now, trade_count=poll.trade_count, ask_bot=ask_bot)
+        else:
+            status = self._status.poll_failed(self.memory, problem="the bot says that it is not alive")
         self._queue.add(status)
         if poll.difference is not None:
             self._queue.add(
@@ -172,9 +248,7 @@ class Poller:
                     new_run=poll.new_run,
                 )
             )
-            self._fill_check.note(poll.trades, now_ms=now, is_first=self.memory.answered_ms is None)
             self._queue_difference(poll.difference, poll.trades, now)
-        return True
 
     def _queue_difference(self, difference: ListDifference, listed: tuple[Trade, ...], now: int) -> None:
         # The status may have changed since the comparison: the queue's is the newest.

@@ -47,10 +47,10 @@ def list_publication(difference: ListDifference, recovery: Recovery | None, *, t
         checkpoint = with_gap(checkpoint, gap, final=False)
     elif gap is not None and recovery is not None:
         entries.append(candidates.source_gap_candidate(recovery.gap))
-        entries += _trade_candidates(recovery.trades, checkpoint)
+        entries += trade_candidates(recovery.trades, checkpoint)
         checkpoint = _with_recovery(checkpoint, recovery)
     entries += map(candidates.rejected_trade_candidate, difference.rejected)
-    entries += _trade_candidates(trades, difference.checkpoint)
+    entries += trade_candidates(trades, difference.checkpoint)
     return Publication(tuple(entries), checkpoint)
 
 
@@ -60,7 +60,7 @@ def late_recovery_publication(before: Checkpoint, recovery: Recovery) -> Publica
     if not recovery.trades and recovery.gap in before.gaps:
         return Publication((), checkpoint)
     announcement = candidates.source_gap_candidate(recovery.gap, late=True)
-    return Publication((announcement, *_trade_candidates(recovery.trades, before)), checkpoint)
+    return Publication((announcement, *trade_candidates(recovery.trades, before)), checkpoint)
 
 
 def late_recoveries(before: Checkpoint, answer: FillAnswer, *, now_ms: int) -> Publication:
@@ -87,7 +87,7 @@ def without_known(recovery: Recovery, checkpoint: Checkpoint) -> Recovery:
 def fills_publication(before: Checkpoint, trades: tuple[Trade, ...]) -> Publication:
     """Trades that the exchange reports while the bot is offline."""
     known = _known_with(before, trades, before=0)
-    return Publication(tuple(_trade_candidates(trades, before)), replace(before, known=known))
+    return Publication(tuple(trade_candidates(trades, before)), replace(before, known=known))
 
 
 def without_expired_gaps(before: Checkpoint, *, now_ms: int) -> Checkpoint:
@@ -96,7 +96,8 @@ def without_expired_gaps(before: Checkpoint, *, now_ms: int) -> Checkpoint:
     return before if gaps == before.gaps else replace(before, gaps=gaps)
 
 
-def _trade_candidates(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[Candidate]:
+def trade_candidates(trades: Iterable[Trade], checkpoint: Checkpoint) -> list[Candidate]:
+    """The trades as candidates of the checkpoint's run."""
     return [candidates.trade_candidate(trade, run=checkpoint.run) for trade in trades]
 
 

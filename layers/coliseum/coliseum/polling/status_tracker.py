@@ -40,6 +40,11 @@ class StatusTracker:
         self._filled_ms: int | None = None
 
     @property
+    def failing(self) -> bool:
+        """Whether the last poll failed."""
+        return self._failed.count > 0
+
+    @property
     def offline(self) -> bool:
         """Whether the bot counts as offline."""
         return self._failed.offline
@@ -48,9 +53,12 @@ class StatusTracker:
         """Ask for the mode at the next answer of the bot."""
         self._must_confirm_mode = True
 
-    def poll_failed(self, memory: Checkpoint, *, now_ms: int, problem: str) -> Publication:
-        """The bot did not answer, or said that it is not alive."""
+    def count_failure(self, now_ms: int) -> None:
+        """The bot did not answer, or said that it is not alive. Called once for each such poll."""
         self._failed = self._failed.plus_one(now_ms)
+
+    def poll_failed(self, memory: Checkpoint, *, problem: str) -> Publication:
+        """What a failed poll changes, after `count_failure`."""
         return status_publication(memory, offline_status(memory.status, self._failed, problem=problem))
 
     def poll_succeeded(
@@ -109,7 +117,7 @@ def _marked(memory: Checkpoint, marks: dict[str, Any], *, now_ms: int, is_news: 
     if memory.status is None:
         return Publication((), memory)
     status = {**memory.status, **marks}
-    if is_news:
+    if is_news and status != memory.status:  # two runs may be ahead by the same time
         return status_publication(memory, status, marked_ms=now_ms)
     return Publication((), replace(memory, status=status))
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum.http.correlation import correlation_of
+from coliseum.http.correlation_ids import correlation_of
 
 EVENT = {"requestContext": {"requestId": "JKJaXmPLvHcESHA="}}
 
