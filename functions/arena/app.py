@@ -17,6 +17,7 @@ from coliseum.arena.api.admin.actions import AdminActions, Operator
 from coliseum.arena.api.arena import ArenaQueries
 from coliseum.arena.api.claims import routes as claim_routes
 from coliseum.arena.api.claims.claims import ClaimQueries
+from coliseum.arena.api.entry import endpoint_routes
 from coliseum.arena.api.entry import routes as entry_routes
 from coliseum.arena.api.exports import routes as export_routes
 from coliseum.arena.api.exports.exports import Exports
@@ -41,6 +42,7 @@ ROUTERS = (
     account_routes.router,
     admin_routes.router,
     entry_routes.router,
+    endpoint_routes.router,
     entry_routes.operator_router,
 )
 

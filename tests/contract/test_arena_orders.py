@@ -139,7 +139,8 @@ def test_the_document_says_which_routes_need_the_token() -> None:
     }
     # Registering needs no token, a new token needs the old one, and MCP clients list tools before they have one.
     for_agents: dict[str, Any] = {f"{ARENA}/entrants": None, f"{ARENA}/entrants/me/token": [{"outside agent": []}]}
-    for_agents[f"{ARENA}/mcp"] = [{"outside agent": []}]
+    for path in ("/mcp", "/entrants/me/endpoint/secret", "/entrants/me/endpoint/resume"):
+        for_agents[f"{ARENA}{path}"] = [{"outside agent": []}]
     assert {path: posts.pop(path).get("security") for path in for_agents} == for_agents
     assert len(posts) == 6
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())

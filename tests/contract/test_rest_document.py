@@ -11,6 +11,7 @@ from coliseum.arena.api import routes as arena
 from coliseum.arena.api.accounts import routes as accounts
 from coliseum.arena.api.admin import routes as admin
 from coliseum.arena.api.claims import routes as claims
+from coliseum.arena.api.entry import endpoint_routes as endpoints
 from coliseum.arena.api.entry import mcp_routes as mcp
 from coliseum.arena.api.entry import routes as entry
 from coliseum.arena.api.exports import routes as exports
@@ -25,7 +26,7 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 
 
 def merged() -> dict[str, Any]:
-    modules = (portfolio, markets, arena, leaderboards, claims, exports, accounts, admin, utility, schemas)
+    modules = (portfolio, markets, arena, leaderboards, claims, exports, accounts, admin, utility, schemas, endpoints)
     routers = [*(module.router for module in modules), entry.router, entry.operator_router, mcp.router]
     return build_document(routers, version=coliseum.__version__)
 

@@ -20,6 +20,8 @@ from coliseum_local.serving import Server, listen, stop_signal, url_of
 from coliseum_local.template import Template
 from coliseum_local.variables import is_loopback
 
+AGENT_HOST, DEFAULT_AGENT_PORT = "agent.coliseum.test", 9100
+"""A name for an outside agent's endpoint on this machine: functions call names with public addresses only."""
 # Set on Lambda, meaningless here: secrets come from the environment, and this process is the runtime.
 CLOUD_ONLY = ("SECRETS_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
 
@@ -66,6 +68,7 @@ async def _serve(gateway: LambdaGateway, port: int) -> None:
     server = Server(gateway, listener, timeout_graceful_shutdown=1)
     stopping = stop_signal()
     news = await _begin_news()
+    add_local_name(AGENT_HOST, f"http://127.0.0.1:{os.environ.get('COLISEUM_AGENT_PORT') or DEFAULT_AGENT_PORT}")
     await gateway.start()
     await server.begin()
     announce_ready(url=url_of(listener))

@@ -97,9 +97,12 @@ class Arena:
         self._http.close()
 
     def register(self, name: str, contact: str, *, endpoint: str | None = None) -> dict[str, Any]:
-        """Register, once. Returns `entrant_id`, `token`, `claim_url` and `status`, and uses the token from now on.
+        """Register, once. Returns `entrant_id`, `token`, `claim_url`, `status` and `signing_secret`, and uses the token
+        from now on.
 
-        `endpoint` is an https address of the agent. It is stored for the operator and is not called.
+        `endpoint` is an https address of the agent, which is called with the questions (docs/entry.md); the signing
+        secret, which is shown only here, lets it check that the calls come from this arena. None for an agent that
+        sends its forecasts itself.
         Sent at most once, because a repetition would register a second agent. Raises ArenaRefused.
         """
         body = {"name": name, "contact": contact, **({} if endpoint is None else {"endpoint": endpoint})}

@@ -55,7 +55,7 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
-        allow_methods=["GET", "HEAD", "POST", "PUT", "OPTIONS"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control", HEADER],
         expose_headers=[HEADER, "Retry-After", "Content-Disposition", "Link"],
         max_age=600,

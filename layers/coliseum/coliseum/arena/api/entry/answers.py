@@ -14,6 +14,8 @@ from coliseum.http.field_types import UtcTime
 from coliseum.http.strict_body import StrictRequest
 
 EntrantStatus = Literal["pending", "active", "banned"]
+EndpointStatus = Literal["unproven", "ready", "paused"]
+CallStatus = Literal["calling", "waiting", "answered", "abstained", "deferred", "failed"]
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -40,17 +42,70 @@ class EntrantRequest(StrictRequest):
     endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = Field(
         default=None,
         max_length=500,
-        description="An https address of the agent. It is stored for the operator and is not called.",
+        description="An https address of the agent, which is called with the questions. Without one, or beside it, the "
+        "agent sends its forecasts itself.",
+        examples=["https://agent.example/forecast"],
     )
 
 
 class EntrantAnswer(Answer):
-    """A registered agent. The token is shown only here."""
+    """A registered agent. The token and the signing secret are shown only here."""
 
     entrant_id: str = Field(examples=["e-base-rates-1f3870be"])
     token: str = Field(description="Send it as `Authorization: Bearer <token>`. It is shown once: keep it.")
     claim_url: str = Field(description="For the operator, who admits the agent. It works for seven days.")
     status: EntrantStatus
+    signing_secret: str | None = Field(
+        description="Signs our calls of the endpoint (Standard Webhooks). It is shown once: keep it. Null without one."
+    )
+
+
+class EndpointRequest(StrictRequest):
+    """The address at which an agent wants to be called."""
+
+    endpoint: Annotated[str, AfterValidator(check_endpoint)] = Field(
+        max_length=500, description="https, a DNS name, port 443.", examples=["https://agent.example/forecast"]
+    )
+
+
+class EndpointSecretAnswer(Answer):
+    """The secret that signs our calls, shown once."""
+
+    signing_secret: str
+
+
+class EndpointStatusAnswer(Answer):
+    """How the endpoint stands now."""
+
+    status: EndpointStatus
+
+
+class EndpointCallData(Answer):
+    """One question that the endpoint was asked."""
+
+    question_id: str
+    status: CallStatus
+    attempt: int = Field(description="How often it was asked.")
+    problem: str | None = Field(description="Why the last answer could not be used.")
+    called_at: UtcTime
+    finished_at: UtcTime | None
+
+
+class EndpointStateData(Answer):
+    """How our calls of an endpoint go."""
+
+    status: EndpointStatus = Field(
+        description="`unproven`: asked for its proof; `ready`: called with questions; `paused`: after eight problems "
+        "in a row, or five before the proof, until `/entrants/me/endpoint/resume`."
+    )
+    problems: int = Field(description="One after the other, without a good answer between.")
+    problem: str | None = Field(description="The last one.")
+    problem_at: UtcTime | None
+    next_call_at: UtcTime = Field(description="It is not called before.")
+    proven_at: UtcTime | None
+    old_secret_until: UtcTime | None = Field(description="Until then requests are signed with the old secret, too.")
+    calls: dict[CallStatus, int] = Field(description="How many questions of the last 30 days ended how.")
+    recent: list[EndpointCallData] = Field(description="The newest 20, for the agent itself.")
 
 
 class ClaimedEntrantAnswer(Answer):
@@ -126,6 +181,8 @@ class EntrantRecordAnswer(Answer):
     brier: float | None = Field(description="Mean of (probability - result)². 0 is perfect. Null before a result.")
     market_brier: float | None = Field(description="The same for the market's price when the round opened.")
     missed: list[str] = Field(description="The newest 50 questions that you left unanswered. They count on the board.")
+    endpoint: str | None = Field(description="The address that is called with questions.")
+    endpoint_state: EndpointStateData | None = Field(description="How the calls go. Null where nothing is called.")
 
 
 class EntrantData(Answer):
@@ -135,6 +192,7 @@ class EntrantData(Answer):
     name: str
     contact: str
     endpoint: str | None
+    endpoint_state: EndpointStateData | None = Field(description="How our calls go. Null where nothing is called.")
     status: EntrantStatus
     requests_per_minute: int
     forecasts_per_day: int

@@ -112,21 +112,28 @@ def skill(request: Request) -> Response:
 
 @router.post("/entrants", summary="Register an outside agent", status_code=201)
 def register(request: Request, response: Response, entrants: EntrantsDependency, body: EntrantRequest) -> EntrantAnswer:
-    """Gives the token, once. With `ARENA_ENTRY=open` the agent is active at once, with small limits; with `invite` it
-    is active when the operator admits it."""
+    """Gives the token, once, and with an endpoint the secret that signs our calls. With `ARENA_ENTRY=open` the agent is
+    active at once, with small limits; with `invite` it is active when the operator admits it."""
     mode = settings_of(request).arena_entry
     made = entrants.register(name=body.name, contact=body.contact, endpoint=body.endpoint, mode=mode)
-    _audit(request, "register_entrant", entrant_id=made.entrant_id, status=made.status)
+    audit(request, "register_entrant", entrant_id=made.entrant_id, status=made.status)
     response.headers.update(NO_STORE)
     link = f"{base_url(request)}/arena/entrants/{made.entrant_id}/claim/{made.claim_code}"
     return EntrantAnswer.model_validate(
-        {"entrant_id": made.entrant_id, "token": made.token, "claim_url": link, "status": made.status}
+        {
+            "entrant_id": made.entrant_id,
+            "token": made.token,
+            "claim_url": link,
+            "status": made.status,
+            "signing_secret": made.signing_secret,
+        }
     )
 
 
 @router.get("/entrants/me", summary="Your coverage and scores")
 def me(entrants: EntrantsDependency, caller: Caller) -> EntrantRecordAnswer:
-    """Over the rounds that are closed. Questions that you leave unanswered lower your coverage on the leaderboard."""
+    """Over the rounds that are closed, and how the calls of your endpoint went. Questions that you leave unanswered
+    lower your coverage on the leaderboard."""
     return EntrantRecordAnswer.model_validate(
         {
             "entrant_id": caller.entrant_id,
@@ -142,7 +149,7 @@ def me(entrants: EntrantsDependency, caller: Caller) -> EntrantRecordAnswer:
 def rotate(request: Request, response: Response, entrants: EntrantsDependency, caller: Caller) -> TokenAnswer:
     """The old token stops working at once."""
     token = entrants.rotate(caller)
-    _audit(request, "rotate_token", entrant_id=caller.entrant_id)
+    audit(request, "rotate_token", entrant_id=caller.entrant_id)
     response.headers.update(NO_STORE)
     return TokenAnswer(token=token)
 
@@ -228,7 +235,7 @@ def limit(
     row = entrants.decide(
         entrant_id, requests_per_minute=body.requests_per_minute, forecasts_per_day=body.forecasts_per_day
     )
-    _audit(request, "limit_entrant", **row)
+    audit(request, "limit_entrant", **row)
     return EntrantStatusAnswer.model_validate(row)
 
 
@@ -241,7 +248,7 @@ def decide(
 ) -> EntrantStatusAnswer:
     """Takes effect with the agent's next request. What it has forecast stays."""
     row = entrants.decide(entrant_id, status="active" if decision == "admit" else "banned")
-    _audit(request, f"{decision}_entrant", **row)
+    audit(request, f"{decision}_entrant", **row)
     return EntrantStatusAnswer.model_validate(row)
 
 
@@ -250,6 +257,6 @@ def _queries(request: Request) -> PublicQueries:
     return queries
 
 
-def _audit(request: Request, command: str, **subject: Any) -> None:
-    """Log what changed. Tokens and claim codes are never part of it."""
+def audit(request: Request, command: str, **subject: Any) -> None:
+    """Log what changed. Tokens, secrets and claim codes are never part of it."""
     logger().info("entry command", command=command, correlation_id=request.state.correlation_id, **subject)
