@@ -1,7 +1,8 @@
-"""Measure how long a trade takes from the bot to a client, and the Redis commands of idle clients.
+"""Measure how long a trade takes from the bot to a client, polled and pushed, and the Redis commands of idle clients.
 
 `python -m bench.latency` runs the whole system as `make run` does, with a bot that trades on command. A trade's time
-runs from the moment the bot lists it to the moment a stream client has read it. So it contains the wait for the poll.
+runs from the moment the bot lists it to the moment a stream client has read it. Polled, it contains the wait for the
+poll. Pushed, it is compared with the bare path: publishing by script, without a bot, a signature or a function.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from httpx_sse import connect_sse
 from tests.fixtures.stack import Stack, launch
 
 from bench import machine
+from bench._push_load import Crowd, Pusher, publish_by_script
 from coliseum_local.processes import ServerProcess
 from coliseum_local.variables import of_exchange
 
@@ -30,7 +32,9 @@ LIST = 100
 RATE = 3.0
 """Trades per second: far below what would overflow the list between two polls."""
 INTERVAL = 3.0
+PUSH_RATE = 20.0
 CLIENTS = 20
+SECRET = "whsec_" + "B" * 32
 ARENA_AT_REST = {"ROUND_INTERVAL_SECONDS": "604800", "ROUND_OPEN_SECONDS": "30", "ROUND_MARKETS": "1"}
 """One small round at the start, on markets that do not move, so that the arena publishes nothing that is counted."""
 
@@ -40,14 +44,16 @@ class Sizes:
     """The sizes of one run."""
 
     trades: int
+    pushes: int
+    """Trades that are pushed, and as many that are published by script."""
     settling: float
     """Seconds until the trades are projected and the arena's round is published."""
     minute: float
     """Seconds without news in which commands are counted."""
 
 
-FULL = Sizes(trades=200, settling=130.0, minute=60.0)
-QUICK = Sizes(trades=5, settling=0.0, minute=2.0)
+FULL = Sizes(trades=200, pushes=400, settling=130.0, minute=60.0)
+QUICK = Sizes(trades=5, pushes=10, settling=0.0, minute=2.0)
 
 
 @dataclass
@@ -88,6 +94,10 @@ class Bot:
         if path.startswith("/health"):
             return {"status": "alive", "trade_count": len(self.trades), "started_at": self.started}
         return {"mode": "paper", "strategy": "on command", "positions": [], "last_error": None}
+
+    def newest(self, number: int) -> list[dict[str, object]]:
+        """Return the newest trades, newest first."""
+        return list(reversed(self.trades[-number:]))
 
     def trade(self) -> None:
         """Execute one trade."""
@@ -133,20 +143,74 @@ class Listener(threading.Thread):
 
 def latencies(system: Stack, bot: Bot, trades: int) -> list[float]:
     """Return the sorted seconds from bot to client, one per trade."""
-    listener = Listener(f"{system.url}/api/python/sse/trades", trades)
-    listener.start()
-    if not listener.ready.wait(30):
-        raise RuntimeError("the stream did not open")
+    listener = _listening(system, trades)
     clock = random.Random(1)
     for _ in range(trades):
         time.sleep(clock.expovariate(RATE))
         bot.trade()
+    return _taken(listener, bot.born)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What `pushes` measured: sorted seconds, requests, and Redis commands, those of the poller included."""
+
+    seconds: list[float]
+    requests: int
+    commands: int
+
+
+def pushes(system: Stack, bot: Bot, trades: int) -> Pushed:
+    """Return the sorted seconds from the bot's call to a client, one per trade, while other clients read, too."""
+    bot.born.clear()
+    crowd = Crowd(f"{system.url}/api/python/sse/trades", CLIENTS - 1)
+    listener = _listening(system, trades)
+    pusher = Pusher(system.url, SECRET, bot.newest)
+    pusher.start()
+    clock, before = random.Random(3), _billed(system)
+    for _ in range(trades):
+        time.sleep(clock.expovariate(PUSH_RATE))
+        bot.trade()
+        pusher.traded()
+    seconds = _taken(listener, bot.born)
+    commands = _billed(system) - before
+    pusher.stop()
+    crowd.close()
+    if pusher.statuses.keys() - {200, 202}:
+        raise RuntimeError(f"pushes were answered with {pusher.statuses}")
+    return Pushed(seconds, pusher.requests, commands)
+
+
+def bare(system: Stack, trades: int) -> list[float]:
+    """Return the sorted seconds from a script call to a client, under the same load as `pushes`."""
+    crowd = Crowd(f"{system.url}/api/python/sse/trades", CLIENTS - 1)
+    listener = _listening(system, trades)
+    born = publish_by_script(system.variables, trades, rate=PUSH_RATE, prefix="bare")
+    seconds = _taken(listener, born)
+    crowd.close()
+    return seconds
+
+
+def _listening(system: Stack, trades: int) -> Listener:
+    listener = Listener(f"{system.url}/api/python/sse/trades", trades)
+    listener.start()
+    if not listener.ready.wait(30):
+        raise RuntimeError("the stream did not open")
+    return listener
+
+
+def _taken(listener: Listener, born: dict[str, float]) -> list[float]:
     listener.join(30)
-    if list(listener.seen) != list(bot.born) or listener.repeated:
+    if list(listener.seen) != list(born) or listener.repeated:
         raise RuntimeError(
-            f"{len(listener.seen)} of {trades} trades arrived, {listener.repeated} of them more than once"
+            f"{len(listener.seen)} of {len(born)} trades arrived, {listener.repeated} of them more than once"
         )
-    return sorted(listener.seen[name] - born for name, born in bot.born.items())
+    return sorted(listener.seen[name] - at for name, at in born.items())
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Return the value below which this share of the ordered values lies."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def commands(system: Stack, *, seconds: float, clients: int) -> int:
@@ -177,6 +241,13 @@ def _billed(system: Stack) -> int:
     return int(meter["total"])
 
 
+SHARES = (0.5, 0.9, 0.99)
+
+
+def _milliseconds(seconds: list[float]) -> list[str]:
+    return [f"{quantile(seconds, share) * 1000:.1f}" for share in SHARES]
+
+
 def main() -> None:
     """Print the tables."""
     sizes = QUICK if machine.parser(__doc__).parse_args().quick else FULL
@@ -192,17 +263,20 @@ def main() -> None:
             **of_exchange(exchange.ready),
             BOT_STATUS_ENDPOINT=f"{bot.url}/status",
             BOT_TRADES_ENDPOINT=f"{bot.url}/trades",
+            BOT_WEBHOOK_SECRET=SECRET,
             **ARENA_AT_REST,
         )
         try:
             taken = latencies(system, bot, sizes.trades)
+            by_script = bare(system, sizes.pushes)
+            by_push = pushes(system, bot, sizes.pushes)
             time.sleep(sizes.settling)
             quiet = commands(system, seconds=sizes.minute, clients=0)
             watched = commands(system, seconds=2 * sizes.minute, clients=CLIENTS)
         finally:
             system.stop()
             exchange.stop()
-    p99 = taken[min(len(taken) - 1, int(len(taken) * 0.99))]
+    p99 = quantile(taken, 0.99)
     print(machine.description())
     machine.show(
         f"Bot to client, {len(taken)} trades at {RATE:g} per second, polled every {INTERVAL:g} s",
@@ -210,6 +284,19 @@ def main() -> None:
         [
             ["p50", f"{statistics.median(taken):.3f}", f"{statistics.median(taken) / INTERVAL:.2f}"],
             ["p99", f"{p99:.3f}", f"{p99 / INTERVAL:.2f}"],
+        ],
+    )
+    machine.show(
+        f"{len(by_push.seconds)} trades at {PUSH_RATE:g} per second with {CLIENTS} clients, milliseconds",
+        ["", "p50", "p90", "p99", "Redis commands per trade"],
+        [
+            ["bare path: script to client", *_milliseconds(by_script), ""],
+            [
+                f"pushed: bot to client, {by_push.requests} requests",
+                *_milliseconds(by_push.seconds),
+                f"{by_push.commands / len(by_push.seconds):.1f}",
+            ],
+            ["ratio", *(f"{quantile(by_push.seconds, at) / quantile(by_script, at):.2f}" for at in SHARES), ""],
         ],
     )
     hours = CLIENTS * 2 * sizes.minute / 3600

@@ -99,6 +99,7 @@ SUPPLIED = replace(polled(3), known={**polled(3).known, "t4": KnownTrade("", tra
         (polled(3), pushed(*trades(3, 4), run=NEXT_RUN), "has been restarted"),
         (PAST, pushed(*trades(3, 4), run=None), "newest trade"),
         (polled(3), pushed(*trades(4, 5)), "newest trade"),
+        (polled(3), pushed(trade(2), trade(9)), "newest trade"),
         (polled(3), pushed(trade(3, price="0.51"), trade(4)), "newest trade"),
         (polled(3), pushed(trade(3, at=1.0), trade(4)), "newest trade"),
         (polled(3), pushed(trade(2, price="0.51"), trade(3)), "an earlier trade"),

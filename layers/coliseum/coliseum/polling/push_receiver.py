@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from uuid import uuid4
 
 from coliseum.bot.client import Bot
@@ -58,7 +59,8 @@ class PushReceiver:
         self._lock = threading.Lock()
         self._checkpoint: Checkpoint | None = None
         self._fence = ""
-        self._strategy: tuple[float, str | None] | None = None
+        self._strategy: tuple[float, str | None] = (-inf, None)
+        """When the bot was asked for its strategy last, and what it answered."""
 
     def take_trades(self, body: bytes) -> PushAnswer:
         """Publish what a list in the form of the bot's /trades adds.
@@ -123,19 +125,24 @@ class PushReceiver:
         return len(done.entries)
 
     def _compare(self, before: Checkpoint, pushed: BotTrades) -> PushComparison:
+        """What the list adds. New trades that name no strategy get the bot's, as in a poll."""
+        pushed = self._with_strategies(pushed)
         comparison = compare_push(before, pushed, at_ms=self._clock())
-        if comparison.publication is None or all(trade.strategy is not None for trade in pushed.trades):
+        if comparison.publication is None or self._strategy_is_fresh() or not _lacks_strategy(pushed):
             return comparison
-        strategy = self._named_strategy()
-        named = tuple(replace(trade, strategy=trade.strategy or strategy) for trade in pushed.trades)
-        return compare_push(before, replace(pushed, trades=named), at_ms=self._clock())
+        status = self._ask()
+        self._strategy = (self._monotonic(), None if status is None else status.strategy)
+        return compare_push(before, self._with_strategies(pushed), at_ms=self._clock())
 
-    def _named_strategy(self) -> str | None:
-        """The strategy of trades that name none, as the poller finds it: from the bot's status."""
-        if self._strategy is None or self._monotonic() - self._strategy[0] >= STRATEGY_SECONDS:
-            status = self._ask()
-            self._strategy = (self._monotonic(), None if status is None else status.strategy)
-        return self._strategy[1]
+    def _with_strategies(self, pushed: BotTrades) -> BotTrades:
+        strategy = self._strategy[1] if self._strategy_is_fresh() else None
+        if strategy is None or not _lacks_strategy(pushed):
+            return pushed
+        named = (trade if trade.strategy else replace(trade, strategy=strategy) for trade in pushed.trades)
+        return replace(pushed, trades=tuple(named))
+
+    def _strategy_is_fresh(self) -> bool:
+        return self._monotonic() - self._strategy[0] < STRATEGY_SECONDS
 
     def _compare_status(self, before: Checkpoint, pushed: BotStatus) -> PushComparison:
         status = before.status
@@ -157,3 +164,7 @@ class PushReceiver:
             return self._bot.status()
         except SourceError:
             return None
+
+
+def _lacks_strategy(pushed: BotTrades) -> bool:
+    return any(trade.strategy is None for trade in pushed.trades)
