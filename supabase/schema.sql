@@ -321,7 +321,12 @@ begin
       'requests_per_minute', known.requests_per_minute, 'forecasts_per_day', known.forecasts_per_day);
   end if;
   select * into known from public.arena_entrants where token_hash = p_token_hash;
-  if not found then return jsonb_build_object('error', 'unknown'); end if;
+  if not found then
+    update public.arena_entrants set token_hash = next_token_hash, next_token_hash = null
+      where next_token_hash = p_token_hash;
+    if found then return public.arena_authorize_entrant(p_token_hash, p_cost); end if;
+    return jsonb_build_object('error', 'unknown');
+  end if;
   if known.status <> 'active' then return jsonb_build_object('error', known.status, 'entrant_id', known.entrant_id); end if;
   return jsonb_build_object('error', 'rate', 'retry_after',
     greatest(1, ceil(extract(epoch from known.window_at + interval '1 minute' - now()))::integer));
@@ -1056,6 +1061,29 @@ CREATE FUNCTION public.arena_forget_sources() RETURNS integer
 $$;
 
 --
+-- Name: arena_forget_unclaimed(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_forget_unclaimed() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  old text;
+begin
+  for old in
+    select entrant_id from public.arena_entrants where status = 'pending' and claim_until <= now() for update skip locked
+  loop
+    begin
+      delete from public.arena_entrants where entrant_id = old;
+      delete from public.arena_endpoints where entrant_id = old;
+      delete from public.arena_agents where agent_id = old;
+    exception when foreign_key_violation then null;
+    end;
+  end loop;
+end $$;
+
+--
 -- Name: arena_fund_round(text, jsonb, numeric); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1260,6 +1288,22 @@ begin
   end if;
   return new;
 end $$;
+
+--
+-- Name: arena_name_key(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_name_key(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select replace(replace(regexp_replace(lower(translate(
+      regexp_replace(normalize(p_name, NFKD), '[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]', '', 'g'),
+      'аАαΑɑвВβΒьƄсСϲϹԁԀđĐеЕεΕƒɡցһҺнНΗհħĦіІιΙıјЈյкКκΚӏӀłŁ1I|мМΜոηΝоОοΟσօøØ0рРρΡԛզѕЅтТτΤŧŦսυѵνԝԜωѡхХχΧуУγΥΖ',
+      'aaaaabbbbbbccccddddeeeefgghhhhhhhhiiiiijjjkkkklllllllmmmnnnoooooooooppppqqssttttttuuvvwwwwxxxxyyyyz'
+    )), '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u2190-\u2bff\u3000-\u303f]', '', 'g'),
+    'i', 'l'), 'rn', 'm')
+$$;
 
 --
 -- Name: arena_note_endpoint_problem(text, timestamp with time zone, text, integer, boolean); Type: FUNCTION; Schema: public; Owner: -
@@ -1504,6 +1548,54 @@ begin
 end $$;
 
 --
+-- Name: arena_register_entrant_from(jsonb, text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_register_entrant_from(p jsonb, p_from text, p_most integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  key text := public.arena_name_key(p ->> 'name');
+  first timestamptz;
+  number integer;
+  made jsonb;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('arena_entrants', 0));
+  update public.arena_entrants set registered_from = null
+    where registered_from is not null and created_at <= now() - interval '1 hour';
+  select min(created_at), count(*) into first, number from public.arena_entrants where registered_from = p_from;
+  if number >= p_most then
+    return jsonb_build_object('error', 'address', 'retry_after',
+      greatest(1, ceil(extract(epoch from first + interval '1 hour' - now()))::integer));
+  end if;
+  perform public.arena_forget_unclaimed();
+  if key = '' or exists (select 1 from unnest(array['Coliseum', 'Operator', 'Admin', 'Administrator', 'Official', 'System',
+                                                     'Moderator', 'Support']) reserved where key = public.arena_name_key(reserved))
+     or exists (select 1 from public.arena_agents
+                where key in (public.arena_name_key(name), public.arena_name_key(agent_id))) then
+    return jsonb_build_object('error', 'name');
+  end if;
+  made := public.arena_register_entrant(p);
+  update public.arena_entrants set registered_from = p_from where entrant_id = made ->> 'entrant_id';
+  return made;
+end $$;
+
+--
+-- Name: arena_reissue_token(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_reissue_token(p_entrant text, p_new_hash text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.arena_entrants set token_hash = p_new_hash, next_token_hash = null, decided_at = now()
+    where entrant_id = p_entrant;
+  return found;
+end $$;
+
+--
 -- Name: arena_report_due(text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1593,7 +1685,7 @@ CREATE FUNCTION public.arena_rotate_token(p_token_hash text, p_new_hash text) RE
     SET search_path TO ''
     AS $$
 begin
-  update public.arena_entrants set token_hash = p_new_hash where token_hash = p_token_hash;
+  update public.arena_entrants set next_token_hash = p_new_hash where token_hash = p_token_hash;
   return found;
 end $$;
 
@@ -1659,10 +1751,14 @@ CREATE TABLE public.arena_entrants (
     decided_at timestamp with time zone,
     endpoint_changes integer DEFAULT 0 NOT NULL,
     endpoint_changes_at timestamp with time zone DEFAULT now() NOT NULL,
+    registered_from text,
+    next_token_hash text,
     CONSTRAINT arena_entrants_claim_hash_check CHECK ((claim_hash ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT arena_entrants_contact_check CHECK (((char_length(contact) >= 3) AND (char_length(contact) <= 200))),
     CONSTRAINT arena_entrants_endpoint_check CHECK ((char_length(endpoint) <= 500)),
     CONSTRAINT arena_entrants_forecasts_per_day_check CHECK (((forecasts_per_day >= 0) AND (forecasts_per_day <= 100000))),
+    CONSTRAINT arena_entrants_next_token_hash_check CHECK ((next_token_hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT arena_entrants_registered_from_check CHECK ((registered_from ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT arena_entrants_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000))),
     CONSTRAINT arena_entrants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'active'::text, 'banned'::text]))),
     CONSTRAINT arena_entrants_token_hash_check CHECK ((token_hash ~ '^[0-9a-f]{64}$'::text))
@@ -3366,7 +3462,10 @@ CREATE VIEW public.public_arena_agents AS
     season,
     created_at,
     (params ->> 'rule'::text) AS rule
-   FROM public.arena_agents;
+   FROM public.arena_agents a
+  WHERE ((kind <> 'entrant'::text) OR (status = 'active'::text) OR (EXISTS ( SELECT 1
+           FROM public.arena_decisions d
+          WHERE (d.agent_id = a.agent_id))));
 
 --
 -- Name: public_arena_attempts; Type: VIEW; Schema: public; Owner: -
@@ -4156,6 +4255,13 @@ ALTER TABLE ONLY public.arena_decisions
 
 ALTER TABLE ONLY public.arena_endpoints
     ADD CONSTRAINT arena_endpoints_pkey PRIMARY KEY (entrant_id);
+
+--
+-- Name: arena_entrants arena_entrants_next_token_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.arena_entrants
+    ADD CONSTRAINT arena_entrants_next_token_hash_key UNIQUE (next_token_hash);
 
 --
 -- Name: arena_entrants arena_entrants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -5410,6 +5516,12 @@ REVOKE ALL ON FUNCTION public.arena_forget_sources() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_forget_sources() TO service_role;
 
 --
+-- Name: FUNCTION arena_forget_unclaimed(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_forget_unclaimed() FROM PUBLIC;
+
+--
 -- Name: FUNCTION arena_fund_round(p_round text, p_each jsonb, p_cap numeric); Type: ACL; Schema: public; Owner: -
 --
 
@@ -5461,6 +5573,12 @@ GRANT ALL ON FUNCTION public.arena_list_entrants() TO service_role;
 --
 
 REVOKE ALL ON FUNCTION public.arena_look() FROM PUBLIC;
+
+--
+-- Name: FUNCTION arena_name_key(p_name text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_name_key(p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_note_endpoint_problem(p_entrant text, p_began timestamp with time zone, p_problem text, p_retry_after integer, p_stop boolean); Type: ACL; Schema: public; Owner: -
@@ -5528,7 +5646,20 @@ GRANT ALL ON FUNCTION public.arena_register_claim(p_claim text) TO service_role;
 --
 
 REVOKE ALL ON FUNCTION public.arena_register_entrant(p jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.arena_register_entrant(p jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_register_entrant_from(p jsonb, p_from text, p_most integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_register_entrant_from(p jsonb, p_from text, p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_register_entrant_from(p jsonb, p_from text, p_most integer) TO service_role;
+
+--
+-- Name: FUNCTION arena_reissue_token(p_entrant text, p_new_hash text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_reissue_token(p_entrant text, p_new_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_reissue_token(p_entrant text, p_new_hash text) TO service_role;
 
 --
 -- Name: FUNCTION arena_report_due(p_season text, p_track text); Type: ACL; Schema: public; Owner: -

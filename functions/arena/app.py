@@ -49,6 +49,7 @@ ROUTERS = (
 
 def build(settings: Settings) -> FastAPI:
     """The app with its clients, which live as long as the container."""
+    settings.require_entry_secrets()
     app = create_app(title="Coliseum arena", routers=ROUTERS, settings=settings)
 
     @cache

@@ -69,7 +69,9 @@ def _check(variables: Mapping[str, str]) -> None:
     Raises ConfigurationError.
     """
     values = {name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())}
-    load(values).require_stream_secrets()
+    settings = load(values)
+    settings.require_stream_secrets()
+    settings.require_entry_secrets()
 
 
 def _setting_names(root: Path) -> frozenset[str]:

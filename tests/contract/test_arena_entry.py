@@ -55,7 +55,8 @@ def invited(postgres_server: PostgresServer, store: Store) -> Iterator[TestClien
 
 
 def _client(server: PostgresServer, mode: str) -> Iterator[TestClient]:
-    settings = settings_of(postgres=server).model_copy(update={"arena_entry": mode, "admin_token": SecretStr(ADMIN)})
+    values = {"arena_entry": mode, "admin_token": SecretStr(ADMIN), "arena_entry_per_address": 60}
+    settings = settings_of(postgres=server).model_copy(update=values)
     with client_of(build(settings)) as client:
         yield client
 
@@ -187,8 +188,8 @@ def test_the_operator_sees_limits_and_bans_agents(arena: TestClient, records: Ar
 def test_a_token_can_be_replaced(arena: TestClient) -> None:
     _, headers = entered(arena)
     token = arena.post(f"{ARENA}/entrants/me/token", headers=headers).json()["token"]
-    assert arena.get(f"{ARENA}/entrants/me", headers=headers).status_code == 401
     assert arena.get(f"{ARENA}/entrants/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert arena.get(f"{ARENA}/entrants/me", headers=headers).status_code == 401
 
 
 def test_an_agent_is_marked_as_an_outsider_and_has_no_account(arena: TestClient, records: ArenaRecords) -> None:

@@ -142,7 +142,7 @@ def test_the_document_says_which_routes_need_the_token() -> None:
     for path in ("/mcp", "/entrants/me/endpoint/secret", "/entrants/me/endpoint/resume"):
         for_agents[f"{ARENA}{path}"] = [{"outside agent": []}]
     assert {path: posts.pop(path).get("security") for path in for_agents} == for_agents
-    assert len(posts) == 6
+    assert len(posts) == 7
     assert all(operation["security"] == [{"operator": []}] for operation in posts.values())
 
 

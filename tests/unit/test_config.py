@@ -76,6 +76,7 @@ BAD: list[tuple[str, str, str]] = [
     ("ADMIN_TOKEN", "hunter2", "expected at least 16 characters"),
     ("STREAM_TICKET_SECRET", "hunter2", "expected at least 16 characters"),
     ("ARENA_ENTRY", "everyone", "Input should be 'off', 'invite' or 'open'"),
+    ("ARENA_ENTRY_PER_ADDRESS", "0.0", "Input should be greater than or equal to 1"),
     ("STREAM_AUTH", "password1", "Input should be 'none' or 'ticket'"),
     ("SSE_SESSION_MAX_SECONDS", "0.5", "Input should be greater than or equal to 1"),
     ("SSE_HEARTBEAT_SECONDS", "1e9", "Input should be less than or equal to 300"),
@@ -98,7 +99,7 @@ def test_a_bad_value_is_an_error_with_the_variables_name_and_without_the_value(
 
 def test_every_setting_with_rules_has_its_bad_value_in_the_table() -> None:
     free = {"SECRETS_PATH", "LOGFIRE_TOKEN", "CORS_ALLOW_ORIGINS", "KALSHI_RSA_KEY_PATH", "KALSHI_API_KEY"}
-    free |= {"ARENA_ROSTER", "ARENA_SOURCES", "EXA_API_KEY"}
+    free |= {"ARENA_ROSTER", "ARENA_SOURCES", "EXA_API_KEY", "EDGE_MARK"}
     free |= {"KALSHI_PRIVATE_KEY", "UPSTASH_REDIS_REST_TOKEN", "SUPABASE_SERVICE_ROLE_KEY"}
     assert {name.upper() for name in Settings.model_fields} == {variable for variable, _, _ in BAD} | free
 
@@ -229,6 +230,14 @@ def test_streams_by_ticket_need_both_secrets(values: dict[str, Any], missing: st
     Settings(**values).require_stream_secrets()
     with pytest.raises(ConfigurationError, match=f"{missing}: expected a value"):
         Settings(stream_auth="ticket", **values).require_stream_secrets()
+
+
+def test_invitations_need_the_operators_token() -> None:
+    for mode in ("off", "open"):
+        Settings(arena_entry=mode).require_entry_secrets()
+    Settings(arena_entry="invite", admin_token="the-operators-own-token").require_entry_secrets()
+    with pytest.raises(ConfigurationError, match="ADMIN_TOKEN: expected a value"):
+        Settings(arena_entry="invite").require_entry_secrets()
 
 
 def test_the_cache_prefix_differs_by_exchange_and_account() -> None:

@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     """The most that the arena's models may cost in one day (UTC). Set a limit on the key itself, too."""
     arena_entry: Literal["off", "invite", "open"] = "off"
     """Whether outside agents can register. `invite`: the operator admits each. `open`: they are active at once."""
+    arena_entry_per_address: int = Field(default=10, ge=1, le=60)
+    """How many outside agents may register from one network address within an hour."""
+    edge_mark: HeaderSecret | None = None
+    """What CloudFront sends in `X-Coliseum-Edge`, set by the template. Only then is the viewer's address taken from
+    `X-Forwarded-For`."""
     arena_roster: str | None = None
     """The operator's contestants: JSON, the path of a JSON file, or its https address. None: those of the package."""
     arena_sources: str | None = None
@@ -228,6 +233,11 @@ class Settings(BaseSettings):
         """Raises ConfigurationError where streams need tickets and a setting that makes or checks these is not set."""
         if self.stream_auth == "ticket":
             self.require("admin_token", "stream_ticket_secret")
+
+    def require_entry_secrets(self) -> None:
+        """Raises ConfigurationError where an operator must admit outside agents and has no token to do it with."""
+        if self.arena_entry == "invite":
+            self.require("admin_token")
 
 
 def load(values: Mapping[str, Any] | None = None) -> Settings:

@@ -130,8 +130,10 @@ def _payload(request: HttpRequest, *, path: str, request_id: str, at: datetime) 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
     headers = _joined([pair for pair in request.headers if pair[0] not in {"cookie", "connection"}])
+    earlier = headers.get("x-forwarded-for")
     return headers | {
-        "x-forwarded-for": request.client,
+        # As API Gateway does: the address that called is added behind what the caller sent.
+        "x-forwarded-for": f"{earlier}, {request.client}" if earlier else request.client,
         "x-forwarded-port": str(request.port),
         "x-forwarded-proto": "http",
     }

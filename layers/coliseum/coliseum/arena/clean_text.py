@@ -24,8 +24,8 @@ _HIDING_STYLES = (
 )
 _DROPPED = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 """Unicode categories of control, format (bidi, zero-width, tags), surrogate, private and unassigned characters."""
-_HANGUL_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
-"""Letters by category that show nothing."""
+_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters, marks and signs by category that show nothing."""
 
 
 def clean_html(html: str, *, most: int) -> str:
@@ -65,7 +65,7 @@ def clean_lines(text: str, *, most: int) -> list[str]:
 
 
 def _visible(character: str) -> str:
-    if character in _HANGUL_FILLERS or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
+    if character in _EMPTY or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
         return ""  # variation selectors carry hidden bytes
     if character.isspace() or character in "\u2028\u2029\x1c\x1d\x1e\x1f\x85":
         return " "

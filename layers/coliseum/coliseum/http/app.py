@@ -26,6 +26,8 @@ from coliseum.http.routes import PREFIX
 from coliseum.http.strict_query import known_parameters_only
 from coliseum.observability import logger, metrics
 
+MCP_HEADERS = ("MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id")
+"""Headers of MCP clients, some of which run in browsers."""
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -56,8 +58,8 @@ def create_app(*, title: str, routers: Sequence[APIRouter], settings: Settings) 
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
         allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control", HEADER],
-        expose_headers=[HEADER, "Retry-After", "Content-Disposition", "Link"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control", HEADER, *MCP_HEADERS],
+        expose_headers=[HEADER, "Retry-After", "Content-Disposition", "Link", "WWW-Authenticate"],
         max_age=600,
     )
     return app

@@ -42,7 +42,7 @@ def decode_cursor(kind: str, filters: Mapping[str, Any], text: str) -> dict[str,
         checksum, body = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
         if checksum == _checksum(kind, filters, body):
             position = json.loads(body)
-            if isinstance(position, dict):
+            if isinstance(position, dict) and _storable(position):
                 return position
     except (ValueError, binascii.Error, RecursionError):
         pass
@@ -65,6 +65,14 @@ def page_and_more(
     """`page_behind`, and whether further items follow."""
     page = page_behind(items, key, after, limit + 1)
     return page[:limit], len(page) > limit
+
+
+def _storable(position: Mapping[str, Any]) -> bool:
+    """Whether no text holds NUL. Raises ValueError for half a character. No store takes these, and anybody can make up
+    a cursor."""
+    text = json.dumps(position, ensure_ascii=False)
+    text.encode()  # raises ValueError for half a character, as other texts that are no cursor do
+    return "\\u0000" not in text
 
 
 _CHECKSUM_BYTES = 9

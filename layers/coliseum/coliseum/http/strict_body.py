@@ -7,7 +7,7 @@ It would keep the last of two equal keys, and accept NaN, Infinity and half char
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,12 +26,19 @@ class StrictRequest(BaseModel):
 
 
 class StrictBodyRoute(APIRoute):
-    """A route whose body is refused with 413 or 422 where it is too long or not plain JSON."""
+    """A route whose body is refused with 413 or 422 where it is too long or not plain JSON.
+
+    `gates` are called before the body is read and raise for callers who must learn nothing about the route.
+    """
+
+    gates: ClassVar[tuple[Callable[[Request], None], ...]] = ()
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
+            for gate in self.gates:
+                gate(request)
             if request.method in {"POST", "PUT", "PATCH"}:
                 length = request.headers.get("Content-Length", "")
                 if length.isascii() and length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:

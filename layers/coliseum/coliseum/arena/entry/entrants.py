@@ -85,10 +85,13 @@ class Entrants:
 
     # -- registration
 
-    def register(self, *, name: str, contact: str, endpoint: str | None, mode: EntryMode) -> Registration:
+    def register(
+        self, *, name: str, contact: str, endpoint: str | None, mode: EntryMode, network: str, per_network: int
+    ) -> Registration:
         """Register an agent. With `open` it is active at once, with `invite` it waits for the operator.
 
-        Raises Conflict for a name that is taken, OverLimit where too many register or wait.
+        `network` is a hash of the caller's network address, from which `per_network` may register within an hour.
+        Raises Conflict for a name that is taken or looks like another one, OverLimit where too many register or wait.
         """
         token, code = token_from(self._random(RANDOM_BYTES)), code_from(self._random(RANDOM_BYTES))
         secret = None if endpoint is None else signing_secret_from(self._random(RANDOM_BYTES))
@@ -104,10 +107,14 @@ class Entrants:
                 "status": "active" if active else "pending",
                 "requests_per_minute": OPEN_REQUESTS_PER_MINUTE if active else REQUESTS_PER_MINUTE,
                 "forecasts_per_day": OPEN_FORECASTS_PER_DAY if active else FORECASTS_PER_DAY,
-            }
+            },
+            address=network,
+            most=per_network,
         )
         if answer.get("error") == "name":
-            raise Conflict(f"the name {name!r} is taken: choose another one")
+            raise Conflict(f"the name {name!r} is taken, reserved, or looks like one that is: choose another one")
+        if answer.get("error") == "address":
+            raise OverLimit("too many agents have registered from this network address", answer["retry_after"])
         if "error" in answer:
             raise OverLimit("too many agents have registered: try again later", answer["retry_after"])
         return Registration(answer["entrant_id"], token, code, "active" if active else "pending", secret)
@@ -120,10 +127,17 @@ class Entrants:
         return found
 
     def rotate(self, entrant: Entrant) -> str:
-        """A new token. The old one no longer works."""
+        """A new token. The old one works until the new one is first used, so that a lost answer locks nobody out."""
         token = token_from(self._random(RANDOM_BYTES))
         if not self._records().rotate(entrant.token_hash, hash_of(token)):
             raise Conflict("another request has replaced this token already")
+        return token
+
+    def reissue(self, entrant_id: str) -> str:
+        """The operator's new token for an agent. All others end at once. Raises NotFound."""
+        token = token_from(self._random(RANDOM_BYTES))
+        if not self._records().reissue(entrant_id, hash_of(token)):
+            raise NotFound("entrant", entrant_id)
         return token
 
     # -- its endpoint, which Coliseum calls

@@ -17,8 +17,10 @@ class EntryRecords(StoreRecords):
     A caller's mistake comes back as a row with `error`; see the migration for the words.
     """
 
-    def register(self, entrant: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(self._store.rpc("arena_register_entrant", {"p": dict(entrant)}))
+    def register(self, entrant: Mapping[str, Any], *, address: str, most: int) -> dict[str, Any]:
+        """Store an entrant unless `most` have come from `address` (a hash) within an hour."""
+        args = {"p": dict(entrant), "p_from": address, "p_most": most}
+        return dict(self._store.rpc("arena_register_entrant_from", args))
 
     def authorize(self, token_hash: str, *, cost: int) -> dict[str, Any]:
         """Count `cost` requests against the limit of the token."""
@@ -45,6 +47,7 @@ class EntryRecords(StoreRecords):
             return {"error": "late"}
 
     def rotate(self, token_hash: str, new_hash: str) -> bool:
+        """A new token beside the old one, until the new one is first used. False where the old one is unknown."""
         return bool(self._store.rpc("arena_rotate_token", {"p_token_hash": token_hash, "p_new_hash": new_hash}))
 
     def set_endpoint(self, token_hash: str, endpoint: str | None, secret: str | None) -> dict[str, Any]:
@@ -57,6 +60,10 @@ class EntryRecords(StoreRecords):
 
     def resume_endpoint(self, token_hash: str) -> dict[str, Any]:
         return dict(self._store.rpc("arena_resume_endpoint", {"p_token_hash": token_hash}))
+
+    def reissue(self, entrant_id: str, new_hash: str) -> bool:
+        """A new token instead of all others. False for an unknown entrant."""
+        return bool(self._store.rpc("arena_reissue_token", {"p_entrant": entrant_id, "p_new_hash": new_hash}))
 
     def record(self, entrant_id: str) -> dict[str, Any]:
         """Coverage and scores of an entrant."""

@@ -50,10 +50,14 @@ class Operator:
     def command(self, agent_id: str, command: AgentCommand) -> AgentStatusAnswer:
         """Pause, resume or retire an agent.
 
-        Raises NotFound for an unknown agent, and InvalidInput for a retired one, which cannot come back.
+        Raises NotFound for an unknown agent, and InvalidInput for a retired one, which cannot come back, and for an
+        outside agent.
         """
         records = self._actions.records()
         agent = records.agent(agent_id)
+        if agent.kind == "entrant":
+            wanted = "a contestant of the roster; outside agents have /arena/entrants/{id}/admit, /limit, /ban"
+            raise InvalidInput("agent_id", agent_id, wanted)
         status = self._status_after(agent, command)
         if status != agent.status:
             records.set_agent_status(agent_id, status)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from coliseum.arena.api.admin.actions import AgentCommand, Operator
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
@@ -21,17 +22,30 @@ from coliseum.observability import logger
 _bearer = HTTPBearer(scheme_name="operator", auto_error=False)
 
 
-def operator_only(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> None:
+def check_operator(request: Request) -> None:
     """Raises HTTPException 404 if no token is set, 401 if the caller sent another one or none."""
     token = settings_of(request).admin_token
     if token is None:
         raise HTTPException(404)
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("Authorization"))
     # Servers decode headers as Latin-1, so this gives the bytes that the caller sent.
-    offered = b"" if credentials is None else credentials.credentials.encode("latin-1", "replace")
+    offered = credentials.encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
     if not hmac.compare_digest(offered, token.get_secret_value().encode()):
         raise HTTPException(401, "The operator's token is needed.", {"WWW-Authenticate": "Bearer"})
+
+
+def operator_only(
+    request: Request, documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """`check_operator` as a dependency, so that the document says that the route needs the token."""
+    del documented
+    check_operator(request)
+
+
+class OperatorRoute(StrictBodyRoute):
+    """A route of the operator. Others learn nothing about its body or parameters."""
+
+    gates = (check_operator,)
 
 
 def operator_of(request: Request) -> Operator:
@@ -43,9 +57,8 @@ router = APIRouter(
     prefix=f"{PREFIX}/arena",
     tags=["arena operation"],
     responses=PROBLEMS,
-    # In this order: who may not use these routes learns nothing about their parameters.
     dependencies=[Depends(operator_only), Depends(known_parameters_only)],
-    route_class=StrictBodyRoute,
+    route_class=OperatorRoute,
 )
 OperatorDependency = Annotated[Operator, Depends(operator_of)]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from coliseum.arena.entry.endpoints import check_endpoint
 from coliseum.arena.entry.entrants import LONGEST_RATIONALE
+from coliseum.arena.entry.names import check_name, check_visible_line
 from coliseum.http.answers import Answer, Listing, Sourced
 from coliseum.http.field_types import UtcTime
 from coliseum.http.strict_body import StrictRequest
@@ -16,27 +16,15 @@ from coliseum.http.strict_body import StrictRequest
 EntrantStatus = Literal["pending", "active", "banned"]
 EndpointStatus = Literal["unproven", "ready", "paused"]
 CallStatus = Literal["calling", "waiting", "answered", "abstained", "deferred", "failed"]
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def _one_visible_line(text: str) -> str:
-    if any(unicodedata.category(character) in _INVISIBLE for character in text):
-        raise ValueError("one line of visible characters is needed")
-    if text != text.strip():
-        raise ValueError("no spaces are allowed at the ends")
-    return text
-
-
-VisibleLine = Annotated[str, AfterValidator(_one_visible_line)]
 
 
 class EntrantRequest(StrictRequest):
     """An agent that wants to take part."""
 
-    name: VisibleLine = Field(
+    name: Annotated[str, AfterValidator(check_name)] = Field(
         min_length=2, max_length=60, description="Shown on the leaderboard.", examples=["Base rates"]
     )
-    contact: VisibleLine = Field(
+    contact: Annotated[str, AfterValidator(check_visible_line)] = Field(
         min_length=3, max_length=200, description="E-mail or address. Only the operator sees it.", examples=["a@b.org"]
     )
     endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = Field(
@@ -121,7 +109,7 @@ class ClaimedEntrantAnswer(Answer):
 
 
 class TokenAnswer(Answer):
-    """A new token, shown once. The old one no longer works."""
+    """A new token, shown once."""
 
     token: str
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from coliseum.arena.api.entry.answers import EndpointRequest, EndpointSecretAnswer, EndpointStatusAnswer
-from coliseum.arena.api.entry.routes import NO_STORE, Caller, EntrantsDependency, audit, entry_only
+from coliseum.arena.api.entry.routes import NO_STORE, Caller, EntrantsDependency, EntryRoute, audit, entry_only
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX
-from coliseum.http.strict_body import StrictBodyRoute
 from coliseum.http.strict_query import known_parameters_only
 
 router = APIRouter(
@@ -16,7 +15,7 @@ router = APIRouter(
     tags=["arena entry"],
     responses=PROBLEMS,
     dependencies=[Depends(entry_only), Depends(known_parameters_only)],
-    route_class=StrictBodyRoute,
+    route_class=EntryRoute,
 )
 
 

@@ -9,11 +9,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from mcp.server.mcpserver import MCPServer
 
 from coliseum.arena.api.entry.mcp_server import McpResponse
-from coliseum.arena.api.entry.routes import EntrantsDependency, entry_only
+from coliseum.arena.api.entry.routes import EntrantsDependency, EntryRoute, entry_only
 from coliseum.arena.entry.entrants import Entrant
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
-from coliseum.http.strict_body import MAX_BODY_BYTES, StrictBodyRoute
+from coliseum.http.strict_body import MAX_BODY_BYTES
 from coliseum.http.strict_query import known_parameters_only
 
 _bearer = HTTPBearer(scheme_name="outside agent", auto_error=False)
@@ -38,7 +38,7 @@ router = APIRouter(
     tags=["arena entry"],
     responses=PROBLEMS,
     dependencies=[Depends(entry_only), Depends(known_parameters_only), Depends(known_origin)],
-    route_class=StrictBodyRoute,
+    route_class=EntryRoute,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from coliseum.arena.api.admin.routes import operator_only
+from coliseum.arena.api.admin.routes import check_operator, operator_only
 from coliseum.arena.api.entry.answers import (
     ClaimedEntrantAnswer,
     EntrantAnswer,
@@ -31,6 +31,7 @@ from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.api.routes import AGENT_PATTERN, Page
 from coliseum.arena.entry.entrants import Entrant, Entrants
 from coliseum.errors import NotPermitted
+from coliseum.http.client_address import hidden_network
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
@@ -47,6 +48,18 @@ def entry_only(request: Request) -> None:
     """Raises HTTPException 404 while outside agents cannot take part."""
     if settings_of(request).arena_entry == "off":
         raise HTTPException(404)
+
+
+class EntryRoute(StrictBodyRoute):
+    """A route for outside agents. While none can take part it does not exist."""
+
+    gates = (entry_only,)
+
+
+class EntrantOperatorRoute(StrictBodyRoute):
+    """A route of the operator for outside agents."""
+
+    gates = (entry_only, check_operator)
 
 
 def entrants_of(request: Request) -> Entrants:
@@ -83,14 +96,14 @@ router = APIRouter(
     tags=["arena entry"],
     responses=PROBLEMS,
     dependencies=[Depends(entry_only), Depends(known_parameters_only)],
-    route_class=StrictBodyRoute,
+    route_class=EntryRoute,
 )
 operator_router = APIRouter(
     prefix=f"{PREFIX}/arena",
     tags=["arena operation"],
     responses=PROBLEMS,
     dependencies=[Depends(entry_only), Depends(operator_only), Depends(known_parameters_only)],
-    route_class=StrictBodyRoute,
+    route_class=EntrantOperatorRoute,
 )
 
 
@@ -115,7 +128,14 @@ def register(request: Request, response: Response, entrants: EntrantsDependency,
     """Gives the token, once, and with an endpoint the secret that signs our calls. With `ARENA_ENTRY=open` the agent is
     active at once, with small limits; with `invite` it is active when the operator admits it."""
     mode = settings_of(request).arena_entry
-    made = entrants.register(name=body.name, contact=body.contact, endpoint=body.endpoint, mode=mode)
+    made = entrants.register(
+        name=body.name,
+        contact=body.contact,
+        endpoint=body.endpoint,
+        mode=mode,
+        network=hidden_network(request),
+        per_network=settings_of(request).arena_entry_per_address,
+    )
     audit(request, "register_entrant", entrant_id=made.entrant_id, status=made.status)
     response.headers.update(NO_STORE)
     link = f"{base_url(request)}/arena/entrants/{made.entrant_id}/claim/{made.claim_code}"
@@ -147,7 +167,7 @@ def me(entrants: EntrantsDependency, caller: Caller) -> EntrantRecordAnswer:
 
 @router.post("/entrants/me/token", summary="Replace your token")
 def rotate(request: Request, response: Response, entrants: EntrantsDependency, caller: Caller) -> TokenAnswer:
-    """The old token stops working at once."""
+    """The old token works until the new one is first used: where this answer is lost, repeat the request."""
     token = entrants.rotate(caller)
     audit(request, "rotate_token", entrant_id=caller.entrant_id)
     response.headers.update(NO_STORE)
@@ -237,6 +257,15 @@ def limit(
     )
     audit(request, "limit_entrant", **row)
     return EntrantStatusAnswer.model_validate(row)
+
+
+@operator_router.post("/entrants/{entrant_id}/token", summary="Give an outside agent a new token")
+def reissue(request: Request, response: Response, entrants: EntrantsDependency, entrant_id: EntrantPath) -> TokenAnswer:
+    """For an agent that lost its token, or whose token somebody else has. All its other tokens end at once."""
+    token = entrants.reissue(entrant_id)
+    audit(request, "reissue_token", entrant_id=entrant_id)
+    response.headers.update(NO_STORE)
+    return TokenAnswer(token=token)
 
 
 @operator_router.post("/entrants/{entrant_id}/{decision}", summary="Admit or ban an outside agent")

@@ -84,8 +84,9 @@ Each error is JSON with `title` and `detail`, which says what would be right.
 | 404 | no such question | take `question_id` from step 2 |
 | 409 | answered already (the stored `seal` is in the error), or the round is closed | take the next question |
 | 413, 422 | the body is too long or has a wrong field | mend it and send it again |
-| 429 | too many requests | wait as long as `Retry-After` says |
+| 429 | too many requests, or registrations from your address | wait as long as `Retry-After` says |
 | 503 | a server is down | try again later; a forecast that was stored answers 409 |
 
-A lost token cannot be shown again. `POST {base}/arena/entrants/me/token` replaces one that somebody else may have seen.
+A lost token cannot be shown again: ask the operator for a new one. `POST {base}/arena/entrants/me/token` replaces one
+that somebody else may have seen; the old one ends when you first use the new one.
 """
