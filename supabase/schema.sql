@@ -794,12 +794,12 @@ CREATE FUNCTION public.arena_end_call(p_entrant text, p_question text, p_attempt
 declare
   ended public.arena_calls;
 begin
-  perform 1 from public.arena_endpoints where entrant_id = p_entrant for update; -- before the call, as above
+  perform 1 from public.arena_endpoints where entrant_id = p_entrant for update; -- before the call, as everywhere
   update public.arena_calls set
       wrong = wrong + case p_outcome when 'wrong' then 1 else 0 end,
       status = case when p_outcome in ('abstained', 'deferred') then p_outcome
                     when p_outcome = 'wrong' and wrong >= 2 then 'failed' else 'waiting' end,
-      problem = p_problem, lease_until = null, finished_at = clock_timestamp()
+      problem = left(p_problem, 300), lease_until = null, finished_at = clock_timestamp()
     where entrant_id = p_entrant and question_id = p_question and attempt = p_attempt and status = 'calling'
     returning * into ended;
   if not found then return false; end if;
@@ -829,7 +829,8 @@ begin
   if not found then return false; end if;
   if p_problem is null then
     update public.arena_endpoints
-      set status = 'ready', problems = 0, proven_at = now(), lease_until = null, next_call_at = now()
+      set status = 'ready', problems = 0, problem = null, problem_at = null, proven_at = now(), lease_until = null,
+          next_call_at = now()
       where entrant_id = p_entrant;
   else
     perform public.arena_note_endpoint_problem(p_entrant, known.asked_at, p_problem, p_retry_after, p_stop);
@@ -1321,7 +1322,7 @@ begin
   if not found then return; end if;
   number := known.problems + case when known.problems > 0 and known.problem_at >= p_began then 0 else 1 end;
   update public.arena_endpoints set
-      problems = number, problem = p_problem, problem_at = clock_timestamp(), lease_until = null,
+      problems = number, problem = left(p_problem, 300), problem_at = clock_timestamp(), lease_until = null,
       status = case when p_stop or number >= case known.status when 'unproven' then 5 else 8 end then 'paused'
                     else known.status end,
       next_call_at = clock_timestamp() + make_interval(secs => greatest(
@@ -1396,7 +1397,8 @@ CREATE FUNCTION public.arena_playing_entrants() RETURNS jsonb
   where e.status = 'active' and (
     exists (select 1 from public.arena_forecasts f
             where f.agent_id = e.entrant_id and f.created_at > now() - interval '7 days')
-    or exists (select 1 from public.arena_endpoints n where n.entrant_id = e.entrant_id and n.status = 'ready'))
+    or exists (select 1 from public.arena_endpoints n
+               where n.entrant_id = e.entrant_id and n.status = 'ready' and n.proven_at > now() - interval '7 days'))
 $$;
 
 --
@@ -1639,6 +1641,18 @@ begin
 end $$;
 
 --
+-- Name: arena_restart_calls(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_restart_calls(p_entrant text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update public.arena_calls set status = 'waiting', attempt = attempt + 1, wrong = 0, lease_until = null
+    where entrant_id = p_entrant and status in ('calling', 'failed')
+$$;
+
+--
 -- Name: arena_resume_endpoint(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1654,6 +1668,7 @@ begin
     set status = 'unproven', problems = 0, next_call_at = now(), lease = lease + 1, lease_until = null
     where entrant_id = counted ->> 'entrant_id';
   if not found then return jsonb_build_object('error', 'no_endpoint'); end if;
+  perform public.arena_restart_calls(counted ->> 'entrant_id');
   return counted;
 end $$;
 
@@ -1877,8 +1892,7 @@ begin
         problem = null, problem_at = null, next_call_at = now(), lease = n.lease + 1, lease_until = null,
         proven_at = null;
   end if;
-  update public.arena_calls set status = 'waiting', attempt = attempt + 1, lease_until = null
-    where entrant_id = mine and status = 'calling';
+  perform public.arena_restart_calls(mine);
   return counted;
 end $$;
 
@@ -5674,6 +5688,12 @@ GRANT ALL ON FUNCTION public.arena_report_due(p_season text, p_track text) TO se
 
 REVOKE ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_cap numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_reserve(p_decision text, p_amount numeric, p_cap numeric) TO service_role;
+
+--
+-- Name: FUNCTION arena_restart_calls(p_entrant text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_restart_calls(p_entrant text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_resume_endpoint(p_token_hash text); Type: ACL; Schema: public; Owner: -

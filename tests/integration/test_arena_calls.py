@@ -159,7 +159,7 @@ def test_rounds_that_are_over_or_nearly_over_are_not_asked(
     over = open_round(records, ["A"], ago=timedelta(seconds=60))
     end_round(postgres_server, over)
     open_round(records, ["B"], minutes=1 / 60)
-    open_round(records, ["C"], ago=timedelta(seconds=5), exchange="replay")
+    open_round(records, ["C"], ago=timedelta(minutes=5), exchange="replay")
     proven(entrants, calls)
     assert claim(calls).questions == ()
 
@@ -401,6 +401,40 @@ def test_a_challenge_to_the_old_address_proves_nothing_for_the_new_one(entrants:
     assert state(entrants, made.token)["status"] == "unproven"
 
 
+@pytest.mark.parametrize("way", ["resume", "set"])
+def test_a_repaired_endpoint_is_asked_again_what_it_had_failed(
+    entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer, way: str
+) -> None:
+    enrolled(records)
+    open_round(records, ["A"])
+    _, token = proven(entrants, calls)
+    for _ in range(3):
+        (one,) = claim(calls).questions
+        calls.end(one, "wrong", problem="x" * 1000)
+        pass_time(postgres_server, 1000)
+    assert len(claim(calls)) == 0
+    me = entrants.authorize(token)
+    if way == "resume":
+        entrants.resume_endpoint(me)
+    else:
+        entrants.set_endpoint(me, URL)
+    (asked,) = claim(calls).challenges
+    assert calls.end_challenge(asked, problem=None)
+    assert (state(entrants, token)["problem"], state(entrants, token)["status"]) == (None, "ready")
+    (again,) = claim(calls).questions
+    assert calls.answer(again, *sealed(again)) is None
+
+
+def test_an_endpoint_that_is_silent_for_a_week_is_not_asked_by_new_rounds(
+    entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer
+) -> None:
+    """Like an agent that sends its forecasts itself."""
+    entrant, _ = proven(entrants, calls)
+    assert records.playing_entrants() == {entrant}
+    postgres_server.execute("update arena_endpoints set proven_at = now() - interval '7 days'")
+    assert records.playing_entrants() == frozenset()
+
+
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(
     entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer
 ) -> None:
@@ -442,7 +476,7 @@ def test_no_role_reads_secrets_and_only_the_service_role_claims(
     del calls
     enrolled(records)
     open_round(records)
-    answer(records, open_round(records, ago=timedelta(seconds=2)))
+    answer(records, open_round(records, ago=timedelta(minutes=2)))
     entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
     for key in (postgres_server.publishable_key, postgres_server.secret_key):
         with closing(Store(postgres_server.url, key)) as door:

@@ -254,6 +254,39 @@ def test_no_connection_is_kept_for_another_name_at_the_same_address(pem: Path, t
     asyncio.run(run())
 
 
+def test_no_cookie_is_kept_for_another_name_at_the_same_address() -> None:
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: id=mine; Path=/\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        names = ("one.coliseum.test", "two.coliseum.test")
+        try:
+            async with Outbound(resolve=lambda name: []) as outbound:
+                for name in names:
+                    add_local_name(name, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+                    await outbound.send(OutboundRequest(url=f"https://{name}/", seconds=20, most_bytes=9))
+        finally:
+            for name in names:
+                remove_local_name(name)
+            server.close()
+
+    asyncio.run(run())
+    assert len(heads) == 2
+    assert b"cookie" not in heads[1].lower()
+
+
+def test_an_url_that_may_hold_a_key_is_not_logged(pem: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        ask(answering(OK), pem, url=f"https://{NAME}/feed?key=hidden")
+    assert "hidden" not in caplog.text
+
+
 def test_a_local_name_leads_to_the_server_of_this_machine() -> None:
     async def run() -> bytes:
         async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,12 +8,14 @@ redirect is a new target with the same checks. No setting opens private addresse
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Literal, Self
 
@@ -78,8 +80,12 @@ class Outbound:
         # trust_env: no proxy and no .netrc. A proxy would look the name up again, behind the check.
         # No connection is kept: the pool tells connections apart by address, and a second name at the same address
         # would use one whose certificate was checked for the first name.
+        # httpx would log every URL at INFO, and an outsider's URL may hold a key.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._http = httpx.AsyncClient(
             transport=transport,
+            # Cookies are kept by address, so one name could set those of another at the same address.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,
             follow_redirects=False,
             headers={"user-agent": user_agent, "connection": "close"},
