@@ -7,9 +7,10 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any
+from typing import Any, Literal
 
 from standardwebhooks import Webhook
 from tests.fixtures.secure_server import PUBLIC, Dial, Talk, secure_server
@@ -89,9 +90,19 @@ class HonestAgent:
         return [one["data"]["question_id"] for one in found if one["type"] == "arena.question"]
 
 
+def registered(
+    entrants: Entrants, *, name: str, endpoint: str | None = URL, mode: Literal["invite", "open"] = "open"
+) -> Registration:
+    """A new agent from a network address of its own."""
+    network = sha256(name.encode()).hexdigest()
+    return entrants.register(
+        name=name, contact="a@b.org", endpoint=endpoint, mode=mode, network=network, per_network=10
+    )
+
+
 def entered(entrants: Entrants, calls: CallRecords, *, host: str = NAME, prove: bool = True) -> Registration:
     """An active agent with an endpoint; with `prove` the endpoint is ready."""
-    made = entrants.register(name=host, contact="a@b.org", endpoint=f"https://{host}/forecast", mode="open")
+    made = registered(entrants, name=host, endpoint=f"https://{host}/forecast")
     if prove:
         (asked,) = calls.claim(questions=0, challenges=1, each=1, call_seconds=30).challenges
         assert calls.end_challenge(asked, problem=None)

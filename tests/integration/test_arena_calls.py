@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 from secrets import token_bytes, token_hex
 from typing import Any
 
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 from tests.fixtures.postgres import PostgresServer
 from tests.integration.arena_world import answer, end_round, enrolled, now, open_round
+from tests.integration.endpoint_world import URL, registered
 
 from coliseum.arena import forecasts
 from coliseum.arena.calling.records import CallRecords, ClaimedCalls, EndpointChallenge, QuestionCall
@@ -24,10 +26,8 @@ from coliseum.arena.entry.sealing import entrant_payload
 from coliseum.arena.forecasts import Track
 from coliseum.arena.frozen_context import shown_hash
 from coliseum.arena.records.all_tables import ArenaRecords
-from coliseum.errors import Conflict, OverLimit, SourceRefused
+from coliseum.errors import Conflict, NotPermitted, OverLimit, SourceError, SourceRefused
 from coliseum.store.client import Store
-
-URL = "https://agent.example/forecast"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def claim(calls: CallRecords, *, questions: int = 64, challenges: int = 16, each
 
 def proven(entrants: Entrants, calls: CallRecords, name: str = "Pull") -> tuple[str, str]:
     """(Entrant id, token) of an agent whose endpoint has given its proof."""
-    made = entrants.register(name=name, contact="a@b.org", endpoint=URL, mode="open")
+    made = registered(entrants, name=name)
     for asked in claim(calls, questions=0).challenges:
         assert calls.end_challenge(asked, problem=None)
     return made.entrant_id, made.token
@@ -93,7 +93,7 @@ def test_an_endpoint_is_asked_for_its_proof_first_and_for_nothing_else(
 ) -> None:
     enrolled(records)
     open_round(records, ["A", "B"])
-    made = entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
+    made = registered(entrants, name="Pull")
     first = claim(calls)
     assert first.questions == ()
     (asked,) = first.challenges
@@ -112,7 +112,7 @@ def test_agents_that_are_not_active_or_at_their_limit_are_not_called(
 ) -> None:
     enrolled(records)
     open_round(records, ["A", "B", "C"])
-    waiting = entrants.register(name="Waiting", contact="a@b.org", endpoint=URL, mode="invite")
+    waiting = registered(entrants, name="Waiting", mode="invite")
     assert len(claim(calls)) == 0
     entrants.decide(waiting.entrant_id, status="active")
     assert len(claim(calls).challenges) == 1
@@ -132,7 +132,7 @@ def test_an_agent_that_only_waits_to_be_called_is_asked_by_new_rounds(
     entrants: Entrants, calls: CallRecords, records: ArenaRecords
 ) -> None:
     enrolled(records)
-    made = entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
+    made = registered(entrants, name="Pull")
     assert records.playing_entrants() == frozenset()
     (asked,) = claim(calls).challenges
     calls.end_challenge(asked, problem=None)
@@ -173,7 +173,7 @@ def test_no_two_workers_get_one_question(
     enrolled(records)
     open_round(records, [f"A{number}" for number in range(6)])
     for number in range(8):
-        entrants.register(name=f"Pull {number}", contact="a@b.org", endpoint=URL, mode="open")
+        registered(entrants, name=f"Pull {number}")
     start = threading.Barrier(6)
 
     def take(_: int) -> list[Any]:
@@ -242,6 +242,59 @@ def test_endpoints_with_problems_come_after_the_others(
     good, _ = proven(entrants, calls, "Good")
     pass_time(postgres_server, 31)
     assert {one.entrant_id for one in claim(calls, questions=2).questions} == {good}
+
+
+def test_everything_at_once_ends_in_no_deadlock_and_in_one_forecast_a_question(
+    entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer
+) -> None:
+    """Workers claim and report while agents change endpoints and send forecasts, and the operator bans and admits."""
+    enrolled(records)
+    round_id = open_round(records, [f"A{number}" for number in range(8)])
+    agents = [proven(entrants, calls, f"Pull {number}") for number in range(3)]
+    postgres_server.execute("update arena_entrants set requests_per_minute = 6000")
+    refused: list[SourceError] = []
+
+    def work(seed: int) -> None:
+        chance = Random(seed)
+        with closing(Store(postgres_server.url, postgres_server.secret_key)) as own:
+            mine, door = CallRecords(own), Entrants(lambda: EntryRecords(own), random=token_bytes)
+            for _ in range(25):
+                agent = chance.choice(agents)
+                with suppress(Conflict, NotPermitted, OverLimit):
+                    try:
+                        _one_step(chance, mine, door, agent, round_id)
+                    except SourceError as error:
+                        refused.append(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert refused == []
+    stored = [one.forecast_id for one in records.forecasts()]
+    assert len(stored) == len(set(stored)) > 0
+
+
+def _one_step(chance: Random, calls: CallRecords, entrants: Entrants, agent: tuple[str, str], round_id: str) -> None:
+    entrant, token = agent
+    match chance.randrange(8):
+        case 0:
+            entrants.set_endpoint(entrants.authorize(token), URL)
+        case 1:
+            entrants.resume_endpoint(entrants.authorize(token))
+        case 2:
+            entrants.decide(entrant, status="banned")
+            entrants.decide(entrant, status="active")
+        case 3:
+            question = f"{round_id}.A{chance.randrange(8)}"
+            entrants.submit(entrants.authorize(token), question, probability=Decimal("0.3"), rationale="")
+        case _:
+            claimed = calls.claim(questions=4, challenges=2, each=4, call_seconds=30)
+            for asked in claimed.challenges:
+                calls.end_challenge(asked, problem=None)
+            for one in claimed.questions:
+                if chance.random() < 0.5:
+                    calls.answer(one, *sealed(one))
+                else:
+                    calls.end(one, chance.choice(["abstained", "wrong", "unreachable"]), problem="why")
 
 
 # ---------------------------------------------------------------- outcomes
@@ -335,7 +388,7 @@ def test_gone_pauses_at_once_and_an_endpoint_may_ask_for_a_longer_wait(
 def test_a_challenge_without_proof_is_made_five_times(
     entrants: Entrants, calls: CallRecords, postgres_server: PostgresServer
 ) -> None:
-    made = entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
+    made = registered(entrants, name="Pull")
     for _ in range(5):
         (asked,) = claim(calls).challenges
         assert calls.end_challenge(asked, problem="no proof")
@@ -394,7 +447,7 @@ def test_a_new_address_has_a_new_secret_and_calls_to_the_old_one_store_nothing(
 
 
 def test_a_challenge_to_the_old_address_proves_nothing_for_the_new_one(entrants: Entrants, calls: CallRecords) -> None:
-    made = entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
+    made = registered(entrants, name="Pull")
     (old,) = claim(calls).challenges
     entrants.set_endpoint(entrants.authorize(made.token), "https://victim.example/")
     assert not calls.end_challenge(old, problem=None)
@@ -453,7 +506,7 @@ def test_an_agent_changes_its_endpoint_at_most_ten_times_a_day(
     entrants: Entrants, postgres_server: PostgresServer
 ) -> None:
     """Each change is followed by a request to an address of its choice."""
-    made = entrants.register(name="Pull", contact="a@b.org", endpoint=None, mode="open")
+    made = registered(entrants, name="Pull", endpoint=None)
     assert made.signing_secret is None
     me = entrants.authorize(made.token)
     for number in range(10):
@@ -477,7 +530,7 @@ def test_no_role_reads_secrets_and_only_the_service_role_claims(
     enrolled(records)
     open_round(records)
     answer(records, open_round(records, ago=timedelta(minutes=2)))
-    entrants.register(name="Pull", contact="a@b.org", endpoint=URL, mode="open")
+    registered(entrants, name="Pull")
     for key in (postgres_server.publishable_key, postgres_server.secret_key):
         with closing(Store(postgres_server.url, key)) as door:
             for table in ("arena_endpoints", "arena_calls"):

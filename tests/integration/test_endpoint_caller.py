@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +28,7 @@ from tests.integration.endpoint_world import (
     called,
     entered,
     raw,
+    registered,
     run_caller,
     seen,
     sender,
@@ -321,7 +324,7 @@ def test_nobody_can_enter_with_the_endpoint_of_another_agent(
     """Not even where that endpoint checks no signature: its proof is made with its owner's secret."""
     open_round(records)
     owner = entered(entrants, calls)
-    thief = entrants.register(name="Thief", contact="a@b.org", endpoint=f"https://{NAME}/forecast", mode="open")
+    thief = registered(entrants, name="Thief")
 
     class Careless(HonestAgent):
         async def answer(self, request: SeenRequest) -> bytes:
@@ -513,6 +516,63 @@ def test_a_worker_that_is_killed_anywhere_loses_no_question(  # noqa: PLR0917 - 
     assert state(entrants, made.token)["calls"] == {"answered": 3}
     ids = {one.headers["webhook-id"] for one in agent.requests if one.message["type"] == "arena.question"}
     assert len(ids) == 3, "a repeated question has its old id"
+
+
+WORKER = """
+import asyncio, os, sys
+from secrets import token_bytes
+from coliseum.arena.calling.caller import EndpointCaller
+from coliseum.arena.calling.records import CallRecords
+from coliseum.outbound.client import Outbound
+from coliseum.outbound.local_names import add_local_name
+from coliseum.store.client import Store
+
+async def main():
+    async with Outbound() as outbound:
+        records = CallRecords(Store(os.environ["URL"], os.environ["KEY"]))
+        await EndpointCaller(records, outbound, random=token_bytes).run(seconds=60)
+
+add_local_name("agent.coliseum.test", os.environ["AGENT"])
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_is_killed_while_the_endpoint_answers_loses_no_question(
+    records: ArenaRecords, calls: CallRecords, entrants: Entrants, postgres_server: PostgresServer
+) -> None:
+    """kill -9, sent by the endpoint itself before its first forecast."""
+    open_round(records, ROUND)
+    host = "agent.coliseum.test"
+    made = entered(entrants, calls, host=host)
+    running: list[asyncio.subprocess.Process] = []
+
+    async def reply(_: SeenRequest) -> bytes:
+        if len(running) == 1 and running[0].returncode is None:
+            running[0].kill()
+        return as_json({"probability": 0.4})
+
+    agent = HonestAgent({host: str(made.signing_secret)}, reply)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await agent.talk(reader, writer)
+        writer.close()
+
+    async def run() -> list[int]:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        variables = {**os.environ, "URL": postgres_server.url, "KEY": postgres_server.secret_key, "AGENT": address}
+        codes = []
+        for _ in range(2):
+            running.append(await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, env=variables))
+            codes.append(await running[-1].wait())
+            leases_end(postgres_server)
+        server.close()
+        return codes
+
+    assert asyncio.run(run()) == [-9, 0]
+    assert {one.ticker for one in records.forecasts()} == set(ROUND)
+    assert state(entrants, made.token)["calls"] == {"answered": 3}
 
 
 def test_a_database_that_fails_once_costs_no_forecast(
