@@ -8,6 +8,8 @@ SAM         := $(SAM_VENV)/bin/sam
 WORKERS     ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
+# Where this is set, every process would compile its libraries again, and the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A Python that really runs: a pyenv shim of a version that is not installed does not.
 try_pythons  = for candidate in $(1); do if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$candidate"; break; fi; done
