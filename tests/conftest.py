@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files that take longest first, so that no worker is left alone with one of them at the end."""
     folders = ("e2e", "chaos", "integration", "contract", "functions", "simulation", "unit")
 
-    def order(item: pytest.Item) -> tuple[bool, int]:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        return item.get_closest_marker("slow") is None, folders.index(folder) if folder in folders else len(folders)
+    @cache
+    def place(path: Path) -> int:
+        folder = path.relative_to(ROOT / "tests").parts[0]
+        return folders.index(folder) if folder in folders else len(folders)
 
-    items.sort(key=order)
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, place(item.path)))
 
 
 @pytest.fixture(scope="session")
