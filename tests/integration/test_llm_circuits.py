@@ -7,8 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.fixtures.redis import RedisServer
 
-from coliseum.arena.agents.circuits import JITTER_SECONDS, PROBE_SECONDS, Circuits
-from coliseum.arena.agents.model_circuit import ACCOUNT_SECONDS, FAILURES, OPEN_SECONDS
+from coliseum.arena.agents.circuits import (
+    JITTER_SECONDS,
+    OTHERS_FIRST_SECONDS,
+    PROBE_SECONDS,
+    Circuits,
+    ModelPermission,
+)
+from coliseum.arena.agents.model_circuit import (
+    ACCOUNT_SECONDS,
+    FAILURES,
+    FIRST_ACCOUNT_SECONDS,
+    LONGEST_OPEN_SECONDS,
+    OPEN_SECONDS,
+)
 from coliseum.llm.failures import TRAITS, FailureKind, FailureScope, ModelFailed
 from coliseum.upstash.client import Redis
 
@@ -46,7 +58,11 @@ def allowed(circuits: Circuits, now: float = NOW + 1) -> set[str]:
         (failed(FailureKind.RATE_LIMITED, FailureScope.VENDOR), (MODEL,), {OTHER}),
         (failed(FailureKind.UNAVAILABLE, FailureScope.NETWORK), (MODEL,), {SIBLING, OTHER}),
         (failed(FailureKind.UNAVAILABLE, FailureScope.NETWORK), (MODEL, OTHER), set()),
-        (failed(FailureKind.KEY_REFUSED), (MODEL,), set()),
+        (failed(FailureKind.KEY_REFUSED), (MODEL,), {SIBLING, OTHER}),
+        (failed(FailureKind.CREDIT), (MODEL,), {SIBLING, OTHER}),
+        (failed(FailureKind.KEY_REFUSED), (MODEL, OTHER), set()),
+        (failed(FailureKind.CREDIT), (MODEL, OTHER), set()),
+        (failed(FailureKind.KEY_BUDGET), (MODEL,), set()),
         (failed(FailureKind.FILTERED), (MODEL,), {MODEL, SIBLING, OTHER}),
     ],
 )
@@ -76,7 +92,7 @@ def test_the_pause_ends_when_the_failure_said(circuits: Circuits) -> None:
 
 
 def test_a_probe_that_another_circuit_forbids_is_free_for_the_next(circuits: Circuits) -> None:
-    circuits.failed(OTHER, failed(FailureKind.KEY_REFUSED, retry_after=10), now=NOW)
+    circuits.failed(OTHER, failed(FailureKind.KEY_BUDGET, retry_after=10), now=NOW)
     break_model(circuits)
     assert not circuits.allows(MODEL, now=NOW + 11).go
     assert circuits.allows(OTHER, now=NOW + 11).go
@@ -90,7 +106,7 @@ def test_no_failure_is_lost_between_workers(circuits: Circuits, attempt: int) ->
 
 
 def test_a_late_failure_does_not_close_what_another_worker_opened(circuits: Circuits) -> None:
-    accounts = [failed(FailureKind.KEY_REFUSED, retry_after=60), failed(FailureKind.KEY_REFUSED, retry_after=600)] * 4
+    accounts = [failed(FailureKind.KEY_BUDGET, retry_after=60), failed(FailureKind.KEY_BUDGET, retry_after=600)] * 4
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda failure: circuits.failed(MODEL, failure, now=NOW), accounts))
     assert allowed(circuits, NOW + 599) == set()
@@ -98,13 +114,13 @@ def test_a_late_failure_does_not_close_what_another_worker_opened(circuits: Circ
 
 
 def test_trouble_of_the_account_that_lasts_is_told_once(circuits: Circuits, caplog: pytest.LogCaptureFixture) -> None:
+    circuits.failed(OTHER, failed(FailureKind.CREDIT), now=NOW)
     for number in range(4):
-        later = NOW + number * (ACCOUNT_SECONDS + 1)
-        assert circuits.allows(MODEL, now=later).go
+        later = NOW + number * (ACCOUNT_SECONDS + OTHERS_FIRST_SECONDS)
         circuits.failed(MODEL, failed(FailureKind.CREDIT), now=later)
     circuits.failed(MODEL, failed(FailureKind.KEY_REFUSED), now=later + ACCOUNT_SECONDS + 1)
-    told = [record.failure for record in caplog.records if "paused" in record.getMessage()]  # type: ignore[attr-defined]  # logged
-    assert told == ["credit", "key_refused"]
+    told = [vars(record) for record in caplog.records if "paused" in record.getMessage()]
+    assert [record["failure"] for record in told if record["circuit"] == "account"] == ["credit", "key_refused"]
 
 
 def test_a_probe_that_is_lost_lets_another_one_go(circuits: Circuits, redis: Redis, prefix: str) -> None:
@@ -142,11 +158,125 @@ def test_a_failed_probe_keeps_the_circuit_open(circuits: Circuits) -> None:
     assert circuits.allows(MODEL, now=later + OPEN_SECONDS + 1).go
 
 
-@pytest.mark.parametrize("failure", [FailureKind.KEY_REFUSED, FailureKind.CREDIT, FailureKind.KEY_BUDGET])
-def test_a_failure_of_our_key_opens_the_circuit_of_all_models_at_once(circuits: Circuits, failure: FailureKind) -> None:
-    circuits.failed(MODEL, failed(failure), now=NOW)
-    assert circuits.allows(OTHER, now=NOW + 1).reason == failure.value
+def test_a_spent_budget_of_our_key_pauses_all_models_at_once(circuits: Circuits) -> None:
+    circuits.failed(MODEL, failed(FailureKind.KEY_BUDGET), now=NOW)
+    assert circuits.allows(OTHER, now=NOW + 1).reason == "key_budget"
     assert circuits.allows(OTHER, now=NOW + ACCOUNT_SECONDS + 1).go
+
+
+@pytest.mark.parametrize("kind", [FailureKind.KEY_REFUSED, FailureKind.CREDIT])
+def test_one_model_that_is_always_refused_never_pauses_the_others(circuits: Circuits, kind: FailureKind) -> None:
+    """Another model answers now and then, so the account is in order."""
+    waits, now = [], NOW
+    for _ in range(6):
+        permission = circuits.allows(MODEL, now=now)
+        assert permission.go
+        circuits.failed(MODEL, failed(kind), now=now, permission=permission)
+        assert not circuits.allows(MODEL, now=now + 1).go
+        healthy = circuits.allows(OTHER, now=now + 1)
+        assert healthy.go
+        circuits.answered(OTHER, healthy)
+        waits.append(round(circuits.allows(MODEL, now=now).wait_seconds))
+        now += ACCOUNT_SECONDS
+    assert waits[0] <= FIRST_ACCOUNT_SECONDS + JITTER_SECONDS
+    assert waits[-1] >= ACCOUNT_SECONDS, "each probe that fails doubles its pause"
+
+
+def refuse_two(circuits: Circuits) -> None:
+    for model in (MODEL, SIBLING):
+        circuits.failed(model, failed(FailureKind.KEY_REFUSED), now=NOW)
+
+
+def test_a_wrong_guess_about_the_account_costs_the_others_a_minute(circuits: Circuits) -> None:
+    refuse_two(circuits)
+    later = NOW + FIRST_ACCOUNT_SECONDS
+    assert not circuits.allows(OTHER, now=later - 1).go
+    refused = circuits.allows(MODEL, now=later)
+    assert (refused.go, refused.wait_seconds > OTHERS_FIRST_SECONDS - 1) == (False, True), "who was refused probes last"
+    probe = circuits.allows(OTHER, now=later)
+    assert (probe.go, probe.probes) == (True, ("account",))
+    circuits.answered(OTHER, probe)
+    assert allowed(circuits, later + 1) >= {OTHER}
+
+
+def test_a_key_that_stays_refused_is_tried_ever_less_often(circuits: Circuits) -> None:
+    refuse_two(circuits)
+    now, pauses = NOW, []
+    for number in range(6):
+        permission = circuits.allows(f"vendor{number}/m", now=now)
+        assert not permission.go
+        pause = permission.wait_seconds
+        pauses.append(pause)
+        now += pause
+        probe = circuits.allows(f"vendor{number}/m", now=now)
+        circuits.failed(f"vendor{number}/m", failed(FailureKind.KEY_REFUSED), now=now, permission=probe)
+    for pause, expected in zip(pauses, (60, 120, 240, 480, 900, 900), strict=True):
+        assert expected <= pause <= expected + JITTER_SECONDS
+
+
+def test_if_all_models_were_refused_one_of_them_probes_in_the_end(circuits: Circuits) -> None:
+    refuse_two(circuits)
+    later = NOW + FIRST_ACCOUNT_SECONDS + OTHERS_FIRST_SECONDS
+    assert [circuits.allows(model, now=later).go for model in (MODEL, SIBLING)] == [True, False]
+
+
+def test_an_answer_from_before_the_accounts_pause_does_not_end_it(circuits: Circuits) -> None:
+    early = circuits.allows(OTHER, now=NOW)
+    refuse_two(circuits)
+    circuits.answered(OTHER, early)
+    assert not circuits.allows(OTHER, now=NOW + 1).go
+    probe = circuits.allows(OTHER, now=NOW + FIRST_ACCOUNT_SECONDS)
+    late = ModelPermission(go=True, account="{}")
+    circuits.answered(OTHER, late)
+    assert not circuits.allows(OTHER, now=NOW + 1).go, "one that saw another circuit says nothing about this one"
+    circuits.answered(OTHER, probe)
+    assert circuits.allows(OTHER, now=NOW + FIRST_ACCOUNT_SECONDS).go
+
+
+def test_an_answer_between_two_refusals_keeps_the_account_open_to_others(circuits: Circuits) -> None:
+    circuits.failed(MODEL, failed(FailureKind.KEY_REFUSED), now=NOW)
+    circuits.answered(OTHER, circuits.allows(OTHER, now=NOW + 1))
+    circuits.failed(SIBLING, failed(FailureKind.KEY_REFUSED), now=NOW + 2)
+    assert circuits.allows(OTHER, now=NOW + 3).go
+
+
+@pytest.mark.parametrize("kind", [kind for kind, trait in TRAITS.items() if trait.scope is not FailureScope.ACCOUNT])
+def test_a_probe_that_ends_with_other_trouble_lets_another_one_go_at_once(
+    circuits: Circuits, kind: FailureKind
+) -> None:
+    refuse_two(circuits)
+    later = NOW + FIRST_ACCOUNT_SECONDS
+    probe = circuits.allows(OTHER, now=later)
+    assert not circuits.allows("meta/lama", now=later).go
+    circuits.failed(OTHER, failed(kind), now=later, permission=probe)
+    assert circuits.allows("meta/lama", now=later).go
+
+
+def test_a_probe_without_a_request_is_given_back(circuits: Circuits) -> None:
+    refuse_two(circuits)
+    probe = circuits.allows(OTHER, now=NOW + FIRST_ACCOUNT_SECONDS)
+    circuits.release(probe)
+    assert circuits.allows("meta/lama", now=NOW + FIRST_ACCOUNT_SECONDS).go
+
+
+def test_a_setting_of_the_account_is_an_error_in_the_log_once(
+    circuits: Circuits, caplog: pytest.LogCaptureFixture
+) -> None:
+    for model in (MODEL, SIBLING, OTHER):
+        circuits.failed(model, failed(FailureKind.DATA_POLICY), now=NOW)
+    assert allowed(circuits) == set()
+    levels = [record.levelname for record in caplog.records if "paused" in record.getMessage()]
+    assert levels == ["ERROR", "WARNING", "WARNING"]
+
+
+@pytest.mark.parametrize("ahead", [-600.0, -180.0, 180.0, 600.0, 86_400.0])
+def test_a_worker_with_a_wrong_clock_does_not_stop_a_model_for_longer_than_a_pause_can_last(
+    circuits: Circuits, ahead: float
+) -> None:
+    for _ in range(FAILURES):
+        circuits.failed(MODEL, LIMITED, now=NOW + ahead)
+    assert circuits.allows(MODEL, now=NOW + LONGEST_OPEN_SECONDS).go
+    assert circuits.allows(OTHER, now=NOW).go
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,22 @@
 """The circuit breakers that all workers share in Redis: of each model, each vendor, our account, and the network.
 
-A failure pauses what it concerns and nothing else. Where Redis does not answer, models are asked: a circuit only saves
-money and time.
+A failure pauses what it concerns and nothing else. A refused key or spent credit pauses all models only when a second
+model is refused, too: one refusal may concern its model alone. Where Redis does not answer, models are asked: a circuit
+only saves money and time.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coliseum.arena.agents.model_circuit import (
     AT_ONCE,
+    CONFIRMED,
     COUNTED,
     SEVERAL_MODELS,
+    UNCONFIRMED,
     CircuitRule,
     CircuitVerdict,
     ModelCircuit,
@@ -30,6 +33,8 @@ PROBE_SECONDS = 120
 """How long a probe may take before another one is sent."""
 AFTER_PROBE_SECONDS = 15.0
 """While one caller probes, the others ask again after this time."""
+OTHERS_FIRST_SECONDS = 30.0
+"""A model that was refused itself lets others probe the account first: they show whether it alone is in trouble."""
 JITTER_SECONDS = 5.0
 MOST_COLLISIONS = 20
 """How often an update is repeated because another worker was faster. Each time one of the workers succeeds."""
@@ -40,8 +45,22 @@ redis.call('DEL', KEYS[2])
 return 1
 """
 """Stores a circuit (and frees its probe) if it is still the one that was read."""
+_CLOSE_LUA = """
+local account = redis.call('GET', KEYS[1]) or ''
+local first = 1
+if account ~= ARGV[1] then
+  local ok, circuit = pcall(cjson.decode, account)
+  if ok and type(circuit) == 'table' and (tonumber(circuit['open_until']) or 0) > 0 then first = 3 end
+end
+redis.call('DEL', unpack(KEYS, first))
+return first
+"""
+"""Closes circuits after an answer. The account's (the first two keys) stays open where it opened after the request had
+begun: the request was let in before the trouble, so its answer proves nothing."""
 _AT_ONCE = frozenset({FailureKind.DATA_POLICY, FailureKind.PRICE_LIMIT})
 """Failures of one model that will not pass by themselves within minutes."""
+_OF_THE_ACCOUNT = frozenset({FailureKind.DATA_POLICY})
+"""Settings of the account that each model meets by itself. They are an error in the log once, not once per model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,13 @@ class ModelPermission:
     reason: str = ""
     wait_seconds: float = 0.0
     """When it makes sense to ask for permission again."""
+    probes: tuple[str, ...] = ()
+    """The circuits for which this caller probes."""
+    account: str = ""
+    """The account's circuit as it was when the permission was given."""
+
+
+NO_PROBES = ModelPermission(go=True)
 
 
 class Circuits:
@@ -71,6 +97,9 @@ class Circuits:
             for circuit in circuits.values():
                 if circuit.verdict(now) is CircuitVerdict.STAY:
                     return _refusal(circuit, circuit.open_until - now)
+            waits = circuits[names[0]].open_until + OTHERS_FIRST_SECONDS - now
+            if waits > 0 and all(circuits[name].verdict(now) is CircuitVerdict.PROBE for name in (names[0], names[-1])):
+                return _refusal(circuits[names[0]], waits)
             for name, circuit in circuits.items():
                 if circuit.verdict(now) is CircuitVerdict.PROBE:
                     if not self._take_probe(name):
@@ -80,11 +109,24 @@ class Circuits:
                     probes.append(name)
         except SourceError as error:
             logger().warning("circuits could not be read, model is asked", problem=str(error))
-        return ModelPermission(go=True)
+            return ModelPermission(go=True)
+        return ModelPermission(go=True, probes=tuple(probes), account=texts[0] or "")
 
-    def failed(self, model: str, failure: ModelFailed, *, now: float) -> None:
-        """Count a failure in the circuits that it concerns. One that concerns a single question is not counted."""
-        for name, rule in _concerned(model, failure):
+    def release(self, permission: ModelPermission) -> None:
+        """Give the probes of a permission back, because no request was sent or it showed nothing about them."""
+        try:
+            self._release(permission.probes)
+        except SourceError as error:
+            logger().warning("probes could not be given back", problem=str(error))
+
+    def failed(self, model: str, failure: ModelFailed, *, now: float, permission: ModelPermission = NO_PROBES) -> None:
+        """Count a failure in the circuits that it concerns. One that concerns a single question is not counted.
+
+        The caller's probes for other circuits are given back, so that another caller can probe at once.
+        """
+        concerned = dict(_concerned(model, failure))
+        self.release(replace(permission, probes=tuple(name for name in permission.probes if name not in concerned)))
+        for name, rule in concerned.items():
             try:
                 before, after = self._count(name, model, failure, rule, now)
             except SourceError as error:
@@ -92,13 +134,30 @@ class Circuits:
                 continue
             # A probe that fails for the same reason prolongs the pause. It was announced when it began.
             if after.open_until > now and not (before.open_until and before.reason == after.reason):
-                _announce(name, failure, seconds=after.open_until - now)
+                _announce(name, failure, seconds=after.open_until - now, first=self._is_first(failure.failure))
 
-    def answered(self, model: str) -> None:
-        """Close the circuits of the model, its vendor, the account and the network after an answer. One command."""
-        names = _names(model)
+    def _is_first(self, failure: FailureKind) -> bool:
+        """Whether a trouble of the account that each of its models meets is met for the first time in a while."""
+        if failure not in _OF_THE_ACCOUNT:
+            return True
+        key = f"{self._prefix}announced:{failure.value}"
         try:
-            self._redis.command("DEL", *map(self._key, names), *map(self._probe_key, names))
+            return self._redis.command("SET", key, "1", "NX", "EX", KEPT_SECONDS) is not None
+        except SourceError:
+            return True
+
+    def answered(self, model: str, permission: ModelPermission = NO_PROBES) -> None:
+        """Close the circuits of the model, its vendor, the account and the network after an answer. One command.
+
+        A pause of the account that began after the permission stays. Failures of the account that were counted since
+        stay, too, where there were none before.
+        """
+        keys = [key for name in _names(model) for key in (self._key(name), self._probe_key(name))]
+        try:
+            if permission.account:
+                self._redis.script(_CLOSE_LUA, keys, (permission.account,))
+            else:
+                self._redis.command("DEL", *keys[2:])
         except SourceError as error:
             logger().warning("circuit could not be closed", circuit=model, problem=str(error))
 
@@ -138,8 +197,11 @@ def _names(model: str) -> tuple[str, ...]:
 
 def _concerned(model: str, failure: ModelFailed) -> Iterator[tuple[str, CircuitRule]]:
     match failure.scope:
+        case FailureScope.ACCOUNT if failure.failure is FailureKind.KEY_BUDGET:
+            yield FailureScope.ACCOUNT.value, AT_ONCE  # the reply names the key's own limit
         case FailureScope.ACCOUNT:
-            yield FailureScope.ACCOUNT.value, AT_ONCE
+            yield FailureScope.ACCOUNT.value, CONFIRMED
+            yield f"model:{model}", UNCONFIRMED
         case FailureScope.NETWORK:
             # A model whose replies never arrive looks like this, too: it pauses alone unless others fail with it.
             yield FailureScope.NETWORK.value, SEVERAL_MODELS
@@ -157,10 +219,11 @@ def _refusal(circuit: ModelCircuit, seconds: float) -> ModelPermission:
     return ModelPermission(go=False, reason=circuit.reason, wait_seconds=seconds + random.random() * JITTER_SECONDS)
 
 
-def _announce(name: str, failure: ModelFailed, *, seconds: float) -> None:
-    """Log a pause when it begins; an operator has to act where the account is concerned."""
+def _announce(name: str, failure: ModelFailed, *, seconds: float, first: bool) -> None:
+    """Log a pause when it begins, as an error where an operator has to act and has not been told yet."""
     emit_metrics({"circuit": name.partition(":")[0]}, CircuitOpened=1)
-    log = logger().error if failure.scope is FailureScope.ACCOUNT or failure.failure in _AT_ONCE else logger().warning
+    acts = (failure.scope is FailureScope.ACCOUNT or failure.failure in _AT_ONCE) and first
+    log = logger().error if acts else logger().warning
     log(
         "models are paused",
         circuit=name,

@@ -15,8 +15,10 @@ WINDOW_SECONDS = 60.0
 OPEN_SECONDS = 120.0
 SHORTEST_OPEN_SECONDS = 5.0
 LONGEST_OPEN_SECONDS = 3600.0
+FIRST_ACCOUNT_SECONDS = 60.0
+"""After a refused key or an empty account all models pause this long, and longer after each probe that fails."""
 ACCOUNT_SECONDS = 900.0
-"""After a refused key or an empty account all models pause this long: an operator has to act."""
+"""The longest of these pauses, and the pause after a spent budget: an operator has to act."""
 
 
 class CircuitVerdict(StrEnum):
@@ -36,11 +38,23 @@ class CircuitRule:
     """They must come from at least so many models."""
     seconds: float = OPEN_SECONDS
     """Open for this long where the failure does not name a time."""
+    longest: float | None = None
+    """Each probe that fails doubles the time up to this. None: the time stays the same."""
+
+    def pause(self, failed_probes: int) -> float:
+        """Seconds of the pause after so many failed probes in a row."""
+        if self.longest is None:
+            return self.seconds
+        return min(self.longest, self.seconds * 2.0 ** min(failed_probes, 20))
 
 
 COUNTED = CircuitRule()
 AT_ONCE = CircuitRule(failures=1, seconds=ACCOUNT_SECONDS)
 SEVERAL_MODELS = CircuitRule(models=2)
+UNCONFIRMED = CircuitRule(failures=1, seconds=FIRST_ACCOUNT_SECONDS, longest=ACCOUNT_SECONDS)
+"""For the model whose request was refused as if our account were in trouble. One refusal may concern it alone."""
+CONFIRMED = CircuitRule(failures=2, models=2, seconds=FIRST_ACCOUNT_SECONDS, longest=ACCOUNT_SECONDS)
+"""For the account: two models were refused, without an answer to any model between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +62,21 @@ class ModelCircuit:
     """The circuit of one model, of a vendor's models, or of all models.
 
     `failures` are the times of the failures in a row, each with its model; `open_until` is 0 while closed.
+    `failed_probes` counts those since it opened.
     """
 
     failures: tuple[tuple[float, str], ...] = ()
     open_until: float = 0.0
     reason: str = ""
     """The last failure's class."""
+    failed_probes: int = 0
 
     def verdict(self, now: float) -> CircuitVerdict:
+        """What a caller may do. An end further away than any pause comes from a worker with a wrong clock."""
         if not self.open_until:
             return CircuitVerdict.GO
-        return CircuitVerdict.STAY if now < self.open_until else CircuitVerdict.PROBE
+        stays = now < self.open_until <= now + LONGEST_OPEN_SECONDS
+        return CircuitVerdict.STAY if stays else CircuitVerdict.PROBE
 
     def failed(
         self,
@@ -70,19 +88,29 @@ class ModelCircuit:
         pause_seconds: float | None = None,
     ) -> ModelCircuit:
         """After another failure. `pause_seconds` is the time that the failure named, if it did."""
-        recent = tuple(entry for entry in (*self.failures, (now, model)) if now - entry[0] <= WINDOW_SECONDS)[
+        # Other workers' clocks may be ahead of this one.
+        recent = tuple(entry for entry in (*self.failures, (now, model)) if abs(now - entry[0]) <= WINDOW_SECONDS)[
             -FAILURES:
         ]
-        probed = self.open_until and now >= self.open_until
+        probed = self.verdict(now) is CircuitVerdict.PROBE
+        failed_probes = self.failed_probes + int(probed)
         counted = len(recent) >= rule.failures and len({name for _, name in recent}) >= rule.models
         if not (probed or counted):
-            return ModelCircuit(recent, self.open_until, reason)
-        named = rule.seconds if pause_seconds is None else pause_seconds
-        pause = min(LONGEST_OPEN_SECONDS, max(SHORTEST_OPEN_SECONDS, named))
-        return ModelCircuit(recent, max(self.open_until, now + pause), reason)
+            return ModelCircuit(recent, self.open_until, reason, failed_probes)
+        named = rule.pause(failed_probes) if pause_seconds is None else pause_seconds
+        end = now + min(LONGEST_OPEN_SECONDS, max(SHORTEST_OPEN_SECONDS, named))
+        # A pause that is longer already stays, unless a probe has ended it.
+        return ModelCircuit(recent, end if probed else max(self.open_until, end), reason, failed_probes)
 
     def text(self) -> str:
-        return json.dumps({"failures": self.failures, "open_until": self.open_until, "reason": self.reason})
+        return json.dumps(
+            {
+                "failures": self.failures,
+                "open_until": self.open_until,
+                "reason": self.reason,
+                "failed_probes": self.failed_probes,
+            }
+        )
 
     @classmethod
     def parse(cls, text: str | None) -> ModelCircuit:
@@ -91,8 +119,8 @@ class ModelCircuit:
             value = json.loads(text or "{}")
             failures = tuple((float(at), str(model)) for at, model in value.get("failures", ()))
             open_until = float(value.get("open_until", 0))
-            reason = str(value.get("reason", ""))
+            reason, failed_probes = str(value.get("reason", "")), max(0, int(value.get("failed_probes", 0)))
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
         finite = math.isfinite(open_until) and all(math.isfinite(at) for at, _ in failures)
-        return cls(failures, open_until, reason) if finite else cls()
+        return cls(failures, open_until, reason, failed_probes) if finite else cls()

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from coliseum.arena.agents.attempts import Attempt, bill_of
 from coliseum.arena.agents.budget import Budget
-from coliseum.arena.agents.circuits import Circuits
+from coliseum.arena.agents.circuits import Circuits, ModelPermission
 from coliseum.arena.agents.costs import request_bound
 from coliseum.arena.agents.prompts import Prompt, build_prompt
 from coliseum.arena.agents.reply import ForecastReply
@@ -85,13 +85,24 @@ class Models:
             return ModelOutcome(reason=f"{CIRCUIT_OPEN}{allowed.reason}", wait_seconds=allowed.wait_seconds)
         prompt = build_prompt(visible_context(question.market.context, decision.track), decision.track)
         money = _DecisionBudget(self._budget, question)
-        if not await money.cover(prompt):
+        covered = False
+        try:
+            covered = await money.cover(prompt)
+        finally:
+            if not covered:
+                await asyncio.to_thread(self._circuits.release, allowed)
+        if not covered:
             emit_metrics({"model": agent.model}, BudgetRejected=1)
             return ModelOutcome(reason="budget")
-        return await self._run(question, prompt, money, seconds)
+        return await self._run(question, prompt, money, seconds, allowed)
 
     async def _run(
-        self, question: ModelQuestion, prompt: Prompt, money: _DecisionBudget, seconds: float
+        self,
+        question: ModelQuestion,
+        prompt: Prompt,
+        money: _DecisionBudget,
+        seconds: float,
+        permission: ModelPermission,
     ) -> ModelOutcome:
         agent = question.agent
         assert agent.model is not None
@@ -123,14 +134,14 @@ class Models:
             _annotate(traced, attempt)
         _measure_attempt(agent.model, attempt)
         _warn_of_another_model(agent, attempt)
-        await asyncio.to_thread(self._update_circuit, agent.model, failed)
+        await asyncio.to_thread(self._update_circuit, agent.model, failed, permission)
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
 
-    def _update_circuit(self, model: str, failed: ModelFailed | None) -> None:
+    def _update_circuit(self, model: str, failed: ModelFailed | None, permission: ModelPermission) -> None:
         if failed is None or failed.failure in REPLIED:
-            self._circuits.answered(model)
+            self._circuits.answered(model, permission)
         else:
-            self._circuits.failed(model, failed, now=self._clock())
+            self._circuits.failed(model, failed, now=self._clock(), permission=permission)
 
 
 def _warn_of_another_model(agent: Agent, attempt: Attempt) -> None:
