@@ -1145,14 +1145,17 @@ begin
     from public.arena_rounds r
     join public.arena_decisions d using (round_id)
     join public.arena_agents a using (agent_id)
+    join public.arena_round_markets m on m.round_id = d.round_id and m.ticker = d.ticker
     where r.status = 'open' and r.closes_at > now()
       and case d.status
-            when 'pending' then d.queued_at is null or d.queued_at < now() - make_interval(secs => p_again)
+            when 'pending' then d.queued_at is null or p_again = 0 or d.queued_at < now() - make_interval(secs => p_again)
             when 'running' then d.lease_until < now() and coalesce(d.queued_at < d.lease_until, true)
             else false end
       and a.kind <> 'entrant'
       and (a.kind <> 'llm' or r.funded_at is not null)
-      and (a.kind <> 'consensus' or now() >= r.opened_at + (r.closes_at - r.opened_at) * 2 / 3 or not exists (
+      and (a.kind <> 'consensus'
+        or now() >= least(r.opened_at + (r.closes_at - r.opened_at) * 2 / 3, m.snapshot_at + interval '9 minutes')
+        or not exists (
             select 1 from public.arena_decisions o join public.arena_agents b using (agent_id)
             where o.round_id = d.round_id and b.kind not in ('consensus', 'entrant')
               and o.status in ('pending', 'running')))
@@ -1402,16 +1405,17 @@ CREATE FUNCTION public.arena_playing_entrants() RETURNS jsonb
 $$;
 
 --
--- Name: arena_postpone_decision(text, integer, text); Type: FUNCTION; Schema: public; Owner: -
+-- Name: arena_postpone_decision(text, integer, text, double precision); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) RETURNS boolean
+CREATE FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text, p_seconds double precision DEFAULT 0) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 begin
   update public.arena_decisions
-    set status = 'pending', attempt = attempt - 1, lease_until = null, queued_at = now(), reason = p_reason
+    set status = 'pending', attempt = attempt - 1, lease_until = null, reason = p_reason,
+        queued_at = now() + make_interval(secs => greatest(0, least(p_seconds, 3600)))
     where decision_id = p_decision and status = 'running' and attempt = p_lease and settled_attempt < p_lease;
   return found;
 end $$;
@@ -5622,11 +5626,11 @@ REVOKE ALL ON FUNCTION public.arena_playing_entrants() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_playing_entrants() TO service_role;
 
 --
--- Name: FUNCTION arena_postpone_decision(p_decision text, p_lease integer, p_reason text); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION arena_postpone_decision(p_decision text, p_lease integer, p_reason text, p_seconds double precision); Type: ACL; Schema: public; Owner: -
 --
 
-REVOKE ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text) TO service_role;
+REVOKE ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text, p_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.arena_postpone_decision(p_decision text, p_lease integer, p_reason text, p_seconds double precision) TO service_role;
 
 --
 -- Name: FUNCTION arena_read_claim(p_entrant text, p_claim_hash text); Type: ACL; Schema: public; Owner: -

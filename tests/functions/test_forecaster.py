@@ -324,12 +324,13 @@ def test_a_final_failure_is_stored_and_nothing_replaces_it(world: World, reply: 
 
 def test_an_empty_account_pauses_all_models(world: World) -> None:
     asked = ask(world.store)
-    world.openrouter.script(SLUG, refusal(402))
-    assert world.invoke(asked.decision(HAIKU, "blind")) == 1
-    assert world.invoke(asked.decision(LUNA, "blind")) == 0
+    for model in (SLUG, "openai/gpt-6-luna"):
+        world.openrouter.script(model, refusal(402))
+    assert world.invoke(asked.decision(HAIKU, "blind"), asked.decision(LUNA, "blind")) == 2
+    assert world.invoke(asked.decision(LUNA, "aware")) == 0
     assert asked.status(HAIKU, "blind") == ("pending", 1, "credit")
-    assert asked.status(LUNA, "blind") == ("pending", 0, "circuit_open:credit")
-    assert world.openrouter.requests_of("openai/gpt-6-luna") == []
+    assert asked.status(LUNA, "aware") == ("pending", 0, "circuit_open:credit")
+    assert len(world.openrouter.requests_of("openai/gpt-6-luna")) == 1
 
 
 def test_the_output_mode_that_worked_is_stored(world: World) -> None:

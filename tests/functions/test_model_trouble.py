@@ -23,6 +23,8 @@ from coliseum.store.client import Store
 
 D = Decimal
 HAIKU, LUNA = MODELS
+SPENT = refusal(403, metadata={"limit_source": "openrouter_key_limit"})
+"""The key's own limit is reached, which concerns all models."""
 SLUGS = {row["agent_id"]: row["model"] for row in roster().models}
 SLUG, OTHER = SLUGS[HAIKU], SLUGS[LUNA]
 HTML = {"Content-Type": "text/html"}
@@ -191,23 +193,72 @@ def test_a_paused_model_postpones_its_decisions_and_loses_no_attempt(world: Worl
 
 def test_a_model_that_stays_paused_is_skipped_at_the_close_with_the_reason(world: World) -> None:
     asked = ask(world.store)
-    world.openrouter.script(SLUG, refusal(401, "User not found."))
+    world.openrouter.script(SLUG, SPENT)
     world.invoke(asked.decision(HAIKU, "blind"))
     world.invoke(asked.decision(HAIKU, "aware"), asked.decision(LUNA, "blind"))
     end_round(world.postgres, asked.round_id)
     asked.records.close_round(asked.round_id)
-    assert asked.status(HAIKU, "blind") == ("failed", 1, "key_refused")
-    assert asked.status(HAIKU, "aware") == ("skipped", 0, "circuit_open:key_refused")
-    assert asked.status(LUNA, "blind") == ("skipped", 0, "circuit_open:key_refused")
+    assert asked.status(HAIKU, "blind") == ("failed", 1, "key_budget")
+    assert asked.status(HAIKU, "aware") == ("skipped", 0, "circuit_open:key_budget")
+    assert asked.status(LUNA, "blind") == ("skipped", 0, "circuit_open:key_budget")
 
 
 def test_a_round_without_time_to_wait_skips_at_once(world: World) -> None:
     asked = ask(world.store)
-    world.openrouter.script(SLUG, refusal(401, "User not found."))
+    world.openrouter.script(SLUG, SPENT)
     world.invoke(asked.decision(HAIKU, "blind"))
     behind(world.postgres, "update public.arena_rounds set closes_at = now() + interval '20 seconds'")
     world.invoke(asked.decision(LUNA, "blind"))
-    assert asked.status(LUNA, "blind") == ("skipped", 1, "circuit_open:key_refused")
+    assert asked.status(LUNA, "blind") == ("skipped", 1, "circuit_open:key_budget")
+
+
+def test_one_model_whose_key_is_refused_keeps_no_other_from_answering(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, refusal(401, "No auth credentials found"))
+    assert world.invoke(asked.decision(HAIKU, "blind")) == 1
+    assert world.invoke(asked.decision(LUNA, "blind"), asked.decision(HAIKU, "aware")) == 0
+    assert asked.status(LUNA, "blind") == ("done", 1, None)
+    assert asked.status(HAIKU, "aware") == ("pending", 0, "circuit_open:key_refused")
+
+
+def test_a_postponed_decision_is_not_handed_out_before_its_time_except_by_the_operator(world: World) -> None:
+    asked = ask(world.store)
+    each = {HAIKU: Decimal("0.01"), LUNA: Decimal("0.01")}
+    assert asked.records.fund_round(asked.round_id, each=each, cap=Decimal(1)) == frozenset(each)
+    world.openrouter.script(SLUG, SPENT)
+    world.invoke(asked.decision(HAIKU, "blind"))
+    waiting = asked.decision(LUNA, "blind")
+    world.invoke(waiting)
+    assert waiting not in asked.records.hand_out(again_seconds=1, attempts=3)
+    reserved = [one.reserved for one in asked.records.decisions(asked.round_id) if one.decision_id == waiting]
+    assert reserved[0] > 0, "its money stays set aside"
+    assert waiting in asked.records.hand_out(again_seconds=0, attempts=3)
+    behind(world.postgres, "update public.arena_decisions set queued_at = queued_at - interval '1 hour'")
+    assert waiting in asked.records.hand_out(again_seconds=600, attempts=3), "its message was lost"
+
+
+def test_a_message_that_comes_several_times_postpones_once_and_loses_nothing(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, SPENT, Reply())
+    world.invoke(asked.decision(HAIKU, "blind"))
+    waiting = asked.decision(LUNA, "blind")
+    assert world.invoke(*[waiting] * 6) == 0
+    assert asked.status(LUNA, "blind") == ("pending", 0, "circuit_open:key_budget")
+    world.redis.command("DEL", f"{world.settings['redis_key_prefix']}arena:circuit:account")
+    assert world.invoke(*[waiting] * 6) == 0
+    assert asked.status(LUNA, "blind") == ("done", 1, None)
+    assert len(asked.records.forecasts()) == 1
+
+
+def test_a_postponed_decision_of_a_model_that_the_operator_paused_is_skipped(world: World) -> None:
+    asked = ask(world.store)
+    world.openrouter.script(SLUG, SPENT)
+    world.invoke(asked.decision(HAIKU, "blind"))
+    world.invoke(asked.decision(LUNA, "blind"))
+    asked.records.set_agent_status(LUNA, "paused")
+    world.redis.command("DEL", f"{world.settings['redis_key_prefix']}arena:circuit:account")
+    world.invoke(asked.decision(LUNA, "blind"))
+    assert asked.status(LUNA, "blind") == ("skipped", 1, "paused")
 
 
 def test_a_decision_of_another_worker_is_not_postponed(world: World, store: Store) -> None:

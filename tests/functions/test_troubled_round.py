@@ -41,6 +41,8 @@ NOW = 1_795_000_000.0
 TROUBLES = (
     refusal(429, headers={"Retry-After": "0"}),
     refusal(429, "Provider returned error", metadata={"provider_name": "DeepInfra"}),
+    refusal(401, "No auth credentials found"),
+    refusal(402, "This request requires more credits, or fewer max_tokens."),
     refusal(402, "Provider returned error", metadata={"provider_name": "X", "raw": "Insufficient Balance"}),
     refusal(403, metadata={"reasons": ["violence"], "flagged_input": "…", "provider_name": "X"}),
     refusal(404, "No endpoints available matching your guardrail restrictions and data policy"),

@@ -27,6 +27,8 @@ from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.calendar import season_of, season_span, slot_at
 from coliseum.arena.forecasts import Track, canonical, merkle_root, prove, seal, verify
 from coliseum.arena.paper.records import AccountStop
+from coliseum.arena.paper.sizing import TradeReason
+from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.errors import NotFound, SourceRefused
 from coliseum.store.client import Store
@@ -135,6 +137,19 @@ def test_the_consensus_is_asked_when_the_others_have_answered_or_time_runs_out(r
     assert records.hand_out(again_seconds=600, attempts=3) == (f"{round_id}/A/panel/blind",)
     late = open_round(records, ago=timedelta(minutes=7))
     assert f"{late}/A/panel/blind" in records.hand_out(again_seconds=600, attempts=3)
+
+
+def test_the_consensus_of_a_long_round_answers_while_its_book_may_be_traded(records: ArenaRecords) -> None:
+    """It waits for silent models for nine minutes; the next call is at most five later, and the book lasts 15."""
+    enrolled(records)
+    early = open_round(records, ago=timedelta(minutes=8), minutes=60)
+    assert f"{early}/A/panel/blind" not in records.hand_out(again_seconds=600, attempts=3)
+    later = open_round(records, ago=timedelta(minutes=9, seconds=1), minutes=60)
+    assert f"{later}/A/panel/blind" in records.hand_out(again_seconds=600, attempts=3)
+    answer(records, later)
+    stored = answer(records, later, agent="panel")
+    (taken, *_) = trade_forecast(records, paper(records), stored)
+    assert taken.reason == TradeReason.TRADED.value
 
 
 def test_models_are_asked_once_their_round_is_paid_for(records: ArenaRecords) -> None:

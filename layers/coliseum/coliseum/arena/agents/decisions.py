@@ -103,7 +103,11 @@ class DecisionRunner:
         if wait is not None:
             assert outcome.reason is not None
             await asyncio.to_thread(
-                self.records.postpone_decision, decision_id, lease=leased.decision.attempt, reason=outcome.reason
+                self.records.postpone_decision,
+                decision_id,
+                lease=leased.decision.attempt,
+                reason=outcome.reason,
+                seconds=wait,
             )
             raise DecisionPostponed(decision_id, outcome.reason, wait)
         return await asyncio.to_thread(self._conclude, leased, outcome)

@@ -90,12 +90,13 @@ class DecisionRecords(StoreRecords):
         }
         return bool(self._store.rpc("arena_finish_decision", {"p": body})["changed"])
 
-    def postpone_decision(self, decision_id: str, *, lease: int, reason: str) -> bool:
+    def postpone_decision(self, decision_id: str, *, lease: int, reason: str, seconds: float = 0.0) -> bool:
         """Give a decision back that this lease did not try. It waits for `reason`, and the lease is not counted.
 
-        False where the lease is no longer the newest.
+        It will be on the queue for `seconds`, in which it is not handed out again. False where the lease is no longer
+        the newest.
         """
-        args = {"p_decision": decision_id, "p_lease": lease, "p_reason": reason}
+        args = {"p_decision": decision_id, "p_lease": lease, "p_reason": reason, "p_seconds": seconds}
         return bool(self._store.rpc("arena_postpone_decision", args))
 
     def forecasts(
