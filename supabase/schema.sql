@@ -4561,6 +4561,12 @@ CREATE INDEX arena_calls_called_at_idx ON public.arena_calls USING btree (called
 CREATE INDEX arena_calls_entrant_id_called_at_idx ON public.arena_calls USING btree (entrant_id, called_at DESC);
 
 --
+-- Name: arena_calls_entrant_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_calls_entrant_id_idx ON public.arena_calls USING btree (entrant_id) WHERE (status = 'calling'::text);
+
+--
 -- Name: arena_claim_verdicts; Type: INDEX; Schema: public; Owner: -
 --
 

@@ -39,6 +39,8 @@ MOST_BYTES = 32_768
 SECONDS_BEFORE_CLOSE = 1.0
 """A call ends so long before its round, because storing takes time too."""
 LONGEST_PROBLEM = 250
+GATHER_SECONDS = 0.1
+"""After a call has ended, others may end for so long before new work is looked for: one claim for all of them."""
 LOOK_AGAIN_SECONDS = 5.0
 """While calls run, new work is looked for after this time at the latest."""
 
@@ -111,6 +113,7 @@ class EndpointCaller:
                 challenges, questions = challenges - ended, questions - ended
                 for task in ended:
                     task.result()
+                await asyncio.sleep(GATHER_SECONDS)
         finally:
             await asyncio.gather(*challenges, *questions)
         return CallingReport(**{one.name: self._counts[one.name] for one in fields(CallingReport)})
