@@ -20,10 +20,20 @@ class StackService:
 
     def port(self, variables: Mapping[str, str]) -> int:
         """Raises ValueError for anything but 0 (any free port) to 65535."""
-        text = variables.get(self.port_variable) or str(self.default_port)
-        if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
-            raise ValueError(f"{self.port_variable}: got {text!r}, expected a port from 0 (any free one) to 65535")
-        return int(text)
+        return _port(variables, self.port_variable, self.default_port, expected="a port from 0 (any free one) to 65535")
+
+
+def agent_port(variables: Mapping[str, str]) -> int:
+    """Where an outside agent's endpoint listens on this machine. Raises ValueError for anything but 1 to 65535."""
+    expected = "the port of an agent's endpoint, from 1 to 65535"
+    return _port(variables, "COLISEUM_AGENT_PORT", 9100, least=1, expected=expected)
+
+
+def _port(variables: Mapping[str, str], name: str, default: int, *, least: int = 0, expected: str) -> int:
+    text = variables.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 65_535:
+        raise ValueError(f"{name}: got {text!r}, expected {expected}")
+    return int(text)
 
 
 REDIS = StackService(

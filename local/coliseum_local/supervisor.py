@@ -25,6 +25,7 @@ from coliseum_local.services import (
     REDIS,
     Replacement,
     StackService,
+    agent_port,
     replacements,
 )
 from coliseum_local.state import StateFolder, holder_of, port_is_free
@@ -71,6 +72,7 @@ class Supervisor:
         try:
             self._replaced = replacements(variables)
             self._ports = {service: service.port(variables) for service in SERVICES if service not in self._replaced}
+            agent_port(variables)  # the gateway uses it
         except ValueError as error:
             raise CannotStart(str(error)) from None
 

@@ -16,11 +16,12 @@ from coliseum_local.gateway.app import LambdaGateway
 from coliseum_local.news.app import NewsServer
 from coliseum_local.news.desks import HOST, feed_list
 from coliseum_local.processes import announce_ready
+from coliseum_local.services import agent_port
 from coliseum_local.serving import Server, listen, stop_signal, url_of
 from coliseum_local.template import Template
 from coliseum_local.variables import is_loopback
 
-AGENT_HOST, DEFAULT_AGENT_PORT = "agent.coliseum.test", 9100
+AGENT_HOST = "agent.coliseum.test"
 """A name for an outside agent's endpoint on this machine: functions call names with public addresses only."""
 # Set on Lambda, meaningless here: secrets come from the environment, and this process is the runtime.
 CLOUD_ONLY = ("SECRETS_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
@@ -68,7 +69,7 @@ async def _serve(gateway: LambdaGateway, port: int) -> None:
     server = Server(gateway, listener, timeout_graceful_shutdown=1)
     stopping = stop_signal()
     news = await _begin_news()
-    add_local_name(AGENT_HOST, f"http://127.0.0.1:{os.environ.get('COLISEUM_AGENT_PORT') or DEFAULT_AGENT_PORT}")
+    add_local_name(AGENT_HOST, f"http://127.0.0.1:{agent_port(os.environ)}")
     await gateway.start()
     await server.begin()
     announce_ready(url=url_of(listener))

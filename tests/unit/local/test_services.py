@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, replacements
+from coliseum_local.services import BOT, EXCHANGE, GATEWAY, POSTGRES, REDIS, agent_port, replacements
 
 SANDBOX_ELSEWHERE = {"KALSHI_API_BASE": "http://localhost:7000/trade-api/v2"}
 REAL = {"KALSHI_API_BASE": "https://external-api.kalshi.com/trade-api/v2"}
@@ -65,3 +65,11 @@ def test_a_port_comes_from_its_variable() -> None:
 def test_a_port_that_is_none_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"COLISEUM_REDIS_PORT: got .* expected a port"):
         REDIS.port({"COLISEUM_REDIS_PORT": text})
+
+
+def test_the_port_of_an_agents_endpoint_is_a_port_that_something_can_listen_on() -> None:
+    assert agent_port({}) == 9100
+    assert agent_port({"COLISEUM_AGENT_PORT": "1"}) == 1
+    for text in ("0", "agent", "65536"):
+        with pytest.raises(ValueError, match=r"COLISEUM_AGENT_PORT: got .* from 1 to 65535"):
+            agent_port({"COLISEUM_AGENT_PORT": text})

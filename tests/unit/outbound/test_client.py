@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.fixtures.secure_server import PUBLIC, Dial, Talk, answering, certificate, secure_server
 from tests.unit.outbound.test_addresses import PRIVATE
 
-from coliseum.errors import ColiseumError, InvalidInput, SourceMalformed, SourceRefused, SourceUnavailable
+from coliseum.errors import (
+    ColiseumError,
+    InvalidInput,
+    SourceError,
+    SourceMalformed,
+    SourceRefused,
+    SourceUnavailable,
+)
 from coliseum.outbound.client import Outbound, OutboundAnswer, OutboundRequest
 from coliseum.outbound.local_names import add_local_name, remove_local_name
 
@@ -238,6 +247,63 @@ def test_a_compressed_body_is_refused(pem: Path) -> None:
 def test_a_broken_answer_is_unavailable(answer: bytes, pem: Path) -> None:
     with pytest.raises(ColiseumError):
         ask(answering(answer), pem)
+
+
+PIECES = (
+    b"\r\n", b"\n", b"\x00", b"Content-Length: 5\r\n", b"Content-Encoding: br\r\n", b"Set-Cookie: \xff\xfe\r\n",
+    b"Location: http://[::1\r\n", b"Content-Type: text/html; charset=\xff\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 101 Switching\r\n\r\n", b"Transfer-Encoding: chunked\r\n", b"-1\r\n", b"\xff\xff\r\n",
+)  # fmt: skip
+
+
+def mutilated(chance: Random) -> bytes:
+    """An answer after one to six random changes."""
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"
+    answer = bytearray(chance.choice([OK, chunked]))
+    for _ in range(chance.randint(1, 6)):
+        place = chance.randrange(len(answer) + 1)
+        match chance.randrange(4):
+            case 0:
+                answer[place : place + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del answer[place : place + chance.randint(1, 10)]
+            case 2:
+                answer[place:place] = chance.choice(PIECES)
+            case _:
+                answer[place:place] = answer[: chance.randint(0, 60)]
+    return bytes(answer)
+
+
+def test_whatever_a_server_sends_is_an_answer_or_one_of_our_errors() -> None:
+    chance = Random(7)
+    sent = b""
+    outcomes: Counter[str] = Counter()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        writer.close()
+
+    async def run() -> None:
+        nonlocal sent
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        add_local_name("fuzz.coliseum.test", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        try:
+            async with Outbound(resolve=lambda name: []) as outbound:
+                for _ in range(400):
+                    sent = mutilated(chance)
+                    request = OutboundRequest(url="https://fuzz.coliseum.test/", seconds=20, most_bytes=1000)
+                    try:
+                        outcomes["answered"] += len((await outbound.send(request)).body) <= 1000
+                    except SourceError:
+                        outcomes["refused"] += 1
+        finally:
+            remove_local_name("fuzz.coliseum.test")
+            server.close()
+
+    asyncio.run(run())
+    assert outcomes.total() == 400
+    assert min(outcomes["answered"], outcomes["refused"]) > 20
 
 
 def test_no_connection_is_kept_for_another_name_at_the_same_address(pem: Path, tmp_path: Path) -> None:
