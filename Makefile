@@ -18,7 +18,7 @@ find_python  = $(call try_pythons,$(PYTHONS_313) python3.12 python3.11 $$HOME/.p
 find_313     = $(call try_pythons,$(PYTHONS_313))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema openapi engine bench package invoke lock soak simulate mutants cost clean
+.PHONY: help run test check format schema openapi reporter engine bench package invoke lock soak simulate mutants cost clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -50,6 +50,9 @@ schema: $(VENV)/.local ## write supabase/schema.sql from the migrations
 
 openapi: $(VENV)/.dev ## write the published OpenAPI document after a route or an answer has changed
 	$(PYTHON) tests/contract/test_rest_document.py
+
+reporter: $(VENV)/.local ## write web/coliseum_reporter.py from coliseum.client.reporting
+	$(PYTHON) -m coliseum_local.reporter_file
 
 engine: $(VENV)/.local ## keep the engine of a commit for `coliseum verify`, before its version rises: make engine COMMIT=HEAD
 	$(PYTHON) -m coliseum_local.verification.archive $$(git rev-parse --short $(or $(COMMIT),HEAD))

@@ -1,6 +1,10 @@
-"""The public Python client. `follow` reads a stream; `Arena` takes part in the arena. Both need only httpx."""
+"""The public Python client: `follow` reads a stream, `Arena` takes part in the arena, `Reporter` reports a bot.
+
+The first two need only httpx, the last one needs nothing.
+"""
 
 from coliseum.client.arena import Arena, ArenaRefused, ForecastReceipt, OpenQuestion
+from coliseum.client.reporting import Reporter
 from coliseum.client.stream import Follower, Parser, StreamEvent, StreamRefused, follow, follow_async
 
 __all__ = [
@@ -10,6 +14,7 @@ __all__ = [
     "ForecastReceipt",
     "OpenQuestion",
     "Parser",
+    "Reporter",
     "StreamEvent",
     "StreamRefused",
     "follow",
