@@ -85,7 +85,7 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., Bot]]:
 
 
 def test_it_lists_its_trades_as_the_exchange_reports_them(bot: Bot, exchange: Exchange) -> None:
-    rows = bot.until("/trades", lambda trades: len(trades) >= 1)
+    rows = bot.until("/trades", lambda answer: answer["trades"])["trades"]
     fills = {fill["fill_id"]: fill for fill in exchange.get("/portfolio/fills", limit=1000)["fills"]}
     for row in rows:
         fill = fills[row["trade_id"]]
@@ -105,14 +105,14 @@ def _other(outcome: str) -> str:
 
 
 def test_the_poller_can_read_its_trades(bot: Bot) -> None:
-    bot.until("/trades", bool)
+    bot.until("/trades", lambda answer: answer["trades"])
     listed = trades_from(bot.content("/trades"))
     assert listed.trades
     assert listed.rejected == ()
 
 
 def test_health_and_status_show_mode_strategy_and_reasons(bot: Bot) -> None:
-    bot.until("/trades", bool)
+    bot.until("/trades", lambda answer: answer["trades"])
     health = bot.get("/health")
     status = bot.until("/status", lambda body: body["looks"] > 2 and body["equity"] is not None)
     assert health["status"] == "alive"
@@ -135,7 +135,7 @@ def test_fills_of_other_programs_of_the_account_are_not_its_trades(
         assert server.order(ticker, side, "1.00", price, **prevention).json()["fill_count"] == "1.00"
     looks = fresh.get("/status")["looks"]
     fresh.until("/status", lambda body: body["looks"] >= looks + 3)
-    assert fresh.get("/trades") == []
+    assert fresh.get("/trades")["trades"] == []
     assert fresh.get("/health")["trade_count"] == 0
     assert len(server.get("/portfolio/fills")["fills"]) == 2
 
@@ -152,10 +152,27 @@ def test_it_reports_a_pause_and_an_outage_and_trades_after_them(tmp_path: Path, 
         assert own.get("/health")["status"] == "alive"
         server.admin("outage", active=False)
         server.admin("trading-pause", paused=False)
-        own.until("/trades", bool)
+        own.until("/trades", lambda answer: answer["trades"])
         own.until("/status", lambda body: body["last_error"] is None)
     finally:
         server.stop()
+
+
+def test_a_restart_keeps_run_and_trades(exchange: Exchange, tmp_path: Path, start_bot: Callable[..., Bot]) -> None:
+    arguments = ("--pace", "0.3", "--state", str(tmp_path / "state"))
+    first = start_bot(exchange, *arguments)
+    before = first.until("/trades", lambda answer: answer["trades"])
+    first.process.kill()
+    after = start_bot(exchange, *arguments).get("/trades")
+    assert after["started_at"] == before["started_at"]
+    assert {row["trade_id"] for row in before["trades"]} <= {row["trade_id"] for row in after["trades"]}
+
+
+def test_a_taken_port_ends_it_with_a_sentence(exchange: Exchange, bot: Bot) -> None:
+    result = _run(exchange, "--port", bot.process.ready["url"].rpartition(":")[2], confirmation="")
+    assert result.returncode != 0
+    assert "cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--live",), ("--exchange", "https://external-api.kalshi.com/trade-api/v2")])

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import logging
 import os
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
-import uvicorn
-
+from coliseum.client import Reporter
 from coliseum.errors import ConfigurationError
 from coliseum.kalshi.signing import load_private_key
-from coliseum_local.bot.app import create_app
 from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.mode import VARIABLE, decide
 from coliseum_local.bot.risk import Limits
 from coliseum_local.bot.trader import Trader
 from coliseum_local.processes import announce_ready
-from coliseum_local.serving import listen, url_of
+from coliseum_local.serving import stop_signal
 
 DEFAULTS = Limits()
 
@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
     add("--api-key", required=True, help="id of the API key")
     add("--private-key", type=Path, required=True, help="PEM file of the key, RSA or Ed25519")
     add("--port", type=int, default=port, help="0 takes any free port (default %(default)s)")
-    add("--state", type=Path, default=None, help="ignored: every server of the local system gets it")
+    add("--state", type=Path, default=None, help="folder that keeps the trades over restarts")
     add("--pace", type=float, default=4.0, help="seconds between two taking orders, on average (default %(default)s)")
     add("--live", action="store_true", help=f"trade real money; needs {VARIABLE}")
     add("--max-contracts", type=Decimal, default=DEFAULTS.contracts_per_market, help="per market")
@@ -58,10 +58,26 @@ async def _serve(arguments: argparse.Namespace) -> None:
             daily_loss=arguments.max_daily_loss,
         ),
     )
-    listener = listen(arguments.port)
-    announce_ready(url=url_of(listener), mode=mode.name, target=mode.target)
-    config = uvicorn.Config(create_app(trader), log_level="warning", access_log=False, lifespan="on", ws="none")
-    await uvicorn.Server(config).serve(sockets=[listener])
+    with Reporter(_file_of(arguments), port=arguments.port) as reporter:
+        if reporter.port is None:
+            raise ConfigurationError("--port", " ".join(reporter.problems.values()))
+        trader.reporter = reporter
+        stopping = stop_signal()
+        announce_ready(url=f"http://127.0.0.1:{reporter.port}", mode=mode.name, target=mode.target)
+        work = asyncio.create_task(trader.run())
+        await stopping.wait()
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+    await trader.client.close()
+
+
+def _file_of(arguments: argparse.Namespace) -> str | None:
+    """One file for each account, because the trades of two accounts are not one run."""
+    if arguments.state is None:
+        return None
+    account = hashlib.sha256(arguments.api_key.encode()).hexdigest()[:12]
+    return str(arguments.state / f"trades-{account}.log")
 
 
 def _read_key(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the bot remembers while it runs: average prices, its orders, its newest trades. Nothing is written to disk."""
+"""What the bot remembers while it runs: average prices, its orders, its newest trades."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def trade_from(fill: FillRow, intent: OrderIntent) -> Trade:
 
 
 def trade_body(trade: Trade) -> dict[str, Any]:
-    """One row of GET /trades: numbers are JSON numbers."""
+    """A trade as the reporter takes it: numbers are JSON numbers."""
     assert trade.outcome is not None
     assert trade.fee is not None
     return {

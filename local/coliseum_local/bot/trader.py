@@ -13,11 +13,12 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from coliseum.client import Reporter
 from coliseum.errors import SourceError, SourceRateLimited, SourceRefused
 from coliseum.trading.trades import Side
 from coliseum_local.bot import risk, strategies
 from coliseum_local.bot.client import ExchangeClient
-from coliseum_local.bot.memory import Averages, Blotter, holding_body
+from coliseum_local.bot.memory import Averages, Blotter, holding_body, trade_body
 from coliseum_local.bot.mode import Mode
 from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent, Quote
 
@@ -49,7 +50,8 @@ class Trader:
     limits: risk.Limits = field(default_factory=risk.Limits)
     rng: Random = field(default_factory=Random)
     clock: Callable[[], float] = time.monotonic
-    started_at: float = field(default_factory=time.time)
+    reporter: Reporter | None = None
+    """Shows trades and status to Coliseum."""
     since: float | None = None
     """The exchange's time at the first look: earlier fills belong to an earlier run."""
 
@@ -74,15 +76,18 @@ class Trader:
     async def run(self) -> None:
         """Look again and again; after a failure wait longer each time, with jitter."""
         failures = 0
+        self._report_status()
         while True:
             try:
                 await self.look()
                 failures = 0
                 self.last_error = None
+                self._report_status()
                 await asyncio.sleep(min(LOOK_SECONDS, self.pace_seconds))
             except SourceError as error:
                 failures += 1
                 self._note_error(str(error))
+                self._report_status()
                 longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures, 10))
                 await asyncio.sleep(self.rng.uniform(longest / 2, longest))
             except Exception as error:
@@ -90,6 +95,7 @@ class Trader:
                 LOG.exception("a look failed")
                 failures += 1
                 self._note_error(f"{type(error).__name__}: {error}")
+                self._report_status()
                 await asyncio.sleep(LONGEST_BACKOFF)
 
     async def look(self) -> None:
@@ -192,6 +198,8 @@ class Trader:
         since = self.blotter.trades[0].timestamp if self.blotter.trades else self.since or 0.0
         for trade in self.blotter.learn(await self.client.fills(since=since - OVERLAP_SECONDS)):
             LOG.info("%s %s %s %s @ %s", trade.side, trade.quantity, trade.ticker, trade.outcome, trade.price)
+            if self.reporter is not None:
+                self.reporter.trade(**trade_body(trade))
 
     async def _refresh_account(self, now: float) -> None:
         await self._refresh_holdings(now)
@@ -254,6 +262,10 @@ class Trader:
             },
             "pace_seconds": self.pace_seconds,
         }
+
+    def _report_status(self) -> None:
+        if self.reporter is not None:
+            self.reporter.status(**self.status())
 
     def _note_error(self, problem: str) -> None:
         self.last_error, self.last_error_at = problem, time.time()
