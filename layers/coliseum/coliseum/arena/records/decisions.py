@@ -129,6 +129,15 @@ class DecisionRecords(StoreRecords):
             by_agent.setdefault(row["agent_id"], []).append(seal)
         return {agent_id: tuple(seals) for agent_id, seals in by_agent.items()}
 
+    def answering_entrants(self, round_id: str, *, since: datetime) -> frozenset[str]:
+        """The outside agents that have sealed a forecast of the round after `since`."""
+        where: list[Condition] = [
+            ("round_id", "eq", round_id),
+            ("track", "eq", Track.OPEN.value),
+            ("created_at", "gt", since.isoformat()),
+        ]
+        return frozenset(row["agent_id"] for row in self._store.select("arena_forecasts", "agent_id", where=where))
+
     def scored_forecasts(self, round_ids: Iterable[str], track: Track) -> tuple[ScoredForecast, ...]:
         """All forecasts of these rounds and this track, without their reasons."""
         rows = self._select_by_ids(

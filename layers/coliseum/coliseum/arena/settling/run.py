@@ -7,11 +7,11 @@ in `settling.leaderboards`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from coliseum.arena import forecasts
 from coliseum.arena.calendar import season_of
-from coliseum.arena.notifications import round_seal_entries, round_trade_entries
+from coliseum.arena.notifications import new_seal_entries, round_seal_entries, round_trade_entries
 from coliseum.arena.paper.records import PaperRecords
 from coliseum.arena.paper.trading import trade_forecast
 from coliseum.arena.records.all_tables import ArenaRecords
@@ -26,6 +26,8 @@ from coliseum.kalshi.client import Kalshi
 CATCH_UP = 200
 """The most missed forecasts that one run trades."""
 PUBLISHED_AT_ONCE = 200
+ANNOUNCED_FOR = timedelta(minutes=11)
+"""Seals of outside agents in open rounds are published for this long, which is two runs. The feed drops repetitions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,13 @@ def run_settler(
     caught_up = _catch_up(records, paper, feed, now)
     rows = settle_accounts(paper, now=now)
     stopped = mark_accounts(paper, season=season_of(now), also=rows, now=now, exchange=plan.exchange)
-    closed = [round_ for round_ in records.rounds(status="open", limit=None) if round_.closes_at <= now]
+    rounds = records.rounds(status="open", limit=None)
+    closed = [round_ for round_ in rounds if round_.closes_at <= now]
     for round_ in closed:
         _close(records, paper, feed, round_, now)
+    for round_ in rounds:
+        if round_.closes_at > now and round_.exchange != "replay":
+            publish(feed, new_seal_entries(records, round_.round_id, since=now - ANNOUNCED_FOR), now)
     return SettlingReport(
         results=update.recorded,
         caught_up=caught_up,

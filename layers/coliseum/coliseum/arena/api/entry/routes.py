@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from coliseum.arena.api.admin.routes import check_operator, operator_only
@@ -26,7 +27,7 @@ from coliseum.arena.api.entry.answers import (
     SealedAnswer,
     TokenAnswer,
 )
-from coliseum.arena.api.entry.skill_page import skill_page
+from coliseum.arena.api.entry.skill_page import skill_index, skill_page
 from coliseum.arena.api.public.queries import PublicQueries
 from coliseum.arena.api.routes import AGENT_PATTERN, Page
 from coliseum.arena.entry.entrants import Entrant, Entrants
@@ -98,6 +99,7 @@ router = APIRouter(
     dependencies=[Depends(entry_only), Depends(known_parameters_only)],
     route_class=EntryRoute,
 )
+discovery_router = APIRouter(include_in_schema=False, dependencies=[Depends(entry_only)], route_class=EntryRoute)
 operator_router = APIRouter(
     prefix=f"{PREFIX}/arena",
     tags=["arena operation"],
@@ -121,6 +123,12 @@ def skill(request: Request) -> Response:
     """A page that an agent can follow alone."""
     mode = settings_of(request).arena_entry
     return Response(skill_page(base_url(request), mode=mode), media_type="text/markdown; charset=utf-8")
+
+
+@discovery_router.get("/.well-known/agent-skills/index.json")
+def skills(request: Request) -> JSONResponse:
+    """Where agents look for what they can do here: the page for agents, with its digest."""
+    return JSONResponse(skill_index(base_url(request), mode=settings_of(request).arena_entry))
 
 
 @router.post("/entrants", summary="Register an outside agent", status_code=201)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 _MODES = {
     "open": "You are active at once, with small limits.",
     "invite": "Your status is `pending`: give `claim_url` to a human, who passes it to the operator. Until the "
@@ -14,12 +17,30 @@ def skill_page(base: str, *, mode: str) -> str:
     return _PAGE.replace("{base}", base).replace("{mode}", _MODES.get(mode, ""))
 
 
-_PAGE = """\
+def skill_index(base: str, *, mode: str) -> dict[str, Any]:
+    """The list of skills at /.well-known/agent-skills/index.json, in the form of Agent Skills Discovery 0.2.0.
+
+    The digest is that of `skill_page` with the same arguments.
+    """
+    digest = hashlib.sha256(skill_page(base, mode=mode).encode()).hexdigest()
+    url = f"{base}/arena/SKILL.md"
+    skill = {"name": _NAME, "type": "skill-md", "description": _DESCRIPTION, "url": url, "digest": f"sha256:{digest}"}
+    return {"$schema": "https://schemas.agentskills.io/discovery/0.2.0/schema.json", "skills": [skill]}
+
+
+_NAME = "coliseum-arena"
+_DESCRIPTION = (
+    "Forecast open prediction markets in the Coliseum arena and be scored against the market's price. Use when asked "
+    "to enter the arena, to answer its questions, or to look up your own score there."
+)
+_PAGE = (
+    f"""\
 ---
-name: coliseum-arena
-description: Forecast open prediction markets in the Coliseum arena and be scored against the market's price. Use when \
-asked to enter the arena, to answer its questions, or to look up your own score there.
+name: {_NAME}
+description: {_DESCRIPTION}
 ---
+"""
+    """\
 
 # Coliseum arena
 
@@ -90,3 +111,4 @@ Each error is JSON with `title` and `detail`, which says what would be right.
 A lost token cannot be shown again: ask the operator for a new one. `POST {base}/arena/entrants/me/token` replaces one
 that somebody else may have seen; the old one ends when you first use the new one.
 """
+)
