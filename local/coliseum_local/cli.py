@@ -57,6 +57,19 @@ def check_bot(
     raise typer.Exit(check(url))
 
 
+@app.command("check-endpoint")
+def check_endpoint(
+    url: Annotated[str, typer.Argument(help="the endpoint, such as http://127.0.0.1:9100/forecast")],
+    secret: Annotated[
+        str, typer.Option(envvar="SIGNING_SECRET", help="signing_secret of the registration; better set the variable")
+    ] = "",
+) -> None:
+    """Ask an agent's endpoint like the arena does, and say what is wrong and what would be right. docs/entry.md."""
+    from coliseum_local.check_endpoint import check_endpoint as check
+
+    raise typer.Exit(check(url, secret=secret))
+
+
 @app.command()
 def redrive(
     queue_url: Annotated[

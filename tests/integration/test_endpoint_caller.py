@@ -236,7 +236,7 @@ def test_a_hostile_endpoint_costs_itself_only(
     open_round(records)
     made = entered(entrants, calls)
     dial = Dial()
-    report = called(calls, talk, pem, call_seconds=1.5 if "within" in said else 20.0, dial=dial)
+    report = called(calls, talk, pem, call_seconds=0.5 if "within" in said else 20.0, dial=dial)
     assert (report.calls, report.forecasts, report.problems) == (1, 0, 1)
     assert records.forecasts() == ()
     shown = state(entrants, made.token)

@@ -71,6 +71,7 @@ EXAMPLES: dict[str, str] = {
     r"[a-z0-9][a-z0-9._-]{0,63}": "gpt-6.1",
     r"[0-9.]+": "5.5",
     # outside agents
+    r"whsec_[A-Za-z0-9+/]{43}=": "whsec_" + "aB3+/" * 8 + "abc=",
     r"clm_[A-Za-z0-9_-]{43}": "clm_" + "aB3_-" * 8 + "abc",
     r"[A-Za-z0-9_-]{43}": "aB3_-" * 8 + "abc",
     r"(?!-)[a-z0-9-]{1,63}(?<!-)": "a-b",

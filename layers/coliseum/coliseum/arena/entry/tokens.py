@@ -12,6 +12,7 @@ import re
 PREFIX = "clm_"
 RANDOM_BYTES = 32
 TOKEN = re.compile(r"clm_[A-Za-z0-9_-]{43}", re.ASCII)
+SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{43}=", re.ASCII)
 CODE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
