@@ -1,7 +1,7 @@
 """`coliseum check-endpoint URL`: asks an agent's endpoint as Coliseum does, and says what would be right.
 
-It needs no running system. The secret comes from the variable SIGNING_SECRET, because other users of the machine can see
-the arguments of a command. The exit code is 1 where a call of Coliseum would fail, else 0.
+It needs no running system. The secret comes from the variable SIGNING_SECRET, because other users of the machine can
+see the arguments of a command. The exit code is 1 where a call of Coliseum would fail, else 0.
 """
 
 from __future__ import annotations
