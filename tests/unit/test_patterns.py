@@ -25,6 +25,7 @@ PACKAGES = (ROOT / "layers/coliseum", ROOT / "layers/streaming", ROOT / "local",
 FUNCTIONS = frozenset(("compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"))
 
 EXAMPLES: dict[str, str] = {
+    r"<[A-Za-z/!?]": "<a",
     # requests and their fields
     r"[A-Z]{1,16} /[!-~]* HTTP/1\.[01]": "GET /a?b HTTP/1.1",
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}": "KXA-1.b",

@@ -99,10 +99,21 @@ def test_any_text_becomes_one_visible_line_within_the_limit(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<div>", "<div hidden>", "</div>", "<", "&", "<!--", "<a b='", "&#x", "<p style='a:b;", "<![CDATA["]
-)
-def test_hostile_markup_takes_linear_time(piece: str) -> None:
-    assert_linear(lambda length: clean_html(piece * (length // len(piece)), most=500))
+    "piece",
+    [
+        "<div>", "<div hidden>", "</div>", "<", "&", "<!--", "<a b='", "&#x", "<p style='a:b;", "<![CDATA[", "<a ",
+        "<a/",        "<a b='' ", '<a b=x"', "<![", "<!x ", "</a ", "<?",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["", ">", "'>", "-->"])
+def test_hostile_markup_takes_linear_time(piece: str, end: str) -> None:
+    """A field is cut at 20,000 characters, so ten fields are read: a feed has a hundred of them."""
+    assert_linear(lambda length: [clean_html(piece * (length // len(piece)) + end, most=500) for _ in range(10)])
+
+
+@given(st.lists(st.sampled_from([*"<>/!?-[]='\" &;ax", "<!--", "<![", "<script>", "</script", "CDATA["]), max_size=30))
+def test_any_markup_is_read_without_an_error(pieces: list[str]) -> None:
+    assert "\n" not in clean_html("text " + "".join(pieces), most=500)
 
 
 def test_lines_end_at_line_feeds_and_carriage_returns_only() -> None:

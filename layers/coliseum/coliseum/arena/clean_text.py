@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from html.parser import HTMLParser
+
+from coliseum.arena.html_tags import parseable
 
 MOST_HTML = 20_000
 """Characters of one field that are read. A longer text is cut before it is parsed."""
+MOST_TAGS = 1_000
+"""Tags of one field that are read."""
 _INVISIBLE_TAGS = frozenset(
     ("script", "style", "template", "noscript", "head", "title", "iframe", "object", "svg", "math", "form", "select")
 )
@@ -33,8 +38,9 @@ def clean_html(html: str, *, most: int) -> str:
     if "<" not in html and "&" not in html:
         return clean_line(html, most=most)
     reader = _VisibleText()
-    reader.feed(html[:MOST_HTML])
-    reader.close()
+    with suppress(AssertionError):  # html.parser's answer to markup such as `<![<`; what came before it stays
+        reader.feed(parseable(html[:MOST_HTML], most_tags=MOST_TAGS))
+        reader.close()
     return clean_line("".join(reader.parts), most=most)
 
 

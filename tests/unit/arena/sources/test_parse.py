@@ -102,6 +102,8 @@ def test_an_item_that_cannot_be_used_is_dropped_with_its_reason(broken: str, rea
         b"\x00" * 1000,
         b"<rss>" + b"x" * 1_048_576,
         b"<a>" * 90_000,
+        rss("<item " + " ".join(f'a{number}=""' for number in range(6_000)) + ">x</item>"),
+        rss("<item " + " ".join(f"xmlns:a{number} = 'u'" for number in range(6_000)) + ">x</item>"),
     ],
 )
 def test_what_is_no_plain_feed_is_refused(body: str | bytes) -> None:
@@ -116,7 +118,9 @@ def test_bytes_that_name_a_file_do_not_open_it(tmp_path: Path) -> None:
         read(str(file))
 
 
-@pytest.mark.parametrize("piece", ["<a>", "<item>", "&", "<", ' a="b"', "<![CDATA[", "&amp;", "<item><title>"])
+@pytest.mark.parametrize(
+    "piece", ["<a>", "<item>", "&", "<", ' a="b"', "<![CDATA[", "&amp;", "<item><title>", "&lt;a ", "x='' "]
+)
 def test_a_hostile_feed_of_the_largest_size_ends_in_seconds_of_cpu(piece: str) -> None:
     most = min(900_000 // len(piece), 39_000 * 2) if "<" in piece else 900_000 // len(piece)
     begin = time.thread_time()

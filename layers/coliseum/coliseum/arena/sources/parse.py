@@ -23,6 +23,8 @@ from coliseum.errors import SourceMalformed
 MOST_BYTES = 1_048_576
 MOST_TAGS = 40_000
 """Feeds of a hundred items have a few thousand. feedparser's time grows faster than the depth of nested tags."""
+MOST_ATTRIBUTES = 5_000
+"""Of one tag, counted by its signs of equality. feedparser's time grows with the square of their number."""
 MOST_ITEMS = 100
 """The first ones of a feed are read: feeds have the newest first."""
 
@@ -70,8 +72,11 @@ def _check(body: bytes, feed_url: str) -> None:
     if len(body) > MOST_BYTES or body.count(b"<") > MOST_TAGS * 2:
         raise SourceMalformed(feed_url, f"expected at most {MOST_BYTES} bytes and {MOST_TAGS} elements", field="body")
     # UTF-16 and UTF-32 have NUL bytes between the letters, and no feed has any else.
-    if b"<!doctype" in body.replace(b"\x00", b"").lower() or b"<!entity" in body.replace(b"\x00", b"").lower():
+    plain = body.replace(b"\x00", b"").lower()
+    if b"<!doctype" in plain or b"<!entity" in plain:
         raise SourceMalformed(feed_url, "expected no document type", field="body")
+    if max(part.count(b"=") for part in plain.split(b"<")) > MOST_ATTRIBUTES:
+        raise SourceMalformed(feed_url, f"expected at most {MOST_ATTRIBUTES} attributes of a tag", field="body")
 
 
 def _mended(body: bytes) -> bytes:
