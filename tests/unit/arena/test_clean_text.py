@@ -102,7 +102,7 @@ def test_any_text_becomes_one_visible_line_within_the_limit(text: str) -> None:
     "piece",
     [
         "<div>", "<div hidden>", "</div>", "<", "&", "<!--", "<a b='", "&#x", "<p style='a:b;", "<![CDATA[", "<a ",
-        "<a/",        "<a b='' ", '<a b=x"', "<![", "<!x ", "</a ", "<?",
+        "<a/", "<a b='' ", '<a b=x"', "<![", "<!x ", "</a ", "<?",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("end", ["", ">", "'>", "-->"])
