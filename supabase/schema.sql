@@ -270,6 +270,7 @@ declare
   known public.arena_entrants;
   answer jsonb;
   why text;
+  began timestamptz;
 begin
   -- Locks come in one order everywhere: the entrant, its endpoint, the call.
   select * into known from public.arena_entrants where entrant_id = p_entrant for update;
@@ -292,10 +293,10 @@ begin
         when 'pending' then 'the operator has not admitted this agent yet'
         when 'question' then 'there is no such question any more' end,
       lease_until = null, finished_at = clock_timestamp()
-    where entrant_id = p_entrant and question_id = p_question;
+    where entrant_id = p_entrant and question_id = p_question
+    returning called_at into began;
   -- Whatever became of the forecast, the endpoint has given a good answer.
-  update public.arena_endpoints set problems = 0, next_call_at = now()
-    where entrant_id = p_entrant and problems > 0 and status = 'ready';
+  perform public.arena_note_good_answer(p_entrant, began);
   return answer;
 end $$;
 
@@ -604,8 +605,11 @@ begin
   with running as (
     select c.entrant_id, count(*) as number from public.arena_calls c
     where c.status = 'calling' and c.lease_until > moment group by 1
+  ), room_for_slow as (
+    select greatest(0, 32 - coalesce(sum(r.number), 0)) as number
+    from running r join public.arena_endpoints n using (entrant_id) where n.problems > 0 or coalesce(n.seconds, 0) > 5
   ), playing as (
-    select e.entrant_id, n.problems,
+    select e.entrant_id, n.problems > 0 or coalesce(n.seconds, 0) > 5 as slow,
       least(case when n.problems = 0 then p_each else 1 end,
             e.forecasts_per_day - (select count(*) from public.arena_forecasts f
               where f.agent_id = e.entrant_id and f.created_at > moment - interval '1 day'))
@@ -618,7 +622,7 @@ begin
     from public.arena_rounds r join public.arena_round_markets m using (round_id)
     where r.status = 'open' and r.exchange <> 'replay' and r.closes_at > moment + interval '2 seconds'
   ), due as (
-    select p.entrant_id, p.problems, p.room, q.question_id, q.closes_at,
+    select p.entrant_id, p.slow, p.room, q.question_id, q.closes_at,
       row_number() over (partition by p.entrant_id
                          order by coalesce(c.attempt, 0), q.closes_at, q.question_id) as turn
     from playing p cross join asked q
@@ -627,9 +631,14 @@ begin
       and (c.status is null or c.status = 'waiting' or (c.status = 'calling' and c.lease_until <= moment))
       and not exists (select 1 from public.arena_forecasts f
         where f.forecast_id = q.round_id || '/' || q.ticker || '/' || p.entrant_id || '/open')
+  ), possible as (
+    select d.*, row_number() over (partition by d.slow
+                                   order by d.turn, d.closes_at, md5(d.entrant_id || d.question_id)) as place
+    from due d where d.turn <= d.room
   ), chosen as (
-    select entrant_id, question_id from due where turn <= room
-    order by problems > 0, turn, closes_at, md5(entrant_id || question_id) limit p_questions
+    select entrant_id, question_id from possible
+    where not slow or place <= (select number from room_for_slow)
+    order by slow, place limit p_questions
   ), claimed as (
     insert into public.arena_calls as c (entrant_id, question_id, status, lease_until, called_at)
       select entrant_id, question_id, 'calling', until, moment from chosen order by entrant_id, question_id
@@ -804,8 +813,7 @@ begin
     returning * into ended;
   if not found then return false; end if;
   if p_outcome in ('abstained', 'deferred') then
-    update public.arena_endpoints set problems = 0, next_call_at = now()
-      where entrant_id = p_entrant and problems > 0 and status = 'ready';
+    perform public.arena_note_good_answer(p_entrant, ended.called_at);
   else
     perform public.arena_note_endpoint_problem(
       p_entrant, ended.called_at, p_problem, p_retry_after, p_outcome = 'stop');
@@ -848,7 +856,7 @@ CREATE FUNCTION public.arena_endpoint_state(p_entrant text, p_recent integer) RE
     AS $$
   select jsonb_build_object(
     'status', n.status, 'problems', n.problems, 'problem', n.problem, 'problem_at', n.problem_at,
-    'next_call_at', n.next_call_at, 'proven_at', n.proven_at,
+    'next_call_at', n.next_call_at, 'proven_at', n.proven_at, 'seconds', round(n.seconds, 3),
     'old_secret_until', case when n.previous_until > now() then n.previous_until end,
     'calls', (select coalesce(jsonb_object_agg(s.status, s.number), '{}') from (
         select c.status, count(*) as number from public.arena_calls c where c.entrant_id = p_entrant group by 1) s),
@@ -1353,6 +1361,20 @@ begin
   delete from public.arena_source_feeds where origin = 'settlement' and url not in (
     select k.url from public.arena_source_feeds k where k.origin = 'settlement' order by k.noted_at desc, k.url limit 200);
 end $$;
+
+--
+-- Name: arena_note_good_answer(text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.arena_note_good_answer(p_entrant text, p_began timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update public.arena_endpoints set
+      seconds = greatest(0, extract(epoch from clock_timestamp() - p_began)),
+      next_call_at = case when problems > 0 then now() else next_call_at end, problems = 0
+    where entrant_id = p_entrant and status = 'ready'
+$$;
 
 --
 -- Name: arena_open_round(jsonb); Type: FUNCTION; Schema: public; Owner: -
@@ -2928,9 +2950,11 @@ CREATE TABLE public.arena_endpoints (
     lease_until timestamp with time zone,
     asked_at timestamp with time zone,
     proven_at timestamp with time zone,
+    seconds numeric,
     CONSTRAINT arena_endpoints_previous_secret_check CHECK ((previous_secret ~ '^whsec_[A-Za-z0-9+/]{43}=$'::text)),
     CONSTRAINT arena_endpoints_problem_check CHECK ((char_length(problem) <= 300)),
     CONSTRAINT arena_endpoints_problems_check CHECK ((problems >= 0)),
+    CONSTRAINT arena_endpoints_seconds_check CHECK ((seconds >= (0)::numeric)),
     CONSTRAINT arena_endpoints_secret_check CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{43}=$'::text)),
     CONSTRAINT arena_endpoints_status_check CHECK ((status = ANY (ARRAY['unproven'::text, 'ready'::text, 'paused'::text])))
 );
@@ -5616,6 +5640,12 @@ REVOKE ALL ON FUNCTION public.arena_note_endpoint_problem(p_entrant text, p_bega
 
 REVOKE ALL ON FUNCTION public.arena_note_feeds(p_feeds jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.arena_note_feeds(p_feeds jsonb) TO service_role;
+
+--
+-- Name: FUNCTION arena_note_good_answer(p_entrant text, p_began timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.arena_note_good_answer(p_entrant text, p_began timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION arena_open_round(p jsonb); Type: ACL; Schema: public; Owner: -

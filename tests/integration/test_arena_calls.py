@@ -297,6 +297,39 @@ def _one_step(chance: Random, calls: CallRecords, entrants: Entrants, agent: tup
                     calls.end(one, chance.choice(["abstained", "wrong", "unreachable"]), problem="why")
 
 
+@pytest.mark.parametrize("column", ["seconds = 6", "problems = 1, problem_at = now() - interval '1 hour'"])
+def test_many_slow_endpoints_leave_half_of_the_places_to_the_others(
+    entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer, column: str
+) -> None:
+    enrolled(records)
+    open_round(records, ["A", "B"])
+    for number in range(34):
+        registered(entrants, name=f"Slow {number}")
+    postgres_server.execute(f"update arena_endpoints set status = 'ready', proven_at = now(), {column}")  # noqa: S608
+    quick, _ = proven(entrants, calls, "Quick")
+    first = claim(calls, questions=64, each=1).questions
+    assert len(first) == 33
+    assert first.count(next(one for one in first if one.entrant_id == quick)) == 1
+    assert claim(calls, questions=31, each=1).questions == (), "the slow ones have no more places"
+    assert len(claim(calls, questions=31, each=2).questions) == 1, "the quick one has"
+
+
+def test_the_time_of_an_answer_is_kept_and_shown(
+    entrants: Entrants, calls: CallRecords, records: ArenaRecords, postgres_server: PostgresServer
+) -> None:
+    enrolled(records)
+    open_round(records, ["A", "B"])
+    _, token = proven(entrants, calls)
+    assert state(entrants, token)["seconds"] is None
+    first, second = claim(calls).questions
+    pass_time(postgres_server, 7)
+    assert calls.answer(first, *sealed(first)) is None
+    assert 7 <= state(entrants, token)["seconds"] < 60
+    postgres_server.execute("update arena_calls set called_at = now()")
+    assert calls.end(second, "abstained")
+    assert state(entrants, token)["seconds"] < 7
+
+
 # ---------------------------------------------------------------- outcomes
 
 

@@ -34,7 +34,7 @@ from tests.integration.endpoint_world import (
     sender,
 )
 
-from coliseum.arena.calling.caller import MOST_BYTES, EndpointCaller
+from coliseum.arena.calling.caller import CHALLENGES_AT_ONCE, MOST_BYTES, EndpointCaller
 from coliseum.arena.calling.records import CallRecords
 from coliseum.arena.entry.entrants import Entrants
 from coliseum.arena.entry.records import EntryRecords
@@ -456,6 +456,37 @@ def test_a_slow_endpoint_does_not_delay_the_others(
     )
     report = called(calls, agent.talk, pem, call_seconds=60)
     assert (report.forecasts, report.problems) == (12, 0)
+
+
+def test_new_endpoints_do_not_delay_proven_ones(
+    records: ArenaRecords, calls: CallRecords, entrants: Entrants, pem: Path
+) -> None:
+    """More new endpoints than have a place are silent until the proven one has answered everything."""
+    tickers = [f"A{number}" for number in range(5)]
+    open_round(records, tickers)
+    quick = entered(entrants, calls, host="quick.example.com")
+    for number in range(CHALLENGES_AT_ONCE + 2):
+        entered(entrants, calls, host=f"new{number}.example.com", prove=False)
+    everything = asyncio.Event()
+
+    async def reply(_: SeenRequest) -> bytes:
+        if len(agent.asked("quick.example.com")) == len(tickers):
+            everything.set()
+        return as_json({"probability": 0.4})
+
+    agent = HonestAgent({"quick.example.com": str(quick.signing_secret)}, reply)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await seen(reader)
+        if request.host != "quick.example.com":
+            await everything.wait()
+            return
+        agent.requests.append(request)
+        writer.write(await agent.answer(request))
+        await writer.drain()
+
+    report = called(calls, talk, pem, call_seconds=60)
+    assert (report.forecasts, report.challenges) == (5, CHALLENGES_AT_ONCE + 2)
 
 
 def test_two_workers_at_once_call_once_for_each_question(

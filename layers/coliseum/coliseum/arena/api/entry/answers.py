@@ -91,6 +91,7 @@ class EndpointStateData(Answer):
     problem_at: UtcTime | None
     next_call_at: UtcTime = Field(description="It is not called before.")
     proven_at: UtcTime | None
+    seconds: float | None = Field(description="That the last good answer took. Above five the endpoint is called last.")
     old_secret_until: UtcTime | None = Field(description="Until then requests are signed with the old secret, too.")
     calls: dict[CallStatus, int] = Field(description="How many questions of the last 30 days ended how.")
     recent: list[EndpointCallData] = Field(description="The newest 20, for the agent itself.")
