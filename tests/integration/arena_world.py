@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,57 @@ def forecast_row(
         "abstain": p is None,
         "payload": payload,
     }
+
+
+def entered(records: ArenaRecords, name: str = "Outsider") -> str:
+    """The id of a new outside agent."""
+    made = records.store.rpc(
+        "arena_register_entrant_from",
+        {
+            "p": {
+                "name": name,
+                "contact": "a@b.org",
+                "endpoint": None,
+                "token_hash": _token_hash(name),
+                "claim_hash": "b" * 64,
+                "status": "active",
+                "requests_per_minute": 30,
+                "forecasts_per_day": 100,
+            },
+            "p_from": "c" * 64,
+            "p_most": 60,
+        },
+    )
+    return str(made["entrant_id"])
+
+
+def seal_as_entrant(
+    records: ArenaRecords, entrant: str, round_id: str, ticker: str, *, name: str = "Outsider", p: str = "0.37"
+) -> str:
+    """Store the only forecast of an outside agent (with its name), and return the seal."""
+    payload = forecasts.payload(
+        round_id=round_id,
+        ticker=ticker,
+        agent_id=entrant,
+        track=Track.OPEN,
+        context_hash=records.round_market(round_id, ticker).context_hash,
+        forecast=Forecast(probability=Decimal(p)),
+        made_at=time_text(now()),
+        nonce=token_hex(16),
+    )
+    seal = forecasts.seal(payload)
+    args = {
+        "p_token_hash": _token_hash(name),
+        "p_question": f"{round_id}.{ticker}",
+        "p_payload": payload,
+        "p_seal": seal,
+    }
+    assert records.store.rpc("arena_submit_forecast", args)["seal"] == seal
+    return seal
+
+
+def _token_hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def end_round(server: PostgresServer, round_id: str) -> None:

@@ -20,20 +20,20 @@ from tests.integration.arena_world import (
     behind,
     end_round,
     enrolled,
+    entered,
     ledgers_of,
     now,
     paper,
+    seal_as_entrant,
 )
 from tests.integration.arena_world import (
     open_round as open_made_up,
 )
 
-from coliseum.arena import forecasts
 from coliseum.arena.agents import contestants
 from coliseum.arena.agents.enrollment import enroll
 from coliseum.arena.agents.roster import roster
 from coliseum.arena.calendar import season_of
-from coliseum.arena.forecasts import Forecast, Track
 from coliseum.arena.frozen_context import visible_context
 from coliseum.arena.notifications import new_seal_entries
 from coliseum.arena.paper.account import replay
@@ -192,41 +192,6 @@ def test_seals_of_outside_agents_are_published_while_the_round_is_open_and_once(
     assert "0.37" not in str(published(feed, EntryKind.FORECAST))
     behind(postgres_server, "update public.arena_forecasts set created_at = now() - interval '12 minutes'")
     assert new_seal_entries(records, round_id, since=now() - timedelta(minutes=11)) == ()
-
-
-def entered(records: ArenaRecords) -> str:
-    """The id of a new outside agent."""
-    made = records.store.rpc(
-        "arena_register_entrant_from",
-        {
-            "p": {
-                "name": "Outsider", "contact": "a@b.org", "endpoint": None, "token_hash": "a" * 64, "status": "active",
-                "claim_hash": "b" * 64, "requests_per_minute": 30, "forecasts_per_day": 100,
-            },
-            "p_from": "c" * 64,
-            "p_most": 10,
-        },
-    )  # fmt: skip
-    return str(made["entrant_id"])
-
-
-def seal_as_entrant(records: ArenaRecords, entrant: str, round_id: str, ticker: str) -> str:
-    """Store its forecast, and return the seal."""
-    context_hash = records.round_market(round_id, ticker).context_hash
-    payload = forecasts.payload(
-        round_id=round_id,
-        ticker=ticker,
-        agent_id=entrant,
-        track=Track.OPEN,
-        context_hash=context_hash,
-        forecast=Forecast(probability=D("0.37")),
-        made_at="2026-12-01T00:00:00Z",
-        nonce="0" * 32,
-    )
-    seal = forecasts.seal(payload)
-    args = {"p_token_hash": "a" * 64, "p_question": f"{round_id}.{ticker}", "p_payload": payload, "p_seal": seal}
-    assert records.store.rpc("arena_submit_forecast", args)["seal"] == seal
-    return seal
 
 
 def test_an_opening_that_is_killed_anywhere_is_completed_by_the_next_call(
