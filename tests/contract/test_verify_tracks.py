@@ -1,4 +1,4 @@
-"""`coliseum verify` on the leaderboards of the tracks `informed` and `open`: with sources, outside agents, and a ban."""
+"""`coliseum verify` on the leaderboards of `informed` and `open`: with sources, outside agents, and a ban."""
 
 from __future__ import annotations
 

@@ -269,6 +269,17 @@ def test_a_setting_of_the_account_is_an_error_in_the_log_once(
     assert levels == ["ERROR", "WARNING", "WARNING"]
 
 
+def test_a_refused_key_is_an_error_for_the_first_model_and_for_the_account(
+    circuits: Circuits, caplog: pytest.LogCaptureFixture
+) -> None:
+    for model in (MODEL, SIBLING, OTHER):
+        circuits.failed(model, failed(FailureKind.KEY_REFUSED), now=NOW)
+    told = [vars(record) for record in caplog.records if "paused" in record.getMessage()]
+    assert [(record["circuit"].partition(":")[0], record["levelname"]) for record in told] == [
+        ("model", "ERROR"), ("account", "ERROR"), ("model", "WARNING"), ("model", "WARNING"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("ahead", [-600.0, -180.0, 180.0, 600.0, 86_400.0])
 def test_a_worker_with_a_wrong_clock_does_not_stop_a_model_for_longer_than_a_pause_can_last(
     circuits: Circuits, ahead: float

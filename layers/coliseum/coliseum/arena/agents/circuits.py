@@ -59,8 +59,8 @@ return first
 begun: the request was let in before the trouble, so its answer proves nothing."""
 _AT_ONCE = frozenset({FailureKind.DATA_POLICY, FailureKind.PRICE_LIMIT})
 """Failures of one model that will not pass by themselves within minutes."""
-_OF_THE_ACCOUNT = frozenset({FailureKind.DATA_POLICY})
-"""Settings of the account that each model meets by itself. They are an error in the log once, not once per model."""
+_OF_THE_ACCOUNT = frozenset({FailureKind.DATA_POLICY, FailureKind.KEY_REFUSED, FailureKind.CREDIT})
+"""What each model of the account meets by itself. It is an error in the log once, not once per model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +134,11 @@ class Circuits:
                 continue
             # A probe that fails for the same reason prolongs the pause. It was announced when it began.
             if after.open_until > now and not (before.open_until and before.reason == after.reason):
-                _announce(name, failure, seconds=after.open_until - now, first=self._is_first(failure.failure))
+                _announce(name, failure, seconds=after.open_until - now, first=self._is_first(name, failure.failure))
 
-    def _is_first(self, failure: FailureKind) -> bool:
+    def _is_first(self, name: str, failure: FailureKind) -> bool:
         """Whether a trouble of the account that each of its models meets is met for the first time in a while."""
-        if failure not in _OF_THE_ACCOUNT:
+        if name == FailureScope.ACCOUNT.value or failure not in _OF_THE_ACCOUNT:
             return True
         key = f"{self._prefix}announced:{failure.value}"
         try:
