@@ -135,6 +135,19 @@ def test_what_a_caller_can_mend_is_said(
     assert records.forecasts() == ()
 
 
+@pytest.mark.parametrize("probability", [True, False, "0.5", "50%", [0.5], None, -0.1, 1.01, 37])
+def test_a_probability_that_is_no_number_is_refused_as_over_rest(
+    address: str, records: ArenaRecords, token: str, probability: Any
+) -> None:
+    """The first forecast is final, so no guess may be made about what was meant."""
+    round_id = open_round(records)
+    ((failed, _),) = call(
+        address, token, ("arena_submit", {"question_id": f"{round_id}.A", "probability": probability})
+    )
+    assert failed
+    assert records.forecasts() == ()
+
+
 def rpc(method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 

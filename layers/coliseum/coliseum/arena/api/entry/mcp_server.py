@@ -70,7 +70,7 @@ def mcp_server(entrants: Entrants) -> MCPServer[Any]:
     )
 
     @server.tool(structured_output=False)
-    async def arena_questions(limit: Annotated[int, Field(ge=1, le=50)] = 20) -> str:
+    async def arena_questions(limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 20) -> str:
         """The open questions that you have not answered: id, ticker, title and closing time of each, as JSON."""
         rows = await _call(lambda caller: entrants.questions(caller, after="", limit=limit))
         return _json(
@@ -98,7 +98,7 @@ def mcp_server(entrants: Entrants) -> MCPServer[Any]:
     @server.tool(structured_output=False)
     async def arena_submit(
         question_id: QuestionId,
-        probability: Annotated[float, Field(ge=0, le=1, description="Of YES.")],
+        probability: Annotated[float, Field(ge=0, le=1, strict=True, description="Of YES.")],
         rationale: Annotated[str, Field(max_length=LONGEST_RATIONALE)] = "",
     ) -> str:
         """Seal your forecast of a question. The first one is final. Others see it when the round has closed."""
