@@ -17,6 +17,7 @@ from coliseum.errors import ConfigurationError
 from coliseum.kalshi.signing import load_private_key
 from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.mode import VARIABLE, decide
+from coliseum_local.bot.order_journal import OrderJournal
 from coliseum_local.bot.risk import Limits
 from coliseum_local.bot.trader import Trader
 from coliseum_local.processes import announce_ready
@@ -58,7 +59,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
             daily_loss=arguments.max_daily_loss,
         ),
     )
-    with Reporter(_file_of(arguments), port=arguments.port) as reporter:
+    trader.journal = _journal_of(arguments)
+    with Reporter(_file_of(arguments, "trades"), port=arguments.port) as reporter:
         if reporter.port is None:
             raise ConfigurationError("--port", " ".join(reporter.problems.values()))
         trader.reporter = reporter
@@ -72,12 +74,21 @@ async def _serve(arguments: argparse.Namespace) -> None:
     await trader.client.close()
 
 
-def _file_of(arguments: argparse.Namespace) -> str | None:
-    """One file for each account, because the trades of two accounts are not one run."""
+def _file_of(arguments: argparse.Namespace, what: str) -> Path | None:
+    """One file for each account, because the trades of two accounts are not one run. None without a folder."""
     if arguments.state is None:
         return None
     account = hashlib.sha256(arguments.api_key.encode()).hexdigest()[:12]
-    return str(arguments.state / f"trades-{account}.log")
+    folder: Path = arguments.state
+    return folder / f"{what}-{account}.log"
+
+
+def _journal_of(arguments: argparse.Namespace) -> OrderJournal | None:
+    path = _file_of(arguments, "orders")
+    try:
+        return None if path is None else OrderJournal(path)
+    except OSError as error:
+        raise ConfigurationError("--state", f"{path} cannot be written ({error.strerror})") from None
 
 
 def _read_key(path: Path) -> str:

@@ -21,6 +21,7 @@ from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.memory import Averages, Blotter, holding_body, trade_body
 from coliseum_local.bot.mode import Mode
 from coliseum_local.bot.models import BotPosition, Decision, Idle, OrderIntent, Quote
+from coliseum_local.bot.order_journal import OrderJournal
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.5
@@ -52,8 +53,12 @@ class Trader:
     clock: Callable[[], float] = time.monotonic
     reporter: Reporter | None = None
     """Shows trades and status to Coliseum."""
+    journal: OrderJournal | None = None
+    """Remembers orders over restarts."""
     since: float | None = None
-    """The exchange's time at the first look: earlier fills belong to an earlier run."""
+    """The exchange's time from which fills are learnt: the first look, or the last orders of the process before."""
+    now: float = 0.0
+    """The exchange's time at the newest look."""
 
     blotter: Blotter = field(default_factory=Blotter)
     averages: Averages = field(default_factory=Averages)
@@ -100,10 +105,10 @@ class Trader:
 
     async def look(self) -> None:
         """One pass. Raises SourceError where the exchange does not answer as expected."""
-        now = await self.client.now()
+        self.now = now = await self.client.now()
         if self.since is None:
             await self._cancel_leftovers()
-            self.since = now
+            self.since = self._resume(now)
         await self._resolve_unsure()
         quotes = await self.client.open_markets()
         self.quotes = {quote.ticker: quote for quote in quotes}
@@ -174,6 +179,11 @@ class Trader:
         """
         client_order_id = str(uuid4())
         self.blotter.unsure[client_order_id] = intent
+        if self.journal is not None:
+            try:
+                self.journal.note(client_order_id, intent, at=self.now)
+            except OSError as error:  # without it a kill could cost the report of this order's fills, nothing else
+                self._note_error(f"the order could not be noted on disk: {error.strerror}")
         try:
             order_id = await self.client.place(intent, client_order_id=client_order_id, expires=expires)
         except SourceRefused as refusal:
@@ -184,6 +194,14 @@ class Trader:
         del self.blotter.unsure[client_order_id]
         self.blotter.note_order(order_id, intent)
         return True
+
+    def _resume(self, now: float) -> float:
+        """Orders of the process before may have been filled after its last look; returns since when."""
+        if self.journal is None:
+            return now
+        since, orders = self.journal.recent()
+        self.blotter.unsure |= orders
+        return now if since is None else min(now, since)
 
     async def _resolve_unsure(self) -> None:
         """Look up orders whose answer was lost: the exchange lists them by client order id, or never got them."""

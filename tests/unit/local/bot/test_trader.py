@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -10,11 +11,13 @@ from random import Random
 import httpx
 import pytest
 
+from coliseum.client import Reporter
 from coliseum.errors import SourceUnavailable
 from coliseum.kalshi.signing import load_private_key
 from coliseum.trading.trades import Outcome, Side
 from coliseum_local.bot.client import ExchangeClient
 from coliseum_local.bot.mode import decide
+from coliseum_local.bot.order_journal import OrderJournal
 from coliseum_local.bot.trader import Trader
 from coliseum_local.exchange.app import create_app
 from coliseum_local.exchange.credentials import load_or_create_credentials
@@ -32,8 +35,9 @@ LOOK_SECONDS = 6.0
 class Simulation:
     """A trader and its exchange. Time passes only between two looks."""
 
-    def __init__(self, sandbox: SandboxExchange) -> None:
+    def __init__(self, sandbox: SandboxExchange, journal: Path | None = None) -> None:
         self.sandbox = sandbox
+        self.reporter = Reporter(None, port=None)
         self._seconds = 0.0
         keys = sandbox.credentials
         self.trader = Trader(
@@ -47,7 +51,13 @@ class Simulation:
             pace_seconds=0.5,
             rng=Random(7),
             clock=lambda: self._seconds,
+            reporter=self.reporter,
+            journal=None if journal is None else OrderJournal(journal),
         )
+
+    def reported(self) -> set[str]:
+        """Ids of the trades that Coliseum can see."""
+        return {row["trade_id"] for row in json.loads(self.reporter.answer("/trades") or b"")["trades"]}
 
     async def look(self) -> None:
         await self.trader.look()
@@ -77,7 +87,9 @@ def simulation(tmp_path: Path) -> Iterator[Simulation]:
         simulate=True,
     )
     sandbox.switches.rate_limits = False
-    yield Simulation(sandbox)
+    simulation = Simulation(sandbox, tmp_path / "bot" / "orders.log")
+    yield simulation
+    simulation.reporter.close()
     journal.close()
 
 
@@ -110,3 +122,31 @@ def test_an_outage_is_an_error_and_the_bot_trades_after_it(simulation: Simulatio
         asyncio.run(simulation.look())
     simulation.sandbox.switches.outage = False
     simulation.look_until(lambda: simulation.trader.blotter.count > 0)
+
+
+def fills_of_the_account(simulation: Simulation) -> set[str]:
+    sandbox = simulation.sandbox
+    return {fill.fill_id for fill in sandbox.venue.fills[sandbox.credentials.account_id]}
+
+
+def test_it_reports_each_trade_as_it_learns_it(simulation: Simulation) -> None:
+    simulation.look_until(lambda: simulation.trader.blotter.count >= 3)
+    assert simulation.reported() == {trade.trade_id for trade in simulation.trader.blotter.trades}
+
+
+def test_after_a_kill_it_learns_the_fills_that_it_had_not_seen(simulation: Simulation, tmp_path: Path) -> None:
+    """The process ends while an order is on its way: the exchange fills it, and nobody has read that."""
+    trader, sent = simulation.trader, 0
+
+    async def unread(self: ExchangeClient, **_: object) -> list[object]:
+        del self
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExchangeClient, "fills", unread)
+        simulation.look_until(lambda: len(fills_of_the_account(simulation)) >= 3)
+    assert trader.blotter.count == sent
+    again = Simulation(simulation.sandbox, tmp_path / "bot" / "orders.log")
+    again.look_until(lambda: again.trader.looks == 1)
+    assert fills_of_the_account(simulation) <= again.reported()
+    again.reporter.close()

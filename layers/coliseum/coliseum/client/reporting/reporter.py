@@ -53,7 +53,7 @@ class Reporter:
 
     def __init__(
         self,
-        file: str | None = "coliseum-trades.log",
+        file: str | os.PathLike[str] | None = "coliseum-trades.log",
         *,
         port: int | None = 9000,
         host: str = "127.0.0.1",
