@@ -7,18 +7,23 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any, Literal
 
 from standardwebhooks import Webhook
+from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.secure_server import PUBLIC, Dial, Talk, secure_server
+from tests.integration.arena_world import now
 
+from coliseum.arena import forecasts
 from coliseum.arena.calling.caller import CallingReport, EndpointCaller
 from coliseum.arena.calling.messages import challenge_proof
-from coliseum.arena.calling.records import CallRecords
+from coliseum.arena.calling.records import CallRecords, ClaimedCalls, QuestionCall
 from coliseum.arena.entry.entrants import Entrants, Registration
+from coliseum.arena.entry.sealing import entrant_payload
 from coliseum.outbound.client import Outbound, Resolve
 
 NAME = "agent.example.com"
@@ -43,6 +48,7 @@ class SeenRequest:
         return found
 
 
+ROUND = ("A", "B", "C")
 Answer = Callable[[SeenRequest], Awaitable[bytes]]
 """The whole raw answer to a request."""
 
@@ -141,3 +147,68 @@ def called(
             return await run_caller(calls, outbound, call_seconds=call_seconds)
 
     return asyncio.run(run())
+
+
+def claim(calls: CallRecords, *, questions: int = 64, challenges: int = 16, each: int = 2) -> ClaimedCalls:
+    """What a caller with all its places free would lease."""
+    return calls.claim(questions=questions, challenges=challenges, each=each, call_seconds=30)
+
+
+def proven(entrants: Entrants, calls: CallRecords, name: str = "Pull") -> tuple[str, str]:
+    """(Entrant id, token) of an agent whose endpoint has given its proof."""
+    made = registered(entrants, name=name)
+    for asked in claim(calls, questions=0).challenges:
+        assert calls.end_challenge(asked, problem=None)
+    return made.entrant_id, made.token
+
+
+def sealed(call: QuestionCall, **change: Any) -> tuple[dict[str, Any], str]:
+    """The payload of a call's forecast and its seal; `change` makes it one of something else."""
+    row: Mapping[str, Any] = {
+        "round_id": call.round_id, "ticker": call.ticker, "context_hash": call.context_hash, **change
+    }  # fmt: skip
+    payload = entrant_payload(
+        change.get("entrant_id", call.entrant_id),
+        row,
+        probability=Decimal("0.4"),
+        rationale="",
+        made_at=now(),
+        nonce=token_bytes(16),
+    )
+    return payload, forecasts.seal(payload)
+
+
+def state(entrants: Entrants, token: str) -> dict[str, Any]:
+    """`endpoint_state` as the agent sees it."""
+    found: dict[str, Any] = entrants.record(entrants.authorize(token, cost=0))["endpoint_state"]
+    return found
+
+
+def pass_time(server: PostgresServer, seconds: int) -> None:
+    """Let leases and waits be so many seconds older."""
+    for column in ("next_call_at", "lease_until", "asked_at", "problem_at"):
+        server.execute(f"update arena_endpoints set {column} = {column} - interval '{seconds} s'")  # noqa: S608
+    for column in ("lease_until", "called_at"):
+        server.execute(f"update arena_calls set {column} = {column} - interval '{seconds} s'")  # noqa: S608
+
+
+def always(answer: bytes) -> Talk:
+    """A server that gives the same answer to everything."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await seen(reader)
+        writer.write(answer)
+        await writer.drain()
+
+    return talk
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that never answers."""
+    await reader.read()
+
+
+def leases_end(server: PostgresServer) -> None:
+    """Let every lease be over."""
+    server.execute("update arena_calls set lease_until = now() where lease_until is not null")
+    server.execute("update arena_endpoints set lease_until = now() where lease_until is not null")
