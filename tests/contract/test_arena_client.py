@@ -57,6 +57,23 @@ def test_a_client_plays_and_a_repetition_stores_nothing_new(address: str, record
     assert stored.agent_id == made["entrant_id"]
 
 
+def test_a_client_sets_resumes_and_removes_its_endpoint(address: str) -> None:
+    url = "https://agent.example/forecast"
+    with Arena(address) as arena:
+        made = arena.register("Client", "me@example.org", endpoint=url)
+        secret = arena.set_endpoint(url)
+        assert made["signing_secret"] != secret
+        arena.resume_endpoint()
+        assert arena.record()["endpoint_state"]["status"] == "unproven"
+        arena.remove_endpoint()
+        assert arena.record()["endpoint"] is None
+        with pytest.raises(ArenaRefused, match="no endpoint") as refused:
+            arena.resume_endpoint()
+        assert refused.value.status == 409
+        with pytest.raises(ArenaRefused, match="422"):
+            arena.set_endpoint("https://127.0.0.1/")
+
+
 @pytest.mark.parametrize(
     ("token", "question", "probability", "status"),
     [

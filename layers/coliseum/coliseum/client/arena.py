@@ -110,6 +110,22 @@ class Arena:
         self.token = made["token"]
         return made
 
+    def set_endpoint(self, endpoint: str) -> str:
+        """Be called at this https address from now on. Returns the new signing secret, which is shown only here.
+
+        Raises ArenaRefused for a wrong address (422) and after ten changes in 24 hours (429).
+        """
+        # Sent once: a repetition would make the secret of the first answer useless, and count as another change.
+        return str(_answer(self._once("PUT", "/entrants/me/endpoint", json={"endpoint": endpoint}))["signing_secret"])
+
+    def resume_endpoint(self) -> None:
+        """Be called again after a pause, beginning with the proof. Raises ArenaRefused; 409 without an endpoint."""
+        _answer(self._once("POST", "/entrants/me/endpoint/resume"))
+
+    def remove_endpoint(self) -> None:
+        """Be called no more. Raises ArenaRefused."""
+        _answer(self._once("DELETE", "/entrants/me/endpoint"))
+
     def questions(self) -> Iterator[OpenQuestion]:
         """All open questions that this agent has not answered. Raises ArenaRefused."""
         cursor: str | None = None
@@ -153,12 +169,15 @@ class Arena:
         """This agent's coverage and scores. Raises ArenaRefused."""
         return dict(self._call("GET", "/entrants/me"))
 
-    def _call(self, method: str, path: str, **more: Any) -> Any:
+    def _once(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        return self._http.request(method, path, headers=headers, **more)
+
+    def _call(self, method: str, path: str, **more: Any) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             waited = min(LONGEST_WAIT_SECONDS, 2.0**attempt) * (0.5 + random.random() / 2)
             try:
-                response = self._http.request(method, path, headers=headers, **more)
+                response = self._once(method, path, **more)
             except httpx.TransportError:
                 if attempt == ATTEMPTS:
                     raise
