@@ -2976,12 +2976,20 @@ CREATE TABLE public.arena_forecasts (
     abstain boolean DEFAULT false NOT NULL,
     payload jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    replicates jsonb GENERATED ALWAYS AS ((payload -> 'replicates'::text)) STORED,
     CONSTRAINT arena_forecasts_check CHECK ((abstain = (p IS NULL))),
     CONSTRAINT arena_forecasts_high_check CHECK (((high >= (0)::numeric) AND (high <= (1)::numeric))),
     CONSTRAINT arena_forecasts_low_check CHECK (((low >= (0)::numeric) AND (low <= (1)::numeric))),
     CONSTRAINT arena_forecasts_p_check CHECK (((p >= (0)::numeric) AND (p <= (1)::numeric))),
+    CONSTRAINT arena_forecasts_replicates_check CHECK (((COALESCE(jsonb_typeof((payload -> 'replicates'::text)), 'null'::text) = 'null'::text) OR ((jsonb_typeof((payload -> 'replicates'::text)) = 'array'::text) AND ((jsonb_array_length((payload -> 'replicates'::text)) >= 1) AND (jsonb_array_length((payload -> 'replicates'::text)) <= 5))))),
     CONSTRAINT arena_forecasts_seal_check CHECK ((seal ~ '^[0-9a-f]{64}$'::text))
 );
+
+--
+-- Name: COLUMN arena_forecasts.replicates; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.arena_forecasts.replicates IS 'The probabilities of which p is the mean, as texts; null where the agent was asked once.';
 
 --
 -- Name: arena_quotes; Type: TABLE; Schema: public; Owner: -
@@ -3638,7 +3646,11 @@ CREATE VIEW public.public_arena_forecasts AS
             ELSE NULL::jsonb
         END AS payload,
     r.season,
-    r.closes_at
+    r.closes_at,
+        CASE
+            WHEN (r.closes_at <= now()) THEN f.replicates
+            ELSE NULL::jsonb
+        END AS replicates
    FROM (public.arena_forecasts f
      JOIN public.arena_rounds r USING (round_id));
 

@@ -131,7 +131,17 @@ def _answer_all(records: ArenaRecords, round_id: str, ticker: str, p: str) -> No
         billed = {"cost_usd": "0.001250", "cost_source": "billed", "input_tokens": 900, "output_tokens": 120}
         said = p if track is Track.BLIND else str((Decimal(p) + Decimal("0.5000")) / 2)
         records.finish_decision(decision, status="pending", attempt={**attempt, **billed}, lease=0)
-        answer(records, round_id, agent="oracle", ticker=ticker, track=track, p=said, traded=False)
+        twice = (Decimal(said) - Decimal("0.01"), Decimal(said) + Decimal("0.01"))
+        answer(
+            records,
+            round_id,
+            agent="oracle",
+            ticker=ticker,
+            track=track,
+            p=said,
+            traded=False,
+            replicates=twice if track is Track.BLIND else None,
+        )
 
 
 def run(target: str | Path, **more: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -44,10 +44,20 @@ class AskedRound:
         return found.status, found.attempt, found.reason
 
 
-def contestants(models: Sequence[str] = MODELS, *, tracks: Sequence[str] = BOTH) -> Roster:
-    """The roster of the package with fewer models, on these tracks."""
+def contestants(
+    models: Sequence[str] = MODELS, *, tracks: Sequence[str] = BOTH, options: Mapping[str, Any] | None = None
+) -> Roster:
+    """The roster of the package with fewer models, on these tracks, with these options on top of its own."""
     full = roster()
-    own = tuple({**row, "tracks": list(tracks)} for row in full.models if row["agent_id"] in models)
+    own = tuple(
+        {
+            **row,
+            "tracks": list(tracks),
+            "params": {**row["params"], "options": {**row["params"]["options"], **(options or {})}},
+        }
+        for row in full.models
+        if row["agent_id"] in models
+    )
     return Roster(own, full.others)
 
 
@@ -60,6 +70,7 @@ def ask(
     tickers: Sequence[str] = (TICKER,),
     title: str = "Will it rain in New York?",
     sources: Sequence[DatedSource] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> AskedRound:
     """Enrol the roster and open a round over the markets, without reserving money for its models.
 
@@ -67,8 +78,9 @@ def ask(
     """
     records, now = ArenaRecords(store), datetime.now(UTC)
     slot = slot_at(now, every=timedelta(minutes=30))
+    tracks = MODEL_TRACKS if sources else BOTH
     enroll_roster(
-        records, slot.season, has_key=has_key, contestants=contestants(models, tracks=MODEL_TRACKS if sources else BOTH)
+        records, slot.season, has_key=has_key, contestants=contestants(models, tracks=tracks, options=options)
     )
     active = [agent for agent in records.agents() if agent.status == "active"]
     made = records.open_round(

@@ -124,10 +124,13 @@ def answer(
     p: str | None = "0.70",
     stake: str | None = None,
     traded: bool = True,
+    replicates: tuple[Decimal, ...] | None = None,
 ) -> StoredForecast:
     """Seal a forecast, and let the accounts trade it unless `traded` is false."""
     shown = shown_hash(records.round_market(round_id, ticker).context, track)
-    row = forecast_row(round_id, agent=agent, ticker=ticker, track=track, p=p, stake=stake, shown=shown)
+    row = forecast_row(
+        round_id, agent=agent, ticker=ticker, track=track, p=p, stake=stake, shown=shown, replicates=replicates
+    )
     assert records.finish_decision(row["forecast_id"], status="done", forecast=row)
     (stored,) = records.forecasts(where=[("forecast_id", "eq", row["forecast_id"])])
     if traded:
@@ -144,10 +147,15 @@ def forecast_row(
     p: str | None = "0.70",
     stake: str | None = None,
     shown: str = "0" * 64,
+    replicates: tuple[Decimal, ...] | None = None,
 ) -> dict[str, Any]:
     """The row of a sealed forecast, as a worker hands it in. `shown` is the hash of what its track shows."""
     about: dict[str, Any] = {"round_id": round_id, "ticker": ticker, "agent_id": agent, "track": track}
-    forecast = Forecast(probability=None if p is None else Decimal(p), stake=None if stake is None else Decimal(stake))
+    forecast = Forecast(
+        probability=None if p is None else Decimal(p),
+        stake=None if stake is None else Decimal(stake),
+        replicates=replicates,
+    )
     decision = decision_id(round_id, ticker, agent, track)
     payload = forecasts.payload(
         **about, context_hash=shown, forecast=forecast, made_at=time_text(now()), nonce=token_hex(16)

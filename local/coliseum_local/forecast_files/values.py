@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from coliseum.arena.scoring.cell import ROLES, STRUCTURES, Cell
 from coliseum_local.forecast_files.times import Moment, moment
 
-COLUMNS = (*(field.name for field in fields(Cell) if field.name != "noise"), "replicate")
-"""A file has a row for each replicate of a question. `noise` is computed from them."""
+COLUMNS = (*(field.name for field in fields(Cell)), "replicate")
+"""A file has a row for each replicate of a question, from which `noise` is computed, or one row with its `noise`."""
 MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nat"})
 """How programs write that a value is missing, in lower case."""
 OUTCOMES: dict[str, float] = {  # NaN: not graded
@@ -106,6 +106,13 @@ def _number(text: str) -> float:
     return value
 
 
+def _variance(text: str) -> float:
+    value = math.nan if is_missing(text) else _finite(text)
+    if value is None or (not math.isnan(value) and not 0 <= value <= 1):
+        raise ValueError("a variance of probabilities, 0 to 1")
+    return value
+
+
 def _count(text: str) -> float:
     value = math.nan if is_missing(text) else _finite(text)
     if value is None or (not math.isnan(value) and (not 1 <= value <= _LARGEST_OUTCOMES or value != int(value))):
@@ -156,6 +163,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("volume", "strike"), _NUMBER),
     "y": Reader(_outcome, math.nan),
     "outcomes": Reader(_count, math.nan),
+    "noise": Reader(_variance, math.nan, numbers=(0.0, 1.0)),
     "structure": Reader(_structure, ""),
     "due_at": Reader(_due_time, math.nan),
     "settled_at": Reader(_time, math.nan),

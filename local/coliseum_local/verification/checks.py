@@ -12,7 +12,9 @@ from typing import Any
 from coliseum.arena import forecasts
 from coliseum.arena.calendar import season_of
 from coliseum.arena.frozen_context import context_hash, shown_hash
+from coliseum.arena.replicates import combined
 from coliseum.arena.scoring.cell import Cell
+from coliseum.errors import InvalidInput
 from coliseum_local.verification.differences import NOTHING, BoardDifference
 from coliseum_local.verification.rows import (
     CheckedCell,
@@ -57,6 +59,9 @@ def seal_differences(sealed: Iterable[CheckedForecast]) -> Iterator[BoardDiffere
         for name in ("probability", "low", "high"):
             if not _same_number(row.payload.get(name), getattr(row, name)):
                 yield BoardDifference(f"{path}.{name}", getattr(row, name), row.payload.get(name))
+        stated = row.payload.get("replicates")
+        if stated is not None and not _is_mean(stated, row.probability):
+            yield BoardDifference(f"{path}.replicates", stated, f"answers whose mean is {row.probability}")
         if row.abstain is not (row.probability is None):
             yield BoardDifference(f"{path}.abstain", row.abstain, row.probability is None)
         if row.forecast_id != f"{row.round_id}/{row.ticker}/{row.agent_id}/{row.track}":
@@ -241,6 +246,15 @@ def _slot(round_id: str) -> datetime | None:
 
 def _day(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
+
+
+def _is_mean(texts: Any, value: Decimal | None) -> bool:
+    """Whether `value` is the mean of the replicates."""
+    try:
+        answers = [forecasts.Forecast(probability=Decimal(text)) for text in texts]
+        return bool(answers) and combined(answers).probability == value
+    except (ArithmeticError, TypeError, ValueError, InvalidInput):
+        return False
 
 
 def _same_number(text: Any, value: Decimal | None) -> bool:

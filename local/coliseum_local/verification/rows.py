@@ -179,6 +179,7 @@ class CheckedCell(CheckedRow):
     q_24h: float | None
     q_close: float | None
     strike: float | None
+    noise: float | None = None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -234,8 +235,8 @@ def _database_row(row: CheckedRow) -> dict[str, Any]:
         del values["context"], values["context_hash"]
         return {**values, "q": values.pop("probability")}
     if isinstance(row, CheckedForecast):
-        del values["payload"]
-        return {**values, "p": values["probability"]}
+        replicates = (values.pop("payload") or {}).get("replicates")
+        return {**values, "p": values["probability"], "replicates": replicates}
     return values
 
 

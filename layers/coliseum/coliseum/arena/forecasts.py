@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from coliseum.errors import InvalidInput
-from coliseum.trading.money import ONE, ZERO, optional_text
+from coliseum.trading.money import ONE, ZERO, decimal_text, optional_text
 
 LOWEST, HIGHEST = Decimal("0.01"), Decimal("0.99")
 NONCE = re.compile(r"[0-9a-f]{32,128}")
@@ -56,6 +56,8 @@ class Forecast:
     """Dollars that the contestant would risk. Only its self-sized account uses it."""
     numbers: Mapping[str, str] | None = None
     """The numbers from which a statistical contestant computed its answer."""
+    replicates: tuple[Decimal, ...] | None = None
+    """The probabilities of which `probability` is the mean, where the contestant was asked several times."""
 
     def __post_init__(self) -> None:
         for name in ("probability", "low", "high", "base_rate"):
@@ -92,6 +94,8 @@ def payload(
     """
     if not NONCE.fullmatch(nonce):
         raise InvalidInput("nonce", nonce, "32 to 128 hex digits")
+    # Without replicates there is no such key, so that payloads stay as they always were.
+    asked_again = {} if forecast.replicates is None else {"replicates": [decimal_text(p) for p in forecast.replicates]}
     return {
         "round_id": round_id,
         "ticker": ticker,
@@ -107,6 +111,7 @@ def payload(
         "rationale": forecast.rationale,
         "stake": optional_text(forecast.stake),
         "numbers": None if forecast.numbers is None else dict(forecast.numbers),
+        **asked_again,
     }
 
 
@@ -114,7 +119,9 @@ def forecast_from(sealed: Mapping[str, Any]) -> Forecast:
     """The forecast inside a payload."""
     names = ("probability", "low", "high", "base_rate", "stake")
     values = {name: None if sealed[name] is None else Decimal(sealed[name]) for name in names}
-    return Forecast(**values, rationale=sealed["rationale"], numbers=sealed["numbers"])
+    texts = sealed.get("replicates")
+    replicates = None if texts is None else tuple(map(Decimal, texts))
+    return Forecast(**values, rationale=sealed["rationale"], numbers=sealed["numbers"], replicates=replicates)
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

@@ -315,6 +315,8 @@ def _model_settings(agent: ModelAgent[Any], mode: OutputMode, seconds: float) ->
     if options.cache_seconds is not None:
         ttl = str(options.cache_seconds)
         settings["extra_headers"] = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": ttl}
+        if options.cache_key is not None:
+            settings["openai_user"] = options.cache_key
     return cast("OpenRouterModelSettings", settings)
 
 

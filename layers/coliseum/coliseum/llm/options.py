@@ -47,5 +47,7 @@ class Options:
     connection_retries: int = 1
     cache_seconds: int | None = None
     """How long OpenRouter may answer a byte-identical request from its cache, free of charge. None: never."""
+    cache_key: str | None = None
+    """Sent as `user` where there is a cache: two requests that differ in it are never answered with one reply."""
     timeout_seconds: float = 90.0
     """Of one request. The deadline of a run can be shorter."""

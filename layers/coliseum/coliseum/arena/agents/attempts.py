@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from coliseum.arena.records.rows import Decision
 from coliseum.llm.failures import FailureKind, ModelFailed
+from coliseum.llm.names import same_model
 from coliseum.llm.results import Bill, CostSource, RunRecord, storable_text
 
 MAX_ATTEMPTS = 3
@@ -70,3 +72,37 @@ def bill_of(record: RunRecord | None, failed: ModelFailed | None, *, bound: Deci
     if unknown:
         return Bill((record.bill.cost or Decimal(0)) + bound * unknown, CostSource.BOUND)
     return FREE if record.bill.cost is None else record.bill
+
+
+def total_of(bills: Sequence[Bill]) -> Bill:
+    """The bill of several replicates. It is as certain as its least certain part; what cost nothing has no source."""
+    sources = [bill.source for bill in bills if bill.source is not None]
+    cost = sum((bill.cost for bill in bills if bill.cost is not None), Decimal(0))
+    return Bill(cost, max(sources, key=list(CostSource).index, default=None))
+
+
+def merged_record(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The records of several replicates as one. A replicate that another model answered decides who served it."""
+    if len(records) < 2:
+        return records[0] if records else None
+    first = records[0]
+    served = next((one for one in records if one.model_served is not None and not _is_asked(one)), first)
+    number = len(records)
+    replies = [f"--- replicate {place} of {number} ---\n{one.raw_reply}" for place, one in enumerate(records, start=1)]
+    return replace(
+        first,
+        model_served=served.model_served or next((one.model_served for one in records if one.model_served), None),
+        host=served.host,
+        requests=sum(one.requests for one in records),
+        input_tokens=sum(one.input_tokens for one in records),
+        output_tokens=sum(one.output_tokens for one in records),
+        bill=total_of([one.bill for one in records]),
+        unbilled_replies=sum(one.unbilled_replies for one in records),
+        raw_reply="\n".join(text[: LONGEST_REPLY // number - 1] for text in replies),
+        repairs=tuple(dict.fromkeys(repair for one in records for repair in one.repairs)),
+        seconds=max(one.seconds for one in records),
+    )
+
+
+def _is_asked(record: RunRecord) -> bool:
+    return record.model_served is not None and same_model(record.model_requested, record.model_served)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from coliseum.arena.agents.costs import ROUND_CHARACTERS, request_bound
-from coliseum.arena.agents.roster import options_of, prices_of
+from coliseum.arena.agents.roster import options_of, prices_of, replicates_of
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.arena.records.rows import Agent, Round
 from coliseum.observability import emit_metrics, logger
@@ -44,7 +44,8 @@ class Budget:
 def reservation_per_decision(agent: Agent) -> Decimal:
     """Dollars that a round reserves for one decision of this agent."""
     prices, options = prices_of(agent.params), options_of(agent.params)
-    return request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=options.max_tokens)
+    bound = request_bound(prices, characters=ROUND_CHARACTERS, max_tokens=options.max_tokens)
+    return bound * replicates_of(agent.params)
 
 
 def warn_when_nearly_spent(records: ArenaRecords) -> bool:

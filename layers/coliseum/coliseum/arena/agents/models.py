@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from coliseum.arena.agents.attempts import Attempt, bill_of
+from coliseum.arena.agents.attempts import Attempt, bill_of, merged_record, total_of
 from coliseum.arena.agents.budget import Budget
 from coliseum.arena.agents.circuits import Circuits, ModelPermission
 from coliseum.arena.agents.costs import request_bound
 from coliseum.arena.agents.prompts import Prompt, build_prompt
 from coliseum.arena.agents.reply import ForecastReply
-from coliseum.arena.agents.roster import options_of, prices_of
+from coliseum.arena.agents.roster import options_of, prices_of, replicates_of
 from coliseum.arena.forecasts import Forecast
 from coliseum.arena.frozen_context import shown_hash, visible_context
 from coliseum.arena.records.rows import Agent, Decision, RoundMarket
+from coliseum.arena.replicates import combined, least_answers
 from coliseum.config import Settings
 from coliseum.errors import ColiseumError
 from coliseum.llm.client import ModelAgent, create_agent
@@ -34,6 +35,8 @@ from coliseum.observability import emit_metrics, logger
 
 CIRCUIT_OPEN = "circuit_open:"
 """Begins the reason of a decision that was not made because the model is paused. The failure class follows."""
+LOST_REPLICATE = "replicate_failed:"
+"""Begins the note of a replicate without which the forecast stands. The failure class follows."""
 SHORTEST_SECONDS = 5.0
 """With less time left the model is not asked: its reply would be paid for and come too late."""
 
@@ -57,6 +60,15 @@ class ModelOutcome:
     reason: str | None = None
     wait_seconds: float | None = None
     """Without being asked: after this time it makes sense to ask again. None: it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One answer of the model, or its failure."""
+
+    forecast: Forecast | None
+    record: RunRecord | None
+    failed: ModelFailed | None = None
 
 
 class Models:
@@ -107,25 +119,26 @@ class Models:
         agent = question.agent
         assert agent.model is not None
         started_at, started = datetime.now(UTC), time.monotonic()
-        result: AgentResult[ForecastReply] | None = None
-        failed: ModelFailed | None = None
-        forecast: Forecast | None = None
+        replicates = replicates_of(agent.params)
         with span("forecast {agent_id}", **_span_attributes(question)) as traced:
-            try:
-                model = _model_agent(agent, prompt, self._settings)
-                result = await model.run(prompt.user, deadline_seconds=seconds, permit=money.another)
-                forecast = result.output.forecast()
-            except ModelFailed as error:
-                failed = error
-            except Exception as error:  # noqa: BLE001 - the request may have been paid for, so it must be recorded
-                failed = _surprise(agent.model, error, result)
-            record: RunRecord | None = failed.record if failed is not None else result.record if result else None
+            asked = await asyncio.gather(
+                *(self._ask_once(agent, prompt, money, seconds, number) for number in range(1, replicates + 1))
+            )
+            answers = [each.forecast for each in asked if each.forecast is not None]
+            failed = next((each.failed for each in asked if each.failed is not None), None)
+            forecast = combined(answers) if len(answers) >= least_answers(replicates) else None
+            if forecast is not None:
+                failed = None  # the forecast stands without the replicates that failed
+            record = merged_record([each.record for each in asked if each.record is not None])
+            if record is not None and forecast is not None:
+                lost = (f"{LOST_REPLICATE}{each.failed.failure.value}" for each in asked if each.failed is not None)
+                record = replace(record, repairs=(*record.repairs, *lost))
             attempt = Attempt(
                 decision=question.decision,
                 started_at=started_at,
                 latency_ms=round((time.monotonic() - started) * 1000),
                 context_hash=shown_hash(question.market.context, question.decision.track),
-                bill=bill_of(record, failed, bound=money.bound),
+                bill=total_of([bill_of(each.record, each.failed, bound=money.bound) for each in asked]),
                 prompt=prompt.text,
                 record=record,
                 failure=None if failed is None else failed.failure,
@@ -136,6 +149,22 @@ class Models:
         _warn_of_another_model(agent, attempt)
         await asyncio.to_thread(self._update_circuit, agent.model, failed, permission)
         return ModelOutcome(forecast=forecast, attempt=attempt, failed=failed)
+
+    async def _ask_once(
+        self, agent: Agent, prompt: Prompt, money: _DecisionBudget, seconds: float, number: int
+    ) -> _Asked:
+        """One of the replicates: the `number`-th, from 1. Never raises."""
+        assert agent.model is not None
+        result: AgentResult[ForecastReply] | None = None
+        try:
+            model = _model_agent(agent, prompt, self._settings, number)
+            result = await model.run(prompt.user, deadline_seconds=seconds, permit=money.another)
+            return _Asked(result.output.forecast(), result.record)
+        except ModelFailed as error:
+            return _Asked(None, error.record, error)
+        except Exception as error:  # noqa: BLE001 - the request may have been paid for, so it must be recorded
+            failed = _surprise(agent.model, error, result)
+            return _Asked(None, failed.record, failed)
 
     def _update_circuit(self, model: str, failed: ModelFailed | None, permission: ModelPermission) -> None:
         if failed is None or failed.failure in REPLIED:
@@ -156,14 +185,15 @@ def _warn_of_another_model(agent: Agent, attempt: Attempt) -> None:
         )
 
 
-def _model_agent(agent: Agent, prompt: Prompt, settings: Settings) -> ModelAgent[ForecastReply]:
+def _model_agent(agent: Agent, prompt: Prompt, settings: Settings, number: int) -> ModelAgent[ForecastReply]:
+    """The model's `number`-th replicate. A repeated request may be answered from the cache, another one's may not."""
     assert agent.model is not None
     return create_agent(
         model=agent.model,
         system_prompt=prompt.system,
         output_type=ForecastReply,
         output_mode=OutputMode(agent.output_mode),
-        options=options_of(agent.params),
+        options=replace(options_of(agent.params), cache_key=f"{agent.agent_id}/{number}"),
         prices=prices_of(agent.params),
         name=agent.agent_id,
         settings=settings,
@@ -192,11 +222,12 @@ class _DecisionBudget:
         """The most one request of this decision may cost."""
 
     async def cover(self, prompt: Prompt) -> bool:
-        """Make sure that the first request is reserved; False where the budget does not allow it."""
+        """Make sure that the first request of each replicate is reserved; False where the budget does not allow it."""
         agent = self._question.agent
         options, characters = options_of(agent.params), len(prompt.text)
         self.bound = request_bound(prices_of(agent.params), characters=characters, max_tokens=options.max_tokens)
-        return self.bound <= self._reserved or await self._add(self.bound - self._reserved)
+        needed = self.bound * replicates_of(agent.params)
+        return needed <= self._reserved or await self._add(needed - self._reserved)
 
     async def another(self) -> bool:
         """Reserve one more request; False where the budget does not allow it."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from coliseum.arena.agents.contestants import RULES, reads_price
 from coliseum.arena.forecasts import Track
+from coliseum.arena.replicates import MOST_REPLICATES
 from coliseum.errors import InvalidInput
 from coliseum.json_objects import strict_json
 from coliseum.llm.names import canonical_model
@@ -32,7 +33,7 @@ MOST_DOLLARS = Decimal(10_000)
 """Per million tokens. A higher price is a mistake of units."""
 _PARTS = {"about", "options", "models", "statistical", "consensus"}
 _MODEL_FIELDS = {"agent_id": str, "name": str, "model": str, "enabled": bool, "prices": dict}
-_OWN_OPTIONS = ("max_tokens", "reasoning", "temperature", "quantizations")
+_OWN_OPTIONS = ("max_tokens", "reasoning", "temperature", "quantizations", "replicates")
 _RULE_FIELDS = {"agent_id": str, "name": str, "rule": str, "about": str}
 _CONSENSUS_FIELDS = {"agent_id": str, "name": str, "about": str}
 _TYPE_NAMES = {str: "a text", bool: "true or false", dict: "an object"}
@@ -129,6 +130,11 @@ def options_of(params: Mapping[str, Any]) -> Options:
     )
 
 
+def replicates_of(params: Mapping[str, Any]) -> int:
+    """How often a model's row has it asked about each question."""
+    return int(params["options"].get("replicates", 1))
+
+
 def _check_fields(entry: Mapping[str, Any], required: Mapping[str, type], *, optional: Sequence[str] = ()) -> None:
     """Raises InvalidInput unless the entry has the `required` fields in their types, and no field beyond `optional`."""
     place = f"in the roster entry of {entry.get('agent_id', 'a contestant without agent_id')}"
@@ -158,6 +164,9 @@ def _check_options(options: Mapping[str, Any], *, place: str) -> None:
         raise InvalidInput("reasoning", options.get("reasoning"), f"minimal, low, medium, high or null {place}")
     if temperature is not None and (type(temperature) not in {int, float} or not 0 <= temperature <= 2):
         raise InvalidInput("temperature", temperature, f"a number from 0 to 2 {place}")
+    replicates = options.get("replicates", 1)
+    if type(replicates) is not int or not 1 <= replicates <= MOST_REPLICATES:
+        raise InvalidInput("replicates", replicates, f"a whole number from 1 to {MOST_REPLICATES} {place}")
     formats = options.get("quantizations", [])
     if not isinstance(formats, list) or not all(isinstance(name, str) for name in formats):
         raise InvalidInput("quantizations", formats, f"a list of texts {place}")

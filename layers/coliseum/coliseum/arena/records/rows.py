@@ -144,6 +144,8 @@ class ScoredForecast:
     agent_id: str
     p: Decimal | None
     created_at: datetime
+    replicates: tuple[Decimal, ...] = ()
+    """The probabilities of which `p` is the mean; empty where the agent was asked once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +194,7 @@ ASKED_MARKET_COLUMNS = (
 )
 DECISION_COLUMNS = "decision_id,round_id,ticker,agent_id,track,status,attempt,reason,reserved_usd::text"
 FORECAST_COLUMNS = "forecast_id,seal,round_id,ticker,agent_id,track,p::text,payload,created_at"
-SCORED_FORECAST_COLUMNS = "round_id,ticker,agent_id,p::text,created_at"
+SCORED_FORECAST_COLUMNS = "round_id,ticker,agent_id,p::text,created_at,replicates"
 RESULT_COLUMNS = "ticker,version,result,value::text,decided_at,recorded_at"
 
 
@@ -226,7 +228,8 @@ def asked_market_from(row: Mapping[str, Any]) -> AskedMarket:
 
 def scored_forecast_from(row: Mapping[str, Any]) -> ScoredForecast:
     p = None if row["p"] is None else Decimal(row["p"])
-    return ScoredForecast(**{**row, "p": p, "created_at": _moment(row["created_at"])})
+    replicates = tuple(map(Decimal, row["replicates"] or ()))
+    return ScoredForecast(**{**row, "p": p, "created_at": _moment(row["created_at"]), "replicates": replicates})
 
 
 def decision_work_from(row: Mapping[str, Any]) -> DecisionWork:

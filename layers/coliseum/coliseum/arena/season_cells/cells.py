@@ -12,6 +12,7 @@ from typing import Protocol
 from coliseum.arena.calendar import horizon_label
 from coliseum.arena.forecasts import Track
 from coliseum.arena.records.rows import AskedMarket, Result, ScoredForecast
+from coliseum.arena.replicates import spread
 from coliseum.arena.scoring.cell import Cell
 from coliseum.arena.scoring.event_spans import EventSpan, clusters
 from coliseum.trading.money import ONE
@@ -39,7 +40,8 @@ def cells(
     `now` is the time from `asked_until`. If a market settles before its cluster is due, its evidence waits until then,
     because a later round may still ask about an event of the same cluster, or of one that is due earlier.
     """
-    forecasts = {(answer.agent_id, answer.round_id, answer.ticker): answer.p for answer in answers}
+    answered = {(answer.agent_id, answer.round_id, answer.ticker): answer for answer in answers}
+    forecasts = {question: answer.p for question, answer in answered.items()}
     asked = {question for question in (*questions, *forecasts) if question[1:] in markets}
     clusters_by_event = event_clusters(markets.values())
     later = later_prices(markets.values())
@@ -70,6 +72,7 @@ def cells(
                 structure="exclusive" if market.mutually_exclusive else None,
                 due_at=cluster.due_at.timestamp() if cluster.due_at <= now else math.inf,
                 settled_at=None if outcome is None else (outcome.decided_at or outcome.recorded_at).timestamp(),
+                noise=None if p is None else spread([float(each) for each in answered[question].replicates]),
                 **later[round_id, ticker],
             )
         )

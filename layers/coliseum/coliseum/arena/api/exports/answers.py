@@ -164,3 +164,4 @@ class CellRow(Answer):
     strike: Decimal | None
     due_at: DueTime = Field(description="The scheduled end of the cluster; `inf` if it was not due yet.")
     settled_at: ExactUtcTime | None
+    noise: float | None = Field(description="Variance of the replicates of which `p` is the mean. Null: asked once.")
