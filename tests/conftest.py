@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from tests.fixtures.waiting import PATIENCE_SECONDS
 
 pytest_plugins = [
@@ -32,6 +33,11 @@ os.environ.update(
     | {"PYDANTIC_DISABLE_PLUGINS": "1"}  # logfire's, which costs every process of the tests half a second
     | {"OPENBLAS_NUM_THREADS": "1"}  # numpy's waiting threads would take the cores from the other worker
 )
+
+
+# Hypothesis mixes constants of all loaded modules into its examples. To read them costs each worker 20 s in a fresh
+# clone, and examples would depend on which tests were loaded before.
+providers.is_local_module_file = lambda path: False  # type: ignore[assignment]  # its cache is not needed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -69,15 +69,15 @@ MUTANTS = (
     Mutant(
         "a batch's checkpoint claims the next batch",
         LOG_WRITER,
-        "encode(batch.checkpoint)",
-        "encode(self._queue.memory)",
+        "checkpoint = replace(batch.checkpoint, poll_id",
+        "checkpoint = replace(self._queue.memory, poll_id",
     ),
     Mutant(
         "checkpoint before the trades",
         LOG_WRITER,
         "        done = self._feed.publish(\n",
         "        ahead = self._fences.next_fence(uuid4().hex)\n"
-        "        self._feed.publish((), now_ms=now_ms, checkpoint=checkpoint, fence=ahead)\n"
+        "        self._feed.publish((), now_ms=now_ms, checkpoint=encode(checkpoint), fence=ahead)\n"
         "        fence = type(fence)((ahead.token,), fence.token)\n"
         "        done = self._feed.publish(\n",
     ),
@@ -180,8 +180,8 @@ MUTANTS = (
     Mutant(
         "trades in the order of their times",
         PARSE,
-        "return BotTrades(listed if oldest_first else listed[::-1], ",
-        "return BotTrades(tuple(sorted(listed[::-1], key=lambda trade: trade.timestamp)), ",
+        "        listed if oldest_first else listed[::-1],\n",
+        "        tuple(sorted(listed[::-1], key=lambda trade: trade.timestamp)),\n",
         (*BOT, *MACHINE),
     ),
     Mutant(

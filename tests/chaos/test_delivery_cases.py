@@ -314,7 +314,7 @@ def test_a_change_of_mode_is_announced_although_pushes_come_between(world: World
     world.poll()
     pusher = BusyPusher(world, looks=1, refusals=1)
     world.bot.mode = "live"
-    world.pollers[0] = world._container(0)  # a new minute asks for the mode
+    world.pollers[0] = world.container(0)  # a new minute asks for the mode
     pusher.poll()
     modes = [one.entry.data["mode"] for one in world.log if one.entry.kind is EntryKind.BOT_STATUS]
     assert modes == ["paper", "live"]

@@ -29,7 +29,7 @@ class TradedWorld(World):
         self.exchange = TruthfulExchange(self.bot)
         super().__post_init__()
 
-    def _container(self, number: int) -> Poller:
+    def container(self, number: int) -> Poller:
         return Poller(
             bot=cast(Bot, self.bot),
             feed=self.feed,

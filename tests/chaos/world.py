@@ -58,14 +58,14 @@ class World:
         identity = Settings(_env_file=None).identity
         self.feed = Feed(cast(Redis, self.redis), prefix=f"{uuid4().hex[:8]}:", maxlen=100_000, identity=identity)
         self.skew = [0.0, 0.0]
-        self.pollers = [self._container(0), self._container(1)]
+        self.pollers = [self.container(0), self.container(1)]
         self.pushers = [self._receiver(), self._receiver()]
         self.bodies: list[bytes] = []
         """What was pushed so far: any of it may arrive again."""
         self.stream = StreamProcess(self.redis, self.feed.keys.prefix)
         self.viewers = [Viewer(self.stream, None), Viewer(self.stream, TICKERS[0]), Viewer(self.stream, "NEVER")]
 
-    def _container(self, number: int) -> Poller:
+    def container(self, number: int) -> Poller:
         return Poller(
             bot=cast(Bot, self.bot),
             feed=self.feed,
@@ -106,7 +106,7 @@ class World:
         try:
             self.tick(number)
         except Crash:
-            self.pollers[number] = self._container(number)
+            self.pollers[number] = self.container(number)
         finally:
             self.redis.fault = lambda moment: None
         self._audit()

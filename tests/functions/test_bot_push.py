@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -312,3 +315,27 @@ def test_a_push_never_makes_a_bot_online(system: System) -> None:
     assert [one["status"] for one in system.log(EntryKind.BOT_STATUS)] == ["online", "offline"]
     code, answer = system.push(status("live"), path=PATH)
     assert (code, answer["waits_for_poll"]) == (202, "the bot is not known to be online")
+
+
+def test_the_function_of_the_guide_signs_as_this_function_reads_it(
+    system: System, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(import base64.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
+    sent: list[urllib.request.Request] = []
+
+    def urlopen(request: urllib.request.Request, timeout: float) -> SimpleNamespace:
+        del timeout
+        sent.append(request)
+        headers = {name.lower(): value for name, value in request.header_items()}
+        assert isinstance(request.data, bytes)
+        event = {**SAMPLE, "rawPath": "/api/python/bot/trades", "headers": headers, "body": request.data.decode()}
+        return SimpleNamespace(status=system.send(event)[0])
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)  # noqa: S102 - our own guide
+    system.bot.trade(row("b", at=AT + 1))
+    url = "http://127.0.0.1:8000/api/python/bot/trades"
+    assert namespace["push"](url, SECRET, system.trades()) == 200
+    assert [one["trade_id"] for one in system.log()] == ["a", "b"]
+    assert sent[0].full_url == url

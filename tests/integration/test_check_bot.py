@@ -106,7 +106,8 @@ def test_the_command_works_without_any_settings(bot: ScriptedBot, tmp_path: Path
 
 
 def example(root: Path) -> str:
-    (code,) = re.findall(r"```python\n(.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
+    (code,) = (block for block in blocks if "def do_GET" in block)
     return str(code)
 
 
