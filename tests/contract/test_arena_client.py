@@ -57,6 +57,34 @@ def test_a_client_plays_and_a_repetition_stores_nothing_new(address: str, record
     assert stored.agent_id == made["entrant_id"]
 
 
+class LosesAnswers(httpx.BaseTransport):
+    """Passes requests on to the server, and loses the answers to the first two with this path."""
+
+    def __init__(self, path: str) -> None:
+        self._real, self._path, self._left = httpx.HTTPTransport(), path, 2
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._real.handle_request(request)
+        if request.url.path.endswith(self._path) and self._left:
+            self._left -= 1
+            response.close()
+            raise httpx.ReadError("the answer was lost", request=request)
+        return response
+
+    def close(self) -> None:
+        self._real.close()
+
+
+def test_a_client_replaces_its_token_although_answers_are_lost(address: str) -> None:
+    with Arena(address, transport=LosesAnswers("/me/token"), wait=lambda _: None) as arena:
+        old = arena.register("Client", "me@example.org")["token"]
+        new = arena.replace_token()
+        assert arena.record()["answered"] == 0
+        assert (arena.token, new != old) == (new, True)
+    with Arena(address, token=old) as late, pytest.raises(ArenaRefused, match="401"):
+        late.record()
+
+
 def test_a_client_sets_resumes_and_removes_its_endpoint(address: str) -> None:
     url = "https://agent.example/forecast"
     with Arena(address) as arena:

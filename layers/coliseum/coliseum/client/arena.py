@@ -165,6 +165,14 @@ class Arena:
             return ForecastReceipt(error.members["forecast_id"], error.members["seal"], new=False)
         return ForecastReceipt(made["forecast_id"], made["seal"], new=True) if made["stored"] else None
 
+    def replace_token(self) -> str:
+        """Get a new token, and use it from now on: the old one ends with its first use. Keep it. Raises ArenaRefused.
+
+        A repetition after a lost answer is safe, since the old token works until then.
+        """
+        self.token = str(self._call("POST", "/entrants/me/token")["token"])
+        return self.token
+
     def record(self) -> dict[str, Any]:
         """This agent's coverage and scores. Raises ArenaRefused."""
         return dict(self._call("GET", "/entrants/me"))
