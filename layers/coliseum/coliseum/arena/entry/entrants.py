@@ -22,7 +22,7 @@ from coliseum.arena.entry.tokens import (
 )
 from coliseum.arena.forecasts import Track, clamped
 from coliseum.arena.frozen_context import visible_context
-from coliseum.errors import Conflict, NotFound, NotPermitted, OverLimit
+from coliseum.errors import Conflict, InvalidInput, NotFound, NotPermitted, OverLimit
 
 EntryMode = Literal["off", "invite", "open"]
 NONCE_BYTES = 16
@@ -202,8 +202,10 @@ class Entrants:
 
         A probability below 0.01 or above 0.99 is recorded as that limit, as for all contestants. Raises NotFound for an
         unknown question; Conflict for a second or late forecast, with the stored one; OverLimit beyond the day's
-        limit; NotPermitted for an entrant that was banned meanwhile.
+        limit; NotPermitted for an entrant that was banned meanwhile; InvalidInput for a rationale with a token in it.
         """
+        if TOKEN.search(rationale):
+            raise InvalidInput("rationale", "a text with a token", "a text without one: it is public after the close")
         row = self._question(entrant, question_id)
         if row["forecast_id"] is not None:
             _refuse({"error": "second", **row})
