@@ -69,7 +69,7 @@ invoke: .aws-sam/host/.built ## run a built function: make invoke FUNCTION=Portf
 
 lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with hashes and without index addresses
 	$(LOCK) --group dev -o requirements/dev.txt
-	for group in api worker mcp local; do $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
+	for group in api worker mcp alerts local; do $(LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt || exit 1; done
 	$(LOCK) --group sam -o requirements/sam.txt
 	sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 

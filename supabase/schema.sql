@@ -225,6 +225,263 @@ CREATE FUNCTION public.account_gains(p_account text, p_zone text, p_since timest
     $$;
 
 --
+-- Name: alerts_acknowledge(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_acknowledge(p_owner text, p_id text) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    update public.alerts set acknowledged_at = coalesce(acknowledged_at, clock_timestamp())
+    where owner = p_owner and alert_id = p_id
+    returning jsonb_build_object('id', alert_id, 'acknowledged_at', acknowledged_at)
+    $$;
+
+--
+-- Name: alerts_claim(text, jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_claim(p_owner text, p_rows jsonb) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with taken as (
+        update public.alert_deliveries d
+        set attempts = d.attempts + 1, due_at = (r ->> 'due_at')::timestamptz
+        from jsonb_array_elements(p_rows) as r
+        where d.owner = p_owner and d.alert_id = r ->> 'alert_id' and d.phase = r ->> 'phase'
+            and d.service = r ->> 'service' and d.status = 'waiting' and d.attempts = (r ->> 'attempts')::integer
+        returning d.alert_id, d.phase, d.service
+    )
+    select coalesce(jsonb_agg(jsonb_build_array(alert_id, phase, service)), '[]') from taken
+    $$;
+
+--
+-- Name: alerts_commit(text, bigint, jsonb, jsonb, jsonb, jsonb, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_commit(p_owner text, p_version bigint, p_cursor jsonb, p_states jsonb, p_memory jsonb, p_changes jsonb, p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    known public.alert_states;
+    c jsonb;
+begin
+    insert into public.alert_states (owner) values (p_owner) on conflict (owner) do nothing;
+    select * into strict known from public.alert_states where owner = p_owner for update;
+    if known.version is distinct from p_version then
+        raise exception 'the alerts of % stand at version %, the writer read %', p_owner, known.version, p_version
+            using errcode = 'PT409', hint = 'Read alerts_read and look again.';
+    end if;
+    for c in select value from jsonb_array_elements(p_changes) with ordinality order by ordinality loop
+        if c ->> 'change' in ('raised', 'noted') then
+            insert into public.alerts (owner, alert_id, rule, subject, episode, severity, is_event, text, raised_at)
+            values (
+                p_owner, c ->> 'alert_id', c ->> 'rule', c ->> 'subject', (c ->> 'episode')::bigint,
+                c ->> 'severity', c ->> 'change' = 'noted', c ->> 'text', (c ->> 'at')::timestamptz
+            )
+            on conflict (owner, alert_id) do nothing;
+            continue when not found; -- told before, perhaps in an earlier epoch of the log
+        elsif c ->> 'change' = 'cleared' then
+            update public.alerts set cleared_at = (c ->> 'at')::timestamptz
+            where owner = p_owner and alert_id = c ->> 'alert_id' and cleared_at is null;
+        end if;
+        insert into public.alert_deliveries (owner, alert_id, phase, service, at, status, created_at, due_at)
+        select p_owner, c ->> 'alert_id', c ->> 'phase', s ->> 'service', (c ->> 'at')::timestamptz,
+            case when s ->> 'service' <> 'log' and exists (
+                select from public.alert_mutes m
+                where m.owner = p_owner and m.rule in ('*', c ->> 'rule') and m.until > p_now
+            ) then 'muted' else 'waiting' end,
+            p_now, (s ->> 'due_at')::timestamptz
+        from jsonb_array_elements(c -> 'services') as s
+        where c ->> 'change' in ('raised', 'noted') or exists (
+            select from public.alert_deliveries r
+            where r.owner = p_owner and r.alert_id = c ->> 'alert_id' and r.service = s ->> 'service'
+                and r.phase = 'raised' and r.status in ('waiting', 'sent')
+        )
+        on conflict do nothing;
+    end loop;
+    delete from public.alerts
+    where owner = p_owner and raised_at < p_now - interval '180 days' and (is_event or cleared_at is not null);
+    update public.alert_states
+    set version = known.version + 1, cursor = p_cursor, states = p_states, memory = p_memory, updated_at = now()
+    where owner = p_owner;
+    return known.version + 1;
+end
+$$;
+
+--
+-- Name: alerts_digest(text, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_digest(p_books text, p_account text, p_bot text, p_exchange text, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with span as (select p_now - interval '1 day' as since)
+    select jsonb_build_object(
+        'equity', (
+            select equity::text from public.balance_snapshots
+            where account = p_account and taken_at <= p_now order by taken_at desc limit 1
+        ),
+        'equity_before', (
+            select equity::text from public.balance_snapshots, span
+            where account = p_account and taken_at >= since and taken_at <= p_now order by taken_at limit 1
+        ),
+        'realized', (
+            select coalesce(sum(realized), 0)::text from public.account_bookings, span
+            where account = p_books and at >= since and at <= p_now
+        ),
+        'fees', (
+            select coalesce(sum(fees), 0)::text from public.account_bookings, span
+            where account = p_books and at >= since and at <= p_now
+        ),
+        'trades', (
+            select count(*) from public.trades, span
+            where account = p_account and bot = p_bot and corrected_by is null and executed_at >= since
+                and executed_at <= p_now
+        ),
+        'lost', (
+            select coalesce(sum(greatest(0, coalesce((data ->> 'lost')::numeric, (data ->> 'at_least')::numeric, 0)
+                - coalesce((data ->> 'backfilled')::numeric, 0))), 0)
+            from public.feed_events, span
+            where account = p_account and bot = p_bot and kind = 'source_gap' and published_at >= since
+                and published_at <= p_now
+        ),
+        'model_cost', (
+            select coalesce(sum(cost_usd), 0)::text from public.arena_attempts, span
+            where started_at >= since and started_at <= p_now
+        ),
+        'rounds', (
+            select count(*) from public.arena_rounds, span
+            where exchange = p_exchange and opened_at >= since and opened_at <= p_now
+        )
+    )
+    $$;
+
+--
+-- Name: alerts_mark(text, jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_mark(p_owner text, p_rows jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    marked integer;
+begin
+    update public.alert_deliveries d
+    set status = r ->> 'status',
+        sent_at = case when r ->> 'status' = 'sent' then (r ->> 'at')::timestamptz end,
+        problem = left(r ->> 'problem', 300),
+        due_at = coalesce((r ->> 'due_at')::timestamptz, d.due_at),
+        attempts = greatest(d.attempts - coalesce((r ->> 'untried')::boolean, false)::integer, 0)
+    from jsonb_array_elements(p_rows) as r
+    where d.owner = p_owner and d.alert_id = r ->> 'alert_id' and d.phase = r ->> 'phase'
+        and d.service = r ->> 'service' and d.status = 'waiting';
+    get diagnostics marked = row_count;
+    update public.alert_deliveries d set status = 'untold'
+    from public.alert_deliveries r
+    where d.owner = p_owner and d.status = 'waiting' and d.phase not in ('raised', 'noted')
+        and r.owner = p_owner and r.alert_id = d.alert_id and r.service = d.service and r.phase = 'raised'
+        and r.status in ('undelivered', 'muted');
+    return marked;
+end
+$$;
+
+--
+-- Name: alerts_mute(text, text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_mute(p_owner text, p_rule text, p_seconds integer) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    insert into public.alert_mutes as m (owner, rule, until, created_at)
+    values (p_owner, p_rule, now() + make_interval(secs => p_seconds), now())
+    on conflict (owner, rule) do update set until = excluded.until, created_at = excluded.created_at
+    returning jsonb_build_object('rule', rule, 'until', until)
+    $$;
+
+--
+-- Name: alerts_read(text, text, text, text, text, boolean, numeric, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.alerts_read(p_owner text, p_books text, p_account text, p_bot text, p_exchange text, p_deep boolean, p_fill_minutes numeric, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with waiting as (
+        select d.*, a.severity, a.text, coalesce(r.status, 'sent') as raised
+        from public.alert_deliveries d
+        join public.alerts a using (owner, alert_id)
+        left join public.alert_deliveries r on r.owner = d.owner and r.alert_id = d.alert_id and r.service = d.service
+            and r.phase = 'raised' and d.phase not in ('raised', 'noted')
+        where d.owner = p_owner and d.status = 'waiting' and d.due_at <= p_now
+        order by d.number limit 500
+    )
+    select jsonb_build_object(
+        'version', coalesce((select version from public.alert_states where owner = p_owner), 0),
+        'cursor', (select cursor from public.alert_states where owner = p_owner),
+        'states', coalesce((select states from public.alert_states where owner = p_owner), '[]'),
+        'memory', coalesce((select memory from public.alert_states where owner = p_owner), '{}'),
+        'acknowledged', (
+            select coalesce(jsonb_agg(alert_id), '[]') from public.alerts
+            where owner = p_owner and acknowledged_at is not null and cleared_at is null and not is_event
+        ),
+        'waiting', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'alert_id', alert_id, 'phase', phase, 'service', service, 'severity', severity, 'text', text,
+                'at', extract(epoch from at), 'attempts', attempts, 'created_at', extract(epoch from created_at),
+                'due_at', extract(epoch from due_at), 'order', number, 'raised', raised
+            ) order by number), '[]') from waiting
+        ),
+        'sent_lately', (
+            select coalesce(jsonb_object_agg(service, messages), '{}') from (
+                select service, count(distinct sent_at) as messages from public.alert_deliveries
+                where owner = p_owner and status = 'sent' and sent_at > p_now - interval '10 minutes'
+                group by service
+            ) s
+        ),
+        'last_trade_at', (
+            select extract(epoch from executed_at) from public.trades
+            where account = p_account and bot = p_bot and corrected_by is null
+            order by executed_at desc, event_id desc limit 1
+        ),
+        'books', (
+            select jsonb_build_object(
+                'updated_at', extract(epoch from updated_at), 'loading', progress ->> 'walk' is not null,
+                'open', (
+                    select coalesce(jsonb_agg(jsonb_build_object(
+                        'ticker', h.ticker, 'contracts', h.contracts::text, 'basis', h.basis::text,
+                        'event_ticker', (
+                            select b.event_ticker from public.account_bookings b
+                            where b.account = p_books and b.ticker = h.ticker and b.event_ticker is not null
+                            order by b.seq desc limit 1
+                        )
+                    ) order by h.ticker), '[]')
+                    from public.account_holdings h where h.account = p_books and h.contracts <> 0
+                )
+            ) from public.account_books where account = p_books
+        ),
+        'equity', (
+            select jsonb_build_object('equity', equity::text, 'taken_at', extract(epoch from taken_at))
+            from public.balance_snapshots where account = p_account and taken_at <= p_now
+            order by taken_at desc limit 1
+        ),
+        'day_first', (
+            select jsonb_build_object('equity', equity::text, 'taken_at', extract(epoch from taken_at))
+            from public.balance_snapshots
+            where account = p_account and taken_at >= date_trunc('day', p_now at time zone 'UTC') at time zone 'UTC'
+                and taken_at <= p_now
+            order by taken_at limit 1
+        ),
+        'deep', case when p_deep then private.alerts_deep(p_books, p_account, p_bot, p_exchange, p_fill_minutes, p_now) end
+    )
+    $$;
+
+--
 -- Name: applied_migrations(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2534,6 +2791,118 @@ COMMENT ON COLUMN public.account_settlements.source IS 'exchange: its settlement
 COMMENT ON COLUMN public.account_settlements.held IS 'What our ledger held at the end, signed; null before it is booked.';
 
 --
+-- Name: alert_deliveries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alert_deliveries (
+    number bigint NOT NULL,
+    owner text NOT NULL,
+    alert_id text NOT NULL,
+    phase text NOT NULL,
+    service text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    status text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    problem text,
+    CONSTRAINT alert_deliveries_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT alert_deliveries_problem_check CHECK ((char_length(problem) <= 300)),
+    CONSTRAINT alert_deliveries_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'sent'::text, 'undelivered'::text, 'muted'::text, 'untold'::text])))
+);
+
+--
+-- Name: COLUMN alert_deliveries.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_deliveries.status IS 'muted: the rule was muted. untold: the end of an alert whose beginning never arrived.';
+
+--
+-- Name: alert_deliveries_number_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_deliveries ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.alert_deliveries_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: alert_mutes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alert_mutes (
+    owner text NOT NULL,
+    rule text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_mutes_check CHECK ((until <= (created_at + '7 days'::interval))),
+    CONSTRAINT alert_mutes_owner_check CHECK ((owner <> ''::text)),
+    CONSTRAINT alert_mutes_rule_check CHECK ((rule <> ''::text))
+);
+
+--
+-- Name: COLUMN alert_mutes.rule; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_mutes.rule IS 'A rule, or * for all.';
+
+--
+-- Name: alert_states; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alert_states (
+    owner text NOT NULL,
+    version bigint DEFAULT 0 NOT NULL,
+    cursor jsonb,
+    states jsonb DEFAULT '[]'::jsonb NOT NULL,
+    memory jsonb DEFAULT '{}'::jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_states_memory_check CHECK ((jsonb_typeof(memory) = 'object'::text)),
+    CONSTRAINT alert_states_owner_check CHECK ((owner <> ''::text)),
+    CONSTRAINT alert_states_states_check CHECK ((jsonb_typeof(states) = 'array'::text))
+);
+
+--
+-- Name: COLUMN alert_states.cursor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_states.cursor IS 'The last entry of the log that the rules have seen: epoch, ms, seq.';
+
+--
+-- Name: COLUMN alert_states.memory; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_states.memory IS 'What the rules remember besides: who leads the board, the last digest.';
+
+--
+-- Name: alerts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alerts (
+    owner text NOT NULL,
+    alert_id text NOT NULL,
+    rule text NOT NULL,
+    subject text NOT NULL,
+    episode bigint NOT NULL,
+    severity text NOT NULL,
+    is_event boolean NOT NULL,
+    text text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    cleared_at timestamp with time zone,
+    acknowledged_at timestamp with time zone,
+    CONSTRAINT alerts_alert_id_check CHECK ((alert_id <> ''::text)),
+    CONSTRAINT alerts_check CHECK ((alert_id = ((((rule || ':'::text) || subject) || ':'::text) || (episode)::text))),
+    CONSTRAINT alerts_owner_check CHECK ((owner <> ''::text)),
+    CONSTRAINT alerts_severity_check CHECK ((severity = ANY (ARRAY['critical'::text, 'warning'::text, 'info'::text]))),
+    CONSTRAINT alerts_text_check CHECK (((char_length(text) >= 1) AND (char_length(text) <= 4000)))
+);
+
+--
 -- Name: arena_accounts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -4199,6 +4568,34 @@ ALTER TABLE ONLY public.account_settlements
     ADD CONSTRAINT account_settlements_pkey PRIMARY KEY (account, ticker);
 
 --
+-- Name: alert_deliveries alert_deliveries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_deliveries
+    ADD CONSTRAINT alert_deliveries_pkey PRIMARY KEY (owner, alert_id, phase, service);
+
+--
+-- Name: alert_mutes alert_mutes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_mutes
+    ADD CONSTRAINT alert_mutes_pkey PRIMARY KEY (owner, rule);
+
+--
+-- Name: alert_states alert_states_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_states
+    ADD CONSTRAINT alert_states_pkey PRIMARY KEY (owner);
+
+--
+-- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (owner, alert_id);
+
+--
 -- Name: arena_accounts arena_accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4585,6 +4982,24 @@ CREATE INDEX account_settlements_disagreeing ON public.account_settlements USING
 CREATE INDEX account_settlements_newest ON public.account_settlements USING btree (account, settled_at, ticker);
 
 --
+-- Name: alert_deliveries_sent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX alert_deliveries_sent ON public.alert_deliveries USING btree (owner, sent_at) WHERE (status = 'sent'::text);
+
+--
+-- Name: alert_deliveries_waiting; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX alert_deliveries_waiting ON public.alert_deliveries USING btree (owner, due_at) WHERE (status = 'waiting'::text);
+
+--
+-- Name: alerts_newest; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX alerts_newest ON public.alerts USING btree (owner, raised_at DESC, alert_id DESC);
+
+--
 -- Name: arena_calls_called_at_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -4925,6 +5340,13 @@ ALTER TABLE ONLY public.account_settlements
     ADD CONSTRAINT account_settlements_account_fkey FOREIGN KEY (account) REFERENCES public.account_books(account);
 
 --
+-- Name: alert_deliveries alert_deliveries_owner_alert_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_deliveries
+    ADD CONSTRAINT alert_deliveries_owner_alert_id_fkey FOREIGN KEY (owner, alert_id) REFERENCES public.alerts(owner, alert_id) ON DELETE CASCADE;
+
+--
 -- Name: arena_accounts arena_accounts_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -5142,6 +5564,30 @@ ALTER TABLE public.account_holdings ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.account_settlements ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: alert_deliveries; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_deliveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: alert_mutes; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_mutes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: alert_states; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_states ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: alerts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alerts ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: arena_accounts; Type: ROW SECURITY; Schema: public; Owner: -
@@ -5382,6 +5828,55 @@ GRANT ALL ON FUNCTION public.account_books_reset(p_account text) TO service_role
 
 REVOKE ALL ON FUNCTION public.account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_gains(p_account text, p_zone text, p_since timestamp with time zone, p_until timestamp with time zone, p_ticker text) TO service_role;
+
+--
+-- Name: FUNCTION alerts_acknowledge(p_owner text, p_id text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_acknowledge(p_owner text, p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_acknowledge(p_owner text, p_id text) TO service_role;
+
+--
+-- Name: FUNCTION alerts_claim(p_owner text, p_rows jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_claim(p_owner text, p_rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_claim(p_owner text, p_rows jsonb) TO service_role;
+
+--
+-- Name: FUNCTION alerts_commit(p_owner text, p_version bigint, p_cursor jsonb, p_states jsonb, p_memory jsonb, p_changes jsonb, p_now timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_commit(p_owner text, p_version bigint, p_cursor jsonb, p_states jsonb, p_memory jsonb, p_changes jsonb, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_commit(p_owner text, p_version bigint, p_cursor jsonb, p_states jsonb, p_memory jsonb, p_changes jsonb, p_now timestamp with time zone) TO service_role;
+
+--
+-- Name: FUNCTION alerts_digest(p_books text, p_account text, p_bot text, p_exchange text, p_now timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_digest(p_books text, p_account text, p_bot text, p_exchange text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_digest(p_books text, p_account text, p_bot text, p_exchange text, p_now timestamp with time zone) TO service_role;
+
+--
+-- Name: FUNCTION alerts_mark(p_owner text, p_rows jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_mark(p_owner text, p_rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_mark(p_owner text, p_rows jsonb) TO service_role;
+
+--
+-- Name: FUNCTION alerts_mute(p_owner text, p_rule text, p_seconds integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_mute(p_owner text, p_rule text, p_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_mute(p_owner text, p_rule text, p_seconds integer) TO service_role;
+
+--
+-- Name: FUNCTION alerts_read(p_owner text, p_books text, p_account text, p_bot text, p_exchange text, p_deep boolean, p_fill_minutes numeric, p_now timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.alerts_read(p_owner text, p_books text, p_account text, p_bot text, p_exchange text, p_deep boolean, p_fill_minutes numeric, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.alerts_read(p_owner text, p_books text, p_account text, p_bot text, p_exchange text, p_deep boolean, p_fill_minutes numeric, p_now timestamp with time zone) TO service_role;
 
 --
 -- Name: FUNCTION applied_migrations(); Type: ACL; Schema: public; Owner: -
@@ -5939,6 +6434,30 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_holdings TO service_ro
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_settlements TO service_role;
+
+--
+-- Name: TABLE alert_deliveries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_deliveries TO service_role;
+
+--
+-- Name: TABLE alert_mutes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_mutes TO service_role;
+
+--
+-- Name: TABLE alert_states; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_states TO service_role;
+
+--
+-- Name: TABLE alerts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alerts TO service_role;
 
 --
 -- Name: TABLE arena_accounts; Type: ACL; Schema: public; Owner: -

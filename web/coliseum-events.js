@@ -17,7 +17,7 @@
 
 /** Entries of the log, each delivered once. `bot_status` is a state and may be repeated. */
 const LOGGED = [
-  "new_trades", "trade_corrected", "source_gap", "trade_context", "exchange_changed",
+  "new_trades", "trade_corrected", "source_gap", "trade_context", "exchange_changed", "alert",
   "round_opened", "forecast", "paper_trade", "settled", "leaderboard_changed",
 ];
 const STATES = ["bot_status", "ready", "snapshot", "heartbeat", "gap", "reset", "stale", "fresh", "closing"];

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from coliseum import config
+from coliseum.alerts import routes as alerts
+from coliseum.alerts.history import AlertHistory
 from coliseum.aws import load_secrets
 from coliseum.bot.client import Bot
 from coliseum.cache.breaker import CircuitBreaker
@@ -33,7 +35,7 @@ from coliseum.upstash.client import Redis
 
 def build(settings: Settings) -> FastAPI:
     """The app with its clients, which live as long as the container."""
-    routers = [utility.router, utility.plain_router, schema_routes.router, routes.router]
+    routers = [utility.router, utility.plain_router, schema_routes.router, routes.router, alerts.router, alerts.orders]
     app = create_app(title="Coliseum", routers=routers, settings=settings)
     close = app.state.resources.callback
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
@@ -50,6 +52,7 @@ def build(settings: Settings) -> FastAPI:
         MarketGroups(kalshi, cache),
         lambda: breaker.call(POSTGRES, lambda: Strategies.from_trades(select_strategies(store()))),
     )
+    app.state.alert_history = AlertHistory(store, breaker, owner=settings.identity.label)
     app.state.bot_reconciliation = BotReconciliation(kalshi, bot, store, breaker)
     prober = app.state.prober = Prober(
         {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import coliseum
+from coliseum.alerts import routes as alerts
 from coliseum.arena.api import routes as arena
 from coliseum.arena.api.accounts import routes as accounts
 from coliseum.arena.api.admin import routes as admin
@@ -28,6 +29,7 @@ PUBLISHED = Path(coliseum.__file__).parent / "http" / "openapi.json"
 def merged() -> dict[str, Any]:
     modules = (portfolio, markets, arena, leaderboards, claims, exports, accounts, admin, utility, schemas, endpoints)
     routers = [*(module.router for module in modules), entry.router, entry.operator_router, mcp.router]
+    routers += [alerts.router, alerts.orders]
     return build_document(routers, version=coliseum.__version__)
 
 

@@ -51,6 +51,7 @@ CHAINS: dict[str, list[tuple[str, str, bool]]] = {
     "/portfolio/pnl": [("exchange", "kalshi", False), ("postgres", "postgres", True)],
     "/portfolio/lots": [("exchange", "kalshi", False), ("postgres", "postgres", True)],
     "/portfolio/history": [("postgres", "postgres", False)],
+    "/alerts": [("postgres", "postgres", False)],
     "/markets/": [("exchange", "kalshi", False), ("redis", "cache", True)],
     "/markets/{ticker}": [("exchange", "kalshi", False), ("redis", "cache", True)],
     "/markets/{ticker}/history": [

@@ -68,6 +68,7 @@ BAD_INPUTS: dict[str, list[tuple[str, int]]] = {
     "policy": [("greedy", 422)],
     "action": [("maybe", 422)],
     "verdict": [("maybe", 422)],
+    "rule": [("no_such_rule", 422), ("", 422)],
 }
 # Lists of the arena: Postgres answers or nothing does.
 POSTGRES_ONLY = frozenset(
@@ -110,7 +111,7 @@ def clients(postgres_server: PostgresServer, world: World) -> Iterator[dict[str,
         client_of(build_markets(settings)) as markets,
         client_of(build_arena(settings)) as arena,
     ):
-        yield {"portfolio": portfolio, "markets": markets, "arena": arena}
+        yield {"portfolio": portfolio, "markets": markets, "arena": arena, "alerts": portfolio}
 
 
 def path_of(route: str, world: World) -> str:

@@ -99,6 +99,13 @@ EXAMPLES: dict[str, str] = {
     r"\d{1,3}(?:-to-|/|-)\d{1,3} (?:odds|favou?rite|underdog|shot)": "3-to-1 shot",
     r"\([+-]\d{3,4}\)": "(-110)",
     r"&(?![A-Za-z][A-Za-z0-9]{1,31};|#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};)": "&",
+    # alerts
+    r"^[a-z_]{1,40}:[A-Za-z0-9._-]{1,80}:[0-9]{1,12}$": "bot_offline:all:1796000000",
+    r"[a-z][a-z0-9+.-]{1,30}": "tgram",
+    r"[\s,]{1,100}(?=[a-z][a-z0-9+.-]{1,30}://)": ", tgram://",
+    r"[0-9]{1,6}(\.[0-9]{1,4})?": "12.5",
+    r"([01][0-9]|2[0-3]):([0-5][0-9])": "22:00",
+    r"error=([0-9]{3})\b": "error=429",
     # settings, keys and names of models
     r"^[A-Za-z0-9:_.-]*$": "python:",
     r"^[A-Za-z0-9_.-]{1,40}$": "main",
@@ -148,6 +155,7 @@ EXAMPLES: dict[str, str] = {
 """A text that each pattern accepts. Hostile inputs are made from its pieces."""
 SEARCHED = frozenset(
     (
+        r"[\s,]{1,100}(?=[a-z][a-z0-9+.-]{1,30}://)",
         r"display:none|visibility:hidden|visibility:collapse",
         r"(?:opacity|font-size):0(?:\.0{1,9})?(?:[a-z%]{1,4})?(?:;|!|$)",
         (

@@ -19,7 +19,7 @@ from coliseum_local.template import load_document
 SECRETS = {
     *("UPSTASH_REDIS_REST_TOKEN", "SUPABASE_SERVICE_ROLE_KEY", "KALSHI_API_KEY", "KALSHI_PRIVATE_KEY"),
     *("OPENROUTER_API_KEY", "LOGFIRE_TOKEN", "ADMIN_TOKEN", "STREAM_TICKET_SECRET"),
-    *("EXA_API_KEY", "BOT_WEBHOOK_SECRET"),
+    *("EXA_API_KEY", "BOT_WEBHOOK_SECRET", "ALERT_URLS"),
 }
 NOT_ON_LAMBDA = {
     "KALSHI_RSA_KEY_PATH": "a function has no files of its user; KALSHI_PRIVATE_KEY holds the key",

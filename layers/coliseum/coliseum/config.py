@@ -13,9 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from coliseum.alert_settings import (
+    AlertLimits,
+    AlertService,
+    DigestTime,
+    QuietHours,
+    parse_digest,
+    parse_limits,
+    parse_quiet_hours,
+    parse_services,
+)
 from coliseum.errors import ConfigurationError
 from coliseum.identity import NO_ACCOUNT, ExchangeName, Identity, exchange_at, key_digest
 from coliseum.webhooks import check_secret
@@ -132,6 +142,15 @@ class Settings(BaseSettings):
     logfire_include_content: bool = True
     """Whether traces hold prompts and answers, or only their sizes and costs."""
 
+    alert_urls: SecretStr | None = None
+    """Where alerts are sent: addresses as Apprise takes them, separated by commas. None: they are only shown."""
+    alert_rules: str | None = None
+    """Limits of the alerts' rules that differ from the defaults, such as `bot_idle_hours=6,board_rank_count=1`."""
+    alert_quiet_hours: str | None = None
+    """When only critical alerts are sent, such as `22:00-07:00 Europe/Berlin`."""
+    alert_digest: str | None = None
+    """When the daily digest is sent, such as `08:00 Europe/Berlin`. None: never."""
+
     admin_token: HeaderSecret | None = None
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     """Origins that browsers may call from, separated by commas; * allows any."""
@@ -159,6 +178,19 @@ class Settings(BaseSettings):
     def _check_webhook_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         for secret in _separated(value):
             check_secret(secret)
+        return value
+
+    @field_validator("alert_urls")
+    @classmethod
+    def _check_alert_urls(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_services(None if value is None else value.get_secret_value())
+        return value
+
+    @field_validator("alert_rules", "alert_quiet_hours", "alert_digest")
+    @classmethod
+    def _check_alert_texts(cls, value: str | None, info: ValidationInfo) -> str | None:
+        parsers = {"alert_rules": parse_limits, "alert_quiet_hours": parse_quiet_hours, "alert_digest": parse_digest}
+        parsers[str(info.field_name)](value)
         return value
 
     @field_validator("cors_allow_origins", mode="before")
@@ -216,7 +248,27 @@ class Settings(BaseSettings):
         """The values of all secrets, for code that removes them from what others sent."""
         values = (getattr(self, name) for name in type(self).model_fields)
         whole = frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
-        return whole | frozenset(self.bot_webhook_secrets)
+        return whole | frozenset(self.bot_webhook_secrets) | {service.url for service in self.alert_services}
+
+    @property
+    def alert_services(self) -> tuple[AlertService, ...]:
+        """Each service that alerts are sent to."""
+        return parse_services(None if self.alert_urls is None else self.alert_urls.get_secret_value())
+
+    @property
+    def alert_limits(self) -> AlertLimits:
+        """When each rule raises an alert."""
+        return parse_limits(self.alert_rules)
+
+    @property
+    def quiet_hours(self) -> QuietHours | None:
+        """When only critical alerts are sent."""
+        return parse_quiet_hours(self.alert_quiet_hours)
+
+    @property
+    def digest_time(self) -> DigestTime | None:
+        """When the daily digest is sent."""
+        return parse_digest(self.alert_digest)
 
     @property
     def bot_webhook_secrets(self) -> tuple[str, ...]:

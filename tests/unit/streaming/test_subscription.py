@@ -142,7 +142,7 @@ def test_the_presets_are_the_contracts() -> None:
     assert (
         STREAMS["trades"] == STREAMS["portfolio"] == {EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP}
     )
-    assert STREAMS["status"] == {EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED}
+    assert STREAMS["status"] == {EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED, EntryKind.ALERT}
     assert STREAMS["trading"] == STREAMS["trades"] | STREAMS["status"] | {EntryKind.TRADE_CONTEXT}
     assert frozenset().union(*STREAMS.values()) == frozenset(EntryKind) - {EntryKind.LATER}
 
@@ -154,6 +154,17 @@ def test_status_and_trading_carry_changes_of_the_exchange() -> None:
         name
         for name in STREAMS
         if parse_subscription(name, parse_query(b"ticker=KXA-1"), None, now_ms=0).selection.takes(change)
+    }
+    assert carried == {"status", "trading"}
+
+
+def test_status_and_trading_carry_alerts() -> None:
+    """SSE-039: whatever the ticker filter, because an alert concerns the operator."""
+    alert = entry(None, EntryKind.ALERT)
+    carried = {
+        name
+        for name in STREAMS
+        if parse_subscription(name, parse_query(b"ticker=KXA-1"), None, now_ms=0).selection.takes(alert)
     }
     assert carried == {"status", "trading"}
 

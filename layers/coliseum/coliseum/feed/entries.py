@@ -31,6 +31,7 @@ class EntryKind(StrEnum):
     LEADERBOARD_CHANGED = "leaderboard_changed"
     TRADE_CONTEXT = "trade_context"
     EXCHANGE_CHANGED = "exchange_changed"
+    ALERT = "alert"
     LATER = "later"
     """A kind that only a later version of this program knows. It counts for contiguity; readers here skip it."""
 

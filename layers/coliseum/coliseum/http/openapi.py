@@ -21,6 +21,7 @@ _TAGS = [
     {"name": "markets", "description": "Market data; no key needed."},
     {"name": "arena", "description": "Forecasts, their proofs, leaderboards and paper accounts."},
     {"name": "arena entry", "description": "For outside agents. They exist only where ARENA_ENTRY is set."},
+    {"name": "alerts", "description": "What was raised and who was told. Orders need ADMIN_TOKEN."},
     {"name": "arena operation", "description": "Actions of the operator. They exist only where ADMIN_TOKEN is set."},
     {"name": "utility", "description": "What this service is and whether it works."},
 ]

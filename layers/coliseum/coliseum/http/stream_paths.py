@@ -13,11 +13,11 @@ STREAMS = {
     "trading": (
         "`new_trades`, `trade_corrected`, `source_gap` (trades that the bot lost or reported wrongly), `trade_context` "
         "(what the arena last said about their markets), `bot_status`, `exchange_changed` (a change of the exchange's "
-        "interface: `ExchangeChangeData`)."
+        "interface: `ExchangeChangeData`), `alert` (an alert that was raised, repeated or cleared: `AlertEvent`)."
     ),
     "trades": "`new_trades`, `trade_corrected`, `source_gap`.",
     "portfolio": "The same events as `trades`.",
-    "status": "`bot_status`, `exchange_changed`.",
+    "status": "`bot_status`, `exchange_changed`, `alert`.",
     "arena": (
         "`round_opened`, `forecast` (an agent's seals), `paper_trade` (its trades, once the round is closed), "
         "`settled`, `leaderboard_changed`."
@@ -238,6 +238,18 @@ SCHEMAS: Json = {
             "head": _TEXT,
             "stale_sources": _NAMES,
             "identity": {"$ref": "#/components/schemas/IdentityData"},
+        },
+    ),
+    "AlertEvent": _object(
+        "The data of the event `alert`. The same id and change may come again after a crash of the log.",
+        {
+            "id": {"type": "string", "description": "rule:subject:episode, the same in every message about it."},
+            "rule": _TEXT,
+            "subject": _TEXT,
+            "severity": {"enum": ["critical", "warning", "info"]},
+            "change": {"enum": ["raised", "repeated", "cleared", "noted"]},
+            "text": {"type": "string", "description": "A plain sentence."},
+            "at": _TIME,
         },
     ),
     "TicketWish": _object(

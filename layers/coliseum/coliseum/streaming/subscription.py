@@ -24,10 +24,12 @@ _MAX_VALUE_CHARACTERS = 4096
 
 _TRADES = (EntryKind.TRADE, EntryKind.TRADE_CORRECTED, EntryKind.SOURCE_GAP)
 STREAMS: Mapping[str, frozenset[EntryKind]] = {
-    "trading": frozenset({*_TRADES, EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT, EntryKind.EXCHANGE_CHANGED}),
+    "trading": frozenset(
+        {*_TRADES, EntryKind.BOT_STATUS, EntryKind.TRADE_CONTEXT, EntryKind.EXCHANGE_CHANGED, EntryKind.ALERT}
+    ),
     "trades": frozenset(_TRADES),
     "portfolio": frozenset(_TRADES),
-    "status": frozenset({EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED}),
+    "status": frozenset({EntryKind.BOT_STATUS, EntryKind.EXCHANGE_CHANGED, EntryKind.ALERT}),
     "arena": frozenset(
         {
             EntryKind.ROUND_OPENED,

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from fastapi.security.utils import get_authorization_scheme_param
+from fastapi import APIRouter, Depends, Path, Request
 
 from coliseum.arena.api.admin.actions import AgentCommand, Operator
 from coliseum.arena.api.admin.answers import AgentStatusAnswer, OpenedAnswer, RedriveAnswer
 from coliseum.arena.api.claims.answers import ClaimRequest, RegisteredAnswer
 from coliseum.arena.api.routes import AgentPath
+from coliseum.http.operator import OperatorRoute, operator_only
 from coliseum.http.problems import PROBLEMS
-from coliseum.http.routes import PREFIX, settings_of
-from coliseum.http.strict_body import StrictBodyRoute
+from coliseum.http.routes import PREFIX
 from coliseum.http.strict_query import known_parameters_only
 from coliseum.observability import logger
-
-_bearer = HTTPBearer(scheme_name="operator", auto_error=False)
-
-
-def check_operator(request: Request) -> None:
-    """Raises HTTPException 404 if no token is set, 401 if the caller sent another one or none."""
-    token = settings_of(request).admin_token
-    if token is None:
-        raise HTTPException(404)
-    scheme, credentials = get_authorization_scheme_param(request.headers.get("Authorization"))
-    # Servers decode headers as Latin-1, so this gives the bytes that the caller sent.
-    offered = credentials.encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
-    if not hmac.compare_digest(offered, token.get_secret_value().encode()):
-        raise HTTPException(401, "The operator's token is needed.", {"WWW-Authenticate": "Bearer"})
-
-
-def operator_only(
-    request: Request, documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> None:
-    """`check_operator` as a dependency, so that the document says that the route needs the token."""
-    del documented
-    check_operator(request)
-
-
-class OperatorRoute(StrictBodyRoute):
-    """A route of the operator. Others learn nothing about its body or parameters."""
-
-    gates = (check_operator,)
 
 
 def operator_of(request: Request) -> Operator:

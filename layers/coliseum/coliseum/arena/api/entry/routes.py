@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from coliseum.arena.api.admin.routes import check_operator, operator_only
 from coliseum.arena.api.entry.answers import (
     ClaimedEntrantAnswer,
     EntrantAnswer,
@@ -33,6 +32,7 @@ from coliseum.arena.api.routes import AGENT_PATTERN, Page
 from coliseum.arena.entry.entrants import Entrant, Entrants
 from coliseum.errors import NotPermitted
 from coliseum.http.client_address import hidden_network
+from coliseum.http.operator import check_operator, operator_only
 from coliseum.http.paging import decode_cursor, encode_cursor
 from coliseum.http.problems import PROBLEMS
 from coliseum.http.routes import PREFIX, settings_of
