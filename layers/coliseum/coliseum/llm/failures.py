@@ -184,8 +184,11 @@ _OUTPUT_TERMS = ("tool use", "tool_choice", "tools", "response_format", "structu
 """Terms in the message of a host that lacks the output mode. Hosts have no error code for this."""
 _POLICY_TERMS = ("data policy", "guardrail", "privacy", "providers have been ignored", "allowed providers")
 _PRICE_TERMS = ("max_price", "max price", "maximum price")
-_GONE_TERMS = ("no endpoints found", "no such model", "model not found", "not a valid model", "model does not exist")
-"""A model that is gone stays paused until an operator resumes it, so an unclear 404 does not count as this."""
+_GONE_TERMS = ("no such model", "model not found", "not a valid model", "model does not exist")
+"""A model that is gone stays paused until an operator resumes it, so an unclear 404 does not count as this. Nor does one
+of a host, which may lack a model that others have."""
+_NO_HOST_TERMS = ("no endpoints found", *_GONE_TERMS)
+"""No host has the model now. This also happens while all of its hosts are down."""
 _REFUSALS = frozenset({401, 402, 403, 404, 407, 451})
 """Where a proxy sends one of these, it says nothing about our key, our credit or the model."""
 _VENDOR_NAMES = {"qwen": "alibaba", "amazon": "amazonbedrock"}
@@ -228,8 +231,10 @@ def _by_message(reply: ModelErrorReply) -> FailureKind | None:
         return FailureKind.PRICE_LIMIT
     if any(term in text for term in _OUTPUT_TERMS):
         return FailureKind.CAPABILITY
-    if any(term in text for term in _GONE_TERMS):
+    if reply.provider is None and any(term in text for term in _GONE_TERMS):
         return FailureKind.MODEL_GONE
+    if any(term in text for term in _NO_HOST_TERMS):
+        return FailureKind.UNAVAILABLE
     return None
 
 
