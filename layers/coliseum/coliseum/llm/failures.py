@@ -185,8 +185,8 @@ _OUTPUT_TERMS = ("tool use", "tool_choice", "tools", "response_format", "structu
 _POLICY_TERMS = ("data policy", "guardrail", "privacy", "providers have been ignored", "allowed providers")
 _PRICE_TERMS = ("max_price", "max price", "maximum price")
 _GONE_TERMS = ("no such model", "model not found", "not a valid model", "model does not exist")
-"""A model that is gone stays paused until an operator resumes it, so an unclear 404 does not count as this. Nor does one
-of a host, which may lack a model that others have."""
+"""A model that is gone stays paused until an operator resumes it, so an unclear 404 does not count as this. Nor does
+that of a host, which may lack a model that others have."""
 _NO_HOST_TERMS = ("no endpoints found", *_GONE_TERMS)
 """No host has the model now. This also happens while all of its hosts are down."""
 _REFUSALS = frozenset({401, 402, 403, 404, 407, 451})
