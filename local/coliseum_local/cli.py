@@ -83,6 +83,26 @@ def redrive(
     raise typer.Exit(redrive_queue(queue_url))
 
 
+alerts = typer.Typer(help="Alerts: whom they reach. docs/alerts.md.")
+app.add_typer(alerts, name="alerts")
+
+
+@alerts.command("test")
+def test_alerts() -> None:
+    """Send a test message to each address of ALERT_URLS, and say which of them failed."""
+    from coliseum_local.alerts import send_test
+
+    raise typer.Exit(send_test())
+
+
+@alerts.command("rules")
+def show_rules() -> None:
+    """Show every rule's limit and what it is about."""
+    from coliseum_local.alerts import show_limits
+
+    raise typer.Exit(show_limits())
+
+
 books = typer.Typer(help="The account's books: what its fills and settlements changed, kept in Postgres.")
 app.add_typer(books, name="books")
 

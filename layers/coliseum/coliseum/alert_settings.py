@@ -168,25 +168,28 @@ class AlertService:
     url: str = field(repr=False)
 
 
-@cache
-def parse_services(text: str | None) -> tuple[AlertService, ...]:
+def split_addresses(text: str | None) -> tuple[str, ...]:
     """Addresses as Apprise takes them, separated by commas or white space.
 
     Raises ValueError with the position of a wrong one, counted from 1, and never with the address.
     """
     parts = re.split(r"[\s,]{1,100}(?=[a-z][a-z0-9+.-]{1,30}://)", (text or "").strip(" \t\r\n,"))
-    texts = [part for part in parts if part]
-    if len(texts) > MAX_SERVICES:
-        raise ValueError(f"expected at most {MAX_SERVICES} addresses, got {len(texts)}")
-    services: list[AlertService] = []
-    for position, url in enumerate(texts, start=1):
+    addresses = [part for part in parts if part]
+    if len(addresses) > MAX_SERVICES:
+        raise ValueError(f"expected at most {MAX_SERVICES} addresses, got {len(addresses)}")
+    for position, url in enumerate(addresses, start=1):
         scheme, mark, rest = url.partition("://")
         if not _is_address(scheme, rest) or not mark or not url.isprintable():
             raise ValueError(f"address {position}: expected an address of Apprise, such as tgram://token/chat")
-        if any(service.url == url for service in services):
+        if url in addresses[: position - 1]:
             raise ValueError(f"address {position}: the same address stands before it")
-        services.append(AlertService(f"{scheme}-{_digest(url)}", url))
-    return tuple(services)
+    return tuple(addresses)
+
+
+@cache
+def parse_services(text: str | None) -> tuple[AlertService, ...]:
+    """The addresses with the names of their services, which take a while to compute. Raises as `split_addresses`."""
+    return tuple(AlertService(f"{url.partition('://')[0]}-{_digest(url)}", url) for url in split_addresses(text))
 
 
 def _is_address(scheme: str, rest: str) -> bool:

@@ -25,6 +25,7 @@ from coliseum.alert_settings import (
     parse_limits,
     parse_quiet_hours,
     parse_services,
+    split_addresses,
 )
 from coliseum.errors import ConfigurationError
 from coliseum.identity import NO_ACCOUNT, ExchangeName, Identity, exchange_at, key_digest
@@ -183,7 +184,7 @@ class Settings(BaseSettings):
     @field_validator("alert_urls")
     @classmethod
     def _check_alert_urls(cls, value: SecretStr | None) -> SecretStr | None:
-        parse_services(None if value is None else value.get_secret_value())
+        split_addresses(None if value is None else value.get_secret_value())
         return value
 
     @field_validator("alert_rules", "alert_quiet_hours", "alert_digest")
@@ -248,7 +249,11 @@ class Settings(BaseSettings):
         """The values of all secrets, for code that removes them from what others sent."""
         values = (getattr(self, name) for name in type(self).model_fields)
         whole = frozenset(value.get_secret_value() for value in values if isinstance(value, SecretStr))
-        return whole | frozenset(self.bot_webhook_secrets) | {service.url for service in self.alert_services}
+        return whole | frozenset(self.bot_webhook_secrets) | set(self._alert_addresses)
+
+    @property
+    def _alert_addresses(self) -> tuple[str, ...]:
+        return split_addresses(None if self.alert_urls is None else self.alert_urls.get_secret_value())
 
     @property
     def alert_services(self) -> tuple[AlertService, ...]:
