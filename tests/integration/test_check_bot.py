@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,28 +106,34 @@ def test_the_command_works_without_any_settings(bot: ScriptedBot, tmp_path: Path
     assert (done.returncode, "ok       /status" in done.stdout) == (0, True)
 
 
-def example(root: Path) -> str:
+def example(root: Path, holding: str) -> str:
     blocks = re.findall(r"```python\n(.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
-    (code,) = (block for block in blocks if "def do_GET" in block)
+    (code,) = (block for block in blocks if holding in block)
     return str(code)
 
 
-def test_the_example_bot_of_the_guide_passes_the_check(root: Path, tmp_path: Path) -> None:
-    """As a user has it: copied to a file, and run by a Python without our packages."""
+@pytest.mark.parametrize("holding", ["def do_GET", "import Reporter"])
+def test_an_example_bot_of_the_guide_passes_the_check(root: Path, tmp_path: Path, holding: str) -> None:
+    """As a user has it: copied to a file, beside the kit, and run by a Python without our packages."""
     script = tmp_path / "bot.py"
-    script.write_text(example(root))
+    shutil.copy(root / "web" / "coliseum_reporter.py", tmp_path)
+    # -I leaves out the script's folder, in which a user has the kit.
+    script.write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{example(root, holding)}")
     with create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-I", "-S", str(script), str(port)], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-I", "-S", str(script), str(port)]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
 
         def answers() -> bool:
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
             try:
-                connection = HTTPConnection("127.0.0.1", port, timeout=5)
                 connection.request("GET", "/health")
                 return connection.getresponse().status == 200
             except OSError:
                 return False
+            finally:
+                connection.close()
 
         until(answers)
         lines: list[str] = []
@@ -135,4 +142,4 @@ def test_the_example_bot_of_the_guide_passes_the_check(root: Path, tmp_path: Pat
         process.kill()
         process.wait()
     assert (code, "all is right" in "\n".join(lines)) == (0, True)
-    assert len(example(root).strip().splitlines()) <= 45
+    assert len(example(root, holding).strip().splitlines()) <= 45
