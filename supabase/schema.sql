@@ -3880,7 +3880,12 @@ CREATE VIEW public.public_arena_agents AS
     status,
     season,
     created_at,
-    (params ->> 'rule'::text) AS rule
+    (params ->> 'rule'::text) AS rule,
+    (params ->> 'method'::text) AS method,
+    ( SELECT count(*) AS count
+           FROM (public.arena_forecasts f
+             JOIN public.arena_rounds r USING (round_id))
+          WHERE ((f.agent_id = a.agent_id) AND (f.payload ? 'served_model'::text) AND (r.closes_at <= now()))) AS other_model_forecasts
    FROM public.arena_agents a
   WHERE ((kind <> 'entrant'::text) OR (status = 'active'::text) OR (EXISTS ( SELECT 1
            FROM public.arena_decisions d
@@ -4019,7 +4024,11 @@ CREATE VIEW public.public_arena_forecasts AS
         CASE
             WHEN (r.closes_at <= now()) THEN f.replicates
             ELSE NULL::jsonb
-        END AS replicates
+        END AS replicates,
+        CASE
+            WHEN (r.closes_at <= now()) THEN (f.payload ->> 'served_model'::text)
+            ELSE NULL::text
+        END AS served_model
    FROM (public.arena_forecasts f
      JOIN public.arena_rounds r USING (round_id));
 
@@ -5064,6 +5073,12 @@ CREATE INDEX arena_forecasts_agent_id_created_at_idx ON public.arena_forecasts U
 --
 
 CREATE INDEX arena_forecasts_created_at_idx ON public.arena_forecasts USING btree (created_at);
+
+--
+-- Name: arena_forecasts_other_model; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX arena_forecasts_other_model ON public.arena_forecasts USING btree (agent_id) WHERE (payload ? 'served_model'::text);
 
 --
 -- Name: arena_forecasts_ticker_created_at_idx; Type: INDEX; Schema: public; Owner: -

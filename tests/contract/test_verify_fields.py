@@ -16,7 +16,7 @@ FILES = ("agents", "attempts", "cells", "claims", "decisions", "forecasts", "mar
          "seals")  # fmt: skip
 NOT_CHECKED: dict[str, tuple[str, ...]] = {
     # What a contestant is called, and how it was asked: no number comes from it.
-    "agents": ("name", "model", "tracks", "status", "season", "created_at"),
+    "agents": ("name", "model", "tracks", "status", "season", "created_at", "method", "other_model_forecasts"),
     # The arena's own records, which nothing seals.
     "attempts": ("attempt", "started_at", "model_requested", "model_served", "host", "output_mode", "context_hash",
                  "prompt", "raw_reply", "cost_source", "error_class", "recorded_at", "season", "track", "repairs"),

@@ -59,6 +59,8 @@ def seal_differences(sealed: Iterable[CheckedForecast]) -> Iterator[BoardDiffere
         for name in ("probability", "low", "high"):
             if not _same_number(row.payload.get(name), getattr(row, name)):
                 yield BoardDifference(f"{path}.{name}", getattr(row, name), row.payload.get(name))
+        if row.served_model != row.payload.get("served_model"):
+            yield BoardDifference(f"{path}.served_model", row.served_model, row.payload.get("served_model"))
         stated = row.payload.get("replicates")
         if stated is not None and not _is_mean(stated, row.probability):
             yield BoardDifference(f"{path}.replicates", stated, f"answers whose mean is {row.probability}")

@@ -112,6 +112,7 @@ class CheckedForecast(CheckedRow):
     low: Decimal | None
     high: Decimal | None
     abstain: bool | None
+    served_model: str | None = None
     payload: dict[str, Any] | None
 
 

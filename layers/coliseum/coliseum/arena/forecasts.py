@@ -58,6 +58,8 @@ class Forecast:
     """The numbers from which a statistical contestant computed its answer."""
     replicates: tuple[Decimal, ...] | None = None
     """The probabilities of which `probability` is the mean, where the contestant was asked several times."""
+    served_model: str | None = None
+    """The model that replied, where that is another one than was asked."""
 
     def __post_init__(self) -> None:
         for name in ("probability", "low", "high", "base_rate"):
@@ -94,8 +96,12 @@ def payload(
     """
     if not NONCE.fullmatch(nonce):
         raise InvalidInput("nonce", nonce, "32 to 128 hex digits")
-    # Without replicates there is no such key, so that payloads stay as they always were.
-    asked_again = {} if forecast.replicates is None else {"replicates": [decimal_text(p) for p in forecast.replicates]}
+    # What most forecasts do not have is no key of theirs, so that payloads stay as they always were.
+    more: dict[str, Any] = {}
+    if forecast.replicates is not None:
+        more["replicates"] = [decimal_text(p) for p in forecast.replicates]
+    if forecast.served_model is not None:
+        more["served_model"] = forecast.served_model
     return {
         "round_id": round_id,
         "ticker": ticker,
@@ -111,7 +117,7 @@ def payload(
         "rationale": forecast.rationale,
         "stake": optional_text(forecast.stake),
         "numbers": None if forecast.numbers is None else dict(forecast.numbers),
-        **asked_again,
+        **more,
     }
 
 
@@ -121,7 +127,13 @@ def forecast_from(sealed: Mapping[str, Any]) -> Forecast:
     values = {name: None if sealed[name] is None else Decimal(sealed[name]) for name in names}
     texts = sealed.get("replicates")
     replicates = None if texts is None else tuple(map(Decimal, texts))
-    return Forecast(**values, rationale=sealed["rationale"], numbers=sealed["numbers"], replicates=replicates)
+    return Forecast(
+        **values,
+        rationale=sealed["rationale"],
+        numbers=sealed["numbers"],
+        replicates=replicates,
+        served_model=sealed.get("served_model"),
+    )
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

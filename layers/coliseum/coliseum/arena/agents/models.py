@@ -37,6 +37,8 @@ CIRCUIT_OPEN = "circuit_open:"
 """Begins the reason of a decision that was not made because the model is paused. The failure class follows."""
 LOST_REPLICATE = "replicate_failed:"
 """Begins the note of a replicate without which the forecast stands. The failure class follows."""
+MOST_SERVED = 200
+"""Characters of a served model's name that are sealed with the forecast."""
 SHORTEST_SECONDS = 5.0
 """With less time left the model is not asked: its reply would be paid for and come too late."""
 
@@ -95,7 +97,9 @@ class Models:
         if not allowed.go:
             emit_metrics({"model": agent.model}, CircuitOpen=1)
             return ModelOutcome(reason=f"{CIRCUIT_OPEN}{allowed.reason}", wait_seconds=allowed.wait_seconds)
-        prompt = build_prompt(visible_context(question.market.context, decision.track), decision.track)
+        prompt = build_prompt(
+            visible_context(question.market.context, decision.track), decision.track, method=agent.params.get("method")
+        )
         money = _DecisionBudget(self._budget, question)
         covered = False
         try:
@@ -133,6 +137,7 @@ class Models:
             if record is not None and forecast is not None:
                 lost = (f"{LOST_REPLICATE}{each.failed.failure.value}" for each in asked if each.failed is not None)
                 record = replace(record, repairs=(*record.repairs, *lost))
+                forecast = replace(forecast, served_model=_other_model(agent, record))
             attempt = Attempt(
                 decision=question.decision,
                 started_at=started_at,
@@ -175,14 +180,17 @@ class Models:
 
 def _warn_of_another_model(agent: Agent, attempt: Attempt) -> None:
     """A reply of another model is kept and marked: it is not what the leaderboard says it is."""
-    record = attempt.record
-    if agent.model is None or record is None or record.model_served is None:
-        return
-    if not same_model(agent.model, record.model_served):
-        emit_metrics({"model": agent.model}, OtherModelServed=1)
-        logger().warning(
-            "another model replied", agent_id=agent.agent_id, asked=agent.model, served=record.model_served
-        )
+    served = None if attempt.record is None else _other_model(agent, attempt.record)
+    if served is not None:
+        emit_metrics({"model": agent.model or ""}, OtherModelServed=1)
+        logger().warning("another model replied", agent_id=agent.agent_id, asked=agent.model, served=served)
+
+
+def _other_model(agent: Agent, record: RunRecord) -> str | None:
+    """The model that replied, where that is not the one asked."""
+    if agent.model is None or record.model_served is None or same_model(agent.model, record.model_served):
+        return None
+    return record.model_served[:MOST_SERVED]
 
 
 def _model_agent(agent: Agent, prompt: Prompt, settings: Settings, number: int) -> ModelAgent[ForecastReply]:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from coliseum.arena.agents.contestants import RULES, reads_price
+from coliseum.arena.clean_text import clean_lines
 from coliseum.arena.forecasts import Track
 from coliseum.arena.replicates import MOST_REPLICATES
 from coliseum.errors import InvalidInput
@@ -29,6 +30,8 @@ ENTRANT_PREFIX = "e-"
 """Ids of outside agents begin with it, and no others. The database enforces this too."""
 AGENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 MOST_ENTRIES = 100
+MOST_METHOD = 4_000
+"""Characters of the steps that a prompt variant is given."""
 MOST_DOLLARS = Decimal(10_000)
 """Per million tokens. A higher price is a mistake of units."""
 _PARTS = {"about", "options", "models", "statistical", "consensus"}
@@ -148,11 +151,26 @@ def _check_fields(entry: Mapping[str, Any], required: Mapping[str, type], *, opt
 
 def _checked_model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a model's entry, also of one that is not enabled."""
-    _check_fields(entry, _MODEL_FIELDS, optional=(*_OWN_OPTIONS, "tracks"))
+    _check_fields(entry, _MODEL_FIELDS, optional=(*_OWN_OPTIONS, "tracks", "method"))
+    _check_method(entry)
     if not AGENT_ID.fullmatch(entry["agent_id"]):
         raise InvalidInput("agent_id", entry["agent_id"], "small letters, digits, dots and hyphens, at most 64")
     _check_options({**shared, **entry}, place=f"in the roster entry of {entry['agent_id']}")
     return _model(entry, shared)
+
+
+def _check_method(entry: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for a prompt variant whose steps a prompt cannot hold as they stand."""
+    method = entry.get("method")
+    if method is None:
+        return
+    clean = isinstance(method, str) and "\n".join(clean_lines(method, most=MOST_METHOD)) == method
+    if not clean or not method:
+        expected = (
+            f"a text of 1 to {MOST_METHOD} visible characters in lines without blanks at their ends, "
+            f"in the roster entry of {entry['agent_id']}"
+        )
+        raise InvalidInput("method", method, expected)
 
 
 def _check_options(options: Mapping[str, Any], *, place: str) -> None:
@@ -175,6 +193,8 @@ def _check_options(options: Mapping[str, Any], *, place: str) -> None:
 def _model(entry: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: entry[name] for name in _OWN_OPTIONS if name in entry}
     params = {"prices": entry["prices"], "options": {**shared, **own}}
+    if entry.get("method") is not None:
+        params["method"] = entry["method"]
     try:
         prices = prices_of(params)
         options_of(params)  # an entry that cannot be read fails here, not at the first decision

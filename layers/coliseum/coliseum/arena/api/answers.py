@@ -30,6 +30,10 @@ class AgentData(Answer):
     status: Literal["active", "needs_key", "paused", "retired"]
     season: str
     created_at: UtcTime
+    method: str | None = Field(description="Of a prompt variant: the steps in which the model is asked to work.")
+    other_model_forecasts: int = Field(
+        description="Forecasts of closed rounds that another model than `model` gave. They count as this agent's."
+    )
 
 
 class AgentsAnswer(Listing[AgentData]):
@@ -166,6 +170,9 @@ class ForecastData(Answer):
     low: Probability | None
     high: Probability | None
     abstain: bool | None = Field(description=_SECRET)
+    served_model: str | None = Field(
+        description=f"The model that replied, where that is another one than was asked. {_SECRET}"
+    )
 
 
 class ForecastsAnswer(Listing[ForecastData]):

@@ -37,7 +37,11 @@ class Table:
         return {name: row[name] for name in self.key_columns}
 
 
-AGENTS = Table("public_arena_agents", "agent_id,kind,name,model,tracks,status,season,created_at,rule", ("agent_id",))
+AGENTS = Table(
+    "public_arena_agents",
+    "agent_id,kind,name,model,tracks,status,season,created_at,rule,method,other_model_forecasts",
+    ("agent_id",),
+)
 TOTALS = Table(
     "public_arena_agent_totals",
     "agent_id,decisions,failures,attempts,cost_usd::text,cost_unknown,input_tokens,output_tokens,"
@@ -59,7 +63,8 @@ MARKET_ROWS = Table(MARKETS.view, f"{FROZEN.columns},season,outcomes,mutually_ex
 ASKED_MARKETS = Table(MARKETS.view, f"market_id,{ASKED_MARKET_COLUMNS}", MARKETS.key)
 FORECASTS = Table(
     "public_arena_forecasts",
-    "forecast_id,seal,round_id,ticker,agent_id,track,created_at,opened,p::text,low::text,high::text,abstain",
+    "forecast_id,seal,round_id,ticker,agent_id,track,created_at,opened,p::text,low::text,high::text,abstain,"
+    "served_model",
     ("forecast_id.desc",),
 )
 SEALED = Table(FORECASTS.view, f"{FORECASTS.columns},payload", FORECASTS.key)

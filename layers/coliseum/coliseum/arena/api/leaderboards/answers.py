@@ -77,6 +77,9 @@ class StandingData(Answer):
     )
     value: float | None = Field(description="The requested metric in the requested slice.")
     scores: dict[str, Any] = Field(description="Every number of the slice. docs/scoring.md has the formulas.")
+    other_model_forecasts: int = Field(
+        default=0, description="So many of the agent's forecasts came from another model than it is named after."
+    )
     claims: list[BoardClaim] = Field(default=[], description="Registered claims about the agent, oldest first.")
     operations: dict[str, Any] | None = Field(
         default=None, description="Failures by reason, time, tokens and cost. It does not affect the rank."

@@ -119,7 +119,10 @@ class LeaderboardQueries:
         """The rows with the claims about their agents that were registered when the leaderboard was made."""
         if report is None:
             return []
-        return rows.with_claims(report, items, self._claims.of_board(report["season"], report["track"]))
+        others = self._queries.rows.every(records.AGENTS, [("other_model_forecasts", "gt", 0)])
+        counts = {row["agent_id"]: int(row["other_model_forecasts"]) for row in others}
+        claims = self._claims.of_board(report["season"], report["track"])
+        return rows.with_claims(report, rows.with_other_models(items, counts), claims)
 
     def report(self, report_filter: ReportFilter) -> StoredReport | None:
         """The newest published report that fits; None if there is none."""

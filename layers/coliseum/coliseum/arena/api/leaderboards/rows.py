@@ -91,6 +91,11 @@ def standings(report: StoredReport, *, metric: str, slice_name: str) -> list[Sta
     return sorted(rows, key=lambda row: (row.value is None, _sort_key(metric, row.value), row.agent_id))
 
 
+def with_other_models(items: Sequence[StandingData], forecasts: Mapping[str, int]) -> list[StandingData]:
+    """The rows, marked with how many forecasts of their agents another model gave (`forecasts`, by agent)."""
+    return [item.model_copy(update={"other_model_forecasts": forecasts.get(item.agent_id, 0)}) for item in items]
+
+
 def with_claims(
     report: StoredReport, items: Sequence[StandingData], by_agent: Mapping[str, Sequence[ClaimData]]
 ) -> list[StandingData]:
