@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from coliseum.alert_settings import AlertService, parse_digest, parse_limits, parse_quiet_hours, parse_services
 from coliseum.alerts.facts import ExchangeFacts
@@ -104,10 +105,13 @@ class AlertWorld:
         self.now = START
         self.store, self.redis = store, redis
         self.feed = Feed(redis, prefix=prefix, maxlen=1000)
-        self.services, self.exchange = FakeServices(), FixedExchange()
+        self.services: Any = FakeServices()
+        self.exchange = FixedExchange()
         self.records = SteppedRecords(store, IDENTITY, exchange="kalshi", fill_minutes=15)
         self.limits, self.quiet, self.digest = parse_limits(limits), parse_quiet_hours(quiet), parse_digest(digest)
         self.urls = urls
+        self.lost_numbers: set[int] = set()
+        """The gaps that were published with lost trades."""
         self._published = 0
 
     @property
@@ -165,6 +169,8 @@ class AlertWorld:
             "lost": lost,
             "backfilled": backfilled,
         }
+        if lost > backfilled:
+            self.lost_numbers.add(number)
         self.feed.publish([event_candidate(EntryKind.SOURCE_GAP, f"gap:{number}", data)], now_ms=int(self.now * 1000))
 
     def told(self, service: int = 0) -> list[str]:
