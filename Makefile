@@ -73,9 +73,10 @@ lock: $(VENV)/.local ## resolve the dependency sets into requirements/, with has
 	$(LOCK) --group sam -o requirements/sam.txt
 	sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 
-soak: $(VENV)/.dev ## look for new failures: RUNS=10000 random histories of faults, 100,000 ordinary answers, rounds of troubled models, random examples of every property
+soak: $(VENV)/.dev ## look for new failures: RUNS=10000 random histories of faults, 100,000 ordinary answers, rounds of troubled models, 1,000 histories of alerts, random examples of every property
 	COLISEUM_SOAK=$(or $(RUNS),10000) $(PYTHON) -m pytest tests/chaos/test_delivery.py tests/integration/test_exchange_changes.py -q -n 0 $(ARGUMENTS)
 	COLISEUM_SOAK=20 $(PYTHON) -m pytest tests/functions/test_troubled_round.py -q -n 0 $(ARGUMENTS)
+	COLISEUM_SOAK=1000 $(PYTHON) -m pytest tests/chaos/test_alerts.py -q -n $(WORKERS) --dist load $(ARGUMENTS)
 	$(PYTHON) -m pytest tests/unit -q -m hypothesis --hypothesis-profile=explore -n $(WORKERS) --dist loadfile $(ARGUMENTS)
 
 simulate: $(VENV)/.dev ## simulate the statistics of the board: ARGUMENTS=sequence picks one, without it the names are listed

@@ -455,6 +455,7 @@ CREATE FUNCTION public.alerts_read(p_owner text, p_books text, p_account text, p
                 'open', (
                     select coalesce(jsonb_agg(jsonb_build_object(
                         'ticker', h.ticker, 'contracts', h.contracts::text, 'basis', h.basis::text,
+                        'last_fill_at', extract(epoch from h.last_fill_at),
                         'event_ticker', (
                             select b.event_ticker from public.account_bookings b
                             where b.account = p_books and b.ticker = h.ticker and b.event_ticker is not null

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -71,13 +72,20 @@ def test_a_changed_field_is_told_once() -> None:
 @pytest.mark.parametrize(("hours", "expected"), [(-1, 0), (0, 0), (1.9, 1), (2, 1), (2.1, 0)])
 def test_a_market_that_closes_soon_is_told_once_for_its_position(hours: float, expected: int) -> None:
     limits = parse_limits(None)
-    stored = STORED.__class__(
-        **{**{n: getattr(STORED, n) for n in STORED.__slots__}, "positions": (position("KXA-1", "5"),)}
-    )
+    stored = replace(STORED, positions=(position("KXA-1", "5"),))
     exchange = ExchangeFacts(closes={"KXA-1": NOW + 3600 * hours, "KXB-1": NOW + 60}, equity=Decimal(1))
     changes = closing_events(stored, exchange, rules_for(limits), limits, now=NOW)
     assert len(changes) == expected
     assert {change.alert_id for change in changes} <= {f"closing:KXA-1:{int(NOW + 3600 * hours)}"}
+
+
+@pytest.mark.parametrize(("hours_before", "expected"), [(1.9, 0), (2.1, 1), (None, 1)])
+def test_a_position_that_was_traded_in_the_last_hours_is_not_told(hours_before: float | None, expected: int) -> None:
+    limits, closes = parse_limits(None), NOW + 3600
+    traded = None if hours_before is None else closes - 3600 * hours_before
+    stored = replace(STORED, positions=(replace(position("KXA-1", "5"), last_fill_at=traded),))
+    changes = closing_events(stored, ExchangeFacts(closes={"KXA-1": closes}), rules_for(limits), limits, now=NOW)
+    assert len(changes) == expected
 
 
 def test_another_leader_is_told_and_the_first_one_only_remembered() -> None:

@@ -60,14 +60,19 @@ def _changed(data: Mapping[str, Any], rule: Rule, now: float) -> AlertChange:
 def closing_events(
     stored: StoredFacts, exchange: ExchangeFacts, rules: Mapping[RuleName, Rule], limits: AlertLimits, *, now: float
 ) -> tuple[AlertChange, ...]:
-    """One for each open position whose market closes soon."""
+    """One for each open position whose market closes soon, unless it was traded within these last hours.
+
+    A bot that trades markets of minutes or hours knows that they close. What is meant is a position from before.
+    """
     rule = rules.get(RuleName.CLOSING)
     if rule is None or limits.closing_hours is None or stored.positions is None:
         return ()
     found: list[AlertChange] = []
     for position in stored.positions:
         closes = exchange.closes.get(position.ticker)
-        if closes is not None and now < closes <= now + 3600 * limits.closing_hours:
+        if closes is None or not now < closes <= now + 3600 * limits.closing_hours:
+            continue
+        if position.last_fill_at is None or position.last_fill_at < closes - 3600 * limits.closing_hours:
             side = "YES" if position.contracts > 0 else "NO"
             at = rfc3339(int(closes * 1000))
             text = f"{position.ticker} closes at {at}, and {abs(position.contracts)} {side} contracts are open."

@@ -36,6 +36,8 @@ class OpenPosition:
     contracts: Decimal
     basis: Decimal
     event_ticker: str | None
+    last_fill_at: float | None = None
+    """When it was last traded, in unix seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,6 +263,7 @@ def _positions(books: Any) -> tuple[OpenPosition, ...] | None:
             contracts=Decimal(row["contracts"]),
             basis=Decimal(row["basis"]),
             event_ticker=row["event_ticker"],
+            last_fill_at=_number(row["last_fill_at"]),
         )
         for row in books["open"]
     )
