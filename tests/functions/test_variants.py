@@ -89,6 +89,7 @@ def test_a_reply_of_another_model_is_sealed_with_its_name_and_shown_when_the_rou
 
 
 def test_a_board_row_says_how_many_forecasts_another_model_gave() -> None:
-    rows = [StandingData.model_construct(None, **{"agent_id": name}) for name in ("a", "b")]
+    values: list[dict[str, Any]] = [{"agent_id": "a"}, {"agent_id": "b"}]
+    rows = [StandingData.model_construct(None, **each) for each in values]
     marked = with_other_models(rows, {"a": 3})
     assert [one.other_model_forecasts for one in marked] == [3, 0]
