@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -17,8 +18,9 @@ from starlette.testclient import TestClient
 from tests.contract.conftest import served
 from tests.contract.rest_world import API, client_of, settings_of
 from tests.fixtures.postgres import PostgresServer
-from tests.integration.arena_world import end_round, enrolled, open_round
+from tests.integration.arena_world import behind, end_round, enrolled, open_round
 
+from coliseum.arena.entry.records import EntryRecords
 from coliseum.arena.records.all_tables import ArenaRecords
 from coliseum.http.app import lambda_handler
 from coliseum.http.strict_body import MAX_BODY_BYTES
@@ -218,3 +220,146 @@ def test_the_page_for_agents_names_the_server(settings: Any) -> None:
     with served(build_arena(settings)) as url:
         page = httpx.get(f"{url}{API}/arena/SKILL.md").text
         assert f"{url}{MCP}" in page
+
+
+def calling(token: str | None) -> dict[str, str]:
+    return ACCEPT if token is None else {**ACCEPT, "Authorization": f"Bearer {token}"}
+
+
+def allow(store: Store, **limits: Any) -> None:
+    """The operator's decision about the only entrant."""
+    records = EntryRecords(store)
+    (entrant,) = records.entrants()
+    decision = {"status": None, "requests_per_minute": None, "forecasts_per_day": None, **limits}
+    assert records.decide(entrant["entrant_id"], **decision) is not None
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_only_calls_of_tools_count_against_the_limit(address: str, store: Store, token: str, mode: str) -> None:
+    """Each session greets the server and lists its tools; with 30 requests a minute that would leave few forecasts."""
+    allow(store, requests_per_minute=2)
+    for _ in range(3):
+        assert call(address, token, mode=mode) == []
+    first, second, third = call(address, token, *[("arena_score", {})] * 3, mode=mode)
+    assert not first[0] and not second[0]  # noqa: PT018 - the two that the limit allows
+    assert third[0]
+    assert "try again in" in third[1]
+    assert call(address, token, mode=mode) == []
+
+
+def test_what_does_not_count_runs_no_tool(direct: TestClient, store: Store, token: str) -> None:
+    allow(store, requests_per_minute=1)
+    bodies: list[dict[str, Any]] = [
+        rpc("ping"),
+        rpc("prompts/list"),
+        rpc("resources/list"),
+        rpc("arena_score"),
+        {**rpc("tools/list"), "id": None},
+        {**rpc("tools/call", name="arena_score", arguments={}), "method": "tools/Call"},
+        {**rpc("tools/call", name="arena_score", arguments={}), "method": "tools/call "},
+    ]
+    for body in bodies * 2:
+        assert "answered" not in direct.post(MCP, json=body, headers=calling(token)).text
+    asked = rpc("tools/call", name="arena_score", arguments={})
+    assert "answered" in direct.post(MCP, json=asked, headers=calling(token)).text
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("refusal", [("pending", "has not admitted"), ("banned", "has banned")])
+def test_who_may_not_call_is_told_so_by_the_tool(
+    address: str, token: str, postgres_server: PostgresServer, mode: str, refusal: tuple[str, str]
+) -> None:
+    """To a client a bare 403 is the end of the session, without its reason."""
+    status, reason = refusal
+    behind(postgres_server, f"update public.arena_entrants set status = '{status}'")  # noqa: S608 - a test's own word
+    for failed, text in call(address, token, ("arena_questions", {}), ("arena_score", {}), mode=mode):
+        assert failed
+        assert reason in text
+
+
+def test_a_database_that_does_not_answer_is_an_error_of_the_tool(token: str) -> None:
+    with served(build(settings_of().model_copy(update={"arena_entry": "open"}))) as url:
+        ((failed, text),) = call(f"{url}{MCP}", token, ("arena_questions", {}))
+    assert failed
+    assert "try again later" in text
+    assert token not in text
+
+
+def test_callers_at_the_same_time_are_not_mixed(
+    address: str, settings: Any, store: Store, records: ArenaRecords
+) -> None:
+    round_id = open_round(records, [f"T{number}" for number in range(6)])
+    with client_of(build_arena(settings)) as arena:
+        made = [
+            arena.post(f"{API}/arena/entrants", json={"name": name, "contact": "me@example.org"}).json()
+            for name in ("Odd one", "Even one", "Third one")
+        ]
+
+    def play(number: int) -> None:
+        calls = [
+            ("arena_submit", {"question_id": f"{round_id}.T{each}", "probability": (number + 1) / 10})
+            for each in range(6)
+        ]
+        assert not any(failed for failed, _ in call(address, made[number]["token"], *calls))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(play, range(3)))
+    sealed = {(each.agent_id, float(each.p or 0)) for each in records.forecasts()}
+    assert sealed == {(each["entrant_id"], (number + 1) / 10) for number, each in enumerate(made)}
+    assert len(records.forecasts()) == 18
+
+
+WRONG_HEADERS: list[tuple[dict[str, str], int]] = [
+    ({"Accept": "text/html"}, 406),
+    ({"Accept": "image/*;q=0.5"}, 406),
+    ({"Content-Type": "text/plain"}, 400),
+    ({"Content-Type": "application/x-www-form-urlencoded"}, 400),
+    ({"Origin": "null"}, 403),
+    ({"Origin": "https://localhost:3000.evil.example"}, 403),
+    ({"Host": "evil.example", "Origin": "http://evil.example"}, 403),
+    ({"MCP-Protocol-Version": "1999-01-01"}, 400),
+    ({"Mcp-Session-Id": "somebody-else"}, 200),
+    ({"Host": "evil.example"}, 200),
+]
+
+
+def test_wrong_headers_are_refused(direct: TestClient) -> None:
+    """A page that rebinds its name to ours sends its own Origin. Host says nothing."""
+    for headers, status in WRONG_HEADERS:
+        answer = direct.post(MCP, json=rpc("tools/list"), headers={**ACCEPT, **headers})
+        assert answer.status_code == status, headers
+
+
+WRONG_CALLS: list[dict[str, Any]] = [
+    {},
+    {"name": 5},
+    {"name": "arena_delete"},
+    {"name": "arena_score", "arguments": []},
+    {"name": "arena_score", "arguments": "x"},
+    {"name": "arena_context"},
+    {"name": "arena_context", "arguments": {"question_id": 5}},
+    {"name": "arena_context", "arguments": {"question_id": "x" * 201}},
+    {"name": "arena_context", "arguments": {"question_id": {"a": 1}}},
+    {"name": "arena_questions", "arguments": {"limit": "5"}},
+    {"name": "arena_questions", "arguments": {"limit": 0}},
+    {"name": "arena_questions", "arguments": {"limit": 5, "unknown": 1}},
+    {"name": "arena_submit", "arguments": {"question_id": "r-1.A", "probability": 0.5, "rationale": 5}},
+    {"name": "arena_submit", "arguments": {"question_id": "r-1.A", "probability": 0.5, "rational": "why"}},
+]
+
+
+def test_wrong_arguments_are_an_error_that_shows_no_token(
+    direct: TestClient, records: ArenaRecords, token: str
+) -> None:
+    for params in WRONG_CALLS:
+        answer = direct.post(MCP, json=rpc("tools/call", **params), headers=calling(token))
+        body = answer.json()
+        assert "error" in body or body["result"]["isError"], params
+        assert token not in answer.text
+        assert "Traceback" not in answer.text
+    assert records.forecasts() == ()
+
+
+def test_the_tools_say_that_they_take_no_other_arguments(direct: TestClient) -> None:
+    tools = direct.post(MCP, json=rpc("tools/list"), headers=ACCEPT).json()["result"]["tools"]
+    assert [tool["inputSchema"]["additionalProperties"] for tool in tools] == [False] * len(TOOLS)

@@ -6,6 +6,7 @@ Only the function `mcp` imports this file, because the SDK doubles the cost of a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from contextvars import ContextVar
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import anyio.to_thread
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import Field
@@ -22,7 +24,8 @@ from starlette.types import Receive, Scope, Send
 
 from coliseum import __version__
 from coliseum.arena.entry.entrants import LONGEST_RATIONALE, Entrant, Entrants
-from coliseum.errors import ColiseumError
+from coliseum.errors import ColiseumError, OverLimit, SourceError
+from coliseum.observability import logger
 
 Result = TypeVar("Result")
 INSTRUCTIONS = (
@@ -35,13 +38,15 @@ HOW_TO_REGISTER = (
     "how), then send the header `Authorization: Bearer <token>` with every request to this server."
 )
 QuestionId = Annotated[str, Field(max_length=200, description="`question_id` of arena_questions.")]
-_caller: ContextVar[Entrant | None] = ContextVar("caller", default=None)
+Caller = Entrant | ColiseumError | None
+"""Who calls a tool. An error says why it may not; None has shown no token."""
+_caller: ContextVar[Caller] = ContextVar("caller", default=None)
 
 
 class McpResponse(Response):
     """Answers one MCP request. A session manager lives for one request only: the server keeps no state."""
 
-    def __init__(self, server: MCPServer[Any], caller: Entrant | None, receive: Receive, *, most_bytes: int) -> None:
+    def __init__(self, server: MCPServer[Any], caller: Caller, receive: Receive, *, most_bytes: int) -> None:
         super().__init__()
         self._server = server
         self._entrant = caller
@@ -65,11 +70,7 @@ class McpResponse(Response):
 
 def mcp_server(entrants: Entrants) -> MCPServer[Any]:
     """The server with its tools. It can be used for any number of requests."""
-    server: MCPServer[Any] = MCPServer(
-        "coliseum-arena", title="Coliseum arena", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
-    )
 
-    @server.tool(structured_output=False)
     async def arena_questions(limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 20) -> str:
         """The open questions that you have not answered: id, ticker, title and closing time of each, as JSON."""
         rows = await _call(lambda caller: entrants.questions(caller, after="", limit=limit))
@@ -85,7 +86,6 @@ def mcp_server(entrants: Entrants) -> MCPServer[Any]:
             ]
         )
 
-    @server.tool(structured_output=False)
     async def arena_context(question_id: QuestionId) -> str:
         """The frozen context of an open question: rules, dates, precedent, sources, price and history, as JSON.
 
@@ -95,7 +95,6 @@ def mcp_server(entrants: Entrants) -> MCPServer[Any]:
         names = ("question_id", "ticker", "closes_at", "context_hash", "context")
         return _json({name: row[name] for name in names})
 
-    @server.tool(structured_output=False)
     async def arena_submit(
         question_id: QuestionId,
         probability: Annotated[float, Field(ge=0, le=1, strict=True, description="Of YES.")],
@@ -109,21 +108,45 @@ def mcp_server(entrants: Entrants) -> MCPServer[Any]:
         stored = {"forecast_id": sealed.forecast_id, "seal": sealed.seal, "probability": float(sealed.probability)}
         return _json(stored)
 
-    @server.tool(structured_output=False)
     async def arena_score() -> str:
         """Your coverage and Brier score over closed rounds, beside the market's, as JSON. Lower is better."""
         return _json(await _call(entrants.record))
 
-    return server
+    return MCPServer(
+        "coliseum-arena",
+        title="Coliseum arena",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+        tools=[_tool(each) for each in (arena_questions, arena_context, arena_submit, arena_score)],
+    )
+
+
+def _tool(function: Callable[..., Any]) -> Tool:
+    """The function as a tool. An unknown argument is refused, as over REST: a forecast whose rationale has a wrong name
+    would be final without it. The SDK by itself ignores such arguments."""
+    tool = Tool.from_function(function, structured_output=False)
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters = arguments.model_json_schema()
+    return tool
 
 
 async def _call(action: Callable[[Entrant], Result]) -> Result:
-    """Run the action for the caller. What the caller can mend is a tool error; anything else stays hidden."""
+    """Run the action for the caller. A refusal is a tool error with its reason; what nobody foresaw stays hidden."""
     caller = _caller.get()
     if caller is None:
         raise ToolError(HOW_TO_REGISTER)
     try:
+        if isinstance(caller, ColiseumError):
+            raise caller
         return await anyio.to_thread.run_sync(action, caller)
+    except OverLimit as error:
+        raise ToolError(f"{error}; try again in {math.ceil(error.retry_after_seconds)} seconds") from None
+    except SourceError as error:
+        logger().warning("tool failed", source=error.source, detail=error.problem)
+        raise ToolError(f"{error}; try again later") from None
     except ColiseumError as error:
         raise ToolError(str(error)) from None
 
