@@ -37,7 +37,7 @@ os.environ.update(
 
 # Hypothesis mixes constants of all loaded modules into its examples. To read them costs each worker 20 s in a fresh
 # clone, and examples would depend on which tests were loaded before.
-providers.is_local_module_file = lambda path: False  # type: ignore[assignment]  # its cache is not needed
+providers.is_local_module_file = lambda path: False  # type: ignore[assignment, attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
