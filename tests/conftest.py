@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from httpx._transports import default as httpx_transport
+from httpx2._transports import default as httpx2_transport
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from tests.fixtures.waiting import PATIENCE_SECONDS
@@ -38,6 +40,11 @@ os.environ.update(
 # Hypothesis mixes constants of all loaded modules into its examples. To read them costs each worker 20 s in a fresh
 # clone, and examples would depend on which tests were loaded before.
 providers.is_local_module_file = lambda path: False  # type: ignore[assignment, attr-defined]
+
+
+# Every client would read all certificates again, which takes 20 ms. Many tests make several clients.
+for transport in (httpx_transport, httpx2_transport):
+    transport.create_ssl_context = cache(transport.create_ssl_context)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
