@@ -44,7 +44,7 @@ providers.is_local_module_file = lambda path: False  # type: ignore[assignment, 
 
 # Every client would read all certificates again, which takes 20 ms. Many tests make several clients.
 for transport in (httpx_transport, httpx2_transport):
-    transport.create_ssl_context = cache(transport.create_ssl_context)
+    transport.create_ssl_context = cache(transport.create_ssl_context)  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
