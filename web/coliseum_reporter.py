@@ -300,6 +300,9 @@ RETRY_AFTER_MAX_SECONDS = 300.0
 TIMEOUT_SECONDS = 10.0
 CLOCK_TOLERANCE_SECONDS = 60.0
 
+# Sockets load this codec late. A process that is forked in that moment could never load it again.
+"localhost".encode("idna")
+
 
 class PushSettingError(ValueError):
     """The address or the secret of the push cannot be used. The text shows no secret."""
@@ -354,7 +357,7 @@ class SignedPush:
             self._unanswered = (route, body, f"msg_{uuid.uuid4().hex}")  # a repetition keeps its id
         try:
             status, headers, answer = self._exchange(f"{self._path}/bot/{route}", body, self._unanswered[2])
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next try needs a new connection
             self.disconnect()
             return self._failed(f"{self.host} does not answer ({type(error).__name__})")
         if 200 <= status < 300:

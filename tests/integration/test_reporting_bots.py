@@ -17,6 +17,8 @@ from tests.fixtures.push_receiver import SECRET, FakeReceiver, receiving
 from tests.fixtures.reporting_bots import COMMANDS, ReportingBot
 from tests.fixtures.waiting import PATIENCE_SECONDS, until
 
+from coliseum.bot.parse import trades_from
+
 Start = Callable[..., ReportingBot]
 KILLS = 60 if os.environ.get("COLISEUM_SOAK") else 20
 
@@ -109,7 +111,7 @@ def test_coliseum_can_poll_it(start: Start) -> None:
     bot = start(port=0)
     bot.do("status", {"mode": "paper", "strategy": "example"})
     bot.trades(1, 3)
-    port = bot.do("state")["port"]
+    port = until(lambda: bot.do("state")["port"])
     answers = [_get(port, name) for name in ("health", "status", "trades")]
     assert (answers[0]["status"], answers[0]["trade_count"], answers[1]["mode"]) == ("alive", 3, "paper")
     assert [row["trade_id"] for row in answers[2]["trades"]] == ["t3", "t2", "t1"]
@@ -187,11 +189,89 @@ def test_a_wrong_call_is_refused_with_a_sentence_in_the_log(start: Start, tmp_pa
     assert (tmp_path / "bot.log").read_text().count(sentence) == 1
 
 
+FIELDS = {"ticker": "KXA-1", "side": "BUY", "quantity": 5, "price": "0.65", "trade_id": "t1"}
+SAME_IN_EACH_LANGUAGE: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"side": "sell", "outcome": "NO", "fee": "-0.01", "order_id": 9, "strategy": "spread"}, True),
+    ({"quantity": "4.920", "price": 0, "trade_id": 7, "timestamp": "2026-11-21T07:00:00Z"}, True),
+    ({"price": 1, "timestamp": "1796000000.5", "trade_id": "\u00e9 x"}, True),
+    ({"fee": "free", "order_id": "", "strategy": "x" * 101, "outcome": "maybe"}, True),
+    ({"price": 65}, False),
+    ({"price": "1.01"}, False),
+    ({"price": None}, False),
+    ({"price": True}, False),
+    ({"quantity": 0}, False),
+    ({"quantity": "-1"}, False),
+    ({"quantity": 1e15}, False),
+    ({"quantity": []}, False),
+    ({"side": "long"}, False),
+    ({"ticker": "A B"}, False),
+    ({"ticker": ".."}, False),
+    ({"ticker": "A\n"}, False),
+    ({"trade_id": "a\nb"}, False),
+    ({"trade_id": "x" * 201}, False),
+    ({"trade_id": -1}, False),
+    ({"timestamp": 1796000000123}, False),
+    ({"timestamp": "2026-11-21T07:00:00"}, False),
+    ({"timestamp": "yesterday"}, False),
+    ({"qty": 5}, False),
+]
+
+
+def test_each_language_takes_the_same_trades_and_coliseum_reads_them(start: Start) -> None:
+    bot = start(file=None)
+    trades = [{**FIELDS, "trade_id": f"t{at}", **more} for at, (more, _) in enumerate(SAME_IN_EACH_LANGUAGE)]
+    taken = [bot.do("trade", trade) for trade in trades]
+    assert taken == [good for _, good in SAME_IN_EACH_LANGUAGE]
+    answer = trades_from(json.dumps(bot.do("answer", "/trades")).encode())
+    assert (len(answer.trades), answer.rejected) == (sum(taken), ())
+    assert bot.do("state")["refused"] == len(taken) - sum(taken) + 4  # and four optional fields
+
+
+def test_a_repetition_is_listed_once_and_a_correction_in_its_place(start: Start) -> None:
+    bot = start()
+    for trade_id, price in (("t1", "0.65"), ("t2", "0.65"), ("t1", "0.65"), ("t1", "0.66")):
+        assert bot.do("trade", {**FIELDS, "trade_id": trade_id, "price": price})
+    bot.kill()
+    rows = start().do("answer", "/trades")["trades"]
+    assert [(row["trade_id"], row["price"]) for row in rows] == [("t2", "0.65"), ("t1", "0.66")]
+
+
+def test_damaged_lines_cost_only_themselves(start: Start, path: str) -> None:
+    bot, rng = start(), random.Random(3)
+    bot.trades(1, 300)
+    bot.kill()
+    lines = Path(path).read_bytes().splitlines(keepends=True)
+    damaged = sorted(rng.sample(range(1, 300), 40))
+    for number in damaged:
+        place = rng.randrange(len(lines[number]) - 1)
+        wrong = bytes([lines[number][place] ^ (1 << rng.randrange(8))])
+        lines[number] = lines[number][:place] + wrong.replace(b"\n", b"x") + lines[number][place + 1 :]
+    Path(path).write_bytes(b"".join(lines)[:-20])  # and the last line is torn
+    again = start()
+    assert again.numbers() == [number for number in range(1, 300) if number not in damaged]
+    again.trades(301, 301)
+    assert again.numbers()[-1] == 301
+
+
+def test_each_kit_reads_the_file_of_the_other(kit: str, start: Start, tmp_path: Path, path: str) -> None:
+    other = "python" if kit == "node" else "node"
+    if COMMANDS[other] is None:
+        pytest.skip(f"{other} is not installed")
+    with ReportingBot(other, {"file": path, "port": None}, log=tmp_path / "other.log") as first:
+        first.trades(1, 30)
+        before = first.do("answer", "/trades")
+    second = start()
+    assert second.do("answer", "/trades") == before
+    second.trades(25, 31)
+    assert second.numbers() == list(range(1, 32))
+
+
 def test_a_taken_port_leaves_the_push(start: Start, receiver: FakeReceiver) -> None:
     bot = start(port=receiver.port, url=receiver.url, secret=SECRET)
     bot.trades(1, 1)
     until(lambda: receiver.taken_ids == ["t1"])
-    assert "cannot be used, trades are pushed only" in bot.do("state")["problems"]["port"]
+    until(lambda: "cannot be used, trades are pushed only" in bot.do("state")["problems"].get("port", ""))
 
 
 @pytest.fixture
