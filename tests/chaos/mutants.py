@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.chaos.alert_mutants import ALERT_MUTANTS
 from tests.chaos.board_mutants import BOARD_MUTANTS
 from tests.chaos.mutant import MACHINE, Mutant
 
@@ -339,6 +340,7 @@ MUTANTS = (
         CASES,
     ),
     *BOARD_MUTANTS,
+    *ALERT_MUTANTS,
 )
 
 

@@ -27,7 +27,7 @@ from coliseum.feed.entries import EntryKind
 from coliseum.store.client import Store
 from coliseum.upstash.client import Redis
 
-HISTORIES = int(os.environ.get("COLISEUM_SOAK", "8"))
+HISTORIES = int(os.environ.get("COLISEUM_SOAK") or 6)
 STEPS = 20
 FAULTS = ("down", "429", "302", "dropped", "500")
 PLACES = [f"{when} {what}" for what in ("commit", "claim", "mark", "sending") for when in ("before", "after")]

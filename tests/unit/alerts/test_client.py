@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from apprise.plugins.email import NotifyEmail
 from apprise.plugins.telegram import NotifyTelegram
 from tests.fixtures.alert_services import TakenMessages, http_service, smtp_service
 
@@ -27,6 +28,7 @@ def place(
     """A service and its fake."""
     with (smtp_service if request.param == "mailto" else http_service)() as (taken, port):
         monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://127.0.0.1:{port}/bot")
+        monkeypatch.setattr(NotifyEmail, "request_rate_per_sec", 0)  # else it sleeps between two mails
         url = {
             "json": f"json://user:hunter2@127.0.0.1:{port}/?rto=1&cto=1",
             "tgram": f"tgram://{TOKEN}/42/?rto=1&cto=1",
