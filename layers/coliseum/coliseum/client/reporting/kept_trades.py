@@ -20,7 +20,8 @@ SHORTEN_SECONDS = 60.0
 class KeptTrades:
     """The newest trades. Disk and memory hold the same, except while the disk refuses.
 
-    `lock` guards everything; it is held for one small write at most, and by the worker while a file is opened.
+    `lock` guards everything. A call holds it for one small write; the worker holds it for some milliseconds when it
+    opens or shortens the file.
     """
 
     def __init__(self, path: str | None, *, run: str, problems: ProblemLog) -> None:
