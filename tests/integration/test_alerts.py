@@ -129,6 +129,19 @@ def test_an_end_is_not_told_where_the_beginning_never_arrived(world: AlertWorld)
     assert "cleared)" in {text.partition("(")[2] for text in world.told(1)}
 
 
+def test_an_end_that_waits_for_a_beginning_is_untold_once_that_is_given_up(world: AlertWorld) -> None:
+    world.services.down = {world.names[0]}
+    world.poller(bot="offline")
+    run(world, 10, after=3600)
+    world.poller()
+    run(world, 18, after=3600)
+    rows = world.store.select("alert_deliveries", "phase,service,status", where=[("service", "eq", world.names[0])])
+    statuses = {row["phase"]: row["status"] for row in rows}
+    assert statuses.pop("raised") == "undelivered"
+    assert "cleared" in statuses
+    assert set(statuses.values()) == {"untold"}
+
+
 def test_a_flood_comes_as_nine_messages_and_a_summary(world: AlertWorld) -> None:
     for number in range(26):
         world.gap(number)

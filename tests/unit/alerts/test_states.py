@@ -59,6 +59,14 @@ def test_between_the_limits_an_alert_stays_and_none_begins() -> None:
     assert history((0, ON), (60, BETWEEN), (120, ON), (180, ON)) == []
 
 
+def test_between_the_limits_an_alert_stays_also_where_its_end_needs_no_time() -> None:
+    rule = replace(OFFLINE, raise_after_seconds=0, clear_after_seconds=0)
+    raised = advance({}, ON, {rule.name: rule}, now=0)
+    between = advance(raised.states, BETWEEN, {rule.name: rule}, now=60)
+    assert (between.states, between.changes) == (raised.states, ())
+    assert [change.change for change in advance(between.states, OFF, {rule.name: rule}, now=120).changes] == ["cleared"]
+
+
 def test_an_unknown_condition_changes_nothing() -> None:
     assert history((0, ON), (300, {}), (360, OFF)) == []
     assert history((0, ON), (120, ON), (600, {}), (660, ON)) == ["raised@120"]
