@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from coliseum.webhooks import webhook_secret
 from coliseum_local import variables as names
 from coliseum_local.keeper import Keeper
 from coliseum_local.services import (
@@ -170,6 +171,9 @@ class Supervisor:
             *("--api-key", self._variables["KALSHI_API_KEY"]),
             *("--private-key", self._variables["KALSHI_RSA_KEY_PATH"]),
         ]
+        self._learn(names.of_push(self._variables, made=webhook_secret()))
+        if port := self._ports[GATEWAY]:  # any free port is known only when the gateway serves
+            arguments += ["--push", f"http://127.0.0.1:{port}"]
         if keeper := self._start(BOT, arguments):
             self._serves(BOT, names.of_bot(keeper.ready["url"]))
 

@@ -71,6 +71,11 @@ def of_bot(url: str) -> Variables:
     return {"BOT_STATUS_ENDPOINT": f"{url}/status", "BOT_TRADES_ENDPOINT": f"{url}/trades"}
 
 
+def of_push(variables: Mapping[str, str], *, made: str) -> Variables:
+    """The secret with which the reference bot signs its pushes: the user's, else the one that was `made`."""
+    return {"BOT_WEBHOOK_SECRET": variables.get("BOT_WEBHOOK_SECRET") or made}
+
+
 def of_external_bot(variables: Mapping[str, str]) -> Variables:
     """Both endpoints, where the user named at least one: they stand side by side."""
     known = variables.get("BOT_TRADES_ENDPOINT") or variables.get("BOT_STATUS_ENDPOINT") or ""

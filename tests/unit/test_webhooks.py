@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.webhooks import check_secret
+from coliseum.webhooks import check_secret, webhook_secret
 
 
 @given(st.binary(min_size=24, max_size=64))
@@ -27,3 +27,10 @@ def test_another_form_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValueError, match="expected whsec_ and the base64 of 24 to 64 random bytes") as refused:
         check_secret(text)
     assert "AAAA" not in str(refused.value)
+
+
+def test_a_new_secret_is_one_and_never_the_same() -> None:
+    made = {webhook_secret() for _ in range(20)}
+    assert len(made) == 20
+    for secret in made:
+        check_secret(secret)

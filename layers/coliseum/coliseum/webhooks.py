@@ -1,13 +1,19 @@
-"""The form of a Standard Webhooks secret (https://www.standardwebhooks.com, 1.0.0). Pure."""
+"""The form of a Standard Webhooks secret (https://www.standardwebhooks.com, 1.0.0)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from secrets import token_bytes
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the form of a secret, not one
 SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 """The lengths that the specification allows."""
+
+
+def webhook_secret() -> str:
+    """A new secret."""
+    return SECRET_PREFIX + base64.b64encode(token_bytes(32)).decode()
 
 
 def check_secret(secret: str) -> None:

@@ -35,12 +35,19 @@ def _arguments() -> argparse.Namespace:
     add("--private-key", type=Path, required=True, help="PEM file of the key, RSA or Ed25519")
     add("--port", type=int, default=port, help="0 takes any free port (default %(default)s)")
     add("--state", type=Path, default=None, help="folder that keeps the trades over restarts")
+    add("--push", metavar="URL", help="where trades are pushed, signed with BOT_WEBHOOK_SECRET")
     add("--pace", type=float, default=4.0, help="seconds between two taking orders, on average (default %(default)s)")
     add("--live", action="store_true", help=f"trade real money; needs {VARIABLE}")
     add("--max-contracts", type=Decimal, default=DEFAULTS.contracts_per_market, help="per market")
     add("--max-exposure", type=Decimal, default=DEFAULTS.exposure, help="dollars over all positions")
     add("--max-daily-loss", type=Decimal, default=DEFAULTS.daily_loss, help="dollars")
     return parser.parse_args()
+
+
+def _push(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Where the reporter pushes, and its secret: of several the first, which is the newest. None and None: nowhere."""
+    secret = (os.environ.get("BOT_WEBHOOK_SECRET") or "").partition(",")[0].strip()
+    return (arguments.push, secret) if arguments.push and secret else (None, None)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -60,7 +67,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
         ),
     )
     trader.journal = _journal_of(arguments)
-    with Reporter(_file_of(arguments, "trades"), port=arguments.port) as reporter:
+    url, secret = _push(arguments)
+    with Reporter(_file_of(arguments, "trades"), port=arguments.port, url=url, secret=secret) as reporter:
         if reporter.port is None:
             raise ConfigurationError("--port", " ".join(reporter.problems.values()))
         trader.reporter = reporter

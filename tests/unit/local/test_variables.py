@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coliseum_local.variables import is_loopback, merged, misspelt, of_exchange, of_external_bot
+from coliseum_local.variables import is_loopback, merged, misspelt, of_exchange, of_external_bot, of_push
 
 
 def test_the_environment_wins_over_dotenv_also_where_it_says_empty() -> None:
@@ -49,3 +49,9 @@ def test_both_endpoints_of_a_bot_stay_as_they_are() -> None:
 )
 def test_loopback_addresses_are_this_machine(url: str, local: bool) -> None:
     assert is_loopback(url) is local
+
+
+def test_the_reference_bot_signs_with_the_users_secret_or_with_one_that_was_made() -> None:
+    assert of_push({}, made="whsec_made") == {"BOT_WEBHOOK_SECRET": "whsec_made"}
+    assert of_push({"BOT_WEBHOOK_SECRET": ""}, made="whsec_made") == {"BOT_WEBHOOK_SECRET": "whsec_made"}
+    assert of_push({"BOT_WEBHOOK_SECRET": "whsec_own"}, made="whsec_made") == {"BOT_WEBHOOK_SECRET": "whsec_own"}
