@@ -72,6 +72,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         if reporter.port is None:
             raise ConfigurationError("--port", " ".join(reporter.problems.values()))
         trader.reporter = reporter
+        reporter.status(**trader.status())  # the mode is known from the first answer on
         stopping = stop_signal()
         announce_ready(url=f"http://127.0.0.1:{reporter.port}", mode=mode.name, target=mode.target)
         work = asyncio.create_task(trader.run())
