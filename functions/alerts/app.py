@@ -15,7 +15,7 @@ from coliseum import config
 from coliseum.alerts.client import AlertSender
 from coliseum.alerts.probe import ExchangeProbe
 from coliseum.alerts.records import AlertRecords
-from coliseum.alerts.sending import OutboxSender
+from coliseum.alerts.sending import OutboxSender, Sends
 from coliseum.alerts.watch import AlertWatch
 from coliseum.aws import load_secrets
 from coliseum.feed.feed import Feed
@@ -41,8 +41,17 @@ def container() -> AlertContainer:
     return build(config.settings)
 
 
-def build(settings: config.Settings, *, clock: Callable[[], float] = time.time) -> AlertContainer:
-    """The clients and services of these settings. `clock` gives unix seconds."""
+def build(
+    settings: config.Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    records_of: Callable[..., AlertRecords] = AlertRecords,
+    sender: Callable[[], Sends] = AlertSender,
+) -> AlertContainer:
+    """The clients and services of these settings. `clock` gives unix seconds; `sender` is built with the first message.
+
+    `records_of` builds the records: tests give one that stops at a step.
+    """
     clients = ExitStack()
     redis = None if settings.upstash_redis_rest_url is None else Redis.from_settings(settings)
     store, kalshi = Store.from_settings(settings), Kalshi.from_settings(settings)
@@ -51,18 +60,18 @@ def build(settings: config.Settings, *, clock: Callable[[], float] = time.time) 
             clients.callback(client.close)
     feed = None if redis is None else Feed.from_settings(settings, redis)
     limits, services = settings.alert_limits, settings.alert_services
-    records = AlertRecords(
+    records = records_of(
         store,
         settings.identity,
         exchange=settings.exchange,
         fill_minutes=limits.fills_differ_minutes or 15,
     )
-    sender = OutboxSender(records, feed, services, sender=cache(AlertSender), clock=clock, quiet=settings.quiet_hours)
+    outbox = OutboxSender(records, feed, services, sender=cache(sender), clock=clock, quiet=settings.quiet_hours)
     watch = AlertWatch(
         records,
         feed,
         ExchangeProbe(kalshi, has_key=settings.kalshi_api_key is not None, clock=clock),
-        sender,
+        outbox,
         services=services,
         limits=limits,
         quiet=settings.quiet_hours,

@@ -5,40 +5,38 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
 
 from functions.alerts.app import build
 from tests.integration.alert_world import SteppedRecords
 
 from coliseum import config
+from coliseum.alert_settings import AlertService
 from coliseum.alerts.client import AlertSender
+from coliseum.alerts.texts import WrittenMessage
 
 
-def main() -> None:
-    place = sys.argv[1]
+def step(name: str) -> None:
+    if name == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def step(name: str) -> None:
-        if name == place:
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    container = build(config.load())
-    watch = container.watch
-    records = watch._records
-    stepped = SteppedRecords(records._store, records._identity, exchange="kalshi", fill_minutes=15)
-    stepped.step = step
-    watch._records = watch._sender._records = stepped
-    sender = AlertSender()
-    plain = sender.send
+class MortalSender(AlertSender):
+    """Apprise, with a place to die before and after each message."""
 
-    def send(*args: object, **named: object) -> str | None:
+    def send(self, service: AlertService, message: WrittenMessage, *, seconds: float) -> str | None:
         step("before sending")
-        problem = plain(*args, **named)  # type: ignore[arg-type]  # passed on
+        problem = super().send(service, message, seconds=seconds)
         step("after sending")
         return problem
 
-    sender.send = send  # type: ignore[method-assign]  # with a place to die before and after it
-    watch._sender._sender = lambda: sender
-    watch.run(time_left=lambda: 60.0)
+
+def stepped_records(*args: Any, **named: Any) -> SteppedRecords:
+    records = SteppedRecords(*args, **named)
+    records.step = step
+    return records
 
 
 if __name__ == "__main__":
-    main()
+    container = build(config.load(), records_of=stepped_records, sender=MortalSender)
+    container.watch.run(time_left=lambda: 60.0)

@@ -13,8 +13,7 @@ from apprise.plugins.telegram import NotifyTelegram
 from tests.fixtures.alert_services import TakenMessages, http_service, smtp_service
 
 from coliseum.alert_settings import AlertService, parse_services
-from coliseum.alerts import client
-from coliseum.alerts.client import AlertSender
+from coliseum.alerts.client import AlertSender, apprise_asset
 from coliseum.alerts.texts import WrittenMessage
 
 MESSAGE = WrittenMessage("Coliseum: Test", "It works.\nid test:one:1 (noted)")
@@ -44,7 +43,7 @@ def _hostile_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
     monkeypatch.setenv("NO_PROXY", "example.com")
     monkeypatch.setenv("no_proxy", "example.com")
-    client._asset.cache_clear()
+    apprise_asset.cache_clear()
 
 
 def test_a_message_arrives_with_its_id(place: tuple[TakenMessages, AlertService]) -> None:

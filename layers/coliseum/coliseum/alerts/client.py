@@ -58,14 +58,14 @@ class AlertSender:
         if service not in self._instances:
             from apprise import Apprise
 
-            instance = Apprise(asset=_asset())
+            instance = Apprise(asset=apprise_asset())
             # `add` is true for some wrong addresses, such as tokens of another length; what counts is a plugin.
             self._instances[service] = instance if instance.add(service.url) and len(instance) == 1 else None
         return self._instances[service]
 
 
 @cache
-def _asset() -> AppriseAsset:
+def apprise_asset() -> AppriseAsset:
     """Apprise's settings, and the switches that it has only for the whole process."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
