@@ -102,6 +102,31 @@ def changed(path: tuple[Any, ...], junk: Any, *, remove: bool) -> dict[str, Any]
     return document
 
 
+BESIDE: list[tuple[Any, ...]] = [
+    ("id",), ("object",), ("created",), ("provider",), ("system_fingerprint",), ("service_tier",), ("moderation",),
+    ("unknown",), ("usage", "queue_time"), ("choices", 0, "index"), ("choices", 0, "finish_reason"),
+    ("choices", 0, "native_finish_reason"), ("choices", 0, "logprobs"), ("choices", 0, "unknown"),
+    ("choices", 0, "message", "role"), ("choices", 0, "message", "refusal"), ("choices", 0, "message", "audio"),
+    ("choices", 0, "message", "annotations"), ("choices", 0, "message", "reasoning"),
+    ("choices", 0, "message", "reasoning_details"), ("choices", 0, "message", "function_call"),
+]  # fmt: skip
+"""Parts of a reply that are not the answer."""
+
+
+@pytest.mark.parametrize("junk", [None, 7, 1.5, "t", True, [1], [{}], {"a": 1}], ids=str)
+def test_what_is_beside_the_answer_never_loses_it(openrouter: OpenRouter, junk: Any) -> None:
+    """Servers that speak OpenAI's protocol differ in these parts, and the answer has been paid for."""
+    document = copy.deepcopy(DOCUMENT)
+    for *path, name in BESIDE:
+        if name == "refusal" and isinstance(junk, str):
+            continue  # a text is a refusal
+        target: Any = document
+        for key in path:
+            target = target[key]
+        target[name] = junk
+    assert probability(openrouter, raw(json.dumps(document).encode())) == FORECAST["probability"]
+
+
 COUNT = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 

@@ -27,8 +27,11 @@ def readable_completion(document: Any) -> tuple[Any, tuple[str, ...]]:
         return document, tuple(repairs)
     if document.get("error") is not None:
         return document, tuple(repairs)
-    document.setdefault("object", "chat.completion")
-    if not isinstance(document.get("provider"), str | dict):
+    document["object"] = "chat.completion"
+    if type(document.get("created")) is not int:  # seconds since 1970; some servers send fractions or a text
+        document.pop("created", None)
+    _leave_out(document, texts=("system_fingerprint", "service_tier"), unread=("moderation",))
+    if not isinstance(document.get("provider"), str):
         document["provider"] = ""
     if "usage" in document:
         document["usage"] = _readable_usage(document["usage"])
@@ -77,7 +80,8 @@ def _readable_choice(choice: dict[str, Any], number: int, repairs: list[str]) ->
     if not isinstance(choice.get("index"), int):
         choice["index"] = number
     reason = choice.get("finish_reason")
-    if reason not in FINISH_REASONS:  # the library handles a missing one
+    _leave_out(choice, texts=("native_finish_reason",), unread=("logprobs",))
+    if not isinstance(reason, str) or reason not in FINISH_REASONS:  # the library handles a missing one
         choice["finish_reason"] = "stop" if reason else None
     message["role"] = "assistant"
     if isinstance(message.get("content"), list):
@@ -91,8 +95,16 @@ def _readable_choice(choice: dict[str, Any], number: int, repairs: list[str]) ->
         message["content"] = json.dumps(message["content"])
     _readable_reasoning(message)
     _readable_calls(message, repairs)
-    if not isinstance(message.get("annotations"), list):
-        message.pop("annotations", None)
+    _leave_out(message, texts=("refusal",), unread=("annotations", "audio"))
+
+
+def _leave_out(part: dict[str, Any], *, texts: tuple[str, ...], unread: tuple[str, ...]) -> None:
+    """Remove what the library would check and nobody reads, and what should be a text and is none."""
+    for name in texts:
+        if not isinstance(part.get(name), str):
+            part.pop(name, None)
+    for name in unread:
+        part.pop(name, None)
 
 
 def _join(parts: list[Any], kinds: tuple[str, ...]) -> str:
@@ -134,7 +146,7 @@ def _readable_calls(message: dict[str, Any], repairs: list[str]) -> None:
     calls = message.get("tool_calls")
     calls = calls if isinstance(calls, list) else [calls] if isinstance(calls, dict) else []
     old = message.pop("function_call", None)
-    if not calls and isinstance(old, dict):
+    if not calls and isinstance(old, dict) and (old.get("name") or old.get("arguments")):
         repairs.append("function_call")
         calls = [{"function": old}]
     readable = [_readable_call(call, number, repairs) for number, call in enumerate(calls) if isinstance(call, dict)]
