@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coliseum.http.strict_body import MAX_BODY_BYTES, MAX_DEPTH, check_body
+from coliseum.http.strict_body import MAX_BODY_BYTES, check_body
+from coliseum.json_objects import MAX_DEPTH
 
 PLAIN = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
 JSON = st.recursive(
