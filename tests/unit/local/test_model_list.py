@@ -48,6 +48,11 @@ def test_a_model_as_the_roster_has_it_needs_nothing() -> None:
     assert model.month_usd == (model.round_usd * 120).quantize(Decimal("0.01"))
 
 
+def test_a_model_that_is_asked_three_times_costs_three_times_as_much() -> None:
+    (once,), (thrice,) = checked(row()).models, checked(row(), replicates=3).models
+    assert (thrice.decision_usd, thrice.round_usd) == (3 * once.decision_usd, 3 * once.round_usd)
+
+
 @pytest.mark.parametrize(
     ("rows", "change", "problem"),
     [
