@@ -22,10 +22,10 @@ def test_a_rule_that_is_off_is_no_rule() -> None:
     assert RuleName.BOT_IDLE not in rules_for(parse_limits("bot_idle_hours=off"))
 
 
-def test_a_limit_in_minutes_is_how_long_the_condition_lasts() -> None:
+def test_a_limit_in_minutes_is_how_long_the_condition_lasts_but_for_the_jitter_of_looks() -> None:
     rules = rules_for(parse_limits("bot_offline_minutes=5"))
-    assert rules[RuleName.BOT_OFFLINE].raise_after_seconds == 300
-    assert rules[RuleName.NO_POLLER].raise_after_seconds == 180
+    assert rules[RuleName.BOT_OFFLINE].raise_after_seconds == 295
+    assert rules[RuleName.NO_POLLER].raise_after_seconds == 175
 
 
 def test_what_costs_money_or_blinds_the_operator_is_critical() -> None:

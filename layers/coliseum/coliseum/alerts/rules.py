@@ -50,6 +50,8 @@ class Rule:
     is_event: bool = False
 
 
+JITTER_SECONDS = 5.0
+"""Looks come once a minute, but not exactly: two minutes must not become three because a look came a little early."""
 _CRITICAL = frozenset(
     (
         RuleName.BOT_OFFLINE,
@@ -100,7 +102,7 @@ def _rule(name: RuleName, limits: AlertLimits) -> Rule:
     return Rule(
         name=name,
         severity=severity,
-        raise_after_seconds=lasts,
+        raise_after_seconds=max(0.0, lasts - JITTER_SECONDS),
         clear_after_seconds=_CLEAR_AFTER.get(name, 0.0),
         is_event=name in _EVENTS,
     )
