@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from tests.chaos.direct import DirectRedis, running_valkey
 from tests.chaos.traded_world import TradedWorld
+from tests.chaos.truth import TruthfulBot
 from tests.chaos.world import Fault, World, crash_after, crash_before, lose_reply, refuse
 
+from coliseum.bot.client import Bot
 from coliseum.bot.parse import BotTrades
 from coliseum.feed.entries import EntryId, EntryKind
 from coliseum.polling.checkpoint import decode
+from coliseum.polling.poller import Poller
 from coliseum.polling.unpublished import BATCH_SIZE
 
 
@@ -392,3 +396,85 @@ def test_a_push_that_is_cut_off_is_repeated_without_harm(world: World, death: Fa
     world.push(1, world.bot.pushed(20))
     world.push(0, world.bot.pushed(20))
     assert published(world) == 7
+
+
+class CountedBot(TruthfulBot):
+    """Counts how often its list is read."""
+
+    looks = 0
+
+    def trades(self) -> BotTrades:
+        self.looks += 1
+        return super().trades()
+
+
+@pytest.fixture
+def watched(direct: DirectRedis) -> Iterator[tuple[World, CountedBot]]:
+    """A world whose first poller looks every 15 s at a bot whose pushes arrive."""
+    bot = CountedBot()
+    world = World(direct, bot=bot)
+    world.pollers[0] = Poller(
+        bot=cast(Bot, bot),
+        feed=world.feed,
+        exchange=None,
+        interval=3.0,
+        clock=lambda: int(bot.time * 1000),
+        interval_with_push=15.0,
+    )
+    bot.trade(3)
+    world.poll()
+    yield world, bot
+    world.settle()
+    world.check_losses()
+
+
+def looks_in(world: World, bot: CountedBot, ticks: int) -> int:
+    before = bot.looks
+    for _ in range(ticks):
+        world.poll()
+    return bot.looks - before
+
+
+def test_a_bot_that_never_pushed_is_looked_at_in_every_tick(watched: tuple[World, CountedBot]) -> None:
+    assert looks_in(*watched, ticks=10) == 10
+
+
+def test_a_bot_whose_trades_are_pushed_is_looked_at_less_often(watched: tuple[World, CountedBot]) -> None:
+    world, bot = watched
+    bot.trade(1)
+    world.push(0, bot.pushed(20))
+    world.poll()
+    world.poll()  # learns of the push from the checkpoint, or has looked since
+    assert looks_in(world, bot, ticks=20) <= 5
+
+
+def test_a_trade_that_was_not_pushed_is_found_and_brings_every_look_back(watched: tuple[World, CountedBot]) -> None:
+    world, bot = watched
+    bot.trade(1)
+    world.push(0, bot.pushed(20))
+    looks_in(world, bot, ticks=2)
+    bot.trade(1)
+    looks_in(world, bot, ticks=6)
+    assert published(world) == 5
+    assert looks_in(world, bot, ticks=10) == 10
+
+
+def test_a_bot_that_ends_is_offline_after_two_looks(watched: tuple[World, CountedBot]) -> None:
+    world, bot = watched
+    bot.trade(1)
+    world.push(0, bot.pushed(20))
+    looks_in(world, bot, ticks=2)
+    bot.down = True
+    looks_in(world, bot, ticks=7)
+    statuses = [one.entry.data["status"] for one in world.log if one.entry.kind is EntryKind.BOT_STATUS]
+    assert statuses == ["online", "offline"]
+    bot.down = False
+
+
+def test_pushes_of_yesterday_do_not_count(watched: tuple[World, CountedBot]) -> None:
+    world, bot = watched
+    bot.trade(1)
+    world.push(0, bot.pushed(20))
+    looks_in(world, bot, ticks=2)
+    bot.time += 25 * 3600
+    assert looks_in(world, bot, ticks=10) == 10
